@@ -1,0 +1,169 @@
+"""BitShares' binary form: straight-line readers and writers, derived from `protocol.schema`.
+
+A reader accepts exactly the bytes that a writer makes: integers of LEB128 are minimal, sets are
+ascending, booleans are 0 or 1. So decoding and encoding again gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Hashable
+from functools import cache
+from typing import TypeVar, cast
+
+from protocol.binary_source import ReadSource, WriteSource
+from protocol.errors import DecodeError, EncodeError
+from protocol.ids import ObjectId
+from protocol.schema import Tagged, VariantType, WireType, wire_type
+
+T = TypeVar("T")
+
+Writer = Callable[[bytearray, object], None]
+Reader = Callable[[bytes, int, int], tuple[object, int]]
+
+
+def pack(value: object) -> bytes:
+    """The binary form of an instance of a declared class.
+
+    Raises `EncodeError` when a value does not fit its field.
+    """
+    return pack_as(type(value), value)
+
+
+def pack_as(annotation: Hashable, value: object) -> bytes:
+    """The binary form of a value of any annotation of the vocabulary."""
+    out = bytearray()
+    try:
+        writer_for(annotation)(out, value)
+    except (struct.error, OverflowError, ValueError) as error:
+        raise EncodeError(f"value does not fit {annotation}: {error}", value=value) from error
+    return bytes(out)
+
+
+def unpack(cls: type[T], data: bytes) -> T:
+    """Read an instance of a declared class that fills `data` exactly; raises `DecodeError`."""
+    value, end = unpack_from(cls, data, 0)
+    if end != len(data):
+        raise DecodeError(f"bytes after the end of {cls.__name__}", value=len(data), limit=end)
+    return value
+
+
+def unpack_from(cls: type[T], data: bytes, offset: int) -> tuple[T, int]:
+    """Read an instance that starts at `offset`; the instance and the offset behind it."""
+    try:
+        value, end = reader_for(cast(Hashable, cls))(data, offset, 0)
+    except (struct.error, IndexError) as error:
+        raise DecodeError(f"{cls.__name__} ends early", value=len(data)) from error
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"text in {cls.__name__} is not UTF-8", value=error.start) from error
+    return cast(T, value), end
+
+
+@cache
+def writer_for(annotation: Hashable) -> Writer:
+    """The writer of an annotation."""
+    return writer_of(wire_type(annotation))
+
+
+@cache
+def reader_for(annotation: Hashable) -> Reader:
+    """The reader of an annotation."""
+    return reader_of(wire_type(annotation))
+
+
+@cache
+def writer_of(node: WireType) -> Writer:
+    """The function that appends the binary form of a value to a buffer."""
+    source = WriteSource(writer_of, write_varint, pack_object_id, pack_variant_of)
+    return cast(Writer, source.compile(node))
+
+
+@cache
+def reader_of(node: WireType) -> Reader:
+    """The function (data, offset, depth) -> (value, offset behind it)."""
+    source = ReadSource(reader_of, read_varint, unpack_object_id, unpack_variant_of)
+    return cast(Reader, source.compile(node))
+
+
+def write_varint(out: bytearray, value: int) -> None:
+    """Append an unsigned LEB128 integer."""
+    if value < 0:
+        raise EncodeError("a LEB128 integer cannot be negative", value=value, limit=0)
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+
+
+def read_varint(data: bytes, offset: int) -> tuple[int, int]:
+    """Read an unsigned, minimal LEB128 integer of at most 48 bits."""
+    value = shift = 0
+    while True:
+        byte = data[offset]
+        offset += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+        if shift > 42:
+            raise DecodeError("LEB128 integer too long", value=value, limit="48 bits")
+    if byte == 0 and shift:
+        raise DecodeError("LEB128 integer is not minimal", value=value)
+    return value, offset
+
+
+def pack_object_id(value: ObjectId) -> int:
+    """An object id as the 64-bit integer of the wire."""
+    return value.space << 56 | value.type << 48 | value.instance
+
+
+def unpack_object_id(value: int) -> ObjectId:
+    """The object id of a 64-bit integer of the wire."""
+    return ObjectId(value >> 56, value >> 48 & 0xFF, value & 0xFFFF_FFFF_FFFF)
+
+
+def pack_variant_of(node: VariantType) -> Writer:
+    """Write the tag of the value, then the value."""
+    table = node.resolve()
+    tags = {cls: tag for tag, cls in table.items()}
+    bodies: dict[int, Writer] = {}
+
+    def write(out: bytearray, value: object) -> None:
+        if node.tagged:
+            assert isinstance(value, Tagged), value
+            tag, value = value
+        else:
+            tag = tags.get(type(value), -1)
+        body = bodies.get(tag)
+        if body is None:
+            if tag not in table:
+                raise EncodeError("not a member of the tagged union", value=type(value).__name__)
+            body = bodies[tag] = writer_for(table[tag])
+        write_varint(out, tag)
+        body(out, value)
+
+    return write
+
+
+def unpack_variant_of(node: VariantType) -> Reader:
+    """Read a tag, then a value of its class; refuses unknown tags and deep nesting."""
+    table = node.resolve()
+    bodies: dict[int, Reader] = {}
+
+    def read(data: bytes, offset: int, depth: int) -> tuple[object, int]:
+        tag, offset = read_varint(data, offset)
+        body = bodies.get(tag)
+        if body is None:
+            if tag not in table:
+                raise DecodeError("unknown tag of a tagged union", value=tag, limit=len(table) - 1)
+            body = bodies[tag] = reader_for(table[tag])
+        if depth > MAX_DEPTH:
+            raise DecodeError("operations nested too deep", value=depth, limit=MAX_DEPTH)
+        value, offset = body(data, offset, depth + 1)
+        return (Tagged(tag, value) if node.tagged else value), offset
+
+    return read
+
+
+MAX_DEPTH = 8
+"""Tagged unions inside tagged unions that a reader follows; a proposal in a proposal needs 5."""

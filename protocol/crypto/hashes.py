@@ -1,0 +1,41 @@
+"""The digests of the chain: SHA256, SHA224, SHA512 and RIPEMD160."""
+
+from __future__ import annotations
+
+import hashlib
+
+from protocol.schema import Address, Digest, PublicKey, Ripemd160
+
+try:
+    hashlib.new("ripemd160")
+except ValueError as error:  # OpenSSL builds without its legacy provider
+    raise ImportError("pegboard needs RIPEMD160 in this Python's OpenSSL") from error
+
+_RIPEMD160 = hashlib.new("ripemd160")
+
+
+def sha256(data: bytes) -> Digest:
+    """SHA256, 32 bytes."""
+    return Digest(hashlib.sha256(data).digest())
+
+
+def sha224(data: bytes) -> bytes:
+    """SHA224, 28 bytes."""
+    return hashlib.sha224(data).digest()
+
+
+def sha512(data: bytes) -> bytes:
+    """SHA512, 64 bytes."""
+    return hashlib.sha512(data).digest()
+
+
+def ripemd160(data: bytes) -> Ripemd160:
+    """RIPEMD160, 20 bytes."""
+    state = _RIPEMD160.copy()
+    state.update(data)
+    return Ripemd160(state.digest())
+
+
+def address_of(key: PublicKey) -> Address:
+    """RIPEMD160(SHA512(key)): the order of keys in sets, the owner of genesis balances."""
+    return Address(ripemd160(hashlib.sha512(key).digest()))

@@ -1,0 +1,71 @@
+"""Refusals of the wire layer: typed, with the numbers as fields.
+
+An error of this module is *expected*: it means that somebody sent something wrong, and it names
+the rule, the value and the limit. A bug is an `AssertionError` or any other exception.
+"""
+
+from __future__ import annotations
+
+
+class PegboardError(Exception):
+    """Base of every expected refusal.
+
+    `what` says what was refused, in a sentence without a final stop; `rule` is the rule book id,
+    BSIP or limit id that refuses it; `value` is what was found and `limit` what is allowed.
+    """
+
+    name = "error"
+
+    def __init__(
+        self, what: str, *, rule: str = "", value: object = None, limit: object = None
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.rule = rule
+        self.value = value
+        self.limit = limit
+
+    def __str__(self) -> str:
+        parts = [f"{self.name}: {self.what}"]
+        if self.value is not None:
+            parts.append(f"value {self.value!s:.200}")
+        if self.limit is not None:
+            parts.append(f"limit {self.limit!s:.200}")
+        text = ", ".join(parts)
+        return f"{text} ({self.rule})" if self.rule else text
+
+
+class ProtocolError(PegboardError):
+    """Bytes, JSON or a field break the wire format."""
+
+    name = "protocol_error"
+
+
+class DecodeError(ProtocolError):
+    """Bytes or JSON cannot be read as the type that was asked for."""
+
+    name = "decode_error"
+
+
+class EncodeError(ProtocolError):
+    """A value does not fit the declared width or shape of its field."""
+
+    name = "encode_error"
+
+
+class ValidationError(ProtocolError):
+    """A well-formed message breaks a rule that needs no chain state."""
+
+    name = "validation_error"
+
+
+class KeyFormatError(ProtocolError):
+    """A key, signature, WIF, memo or keystore file is malformed or does not belong here."""
+
+    name = "key_format_error"
+
+
+class UnsupportedOperation(ProtocolError):
+    """A BitShares operation that exists, and that this node does not execute."""
+
+    name = "unsupported_operation"
