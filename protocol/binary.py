@@ -27,7 +27,7 @@ def pack(value: object) -> bytes:
 
     Raises `EncodeError` when a value does not fit its field.
     """
-    return pack_as(type(value), value)
+    return pack_as(cast(Hashable, type(value)), value)
 
 
 def pack_as(annotation: Hashable, value: object) -> bytes:

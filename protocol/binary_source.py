@@ -50,13 +50,9 @@ def sort_key_of(node: WireType) -> Callable[[Any], Any]:
         return lambda pair: first(pair[0])
     if isinstance(node, FixedBytesType) and node.form == "key":
         return address_of
-    if isinstance(node, StructType | VariantType):
-        tags = (
-            {cls: tag for tag, cls in node.resolve().items()}
-            if isinstance(node, VariantType)
-            else {}
-        )
-        return lambda value: tags.get(type(value), 0)
+    if isinstance(node, VariantType):
+        assert node.tagged, "only a union whose values carry their tags can be sorted"
+        return lambda value: value.tag
     return lambda value: value
 
 
