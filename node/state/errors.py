@@ -1,0 +1,405 @@
+"""Refusals that need the state of the chain: one class for each named reason.
+
+`TransactionRejected` and its reasons leave no trace of the transaction; `BlockRejected` and its
+reasons leave no trace of the block. `name` is what clients and logs are told.
+"""
+
+from __future__ import annotations
+
+from protocol.errors import PegboardError
+
+
+class ChainError(PegboardError):
+    """A well-formed message breaks a rule of the chain."""
+
+    name = "chain_error"
+
+
+class TransactionRejected(ChainError):
+    """A transaction, operation or proposal that the chain refuses."""
+
+    name = "transaction_rejected"
+
+
+class BlockRejected(ChainError):
+    """A block that the chain refuses."""
+
+    name = "block_rejected"
+
+
+class InvariantViolated(ChainError):
+    """The state contradicts itself: a bug of this node, which must stop (section 10)."""
+
+    name = "invariant_violated"
+
+
+# The state.
+
+
+class NoSuchObject(TransactionRejected):
+    """An object id, account name or symbol that does not exist."""
+
+    name = "no_such_object"
+
+
+class InsufficientBalance(TransactionRejected):
+    """R2.1, R3.3: the account holds less than the operation takes."""
+
+    name = "insufficient_balance"
+
+
+class NotAuthorized(TransactionRejected):
+    """R2.20: a whitelist, blacklist or restriction keeps the account from the asset."""
+
+    name = "not_authorized"
+
+
+class FeatureNotBuilt(TransactionRejected):
+    """A known option of BitShares that this node does not execute."""
+
+    name = "feature_not_built"
+
+
+class WrongAccount(TransactionRejected):
+    """The operation belongs to another account: issuer, owner, producer, member."""
+
+    name = "wrong_account"
+
+
+class WrongAssetType(TransactionRejected):
+    """The operation needs a BitAsset, a user-issued asset or a prediction market."""
+
+    name = "wrong_asset_type"
+
+
+class NameTaken(TransactionRejected):
+    """An account name or symbol that exists already."""
+
+    name = "name_taken"
+
+
+class LimitExceeded(TransactionRejected):
+    """A value beyond a chain parameter or a limit of the asset."""
+
+    name = "limit_exceeded"
+
+
+class PermissionDenied(TransactionRejected):
+    """The issuer permissions of the asset exclude it."""
+
+    name = "permission_denied"
+
+
+class FeatureDisabled(TransactionRejected):
+    """A flag of the asset disables the operation."""
+
+    name = "feature_disabled"
+
+
+# Fees.
+
+
+class InsufficientFee(TransactionRejected):
+    """R8.17: the fee is worth less CORE than the schedule asks."""
+
+    name = "insufficient_fee"
+
+
+class InsufficientFeePool(TransactionRejected):
+    """R8.17: the fee pool of the asset holds less CORE than the fee is worth."""
+
+    name = "insufficient_fee_pool"
+
+
+# Orders (R2).
+
+
+class MarketNotWhitelisted(NotAuthorized):
+    """R2.1."""
+
+    name = "market_not_whitelisted"
+
+
+class MarketBlacklisted(NotAuthorized):
+    """R2.1."""
+
+    name = "market_blacklisted"
+
+
+class SellingAssetUnauthorized(NotAuthorized):
+    """R2.1."""
+
+    name = "selling_asset_unauthorized"
+
+
+class ReceivingAssetUnauthorized(NotAuthorized):
+    """R2.1."""
+
+    name = "receiving_asset_unauthorized"
+
+
+class OrderExpired(TransactionRejected):
+    """R2.1: the expiration lies before the head block's time."""
+
+    name = "expired"
+
+
+class KillUnfilled(TransactionRejected):
+    """R2.9: a fill-or-kill order was not filled at once."""
+
+    name = "kill_unfilled"
+
+
+class OrderNotFound(TransactionRejected):
+    """R2.11."""
+
+    name = "nonexist_order"
+
+
+class OwnerMismatch(TransactionRejected):
+    """R2.11."""
+
+    name = "owner_mismatch"
+
+
+# Positions (R3), settlement (R5), global settlement (R6).
+
+
+class NotMarketIssued(TransactionRejected):
+    """R3.2.1: the asset is not a BitAsset."""
+
+    name = "not_market_issued"
+
+
+class NewSupplyDisabled(TransactionRejected):
+    """R3.2.2."""
+
+    name = "new_supply_disabled"
+
+
+class MaxSupplyExceeded(TransactionRejected):
+    """R3.2.3."""
+
+    name = "max_supply_exceeded"
+
+
+class NegativeSupply(TransactionRejected):
+    """R3.2.4."""
+
+    name = "negative_supply"
+
+
+class GloballySettled(TransactionRejected):
+    """R3.2.5, R6.4."""
+
+    name = "globally_settled"
+
+
+class NotGloballySettled(TransactionRejected):
+    """R6.5, R7.2."""
+
+    name = "not_globally_settled"
+
+
+class WrongCollateralAsset(TransactionRejected):
+    """R3.2.6."""
+
+    name = "wrong_collateral_asset"
+
+
+class MustClaimAllCollateral(TransactionRejected):
+    """R3.2.7: a position that owes nothing may not keep collateral."""
+
+    name = "must_claim_all_collateral"
+
+
+class NonpositivePosition(TransactionRejected):
+    """R3.2.7: debt and collateral of a position are positive."""
+
+    name = "nonpositive_position"
+
+
+class PredictionMarketUnequal(TransactionRejected):
+    """R3.2.8."""
+
+    name = "pm_unequal"
+
+
+class InsufficientFeeds(TransactionRejected):
+    """R3.2.8, R5.1: the BitAsset has no settlement price."""
+
+    name = "insufficient_feeds"
+
+
+class WouldBlackSwan(TransactionRejected):
+    """R3.4a: the position could not pay the squeeze protection price."""
+
+    name = "would_black_swan"
+
+
+class BelowRequiredRatio(TransactionRejected):
+    """R3.4b: the position would not stay above max(MCR, ICR)."""
+
+    name = "below_required_ratio"
+
+
+class StrictRelease(TransactionRejected):
+    """R3.6: with strict_release, collateral leaves only as debt is paid back."""
+
+    name = "strict_release"
+
+
+class InsufficientCollateral(TransactionRejected):
+    """R6.3: the least collateralised position cannot pay the global settlement price."""
+
+    name = "insufficient_collateral"
+
+
+class ZeroAmount(TransactionRejected):
+    """R5.1: a settlement of nothing."""
+
+    name = "zero_amount"
+
+
+class TooSmall(TransactionRejected):
+    """R5.3: the settlement would pay nothing."""
+
+    name = "too_small"
+
+
+# Transactions (R9.3) and authorities (R9.5).
+
+
+class DuplicateTransaction(TransactionRejected):
+    """R9.3."""
+
+    name = "duplicate_transaction"
+
+
+class InvalidReferenceBlock(TransactionRejected):
+    """R9.3: TaPoS, the transaction refers to a block of another fork or too old."""
+
+    name = "invalid_reference_block"
+
+
+class TransactionExpired(TransactionRejected):
+    """R9.3."""
+
+    name = "transaction_expired"
+
+
+class ExpirationTooFar(TransactionRejected):
+    """R9.3."""
+
+    name = "expiration_too_far"
+
+
+class TransactionTooLarge(TransactionRejected):
+    """R9.3."""
+
+    name = "transaction_too_large"
+
+
+class MissingActiveAuthority(TransactionRejected):
+    """R9.5."""
+
+    name = "missing_active_auth"
+
+
+class MissingOwnerAuthority(TransactionRejected):
+    """R9.5."""
+
+    name = "missing_owner_auth"
+
+
+class MissingOtherAuthority(TransactionRejected):
+    """R9.5."""
+
+    name = "missing_other_auth"
+
+
+class DuplicateSignature(TransactionRejected):
+    """R9.5."""
+
+    name = "duplicate_sig"
+
+
+class IrrelevantSignature(TransactionRejected):
+    """R9.5."""
+
+    name = "irrelevant_sig"
+
+
+class InvalidCommitteeApproval(TransactionRejected):
+    """R9.5: the committee account acts only through proposals."""
+
+    name = "invalid_committee_approval"
+
+
+class ProposalRefused(TransactionRejected):
+    """R8.23: expiration, review period or approval not allowed."""
+
+    name = "proposal_refused"
+
+
+class PoolFull(TransactionRejected):
+    """The pending pool of this node has no room; try again later."""
+
+    name = "pool_full"
+
+
+# Blocks (R8.1, R9.2).
+
+
+class UnlinkableBlock(BlockRejected):
+    """R9.2: the previous block is unknown here."""
+
+    name = "unlinkable_block"
+
+
+class BlockTooOld(BlockRejected):
+    """R9.2: the block lies at or below the last irreversible block."""
+
+    name = "block_too_old"
+
+
+class BlockTooLarge(BlockRejected):
+    """R8.1."""
+
+    name = "block_too_large"
+
+
+class WrongMerkleRoot(BlockRejected):
+    """R8.1."""
+
+    name = "wrong_merkle_root"
+
+
+class WrongTimestamp(BlockRejected):
+    """R8.1: not after the head block, off the slot grid, or too far ahead of the clock."""
+
+    name = "wrong_timestamp"
+
+
+class WrongWitness(BlockRejected):
+    """R8.1: another witness is scheduled for the slot."""
+
+    name = "wrong_witness"
+
+
+class WrongWitnessSignature(BlockRejected):
+    """R8.1."""
+
+    name = "wrong_witness_signature"
+
+
+class TooManyMissedBlocks(BlockRejected):
+    """R8.9: the head would run too far ahead of the last irreversible block."""
+
+    name = "too_many_missed_blocks"
+
+
+class InvalidTransactionInBlock(BlockRejected):
+    """R8.1: a transaction of the block is refused."""
+
+    name = "invalid_transaction_in_block"

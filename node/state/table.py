@@ -1,0 +1,137 @@
+"""One table of the object database: objects of one type by instance number, with indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Generic, TypeVar, cast
+
+from node.state.errors import NoSuchObject
+from node.state.indexes import OrderedIndex, UniqueIndex
+from node.state.undo import CREATE, EDIT, REMOVE, StateObject, UndoLog, Values
+from protocol.ids import ID_TYPES, ObjectId
+from protocol.schema import schema_of
+
+T = TypeVar("T", bound=StateObject)
+
+
+class Table(Generic[T]):
+    """Objects `space.type.n`; instance numbers rise and are never reused within one history."""
+
+    __slots__ = (
+        "cls",
+        "field_names",
+        "index_list",
+        "log",
+        "mutable_indexes",
+        "next_instance",
+        "rows",
+        "space",
+        "type",
+        "values_of",
+    )
+
+    def __init__(self, cls: type[T], id_type: object, log: UndoLog) -> None:
+        self.cls = cls
+        self.space, self.type = ID_TYPES[id_type]
+        self.log = log
+        self.rows: dict[int, T] = {}
+        self.next_instance = 0
+        self.field_names = tuple(field.name for field in schema_of(cast(type, cls)).fields)
+        assert self.field_names[0] == "id", cls
+        self.values_of = cast(Callable[[T], Values], attrgetter(*self.field_names))
+        self.index_list: list[UniqueIndex[T] | OrderedIndex[T]] = []
+        self.mutable_indexes: list[OrderedIndex[T]] = []
+
+    def add_index(self, index: UniqueIndex[T] | OrderedIndex[T]) -> None:
+        """Attach an index; the table must still be empty."""
+        assert not self.rows
+        self.index_list.append(index)
+        if isinstance(index, OrderedIndex) and index.mutable:
+            self.mutable_indexes.append(index)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def find(self, instance: int) -> T | None:
+        """The object with this instance number, or None."""
+        return self.rows.get(instance)
+
+    def get(self, instance: int) -> T:
+        """The object with this instance number; raises `NoSuchObject`."""
+        item = self.rows.get(instance)
+        if item is None:
+            raise NoSuchObject("no such object", rule="0", value=str(self.object_id(instance)))
+        return item
+
+    def object_id(self, instance: int) -> ObjectId:
+        """The full id of an instance of this table."""
+        return ObjectId(self.space, self.type, instance)
+
+    def in_order(self) -> Iterator[T]:
+        """All objects by ascending id; the table may change meanwhile."""
+        for instance in sorted(self.rows):
+            item = self.rows.get(instance)
+            if item is not None:
+                yield item
+
+    def create(self, item: T) -> T:
+        """Add an object whose id is `next_instance`."""
+        instance = item.id
+        assert instance == self.next_instance, (self.cls, instance, self.next_instance)
+        self.next_instance = instance + 1
+        self.rows[instance] = item
+        item.stamp = self.log.serial
+        for index in self.index_list:
+            index.insert(item)
+        self.log.records.append((CREATE, self, item, ()))
+        return item
+
+    def edit(self, item: T) -> T:
+        """Save the object for undo, so that its fields may be changed; returns it."""
+        log = self.log
+        if item.stamp != log.serial:
+            log.records.append((EDIT, self, item, self.values_of(item)))
+            item.stamp = log.serial
+        for index in self.mutable_indexes:
+            index.suspend(item)
+        return item
+
+    def remove(self, item: T) -> None:
+        """Remove an object for good; its instance number stays used."""
+        del self.rows[item.id]
+        for index in self.index_list:
+            index.remove(item)
+        self.log.records.append((REMOVE, self, item, ()))
+
+    def current_values(self, item: StateObject) -> Values:
+        """The declared fields of an object of this table, in order."""
+        return self.values_of(cast(T, item))
+
+    def load(self, item: T) -> None:
+        """Add an object of a snapshot; not undoable."""
+        self.rows[item.id] = item
+        item.stamp = 0
+        for index in self.index_list:
+            index.insert(item)
+
+    def undo_create(self, item: StateObject) -> None:
+        """Take a creation back, and with it the use of its instance number."""
+        instance = item.id
+        for index in self.index_list:
+            index.remove(cast(T, item))
+        del self.rows[instance]
+        self.next_instance = instance
+
+    def undo_edit(self, item: StateObject, values: Values) -> None:
+        """Give the object its old fields back."""
+        for index in self.mutable_indexes:
+            index.suspend(cast(T, item))
+        for name, value in zip(self.field_names, values, strict=True):
+            setattr(item, name, value)
+
+    def undo_remove(self, item: StateObject) -> None:
+        """Put a removed object back."""
+        self.rows[item.id] = cast(T, item)
+        for index in self.index_list:
+            index.insert(cast(T, item))

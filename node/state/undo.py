@@ -1,0 +1,139 @@
+"""The undo log: what was created, edited and removed, in order, to be taken back (R9.1).
+
+One flat list of records serves all nested sessions: a session is a position in the list. Undoing
+walks back to the position, merging forgets the position, finishing a block cuts its records off as
+a `Revision`, which can be reverted later to pop the block. An object is saved once a session, when
+it is first edited; its `stamp` tells that it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+Values = tuple[object, ...]
+"""The declared fields of an object, in order."""
+
+
+class StateObject:
+    """Base of every object of the state: a mutable record with the field `id`.
+
+    Change an object only after `Table.edit`, in the same function; fields hold immutable values.
+    """
+
+    __slots__ = ("stamp",)
+    id: int
+    stamp: int
+    """Serial number of the session that saved the object last; not part of the state."""
+
+
+class UndoableTable(Protocol):
+    """What the undo log needs from a table."""
+
+    def current_values(self, item: StateObject) -> Values: ...
+
+    def undo_create(self, item: StateObject) -> None: ...
+
+    def undo_edit(self, item: StateObject, values: Values) -> None: ...
+
+    def undo_remove(self, item: StateObject) -> None: ...
+
+
+CREATE, EDIT, REMOVE = range(3)
+
+Record = tuple[int, UndoableTable, StateObject, Values]
+"""One step: its kind, and for an edit the fields as they were when the session began."""
+
+
+class Change(NamedTuple):
+    """What a finished block did to one object."""
+
+    kind: int
+    """`CREATE`, `EDIT` or `REMOVE`."""
+    table: UndoableTable
+    item: StateObject
+    old_values: Values
+    """The fields before the block; empty for a created object."""
+
+
+class Revision:
+    """The records of one finished block, oldest first."""
+
+    __slots__ = ("records",)
+
+    def __init__(self, records: list[Record]) -> None:
+        self.records = records
+
+    def changes(self) -> Iterator[Change]:
+        """Each object that differs from before the block, in the order of first touch."""
+        first: dict[int, Record] = {}
+        removed: set[int] = set()
+        for record in self.records:
+            key = id(record[2])
+            first.setdefault(key, record)
+            if record[0] == REMOVE:
+                removed.add(key)
+        for key, (kind, table, item, values) in first.items():
+            if key not in removed:
+                yield Change(kind, table, item, values)
+            elif kind != CREATE:
+                old = values if kind == EDIT else table.current_values(item)
+                yield Change(REMOVE, table, item, old)
+
+
+class UndoLog:
+    """The open sessions of one state."""
+
+    __slots__ = ("marks", "records", "serial")
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.marks: list[int] = []
+        self.serial = 0
+
+    @property
+    def depth(self) -> int:
+        """Number of open sessions."""
+        return len(self.marks)
+
+    def begin(self) -> None:
+        """Open a session inside the current one."""
+        self.marks.append(len(self.records))
+        self.serial += 1
+
+    def merge(self) -> None:
+        """Close the innermost session and leave its changes to the one around it."""
+        assert len(self.marks) > 1, "the outermost session is finished or undone"
+        self.marks.pop()
+        self.serial += 1
+
+    def undo(self) -> None:
+        """Close the innermost session and take its changes back."""
+        mark = self.marks.pop()
+        records = self.records[mark:]
+        del self.records[mark:]
+        self._walk_back(records)
+
+    def finish(self) -> Revision:
+        """Close the outermost session and keep its changes; its records can be reverted later."""
+        assert len(self.marks) == 1, self.marks
+        self.marks.pop()
+        self.serial += 1
+        revision = Revision(self.records)
+        self.records = []
+        return revision
+
+    def revert(self, revision: Revision) -> None:
+        """Take back the newest finished revision; no session may be open."""
+        assert not self.marks, "a revision is reverted below all sessions"
+        self._walk_back(revision.records)
+
+    def _walk_back(self, records: list[Record]) -> None:
+        for kind, table, item, values in reversed(records):
+            if kind == EDIT:
+                table.undo_edit(item, values)
+            elif kind == CREATE:
+                table.undo_create(item)
+            else:
+                table.undo_remove(item)
+        self.serial += 1

@@ -1,0 +1,412 @@
+"""BitShares' JSON form: readers and writers derived from `protocol.schema`.
+
+Writers follow what BitShares' node answers: integers that JavaScript could mangle are strings, an
+absent optional field is left out. Readers accept what its clients send: integers as numbers or
+strings, `[]` or `{}` for an extension, sets in any order, unknown fields, absent optional fields.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable
+from datetime import UTC, datetime
+from functools import cache
+from typing import TypeAlias, TypeVar, cast
+
+from protocol.binary_source import sort_key_of
+from protocol.crypto.keys import address_text, key_text, parse_address, parse_key
+from protocol.errors import DecodeError, KeyFormatError, UnsupportedOperation
+from protocol.ids import ObjectId, format_vote_id, parse_object_id, parse_vote_id
+from protocol.schema import (
+    MAX_TIMESTAMP,
+    Address,
+    ExtensionType,
+    Field,
+    FixedBytesType,
+    IdType,
+    IntegerType,
+    OptionalType,
+    PairType,
+    PublicKey,
+    ScalarType,
+    SequenceType,
+    StructType,
+    Tagged,
+    VariantType,
+    WireType,
+    schema_of,
+    wire_type,
+)
+
+JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue] | None"
+T = TypeVar("T")
+
+Encoder = Callable[[object, str], JsonValue]
+Decoder = Callable[[JsonValue, str], object]
+
+_INT64_STRING_FROM = 1 << 31
+_UINT64_STRING_FROM = 1 << 32
+_DECIMAL = re.compile(r"-?[0-9]{1,39}")
+_TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})")
+
+
+def to_json(value: object, prefix: str) -> JsonValue:
+    """The JSON form of an instance of a declared class; `prefix` begins its key strings."""
+    return encoder_for(cast(Hashable, type(value)))(value, prefix)
+
+
+def to_json_as(annotation: Hashable, value: object, prefix: str) -> JsonValue:
+    """The JSON form of a value of any annotation of the vocabulary."""
+    return encoder_for(annotation)(value, prefix)
+
+
+def from_json(cls: type[T], data: JsonValue, prefix: str) -> T:
+    """Read an instance of a declared class; `DecodeError` names the path of what is wrong."""
+    return cast(T, from_json_as(cast(Hashable, cls), data, prefix))
+
+
+def from_json_as(annotation: Hashable, data: JsonValue, prefix: str) -> object:
+    """Read a value of any annotation of the vocabulary."""
+    try:
+        return decoder_for(annotation)(data, prefix)
+    except KeyFormatError as error:
+        raise DecodeError(error.what, rule=error.rule, value=error.value) from error
+
+
+def format_time(seconds: int) -> str:
+    """Seconds since 1970 as BitShares writes them: UTC, no zone, no fraction."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def parse_time(text: str) -> int:
+    """Read "2026-11-21T20:12:37" (a trailing Z is allowed); raises `DecodeError`."""
+    match = _TIME.fullmatch(text.removesuffix("Z"))
+    if match is None:
+        raise DecodeError("not a time of the form YYYY-MM-DDTHH:MM:SS", value=text)
+    try:
+        year, month, day, hour, minute, second = (int(part) for part in match.groups())
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError as error:
+        raise DecodeError(f"no such time: {error}", value=text) from error
+    seconds = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+    if not 0 <= seconds <= MAX_TIMESTAMP:
+        raise DecodeError("time out of range", value=text, limit=format_time(MAX_TIMESTAMP))
+    return seconds
+
+
+@cache
+def encoder_for(annotation: Hashable) -> Encoder:
+    """The function (value, prefix) -> JSON of an annotation."""
+    return encoder_of(wire_type(annotation))
+
+
+@cache
+def decoder_for(annotation: Hashable) -> Decoder:
+    """The function (JSON, prefix) -> value of an annotation."""
+    return decoder_of(wire_type(annotation))
+
+
+@cache
+def encoder_of(node: WireType) -> Encoder:
+    """The function (value, prefix) -> JSON of a wire type."""
+    if isinstance(node, IntegerType):
+        return _integer_encoder(node)
+    if isinstance(node, FixedBytesType):
+        return _FIXED_ENCODERS[node.form]
+    if isinstance(node, IdType):
+        head = f"{node.space}.{node.type}."
+        return lambda value, prefix: f"{head}{value}"
+    if isinstance(node, OptionalType):
+        inner = encoder_of(node.inner)
+        return lambda value, prefix: None if value is None else inner(value, prefix)
+    if isinstance(node, SequenceType):
+        return _sequence_encoder(node)
+    if isinstance(node, PairType):
+        first, second = encoder_of(node.first), encoder_of(node.second)
+        return lambda value, prefix: [
+            encode(member, prefix)
+            for encode, member in zip(
+                (first, second), cast("tuple[object, object]", value), strict=True
+            )
+        ]
+    if isinstance(node, StructType | ExtensionType):
+        return _struct_encoder(node.cls)
+    if isinstance(node, VariantType):
+        return _variant_encoder(node)
+    return _SCALAR_ENCODERS[node.kind]
+
+
+@cache
+def decoder_of(node: WireType) -> Decoder:
+    """The function (JSON, prefix) -> value of a wire type."""
+    if isinstance(node, IntegerType):
+        low = -(1 << (node.bits - 1)) if node.signed else 0
+        high = (1 << (node.bits - (1 if node.signed else 0))) - 1
+        return lambda data, prefix: read_integer(data, low, high)
+    if isinstance(node, FixedBytesType):
+        return _fixed_decoder(node)
+    if isinstance(node, IdType):
+        return _id_decoder(node)
+    if isinstance(node, OptionalType):
+        inner = decoder_of(node.inner)
+        return lambda data, prefix: None if data is None else inner(data, prefix)
+    if isinstance(node, SequenceType):
+        return _sequence_decoder(node)
+    if isinstance(node, PairType):
+        return _pair_decoder(node)
+    if isinstance(node, StructType):
+        return _struct_decoder(node.cls)
+    if isinstance(node, ExtensionType):
+        struct = _struct_decoder(node.cls)
+        return lambda data, prefix: struct({} if data == [] or data is None else data, prefix)
+    if isinstance(node, VariantType):
+        return _variant_decoder(node)
+    return _SCALAR_DECODERS[node.kind]
+
+
+def read_integer(data: JsonValue, low: int, high: int) -> int:
+    """An integer given as a JSON number or decimal string, within bounds."""
+    if isinstance(data, str) and _DECIMAL.fullmatch(data):
+        data = int(data)
+    if not isinstance(data, int) or isinstance(data, bool):
+        raise DecodeError("not an integer", value=data)
+    if not low <= data <= high:
+        raise DecodeError("integer out of range", value=data, limit=f"{low}..{high}")
+    return data
+
+
+def _integer_encoder(node: IntegerType) -> Encoder:
+    if node.bits < 32 or (node.bits == 32 and not node.signed):
+        return lambda value, prefix: cast(int, value)
+    if node.bits > 64:
+        return lambda value, prefix: str(value)
+    limit = _INT64_STRING_FROM if node.signed else _UINT64_STRING_FROM
+    low = -limit if node.signed else 0
+
+    def encode(value: object, prefix: str) -> JsonValue:
+        assert isinstance(value, int)
+        return value if low <= value < limit else str(value)
+
+    return encode
+
+
+def _sequence_encoder(node: SequenceType) -> Encoder:
+    inner = encoder_of(node.inner)
+    key = sort_key_of(node.inner) if node.sorted else None
+
+    def encode(value: object, prefix: str) -> JsonValue:
+        items = cast("tuple[object, ...]", value)
+        if key is not None and len(items) > 1:
+            items = tuple(sorted(items, key=key))
+        return [inner(item, prefix) for item in items]
+
+    return encode
+
+
+def _struct_encoder(cls: type) -> Encoder:
+    members = [
+        (field.name, field.json_name, encoder_of(field.type), isinstance(field.type, OptionalType))
+        for field in schema_of(cls).fields
+    ]
+
+    def encode(value: object, prefix: str) -> JsonValue:
+        result: dict[str, JsonValue] = {}
+        for name, json_name, inner, optional in members:
+            member = getattr(value, name)
+            if member is not None or not optional:
+                result[json_name] = inner(member, prefix)
+        return result
+
+    return encode
+
+
+def _variant_encoder(node: VariantType) -> Encoder:
+    tags = {cls: tag for tag, cls in node.resolve().items()}
+
+    def encode(value: object, prefix: str) -> JsonValue:
+        if node.tagged:
+            assert isinstance(value, Tagged), value
+            tag, value = value
+            return [tag, encoder_for(cast(Hashable, node.resolve()[tag]))(value, prefix)]
+        return [tags[type(value)], encoder_for(cast(Hashable, type(value)))(value, prefix)]
+
+    return encode
+
+
+def _fixed_decoder(node: FixedBytesType) -> Decoder:
+    if node.form != "hex":
+        parse = parse_key if node.form == "key" else parse_address
+        return lambda data, prefix: parse(_text(data), prefix)
+
+    def decode(data: JsonValue, prefix: str) -> object:
+        value = _hexadecimal(data, prefix)
+        if len(value) != node.length:
+            raise DecodeError("wrong number of bytes", value=len(value), limit=node.length)
+        return value
+
+    return decode
+
+
+def _id_decoder(node: IdType) -> Decoder:
+    head = f"{node.space}.{node.type}."
+
+    def decode(data: JsonValue, prefix: str) -> object:
+        text = _text(data)
+        if not text.startswith(head):
+            raise DecodeError("not an object id of this type", value=text, limit=f"{head}n")
+        return parse_object_id(text).instance
+
+    return decode
+
+
+def _sequence_decoder(node: SequenceType) -> Decoder:
+    inner = decoder_of(node.inner)
+    key = sort_key_of(node.inner) if node.sorted else None
+
+    def decode(data: JsonValue, prefix: str) -> object:
+        if not isinstance(data, list):
+            raise DecodeError("not a list", value=data)
+        items = []
+        for index, item in enumerate(data):
+            try:
+                items.append(inner(item, prefix))
+            except (DecodeError, KeyFormatError, UnsupportedOperation) as error:
+                raise _within(f"[{index}]", error) from error
+        if key is None or len(items) < 2:
+            return tuple(items)
+        items.sort(key=key)
+        pairs = zip(items, items[1:], strict=False)
+        return (items[0], *(item for before, item in pairs if key(before) != key(item)))
+
+    return decode
+
+
+def _pair_decoder(node: PairType) -> Decoder:
+    first, second = decoder_of(node.first), decoder_of(node.second)
+
+    def decode(data: JsonValue, prefix: str) -> object:
+        if not isinstance(data, list) or len(data) != 2:
+            raise DecodeError("not a list of two", value=data)
+        return first(data[0], prefix), second(data[1], prefix)
+
+    return decode
+
+
+def _struct_decoder(cls: type) -> Decoder:
+    schema = schema_of(cls)
+    members = [(field, decoder_of(field.type)) for field in schema.fields]
+
+    def decode(data: JsonValue, prefix: str) -> object:
+        if not isinstance(data, dict):
+            raise DecodeError(f"{cls.__name__} is not an object", value=data)
+        values = {}
+        for field, inner in members:
+            if field.json_name in data:
+                try:
+                    values[field.name] = inner(data[field.json_name], prefix)
+                except (DecodeError, KeyFormatError, UnsupportedOperation) as error:
+                    raise _within(f".{field.json_name}", error) from error
+            else:
+                values[field.name] = _absent(cls, field)
+        return cls(**values)
+
+    return decode
+
+
+def _absent(cls: type, field: Field) -> object:
+    if isinstance(field.type, OptionalType):
+        return None
+    if field.default is not None:
+        return field.default()
+    if isinstance(field.type, ScalarType) and field.type.kind == "empty":
+        return ()
+    if isinstance(field.type, ExtensionType):
+        return field.type.cls()
+    raise DecodeError(f"{cls.__name__} lacks the field {field.json_name}")
+
+
+def _variant_decoder(node: VariantType) -> Decoder:
+    def decode(data: JsonValue, prefix: str) -> object:
+        if not isinstance(data, list) or len(data) != 2:
+            raise DecodeError("not a list of a tag and a value", value=data)
+        table = node.resolve()
+        tag = read_integer(data[0], 0, (1 << 32) - 1)
+        if tag not in table:
+            raise DecodeError("unknown tag of a tagged union", value=tag, limit=max(table))
+        value = decoder_for(cast(Hashable, table[tag]))(data[1], prefix)
+        return Tagged(tag, value) if node.tagged else value
+
+    return decode
+
+
+def _within(
+    step: str, error: DecodeError | KeyFormatError | UnsupportedOperation
+) -> DecodeError | UnsupportedOperation:
+    """The same refusal, with the path of its place in the document before it."""
+    joint = "" if error.what.startswith((".", "[")) else ": "
+    cls = UnsupportedOperation if isinstance(error, UnsupportedOperation) else DecodeError
+    return cls(f"{step}{joint}{error.what}", rule=error.rule, value=error.value, limit=error.limit)
+
+
+def _text(data: JsonValue) -> str:
+    if not isinstance(data, str):
+        raise DecodeError("not a string", value=data)
+    return data
+
+
+def _hexadecimal(data: JsonValue, prefix: str) -> bytes:
+    text = _text(data)
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise DecodeError("not hexadecimal", value=text) from error
+
+
+def _boolean(data: JsonValue, prefix: str) -> bool:
+    if not isinstance(data, bool):
+        raise DecodeError("not true or false", value=data)
+    return data
+
+
+def _empty(data: JsonValue, prefix: str) -> tuple[()]:
+    if data not in ([], {}, None):
+        raise DecodeError("extensions must be empty", value=data)
+    return ()
+
+
+def _string(data: JsonValue, prefix: str) -> str:
+    text = _text(data)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DecodeError("text is not valid Unicode", value=error.start) from error
+    return text
+
+
+_FIXED_ENCODERS: dict[str, Encoder] = {
+    "hex": lambda value, prefix: cast(bytes, value).hex(),
+    "key": lambda value, prefix: key_text(cast(PublicKey, value), prefix),
+    "address": lambda value, prefix: address_text(cast(Address, value), prefix),
+}
+
+_SCALAR_ENCODERS: dict[str, Encoder] = {
+    "varint": lambda value, prefix: cast(int, value),
+    "bool": lambda value, prefix: bool(value),
+    "time": lambda value, prefix: format_time(cast(int, value)),
+    "string": lambda value, prefix: cast(str, value),
+    "bytes": lambda value, prefix: cast(bytes, value).hex(),
+    "object_id": lambda value, prefix: str(cast(ObjectId, value)),
+    "vote_id": lambda value, prefix: format_vote_id(cast(int, value)),
+    "empty": lambda value, prefix: [],
+}
+
+_SCALAR_DECODERS: dict[str, Decoder] = {
+    "varint": lambda data, prefix: read_integer(data, 0, (1 << 32) - 1),
+    "bool": _boolean,
+    "time": lambda data, prefix: parse_time(_text(data)),
+    "string": _string,
+    "bytes": _hexadecimal,
+    "object_id": lambda data, prefix: parse_object_id(_text(data)),
+    "vote_id": lambda data, prefix: parse_vote_id(_text(data)),
+    "empty": _empty,
+}

@@ -1,0 +1,168 @@
+"""The object database against an obvious twin: plain copies of plain dictionaries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from node.state.indexes import OrderedIndex, UniqueIndex
+from node.state.table import Table
+from node.state.undo import CREATE, EDIT, REMOVE, StateObject, UndoLog
+from protocol.ids import AccountId, CallOrderId
+from protocol.schema import Int64
+
+
+@dataclass(slots=True, eq=False)
+class Position(StateObject):
+    id: CallOrderId
+    borrower: AccountId
+    debt: Int64
+
+
+class Store:
+    """A table with every kind of index."""
+
+    def __init__(self) -> None:
+        self.log = UndoLog()
+        self.table = Table(Position, CallOrderId, self.log)
+        self.by_borrower: UniqueIndex[Position] = UniqueIndex(lambda item: item.borrower)
+        self.by_debt: OrderedIndex[Position] = OrderedIndex(
+            lambda item: item.debt % 2, lambda item: item.debt, mutable=True
+        )
+        self.by_age: OrderedIndex[Position] = OrderedIndex(
+            lambda item: (), lambda item: -item.borrower
+        )
+        for index in (self.by_borrower, self.by_debt, self.by_age):
+            self.table.add_index(index)
+
+    def create(self, debt: int) -> Position:
+        instance = self.table.next_instance
+        return self.table.create(Position(CallOrderId(instance), AccountId(instance + 7), debt))
+
+
+Image = tuple[dict[int, tuple[int, int]], int]
+
+
+def image(store: Store) -> Image:
+    rows = {i: (int(item.borrower), item.debt) for i, item in store.table.rows.items()}
+    return rows, store.table.next_instance
+
+
+class UndoMachine(RuleBasedStateMachine):
+    """R9.1: nested sessions, merges, undo and popped blocks give back exactly what was."""
+
+    @initialize()
+    def start(self) -> None:
+        self.store = Store()
+        self.images: list[Image] = []
+        self.revisions: list[tuple[Image, object]] = []
+
+    @rule()
+    def begin(self) -> None:
+        self.images.append(image(self.store))
+        self.store.log.begin()
+
+    @precondition(lambda self: self.images)
+    @rule(debt=st.integers(1, 9))
+    def create(self, debt: int) -> None:
+        self.store.create(debt)
+
+    @precondition(lambda self: self.images and self.store.table.rows)
+    @rule(pick=st.integers(0, 99), debt=st.integers(1, 9))
+    def edit(self, pick: int, debt: int) -> None:
+        item = list(self.store.table.in_order())[pick % len(self.store.table)]
+        self.store.table.edit(item).debt = debt
+
+    @precondition(lambda self: self.images and self.store.table.rows)
+    @rule(pick=st.integers(0, 99))
+    def remove(self, pick: int) -> None:
+        self.store.table.remove(list(self.store.table.in_order())[pick % len(self.store.table)])
+
+    @precondition(lambda self: len(self.images) > 1)
+    @rule()
+    def merge(self) -> None:
+        self.store.log.merge()
+        self.images.pop()
+
+    @precondition(lambda self: self.images)
+    @rule()
+    def undo(self) -> None:
+        self.store.log.undo()
+        assert image(self.store) == self.images.pop()
+
+    @precondition(lambda self: len(self.images) == 1)
+    @rule()
+    def finish(self) -> None:
+        self.revisions.append((self.images.pop(), self.store.log.finish()))
+
+    @precondition(lambda self: not self.images and self.revisions)
+    @rule()
+    def pop_block(self) -> None:
+        before, revision = self.revisions.pop()
+        self.store.log.revert(revision)  # type: ignore[arg-type]
+        assert image(self.store) == before
+
+    @invariant()
+    def indexes_equal_a_fresh_sort(self) -> None:
+        items = list(self.store.table.rows.values())
+        for group in (0, 1):
+            expected = sorted((item.debt, item.id) for item in items if item.debt % 2 == group)
+            assert [(i.debt, i.id) for i in self.store.by_debt.items(group)] == expected
+        ages = [item.id for item in self.store.by_age.items(())]
+        assert ages == sorted((item.id for item in items), reverse=True)
+        for item in items:
+            assert self.store.by_borrower.find(item.borrower) is item
+
+
+TestUndoMachine = UndoMachine.TestCase
+TestUndoMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@given(st.lists(st.tuples(st.sampled_from("cer"), st.integers(0, 9)), max_size=30))
+def test_changes_of_a_revision_are_the_difference_of_the_states(
+    steps: list[tuple[str, int]],
+) -> None:
+    """R9.1: subscribers are told exactly what a block created, edited and removed."""
+    store = Store()
+    store.log.begin()
+    for debt in (1, 2, 3):
+        store.create(debt)
+    store.log.finish()
+    before = {item.id: store.table.values_of(item) for item in store.table.in_order()}
+    store.log.begin()
+    for step, value in steps:
+        items = list(store.table.in_order())
+        if step == "c" or not items:
+            store.create(value)
+        elif step == "e":
+            store.table.edit(items[value % len(items)]).debt = value
+        else:
+            store.table.remove(items[value % len(items)])
+    after = {item.id for item in store.table.in_order()}
+    changes = list(store.log.finish().changes())
+    created = {change.item.id for change in changes if change.kind == CREATE}
+    removed = {change.item.id for change in changes if change.kind == REMOVE}
+    assert created == after - before.keys()
+    assert removed == before.keys() - after
+    for change in changes:
+        if change.kind != CREATE:
+            assert change.old_values == before[CallOrderId(change.item.id)]
+        if change.kind == EDIT:
+            assert change.item.id in after
+
+
+def test_an_object_is_saved_once_a_session() -> None:
+    store = Store()
+    store.log.begin()
+    item = store.create(5)
+    store.log.merge() if store.log.depth > 1 else None
+    store.log.begin()
+    store.table.edit(item).debt = 6
+    records = len(store.log.records)
+    store.table.edit(item).debt = 7
+    assert len(store.log.records) == records
+    store.log.undo()
+    assert item.debt == 5
