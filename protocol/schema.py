@@ -150,6 +150,8 @@ MAX_TIMESTAMP = 0xFFFF_FFFF
 
 @dataclass(frozen=True, slots=True)
 class IntegerType:
+    """A little-endian integer of fixed width."""
+
     bits: int
     signed: bool
 
@@ -163,40 +165,54 @@ class ScalarType:
 
 @dataclass(frozen=True, slots=True)
 class FixedBytesType:
+    """Bytes of one known length."""
+
     length: int
     form: Literal["hex", "key", "address"] = "hex"
 
 
 @dataclass(frozen=True, slots=True)
 class IdType:
+    """An object id whose space and type the declaration gives."""
+
     space: int
     type: int
 
 
 @dataclass(frozen=True, slots=True)
 class OptionalType:
+    """A value that may be absent."""
+
     inner: WireType
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceType:
+    """Any number of items of one type."""
+
     inner: WireType
     sorted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PairType:
+    """Two values, one after the other."""
+
     first: WireType
     second: WireType
 
 
 @dataclass(frozen=True, slots=True)
 class StructType:
+    """A dataclass: its fields in order."""
+
     cls: type
 
 
 @dataclass(frozen=True, slots=True)
 class ExtensionType:
+    """A dataclass whose fields carry their index and may each be absent."""
+
     cls: type
 
 
