@@ -123,7 +123,7 @@ def parse_key(text: str, prefix: str) -> PublicKey:
 
     Like BitShares it does not ask for a point of the curve: the null key has a text too.
     """
-    return PublicKey(_checked(text, prefix, 33, "public key"))
+    return PublicKey(_checked(text, prefix, 33, "a public key"))
 
 
 def address_text(address: Address, prefix: str) -> str:
@@ -133,7 +133,7 @@ def address_text(address: Address, prefix: str) -> str:
 
 def parse_address(text: str, prefix: str) -> Address:
     """Read `address_text`; `KeyFormatError` names a wrong prefix, digit, length or checksum."""
-    return Address(_checked(text, prefix, 20, "address"))
+    return Address(_checked(text, prefix, 20, "an address"))
 
 
 def wif(secret: PrivateKey) -> str:
@@ -165,7 +165,7 @@ def password_key(name: str, role: str, password: str) -> PrivateKey:
     """
     if not name or not password:
         raise KeyFormatError("a password account needs a name and a password")
-    return PrivateKey(sha256(normalize_brain_key(name + role + password).encode()))
+    return PrivateKey(sha256(utf8(normalize_brain_key(name + role + password))))
 
 
 def normalize_brain_key(words: str) -> str:
@@ -180,7 +180,15 @@ def brain_key(words: str, sequence: int = 0) -> PrivateKey:
     """Key number `sequence` of a brain key: SHA256(SHA512(words ‖ " " ‖ sequence))."""
     if sequence < 0:
         raise KeyFormatError("negative sequence of a brain key", value=sequence, limit=0)
-    return PrivateKey(sha256(sha512(f"{normalize_brain_key(words)} {sequence}".encode())))
+    return PrivateKey(sha256(sha512(utf8(f"{normalize_brain_key(words)} {sequence}"))))
+
+
+def utf8(text: str) -> bytes:
+    """UTF-8 of a text that may be secret; `KeyFormatError` for half a surrogate pair."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise KeyFormatError("text has no UTF-8 form") from None
 
 
 def _with_checksum(data: bytes) -> str:
@@ -189,13 +197,13 @@ def _with_checksum(data: bytes) -> str:
 
 def _checked(text: str, prefix: str, length: int, what: str) -> bytes:
     if not text.startswith(prefix):
-        raise KeyFormatError(f"{what} without its prefix", value=text[:8], limit=prefix)
+        raise KeyFormatError(f"text of {what} without its prefix", value=text[:8], limit=prefix)
     raw = decode_base58(text[len(prefix) :])
     if len(raw) != length + _CHECKSUM_LENGTH:
         raise KeyFormatError(
-            f"wrong length of a {what}, in bytes", value=len(raw), limit=length + _CHECKSUM_LENGTH
+            f"wrong length of {what}, in bytes", value=len(raw), limit=length + _CHECKSUM_LENGTH
         )
     data, checksum = raw[:length], raw[length:]
     if ripemd160(data)[:_CHECKSUM_LENGTH] != checksum:
-        raise KeyFormatError(f"wrong checksum of a {what}")
+        raise KeyFormatError(f"wrong checksum of {what}")
     return data
