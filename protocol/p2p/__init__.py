@@ -1,0 +1,1 @@
+"""What crosses the wire between peers: frames, messages, and what makes a greeting acceptable."""

@@ -1,0 +1,323 @@
+"""The messages of the peer protocol, and the one table of their numbers and limits.
+
+On the wire a message is a msgpack list `[number, field, ...]` in one frame; `message_codec` reads
+and writes it. Limits are those of RELIABILITY's threats, cited as `T-P2`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from protocol.constants import MAX_BLOCK_BYTES
+from protocol.errors import DecodeError
+from protocol.schema import BlockId, Digest, Timestamp, UInt8, UInt16, UInt32, UInt64
+
+PROTOCOL_VERSION = 1
+"""Version of this peer protocol; unrelated to BitShares' numbers."""
+
+NODE_ID_BYTES = 32
+ITEM_ID_BYTES = 20
+MAX_INVENTORY_IDS = 1_000
+MAX_FETCH_IDS = 200
+MAX_SYNOPSIS_IDS = 64
+MAX_BLOCK_IDS = 2_000
+MAX_ADDRESSES = 200
+MAX_TRANSACTION_BYTES = 256 * 1024
+"""Cap of a transaction on the wire, whatever the chain parameters say; checked before decoding."""
+
+MAX_TEXT_BYTES = 200
+
+ItemId = bytes
+"""A block id or a transaction id, 20 bytes."""
+
+
+class ItemKind(IntEnum):
+    """What an inventory, a fetch or a refusal speaks of."""
+
+    TRANSACTION = 0
+    BLOCK = 1
+
+
+class GoodbyeCode(IntEnum):
+    """Why a connection is closed. A code that this version does not know is refused."""
+
+    SHUTTING_DOWN = 0
+    OTHER_CHAIN = 1
+    SELF_CONNECTION = 2
+    ALREADY_CONNECTED = 3
+    UNSUPPORTED_VERSION = 4
+    CLOCK_SKEW = 5
+    NULL_NODE_ID = 6
+    TOO_MANY_CONNECTIONS = 7
+    BANNED = 8
+    MALFORMED = 9
+    UNEXPECTED_MESSAGE = 10
+    UNREQUESTED_ITEM = 11
+    RATE_LIMIT = 12
+    TIMEOUT = 13
+    FORK_BELOW_IRREVERSIBLE = 14
+    INVALID_ITEM = 15
+    LYING_SYNC = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """First message of both sides; the one who dialled speaks first."""
+
+    protocol_version: UInt16
+    chain_id: Digest
+    node_id: bytes
+    """32 random bytes, drawn once per process; tells a connection to oneself and a second one."""
+    head_num: UInt32
+    head_id: BlockId
+    """Id of the head block; zeros while the chain has only its genesis."""
+    head_time: Timestamp
+    lib_num: UInt32
+    """Number of the last irreversible block."""
+    user_agent: str
+    listen_port: UInt16
+    """Port on which the sender accepts connections; 0 when it accepts none."""
+    time_ms: UInt64
+    """The sender's clock, milliseconds since 1970, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class HelloAccepted:
+    """The one who dialled accepts the other's `Hello`: the handshake is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """The last message of a connection."""
+
+    code: UInt8
+    """A `GoodbyeCode`."""
+    reason: str
+    """One sentence for the other side's log."""
+
+    def validate(self) -> None:
+        """Raises `DecodeError` for an unknown code."""
+        if self.code not in _GOODBYE_CODES:
+            raise DecodeError("unknown goodbye code", rule="T-P1", value=self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asks for a `Pong` with the same number."""
+
+    nonce: UInt64
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Answers a `Ping`."""
+
+    nonce: UInt64
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Ids of items that the sender can deliver."""
+
+    kind: UInt8
+    """An `ItemKind`."""
+    ids: tuple[bytes, ...]
+
+    def validate(self) -> None:
+        """Raises `DecodeError` for an unknown kind."""
+        _check_kind(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Asks for items; each is answered by its message or by a `NotAvailable`."""
+
+    kind: UInt8
+    """An `ItemKind`."""
+    ids: tuple[bytes, ...]
+
+    def validate(self) -> None:
+        """Raises `DecodeError` for an unknown kind."""
+        _check_kind(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class NotAvailable:
+    """Items of a `Fetch` that the sender does not have, or no longer."""
+
+    kind: UInt8
+    """An `ItemKind`."""
+    ids: tuple[bytes, ...]
+
+    def validate(self) -> None:
+        """Raises `DecodeError` for an unknown kind."""
+        _check_kind(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionMessage:
+    """One signed transaction that was fetched."""
+
+    data: bytes
+    """Its binary form, with signatures."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMessage:
+    """One signed block that was fetched."""
+
+    data: bytes
+    """Its binary form."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetBlockIds:
+    """Asks how the other's main chain goes on after the last block that both know."""
+
+    synopsis: tuple[BlockId, ...]
+    """Ids of the sender's main chain, ascending, thinning out towards its irreversible block;
+    empty when it has no block. The genesis is always in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockIds:
+    """Answers `GetBlockIds`: the ids that follow, in order."""
+
+    first_num: UInt32
+    """Number of the first id; one more than that of the last block in common."""
+    ids: tuple[BlockId, ...]
+    remaining: UInt32
+    """How many more ids follow on the sender's main chain."""
+
+    def validate(self) -> None:
+        """Raises `DecodeError` unless each id carries the number of its place."""
+        for offset, block_id in enumerate(self.ids):
+            if block_num_of(block_id) != self.first_num + offset:
+                raise DecodeError(
+                    "block id does not carry the number of its place",
+                    rule="T-P1",
+                    value=block_num_of(block_id),
+                    limit=self.first_num + offset,
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class GetAddresses:
+    """Asks for addresses of other nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAddress:
+    """Where a node accepts connections."""
+
+    host: str
+    """An IPv4 or IPv6 address as text; names are refused, nobody resolves a stranger's names."""
+    port: UInt16
+    last_seen: Timestamp
+    """When the sender last spoke with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Answers `GetAddresses`."""
+
+    addresses: tuple[KnownAddress, ...]
+
+    def validate(self) -> None:
+        """Raises `DecodeError` for a host that is no address or a port of 0."""
+        for known in self.addresses:
+            if not is_ip_address(known.host) or known.port == 0:
+                raise DecodeError(
+                    "not an address of a node", rule="T-P9", value=f"{known.host}:{known.port}"
+                )
+
+
+Message = (
+    Hello
+    | HelloAccepted
+    | Goodbye
+    | Ping
+    | Pong
+    | Inventory
+    | Fetch
+    | NotAvailable
+    | TransactionMessage
+    | BlockMessage
+    | GetBlockIds
+    | BlockIds
+    | GetAddresses
+    | Addresses
+)
+
+
+class MessageEntry(NamedTuple):
+    """One row of the table of messages."""
+
+    number: int
+    cls: type[Message]
+    max_bytes: int
+    """Largest payload; checked before decoding."""
+    items: range = range(1)
+    """Allowed lengths of its list."""
+    data: range = range(1)
+    """Allowed lengths in bytes of its plain byte strings."""
+    text: range = range(1)
+    """Allowed lengths in bytes of its texts."""
+    is_bulk: bool = False
+    """A single byte string, which may be large."""
+
+
+_ID = range(ITEM_ID_BYTES, ITEM_ID_BYTES + 1)
+_NODE_ID = range(NODE_ID_BYTES, NODE_ID_BYTES + 1)
+_TEXT = range(MAX_TEXT_BYTES + 1)
+
+MESSAGES: tuple[MessageEntry, ...] = (
+    MessageEntry(1, Hello, 512, data=_NODE_ID, text=_TEXT),
+    MessageEntry(2, HelloAccepted, 16),
+    MessageEntry(3, Goodbye, 512, text=_TEXT),
+    MessageEntry(4, Ping, 16),
+    MessageEntry(5, Pong, 16),
+    MessageEntry(6, Inventory, 24 * 1024, items=range(1, MAX_INVENTORY_IDS + 1), data=_ID),
+    MessageEntry(7, Fetch, 8 * 1024, items=range(1, MAX_FETCH_IDS + 1), data=_ID),
+    MessageEntry(8, NotAvailable, 8 * 1024, items=range(1, MAX_FETCH_IDS + 1), data=_ID),
+    MessageEntry(
+        9,
+        TransactionMessage,
+        MAX_TRANSACTION_BYTES + 16,
+        data=range(1, MAX_TRANSACTION_BYTES + 1),
+        is_bulk=True,
+    ),
+    MessageEntry(
+        10, BlockMessage, MAX_BLOCK_BYTES + 16, data=range(1, MAX_BLOCK_BYTES + 1), is_bulk=True
+    ),
+    MessageEntry(11, GetBlockIds, 2 * 1024, items=range(MAX_SYNOPSIS_IDS + 1)),
+    MessageEntry(12, BlockIds, 48 * 1024, items=range(MAX_BLOCK_IDS + 1)),
+    MessageEntry(13, GetAddresses, 16),
+    MessageEntry(14, Addresses, 16 * 1024, items=range(MAX_ADDRESSES + 1), text=range(1, 46)),
+)
+"""Number, class and limits of every message (T-P2)."""
+
+_GOODBYE_CODES = frozenset(int(code) for code in GoodbyeCode)
+_KINDS = frozenset(int(kind) for kind in ItemKind)
+
+
+def block_num_of(block_id: BlockId) -> int:
+    """The height that a block id carries in its first four bytes (R9.7)."""
+    return int.from_bytes(block_id[:4], "big")
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host
+
+
+def _check_kind(kind: int) -> None:
+    if kind not in _KINDS:
+        raise DecodeError("unknown kind of item", rule="T-P1", value=kind)
