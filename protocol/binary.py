@@ -125,7 +125,7 @@ def unpack_object_id(value: int) -> ObjectId:
 def pack_variant_of(node: VariantType) -> Writer:
     """Write the tag of the value, then the value."""
     table = node.resolve()
-    tags = {cls: tag for tag, cls in table.items()}
+    tags = {} if node.tagged else node.tags()
     bodies: dict[int, Writer] = {}
 
     def write(out: bytearray, value: object) -> None:
@@ -155,7 +155,7 @@ def unpack_variant_of(node: VariantType) -> Reader:
         body = bodies.get(tag)
         if body is None:
             if tag not in table:
-                raise DecodeError("unknown tag of a tagged union", value=tag, limit=len(table) - 1)
+                raise node.refusal(tag)
             body = bodies[tag] = reader_for(table[tag])
         if depth > MAX_DEPTH:
             raise DecodeError("operations nested too deep", value=depth, limit=MAX_DEPTH)

@@ -221,14 +221,16 @@ def _struct_encoder(cls: type) -> Encoder:
 
 
 def _variant_encoder(node: VariantType) -> Encoder:
-    tags = {cls: tag for tag, cls in node.resolve().items()}
+    table = node.resolve()
+    tags = {} if node.tagged else node.tags()
 
     def encode(value: object, prefix: str) -> JsonValue:
         if node.tagged:
             assert isinstance(value, Tagged), value
             tag, value = value
-            return [tag, encoder_for(cast(Hashable, node.resolve()[tag]))(value, prefix)]
-        return [tags[type(value)], encoder_for(cast(Hashable, type(value)))(value, prefix)]
+        else:
+            tag = tags[type(value)]
+        return [tag, encoder_for(table[tag])(value, prefix)]
 
     return encode
 
@@ -332,8 +334,8 @@ def _variant_decoder(node: VariantType) -> Decoder:
         table = node.resolve()
         tag = read_integer(data[0], 0, (1 << 32) - 1)
         if tag not in table:
-            raise DecodeError("unknown tag of a tagged union", value=tag, limit=max(table))
-        value = decoder_for(cast(Hashable, table[tag]))(data[1], prefix)
+            raise node.refusal(tag)
+        value = decoder_for(table[tag])(data[1], prefix)
         return Tagged(tag, value) if node.tagged else value
 
     return decode

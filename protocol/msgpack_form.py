@@ -146,13 +146,15 @@ def _restore_struct(cls: type) -> Restore:
 
 
 def _flatten_variant(node: VariantType) -> Flatten:
-    tags = {cls: tag for tag, cls in node.resolve().items()}
+    table = node.resolve()
+    tags = {} if node.tagged else node.tags()
 
     def flatten(value: object) -> Plain:
         if isinstance(value, Tagged):
-            cls = node.resolve()[value.tag]
-            return [value.tag, flatten_for(cast(Hashable, cls))(value.value)]
-        return [tags[type(value)], flatten_for(cast(Hashable, type(value)))(value)]
+            tag, value = value
+        else:
+            tag = tags[type(value)]
+        return [tag, flatten_for(table[tag])(value)]
 
     return flatten
 
@@ -162,8 +164,8 @@ def _restore_variant(node: VariantType) -> Restore:
         tag, body = _list_of(data, 2)
         table = node.resolve()
         if not isinstance(tag, int) or tag not in table:
-            raise DecodeError("unknown tag of a tagged union", value=tag, limit=max(table))
-        value = restore_for(cast(Hashable, table[tag]))(body)
+            raise node.refusal(tag if isinstance(tag, int) else -1)
+        value = restore_for(table[tag])(body)
         return Tagged(tag, value) if node.tagged else value
 
     return restore

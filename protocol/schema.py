@@ -45,6 +45,7 @@ from typing import (
 )
 
 from protocol import ids
+from protocol.errors import DecodeError, ProtocolError, UnsupportedOperation
 
 PublicKey = NewType("PublicKey", bytes)
 """A compressed secp256k1 public key, 33 bytes."""
@@ -113,11 +114,12 @@ class Variant:
     """Marker of a tagged union: a table tag -> class, or the name of one defined later.
 
     Where several tags share one class, the field holds a `Tagged` instead of the plain value.
+    A member may be an annotation of a class, such as `Annotated[D, EXTENSION]`.
     """
 
     __slots__ = ("table",)
 
-    def __init__(self, table: Mapping[int, type] | str) -> None:
+    def __init__(self, table: Mapping[int, Any] | str) -> None:
         self.table = table
 
 
@@ -222,7 +224,21 @@ class VariantType:
 
     key: str
     tagged: bool
-    resolve: Callable[[], Mapping[int, type]] = field(compare=False)
+    resolve: Callable[[], Mapping[int, Any]] = field(compare=False)
+
+    def tags(self) -> dict[type, int]:
+        """Class -> tag; of use where no two tags share a class."""
+        return {class_of(member): tag for tag, member in self.resolve().items()}
+
+    def refusal(self, tag: int) -> ProtocolError:
+        """The error for a tag that is not in the table; names a member that is only refused."""
+        name = _refused_members.get(self.key, {}).get(tag)
+        if name is not None:
+            return UnsupportedOperation(
+                f"{self.key} {name} is not supported by this node", value=tag
+            )
+        largest = max(self.resolve())
+        return DecodeError("unknown tag of a tagged union", value=tag, limit=largest)
 
 
 WireType = (
@@ -275,13 +291,26 @@ _PLAIN: dict[object, ScalarType] = {
     ids.VoteId: ScalarType("vote_id"),
 }
 
-_named_variants: dict[str, Mapping[int, type]] = {}
+_named_variants: dict[str, Mapping[int, Any]] = {}
+_refused_members: dict[str, Mapping[int, str]] = {}
 
 
-def define_variant(name: str, table: Mapping[int, type]) -> None:
-    """Give a named tagged union its table; called once, where the table is written down."""
+def define_variant(
+    name: str, table: Mapping[int, Any], *, refused: Mapping[int, str] | None = None
+) -> None:
+    """Give a named tagged union its table; called once, where the table is written down.
+
+    `refused` names the members that exist and are not read: they raise `UnsupportedOperation`.
+    """
     assert name not in _named_variants, name
     _named_variants[name] = table
+    _refused_members[name] = refused or {}
+
+
+def class_of(member: Any) -> type:
+    """The class of a member of a tagged union, its annotation taken off."""
+    cls: type = get_args(member)[0] if get_origin(member) is Annotated else member
+    return cls
 
 
 @cache
@@ -337,10 +366,10 @@ def _annotated_type(inner: Any, marker: object) -> WireType:
     raise TypeError(f"unknown marker {marker!r}")
 
 
-def _variant_type(table: Mapping[int, type] | str, *, tagged: bool) -> VariantType:
+def _variant_type(table: Mapping[int, Any] | str, *, tagged: bool) -> VariantType:
     if isinstance(table, str):
         return VariantType(table, tagged, lambda: _named_variants[table])
-    key = "|".join(f"{tag}:{cls.__qualname__}" for tag, cls in table.items())
+    key = "|".join(f"{tag}:{class_of(member)}" for tag, member in table.items())
     return VariantType(key, tagged, lambda: table)
 
 

@@ -1,0 +1,72 @@
+"""Small stateless checks that operations, options and parameters share."""
+
+from __future__ import annotations
+
+from protocol.asset import AssetAmount
+from protocol.constants import (
+    HUNDRED_PERCENT,
+    MAX_COLLATERAL_RATIO,
+    MAX_SUPPLY,
+    MIN_COLLATERAL_RATIO,
+    URL_LENGTH_MAX,
+)
+from protocol.errors import ValidationError
+
+
+def require(
+    condition: bool,
+    what: str,
+    *,
+    rule: str = "R9.3",
+    value: object = None,
+    limit: object = None,
+) -> None:
+    """Raise `ValidationError` unless the condition holds."""
+    if not condition:
+        raise ValidationError(what, rule=rule, value=value, limit=limit)
+
+
+def check_fee(fee: AssetAmount) -> None:
+    """Refuse a negative fee (R8.17)."""
+    if fee.amount < 0:
+        raise ValidationError("fee is negative", rule="R8.17", value=fee.amount, limit=0)
+
+
+def check_positive(amount: int, field: str, *, rule: str = "R9.3") -> None:
+    """Refuse an amount that is zero or negative."""
+    if amount <= 0:
+        raise ValidationError(f"{field} must be positive", rule=rule, value=amount, limit=1)
+
+
+def check_amount(amount: int, field: str, *, rule: str = "R9.3") -> None:
+    """Refuse an amount that is not within 1 and the largest supply."""
+    check_positive(amount, field, rule=rule)
+    if amount > MAX_SUPPLY:
+        raise ValidationError(
+            f"{field} exceeds the largest supply", rule=rule, value=amount, limit=MAX_SUPPLY
+        )
+
+
+def check_percent(percent: int | None, field: str, *, rule: str) -> None:
+    """Refuse a share above 100 %; None, an absent option, passes."""
+    if percent is not None and percent > HUNDRED_PERCENT:
+        raise ValidationError(
+            f"{field} exceeds 100 %", rule=rule, value=percent, limit=HUNDRED_PERCENT
+        )
+
+
+def check_ratio(ratio: int | None, field: str) -> None:
+    """Refuse a collateral ratio out of bounds (section 0); None, an absent option, passes."""
+    if ratio is not None and not MIN_COLLATERAL_RATIO <= ratio <= MAX_COLLATERAL_RATIO:
+        raise ValidationError(
+            f"{field} is out of range",
+            rule="R1.12",
+            value=ratio,
+            limit=f"{MIN_COLLATERAL_RATIO}..{MAX_COLLATERAL_RATIO}",
+        )
+
+
+def check_url(url: str | None) -> None:
+    """Refuse a URL of 127 bytes or more; None, an absent option, passes."""
+    if url is not None and len(url.encode()) >= URL_LENGTH_MAX:
+        raise ValidationError("URL too long", value=len(url.encode()), limit=URL_LENGTH_MAX - 1)

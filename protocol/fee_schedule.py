@@ -1,0 +1,153 @@
+"""The fee schedule as it stands in the chain parameters; `protocol.fees` computes with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.constants import HUNDRED_PERCENT
+from protocol.schema import SORTED, Tagged, UInt32, UInt64, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class NoFee:
+    """Virtual and free operations have no parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlatFee:
+    """One price for every operation of its kind."""
+
+    fee: UInt64
+    """CORE, smallest units."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizedFee:
+    """A price and a charge for the bytes of a memo or of the whole operation."""
+
+    fee: UInt64
+    """CORE, smallest units."""
+    price_per_kbyte: UInt32
+    """CORE, smallest units for 1,024 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCreateFee:
+    """Fee of account_create: by name, and by size."""
+
+    basic_fee: UInt64
+    """CORE, smallest units; for cheap names (`protocol.names`)."""
+    premium_fee: UInt64
+    """CORE, smallest units; for all other names."""
+    price_per_kbyte: UInt32
+    """CORE, smallest units for 1,024 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountUpgradeFee:
+    """Fee of account_upgrade: for a year or for life."""
+
+    membership_annual_fee: UInt64
+    """CORE, smallest units."""
+    membership_lifetime_fee: UInt64
+    """CORE, smallest units."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetCreateFee:
+    """Fee of asset_create: by the length of the symbol, and by size."""
+
+    symbol3: UInt64
+    """CORE, smallest units; for a symbol of 3 characters."""
+    symbol4: UInt64
+    """CORE, smallest units; for a symbol of 4 characters."""
+    long_symbol: UInt64
+    """CORE, smallest units; for longer symbols."""
+    price_per_kbyte: UInt32
+    """CORE, smallest units for 1,024 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFee:
+    """Fee of blind transfers: for each output."""
+
+    fee: UInt64
+    """CORE, smallest units."""
+    price_per_output: UInt32
+    """CORE, smallest units."""
+
+
+@dataclass(frozen=True, slots=True)
+class DailyFee:
+    """Fee of hash time locks: for each day."""
+
+    fee: UInt64
+    """CORE, smallest units."""
+    fee_per_day: UInt64
+    """CORE, smallest units."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreimageFee:
+    """Fee of a hash time lock's redemption: by the size of the preimage."""
+
+    fee: UInt64
+    """CORE, smallest units."""
+    fee_per_kb: UInt64
+    """CORE, smallest units for 1,024 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByteFee:
+    """Fee of custom authorities: for each byte."""
+
+    basic_fee: UInt64
+    """CORE, smallest units."""
+    price_per_byte: UInt32
+    """CORE, smallest units."""
+
+
+FeeParameters = (
+    NoFee
+    | FlatFee
+    | SizedFee
+    | AccountCreateFee
+    | AccountUpgradeFee
+    | AssetCreateFee
+    | OutputFee
+    | DailyFee
+    | PreimageFee
+    | ByteFee
+)
+"""The parameters of one kind of operation."""
+
+OPERATION_COUNT = 78
+"""BitShares numbers its operations 0 to 77."""
+
+FEE_PARAMETERS: dict[int, type] = {
+    **dict.fromkeys(range(OPERATION_COUNT), FlatFee),
+    **dict.fromkeys((4, 37, 42, 44, 46, 51, 53, 74), NoFee),
+    **dict.fromkeys((0, 6, 11, 14, 22, 23, 27, 35, 38, 69, 71), SizedFee),
+    5: AccountCreateFee,
+    8: AccountUpgradeFee,
+    10: AssetCreateFee,
+    39: OutputFee,
+    40: OutputFee,
+    49: DailyFee,
+    50: PreimageFee,
+    52: DailyFee,
+    54: ByteFee,
+    55: ByteFee,
+}
+"""Operation id -> class of its fee parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """What operations cost, in CORE (R8.17)."""
+
+    parameters: Annotated[tuple[Annotated[Tagged, Variant(FEE_PARAMETERS)], ...], SORTED]
+    """Parameters by operation id; an absent id costs what `protocol.fees` says."""
+    scale: UInt32 = HUNDRED_PERCENT
+    """Factor on all fees, over 10,000."""

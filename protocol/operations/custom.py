@@ -1,0 +1,91 @@
+"""Operations that change nothing: data for others to read, and assertions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.asset import AssetAmount
+from protocol.checks import check_fee, check_positive, require
+from protocol.ids import AccountId, AssetId
+from protocol.names import is_valid_account_name, is_valid_symbol
+from protocol.schema import SORTED, BlockId, NoExtensions, UInt16, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """Put data into the chain; the chain itself does not read it."""
+
+    fee: AssetAmount
+    """Must be positive."""
+    payer: AccountId
+    """Account that pays the fee."""
+    required_auths: Annotated[tuple[AccountId, ...], SORTED]
+    """Accounts whose active authority has to sign too."""
+    id: UInt16
+    """Tells applications apart."""
+    data: bytes
+    """Meant for applications; charged by size."""
+
+    def validate(self) -> None:
+        check_positive(self.fee.amount, "fee", rule="R8.17")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountNamePredicate:
+    """True while an account has this name."""
+
+    account_id: AccountId
+    name: str
+
+    def validate(self) -> None:
+        """Raise `ValidationError` for a name that no account can have."""
+        require(is_valid_account_name(self.name), "not an account name", value=self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class AssetSymbolPredicate:
+    """True while an asset has this symbol."""
+
+    asset_id: AssetId
+    symbol: str
+
+    def validate(self) -> None:
+        """Raise `ValidationError` for a symbol that no asset can have (R2.19)."""
+        require(is_valid_symbol(self.symbol), "not a symbol", rule="R2.19", value=self.symbol)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockIdPredicate:
+    """True when the chain holds this block among the last 65,536."""
+
+    id: BlockId
+
+    def validate(self) -> None:
+        """Every id passes."""
+
+
+Predicate = Annotated[
+    AccountNamePredicate | AssetSymbolPredicate | BlockIdPredicate,
+    Variant({0: AccountNamePredicate, 1: AssetSymbolPredicate, 2: BlockIdPredicate}),
+]
+"""A statement about the state that is true or false."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assert:
+    """Make the transaction fail unless all predicates are true."""
+
+    fee: AssetAmount
+    """Charged by the number of predicates."""
+    fee_paying_account: AccountId
+    """Account that pays the fee."""
+    predicates: tuple[Predicate, ...]
+    required_auths: Annotated[tuple[AccountId, ...], SORTED] = ()
+    """Kept for its place in the bytes; BitShares does not ask for these authorities."""
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+        for predicate in self.predicates:
+            predicate.validate()

@@ -1,0 +1,56 @@
+"""Transfers between accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.asset import AssetAmount
+from protocol.checks import check_fee, check_positive, require
+from protocol.ids import AccountId
+from protocol.operations.memo import Memo
+from protocol.schema import NoExtensions
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Move an amount of one asset from one account to another."""
+
+    fee: AssetAmount
+    from_: AccountId
+    """Account that the amount and the fee leave."""
+    to: AccountId
+    """Account that receives the amount."""
+    amount: AssetAmount
+    """What is moved, in smallest units; must be positive."""
+    memo: Memo | None = None
+    """Message to the receiver; charged by its size."""
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+        require(self.from_ != self.to, "sender and receiver are the same", value=self.to)
+        check_positive(self.amount.amount, "amount")
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideTransfer:
+    """Move an amount of an asset by the will of its issuer (flag `override_authority`)."""
+
+    fee: AssetAmount
+    issuer: AccountId
+    """Issuer of the asset; signs and pays the fee."""
+    from_: AccountId
+    """Account that the amount leaves, without its consent."""
+    to: AccountId
+    """Account that receives the amount."""
+    amount: AssetAmount
+    """What is moved, in smallest units; must be positive."""
+    memo: Memo | None = None
+    """Message to the receiver; charged by its size."""
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+        require(self.from_ != self.to, "sender and receiver are the same", value=self.to)
+        check_positive(self.amount.amount, "amount")
+        require(self.issuer != self.from_, "issuer needs no override", value=self.issuer)
