@@ -1,0 +1,89 @@
+"""What an operation or a boundary step works on, and what it leaves behind besides the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from protocol.operations.results import OperationResult, VoidResult
+
+from node.state.database import State
+from node.state.events import ChainEvent
+from protocol.ids import AssetId
+from protocol.operations.base import Operation
+
+
+class AppliedOperation:
+    """One operation of a block, real or virtual, with its place and its result (B7)."""
+
+    __slots__ = ("is_virtual", "op", "op_in_trx", "result", "trx_in_block", "virtual_op")
+
+    def __init__(
+        self, op: Operation, trx_in_block: int, op_in_trx: int, virtual_op: int, *, is_virtual: bool
+    ) -> None:
+        self.op = op
+        self.result: OperationResult = VoidResult()
+        self.trx_in_block = trx_in_block
+        self.op_in_trx = op_in_trx
+        self.virtual_op = virtual_op
+        self.is_virtual = is_virtual
+
+
+class Context:
+    """Passed to every evaluator and market function.
+
+    `now` is the time that rules see: the parent block's while operations are applied (R8.2), the
+    block's own at its boundary. `block_num` is the number of the block in the making.
+    """
+
+    __slots__ = (
+        "applied",
+        "block_num",
+        "dirty_assets",
+        "events",
+        "now",
+        "op_in_trx",
+        "run_operation",
+        "state",
+        "trx_in_block",
+        "virtual_op",
+    )
+
+    def __init__(
+        self,
+        state: State,
+        now: int,
+        block_num: int,
+        run_operation: Callable[[Context, Operation], OperationResult],
+    ) -> None:
+        self.state = state
+        self.now = now
+        self.block_num = block_num
+        self.run_operation = run_operation
+        """Applies one operation of a proposal in this context (R8.23)."""
+        self.applied: list[AppliedOperation] = []
+        self.events: list[ChainEvent] = []
+        self.dirty_assets: set[AssetId] = set()
+        self.trx_in_block = 0
+        self.op_in_trx = 0
+        self.virtual_op = 0
+
+    def record(self, op: Operation) -> AppliedOperation:
+        """Note a real operation that is about to be applied."""
+        entry = AppliedOperation(
+            op, self.trx_in_block, self.op_in_trx, self.virtual_op, is_virtual=False
+        )
+        self.applied.append(entry)
+        return entry
+
+    def emit(self, op: Operation) -> None:
+        """Note a virtual operation: a fill, an expiry, a settlement cancelled (B6a)."""
+        self.virtual_op += 1
+        self.applied.append(
+            AppliedOperation(
+                op, self.trx_in_block, self.op_in_trx, self.virtual_op, is_virtual=True
+            )
+        )
+
+    def mark_dirty(self, asset_id: AssetId) -> None:
+        """Have the market engine look at a BitAsset at this block's boundary (R4.12)."""
+        self.dirty_assets.add(asset_id)

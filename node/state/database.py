@@ -1,0 +1,252 @@
+"""The state of the chain: one table for each type of object, under one undo log.
+
+Objects refer to each other by id only. Everything that consensus depends on is here, and nothing
+else; `state_hash` covers all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import cast
+
+from protocol.chain_parameters import ChainParameters
+
+from node.state.errors import NoSuchObject
+from node.state.indexes import OrderedIndex, UniqueIndex
+from node.state.keys import offer_key, ratio_key
+from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
+from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.governance import (
+    BudgetRecord,
+    ChainProperties,
+    CommitteeMember,
+    DynamicGlobalProperties,
+    GlobalProperties,
+    Witness,
+    WitnessSchedule,
+    Worker,
+)
+from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
+from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
+from node.state.objects.vesting import GenesisBalance, VestingBalance
+from node.state.table import Table
+from node.state.undo import StateObject, UndoLog
+from protocol import ids
+from protocol.binary import pack, write_varint
+from protocol.ids import AccountId, AssetId
+from protocol.msgpack_form import Plain, from_plain, to_plain
+from protocol.schema import Digest
+
+ALL = ()
+"""The only group of an index over a whole table."""
+
+
+class State:
+    """All tables, their indexes, and the undo log."""
+
+    def __init__(self) -> None:
+        self.log = log = UndoLog()
+        self.accounts = Table(Account, ids.AccountId, log)
+        self.assets = Table(Asset, ids.AssetId, log)
+        self.force_settlements = Table(ForceSettlement, ids.ForceSettlementId, log)
+        self.committee_members = Table(CommitteeMember, ids.CommitteeMemberId, log)
+        self.witnesses = Table(Witness, ids.WitnessId, log)
+        self.limit_orders = Table(LimitOrder, ids.LimitOrderId, log)
+        self.call_orders = Table(CallOrder, ids.CallOrderId, log)
+        self.proposals = Table(Proposal, ids.ProposalId, log)
+        self.vesting_balances = Table(VestingBalance, ids.VestingBalanceId, log)
+        self.workers = Table(Worker, ids.WorkerId, log)
+        self.genesis_balances = Table(GenesisBalance, ids.BalanceId, log)
+        self.global_properties = Table(GlobalProperties, ids.GlobalPropertyId, log)
+        self.dynamic_properties = Table(DynamicGlobalProperties, ids.DynamicGlobalPropertyId, log)
+        self.asset_dynamic_data = Table(AssetDynamicData, ids.AssetDynamicDataId, log)
+        self.bitassets = Table(BitassetData, ids.AssetBitassetDataId, log)
+        self.balances = Table(AccountBalance, ids.AccountBalanceId, log)
+        self.statistics = Table(AccountStatistics, ids.AccountStatisticsId, log)
+        self.transactions = Table(TransactionHistory, ids.TransactionHistoryId, log)
+        self.block_summaries = Table(BlockSummary, ids.BlockSummaryId, log)
+        self.chain_properties = Table(ChainProperties, ids.ChainPropertyId, log)
+        self.witness_schedules = Table(WitnessSchedule, ids.WitnessScheduleId, log)
+        self.budget_records = Table(BudgetRecord, ids.BudgetRecordId, log)
+        self.collateral_bids = Table(CollateralBid, ids.CollateralBidId, log)
+        self.tables: tuple[Table[StateObject], ...] = tuple(
+            cast("Table[StateObject]", value)
+            for value in vars(self).values()
+            if isinstance(value, Table)
+        )
+        self.table_of_type = {(table.space, table.type): table for table in self.tables}
+        self._add_account_indexes()
+        self._add_market_indexes()
+        self._add_time_indexes()
+
+    def _add_account_indexes(self) -> None:
+        self.account_by_name = UniqueIndex[Account](lambda item: item.name)
+        self.accounts.add_index(self.account_by_name)
+        self.asset_by_symbol = UniqueIndex[Asset](lambda item: item.symbol)
+        self.assets.add_index(self.asset_by_symbol)
+        self.balance_by_owner = UniqueIndex[AccountBalance](
+            lambda item: (item.owner, item.asset_type)
+        )
+        self.balances.add_index(self.balance_by_owner)
+        self.balances_of_account = OrderedIndex[AccountBalance](
+            lambda item: item.owner, lambda item: item.asset_type
+        )
+        self.balances.add_index(self.balances_of_account)
+        self.witness_by_account = UniqueIndex[Witness](lambda item: item.witness_account)
+        self.witnesses.add_index(self.witness_by_account)
+        self.committee_member_by_account = UniqueIndex[CommitteeMember](
+            lambda item: item.committee_member_account
+        )
+        self.committee_members.add_index(self.committee_member_by_account)
+        self.vesting_of_account = OrderedIndex[VestingBalance](
+            lambda item: item.owner, lambda item: item.id
+        )
+        self.vesting_balances.add_index(self.vesting_of_account)
+        self.genesis_balances_of = OrderedIndex[GenesisBalance](
+            lambda item: item.owner, lambda item: item.balance.asset_id
+        )
+        self.genesis_balances.add_index(self.genesis_balances_of)
+
+    def _add_market_indexes(self) -> None:
+        self.book = OrderedIndex[LimitOrder](
+            lambda item: (item.sells, item.receives), lambda item: offer_key(item.sell_price)
+        )
+        """By (asset sold, asset wanted): best offer first, older first at one price (R2.3)."""
+        self.limit_orders.add_index(self.book)
+        self.orders_of_account = OrderedIndex[LimitOrder](
+            lambda item: item.seller, lambda item: item.id
+        )
+        self.limit_orders.add_index(self.orders_of_account)
+        self.position_by_borrower = UniqueIndex[CallOrder](
+            lambda item: (item.borrower, item.debt_asset)
+        )
+        self.call_orders.add_index(self.position_by_borrower)
+        self.positions = OrderedIndex[CallOrder](
+            lambda item: item.debt_asset,
+            lambda item: ratio_key(item.collateral, item.debt),
+            mutable=True,
+        )
+        """By debt asset: least collateralised first, older first at one ratio (R4.1)."""
+        self.call_orders.add_index(self.positions)
+        self.settlements = OrderedIndex[ForceSettlement](
+            lambda item: item.balance.asset_id, lambda item: item.settlement_date
+        )
+        """By asset: earliest date first (R5.4)."""
+        self.force_settlements.add_index(self.settlements)
+        self.bid_by_bidder = UniqueIndex[CollateralBid](
+            lambda item: (item.bidder, item.debt_covered.asset_id)
+        )
+        self.collateral_bids.add_index(self.bid_by_bidder)
+        self.bids = OrderedIndex[CollateralBid](
+            lambda item: item.debt_covered.asset_id,
+            lambda item: -ratio_key(item.additional_collateral.amount, item.debt_covered.amount),
+        )
+        """By debt asset: most additional collateral per debt first (R6.5)."""
+        self.collateral_bids.add_index(self.bids)
+
+    def _add_time_indexes(self) -> None:
+        self.transaction_by_id = UniqueIndex[TransactionHistory](lambda item: item.trx_id)
+        self.transactions.add_index(self.transaction_by_id)
+        self.transaction_expirations = OrderedIndex[TransactionHistory](
+            lambda item: ALL, lambda item: item.expiration
+        )
+        self.transactions.add_index(self.transaction_expirations)
+        self.order_expirations = OrderedIndex[LimitOrder](
+            lambda item: ALL, lambda item: item.expiration
+        )
+        self.limit_orders.add_index(self.order_expirations)
+        self.proposal_expirations = OrderedIndex[Proposal](
+            lambda item: ALL, lambda item: item.expiration_time
+        )
+        self.proposals.add_index(self.proposal_expirations)
+
+    @property
+    def properties(self) -> GlobalProperties:
+        """Chain parameters and elected producers (2.0.0)."""
+        return self.global_properties.rows[0]
+
+    @property
+    def parameters(self) -> ChainParameters:
+        """The chain parameters in force."""
+        return self.global_properties.rows[0].parameters
+
+    @property
+    def dynamic(self) -> DynamicGlobalProperties:
+        """The head of the chain (2.1.0)."""
+        return self.dynamic_properties.rows[0]
+
+    @property
+    def chain(self) -> ChainProperties:
+        """What genesis fixed for good (2.11.0)."""
+        return self.chain_properties.rows[0]
+
+    def account_named(self, name: str) -> Account:
+        """The account of a name; raises `NoSuchObject`."""
+        account = self.account_by_name.find(name)
+        if account is None:
+            raise NoSuchObject("no such account", value=name)
+        return account
+
+    def asset_named(self, symbol: str) -> Asset:
+        """The asset of an on-chain symbol; raises `NoSuchObject`."""
+        asset = self.asset_by_symbol.find(symbol)
+        if asset is None:
+            raise NoSuchObject("no such asset", value=symbol)
+        return asset
+
+    def bitasset_of(self, asset_id: AssetId) -> BitassetData | None:
+        """The BitAsset data of an asset, or None for any other asset."""
+        data_id = self.assets.get(asset_id).bitasset_data_id
+        return None if data_id is None else self.bitassets.get(data_id)
+
+    def figures_of(self, asset_id: AssetId) -> AssetDynamicData:
+        """The supply, fees and fee pool of an asset."""
+        return self.asset_dynamic_data.get(self.assets.get(asset_id).dynamic_asset_data_id)
+
+    def balance_of(self, account: AccountId, asset_id: AssetId) -> int:
+        """What an account holds of an asset; 0 when it never held any."""
+        found = self.balance_by_owner.find((account, asset_id))
+        return 0 if found is None else found.balance
+
+    def state_hash(self) -> Digest:
+        """SHA256 over every object of every table and all instance counters, in order of ids."""
+        digest = hashlib.sha256()
+        for head, objects in self._packed_tables():
+            digest.update(head)
+            for packed in objects:
+                digest.update(packed)
+        return Digest(digest.digest())
+
+    def _packed_tables(self) -> Iterator[tuple[bytes, Iterator[bytes]]]:
+        for space, type_ in sorted(self.table_of_type):
+            table = self.table_of_type[space, type_]
+            head = bytearray((space, type_))
+            write_varint(head, table.next_instance)
+            write_varint(head, len(table))
+            yield bytes(head), (pack(item) for item in table.in_order())
+
+    def dump(self) -> Plain:
+        """The whole state as plain lists, for a snapshot; no session may be open."""
+        assert self.log.depth == 0
+        return [
+            [
+                table.space,
+                table.type,
+                table.next_instance,
+                [to_plain(item) for item in table.in_order()],
+            ]
+            for table in self.tables
+        ]
+
+    @classmethod
+    def restore(cls, data: Plain) -> State:
+        """The state of a snapshot; raises `DecodeError`."""
+        state = cls()
+        for entry in cast("list[tuple[int, int, int, list[Plain]]]", data):
+            space, type_, next_instance, items = entry
+            table = state.table_of_type[space, type_]
+            for item in items:
+                table.load(from_plain(table.cls, item))
+            table.next_instance = next_instance
+        return state

@@ -1,0 +1,90 @@
+"""Accounts, their statistics and their balances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from node.state.undo import StateObject
+from protocol.authority import Authority
+from protocol.ids import (
+    AccountBalanceId,
+    AccountId,
+    AccountStatisticsId,
+    AssetId,
+    VestingBalanceId,
+)
+from protocol.operations.account import AccountOptions
+from protocol.schema import MAX_TIMESTAMP, SORTED, Int64, Timestamp, UInt16, UInt32, UInt64
+
+AccountSet = Annotated[tuple[AccountId, ...], SORTED]
+
+
+@dataclass(slots=True, eq=False)
+class Account(StateObject):
+    """A named account (1.2.n)."""
+
+    id: AccountId
+    membership_expiration_date: Timestamp
+    """`MAX_TIMESTAMP` for a lifetime member; the past for a basic account."""
+    registrar: AccountId
+    referrer: AccountId
+    lifetime_referrer: AccountId
+    network_fee_percentage: UInt16
+    """Share of this account's fees for the network, over 10,000 (R8.20)."""
+    lifetime_referrer_fee_percentage: UInt16
+    referrer_rewards_percentage: UInt16
+    """The referrer's share of what is left for registrar and referrer, over 10,000."""
+    name: str
+    owner: Authority
+    active: Authority
+    options: AccountOptions
+    statistics: AccountStatisticsId
+    whitelisting_accounts: AccountSet
+    """Accounts that have whitelisted this one (R2.20)."""
+    blacklisting_accounts: AccountSet
+    whitelisted_accounts: AccountSet
+    blacklisted_accounts: AccountSet
+    cashback_vb: VestingBalanceId | None
+    """Vesting balance that receives this account's share of fees (R8.20)."""
+    creation_block_num: UInt32
+    creation_time: Timestamp
+
+    def is_lifetime_member(self) -> bool:
+        """Whether the membership never ends."""
+        return self.membership_expiration_date == MAX_TIMESTAMP
+
+    def is_member(self, now: int) -> bool:
+        """Whether the account is an annual or lifetime member at a time."""
+        return now <= self.membership_expiration_date
+
+
+@dataclass(slots=True, eq=False)
+class AccountStatistics(StateObject):
+    """What changes often about an account (2.6.n, the same number as the account)."""
+
+    id: AccountStatisticsId
+    owner: AccountId
+    name: str
+    total_core_in_orders: Int64
+    """CORE in limit orders and as collateral of positions (I5)."""
+    core_in_balance: Int64
+    """CORE balance, as of the last maintenance."""
+    voting_stake: UInt64
+    """Stake counted for the account's votes at the last maintenance (R8.11)."""
+    vote_tally_time: Timestamp
+    lifetime_fees_paid: Int64
+    pending_fees: Int64
+    """Fees to distribute at maintenance, the rebate vesting (R8.20)."""
+    pending_vested_fees: Int64
+    """Fees to distribute at maintenance, the rebate withdrawable at once (R8.20)."""
+
+
+@dataclass(slots=True, eq=False)
+class AccountBalance(StateObject):
+    """What an account holds of one asset, in its smallest units (2.5.n)."""
+
+    id: AccountBalanceId
+    owner: AccountId
+    asset_type: AssetId
+    balance: Int64

@@ -1,0 +1,104 @@
+"""Assets, their running figures, and the data of BitAssets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from node.state.undo import StateObject
+from protocol.asset import Price
+from protocol.constants import HUNDRED_PERCENT
+from protocol.ids import AccountId, AssetBitassetDataId, AssetDynamicDataId, AssetId
+from protocol.operations.asset_options import AssetOptions
+from protocol.operations.bitasset_options import BitassetOptions
+from protocol.schema import SORTED, Int64, Timestamp, UInt8, UInt16
+
+
+@dataclass(slots=True, eq=False)
+class Asset(StateObject):
+    """An asset (1.3.n); 1.3.0 is CORE."""
+
+    id: AssetId
+    symbol: str
+    precision: UInt8
+    """Decimal places of one whole unit."""
+    issuer: AccountId
+    options: AssetOptions
+    dynamic_asset_data_id: AssetDynamicDataId
+    bitasset_data_id: AssetBitassetDataId | None
+
+    def is_market_issued(self) -> bool:
+        """Whether this is a BitAsset, borrowed into existence."""
+        return self.bitasset_data_id is not None
+
+    def has_flag(self, flag: int) -> bool:
+        """Whether a flag bit of the options is set."""
+        return self.options.flags & flag != 0
+
+
+@dataclass(slots=True, eq=False)
+class AssetDynamicData(StateObject):
+    """Running figures of an asset (2.3.n), all in its own units but the fee pool."""
+
+    id: AssetDynamicDataId
+    current_supply: Int64
+    accumulated_fees: Int64
+    accumulated_collateral_fees: Int64
+    """Margin call and settlement fees, in the backing asset of this BitAsset."""
+    fee_pool: Int64
+    """CORE that exchanges fees paid in this asset (R8.17)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedValues:
+    """One published feed, or the median of all: with the initial ratio always present (R1.12)."""
+
+    settlement_price: Price
+    """Debt asset / backing asset; null when there is no feed."""
+    maintenance_collateral_ratio: UInt16
+    maximum_short_squeeze_ratio: UInt16
+    core_exchange_rate: Price
+    initial_collateral_ratio: UInt16
+
+
+Feeds = Annotated[tuple[tuple[AccountId, tuple[Timestamp, FeedValues]], ...], SORTED]
+"""By publisher: when it published, and what. Time 0 marks a producer that never published."""
+
+
+@dataclass(slots=True, eq=False)
+class BitassetData(StateObject):
+    """What a BitAsset has beyond an asset (2.4.n)."""
+
+    id: AssetBitassetDataId
+    asset_id: AssetId
+    feeds: Feeds
+    median_feed: FeedValues
+    current_feed: FeedValues
+    """The median, with a settlement price that a black swan response may cap (R1.20)."""
+    current_feed_publication_time: Timestamp
+    """The oldest publication among the live feeds (R1.16)."""
+    options: BitassetOptions
+    is_prediction_market: bool
+    force_settled_volume: Int64
+    """Debt settled by force in this maintenance interval (R5.4)."""
+    settlement_price: Price
+    """Fixed at global settlement, else null (R6.2)."""
+    settlement_fund: Int64
+    """Backing asset held for the holders after global settlement."""
+    individual_settlement_debt: Int64
+    individual_settlement_fund: Int64
+    asset_cer_updated: bool
+    feed_cer_updated: bool
+
+    def is_globally_settled(self) -> bool:
+        """Whether the asset is globally settled (R6.4)."""
+        return not self.settlement_price.is_null()
+
+    def has_feed(self) -> bool:
+        """Whether there is a settlement price."""
+        return not self.current_feed.settlement_price.is_null()
+
+    def max_settlement_volume(self, current_supply: int) -> int:
+        """Debt that may be settled by force in one maintenance interval, in all (R5.4)."""
+        whole = current_supply + self.force_settled_volume
+        return whole * self.options.maximum_force_settlement_volume // HUNDRED_PERCENT

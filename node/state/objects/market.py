@@ -1,0 +1,80 @@
+"""Limit orders, positions, settlement requests and collateral bids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.state.undo import StateObject
+from protocol.asset import AssetAmount, Price
+from protocol.ids import (
+    AccountId,
+    AssetId,
+    CallOrderId,
+    CollateralBidId,
+    ForceSettlementId,
+    LimitOrderId,
+)
+from protocol.schema import Int64, Timestamp, UInt16
+
+
+@dataclass(slots=True, eq=False)
+class LimitOrder(StateObject):
+    """An offer to sell at a price or better (1.7.n)."""
+
+    id: LimitOrderId
+    expiration: Timestamp
+    seller: AccountId
+    for_sale: Int64
+    """What remains, in units of the asset sold."""
+    sell_price: Price
+    """Asset sold / asset received; constant for the life of the order (R2.2)."""
+    filled_amount: Int64
+    """What was sold so far."""
+    deferred_fee: Int64
+    """Creation fee not yet distributed, in CORE (R2.12)."""
+    deferred_paid_fee: AssetAmount
+    """The same as paid, when it was paid in another asset; else 0 CORE."""
+
+    @property
+    def sells(self) -> AssetId:
+        """The asset that the order sells."""
+        return self.sell_price.base.asset_id
+
+    @property
+    def receives(self) -> AssetId:
+        """The asset that the order wants."""
+        return self.sell_price.quote.asset_id
+
+
+@dataclass(slots=True, eq=False)
+class CallOrder(StateObject):
+    """A margin position: debt of a BitAsset against collateral in its backing asset (1.8.n)."""
+
+    id: CallOrderId
+    borrower: AccountId
+    collateral: Int64
+    debt: Int64
+    debt_asset: AssetId
+    collateral_asset: AssetId
+    target_collateral_ratio: UInt16 | None
+    """Cover no more than reaches it when called, over 1,000 (R3.7)."""
+
+
+@dataclass(slots=True, eq=False)
+class ForceSettlement(StateObject):
+    """A request to settle at the feed price, due at a time (1.4.n, R5.2)."""
+
+    id: ForceSettlementId
+    owner: AccountId
+    balance: AssetAmount
+    settlement_date: Timestamp
+
+
+@dataclass(slots=True, eq=False)
+class CollateralBid(StateObject):
+    """An offer to take over debt of a globally settled BitAsset (2.17.n, R6.5)."""
+
+    id: CollateralBidId
+    bidder: AccountId
+    additional_collateral: AssetAmount
+    debt_covered: AssetAmount
