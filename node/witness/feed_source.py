@@ -22,7 +22,10 @@ from protocol.operations.bitasset import AssetPublishFeed
 from protocol.operations.bitasset_options import PriceFeed
 
 WALK_SCALE = 10**12
-"""A random walk moves on multiples of 1 / WALK_SCALE."""
+"""A random walk moves on multiples of 1 / WALK_SCALE; rounding to nearest keeps it above 0."""
+
+WALK_PRICE_MAX = 10**12
+"""Pegged units for one backing token that a random walk does not exceed."""
 
 
 class PriceRatio(NamedTuple):
@@ -107,7 +110,7 @@ class RandomWalk:
         drawn = scramble(self.seed, self._step) % (2 * self.step_bp + 1) - self.step_bp
         up, down = (10_000 + drawn, 10_000) if drawn >= 0 else (10_000, 10_000 - drawn)
         moved = (2 * self._price * up + down) // (2 * down)
-        return min(max(moved, 1), 10**12 * WALK_SCALE)
+        return min(moved, WALK_PRICE_MAX * WALK_SCALE)
 
 
 def scramble(seed: int, counter: int) -> int:

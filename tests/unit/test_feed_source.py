@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.witness.feed_source import (
+    WALK_PRICE_MAX,
+    WALK_SCALE,
     CsvSeries,
     FeedSource,
     FixedPrice,
@@ -220,6 +222,15 @@ def test_a_walk_keeps_to_its_step(seed: int, step_bp: int) -> None:
         assert after * 10_000 <= before * bound + 10_000
         assert before * 10_000 <= after * bound + bound
         before = after
+
+
+def test_a_walk_is_bounded() -> None:
+    """At the ends of its range it neither vanishes nor outgrows what an asset can hold."""
+    low = RandomWalk(7, PriceRatio(1, 10**12), 10_000, start_s=0, interval_s=1)
+    high = RandomWalk(7, PriceRatio(10**12 - 1, 1), 10_000, start_s=0, interval_s=1)
+    assert all(low.price_at(time_s).base >= 1 for time_s in range(200))
+    highest = max(high.price_at(time_s).base for time_s in range(200))
+    assert highest == WALK_PRICE_MAX * WALK_SCALE
 
 
 def test_a_feed_is_scaled_to_smallest_units() -> None:
