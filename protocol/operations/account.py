@@ -11,6 +11,7 @@ from protocol.checks import check_fee, check_percent, require
 from protocol.constants import COMMITTEE_ACCOUNT, PROXY_TO_SELF_ACCOUNT, TEMP_ACCOUNT
 from protocol.ids import AccountId, AssetId, VoteId
 from protocol.names import is_valid_account_name
+from protocol.operations.base import Void
 from protocol.schema import (
     EXTENSION,
     SORTED,
@@ -66,11 +67,6 @@ class AccountOptions:
                 value=wanted,
                 limit=voted,
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Void:
-    """Nothing; a place holder in tagged unions and extensions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from protocol.asset import AssetAmount
@@ -20,6 +21,11 @@ class Operation(Protocol):
 
     def validate(self) -> None:
         """Check all that needs no chain state (R9.3); raises `ValidationError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Nothing; a place holder in tagged unions and extensions."""
 
 
 def refuse_virtual(name: str) -> NoReturn:

@@ -1,0 +1,279 @@
+"""What an operation must pay (R8.17) and the default schedule (R8.19)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import cast
+
+from protocol.binary import pack, pack_as
+from protocol.constants import CORE_UNIT, HUNDRED_PERCENT, MAX_SUPPLY
+from protocol.errors import ValidationError
+from protocol.fee_schedule import (
+    FEE_PARAMETERS,
+    OPERATION_COUNT,
+    AccountCreateFee,
+    AccountUpgradeFee,
+    AssetCreateFee,
+    ByteFee,
+    DailyFee,
+    FeeParameters,
+    FeeSchedule,
+    FlatFee,
+    NoFee,
+    OutputFee,
+    PreimageFee,
+    SizedFee,
+)
+from protocol.names import is_cheap_account_name
+from protocol.operations import ENTRY_OF, OPERATIONS, Operation
+from protocol.operations.account import (
+    AccountCreate,
+    AccountTransfer,
+    AccountUpdate,
+    AccountUpgrade,
+)
+from protocol.operations.asset import AssetCreate, AssetIssue, AssetUpdate
+from protocol.operations.custom import Assert, Custom
+from protocol.operations.memo import Memo
+from protocol.operations.proposal import ProposalCreate, ProposalUpdate
+from protocol.operations.transfer import OverrideTransfer, Transfer
+from protocol.schema import Tagged
+
+_UNDECLARED_FEES: dict[int, FeeParameters] = {
+    25: FlatFee(CORE_UNIT),
+    26: FlatFee(CORE_UNIT),
+    27: SizedFee(20 * CORE_UNIT, 10),
+    28: FlatFee(0),
+    34: FlatFee(5000 * CORE_UNIT),
+    39: OutputFee(5 * CORE_UNIT, 5 * CORE_UNIT),
+    40: OutputFee(5 * CORE_UNIT, 5 * CORE_UNIT),
+    41: FlatFee(5 * CORE_UNIT),
+    44: NoFee(),
+    49: DailyFee(CORE_UNIT, CORE_UNIT),
+    50: PreimageFee(CORE_UNIT, CORE_UNIT),
+    51: NoFee(),
+    52: DailyFee(CORE_UNIT, CORE_UNIT),
+    53: NoFee(),
+    54: ByteFee(CORE_UNIT, CORE_UNIT // 10),
+    55: ByteFee(CORE_UNIT, CORE_UNIT // 10),
+    56: FlatFee(CORE_UNIT),
+    57: FlatFee(50 * CORE_UNIT),
+    58: FlatFee(50 * CORE_UNIT),
+    59: FlatFee(50 * CORE_UNIT),
+    60: FlatFee(0),
+    61: FlatFee(CORE_UNIT // 10),
+    62: FlatFee(5 * CORE_UNIT),
+    63: FlatFee(CORE_UNIT),
+    64: FlatFee(CORE_UNIT),
+    65: FlatFee(0),
+    66: FlatFee(CORE_UNIT),
+    67: FlatFee(CORE_UNIT),
+    68: FlatFee(CORE_UNIT),
+    69: SizedFee(CORE_UNIT, CORE_UNIT),
+    70: FlatFee(0),
+    71: SizedFee(CORE_UNIT, CORE_UNIT),
+    72: FlatFee(CORE_UNIT),
+    73: FlatFee(CORE_UNIT),
+    74: NoFee(),
+    75: FlatFee(CORE_UNIT),
+    76: FlatFee(CORE_UNIT),
+}
+
+_ACCOUNT_TRANSFER = ENTRY_OF[AccountTransfer].id
+_TICKET_CREATE = 57
+
+_FALLBACKS = {45: 3, 47: 16, 48: 11}
+"""Operations that came later cost, in an old schedule, what the operation they split off does."""
+
+
+def _default_parameters(operation_id: int) -> FeeParameters:
+    entry = OPERATIONS.get(operation_id)
+    return _UNDECLARED_FEES[operation_id] if entry is None else entry.default_fee
+
+
+def _zero_parameters(operation_id: int) -> FeeParameters:
+    cls = FEE_PARAMETERS[operation_id]
+    return cast(FeeParameters, cls(*(0 for _ in fields(cls))))
+
+
+DEFAULT_FEE_SCHEDULE = FeeSchedule(
+    tuple(Tagged(tag, _default_parameters(tag)) for tag in range(OPERATION_COUNT))
+)
+"""What a new chain charges (R8.19)."""
+
+ZERO_FEE_SCHEDULE = FeeSchedule(
+    tuple(Tagged(tag, _zero_parameters(tag)) for tag in range(OPERATION_COUNT)), scale=0
+)
+"""Everything is free."""
+
+
+class FeeTable:
+    """A fee schedule made ready for look-ups; keep it as long as the schedule stays the same."""
+
+    __slots__ = ("_flat", "_parameters", "schedule")
+
+    def __init__(self, schedule: FeeSchedule) -> None:
+        self.schedule = schedule
+        self._parameters = {tag: cast(FeeParameters, value) for tag, value in schedule.parameters}
+        self._flat: dict[type, int] = {}
+        for entry in OPERATIONS.values():
+            if entry.cls not in _CALCULATORS:
+                self._flat[entry.cls] = self._scale(self._flat_fee(entry.id))
+
+    def required(self, operation: Operation) -> int:
+        """The least fee of an operation, in smallest units of CORE (R8.17).
+
+        Raises `ValidationError` when the schedule asks for more than can exist.
+        """
+        cls = type(operation)
+        flat = self._flat.get(cls)
+        if flat is not None:
+            return flat
+        return self._scale(_CALCULATORS[cls](operation, self))
+
+    def parameters(self, operation_id: int) -> FeeParameters:
+        """The parameters of an operation; the default ones when the schedule has none."""
+        found = self._parameters.get(operation_id)
+        return _default_parameters(operation_id) if found is None else found
+
+    def sub_asset_fee(self) -> int | None:
+        """Fee of an asset with a dot in its symbol; None: no special one (R8.19).
+
+        BitShares reuses the parameter of account_transfer, once tickets are in the schedule.
+        """
+        if _ACCOUNT_TRANSFER not in self._parameters or _TICKET_CREATE not in self._parameters:
+            return None
+        return self._flat_fee(_ACCOUNT_TRANSFER)
+
+    def _flat_fee(self, operation_id: int) -> int:
+        fallback = _FALLBACKS.get(operation_id)
+        if operation_id not in self._parameters and fallback in self._parameters:
+            operation_id = fallback
+        parameters = self.parameters(operation_id)
+        if isinstance(parameters, NoFee):
+            return 0
+        assert isinstance(parameters, FlatFee | SizedFee), parameters
+        return parameters.fee
+
+    def _scale(self, fee: int) -> int:
+        scaled = fee * self.schedule.scale // HUNDRED_PERCENT
+        if scaled > MAX_SUPPLY:
+            raise ValidationError(
+                "required fee exceeds the largest supply",
+                rule="R8.17",
+                value=scaled,
+                limit=MAX_SUPPLY,
+            )
+        return scaled
+
+
+def required_fee(operation: Operation, schedule: FeeSchedule) -> int:
+    """The least fee of one operation, in smallest units of CORE (R8.17).
+
+    For many operations under one schedule, build its `FeeTable` once.
+    """
+    return FeeTable(schedule).required(operation)
+
+
+def data_fee(size: int, price_per_kbyte: int) -> int:
+    """The charge for a number of bytes, rounded down (R8.17)."""
+    return size * price_per_kbyte // 1024
+
+
+def with_parameters(
+    schedule: FeeSchedule, operation_id: int, parameters: FeeParameters
+) -> FeeSchedule:
+    """The schedule with the parameters of one operation replaced or added."""
+    assert type(parameters) is FEE_PARAMETERS[operation_id], parameters
+    others = (item for item in schedule.parameters if item.tag != operation_id)
+    changed = sorted((*others, Tagged(operation_id, parameters)), key=lambda item: item.tag)
+    return FeeSchedule(tuple(changed), schedule.scale)
+
+
+def _memo_fee(operation: Operation, table: FeeTable) -> int:
+    assert isinstance(operation, Transfer | OverrideTransfer)
+    parameters = table.parameters(ENTRY_OF[type(operation)].id)
+    assert isinstance(parameters, SizedFee)
+    if operation.memo is None:
+        return parameters.fee
+    size = len(pack_as(Memo | None, operation.memo))
+    return parameters.fee + data_fee(size, parameters.price_per_kbyte)
+
+
+def _issue_fee(operation: Operation, table: FeeTable) -> int:
+    assert isinstance(operation, AssetIssue)
+    parameters = table.parameters(ENTRY_OF[AssetIssue].id)
+    assert isinstance(parameters, SizedFee)
+    size = len(pack_as(Memo | None, operation.memo))
+    return parameters.fee + data_fee(size, parameters.price_per_kbyte)
+
+
+def _sized_fee(operation: Operation, table: FeeTable) -> int:
+    parameters = table.parameters(ENTRY_OF[type(operation)].id)
+    assert isinstance(parameters, SizedFee)
+    return parameters.fee + data_fee(len(pack(operation)), parameters.price_per_kbyte)
+
+
+def _account_update_fee(operation: Operation, table: FeeTable) -> int:
+    assert isinstance(operation, AccountUpdate)
+    if operation.new_options is not None:
+        return _sized_fee(operation, table)
+    parameters = table.parameters(ENTRY_OF[AccountUpdate].id)
+    assert isinstance(parameters, SizedFee)
+    return parameters.fee
+
+
+def _account_create_fee(operation: Operation, table: FeeTable) -> int:
+    assert isinstance(operation, AccountCreate)
+    parameters = table.parameters(ENTRY_OF[AccountCreate].id)
+    assert isinstance(parameters, AccountCreateFee)
+    cheap = is_cheap_account_name(operation.name)
+    name_fee = parameters.basic_fee if cheap else parameters.premium_fee
+    return name_fee + data_fee(len(pack(operation)), parameters.price_per_kbyte)
+
+
+def _account_upgrade_fee(operation: Operation, table: FeeTable) -> int:
+    assert isinstance(operation, AccountUpgrade)
+    parameters = table.parameters(ENTRY_OF[AccountUpgrade].id)
+    assert isinstance(parameters, AccountUpgradeFee)
+    if operation.upgrade_to_lifetime_member:
+        return parameters.membership_lifetime_fee
+    return parameters.membership_annual_fee
+
+
+def _asset_create_fee(operation: Operation, table: FeeTable) -> int:
+    assert isinstance(operation, AssetCreate)
+    parameters = table.parameters(ENTRY_OF[AssetCreate].id)
+    assert isinstance(parameters, AssetCreateFee)
+    symbol_fee = {3: parameters.symbol3, 4: parameters.symbol4}.get(
+        len(operation.symbol), parameters.long_symbol
+    )
+    sub_asset_fee = table.sub_asset_fee() if "." in operation.symbol else None
+    if sub_asset_fee is not None:
+        symbol_fee = sub_asset_fee
+    return symbol_fee + data_fee(len(pack(operation)), parameters.price_per_kbyte)
+
+
+def _assert_fee(operation: Operation, table: FeeTable) -> int:
+    assert isinstance(operation, Assert)
+    parameters = table.parameters(ENTRY_OF[Assert].id)
+    assert isinstance(parameters, FlatFee)
+    return parameters.fee * len(operation.predicates)
+
+
+_CALCULATORS: dict[type, Callable[[Operation, FeeTable], int]] = {
+    Transfer: _memo_fee,
+    OverrideTransfer: _memo_fee,
+    AssetIssue: _issue_fee,
+    AccountCreate: _account_create_fee,
+    AccountUpdate: _account_update_fee,
+    AccountUpgrade: _account_upgrade_fee,
+    AssetCreate: _asset_create_fee,
+    AssetUpdate: _sized_fee,
+    ProposalCreate: _sized_fee,
+    ProposalUpdate: _sized_fee,
+    Custom: _sized_fee,
+    Assert: _assert_fee,
+}
+"""Class -> unscaled fee, for the operations that do not simply cost their flat fee."""

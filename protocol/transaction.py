@@ -1,0 +1,217 @@
+"""Transactions: operations applied together or not at all, and their signatures (R9.3, R9.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.binary import pack, unpack_from
+from protocol.constants import MAX_TRANSACTION_SIGNATURES
+from protocol.crypto.hashes import sha256
+from protocol.crypto.keys import PrivateKey
+from protocol.crypto.signatures import recover_key, sign_digest
+from protocol.errors import DecodeError, ValidationError
+from protocol.operations import Operation, OperationResult
+from protocol.schema import (
+    BlockId,
+    Digest,
+    NoExtensions,
+    PublicKey,
+    Signature,
+    Timestamp,
+    TransactionId,
+    UInt16,
+    UInt32,
+    Variant,
+)
+
+_SIGNATURE_LENGTH = 65
+
+
+class DuplicateSignature(ValidationError):
+    """Two signatures of a transaction are by one key (R9.5)."""
+
+    name = "duplicate_sig"
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """Operations and the block and time that they refer to; what a signature covers."""
+
+    ref_block_num: UInt16
+    """Number of the block referred to, its lower 16 bits (TaPoS, R9.3)."""
+    ref_block_prefix: UInt32
+    """Second four bytes of that block's id, little endian."""
+    expiration: Timestamp
+    """Time of the head block after which the transaction is refused."""
+    operations: tuple[Annotated[Operation, Variant("operation")], ...]
+    extensions: NoExtensions = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """A transaction as it is broadcast: its fields and the signatures, flat."""
+
+    ref_block_num: UInt16
+    ref_block_prefix: UInt32
+    expiration: Timestamp
+    operations: tuple[Annotated[Operation, Variant("operation")], ...]
+    extensions: NoExtensions = ()
+    signatures: tuple[Signature, ...] = ()
+    """In any order; each by another key (R9.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessedTransaction:
+    """A transaction as it stands in a block: with the answers of its operations."""
+
+    ref_block_num: UInt16
+    ref_block_prefix: UInt32
+    expiration: Timestamp
+    operations: tuple[Annotated[Operation, Variant("operation")], ...]
+    extensions: NoExtensions = ()
+    signatures: tuple[Signature, ...] = ()
+    operation_results: tuple[OperationResult, ...] = ()
+    """One answer for each operation, in order."""
+
+
+class TransactionEnvelope:
+    """A signed transaction with its bytes, its id and, once known, the keys that signed it."""
+
+    __slots__ = ("_packed", "_signature_keys", "_validated", "body", "id", "transaction")
+
+    transaction: SignedTransaction
+    body: bytes
+    """Binary form without the signatures; what the id and the signatures commit to."""
+    id: TransactionId
+    """First 20 bytes of SHA256 of the body (R9.7)."""
+
+    def __init__(self, transaction: SignedTransaction, packed: bytes) -> None:
+        """Join a transaction and its binary form, which must belong together."""
+        self.transaction = transaction
+        self.body = packed[: len(packed) - signatures_size(transaction.signatures)]
+        self.id = TransactionId(sha256(self.body)[:20])
+        self._packed = packed
+        self._signature_keys: tuple[PublicKey, ...] | None = None
+        self._validated = False
+
+    @classmethod
+    def from_transaction(cls, transaction: SignedTransaction) -> TransactionEnvelope:
+        """Pack a transaction; raises `EncodeError`, or `ValidationError` as `from_bytes`."""
+        _check_signature_count(transaction.signatures)
+        return cls(transaction, pack(transaction))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TransactionEnvelope:
+        """Read a signed transaction that fills `data` exactly.
+
+        Raises `DecodeError`, `UnsupportedOperation`, or `ValidationError` for too many signatures.
+        """
+        envelope, end = cls.read(data, 0)
+        if end != len(data):
+            raise DecodeError("bytes after the end of a transaction", value=len(data), limit=end)
+        return envelope
+
+    @classmethod
+    def read(cls, data: bytes, offset: int) -> tuple[TransactionEnvelope, int]:
+        """Read a signed transaction that starts at `offset`, and the offset behind it."""
+        transaction, end = unpack_from(SignedTransaction, data, offset)
+        _check_signature_count(transaction.signatures)
+        return cls(transaction, data[offset:end]), end
+
+    @property
+    def size(self) -> int:
+        """Bytes of the binary form, signatures included; limited by R9.3."""
+        return len(self._packed)
+
+    def packed(self) -> bytes:
+        """The binary form of the signed transaction."""
+        return self._packed
+
+    def digest(self, chain_id: Digest) -> Digest:
+        """What the signatures sign: SHA256 of the chain id and the body (R9.7)."""
+        return sha256(chain_id + self.body)
+
+    def signature_keys(self, chain_id: Digest) -> tuple[PublicKey, ...]:
+        """The keys that signed, in the order of the signatures; recovered once, then kept.
+
+        Raises `KeyFormatError` for a signature that is malformed or by no key, and
+        `DuplicateSignature`. An envelope belongs to one chain.
+        """
+        if self._signature_keys is None:
+            digest = self.digest(chain_id)
+            self.set_signature_keys(
+                [recover_key(digest, signature) for signature in self.transaction.signatures]
+            )
+            assert self._signature_keys is not None
+        return self._signature_keys
+
+    def set_signature_keys(self, keys: Sequence[PublicKey]) -> None:
+        """Take keys that were recovered elsewhere; raises `DuplicateSignature` (R9.5)."""
+        assert len(keys) == len(self.transaction.signatures), "one key for each signature"
+        if len(set(keys)) != len(keys):
+            raise DuplicateSignature(
+                "two signatures by one key", rule="R9.5", value=len(keys), limit=len(set(keys))
+            )
+        self._signature_keys = tuple(keys)
+
+    def knows_signature_keys(self) -> bool:
+        """Whether the keys have been recovered already."""
+        return self._signature_keys is not None
+
+    def validate(self) -> None:
+        """Check what needs no chain state, once (R9.3); raises `ValidationError`."""
+        if self._validated:
+            return
+        if not self.transaction.operations:
+            raise ValidationError("transaction without operations", rule="R9.3", value=0, limit=1)
+        for operation in self.transaction.operations:
+            operation.validate()
+        self._validated = True
+
+
+def sign(
+    transaction: Transaction, secrets: Iterable[PrivateKey], chain_id: Digest
+) -> SignedTransaction:
+    """The transaction with one signature for each secret, in their order."""
+    digest = sha256(chain_id + pack(transaction))
+    return SignedTransaction(
+        transaction.ref_block_num,
+        transaction.ref_block_prefix,
+        transaction.expiration,
+        transaction.operations,
+        transaction.extensions,
+        tuple(sign_digest(secret, digest) for secret in secrets),
+    )
+
+
+def unsigned(transaction: SignedTransaction | ProcessedTransaction) -> Transaction:
+    """The part of a transaction that its signatures cover."""
+    return Transaction(
+        transaction.ref_block_num,
+        transaction.ref_block_prefix,
+        transaction.expiration,
+        transaction.operations,
+        transaction.extensions,
+    )
+
+
+def reference_block(block: BlockId) -> tuple[int, int]:
+    """`ref_block_num` and `ref_block_prefix` of a transaction that builds on a block (R9.3)."""
+    return int.from_bytes(block[2:4], "big"), int.from_bytes(block[4:8], "little")
+
+
+def signatures_size(signatures: Sequence[Signature]) -> int:
+    """Bytes of the signatures at the end of a signed transaction; fewer than 128 of them."""
+    return 1 + _SIGNATURE_LENGTH * len(signatures)
+
+
+def _check_signature_count(signatures: Sequence[Signature]) -> None:
+    if len(signatures) > MAX_TRANSACTION_SIGNATURES:
+        raise ValidationError(
+            "too many signatures",
+            rule="R9.5",
+            value=len(signatures),
+            limit=MAX_TRANSACTION_SIGNATURES,
+        )
