@@ -1,0 +1,71 @@
+"""Small files that are wholly there or not at all, whenever the power goes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from node.storage.errors import DiskError, KeyFileRefused
+
+OWNER_ONLY = 0o600
+
+
+def replace_file(path: Path, *chunks: bytes) -> None:
+    """Put a file in place of the old one; durable when it returns.
+
+    `DiskError` if any step fails: the old file is then still there, or already the new one.
+    """
+    temporary = _temporary(path)
+    try:
+        _write(temporary, chunks)
+        os.replace(temporary, path)
+        flush_directory(path.parent)
+    except OSError as error:
+        raise disk_error(f"cannot write {path.name}", error) from error
+
+
+def create_file(path: Path, data: bytes) -> None:
+    """Put a new file, readable for its owner only; durable when it returns.
+
+    `KeyFileRefused` if the name is taken, `DiskError` if any step fails.
+    """
+    temporary = _temporary(path)
+    try:
+        _write(temporary, (data,))
+        try:
+            os.link(temporary, path)  # unlike a rename, never replaces a file
+        finally:
+            os.unlink(temporary)
+        flush_directory(path.parent)
+    except FileExistsError:
+        raise KeyFileRefused("key file exists already", value=path) from None
+    except OSError as error:
+        raise disk_error(f"cannot write {path.name}", error) from error
+
+
+def flush_directory(path: Path) -> None:
+    """Make the names of a directory durable; raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def disk_error(what: str, error: OSError) -> DiskError:
+    """The typed form of a failed system call."""
+    return DiskError(what, value=error.strerror or type(error).__name__)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
+def _write(temporary: Path, chunks: tuple[bytes, ...]) -> None:
+    temporary.unlink(missing_ok=True)  # left by a process that was killed
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(temporary, flags, OWNER_ONLY), "wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,128 @@
+"""The record that keeps a witness from ever signing two blocks for one slot.
+
+It has its own small file, apart from the blocks: a node whose block store is damaged or deleted
+starts again from its peers, and must even then remember what it has signed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from node.storage.durable import disk_error, replace_file
+from node.storage.errors import (
+    DiskError,
+    SlotAlreadySigned,
+    StoreDamaged,
+    WrongChain,
+    WrongFormat,
+)
+from node.storage.file_lock import FileLock
+from protocol.ids import WitnessId
+from protocol.schema import Digest
+
+FORMAT_VERSION = 1
+
+Signed = dict[WitnessId, tuple[int, int]]
+"""Slot time in seconds and block number of each witness' last signature."""
+
+
+class SigningGuard:
+    """`SigningStorage` in a JSON file that is replaced as a whole before each signature."""
+
+    def __init__(self, path: Path, chain_id: Digest) -> None:
+        """Open the record of a chain; a missing file is an empty record.
+
+        `StoreLocked`, `WrongChain`, `WrongFormat`, `DiskError`; `StoreDamaged` for a file that
+        does not prove what was signed: then nothing may be signed.
+        """
+        self._path = path
+        self._chain_id = chain_id
+        self._failure: DiskError | None = None
+        self._lock = FileLock(path)
+        try:
+            self._signed = _parse(path.read_bytes(), chain_id)
+        except FileNotFoundError:
+            self._signed = {}
+        except OSError as error:
+            self.close()
+            raise disk_error(f"cannot read {path.name}", error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def load(self) -> dict[WitnessId, int]:
+        """See `SigningStorage.load`."""
+        return {witness: slot_time_s for witness, (slot_time_s, _) in self._signed.items()}
+
+    def reserve(self, witness: WitnessId, slot_time_s: int, block_num: int) -> None:
+        """See `SigningStorage.reserve`."""
+        if self._failure is not None:
+            raise self._failure
+        check_slot(self.load(), witness, slot_time_s)
+        signed = self._signed | {witness: (slot_time_s, block_num)}
+        try:
+            replace_file(self._path, _serialize(signed, self._chain_id))
+        except DiskError as error:
+            self._failure = error
+            raise
+        self._signed = signed
+
+    def close(self) -> None:
+        """See `SigningStorage.close`."""
+        self._lock.release()
+
+
+def check_slot(signed: dict[WitnessId, int], witness: WitnessId, slot_time_s: int) -> None:
+    """Raise `SlotAlreadySigned` unless the slot is later than the witness' last one."""
+    last_s = signed.get(witness)
+    if last_s is not None and slot_time_s <= last_s:
+        raise SlotAlreadySigned(
+            f"witness {witness} has signed this slot or a later one",
+            value=slot_time_s,
+            limit=f"later than {last_s}",
+        )
+
+
+def _serialize(signed: Signed, chain_id: Digest) -> bytes:
+    record = {
+        "format": FORMAT_VERSION,
+        "chain_id": chain_id.hex(),
+        "signed": [
+            {"witness": witness, "slot_time_s": slot_time_s, "block_num": block_num}
+            for witness, (slot_time_s, block_num) in sorted(signed.items())
+        ],
+    }
+    return json.dumps(record | {"checksum": _checksum(record)}, indent=1).encode() + b"\n"
+
+
+def _checksum(record: dict[str, object]) -> str:
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _parse(data: bytes, chain_id: Digest) -> Signed:
+    try:
+        record = json.loads(data)
+        checksum = record.pop("checksum")
+        if checksum != _checksum(record):
+            raise ValueError("checksum")
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        raise StoreDamaged("the record of signed slots is damaged; sign nothing") from error
+    if record.get("format") != FORMAT_VERSION:
+        raise WrongFormat(
+            "the record of signed slots has another format version",
+            value=record.get("format"),
+            limit=FORMAT_VERSION,
+        )
+    if record["chain_id"] != chain_id.hex():
+        raise WrongChain(
+            "the record of signed slots belongs to another chain",
+            value=record["chain_id"],
+            limit=chain_id.hex(),
+        )
+    return {
+        WitnessId(entry["witness"]): (entry["slot_time_s"], entry["block_num"])
+        for entry in record["signed"]
+    }

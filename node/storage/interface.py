@@ -1,0 +1,136 @@
+"""What the node asks of its stores; met by files and, for simulations and tests, by memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from protocol.ids import WitnessId
+from protocol.schema import BlockId
+
+
+class StoredBlock(NamedTuple):
+    """A block as it is kept: its id, its number and its binary form."""
+
+    id: BlockId
+    num: int
+    data: bytes
+
+
+class BlockStorage(Protocol):
+    """Blocks of all forks, and which of them make the main chain.
+
+    The main chain is one run of numbers without gaps that ends at the head.
+    """
+
+    def append(
+        self,
+        blocks: Sequence[tuple[BlockId, int, bytes]],
+        head: BlockId | None,
+        main_chain: Sequence[BlockId] = (),
+    ) -> None:
+        """Store blocks of any fork and move the main chain, all or nothing; durable on return.
+
+        `main_chain` are the ids that become the chain's top, in ascending order and ending at
+        `head`; without it the chain is only cut back to `head`, or emptied for None. A block that
+        is stored already is written again, which repairs a damaged one. Raises `DiskError`.
+        """
+
+    def block(self, block_id: BlockId) -> bytes | None:
+        """The binary form of a block of any fork; `StoreDamaged` if it is not what was stored."""
+
+    def id_at(self, num: int) -> BlockId | None:
+        """Id of the main chain's block of a number."""
+
+    def blocks_from(self, num: int, count: int) -> list[StoredBlock]:
+        """At most `count` blocks of the main chain from a number on; `StoreDamaged`."""
+
+    def head(self) -> tuple[int, BlockId] | None:
+        """Number and id of the main chain's last block."""
+
+    def prune_forks(self, below_num: int) -> int:
+        """Forget blocks beside the main chain below a number; says how many. `DiskError`."""
+
+    def close(self) -> None:
+        """Give up files and locks; calling it twice does no harm."""
+
+
+class SigningStorage(Protocol):
+    """Which slots this node's witnesses have signed."""
+
+    def load(self) -> dict[WitnessId, int]:
+        """Time in seconds of the last slot that each witness has signed."""
+
+    def reserve(self, witness: WitnessId, slot_time_s: int, block_num: int) -> None:
+        """Record a slot before its block is signed; durable on return.
+
+        `SlotAlreadySigned` unless the slot is later than the last one; `DiskError`.
+        """
+
+    def close(self) -> None:
+        """Give up files and locks; calling it twice does no harm."""
+
+
+class Snapshot(NamedTuple):
+    """State after a block: the payload is whatever the chain wrote."""
+
+    num: int
+    block_id: BlockId
+    payload: bytes
+
+
+class SnapshotFault(Enum):
+    """Why a snapshot cannot be used."""
+
+    UNREADABLE = "the file cannot be read"
+    WRONG_FORMAT = "not a snapshot of this format version"
+    WRONG_CHAIN = "a snapshot of another chain"
+    DAMAGED = "the checksum does not match"
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedSnapshot:
+    """A snapshot that was passed over."""
+
+    name: str
+    fault: SnapshotFault
+
+
+class SnapshotStorage(Protocol):
+    """The newest two snapshots of the state."""
+
+    def save(self, num: int, block_id: BlockId, payload: bytes) -> None:
+        """Keep a snapshot and forget all but the newest two; durable on return. `DiskError`."""
+
+    def latest(
+        self, at_most_num: int | None = None
+    ) -> tuple[Snapshot | None, list[SkippedSnapshot]]:
+        """The newest usable snapshot of a block not above a number, and the unusable newer ones."""
+
+
+def num_of(block_id: BlockId) -> int:
+    """The block number in an id (R9.7)."""
+    return int.from_bytes(block_id[:4], "big")
+
+
+def check_move(
+    old_head: BlockId | None,
+    head: BlockId | None,
+    main_chain: Sequence[BlockId],
+    kept: BlockId | None,
+) -> None:
+    """Assert that a move of the main chain leaves no gap.
+
+    `kept` is the main chain's id right below `main_chain`, or at the head of a mere cut.
+    """
+    if not main_chain:
+        assert head is None or head == kept, "cut to a block outside the main chain"
+        return
+    first = num_of(main_chain[0])
+    assert [num_of(block_id) for block_id in main_chain] == list(
+        range(first, first + len(main_chain))
+    ), "main chain with a gap"
+    assert main_chain[-1] == head, "the main chain ends at the head"
+    assert old_head is None or kept is not None or first == 1, "hole below the move"

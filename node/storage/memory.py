@@ -1,0 +1,189 @@
+"""The stores in memory, for simulations and tests, with a disk that may be slow to keep things.
+
+With `durable_at_once=False` a write reaches the disk only by `flush`, and `crash` loses what has
+not; the promise "durable on return" is then broken on purpose, to prove who relies on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from node.storage.guard import check_slot
+from node.storage.interface import SkippedSnapshot, Snapshot, StoredBlock, check_move, num_of
+from node.storage.snapshots import KEPT
+from protocol.ids import WitnessId
+from protocol.schema import BlockId
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class _Undo:
+    """How to take back one write that is not durable yet."""
+
+    head: BlockId | None
+    blocks: dict[BlockId, bytes | None] = field(default_factory=dict)
+    main_chain: dict[int, BlockId | None] = field(default_factory=dict)
+
+
+class MemoryBlockStore:
+    """`BlockStorage` in dictionaries."""
+
+    def __init__(self, *, durable_at_once: bool = True) -> None:
+        self._durable_at_once = durable_at_once
+        self._blocks: dict[BlockId, bytes] = {}
+        self._main_chain: dict[int, BlockId] = {}
+        self._head: BlockId | None = None
+        self._undo: list[_Undo] = []
+
+    def append(
+        self,
+        blocks: Sequence[tuple[BlockId, int, bytes]],
+        head: BlockId | None,
+        main_chain: Sequence[BlockId] = (),
+    ) -> None:
+        """See `BlockStorage.append`."""
+        kept_num = num_of(main_chain[0]) - 1 if main_chain else num_of(head) if head else 0
+        check_move(self._head, head, main_chain, self.id_at(kept_num))
+        added = {block_id: data for block_id, _, data in blocks}
+        for block_id, num, _ in blocks:
+            assert num == num_of(block_id), "a block id starts with the block number"
+        for block_id in main_chain:
+            assert block_id in added or block_id in self._blocks, "the chain holds stored blocks"
+        undo = _Undo(self._head, {block_id: self._blocks.get(block_id) for block_id in added})
+        top = num_of(self._head) if self._head else 0
+        for num in range(kept_num + 1, max(top, kept_num + len(main_chain)) + 1):
+            undo.main_chain[num] = self._main_chain.pop(num, None)
+        self._blocks.update(added)
+        self._main_chain.update((num_of(block_id), block_id) for block_id in main_chain)
+        self._head = head
+        self._written(undo)
+
+    def block(self, block_id: BlockId) -> bytes | None:
+        """See `BlockStorage.block`."""
+        return self._blocks.get(block_id)
+
+    def id_at(self, num: int) -> BlockId | None:
+        """See `BlockStorage.id_at`."""
+        return self._main_chain.get(num)
+
+    def blocks_from(self, num: int, count: int) -> list[StoredBlock]:
+        """See `BlockStorage.blocks_from`."""
+        found: list[StoredBlock] = []
+        at = max(num, min(self._main_chain, default=num))
+        while len(found) < count and at in self._main_chain:
+            block_id = self._main_chain[at]
+            found.append(StoredBlock(block_id, at, self._blocks[block_id]))
+            at += 1
+        return found
+
+    def head(self) -> tuple[int, BlockId] | None:
+        """See `BlockStorage.head`."""
+        return None if self._head is None else (num_of(self._head), self._head)
+
+    def prune_forks(self, below_num: int) -> int:
+        """See `BlockStorage.prune_forks`."""
+        pruned = [
+            block_id
+            for block_id in self._blocks
+            if num_of(block_id) < below_num and self.id_at(num_of(block_id)) != block_id
+        ]
+        undo = _Undo(self._head, {block_id: self._blocks.pop(block_id) for block_id in pruned})
+        self._written(undo)
+        return len(pruned)
+
+    def close(self) -> None:
+        """See `BlockStorage.close`; the content stays, as it would on a disk."""
+
+    def flush(self) -> None:
+        """Make everything written so far durable."""
+        self._undo.clear()
+
+    def crash(self) -> None:
+        """Lose what is not durable yet."""
+        while self._undo:
+            undo = self._undo.pop()
+            self._head = undo.head
+            for block_id, data in undo.blocks.items():
+                _put_back(self._blocks, block_id, data)
+            for num, old_id in undo.main_chain.items():
+                _put_back(self._main_chain, num, old_id)
+
+    def _written(self, undo: _Undo) -> None:
+        if not self._durable_at_once:
+            self._undo.append(undo)
+
+
+class MemorySigningGuard:
+    """`SigningStorage` in a dictionary."""
+
+    def __init__(self, *, durable_at_once: bool = True) -> None:
+        self._durable_at_once = durable_at_once
+        self._signed: dict[WitnessId, int] = {}
+        self._durable: dict[WitnessId, int] = {}
+
+    def load(self) -> dict[WitnessId, int]:
+        """See `SigningStorage.load`."""
+        return dict(self._signed)
+
+    def reserve(self, witness: WitnessId, slot_time_s: int, block_num: int) -> None:
+        """See `SigningStorage.reserve`."""
+        check_slot(self._signed, witness, slot_time_s)
+        self._signed[witness] = slot_time_s
+        if self._durable_at_once:
+            self.flush()
+
+    def close(self) -> None:
+        """See `SigningStorage.close`; the content stays, as it would on a disk."""
+
+    def flush(self) -> None:
+        """Make everything written so far durable."""
+        self._durable = dict(self._signed)
+
+    def crash(self) -> None:
+        """Lose what is not durable yet."""
+        self._signed = dict(self._durable)
+
+
+class MemorySnapshots:
+    """`SnapshotStorage` in a list."""
+
+    def __init__(self, *, durable_at_once: bool = True) -> None:
+        self._durable_at_once = durable_at_once
+        self._snapshots: list[Snapshot] = []
+        self._durable: list[Snapshot] = []
+
+    def save(self, num: int, block_id: BlockId, payload: bytes) -> None:
+        """See `SnapshotStorage.save`."""
+        saved = Snapshot(num, block_id, payload)
+        others = [old for old in self._snapshots if old[:2] != saved[:2]]
+        self._snapshots = sorted([*others, saved], reverse=True)[:KEPT]
+        if self._durable_at_once:
+            self.flush()
+
+    def latest(
+        self, at_most_num: int | None = None
+    ) -> tuple[Snapshot | None, list[SkippedSnapshot]]:
+        """See `SnapshotStorage.latest`; memory is never damaged."""
+        for snapshot in self._snapshots:
+            if at_most_num is None or snapshot.num <= at_most_num:
+                return snapshot, []
+        return None, []
+
+    def flush(self) -> None:
+        """Make everything written so far durable."""
+        self._durable = list(self._snapshots)
+
+    def crash(self) -> None:
+        """Lose what is not durable yet."""
+        self._snapshots = list(self._durable)
+
+
+def _put_back(target: dict[K, V], key: K, old: V | None) -> None:
+    if old is None:
+        target.pop(key, None)
+    else:
+        target[key] = old
