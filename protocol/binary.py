@@ -151,7 +151,11 @@ def unpack_variant_of(node: VariantType) -> Reader:
     bodies: dict[int, Reader] = {}
 
     def read(data: bytes, offset: int, depth: int) -> tuple[object, int]:
-        tag, offset = read_varint(data, offset)
+        tag = data[offset]
+        if tag < 128:
+            offset += 1
+        else:
+            tag, offset = read_varint(data, offset)
         body = bodies.get(tag)
         if body is None:
             if tag not in table:
