@@ -1,0 +1,157 @@
+"""Whether signatures and approvals satisfy the authorities that operations require (R9.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from node.state.database import State
+from node.state.errors import (
+    InvalidCommitteeApproval,
+    IrrelevantSignature,
+    MissingActiveAuthority,
+    MissingOtherAuthority,
+    MissingOwnerAuthority,
+)
+from protocol.authority import Authority
+from protocol.constants import COMMITTEE_ACCOUNT, TEMP_ACCOUNT
+from protocol.crypto.addresses import addresses_of
+from protocol.ids import AccountId
+from protocol.operations.authorities import required_authorities
+from protocol.operations.base import Operation
+from protocol.schema import Address, PublicKey
+
+
+class ApprovalCheck:
+    """Collects what has approved while authorities are checked, and which keys that took.
+
+    Accounts in an authority count by their active or their owner authority, down to
+    `max_authority_depth` (R9.5). An account that failed at some depth is not tried again at that
+    depth or deeper until another account is approved, so that the work stays polynomial whatever
+    the graph of accounts; a second trial could not use more keys than the first one did.
+    """
+
+    __slots__ = ("approved", "failed", "keys", "keys_by_address", "max_depth", "state", "used")
+
+    def __init__(
+        self, state: State, keys: Collection[PublicKey], approved: Iterable[AccountId] = ()
+    ) -> None:
+        self.state = state
+        self.keys = frozenset(keys)
+        self.used: set[PublicKey] = set()
+        self.approved: set[AccountId] = {TEMP_ACCOUNT, *approved}
+        self.failed: dict[AccountId, int] = {}
+        self.max_depth = state.parameters.max_authority_depth
+        self.keys_by_address: dict[Address, PublicKey] | None = None
+
+    def is_account_satisfied(self, account_id: AccountId) -> bool:
+        """Whether an account's active authority, or else its owner authority, is satisfied.
+
+        Raises `NoSuchObject`.
+        """
+        if account_id in self.approved:
+            return True
+        account = self.state.accounts.get(account_id)
+        return self.is_satisfied(account.active) or self.is_satisfied(account.owner)
+
+    def is_satisfied(self, authority: Authority, depth: int = 0) -> bool:
+        """Whether keys and accounts that approve reach the threshold; stops as soon as they do."""
+        threshold = authority.weight_threshold
+        total = 0
+        for key, weight in authority.key_auths:
+            if key in self.keys:
+                self.used.add(key)
+                total += weight
+                if total >= threshold:
+                    return True
+        for address, weight in authority.address_auths:
+            if self._has_signed(address):
+                total += weight
+                if total >= threshold:
+                    return True
+        for account, weight in authority.account_auths:
+            if account in self.approved or self._approves(account, depth):
+                total += weight
+                if total >= threshold:
+                    return True
+        return total >= threshold
+
+    def unused_keys(self) -> list[PublicKey]:
+        """Keys that signed without need, in ascending order."""
+        return sorted(self.keys - self.used)
+
+    def _approves(self, account_id: AccountId, depth: int) -> bool:
+        if depth >= self.max_depth or self.failed.get(account_id, self.max_depth) <= depth:
+            return False
+        approved_before = len(self.approved)
+        account = self.state.accounts.find(account_id)
+        if account is not None and (
+            self.is_satisfied(account.active, depth + 1)
+            or self.is_satisfied(account.owner, depth + 1)
+        ):
+            self.approved.add(account_id)
+            self.failed.clear()
+            return True
+        if len(self.approved) == approved_before:
+            self.failed[account_id] = depth
+        return False
+
+    def _has_signed(self, address: Address) -> bool:
+        if self.keys_by_address is None:
+            self.keys_by_address = {
+                form: key for key in sorted(self.keys) for form in addresses_of(key)
+            }
+        key = self.keys_by_address.get(address)
+        if key is None:
+            return False
+        self.used.add(key)
+        return True
+
+
+def verify_authority(
+    state: State,
+    operations: Iterable[Operation],
+    keys: Collection[PublicKey],
+    *,
+    allow_committee: bool = False,
+    active_approvals: Collection[AccountId] = (),
+    owner_approvals: Collection[AccountId] = (),
+) -> None:
+    """Check that keys and approvals satisfy every authority that the operations require (R9.5).
+
+    Transactions give the keys that signed; proposals give their approvals, and may speak for the
+    committee account. Raises `MissingActiveAuthority`, `MissingOwnerAuthority`,
+    `MissingOtherAuthority`, `InvalidCommitteeApproval` or `IrrelevantSignature`.
+    """
+    active: set[AccountId] = set()
+    owner: set[AccountId] = set()
+    other: list[Authority] = []
+    for op in operations:
+        required = required_authorities(op)
+        active.update(required.active)
+        owner.update(required.owner)
+        other.extend(required.other)
+    if COMMITTEE_ACCOUNT in active and not allow_committee:
+        raise InvalidCommitteeApproval(
+            "the committee account acts only through proposals", rule="R9.5", value="1.2.0"
+        )
+    check = ApprovalCheck(state, keys, (*active_approvals, *owner_approvals))
+    for authority in other:
+        if not check.is_satisfied(authority):
+            raise MissingOtherAuthority("a required key has not signed", rule="R9.5")
+    for account_id in sorted(owner):
+        if account_id not in owner_approvals and not check.is_satisfied(
+            state.accounts.get(account_id).owner
+        ):
+            raise MissingOwnerAuthority(
+                "owner authority is missing", rule="R9.5", value=f"1.2.{account_id}"
+            )
+    for account_id in sorted(active):
+        if not check.is_account_satisfied(account_id):
+            raise MissingActiveAuthority(
+                "active authority is missing", rule="R9.5", value=f"1.2.{account_id}"
+            )
+    unused = check.unused_keys()
+    if unused:
+        raise IrrelevantSignature(
+            "signature that no authority needs", rule="R9.5", value=unused[0].hex(), limit=0
+        )

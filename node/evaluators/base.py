@@ -1,0 +1,44 @@
+"""Execution of one operation: checks, fee, effect, in the order of R8.18."""
+
+from __future__ import annotations
+
+from node.evaluators import EVALUATORS
+from node.evaluators.fees import check_fee, collect_fee
+from node.state.balances import adjust_balance
+from node.state.context import Context
+from node.state.errors import FeatureNotBuilt
+from protocol.operations import ENTRY_OF, fee_payer
+from protocol.operations.base import Operation
+from protocol.operations.results import OperationResult
+
+
+def apply_operation(ctx: Context, op: Operation, *, fee_free: bool = False) -> OperationResult:
+    """Execute a validated operation; the caller's session undoes what a refusal leaves.
+
+    R8.18: all checks; then the fee is converted and set aside; then the effect; only then is the
+    fee debited, so it must still be affordable after the effect. With `fee_free` the schedule
+    asks for nothing, as inside a proposal (R8.23); a fee that the operation states is still paid.
+    Raises `TransactionRejected`, or `PriceOverflow` from an absurd price.
+    """
+    found = EVALUATORS.get(type(op))
+    if found is None:
+        name = ENTRY_OF[type(op)].name
+        raise FeatureNotBuilt(f"{name} is emitted by the chain", rule="R9.6", value=name)
+    payer = fee_payer(op)
+    core_worth = check_fee(ctx, op, payer, fee_free=fee_free)
+    checked = found.evaluate(ctx, op)
+    fee = op.fee
+    if fee.amount:
+        collect_fee(ctx.state, payer, fee, core_worth, found.fee_use)
+    result = found.apply(ctx, op, checked)
+    if fee.amount:
+        adjust_balance(ctx.state, payer, fee.asset_id, -fee.amount)
+    return result
+
+
+def run_proposed_operation(ctx: Context, op: Operation) -> OperationResult:
+    """Execute one operation of a proposal and record it as virtual: `Context.run_operation`."""
+    ctx.emit(op)
+    entry = ctx.applied[-1]
+    entry.result = apply_operation(ctx, op, fee_free=True)
+    return entry.result

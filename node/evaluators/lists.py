@@ -1,0 +1,48 @@
+"""White lists and black lists: of accounts for an asset, and of markets (R2.20, R2.1)."""
+
+from __future__ import annotations
+
+from node.state.errors import MarketBlacklisted, MarketNotWhitelisted, NotAuthorized
+from node.state.objects.accounts import Account
+from node.state.objects.assets import Asset
+from protocol.constants import COMMITTEE_ACCOUNT
+from protocol.ids import AssetId
+
+
+def is_authorized(account: Account, asset: Asset) -> bool:
+    """Whether an account may hold and move an asset: the whitelist test (R2.20)."""
+    options = asset.options
+    whitelist, blacklist = options.whitelist_authorities, options.blacklist_authorities
+    if not (whitelist or blacklist) or account.id == COMMITTEE_ACCOUNT:
+        return True
+    if any(lister in blacklist for lister in account.blacklisting_accounts):
+        return False
+    return not whitelist or any(lister in whitelist for lister in account.whitelisting_accounts)
+
+
+def check_authorized(
+    account: Account, asset: Asset, error: type[NotAuthorized] = NotAuthorized
+) -> None:
+    """Raise `NotAuthorized`, or a narrower reason, unless the whitelist test passes (R2.20)."""
+    if not is_authorized(account, asset):
+        raise error(
+            f"account {account.name} may not hold {asset.symbol}",
+            rule="R2.20",
+            value=f"1.2.{account.id}",
+            limit=asset.symbol,
+        )
+
+
+def check_market_lists(sold: Asset, received: AssetId) -> None:
+    """Raise unless the lists of the asset that is sold admit the market (R2.1)."""
+    options = sold.options
+    if options.whitelist_markets and received not in options.whitelist_markets:
+        raise MarketNotWhitelisted(
+            f"{sold.symbol} is sold in white-listed markets only",
+            rule="R2.1",
+            value=f"1.3.{received}",
+        )
+    if received in options.blacklist_markets:
+        raise MarketBlacklisted(
+            f"{sold.symbol} is not sold in this market", rule="R2.1", value=f"1.3.{received}"
+        )

@@ -1,0 +1,81 @@
+"""Transfers, by the holder or by the issuer."""
+
+from __future__ import annotations
+
+from node.evaluators.lists import check_authorized
+from node.state.balances import adjust_balance
+from node.state.context import Context
+from node.state.database import State
+from node.state.errors import InsufficientBalance, NotAuthorized, PermissionDenied, WrongAccount
+from protocol.asset import AssetAmount
+from protocol.ids import AccountId
+from protocol.operations.asset_options import OVERRIDE_AUTHORITY, TRANSFER_RESTRICTED
+from protocol.operations.results import VoidResult
+from protocol.operations.transfer import OverrideTransfer, Transfer
+
+DONE = VoidResult()
+
+
+def evaluate_transfer(ctx: Context, op: Transfer) -> None:
+    """Both accounts may hold the asset (R2.20), and the sender holds the amount."""
+    state, amount = ctx.state, op.amount
+    sender, receiver = state.accounts.get(op.from_), state.accounts.get(op.to)
+    asset = state.assets.get(amount.asset_id)
+
+    check_authorized(sender, asset)
+    check_authorized(receiver, asset)
+    if asset.options.flags & TRANSFER_RESTRICTED and asset.issuer not in (op.from_, op.to):
+        raise NotAuthorized(
+            f"{asset.symbol} moves only from and to its issuer",
+            rule="R2.20",
+            value=f"1.2.{op.to}",
+            limit=f"1.2.{asset.issuer}",
+        )
+    _check_balance(state, op.from_, amount)
+
+
+def apply_transfer(ctx: Context, op: Transfer, checked: None) -> VoidResult:
+    """Move the amount."""
+    _move(ctx.state, op.from_, op.to, op.amount)
+    return DONE
+
+
+def evaluate_override_transfer(ctx: Context, op: OverrideTransfer) -> None:
+    """The issuer may override, and the receiver may hold the asset; the sender need not."""
+    state = ctx.state
+    asset = state.assets.get(op.amount.asset_id)
+    receiver = state.accounts.get(op.to)
+    state.accounts.get(op.from_)
+
+    if not asset.has_flag(OVERRIDE_AUTHORITY):
+        raise PermissionDenied(f"{asset.symbol} has no override_authority", value=asset.symbol)
+    if asset.issuer != op.issuer:
+        raise WrongAccount(
+            f"not the issuer of {asset.symbol}",
+            value=f"1.2.{op.issuer}",
+            limit=f"1.2.{asset.issuer}",
+        )
+    check_authorized(receiver, asset)
+    _check_balance(state, op.from_, op.amount)
+
+
+def apply_override_transfer(ctx: Context, op: OverrideTransfer, checked: None) -> VoidResult:
+    """Move the amount."""
+    _move(ctx.state, op.from_, op.to, op.amount)
+    return DONE
+
+
+def _check_balance(state: State, account: AccountId, amount: AssetAmount) -> None:
+    balance = state.balance_of(account, amount.asset_id)
+    if balance < amount.amount:
+        raise InsufficientBalance(
+            f"account 1.2.{account} holds too little of asset 1.3.{amount.asset_id}",
+            rule="R2.1",
+            value=balance,
+            limit=amount.amount,
+        )
+
+
+def _move(state: State, sender: AccountId, receiver: AccountId, amount: AssetAmount) -> None:
+    adjust_balance(state, sender, amount.asset_id, -amount.amount)
+    adjust_balance(state, receiver, amount.asset_id, amount.amount)
