@@ -103,6 +103,12 @@ class State:
             lambda item: item.owner, lambda item: item.id
         )
         self.vesting_balances.add_index(self.vesting_of_account)
+        self.vesting_by_purpose = OrderedIndex[VestingBalance](
+            lambda item: (item.owner, item.balance.asset_id, item.balance_type),
+            lambda item: item.id,
+        )
+        """By owner, asset and what it is for; finds the one that collects fee shares (R2.15)."""
+        self.vesting_balances.add_index(self.vesting_by_purpose)
         self.genesis_balances_of = OrderedIndex[GenesisBalance](
             lambda item: item.owner, lambda item: item.balance.asset_id
         )

@@ -89,6 +89,8 @@ class BitassetData(StateObject):
     individual_settlement_fund: Int64
     asset_cer_updated: bool
     feed_cer_updated: bool
+    median_updated: bool = False
+    """Whether the median feed changed since the last boundary (R6.7); False between blocks."""
 
     def is_globally_settled(self) -> bool:
         """Whether the asset is globally settled (R6.4)."""
