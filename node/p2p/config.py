@@ -1,0 +1,23 @@
+"""What a node is towards its peers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from node.p2p.effects import PeerAddress
+from node.p2p.limits import PeerLimits
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfig:
+    """What this node is towards others."""
+
+    node_id: bytes
+    """32 random bytes, drawn by the shell once per process."""
+    user_agent: str
+    listen_port: int = 0
+    """Port on which this node accepts connections; 0 for none."""
+    seeds: tuple[PeerAddress, ...] = ()
+    trusted_hosts: frozenset[str] = frozenset(("127.0.0.1", "::1"))
+    """Hosts without caps and bans; nodes on them are still banned by their ids."""
+    limits: PeerLimits = field(default_factory=PeerLimits)

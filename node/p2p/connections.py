@@ -1,0 +1,113 @@
+"""Which connections may exist: caps on those that come, a plan for those to open (T-P5, T-P9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+from node.p2p.bans import Bans
+from node.p2p.effects import Effect, OpenConnection, PeerAddress, PeerKey
+from node.p2p.limits import PeerLimits
+from node.p2p.peer import Peer
+from node.p2p.peer_database import PeerDatabase, network_group
+from protocol.p2p.messages import GoodbyeCode
+
+_DIAL_FORGOTTEN_MS = 60_000
+"""An attempt of which the shell said nothing for so long counts as failed."""
+
+
+class Connections:
+    """Admission and dialling; knows hosts and addresses, nothing of messages."""
+
+    def __init__(
+        self,
+        peers: Mapping[PeerKey, Peer],
+        database: PeerDatabase,
+        limits: PeerLimits,
+        trusted_hosts: frozenset[str],
+        rng: Random,
+        effects: list[Effect],
+    ) -> None:
+        self.bans = Bans(limits)
+        self._peers = peers
+        self._database = database
+        self._limits = limits
+        self._trusted_hosts = trusted_hosts
+        self._rng = rng
+        self._effects = effects
+        self._dialling: dict[PeerAddress, int] = {}
+
+    @property
+    def dialling_count(self) -> int:
+        """Attempts of which the outcome is not known yet."""
+        return len(self._dialling)
+
+    def refusal(self, address: PeerAddress | None, now_ms: int) -> GoodbyeCode | None:
+        """Why one more inbound connection from an address is not admitted (T-P5)."""
+        limits = self._limits
+        inbound = [peer for peer in self._peers.values() if not peer.outbound]
+        if len(inbound) >= limits.max_inbound:
+            return GoodbyeCode.TOO_MANY_CONNECTIONS
+        if sum(not peer.is_active for peer in inbound) >= limits.max_in_handshake:
+            return GoodbyeCode.TOO_MANY_CONNECTIONS
+        if address is None or address.host in self._trusted_hosts:
+            return None
+        if self.bans.is_banned(address.host, now_ms):
+            return GoodbyeCode.BANNED
+        hosts = [peer.address.host for peer in inbound if peer.address is not None]
+        if hosts.count(address.host) >= limits.max_inbound_per_host:
+            return GoodbyeCode.TOO_MANY_CONNECTIONS
+        groups = [network_group(host, v4_bits=24, v6_bits=48) for host in hosts]
+        group = network_group(address.host, v4_bits=24, v6_bits=48)
+        if groups.count(group) >= limits.max_inbound_per_group:
+            return GoodbyeCode.TOO_MANY_CONNECTIONS
+        return None
+
+    def ban(self, peer: Peer, code: GoodbyeCode, now_ms: int) -> None:
+        """Ban the node, and its host unless that is trusted."""
+        if peer.hello is not None:
+            self.bans.add(peer.hello.node_id.hex(), code, now_ms)
+        if peer.address is not None and peer.address.host not in self._trusted_hosts:
+            self.bans.add(peer.address.host, code, now_ms)
+
+    def dialled(self, address: PeerAddress) -> None:
+        """The attempt at an address has come to an end."""
+        self._dialling.pop(address, None)
+
+    def failed(self, address: PeerAddress, now_ms: int) -> None:
+        """The attempt at an address, or its handshake, failed."""
+        self._dialling.pop(address, None)
+        self._database.mark_failed(address, now_ms, self._rng)
+
+    def dial(self, now_ms: int) -> None:
+        """Open connections until there are `target_outbound`, one per network group (T-P9)."""
+        for address, started_ms in list(self._dialling.items()):
+            if now_ms - started_ms >= _DIAL_FORGOTTEN_MS:
+                self.failed(address, now_ms)
+        outbound = [peer for peer in self._peers.values() if peer.outbound]
+        busy = len(outbound) + len(self._dialling)
+        room = min(
+            self._limits.target_outbound - busy, self._limits.max_dialling - len(self._dialling)
+        )
+        if room <= 0:
+            return
+        taken = {peer.listen_address for peer in self._peers.values()} | set(self._dialling)
+        groups = {
+            self._group(peer.address.host) for peer in outbound if peer.address is not None
+        } | {self._group(address.host) for address in self._dialling}
+
+        def is_allowed(address: PeerAddress) -> bool:
+            if address in taken or self.bans.is_banned(address.host, now_ms):
+                return False
+            group = self._group(address.host)
+            if address.host not in self._trusted_hosts and group in groups:
+                return False
+            groups.add(group)
+            return True
+
+        for address in self._database.candidates(now_ms, room, self._rng, is_allowed):
+            self._dialling[address] = now_ms
+            self._effects.append(OpenConnection(address))
+
+    def _group(self, host: str) -> str:
+        return network_group(host, v4_bits=16, v6_bits=32)

@@ -1,0 +1,203 @@
+"""What active peers say to each other: items, sync, addresses and pings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+from node.p2p.chain_view import ChainView
+from node.p2p.effects import (
+    BlockReceived,
+    Effect,
+    PeerAddress,
+    PeerKey,
+    TransactionReceived,
+)
+from node.p2p.errors import MalformedMessage, RepeatedItem, UnrequestedItem
+from node.p2p.inventory import Gossip
+from node.p2p.limits import PeerLimits
+from node.p2p.peer import Peer, unasked_answer
+from node.p2p.peer_database import PeerDatabase, network_group
+from node.p2p.requests import Delivery, Item, RequestTracker
+from node.p2p.serving import ItemServer
+from node.p2p.sync import BlockSync
+from node.p2p.synopsis import continue_synopsis
+from protocol.errors import ProtocolError
+from protocol.p2p.messages import (
+    Addresses,
+    BlockIds,
+    BlockMessage,
+    Fetch,
+    GetAddresses,
+    GetBlockIds,
+    Inventory,
+    ItemId,
+    ItemKind,
+    Message,
+    NotAvailable,
+    Ping,
+    Pong,
+    TransactionMessage,
+    block_num_of,
+)
+from protocol.schema import BlockId, TransactionId
+
+NEAR_BLOCKS = 10
+"""An announced block so little above our head is fetched; one further up starts a sync round."""
+
+
+class Exchange:
+    """Handles the messages of active peers; a peer's fault leaves it as a `PeerError`."""
+
+    def __init__(
+        self,
+        chain: ChainView,
+        peers: Mapping[PeerKey, Peer],
+        database: PeerDatabase,
+        limits: PeerLimits,
+        rng: Random,
+        effects: list[Effect],
+    ) -> None:
+        self._chain = chain
+        self._database = database
+        self._rng = rng
+        self._effects = effects
+        self._awaits_addresses: dict[PeerKey, bool] = {}
+        """Peers asked for addresses; False once they have answered."""
+        self.tracker = RequestTracker(limits)
+        self.server = ItemServer(chain, limits)
+        self.gossip = Gossip(chain, peers, self.tracker, limits)
+        self.sync = BlockSync(chain, peers, self.tracker, limits)
+
+    def add_peer(self, peer: Peer, now_ms: int) -> None:
+        """A peer has become active: sync with it, and ask it for addresses if we dialled it."""
+        assert peer.hello is not None
+        self.tracker.add_peer(peer.key)
+        self.server.add_peer(peer.key, now_ms)
+        self.gossip.add_peer(peer.key)
+        self.gossip.note_known(peer.key, [Item(ItemKind.BLOCK, peer.hello.head_id)])
+        self.sync.add_peer(peer, peer.hello.head_num, now_ms)
+        if peer.outbound:
+            self._awaits_addresses[peer.key] = True
+            peer.send(GetAddresses(), now_ms)
+
+    def remove_peer(self, peer: PeerKey, now_ms: int) -> None:
+        """A peer is gone; others are asked for what it owed."""
+        self._awaits_addresses.pop(peer, None)
+        self.tracker.remove_peer(peer)
+        self.server.remove_peer(peer)
+        self.gossip.remove_peer(peer, now_ms)
+        self.sync.remove_peer(peer, now_ms)
+
+    def handle(self, peer: Peer, message: Message, now_ms: int) -> None:
+        """Carry out one message; raises the `PeerError` that it amounts to."""
+        match message:
+            case Inventory():
+                self._on_inventory(peer, message, now_ms)
+            case Fetch():
+                self.server.request(peer, message, now_ms)
+            case NotAvailable():
+                self._on_not_available(peer, message, now_ms)
+            case TransactionMessage():
+                self._on_transaction(peer, message)
+            case BlockMessage():
+                self._on_block(peer, message, now_ms)
+            case GetBlockIds():
+                peer.send(continue_synopsis(self._chain, message.synopsis), now_ms)
+            case BlockIds():
+                self.sync.on_block_ids(peer.key, message, now_ms)
+                self.deliver_ready(now_ms)
+            case GetAddresses():
+                peer.send(Addresses(self._database.sample(self._rng)), now_ms)
+            case Addresses():
+                self._on_addresses(peer, message)
+            case Ping():
+                peer.answer_ping(message, now_ms)
+            case Pong():
+                peer.check_pong(message)
+            case _:
+                raise AssertionError(f"{type(message).__name__} in an active connection")
+
+    def deliver_ready(self, now_ms: int) -> None:
+        """Hand over the synced blocks whose turn has come."""
+        for ready in self.sync.take_ready(now_ms):
+            self._effects.append(BlockReceived(ready.peer, ready.block_id, ready.data))
+
+    def _on_inventory(self, peer: Peer, message: Inventory, now_ms: int) -> None:
+        items = [Item(ItemKind(message.kind), item_id) for item_id in message.ids]
+        self.gossip.note_known(peer.key, items)
+        if message.kind == ItemKind.BLOCK:
+            items = [item for item in items if self._is_to_fetch(peer, item.id, now_ms)]
+        self.gossip.want(peer, items, now_ms)
+
+    def _is_to_fetch(self, peer: Peer, item_id: ItemId, now_ms: int) -> bool:
+        """Whether an announced block is to be fetched by itself, and not by a sync round."""
+        block_id = BlockId(item_id)
+        num = block_num_of(block_id)
+        if num <= self._chain.last_irreversible_num or self._chain.has_block(block_id):
+            return False
+        if self.sync.is_rejected(block_id):
+            return False
+        self.sync.note_head(peer.key, num)
+        if self.sync.wants(block_id):
+            return False
+        if num > self._chain.head_num + NEAR_BLOCKS or self.sync.is_running_with(peer.key):
+            self.sync.request_round(peer.key, now_ms)
+            return False
+        return True
+
+    def _on_not_available(self, peer: Peer, message: NotAvailable, now_ms: int) -> None:
+        kind = ItemKind(message.kind)
+        for item_id in message.ids:
+            item = Item(kind, item_id)
+            if not self.tracker.settle(peer.key, item):
+                raise unasked_answer(
+                    "NotAvailable", was_answered=self.tracker.was_answered(peer.key, item)
+                )
+            if kind is ItemKind.BLOCK:
+                self.sync.on_unavailable(peer.key, BlockId(item_id), now_ms)
+        self.gossip.retry(now_ms)
+
+    def _on_transaction(self, peer: Peer, message: TransactionMessage) -> None:
+        try:
+            transaction_id = self._chain.transaction_id_of(message.data)
+        except ProtocolError as error:
+            raise MalformedMessage(f"transaction: {error.what}", rule=error.rule) from error
+        item = Item(ItemKind.TRANSACTION, transaction_id)
+        self._check_requested(peer, item)
+        if self.gossip.take(item) and not self._chain.has_transaction(transaction_id):
+            received = TransactionReceived(peer.key, TransactionId(item.id), message.data)
+            self._effects.append(received)
+
+    def _on_block(self, peer: Peer, message: BlockMessage, now_ms: int) -> None:
+        try:
+            block_id = self._chain.block_id_of(message.data)
+        except ProtocolError as error:
+            raise MalformedMessage(f"block: {error.what}", rule=error.rule) from error
+        item = Item(ItemKind.BLOCK, block_id)
+        self._check_requested(peer, item)
+        if self.sync.wants(block_id):
+            self.sync.on_block(peer.key, block_id, message.data)
+            self.deliver_ready(now_ms)
+            self.sync.fetch(now_ms)
+        elif self.gossip.take(item) and not self._chain.has_block(block_id):
+            self._effects.append(BlockReceived(peer.key, block_id, message.data))
+
+    def _check_requested(self, peer: Peer, item: Item) -> None:
+        delivery = self.tracker.finish(peer.key, item)
+        if delivery is Delivery.UNREQUESTED:
+            raise UnrequestedItem("item was not asked for", rule="T-P7", value=item.id.hex())
+        if delivery is Delivery.REPEATED:
+            raise RepeatedItem("item delivered again", rule="T-P8", value=item.id.hex())
+        self.gossip.note_known(peer.key, [item])
+
+    def _on_addresses(self, peer: Peer, message: Addresses) -> None:
+        if not self._awaits_addresses.get(peer.key, False):
+            raise unasked_answer(
+                "Addresses", was_answered=self._awaits_addresses.get(peer.key) is False
+            )
+        self._awaits_addresses[peer.key] = False
+        host = peer.address.host if peer.address is not None else "unknown"
+        source = network_group(host, v4_bits=16, v6_bits=32)
+        for known in message.addresses:
+            self._database.add(PeerAddress(known.host, known.port), source, self._rng)

@@ -1,0 +1,129 @@
+"""Every number of the peer layer in one place, with the threat that it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from protocol.p2p.messages import (
+    Addresses,
+    BlockIds,
+    Fetch,
+    GetAddresses,
+    GetBlockIds,
+    Inventory,
+    Message,
+    NotAvailable,
+    Ping,
+    Pong,
+)
+
+BAN_SCORE = 100
+"""A peer whose score reaches it is dropped and banned."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLimits:
+    """Caps and times; tests and configuration may give others."""
+
+    handshake_timeout_ms: int = 5_000
+    """From the connection to the end of the handshake (T-P5)."""
+    frame_timeout_ms: int = 30_000
+    """From the first to the last byte of a frame (T-P5)."""
+    request_timeout_ms: int = 30_000
+    """A peer that leaves a request unanswered for so long is dropped (T-P5)."""
+    hedge_ms: int = 3_000
+    """After so long another peer is asked for the same item as well."""
+    ping_after_ms: int = 30_000
+    """Silence after which a peer is pinged."""
+    silence_timeout_ms: int = 60_000
+    """Silence after which a peer is dropped (T-P5)."""
+
+    max_inbound: int = 200
+    """Connections that others opened (T-P5)."""
+    max_inbound_per_host: int = 3
+    """Of them from one address; trusted hosts are exempt (T-P5)."""
+    max_inbound_per_group: int = 10
+    """Of them from one /24 or /48; trusted hosts are exempt (T-P5)."""
+    max_in_handshake: int = 50
+    """Inbound connections that have not finished the handshake (T-P5)."""
+    target_outbound: int = 8
+    """Connections that this node tries to open; one per /16 or /32 (T-P9)."""
+    max_dialling: int = 8
+    """Outbound attempts at a time."""
+
+    max_known_ids: int = 10_000
+    """Ids remembered per peer as known to it (T-P7)."""
+    max_wanted: int = 10_000
+    """Announced items that wait to be fetched (T-P7)."""
+    max_judged: int = 20_000
+    """Ids of items judged lately, which are not fetched again (T-P8)."""
+    max_sources: int = 8
+    """Peers remembered as able to deliver one wanted item."""
+    max_requests_per_peer: int = 200
+    """Items requested from one peer at a time."""
+    max_announcements: int = 10_000
+    """Transaction ids that wait for the next inventory."""
+
+    serve_queue_items: int = 1_000
+    """Items that one peer may have asked for and not got yet; more is a violation (T-P7)."""
+    serve_burst_bytes: int = 1024 * 1024
+    """Bytes of items sent to one peer at once (T-P5, T-P11)."""
+    serve_bytes_per_s: int = 16 * 1024 * 1024
+    """Bytes of items sent to one peer in a second, on average (T-P11)."""
+    item_cache_bytes: int = 4 * 1024 * 1024
+    """Announced items kept for peers that fetch them late."""
+
+    sync_window: int = 400
+    """Blocks ahead of the next undelivered one that are fetched from the peers."""
+    sync_blocks_per_fetch: int = 40
+    """Blocks asked of one peer in one message."""
+    sync_requests_per_peer: int = 80
+    """Sync blocks asked of one peer at a time."""
+    sync_buffer_bytes: int = 32 * 1024 * 1024
+    """Bytes of blocks that wait for a predecessor; above it nothing new is requested."""
+    sync_unjudged: int = 32
+    """Blocks handed to the core that it has not judged yet."""
+    sync_peers: int = 8
+    """Peers that blocks are fetched from at a time."""
+    sync_backoff_ms: int = 1_000
+    """Wait after a sync round that brought nothing; doubles (message storms)."""
+    max_sync_backoff_ms: int = 60_000
+    max_rejected: int = 1_000
+    """Ids of invalid blocks remembered; a chain that holds one is not fetched."""
+
+    score_decay_per_minute: int = 10
+    protocol_ban_ms: int = 10_000
+    """First ban for a broken protocol; doubles with each one, up to `max_ban_ms`."""
+    rate_ban_ms: int = 300_000
+    invalid_item_ban_ms: int = 600_000
+    max_ban_ms: int = 3_600_000
+    max_bans: int = 1_000
+
+
+class Rate(NamedTuple):
+    """What one side may send of one message within a minute."""
+
+    messages: int
+    total_bytes: int
+
+
+RATE_WINDOW_MS = 60_000
+
+RATES: Mapping[type[Message], Rate] = {
+    Ping: Rate(60, 1_024),
+    Pong: Rate(60, 1_024),
+    Inventory: Rate(6_000, 32 * 1024 * 1024),
+    Fetch: Rate(20_000, 32 * 1024 * 1024),
+    NotAvailable: Rate(20_000, 32 * 1024 * 1024),
+    GetBlockIds: Rate(240, 512 * 1024),
+    BlockIds: Rate(240, 12 * 1024 * 1024),
+    GetAddresses: Rate(4, 64),
+    Addresses: Rate(4, 64 * 1024),
+}
+"""What this node accepts of each message in a minute; it sends at most half of it, because
+windows of two nodes do not begin together (T-P7). Items are bounded by the requests for them,
+and the handshake by its states."""
+
+OUTBOUND_DIVISOR = 2

@@ -1,0 +1,402 @@
+"""The peer layer's door: bytes, ticks and verdicts in; effects out.
+
+No clock, socket or randomness of its own: `now_ms` comes with every call and is milliseconds since
+1970, chance comes from the `Random` given at the start. The same calls give the same effects.
+
+After each call the owner takes the effects and carries them out in order. Every `BlockReceived`
+and `TransactionReceived` must be answered with a verdict, in the order of the effects: at most
+`sync_unjudged` synced blocks are out at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from node.p2p.chain_view import ChainView
+from node.p2p.config import PeerConfig
+from node.p2p.connections import Connections
+from node.p2p.effects import (
+    ClosePeer,
+    Effect,
+    PeerAddress,
+    PeerKey,
+    PeerPenalised,
+    PeerReady,
+)
+from node.p2p.errors import ForkBelowIrreversible, InvalidItem, MalformedMessage, PeerError
+from node.p2p.exchange import Exchange
+from node.p2p.limits import BAN_SCORE
+from node.p2p.peer import Peer
+from node.p2p.peer_database import PeerDatabase, network_group
+from node.p2p.requests import Item
+from node.p2p.statistics import PeerLayerStatistics, PeerStatistics
+from node.p2p.verdicts import BlockRefusal, TransactionRefusal
+from protocol.p2p.handshake import (
+    HandshakePolicy,
+    HelloRefused,
+    SelfConnection,
+    check_hello,
+    check_not_connected,
+    keeps_new_connection,
+)
+from protocol.p2p.messages import (
+    PROTOCOL_VERSION,
+    Goodbye,
+    GoodbyeCode,
+    Hello,
+    HelloAccepted,
+    ItemKind,
+    Message,
+    is_ip_address,
+)
+from protocol.p2p.transport import PlainTransport, Transport
+from protocol.schema import BlockId, TransactionId
+
+STABLE_MS = 60_000
+"""A connection that lived so long clears the failures of its address."""
+
+
+class PeerManager:
+    """All connections of one node."""
+
+    def __init__(
+        self,
+        chain: ChainView,
+        config: PeerConfig,
+        rng: Random,
+        database: PeerDatabase | None = None,
+        make_transport: Callable[[], Transport] = PlainTransport,
+    ) -> None:
+        self.database = PeerDatabase(config.seeds) if database is None else database
+        self._chain = chain
+        self._config = config
+        self._limits = config.limits
+        self._rng = rng
+        self._make_transport = make_transport
+        self._policy = HandshakePolicy(chain.chain_id, config.node_id)
+        self._effects: list[Effect] = []
+        self._peers: dict[PeerKey, Peer] = {}
+        self._ready: dict[bytes, PeerKey] = {}
+        """Active connections by node id."""
+        self._ready_ms: dict[PeerKey, int] = {}
+        self._exchange = Exchange(
+            chain, self._peers, self.database, self._limits, rng, self._effects
+        )
+        self._connections = Connections(
+            self._peers, self.database, self._limits, config.trusted_hosts, rng, self._effects
+        )
+
+    @property
+    def is_syncing(self) -> bool:
+        """Whether blocks of some peer's chain are still to be fetched or judged."""
+        return self._exchange.sync.is_syncing
+
+    def take_effects(self) -> list[Effect]:
+        """What is to be done since the last call, in order."""
+        taken = self._effects[:]
+        self._effects.clear()
+        return taken
+
+    def connected(
+        self, key: PeerKey, address: PeerAddress | None, *, outbound: bool, now_ms: int
+    ) -> None:
+        """A connection exists. `address` is where we dialled, or where the other came from."""
+        assert key not in self._peers, key
+        if outbound and address is not None:
+            self._connections.dialled(address)
+        refusal = None if outbound else self._connections.refusal(address, now_ms)
+        if refusal is not None:
+            self._effects.append(ClosePeer(key, refusal, "connection not admitted"))
+            return
+        peer = Peer(
+            key,
+            address,
+            outbound=outbound,
+            transport=self._make_transport(),
+            effects=self._effects,
+            limits=self._limits,
+            now_ms=now_ms,
+        )
+        self._peers[key] = peer
+        peer.open()
+        if outbound:
+            peer.send(self._own_hello(now_ms), now_ms)
+
+    def connection_failed(self, address: PeerAddress, now_ms: int) -> None:
+        """An `OpenConnection` came to nothing."""
+        self._connections.failed(address, now_ms)
+
+    def received(self, key: PeerKey, data: bytes, now_ms: int) -> None:
+        """Bytes of a connection; those of one that is closed already are ignored."""
+        peer = self._peers.get(key)
+        if peer is None:
+            return
+        try:
+            peer.feed(data, now_ms)
+        except MalformedMessage as error:
+            self._penalise(peer, error, now_ms)
+        while not peer.is_closed:
+            try:
+                message = peer.next_message(now_ms)
+                if message is None:
+                    return
+                self._handle(peer, message, now_ms)
+            except PeerError as error:
+                self._penalise(peer, error, now_ms)
+
+    def disconnected(self, key: PeerKey, now_ms: int) -> None:
+        """The connection has ended, by the other side or by an error."""
+        peer = self._peers.get(key)
+        if peer is not None:
+            self._remove(peer, now_ms)
+
+    def tick(self, now_ms: int) -> None:
+        """Let time pass; some ten times a second is enough."""
+        for peer in list(self._peers.values()):
+            missed = peer.tick(now_ms)
+            if missed is not None:
+                self._drop(peer, *missed, now_ms)
+        exchange = self._exchange
+        overdue = exchange.tracker.peers_overdue(now_ms) + exchange.sync.peers_overdue(now_ms)
+        for key in overdue:
+            if key in self._peers:
+                self._drop(self._peers[key], GoodbyeCode.TIMEOUT, "request not answered", now_ms)
+        for peer in self._peers.values():
+            if peer.is_active:
+                exchange.server.serve(peer, now_ms)
+        exchange.gossip.retry(now_ms)
+        exchange.gossip.flush(now_ms)
+        exchange.sync.tick(now_ms)
+        exchange.deliver_ready(now_ms)
+        self._connections.dial(now_ms)
+
+    def announce_block(self, block_id: BlockId, data: bytes, now_ms: int) -> None:
+        """Tell all peers of a block that this node made, or got other than from a peer."""
+        item = Item(ItemKind.BLOCK, block_id)
+        self._exchange.server.keep(item, data)
+        self._exchange.gossip.announce(item, now_ms)
+
+    def announce_transaction(self, transaction_id: TransactionId, data: bytes, now_ms: int) -> None:
+        """Tell all peers, with the next tick, of a transaction that a client gave this node."""
+        item = Item(ItemKind.TRANSACTION, transaction_id)
+        self._exchange.server.keep(item, data)
+        self._exchange.gossip.announce(item, now_ms)
+
+    def block_accepted(self, peer: PeerKey, block_id: BlockId, now_ms: int) -> None:
+        """The core took a block, or had it already; it is announced to the other peers.
+
+        Blocks of a sync are not: only the head, when the sync is over.
+        """
+        sync = self._exchange.sync
+        was_synced = sync.accepted(block_id, now_ms)
+        self._exchange.deliver_ready(now_ms)
+        if not was_synced:
+            self._exchange.gossip.announce(Item(ItemKind.BLOCK, block_id), now_ms)
+        elif not sync.is_syncing:
+            self._exchange.gossip.announce(Item(ItemKind.BLOCK, self._chain.head_id), now_ms)
+
+    def block_rejected(
+        self, peer: PeerKey, block_id: BlockId, refusal: BlockRefusal, now_ms: int
+    ) -> None:
+        """The core refused a block that the peer delivered."""
+        exchange = self._exchange
+        misled = exchange.sync.rejected(block_id, refusal, now_ms)
+        if refusal is not BlockRefusal.INVALID:
+            exchange.gossip.forget(Item(ItemKind.BLOCK, block_id))
+        if refusal in (BlockRefusal.INVALID, BlockRefusal.CORRUPT):
+            error = InvalidItem(f"block is {refusal.value}", rule="T-P6", value=block_id.hex())
+            self._penalise_key(peer, error, now_ms)
+        elif refusal is BlockRefusal.UNLINKABLE and misled is None and self._is_active(peer):
+            exchange.sync.request_round(peer, now_ms)
+        if misled is not None:
+            self._penalise_key(*misled, now_ms)
+        exchange.deliver_ready(now_ms)
+
+    def transaction_accepted(
+        self, peer: PeerKey, transaction_id: TransactionId, now_ms: int
+    ) -> None:
+        """The core took a transaction of a peer; it is announced to the others."""
+        item = Item(ItemKind.TRANSACTION, transaction_id)
+        data = self._chain.transaction_bytes(transaction_id)
+        if data is not None:
+            self._exchange.server.keep(item, data)
+        self._exchange.gossip.announce(item, now_ms)
+
+    def transaction_rejected(
+        self,
+        peer: PeerKey,
+        transaction_id: TransactionId,
+        refusal: TransactionRefusal,
+        now_ms: int,
+    ) -> None:
+        """The core refused a transaction; it is not fetched again soon."""
+        if refusal is TransactionRefusal.INVALID:
+            error = InvalidItem("transaction is invalid", rule="T-P4", value=transaction_id.hex())
+            self._penalise_key(peer, error, now_ms)
+
+    def shut_down(self, now_ms: int) -> None:
+        """Say goodbye to all peers."""
+        for peer in list(self._peers.values()):
+            self._drop(peer, GoodbyeCode.SHUTTING_DOWN, "shutting down", now_ms)
+
+    def statistics(self) -> PeerLayerStatistics:
+        """The connections and queues as they are now."""
+        exchange = self._exchange
+        rows = tuple(self._describe(peer) for peer in self._peers.values())
+        return PeerLayerStatistics(
+            peers=rows,
+            active_count=len(self._ready),
+            dialling_count=self._connections.dialling_count,
+            known_addresses=len(self.database),
+            bans=len(self._connections.bans),
+            wanted_items=exchange.gossip.wanted_count,
+            sync_pending=exchange.sync.pending_count,
+            sync_rounds=exchange.sync.rounds_started,
+            is_syncing=exchange.sync.is_syncing,
+        )
+
+    def _describe(self, peer: Peer) -> PeerStatistics:
+        hello = peer.hello
+        return PeerStatistics(
+            key=peer.key,
+            address=peer.address,
+            outbound=peer.outbound,
+            state=peer.state.value,
+            user_agent=hello.user_agent if hello else "",
+            head_num=hello.head_num if hello else 0,
+            received_bytes=peer.received_bytes,
+            sent_bytes=peer.sent_bytes,
+            requests_in_flight=self._exchange.tracker.load(peer.key) if peer.is_active else 0,
+        )
+
+    def _own_hello(self, now_ms: int) -> Hello:
+        chain = self._chain
+        return Hello(
+            protocol_version=PROTOCOL_VERSION,
+            chain_id=chain.chain_id,
+            node_id=self._config.node_id,
+            head_num=chain.head_num,
+            head_id=chain.head_id,
+            head_time=chain.head_time,
+            lib_num=chain.last_irreversible_num,
+            user_agent=self._config.user_agent,
+            listen_port=self._config.listen_port,
+            time_ms=now_ms,
+        )
+
+    def _handle(self, peer: Peer, message: Message, now_ms: int) -> None:
+        match message:
+            case Hello():
+                self._on_hello(peer, message, now_ms)
+            case HelloAccepted():
+                self._welcome(peer, now_ms)
+            case Goodbye():
+                self._on_goodbye(peer, message, now_ms)
+            case _:
+                self._exchange.handle(peer, message, now_ms)
+
+    def _on_hello(self, peer: Peer, hello: Hello, now_ms: int) -> None:
+        peer.hello = hello
+        try:
+            check_hello(hello, self._policy, now_ms)
+            if not self._replaces_old(peer, hello):
+                check_not_connected(hello, self._ready)
+        except HelloRefused as error:
+            if isinstance(error, SelfConnection) and peer.outbound and peer.address is not None:
+                self.database.forget_own(peer.address)
+            self._drop(peer, error.code, error.what, now_ms)
+            return
+        if self._connections.bans.is_banned(hello.node_id.hex(), now_ms):
+            self._drop(peer, GoodbyeCode.BANNED, "banned", now_ms)
+            return
+        self._check_fork(hello)
+        if peer.outbound:
+            peer.accept(now_ms)
+            self._welcome(peer, now_ms)
+        else:
+            peer.send(self._own_hello(now_ms), now_ms)
+
+    def _replaces_old(self, peer: Peer, hello: Hello) -> bool:
+        old_key = self._ready.get(hello.node_id)
+        return old_key is not None and keeps_new_connection(
+            self._config.node_id,
+            hello.node_id,
+            old_is_outbound=self._peers[old_key].outbound,
+            new_is_outbound=peer.outbound,
+        )
+
+    def _check_fork(self, hello: Hello) -> None:
+        """Raises `ForkBelowIrreversible` when the peer's head contradicts our final block."""
+        if not 0 < hello.head_num <= self._chain.last_irreversible_num:
+            return
+        if self._chain.id_at(hello.head_num) != hello.head_id:
+            raise ForkBelowIrreversible(
+                "peer's head contradicts an irreversible block",
+                value=hello.head_num,
+                limit=self._chain.last_irreversible_num,
+            )
+
+    def _welcome(self, peer: Peer, now_ms: int) -> None:
+        """The handshake is done on our side."""
+        hello = peer.hello
+        assert hello is not None
+        old_key = self._ready.get(hello.node_id)
+        if old_key is not None:
+            replaces = self._replaces_old(peer, hello)
+            loser = self._peers[old_key] if replaces else peer
+            self._drop(loser, GoodbyeCode.ALREADY_CONNECTED, "already connected", now_ms)
+            if not replaces:
+                return
+        self._ready[hello.node_id] = peer.key
+        self._ready_ms[peer.key] = now_ms
+        address = peer.listen_address
+        if address is not None:
+            if not peer.outbound and is_ip_address(address.host):
+                source = network_group(address.host, v4_bits=16, v6_bits=32)
+                self.database.add(address, source, self._rng)
+            elif peer.outbound:
+                self.database.mark_connected(address, now_ms)
+        self._effects.append(PeerReady(peer.key, hello, address))
+        self._exchange.add_peer(peer, now_ms)
+
+    def _on_goodbye(self, peer: Peer, goodbye: Goodbye, now_ms: int) -> None:
+        if goodbye.code == GoodbyeCode.SELF_CONNECTION and peer.outbound and peer.address:
+            self.database.forget_own(peer.address)
+        reason = f"peer said goodbye: {goodbye.reason}"
+        self._effects.append(ClosePeer(peer.key, GoodbyeCode(goodbye.code), reason))
+        self._remove(peer, now_ms)
+
+    def _is_active(self, key: PeerKey) -> bool:
+        return key in self._ready_ms
+
+    def _penalise_key(self, key: PeerKey, error: PeerError, now_ms: int) -> None:
+        peer = self._peers.get(key)
+        if peer is not None:
+            self._penalise(peer, error, now_ms)
+
+    def _penalise(self, peer: Peer, error: PeerError, now_ms: int) -> None:
+        """Count a fault; at 100 points the peer is banned, told why, and dropped."""
+        score = peer.add_points(error.points, now_ms)
+        self._effects.append(PeerPenalised(peer.key, error.points, score, str(error)))
+        if score >= BAN_SCORE and not peer.is_closed:
+            self._connections.ban(peer, error.code, now_ms)
+            self._drop(peer, error.code, error.what, now_ms)
+
+    def _drop(self, peer: Peer, code: GoodbyeCode, reason: str, now_ms: int) -> None:
+        peer.close(code, reason, now_ms)
+        self._remove(peer, now_ms)
+
+    def _remove(self, peer: Peer, now_ms: int) -> None:
+        """Forget a connection, and plan when its address is dialled again."""
+        del self._peers[peer.key]
+        ready_ms = self._ready_ms.pop(peer.key, None)
+        if ready_ms is not None:
+            assert peer.hello is not None
+            del self._ready[peer.hello.node_id]
+            self._exchange.remove_peer(peer.key, now_ms)
+            self._exchange.deliver_ready(now_ms)
+        if peer.outbound and peer.address is not None:
+            if ready_ms is not None and now_ms - ready_ms >= STABLE_MS:
+                self.database.clear_failures(peer.address, now_ms)
+            self._connections.failed(peer.address, now_ms)

@@ -1,0 +1,299 @@
+"""One connection: its state, its frames, its rates, its clocks and its score.
+
+    the one who dialled                         the one who listens
+    AWAITING_REPLY   -- Hello ----------------> AWAITING_HELLO
+    ACTIVE          <-- Hello ----------------- AWAITING_ACCEPTANCE
+                     -- HelloAccepted --------> ACTIVE
+
+The listener is silent until it has read an acceptable `Hello` (T-P11). Everything that may happen
+in a state is a row of `TRANSITIONS`; whatever is not there is the peer's fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from node.p2p.effects import ClosePeer, Effect, PeerAddress, PeerKey, SendBytes
+from node.p2p.errors import MalformedMessage, RateExceeded, RepeatedItem, UnexpectedMessage
+from node.p2p.limits import OUTBOUND_DIVISOR, RATE_WINDOW_MS, RATES, PeerLimits
+from protocol.errors import ProtocolError
+from protocol.p2p.framing import MAX_FRAME_BYTES, FrameReader, encode_frame
+from protocol.p2p.message_codec import decode_message, encode_message
+from protocol.p2p.messages import (
+    MAX_TEXT_BYTES,
+    MESSAGES,
+    Goodbye,
+    GoodbyeCode,
+    Hello,
+    HelloAccepted,
+    Message,
+    Ping,
+    Pong,
+)
+from protocol.p2p.transport import Transport
+
+
+class PeerState(Enum):
+    """Where a connection stands; see the drawing above."""
+
+    AWAITING_HELLO = "awaiting hello"
+    AWAITING_REPLY = "awaiting reply"
+    AWAITING_ACCEPTANCE = "awaiting acceptance"
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
+TRANSITIONS: Mapping[PeerState, Mapping[type[Message], PeerState]] = {
+    PeerState.AWAITING_HELLO: {
+        Hello: PeerState.AWAITING_ACCEPTANCE,
+        Goodbye: PeerState.CLOSED,
+    },
+    PeerState.AWAITING_REPLY: {
+        Hello: PeerState.ACTIVE,
+        Goodbye: PeerState.CLOSED,
+    },
+    PeerState.AWAITING_ACCEPTANCE: {
+        HelloAccepted: PeerState.ACTIVE,
+        Goodbye: PeerState.CLOSED,
+    },
+    PeerState.ACTIVE: {
+        entry.cls: PeerState.CLOSED if entry.cls is Goodbye else PeerState.ACTIVE
+        for entry in MESSAGES
+        if entry.cls not in (Hello, HelloAccepted)
+    },
+    PeerState.CLOSED: {},
+}
+"""Which message a state accepts, and the state that follows."""
+
+_MINUTE_MS = 60_000
+
+
+class RateWindow:
+    """Counts one message type within the minute that began with its first one (T-P7)."""
+
+    __slots__ = ("_started_ms", "_total_bytes", "messages")
+
+    def __init__(self) -> None:
+        self._started_ms = 0
+        self.messages = 0
+        self._total_bytes = 0
+
+    def add(self, size: int, now_ms: int) -> None:
+        """Count one message of `size` bytes."""
+        self._roll(now_ms)
+        self.messages += 1
+        self._total_bytes += size
+
+    def exceeds(self, cls: type[Message], now_ms: int, divisor: int = 1) -> bool:
+        """Whether more was counted than the type's row allows, divided by `divisor`."""
+        self._roll(now_ms)
+        rate = RATES[cls]
+        return (
+            self.messages > rate.messages // divisor
+            or self._total_bytes > rate.total_bytes // divisor
+        )
+
+    def _roll(self, now_ms: int) -> None:
+        if now_ms - self._started_ms >= RATE_WINDOW_MS:
+            self._started_ms = now_ms
+            self.messages = 0
+            self._total_bytes = 0
+
+
+class Peer:
+    """The state machine of one connection; it appends what it sends to the effects."""
+
+    def __init__(
+        self,
+        key: PeerKey,
+        address: PeerAddress | None,
+        *,
+        outbound: bool,
+        transport: Transport,
+        effects: list[Effect],
+        limits: PeerLimits,
+        now_ms: int,
+    ) -> None:
+        self.key = key
+        self.address = address
+        """The other end: where we dialled, or where the inbound connection came from."""
+        self.outbound = outbound
+        self.state = PeerState.AWAITING_REPLY if outbound else PeerState.AWAITING_HELLO
+        self.hello: Hello | None = None
+        """What the peer said of itself; None before."""
+        self.received_bytes = 0
+        self.sent_bytes = 0
+        self._transport = transport
+        self._effects = effects
+        self._limits = limits
+        self._frames = FrameReader()
+        self._inbound_rates = {cls: RateWindow() for cls in RATES}
+        self._outbound_rates = {cls: RateWindow() for cls in RATES}
+        self._connected_ms = now_ms
+        self._heard_ms = now_ms
+        self._frame_began_ms: int | None = None
+        self._ping_nonce = 0
+        self._is_pinged = False
+        self._score = 0
+        self._scored_ms = now_ms
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the handshake is done and the connection is not closed."""
+        return self.state is PeerState.ACTIVE
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is read or sent."""
+        return self.state is PeerState.CLOSED
+
+    @property
+    def listen_address(self) -> PeerAddress | None:
+        """Where the peer accepts connections, as far as is known."""
+        if self.outbound or self.address is None:
+            return self.address
+        if self.hello is None or self.hello.listen_port == 0:
+            return None
+        return PeerAddress(self.address.host, self.hello.listen_port)
+
+    def open(self) -> None:
+        """Send what the transport opens with."""
+        self._write(self._transport.opening())
+
+    def feed(self, data: bytes, now_ms: int) -> None:
+        """Accept bytes of the socket; raises `MalformedMessage` when the transport does."""
+        self.received_bytes += len(data)
+        self._heard_ms = now_ms
+        self._is_pinged = False
+        try:
+            opened = self._transport.receive(data)
+        except ProtocolError as error:
+            raise MalformedMessage(str(error), rule="T-P1") from error
+        self._write(opened.reply)
+        self._frames.feed(opened.plain)
+        if self._frame_began_ms is None:
+            self._frame_began_ms = now_ms
+
+    def next_message(self, now_ms: int) -> Message | None:
+        """The next message that the state allows; None when more bytes are needed.
+
+        Raises `MalformedMessage` (T-P1 to T-P3), `UnexpectedMessage` (T-P10) and `RateExceeded`
+        (T-P7). After `MalformedMessage` the stream has no meaning.
+        """
+        try:
+            payload = self._frames.next_frame()
+            if payload is None:
+                if self._frames.buffered_bytes == 0:
+                    self._frame_began_ms = None
+                return None
+            self._frame_began_ms = now_ms
+            message = decode_message(payload)
+        except ProtocolError as error:
+            raise MalformedMessage(
+                error.what, rule=error.rule, value=error.value, limit=error.limit
+            ) from error
+        self._count(type(message), len(payload), now_ms)
+        self._advance(type(message))
+        return message
+
+    def may_send(self, cls: type[Message], now_ms: int) -> bool:
+        """Whether one more message of this type stays within the peer's rate (T-P7)."""
+        return not self._outbound_rates[cls].exceeds(cls, now_ms, OUTBOUND_DIVISOR)
+
+    def send(self, message: Message, now_ms: int) -> None:
+        """Send a message; nothing happens on a closed connection."""
+        if self.is_closed:
+            return
+        payload = encode_message(message)
+        window = self._outbound_rates.get(type(message))
+        if window is not None:
+            window.add(len(payload), now_ms)
+        self._write(self._transport.send(encode_frame(payload)))
+
+    def accept(self, now_ms: int) -> None:
+        """The one who dialled accepts the listener's greeting."""
+        assert self.outbound
+        self.send(HelloAccepted(), now_ms)
+
+    def close(self, code: GoodbyeCode, reason: str, now_ms: int) -> None:
+        """Say goodbye and close. A stranger gets no more bytes than it sent (T-P11)."""
+        if self.is_closed:
+            return
+        text = "".join(char if char.isascii() and char.isprintable() else "?" for char in reason)
+        goodbye = Goodbye(code, text[:MAX_TEXT_BYTES])
+        size = len(encode_frame(encode_message(goodbye)))
+        if self.outbound or self.is_active or self.sent_bytes + size <= self.received_bytes:
+            self.send(goodbye, now_ms)
+        self.state = PeerState.CLOSED
+        self._effects.append(ClosePeer(self.key, code, text))
+
+    def answer_ping(self, ping: Ping, now_ms: int) -> None:
+        """Answer with the same number."""
+        if self.may_send(Pong, now_ms):
+            self.send(Pong(ping.nonce), now_ms)
+
+    def check_pong(self, pong: Pong) -> None:
+        """Raises `UnexpectedMessage` for a number that was never sent."""
+        if not 0 < pong.nonce <= self._ping_nonce:
+            raise UnexpectedMessage("pong without ping", rule="T-P10", value=pong.nonce)
+
+    def tick(self, now_ms: int) -> tuple[GoodbyeCode, str] | None:
+        """Ping a silent peer; the reason to close one that missed a deadline (T-P5)."""
+        limits = self._limits
+        if not self.is_active and now_ms - self._connected_ms >= limits.handshake_timeout_ms:
+            return GoodbyeCode.TIMEOUT, "handshake not finished in time"
+        began_ms = self._frame_began_ms
+        if began_ms is not None and now_ms - began_ms >= limits.frame_timeout_ms:
+            return GoodbyeCode.TIMEOUT, "frame not finished in time"
+        silence_ms = now_ms - self._heard_ms
+        if silence_ms >= limits.silence_timeout_ms:
+            return GoodbyeCode.TIMEOUT, "silent for too long"
+        if self.is_active and silence_ms >= limits.ping_after_ms and not self._is_pinged:
+            self._is_pinged = True
+            self._ping_nonce += 1
+            self.send(Ping(self._ping_nonce), now_ms)
+        return None
+
+    def add_points(self, points: int, now_ms: int) -> int:
+        """Add to the score, which sinks a little every minute; returns it."""
+        minutes = (now_ms - self._scored_ms) // _MINUTE_MS
+        self._scored_ms += minutes * _MINUTE_MS
+        self._score = max(0, self._score - minutes * self._limits.score_decay_per_minute)
+        self._score += points
+        return self._score
+
+    def _count(self, cls: type[Message], size: int, now_ms: int) -> None:
+        window = self._inbound_rates.get(cls)
+        if window is None:
+            return
+        window.add(size, now_ms)
+        if window.exceeds(cls, now_ms):
+            raise RateExceeded(
+                f"too many {cls.__name__} in a minute",
+                rule="T-P7",
+                value=window.messages,
+                limit=RATES[cls],
+            )
+
+    def _advance(self, cls: type[Message]) -> None:
+        following = TRANSITIONS[self.state].get(cls)
+        if following is None:
+            raise UnexpectedMessage(
+                f"{cls.__name__} while {self.state.value}", rule="T-P10", value=cls.__name__
+            )
+        self.state = following
+        if following is PeerState.ACTIVE:
+            self._frames.max_frame_bytes = MAX_FRAME_BYTES
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self.sent_bytes += len(data)
+            self._effects.append(SendBytes(self.key, data))
+
+
+def unasked_answer(name: str, *, was_answered: bool) -> UnexpectedMessage | RepeatedItem:
+    """The fault of an answer without a request; a repeated one counts little (T-P8)."""
+    if was_answered:
+        return RepeatedItem(f"{name} repeated", rule="T-P8")
+    return UnexpectedMessage(f"{name} without a request", rule="T-P7")

@@ -1,0 +1,41 @@
+"""What the peer layer tells metrics, the dashboard and the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.p2p.effects import PeerAddress, PeerKey
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatistics:
+    """One connection."""
+
+    key: PeerKey
+    address: PeerAddress | None
+    outbound: bool
+    state: str
+    user_agent: str
+    head_num: int
+    """Head block number that the peer greeted with."""
+    received_bytes: int
+    sent_bytes: int
+    requests_in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLayerStatistics:
+    """All connections and what they share."""
+
+    peers: tuple[PeerStatistics, ...]
+    active_count: int
+    dialling_count: int
+    known_addresses: int
+    bans: int
+    wanted_items: int
+    """Announced items that have not arrived yet."""
+    sync_pending: int
+    """Listed blocks that were not handed to the core yet."""
+    sync_rounds: int
+    """Sync rounds started so far."""
+    is_syncing: bool

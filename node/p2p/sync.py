@@ -1,0 +1,372 @@
+"""Synopsis sync: ids of what follows the last block in common, then the blocks, in order.
+
+One round with a peer is: a synopsis goes out, block ids come back, the blocks are fetched from
+every peer that listed them and handed to the core in the order of that peer's chain. Rounds with
+several peers run side by side and share what arrives, so a silent peer costs nothing but its own
+round.
+
+A round that brings nothing doubles the wait before the next one with that peer: however many
+unlinkable blocks arrive, a peer is asked at most once per wait (no message storm).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from itertools import islice
+from typing import NamedTuple
+
+from node.p2p.chain_view import ChainView
+from node.p2p.effects import PeerKey
+from node.p2p.errors import ForkBelowIrreversible, InvalidItem, LyingSync, PeerError
+from node.p2p.limits import PeerLimits
+from node.p2p.peer import Peer, unasked_answer
+from node.p2p.recent import RecentSet
+from node.p2p.requests import Item, RequestTracker
+from node.p2p.sync_round import SyncRound
+from node.p2p.synopsis import build_synopsis
+from node.p2p.verdicts import BlockRefusal
+from protocol.p2p.messages import BlockIds, Fetch, GetBlockIds, ItemKind, block_num_of
+from protocol.schema import BlockId
+
+
+class ReadyBlock(NamedTuple):
+    """A block whose turn has come."""
+
+    peer: PeerKey
+    """Who delivered it."""
+    block_id: BlockId
+    data: bytes
+
+
+class _Arrived(NamedTuple):
+    peer: PeerKey
+    data: bytes
+
+
+class BlockSync:
+    """Rounds with all peers, and the blocks that they share."""
+
+    def __init__(
+        self,
+        chain: ChainView,
+        peers: Mapping[PeerKey, Peer],
+        tracker: RequestTracker,
+        limits: PeerLimits,
+    ) -> None:
+        self._chain = chain
+        self._peers = peers
+        self._tracker = tracker
+        self._limits = limits
+        self._rounds: dict[PeerKey, SyncRound] = {}
+        self._listed: dict[BlockId, int] = {}
+        """How many rounds list a block that was not handed to the core yet."""
+        self._arrived: dict[BlockId, _Arrived] = {}
+        self._arrived_bytes = 0
+        self._unjudged: dict[BlockId, PeerKey] = {}
+        """Blocks that the core has not judged yet, each with the peer on whose list it was."""
+        self._rejected: RecentSet[BlockId] = RecentSet(limits.max_rejected)
+        self.rounds_started = 0
+        """Rounds asked for since the start."""
+
+    @property
+    def is_syncing(self) -> bool:
+        """Whether blocks of a peer's chain are still to be fetched or judged."""
+        return bool(self._unjudged) or any(item.ids for item in self._rounds.values())
+
+    @property
+    def pending_count(self) -> int:
+        """Blocks listed by peers that were not handed to the core yet."""
+        return len(self._listed)
+
+    def add_peer(self, peer: Peer, head_num: int, now_ms: int) -> None:
+        """Begin with a peer; a round starts when it is ahead of us."""
+        self._rounds[peer.key] = SyncRound(head_num)
+        if head_num > self._chain.head_num:
+            self.request_round(peer.key, now_ms)
+
+    def remove_peer(self, peer: PeerKey, now_ms: int) -> None:
+        """Forget a peer; others that listed its blocks deliver them."""
+        gone = self._rounds.pop(peer, None)
+        if gone is None:
+            return
+        self._unlist(gone)
+        self._start_waiting(now_ms)
+        self.fetch(now_ms)
+
+    def request_round(self, peer: PeerKey, now_ms: int) -> None:
+        """Ask the peer how its chain goes on: now, or when its wait is over."""
+        self._rounds[peer].is_wanted = True
+        self._start_waiting(now_ms)
+
+    def note_head(self, peer: PeerKey, num: int) -> None:
+        """The peer has spoken of a block at this height."""
+        found = self._rounds[peer]
+        found.head_num = max(found.head_num, num)
+
+    def is_running_with(self, peer: PeerKey) -> bool:
+        """Whether a round with the peer is going on."""
+        return self._rounds[peer].is_running
+
+    def wants(self, block_id: BlockId) -> bool:
+        """Whether a round fetches this block."""
+        return block_id in self._listed
+
+    def is_rejected(self, block_id: BlockId) -> bool:
+        """Whether the core found this block invalid lately."""
+        return block_id in self._rejected
+
+    def on_block_ids(self, peer: PeerKey, message: BlockIds, now_ms: int) -> None:
+        """Take the answer to a synopsis.
+
+        Raises `ForkBelowIrreversible`, `LyingSync` when it does not continue the synopsis,
+        `InvalidItem` when it lists a block known to be invalid, and the fault of an answer
+        that nobody asked for.
+        """
+        found = self._rounds[peer]
+        if found.asked_ms is None:
+            raise unasked_answer("BlockIds", was_answered=found.was_answered)
+        found.asked_ms = None
+        found.was_answered = True
+        if message.ids:
+            self._check_continues(found, message)
+        for block_id in message.ids:
+            if block_id in self._rejected:
+                raise InvalidItem("peer's chain holds an invalid block", value=block_id.hex())
+        ids = deque(message.ids)
+        while ids and self._chain.has_block(ids[0]):
+            ids.popleft()
+        found.ids = ids
+        found.remaining = message.remaining
+        found.has_progressed = False
+        self.note_head(peer, message.first_num + len(message.ids) - 1)
+        for block_id in ids:
+            self._listed[block_id] = self._listed.get(block_id, 0) + 1
+        if ids:
+            self.fetch(now_ms)
+        else:
+            self._finish(peer, now_ms)
+
+    def on_block(self, peer: PeerKey, block_id: BlockId, data: bytes) -> None:
+        """Take a block that a round wants; the first bytes of two equal deliveries stay.
+
+        One that finds the buffer twice full and is not the next to be judged is let go; it will
+        be asked for again.
+        """
+        if block_id not in self._listed or block_id in self._arrived or block_id in self._unjudged:
+            return
+        is_next = any(found.ids and found.ids[0] == block_id for found in self._rounds.values())
+        if is_next or self._arrived_bytes + len(data) <= 2 * self._limits.sync_buffer_bytes:
+            self._arrived[block_id] = _Arrived(peer, data)
+            self._arrived_bytes += len(data)
+
+    def on_unavailable(self, peer: PeerKey, block_id: BlockId, now_ms: int) -> None:
+        """The peer lacks a block; raises `LyingSync` when it listed it itself (S5)."""
+        found = self._rounds[peer]
+        if block_id in found.ids:
+            self._fail(found, now_ms)
+            self.fetch(now_ms)
+            raise LyingSync("peer lacks a block that it listed", value=block_id.hex())
+
+    def take_ready(self, now_ms: int) -> list[ReadyBlock]:
+        """Blocks whose predecessors were handed to the core before, in order."""
+        ready: list[ReadyBlock] = []
+        for key, found in list(self._rounds.items()):
+            if found.ids:
+                self._take_from(key, found, ready)
+                if not found.ids:
+                    self._finish(key, now_ms)
+        if ready:
+            self.fetch(now_ms)
+        return ready
+
+    def accepted(self, block_id: BlockId, now_ms: int) -> bool:
+        """The core took a block; False when it did not come from a round."""
+        owner = self._unjudged.pop(block_id, None)
+        if owner in self._rounds:
+            self._finish(owner, now_ms)
+        return owner is not None
+
+    def rejected(
+        self, block_id: BlockId, refusal: BlockRefusal, now_ms: int
+    ) -> tuple[PeerKey, PeerError] | None:
+        """The core refused a block; the peer whose list misled us, and its fault.
+
+        What was handed over after it on the same list falls with it and is nobody's fault.
+        """
+        if refusal is BlockRefusal.INVALID:
+            self._rejected.add(block_id)
+        owner = self._unjudged.pop(block_id, None)
+        if owner is None:
+            return None
+        self._unjudged = {key: value for key, value in self._unjudged.items() if value != owner}
+        found = self._rounds.get(owner)
+        if found is None:
+            return None
+        self._fail(found, now_ms)
+        if refusal is BlockRefusal.INVALID:
+            for other in self._rounds.values():
+                if block_id in other.ids:
+                    self._fail(other, now_ms)
+        self.fetch(now_ms)
+        if refusal is BlockRefusal.UNLINKABLE:
+            return owner, LyingSync("listed block does not link", value=block_id.hex())
+        if refusal is BlockRefusal.INVALID:
+            return owner, InvalidItem("listed block is invalid", value=block_id.hex())
+        found.is_wanted = True
+        return None
+
+    def tick(self, now_ms: int) -> None:
+        """Start the rounds whose wait is over, and ask others for what is late."""
+        patience_ms = 2 * self._chain.block_interval_s * 1000
+        head_num = self._chain.head_num
+        for found in self._rounds.values():
+            if found.is_running or found.head_num <= head_num:
+                found.behind_since_ms = None
+            elif found.behind_since_ms is None:
+                found.behind_since_ms = now_ms
+            elif now_ms - found.behind_since_ms >= patience_ms:
+                found.is_wanted = True
+        self._start_waiting(now_ms)
+        self.fetch(now_ms)
+
+    def peers_overdue(self, now_ms: int) -> list[PeerKey]:
+        """Peers that left a synopsis unanswered for `request_timeout_ms` (T-P5)."""
+        deadline_ms = now_ms - self._limits.request_timeout_ms
+        return [
+            key
+            for key, found in self._rounds.items()
+            if found.asked_ms is not None and found.asked_ms <= deadline_ms
+        ]
+
+    def fetch(self, now_ms: int) -> None:
+        """Ask each peer in a round for blocks of its window that nobody was asked for."""
+        limits = self._limits
+        for key, found in self._rounds.items():
+            peer = self._peers.get(key)
+            if not found.ids or peer is None or not peer.is_active:
+                continue
+            room = limits.sync_requests_per_peer - self._tracker.load(key)
+            if room < limits.sync_blocks_per_fetch or not peer.may_send(Fetch, now_ms):
+                continue
+            items = self._choose(key, found, now_ms)
+            if items:
+                self._tracker.begin(key, items, now_ms)
+                peer.send(Fetch(ItemKind.BLOCK, tuple(item.id for item in items)), now_ms)
+
+    def _choose(self, key: PeerKey, found: SyncRound, now_ms: int) -> list[Item]:
+        window = self._limits.sync_window
+        if self._arrived_bytes >= self._limits.sync_buffer_bytes:
+            window = 1
+        hedge_before_ms = now_ms - self._limits.hedge_ms
+        items: list[Item] = []
+        for block_id in islice(found.ids, window):
+            item = Item(ItemKind.BLOCK, block_id)
+            if block_id in self._arrived or block_id in self._unjudged:
+                continue
+            holders = self._tracker.holders(item)
+            if holders and (
+                self._tracker.is_asked_of(key, item)
+                or self._tracker.last_asked_ms(item) > hedge_before_ms
+            ):
+                continue
+            items.append(item)
+            if len(items) == self._limits.sync_blocks_per_fetch:
+                break
+        return items
+
+    def _take_from(self, key: PeerKey, found: SyncRound, ready: list[ReadyBlock]) -> None:
+        while found.ids:
+            block_id = found.ids[0]
+            if block_id in self._unjudged or self._chain.has_block(block_id):
+                found.ids.popleft()
+                if self._release(block_id):
+                    self._drop_arrived(block_id)
+            elif block_id in self._arrived and len(self._unjudged) < self._limits.sync_unjudged:
+                arrived = self._arrived[block_id]
+                found.ids.popleft()
+                self._release(block_id)
+                self._drop_arrived(block_id)
+                self._unjudged[block_id] = key
+                ready.append(ReadyBlock(arrived.peer, block_id, arrived.data))
+            else:
+                return
+            found.has_progressed = True
+
+    def _check_continues(self, found: SyncRound, message: BlockIds) -> None:
+        common_num = message.first_num - 1
+        if any(block_num_of(block_id) == common_num for block_id in found.offered):
+            return
+        if common_num == 0 and found.offered_lib == 0:
+            return
+        if common_num < found.offered_lib:
+            raise ForkBelowIrreversible(
+                "peer's chain leaves ours below the last irreversible block",
+                value=common_num,
+                limit=found.offered_lib,
+            )
+        raise LyingSync("block ids do not continue the synopsis", value=message.first_num)
+
+    def _start_waiting(self, now_ms: int) -> None:
+        running = sum(found.is_running for found in self._rounds.values())
+        for key, found in self._rounds.items():
+            peer = self._peers.get(key)
+            if not found.is_wanted or found.is_running or now_ms < found.next_round_ms:
+                continue
+            if running >= self._limits.sync_peers or peer is None or not peer.is_active:
+                continue
+            if not peer.may_send(GetBlockIds, now_ms):
+                continue
+            running += 1
+            self.rounds_started += 1
+            found.is_wanted = False
+            found.asked_ms = now_ms
+            found.offered = build_synopsis(self._chain)
+            found.offered_lib = self._chain.last_irreversible_num
+            peer.send(GetBlockIds(found.offered), now_ms)
+
+    def _finish(self, key: PeerKey, now_ms: int) -> None:
+        """End a round once its last block is judged; go on when more follows."""
+        found = self._rounds[key]
+        if found.is_running or key in self._unjudged.values():
+            return
+        if not found.has_progressed:
+            self._wait_longer(found, now_ms)
+        else:
+            found.backoff_ms = 0
+            found.is_wanted = found.is_wanted or found.remaining > 0
+        found.has_progressed = False
+        found.remaining = 0
+        self._start_waiting(now_ms)
+
+    def _fail(self, found: SyncRound, now_ms: int) -> None:
+        self._unlist(found)
+        found.has_progressed = False
+        found.remaining = 0
+        self._wait_longer(found, now_ms)
+
+    def _wait_longer(self, found: SyncRound, now_ms: int) -> None:
+        limits = self._limits
+        doubled = max(limits.sync_backoff_ms, 2 * found.backoff_ms)
+        found.backoff_ms = min(doubled, limits.max_sync_backoff_ms)
+        found.next_round_ms = now_ms + found.backoff_ms
+
+    def _unlist(self, found: SyncRound) -> None:
+        for block_id in found.ids:
+            if self._release(block_id):
+                self._drop_arrived(block_id)
+        found.ids = deque()
+
+    def _release(self, block_id: BlockId) -> bool:
+        """One list fewer holds the block; True when none does any more."""
+        left = self._listed[block_id] - 1
+        if left:
+            self._listed[block_id] = left
+            return False
+        del self._listed[block_id]
+        return True
+
+    def _drop_arrived(self, block_id: BlockId) -> None:
+        arrived = self._arrived.pop(block_id, None)
+        if arrived is not None:
+            self._arrived_bytes -= len(arrived.data)
