@@ -40,9 +40,11 @@ def read_key_file(path: Path) -> str:
     try:
         _check_directory(path.parent)
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
+        try:
             _check_status(os.fstat(descriptor), path, is_kind=stat.S_ISREG, kind="file")
-            data = file.read(FILE_LENGTH_MAX + 1)
+            data = os.read(descriptor, FILE_LENGTH_MAX + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         if path.is_symlink():
             raise KeyFileRefused("key file is a link", value=path) from None
