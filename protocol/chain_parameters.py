@@ -187,3 +187,25 @@ class ChainParameters:
             ("maximum_block_size", self.maximum_block_size, MIN_BLOCK_SIZE_LIMIT),
         ):
             require(size >= low, f"{field} is too low", rule="R9.3", value=size, limit=low)
+
+
+@dataclass(frozen=True, slots=True)
+class ImmutableChainParameters:
+    """What genesis fixes for good."""
+
+    min_committee_member_count: UInt16 = 11
+    """Fewest active committee members; odd (R8.12)."""
+    min_witness_count: UInt16 = 11
+    """Fewest active witnesses; odd (R8.12)."""
+    num_special_accounts: UInt32 = 0
+    """Account ids below it are reserved."""
+    num_special_assets: UInt32 = 0
+    """Asset ids below it are reserved."""
+
+    def validate(self) -> None:
+        """Raise `ValidationError` unless both counts are odd (R8.12)."""
+        for field, count in (
+            ("min_committee_member_count", self.min_committee_member_count),
+            ("min_witness_count", self.min_witness_count),
+        ):
+            require(count % 2 == 1, f"{field} must be odd", rule="R8.12", value=count)

@@ -1,0 +1,230 @@
+"""The declared form of a genesis: each entry as bitshares-core names it, and our own section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.asset import Price
+from protocol.chain_parameters import ChainParameters, ImmutableChainParameters
+from protocol.constants import CORE_PRECISION, MAX_SUPPLY
+from protocol.operations.balance import NULL_KEY
+from protocol.operations.bitasset_options import BitassetOptions
+from protocol.schema import (
+    EXTENSION,
+    Address,
+    Digest,
+    Int64,
+    PublicKey,
+    Timestamp,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+)
+
+DEFAULT_ADDRESS_PREFIX = "BTS"
+TRIGGER_BID, TRIGGER_FEED = "bid", "feed"
+PRODUCER_WITNESS, PRODUCER_DELEGATE = "witness", "delegate"
+NO_CHAIN_ID = Digest(bytes(32))
+DEFAULT_IMMUTABLE_PARAMETERS = ImmutableChainParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSettings:
+    """What the `pegboard` section of a genesis comes to, defaults filled in."""
+
+    margin_call_trigger: str
+    """`TRIGGER_BID` or `TRIGGER_FEED` (R4.2)."""
+    strict_release: bool
+    """Whether collateral leaves only as debt is paid back (R3.6)."""
+    display_prefix: str
+    """What people see before a BitAsset's symbol (R2.19)."""
+    core_symbol: str
+    """Symbol of the core asset."""
+    address_prefix: str
+    """Begins key and address strings."""
+    producer_term: str
+    """`PRODUCER_WITNESS` or `PRODUCER_DELEGATE`: what people call a block producer."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitialAccount:
+    """An account that exists from the start."""
+
+    name: str
+    owner_key: PublicKey
+    active_key: PublicKey = NULL_KEY
+    """Key of the active authority and of memos; the null key: the owner key."""
+    is_lifetime_member: bool = False
+
+    def effective_active_key(self) -> PublicKey:
+        """The active key, or the owner key where none was given."""
+        return self.owner_key if self.active_key == NULL_KEY else self.active_key
+
+
+@dataclass(frozen=True, slots=True)
+class InitialCollateralPosition:
+    """A position in an initial BitAsset; its owner is an address."""
+
+    owner: Address
+    collateral: Int64
+    """CORE, smallest units."""
+    debt: Int64
+    """The BitAsset, smallest units."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitialAsset:
+    """An asset that exists from the start."""
+
+    symbol: str
+    issuer_name: str
+    description: str = ""
+    precision: UInt8 = CORE_PRECISION
+    max_supply: Int64 = MAX_SUPPLY
+    accumulated_fees: Int64 = 0
+    """Smallest units."""
+    is_bitasset: bool = False
+    """Backed by CORE and fed by witnesses, unless the `pegboard` section says otherwise."""
+    collateral_records: tuple[InitialCollateralPosition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InitialBalance:
+    """An amount that the holder of a key may claim."""
+
+    owner: Address
+    asset_symbol: str
+    amount: Int64
+    """Smallest units."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitialVestingBalance:
+    """An amount that the holder of a key may claim bit by bit (linear, R8.16)."""
+
+    owner: Address
+    asset_symbol: str
+    amount: Int64
+    """Smallest units that are there at the start."""
+    begin_timestamp: Timestamp
+    vesting_duration_seconds: UInt32
+    begin_balance: Int64
+    """Smallest units that vesting counts from."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitialWitness:
+    """A candidate for witness."""
+
+    owner_name: str
+    """A lifetime member among the initial accounts."""
+    block_signing_key: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class InitialCommitteeMember:
+    """A candidate for the committee."""
+
+    owner_name: str
+    """A lifetime member among the initial accounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitialWorker:
+    """A worker; read so that files of bitshares-core load."""
+
+    owner_name: str
+    daily_pay: Int64
+    """CORE, smallest units."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitialAssetSettings:
+    """What bitshares-core's format cannot say about an initial asset; absent: as there."""
+
+    symbol: str
+    """One of `initial_assets`."""
+    flags: UInt16 | None = None
+    """Absent: `witness_fed_asset` for a BitAsset, else none."""
+    issuer_permissions: UInt16 | None = None
+    """Absent: all enabling bits of its kind of asset."""
+    market_fee_percent: UInt16 | None = None
+    """Of 10,000; absent: 0."""
+    max_market_fee: Int64 | None = None
+    """Smallest units; absent: no bound."""
+    core_exchange_rate: Price | None = None
+    """Price in CORE for the fee pool, the asset called 1.3.1 as in asset_create; absent: 1 to 1."""
+    bitasset_options: BitassetOptions | None = None
+    """Feed lifetime, minimum feeds, settlement; only of a BitAsset. Absent: `minimum_feeds` 7."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitialAccountBalance:
+    """An amount that an account has from the start, without claiming it."""
+
+    account_name: str
+    """One of `initial_accounts`."""
+    asset_symbol: str
+    amount: Int64
+    """Smallest units."""
+
+
+@dataclass(frozen=True, slots=True)
+class PegboardSection:
+    """The section `pegboard`: what makes this chain what it is. All of it is optional."""
+
+    margin_call_trigger: str | None = None
+    """"bid" (absent) or "feed": what decides whether a position is called (R4.2)."""
+    strict_release: bool | None = None
+    """True: collateral leaves only as debt is paid back (R3.6)."""
+    display_prefix: str | None = None
+    """What people see before a BitAsset's symbol, such as "bit"; absent: nothing (R2.19)."""
+    core_symbol: str | None = None
+    """Symbol of the core asset; absent: the address prefix."""
+    address_prefix: str | None = None
+    """Begins key and address strings; absent: as in the file's own keys, or "BTS"."""
+    chain_id: Digest | None = None
+    """The chain id; absent: derived from the genesis (`chain_id`)."""
+    producer_term: str | None = None
+    """"witness" (absent) or "delegate": what people call a block producer."""
+    assets: tuple[InitialAssetSettings, ...] | None = None
+    account_balances: tuple[InitialAccountBalance, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """Everything that a chain starts with; two equal ones make the same chain."""
+
+    initial_timestamp: Timestamp
+    """Time of the state before block 1; a multiple of the block interval (R8.4)."""
+    initial_parameters: ChainParameters
+    initial_active_witnesses: UInt64
+    """The first so many candidates produce until votes decide."""
+    initial_accounts: tuple[InitialAccount, ...] = ()
+    initial_witness_candidates: tuple[InitialWitness, ...] = ()
+    initial_committee_candidates: tuple[InitialCommitteeMember, ...] = ()
+    max_core_supply: Int64 = MAX_SUPPLY
+    """CORE, smallest units."""
+    initial_assets: tuple[InitialAsset, ...] = ()
+    initial_balances: tuple[InitialBalance, ...] = ()
+    initial_vesting_balances: tuple[InitialVestingBalance, ...] = ()
+    initial_worker_candidates: tuple[InitialWorker, ...] = ()
+    immutable_parameters: ImmutableChainParameters = DEFAULT_IMMUTABLE_PARAMETERS
+    initial_chain_id: Digest = NO_CHAIN_ID
+    """The chain id where it is not zero; bitshares-core computes it instead."""
+    pegboard: Annotated[PegboardSection, EXTENSION] = PegboardSection()
+
+    def settings(self) -> ChainSettings:
+        """The `pegboard` section with its absent options filled in."""
+        section = self.pegboard
+        prefix = section.address_prefix or DEFAULT_ADDRESS_PREFIX
+        return ChainSettings(
+            margin_call_trigger=section.margin_call_trigger or TRIGGER_BID,
+            strict_release=section.strict_release or False,
+            display_prefix=section.display_prefix or "",
+            core_symbol=section.core_symbol or prefix,
+            address_prefix=prefix,
+            producer_term=section.producer_term or PRODUCER_WITNESS,
+        )
