@@ -1,0 +1,138 @@
+"""The book of limit orders: placing, filling, cancelling, expiry (R2.3-R2.13).
+
+Only limit orders meet here; margin calls and settlements wait for the boundary (R2.4).
+"""
+
+from __future__ import annotations
+
+from node.market.fees import NO_FEE, consume_deferred_fee, pay_market_fee, refund_deferred_fee
+from node.market.matching import match_orders
+from node.market.pricing import worth_floor
+from node.state.balances import adjust_balance, adjust_core_in_orders
+from node.state.context import Context
+from node.state.database import ALL
+from node.state.objects.market import LimitOrder
+from protocol.asset import AssetAmount, Price
+from protocol.ids import LimitOrderId, object_id
+from protocol.operations.limit_order import FillOrder, LimitOrderCancel
+
+
+def place_order(ctx: Context, order: LimitOrder) -> bool:
+    """Match a new order of the book, which is paid for, with the opposite side (R2.4-R2.8).
+
+    Best offers first, older ones first at one price, each at its own price. Returns whether the
+    order is gone, filled but for dust; what else remains rests. Raises `PriceOverflow`.
+    """
+    state = ctx.state
+    ctx.mark_dirty(order.sells)
+    ctx.mark_dirty(order.receives)
+    opposite = (order.receives, order.sells)
+    while True:
+        maker = state.book.first(opposite)
+        if maker is None or not _crosses(order.sell_price, maker.sell_price):
+            break
+        price = maker.sell_price
+        match = match_orders(order.for_sale, maker.for_sale, price)
+        if match is None:
+            break
+        pays, receives, is_taker_smaller = match
+        is_taker_gone = fill_limit_order(
+            ctx, order, pays, receives, price, is_maker=False, cull=is_taker_smaller
+        )
+        is_maker_gone = fill_limit_order(
+            ctx, maker, receives, pays, price, is_maker=True, cull=True
+        )
+        if is_taker_gone:
+            return True
+        if not is_maker_gone:
+            break
+    return _cull_if_small(ctx, order)
+
+
+def _crosses(taker: Price, maker: Price) -> bool:
+    """Whether the maker gives at least what the taker asks (R2.4)."""
+    return maker.base.amount * taker.base.amount >= maker.quote.amount * taker.quote.amount
+
+
+def fill_limit_order(
+    ctx: Context,
+    order: LimitOrder,
+    pays: int,
+    receives: int,
+    price: Price,
+    *,
+    is_maker: bool,
+    cull: bool,
+) -> bool:
+    """Trade an order: it gives `pays` of what it sells, and gets `receives` less fee (R2.7).
+
+    With `cull`, a rest that is worth nothing at the order's own price is refunded (R2.8). Returns
+    whether the order is gone. Raises `PriceOverflow`.
+    """
+    state, seller = ctx.state, order.seller
+    assert 0 < pays <= order.for_sale, (order, pays)
+    paid, received = AssetAmount(pays, order.sells), AssetAmount(receives, order.receives)
+    fee = pay_market_fee(ctx, seller, received, is_maker=is_maker)
+    adjust_core_in_orders(state, seller, order.sells, -pays)
+    adjust_balance(state, seller, order.receives, receives - fee)
+    ctx.emit(
+        FillOrder(
+            fee=AssetAmount(fee, order.receives),
+            order_id=object_id(LimitOrderId, order.id),
+            account_id=seller,
+            pays=paid,
+            receives=received,
+            fill_price=price,
+            is_maker=is_maker,
+        )
+    )
+    if order.deferred_fee or order.deferred_paid_fee.amount:
+        consume_deferred_fee(ctx, order, is_maker=is_maker)
+    if pays == order.for_sale:
+        state.limit_orders.remove(order)
+        return True
+    order = state.limit_orders.edit(order)
+    order.for_sale -= pays
+    order.filled_amount += pays
+    order.deferred_fee = 0
+    order.deferred_paid_fee = NO_FEE
+    return cull and _cull_if_small(ctx, order)
+
+
+def _cull_if_small(ctx: Context, order: LimitOrder) -> bool:
+    """Cancel an order whose rest is worth nothing at its own price; returns whether (R2.8)."""
+    price = order.sell_price
+    if worth_floor(order.for_sale, price.quote.amount, price.base.amount):
+        return False
+    cancel_order(ctx, order, virtual=True)
+    return True
+
+
+def cancel_order(ctx: Context, order: LimitOrder, *, virtual: bool) -> AssetAmount:
+    """Remove an order and refund what is left of it; returns that amount (R2.11).
+
+    `virtual` is for expiry and culling: a record is emitted, and a cancel fee is taken out of the
+    deferred creation fee (R2.13). Otherwise the owner's operation is the record and pays its fee.
+    """
+    state, seller = ctx.state, order.seller
+    refund = AssetAmount(order.for_sale, order.sells)
+    ctx.mark_dirty(order.sells)
+    fee = NO_FEE
+    if order.deferred_fee or order.deferred_paid_fee.amount:
+        fee = refund_deferred_fee(ctx, order, charge_cancel=virtual)
+    adjust_core_in_orders(state, seller, order.sells, -order.for_sale)
+    adjust_balance(state, seller, order.sells, order.for_sale)
+    if virtual:
+        ctx.emit(LimitOrderCancel(fee=fee, fee_paying_account=seller, order=order.id))
+        ctx.applied[-1].result = refund
+    state.limit_orders.remove(order)
+    return refund
+
+
+def expire_orders(ctx: Context) -> None:
+    """Cancel orders whose time has come, earliest first (R2.10)."""
+    while True:
+        order = ctx.state.order_expirations.first(ALL)
+        if order is None or order.expiration > ctx.now:
+            return
+        cancel_order(ctx, order, virtual=True)

@@ -1,0 +1,146 @@
+"""Prices that follow from a feed, and exact comparisons of them (R1.7-R1.11).
+
+Prices are debt per backing unless a docstring says otherwise; a position's collateralization is
+backing per debt. Every comparison is a cross multiplication of integers.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import NamedTuple
+
+from node.state.objects.assets import BitassetData, FeedValues
+from node.state.objects.market import CallOrder
+from protocol.asset import AssetAmount, Price, PriceOverflow, scale_price
+from protocol.constants import MAX_SUPPLY, RATIO_DENOMINATOR
+
+
+def squeeze_protection_price(feed: FeedValues) -> Price:
+    """SQP, the MSSP: the worst price that a margin call pays in all (R1.7)."""
+    return scale_price(feed.settlement_price, RATIO_DENOMINATOR, feed.maximum_short_squeeze_ratio)
+
+
+def margin_call_numerator(squeeze_ratio: int, fee_ratio: int | None) -> int:
+    """MSSR less the margin call fee ratio, at least 1,000 (R1.8, BSIP74)."""
+    return max(squeeze_ratio - (fee_ratio or 0), RATIO_DENOMINATOR)
+
+
+def margin_call_order_price(feed: FeedValues, fee_ratio: int | None) -> Price:
+    """MCOP: the worst price of a bid that a margin call takes (R1.8)."""
+    numerator = margin_call_numerator(feed.maximum_short_squeeze_ratio, fee_ratio)
+    return scale_price(feed.settlement_price, RATIO_DENOMINATOR, numerator)
+
+
+def maintenance_collateralization(feed: FeedValues) -> Price:
+    """MC: a position at or below it is at or below the MCR; backing per debt (R1.9)."""
+    return scale_price(
+        feed.settlement_price.inverse(), feed.maintenance_collateral_ratio, RATIO_DENOMINATOR
+    )
+
+
+def initial_collateralization(feed: FeedValues) -> Price:
+    """IC: what a new position must exceed, never below MC; backing per debt (R1.9, BSIP77)."""
+    ratio = max(feed.initial_collateral_ratio, feed.maintenance_collateral_ratio)
+    return scale_price(feed.settlement_price.inverse(), ratio, RATIO_DENOMINATOR)
+
+
+def call_price(position: CallOrder, maintenance_ratio: int) -> Price:
+    """The settlement price at which the position reaches the MCR (R1.10); never stored.
+
+    Reduced to lowest terms, and to `MAX_SUPPLY` on both sides, for display.
+    """
+    debt = position.debt * maintenance_ratio
+    collateral = position.collateral * RATIO_DENOMINATOR
+    divisor = gcd(debt, collateral)
+    debt, collateral = debt // divisor, collateral // divisor
+    while debt > MAX_SUPPLY or collateral > MAX_SUPPLY:
+        debt, collateral = (debt >> 1) + 1, (collateral >> 1) + 1
+        divisor = gcd(debt, collateral)
+        debt, collateral = debt // divisor, collateral // divisor
+    return Price(
+        AssetAmount(debt, position.debt_asset), AssetAmount(collateral, position.collateral_asset)
+    )
+
+
+def compare_collateralization(collateral: int, debt: int, limit: Price) -> int:
+    """Negative, 0 or positive as collateral / debt is below, at or above a limit.
+
+    The limit is backing per debt, as MC and IC are.
+    """
+    return collateral * limit.quote.amount - limit.base.amount * debt
+
+
+def is_above(price: Price, other: Price) -> bool:
+    """Whether a price of a pair exceeds another price of the same pair."""
+    return price.base.amount * other.quote.amount > other.base.amount * price.quote.amount
+
+
+def owes_more_than(collateral: int, debt: int, price: Price) -> bool:
+    """Whether debt / collateral exceeds a price: at that price, the debt cannot be paid (R6.1)."""
+    return debt * price.quote.amount > price.base.amount * collateral
+
+
+def affordable_price(position: CallOrder, price: Price) -> Price:
+    """A settlement's price, or debt / collateral of a position that cannot pay as much (R5.5).
+
+    At its own debt / collateral a position that closes gives up all it has, and one that stays
+    open is as well collateralised as before (I10).
+    """
+    if not owes_more_than(position.collateral, position.debt, price):
+        return price
+    return Price(
+        AssetAmount(position.debt, position.debt_asset),
+        AssetAmount(position.collateral, position.collateral_asset),
+    )
+
+
+class CallTerms(NamedTuple):
+    """What one BitAsset's margin calls depend on beside positions and bids; fixed for a run."""
+
+    settlement_price: Price
+    """The median: MC and target ratios are measured by it (R1.20)."""
+    maintenance_ratio: int
+    maintenance_collateralization: Price
+    squeeze_ratio: int
+    squeeze_protection_price: Price
+    order_price_numerator: int
+    order_price: Price
+    """MCOP."""
+
+    def pays_price(self, order_price: Price) -> Price:
+        """What a position pays when called at a bid's price: MCPR times the price (R1.8)."""
+        return scale_price(order_price, self.order_price_numerator, self.squeeze_ratio)
+
+
+def call_terms(bitasset: BitassetData) -> CallTerms:
+    """The terms of a BitAsset that has a feed."""
+    feed, median = bitasset.current_feed, bitasset.median_feed
+    fee_ratio = bitasset.options.extensions.margin_call_fee_ratio
+    squeeze_ratio = feed.maximum_short_squeeze_ratio
+    return CallTerms(
+        settlement_price=median.settlement_price,
+        maintenance_ratio=median.maintenance_collateral_ratio,
+        maintenance_collateralization=maintenance_collateralization(median),
+        squeeze_ratio=squeeze_ratio,
+        squeeze_protection_price=squeeze_protection_price(feed),
+        order_price_numerator=margin_call_numerator(squeeze_ratio, fee_ratio),
+        order_price=margin_call_order_price(feed, fee_ratio),
+    )
+
+
+def worth_floor(amount: int, numerator: int, denominator: int) -> int:
+    """An amount times a ratio, rounded down; raises `PriceOverflow` (R1.4)."""
+    return _bounded(amount * numerator // denominator)
+
+
+def worth_ceil(amount: int, numerator: int, denominator: int) -> int:
+    """An amount times a ratio, rounded up; raises `PriceOverflow` (R1.4)."""
+    return _bounded(-(-amount * numerator // denominator))
+
+
+def _bounded(value: int) -> int:
+    if value > MAX_SUPPLY:
+        raise PriceOverflow(
+            "product of an amount and a price", rule="R1.4", value=value, limit=MAX_SUPPLY
+        )
+    return value
