@@ -37,7 +37,7 @@ TEST_MODULE_LINES_MAX = 800
 
 PRODUCT = ("protocol/", "node/")
 PURE = ("protocol/", "node/state/", "node/market/", "node/evaluators/", "node/chain/")
-DETERMINISTIC = (*PURE, "node/witness/", "node/p2p/", "node/api/", "node/core.py")
+DETERMINISTIC = (*PURE, "node/witness/", "node/p2p/", "node/api/", "node/core/")
 REFLECTIVE = tuple(
     f"protocol/{name}.py"
     for name in ("schema", "binary", "binary_source", "json_form", "msgpack_form")
@@ -233,7 +233,7 @@ PLANTED = [
     ("has_no_any", "protocol/x.py", "def f(x: dict[str, typing.Any]) -> None: pass\n"),
     ("has_no_set_order", "node/chain/x.py", "for x in {1, 2}: pass\n"),
     ("has_no_set_order", "node/chain/x.py", "y = [x for x in set(z)]\n"),
-    ("has_no_set_order", "node/core.py", "y = list({x for x in z})\n"),
+    ("has_no_set_order", "node/core/x.py", "y = list({x for x in z})\n"),
 ]
 
 
