@@ -7,7 +7,9 @@ planted violation at the end.
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,6 +216,21 @@ def test_top_level_is_the_map() -> None:
     """A newcomer sees the architecture in the folder tree, and nothing else."""
     present = {path.name for path in REPO.iterdir() if not NOT_OURS.fullmatch(path.name)}
     assert present <= set(TOP_LEVEL), sorted(present - set(TOP_LEVEL))
+
+
+def test_scripts_run_from_anywhere() -> None:
+    """Every command can be executed, and every shell script parses and finds its own folder."""
+    for path in sorted([*REPO.glob("scripts/*"), REPO / ".ci" / "run"]):
+        if path.is_dir():
+            continue
+        text = path.read_text()
+        first_line = text.partition("\n")[0]
+        if path.name != "common":
+            assert first_line in ("#!/usr/bin/env bash", "#!/usr/bin/env python3"), path
+            assert os.access(path, os.X_OK), path
+        if "python3" not in first_line:
+            assert "${BASH_SOURCE[0]}" in text, path
+            subprocess.run(["bash", "-n", str(path)], check=True)
 
 
 HEAD = '"""Doc."""\n\nfrom __future__ import annotations\n'
