@@ -1,0 +1,220 @@
+"""Black swan, global settlement, and the ways back: bids and a recovered feed (R6)."""
+
+from __future__ import annotations
+
+from node.market.fees import NO_FEE
+from node.market.positions import fill_position, open_position
+from node.market.pricing import (
+    compare_collateralization,
+    initial_collateralization,
+    maintenance_collateralization,
+    owes_more_than,
+)
+from node.state.balances import adjust_balance
+from node.state.context import Context
+from node.state.events import GloballySettledEvent, RevivedEvent
+from node.state.objects.assets import BitassetData
+from node.state.objects.market import CallOrder, CollateralBid
+from protocol.asset import NULL_PRICE, AssetAmount, Price, scale_price
+from protocol.constants import RATIO_DENOMINATOR
+from protocol.ids import AssetId
+from protocol.operations.bitasset import BidCollateral, ExecuteBid
+
+
+def is_black_swan(
+    position: CallOrder, squeeze_protection_price: Price, pays_price: Price | None
+) -> bool:
+    """Whether the least collateralised position can be paid for at no acceptable price (R6.1).
+
+    It owes more than its collateral fetches at the SQP, and at the best bid if there is one;
+    `pays_price` is what it would pay at that bid.
+    """
+    collateral, debt = position.collateral, position.debt
+    return owes_more_than(collateral, debt, squeeze_protection_price) and (
+        pays_price is None or owes_more_than(collateral, debt, pays_price)
+    )
+
+
+def settle_globally(ctx: Context, bitasset: BitassetData) -> None:
+    """Settle a whole BitAsset at debt / collateral of its least collateralised position (R6.2).
+
+    Positions at or below the MCR pay that price, of which the squeeze premium is a fee to the
+    issuer; the others pay the price less the premium. No more is taken than a position has.
+    """
+    state, asset_id = ctx.state, bitasset.asset_id
+    worst = state.positions.first(asset_id)
+    assert worst is not None, asset_id
+    called_price = Price(
+        AssetAmount(worst.debt, worst.debt_asset),
+        AssetAmount(worst.collateral, worst.collateral_asset),
+    )
+    squeeze_ratio = bitasset.current_feed.maximum_short_squeeze_ratio
+    fund_price = scale_price(called_price, squeeze_ratio, RATIO_DENOMINATOR)
+    limit = maintenance_collateralization(bitasset.median_feed)
+    fund = 0
+    while (position := state.positions.first(asset_id)) is not None:
+        collateral, debt = position.collateral, position.debt
+        received = min(_owed(debt, fund_price), collateral)
+        pays = received
+        if compare_collateralization(collateral, debt, limit) <= 0:
+            pays = min(_owed(debt, called_price), collateral)
+            received = min(received, pays)
+        fund += received
+        _close(ctx, position, pays, fund_price, fee=pays - received)
+    _enter_settlement(ctx, bitasset, fund)
+
+
+def settle_globally_at(ctx: Context, bitasset: BitassetData, price: Price) -> None:
+    """Settle a whole BitAsset at its issuer's price, debt per backing (R6.3, R7.2).
+
+    Every position pays its debt at the price, rounded up, into the fund. The caller has checked
+    that each can, and that there is supply. The price of a prediction market may be 0 backing.
+    """
+    fund = 0
+    while (position := ctx.state.positions.first(bitasset.asset_id)) is not None:
+        pays = min(_owed(position.debt, price), position.collateral)
+        fund += pays
+        _close(ctx, position, pays, price, fee=0)
+    _enter_settlement(ctx, bitasset, fund)
+
+
+def _owed(debt: int, price: Price) -> int:
+    return -(-debt * price.quote.amount // price.base.amount)
+
+
+def _close(ctx: Context, position: CallOrder, pays: int, price: Price, *, fee: int) -> None:
+    """Close a position into the fund; its debt stays in circulation."""
+    fill_position(
+        ctx, position, pays, position.debt, price, fee=fee, is_maker=True, destroys_debt=False
+    )
+
+
+def _enter_settlement(ctx: Context, bitasset: BitassetData, fund: int) -> None:
+    asset_id, backing = bitasset.asset_id, bitasset.options.short_backing_asset
+    supply = ctx.state.figures_of(asset_id).current_supply
+    price = Price(AssetAmount(supply, asset_id), AssetAmount(fund, backing))
+    bitasset = ctx.state.bitassets.edit(bitasset)
+    bitasset.settlement_price = price
+    bitasset.settlement_fund = fund
+    bitasset.current_feed = bitasset.median_feed
+    ctx.mark_dirty(asset_id)
+    ctx.events.append(GloballySettledEvent(asset_id, price, fund))
+
+
+def revive_by_feed(ctx: Context, bitasset: BitassetData) -> None:
+    """Bring a globally settled BitAsset back when its fund is worth enough (R6.7).
+
+    Above the initial collateralization the issuer takes over all debt with the whole fund; a
+    BitAsset without supply needs no position. To be called when the median has changed.
+    """
+    if not bitasset.is_globally_settled() or not _can_revive(bitasset):
+        return
+    state, asset_id = ctx.state, bitasset.asset_id
+    supply, fund = state.figures_of(asset_id).current_supply, bitasset.settlement_fund
+    if supply:
+        limit = initial_collateralization(bitasset.median_feed)
+        if compare_collateralization(fund, supply, limit) <= 0:
+            return
+        issuer = state.assets.get(asset_id).issuer
+        debt = AssetAmount(supply, asset_id)
+        collateral = AssetAmount(fund, bitasset.options.short_backing_asset)
+        open_position(ctx, issuer, debt, collateral)
+        ctx.emit(ExecuteBid(fee=NO_FEE, bidder=issuer, debt=debt, collateral=collateral))
+    _revive(ctx, bitasset)
+
+
+def _can_revive(bitasset: BitassetData) -> bool:
+    return not bitasset.is_prediction_market and bitasset.has_feed()
+
+
+def process_bids(ctx: Context, bitasset: BitassetData) -> None:
+    """At maintenance: revive a globally settled BitAsset if bids cover its debt (R6.6).
+
+    All or nothing. Does nothing for any other BitAsset.
+    """
+    if not bitasset.is_globally_settled() or not _can_revive(bitasset):
+        return
+    supply = ctx.state.figures_of(bitasset.asset_id).current_supply
+    if supply:
+        winners = _winning_bids(ctx, bitasset, supply)
+        if not winners:
+            return
+        _execute_bids(ctx, bitasset, winners, supply)
+    _revive(ctx, bitasset)
+
+
+def _winning_bids(ctx: Context, bitasset: BitassetData, supply: int) -> list[CollateralBid]:
+    """The best bids that together cover the supply; none when they do not."""
+    feed = bitasset.current_feed
+    price = feed.settlement_price
+    winners: list[CollateralBid] = []
+    uncovered = supply
+    for bid in ctx.state.bids.items(bitasset.asset_id):
+        if uncovered <= 0:
+            break
+        debt = min(bid.debt_covered.amount, supply)
+        collateral = _share_of_fund(bitasset, debt) + bid.additional_collateral.amount
+        called_debt = debt * feed.initial_collateral_ratio * price.quote.amount
+        if called_debt >= price.base.amount * collateral * RATIO_DENOMINATOR:
+            break
+        winners.append(bid)
+        uncovered -= debt
+    return winners if uncovered <= 0 else []
+
+
+def _share_of_fund(bitasset: BitassetData, debt: int) -> int:
+    price = bitasset.settlement_price
+    return debt * price.quote.amount // price.base.amount
+
+
+def _execute_bids(
+    ctx: Context, bitasset: BitassetData, winners: list[CollateralBid], supply: int
+) -> None:
+    """Turn bids into positions; the last takes what is left of debt and fund."""
+    fund, uncovered = bitasset.settlement_fund, supply
+    for bid in winners:
+        debt = min(bid.debt_covered.amount, supply)
+        share = _share_of_fund(bitasset, debt)
+        if debt >= uncovered:
+            debt, share = uncovered, fund
+        uncovered -= debt
+        fund -= share
+        covered = AssetAmount(debt, bitasset.asset_id)
+        added = bid.additional_collateral
+        collateral = AssetAmount(added.amount + share, added.asset_id)
+        open_position(ctx, bid.bidder, covered, collateral)
+        ctx.emit(ExecuteBid(fee=NO_FEE, bidder=bid.bidder, debt=covered, collateral=collateral))
+        ctx.state.collateral_bids.remove(bid)
+    assert uncovered == 0 == fund, (bitasset, uncovered, fund)
+
+
+def _revive(ctx: Context, bitasset: BitassetData) -> None:
+    cancel_bids(ctx, bitasset.asset_id)
+    bitasset = ctx.state.bitassets.edit(bitasset)
+    bitasset.settlement_price = NULL_PRICE
+    bitasset.settlement_fund = 0
+    ctx.mark_dirty(bitasset.asset_id)
+    ctx.events.append(RevivedEvent(bitasset.asset_id))
+
+
+def cancel_bids(ctx: Context, asset_id: AssetId) -> None:
+    """Cancel all collateral bids on a BitAsset, best first, with a record each (R6.8)."""
+    while (bid := ctx.state.bids.first(asset_id)) is not None:
+        cancel_bid(ctx, bid, virtual=True)
+
+
+def cancel_bid(ctx: Context, bid: CollateralBid, *, virtual: bool) -> None:
+    """Return a bid's collateral and remove it; `virtual` emits the record of R6.8."""
+    added = bid.additional_collateral
+    adjust_balance(ctx.state, bid.bidder, added.asset_id, added.amount)
+    if virtual:
+        nothing = AssetAmount(0, bid.debt_covered.asset_id)
+        ctx.emit(
+            BidCollateral(
+                fee=NO_FEE,
+                bidder=bid.bidder,
+                additional_collateral=added,
+                debt_covered=nothing,
+            )
+        )
+    ctx.state.collateral_bids.remove(bid)

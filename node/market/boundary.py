@@ -1,0 +1,42 @@
+"""The market engine at the end of every block, in the order of R8.3.
+
+Nothing here aborts a block. `ctx.now` is the time of the block, not of its parent (R8.2).
+"""
+
+from __future__ import annotations
+
+from node.market.black_swan import revive_by_feed
+from node.market.feeds import copy_core_exchange_rates, expire_feeds
+from node.market.margin_calls import run_asset
+from node.market.order_book import expire_orders
+from node.market.settlement import execute_due_settlements
+from node.state.context import Context
+from node.state.objects.assets import BitassetData
+
+
+def run_boundary(ctx: Context, *, all_assets: bool = False) -> None:
+    """Orders and feeds expire, BitAssets revive, margin calls run, settlements fall due, CER.
+
+    Only BitAssets that the block touched are looked at, by ascending id. `all_assets` looks at
+    every one, with the same result (R4.12). An undo session must be open.
+    """
+    expire_orders(ctx)
+    expire_feeds(ctx)
+    touched = _touched(ctx, all_assets=all_assets)
+    for bitasset in touched:
+        if bitasset.median_updated:
+            ctx.state.bitassets.edit(bitasset).median_updated = False
+            revive_by_feed(ctx, bitasset)
+    for bitasset in touched:
+        run_asset(ctx, bitasset)
+    execute_due_settlements(ctx)
+    copy_core_exchange_rates(ctx)
+
+
+def _touched(ctx: Context, *, all_assets: bool) -> list[BitassetData]:
+    """BitAssets to be looked at, by ascending asset id (R4.14)."""
+    state = ctx.state
+    if all_assets:
+        return sorted(state.bitassets.in_order(), key=lambda bitasset: bitasset.asset_id)
+    candidates = (state.bitasset_of(asset_id) for asset_id in sorted(ctx.dirty_assets))
+    return [bitasset for bitasset in candidates if bitasset is not None]
