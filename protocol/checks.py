@@ -69,4 +69,6 @@ def check_ratio(ratio: int | None, field: str) -> None:
 def check_url(url: str | None) -> None:
     """Refuse a URL of 127 bytes or more; None, an absent option, passes."""
     if url is not None and len(url.encode()) >= URL_LENGTH_MAX:
-        raise ValidationError("URL too long", value=len(url.encode()), limit=URL_LENGTH_MAX - 1)
+        raise ValidationError(
+            "URL too long", rule="R9.3", value=len(url.encode()), limit=URL_LENGTH_MAX - 1
+        )
