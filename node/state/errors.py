@@ -27,6 +27,12 @@ class BlockRejected(ChainError):
     name = "block_rejected"
 
 
+class WrongChain(ChainError):
+    """Stored data of another chain."""
+
+    name = "wrong_chain"
+
+
 class InvariantViolated(ChainError):
     """The state contradicts itself: a bug of this node, which must stop (section 10)."""
 
@@ -267,6 +273,12 @@ class TooSmall(TransactionRejected):
     name = "too_small"
 
 
+class AssertionFailed(TransactionRejected):
+    """A predicate of an `assert` operation is false."""
+
+    name = "assert_failed"
+
+
 # Transactions (R9.3) and authorities (R9.5).
 
 
@@ -363,6 +375,12 @@ class BlockTooOld(BlockRejected):
     name = "block_too_old"
 
 
+class TooManyForks(BlockRejected):
+    """T-W2: one key signed more than two blocks for one slot."""
+
+    name = "too_many_forks"
+
+
 class BlockTooLarge(BlockRejected):
     """R8.1."""
 
@@ -379,6 +397,12 @@ class WrongTimestamp(BlockRejected):
     """R8.1: not after the head block, off the slot grid, or too far ahead of the clock."""
 
     name = "wrong_timestamp"
+
+
+class FutureBlock(BlockRejected):
+    """T-W3: the block lies too far ahead of this node's clock; it may be good later."""
+
+    name = "future_block"
 
 
 class WrongWitness(BlockRejected):

@@ -1,0 +1,216 @@
+"""One block: what it must satisfy, its transactions, and its boundary (R8.1-R8.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.chain.apply_transaction import apply_transaction
+from node.chain.budget import pay_witness
+from node.chain.expirations import forget_expired_transactions, settle_expired_proposals
+from node.chain.irreversibility import update_irreversible_num
+from node.chain.maintenance import is_maintenance_due, perform_maintenance
+from node.chain.witness_schedule import (
+    count_missed_slots,
+    recently_missed_after,
+    scheduled_witness,
+    shuffle_schedule,
+    slot_at,
+    slot_time,
+    slots_filled_after,
+)
+from node.evaluators.base import run_proposed_operation
+from node.market.boundary import run_boundary
+from node.state.context import AppliedOperation, Context
+from node.state.database import State
+from node.state.errors import (
+    BlockTooLarge,
+    InvalidTransactionInBlock,
+    TooManyMissedBlocks,
+    TransactionRejected,
+    WrongMerkleRoot,
+    WrongTimestamp,
+    WrongWitness,
+    WrongWitnessSignature,
+)
+from node.state.events import ChainEvent
+from node.state.objects.transactions import BlockSummary
+from node.state.undo import Revision
+from protocol.block import BlockEnvelope, SignedBlockHeader
+from protocol.constants import MAX_UNDO_HISTORY, TAPOS_WINDOW
+from protocol.errors import KeyFormatError, ProtocolError
+from protocol.ids import BlockSummaryId
+from protocol.schema import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedBlock:
+    """A block of the main chain and what it did."""
+
+    envelope: BlockEnvelope
+    operations: list[AppliedOperation]
+    """Real and virtual operations, in the order in which they happened."""
+    events: list[ChainEvent]
+    revision: Revision
+    """What changed in the state; reverting it pops the block."""
+
+
+def apply_block(
+    state: State, envelope: BlockEnvelope, chain_id: Digest, *, trusted: bool = False
+) -> AppliedBlock:
+    """Apply a block that follows the head, or leave no trace; no session may be open.
+
+    Raises `BlockRejected`. A trusted block, one that this node has checked before, is applied
+    without looking at signatures again.
+    """
+    _check_block(state, envelope, trusted=trusted)
+    state.log.begin()
+    try:
+        ctx = Context(state, state.dynamic.time, envelope.num, run_proposed_operation)
+        _apply_transactions(ctx, envelope, chain_id, trusted=trusted)
+        _cross_boundary(ctx, envelope)
+    except BaseException:
+        state.log.undo()
+        raise
+    return AppliedBlock(envelope, ctx.applied, ctx.events, state.log.finish())
+
+
+def _check_block(state: State, envelope: BlockEnvelope, *, trusted: bool) -> None:
+    """R8.1, in its order."""
+    limit = state.parameters.maximum_block_size
+    if len(envelope.packed) > limit:
+        raise BlockTooLarge("block too large", rule="R8.1", value=len(envelope.packed), limit=limit)
+    header = envelope.header
+    root = envelope.merkle_root()
+    if root != header.transaction_merkle_root:
+        raise WrongMerkleRoot(
+            "the header commits to other transactions",
+            rule="R8.1",
+            value=header.transaction_merkle_root.hex(),
+            limit=root.hex(),
+        )
+    assert header.previous == state.dynamic.head_block_id, "a block is applied on its parent"
+    _check_slot(state, header)
+    if not trusted:
+        _check_witness_signature(state, envelope)
+
+
+def _check_slot(state: State, header: SignedBlockHeader) -> None:
+    slot = slot_at(state, header.timestamp)
+    if slot == 0 or slot_time(state, slot) != header.timestamp:
+        raise WrongTimestamp(
+            "not the time of a slot after the head",
+            rule="R8.1",
+            value=header.timestamp,
+            limit=slot_time(state, max(slot, 1)),
+        )
+    expected = scheduled_witness(state, slot)
+    if header.witness != expected:
+        raise WrongWitness(
+            f"another witness is scheduled for slot {slot}",
+            rule="R8.1",
+            value=f"1.6.{header.witness}",
+            limit=f"1.6.{expected}",
+        )
+
+
+def _check_witness_signature(state: State, envelope: BlockEnvelope) -> None:
+    expected = state.witnesses.get(envelope.header.witness).signing_key
+    try:
+        signer = envelope.signing_key()
+    except KeyFormatError as error:
+        raise WrongWitnessSignature(str(error), rule="R8.1") from error
+    if signer != expected:
+        raise WrongWitnessSignature(
+            f"not signed by the key of witness 1.6.{envelope.header.witness}",
+            rule="R8.1",
+            value=signer.hex(),
+            limit=expected.hex(),
+        )
+
+
+def _apply_transactions(
+    ctx: Context, envelope: BlockEnvelope, chain_id: Digest, *, trusted: bool
+) -> None:
+    """All transactions in order; the answers of their operations must be those of the block."""
+    for position, (transaction, stated) in enumerate(envelope.transactions):
+        ctx.trx_in_block = position
+        try:
+            results = apply_transaction(ctx, transaction, chain_id, check_signatures=not trusted)
+        except (TransactionRejected, ProtocolError) as error:
+            raise InvalidTransactionInBlock(
+                f"transaction {position}: {error}", rule="R8.1", value=transaction.id.hex()
+            ) from error
+        if results != stated:
+            raise InvalidTransactionInBlock(
+                f"transaction {position}: the block states other results",
+                rule="R8.1",
+                value=stated,
+                limit=results,
+            )
+
+
+def _cross_boundary(ctx: Context, envelope: BlockEnvelope) -> None:
+    """R8.3 in OURS order; from here on rules see the block's own time (R8.2)."""
+    state, header = ctx.state, envelope.header
+    ctx.now = header.timestamp
+    ctx.trx_in_block = len(envelope.transactions)
+    ctx.op_in_trx = 0
+    ctx.virtual_op = 0
+
+    _move_head(ctx, envelope, count_missed_slots(state, header.timestamp))
+    _credit_witness(ctx, header)
+    update_irreversible_num(state)
+    is_maintenance = is_maintenance_due(state, header.timestamp)
+    if is_maintenance:
+        perform_maintenance(ctx)
+    _remember_block(state, envelope)
+    forget_expired_transactions(ctx)
+    settle_expired_proposals(ctx)
+    run_boundary(ctx)
+    if state.dynamic.maintenance_flag != is_maintenance:
+        state.dynamic_properties.edit(state.dynamic).maintenance_flag = is_maintenance
+    shuffle_schedule(state)
+
+
+def _move_head(ctx: Context, envelope: BlockEnvelope, missed: int) -> None:
+    """The head's number, id and time, slots and participation (R8.5, R8.9)."""
+    header = envelope.header
+    dynamic = ctx.state.dynamic_properties.edit(ctx.state.dynamic)
+    dynamic.head_block_number = envelope.num
+    dynamic.head_block_id = envelope.id
+    dynamic.time = header.timestamp
+    dynamic.current_witness = header.witness
+    dynamic.recently_missed_count = (
+        0 if envelope.num == 1 else recently_missed_after(dynamic.recently_missed_count, missed)
+    )
+    dynamic.recent_slots_filled = slots_filled_after(dynamic.recent_slots_filled, missed)
+    dynamic.current_aslot += missed + 1
+    undoable = envelope.num - dynamic.last_irreversible_block_num
+    if undoable >= MAX_UNDO_HISTORY:
+        raise TooManyMissedBlocks(
+            "too far above the last irreversible block",
+            rule="R8.9",
+            value=undoable,
+            limit=MAX_UNDO_HISTORY - 1,
+        )
+
+
+def _credit_witness(ctx: Context, header: SignedBlockHeader) -> None:
+    """Pay the witness and note what it confirmed (R8.7)."""
+    state = ctx.state
+    witness = state.witnesses.get(header.witness)
+    pay_witness(ctx, witness)
+    state.witnesses.edit(witness)
+    witness.last_aslot = state.dynamic.current_aslot
+    witness.last_confirmed_block_num = state.dynamic.head_block_number
+
+
+def _remember_block(state: State, envelope: BlockEnvelope) -> None:
+    """Let transactions refer to the block: summary number n & 0xffff (R9.3)."""
+    table = state.block_summaries
+    place = envelope.num % TAPOS_WINDOW
+    found = table.find(place)
+    if found is None:
+        table.create(BlockSummary(BlockSummaryId(place), envelope.id))
+    else:
+        table.edit(found).block_id = envelope.id

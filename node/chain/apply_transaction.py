@@ -1,0 +1,87 @@
+"""One transaction: what it must satisfy, and its operations in order (R9.3)."""
+
+from __future__ import annotations
+
+from node.evaluators.authority import verify_authority
+from node.evaluators.base import apply_operation
+from node.state.context import Context
+from node.state.database import State
+from node.state.errors import (
+    DuplicateTransaction,
+    ExpirationTooFar,
+    InvalidReferenceBlock,
+    TransactionExpired,
+    TransactionTooLarge,
+)
+from node.state.objects.transactions import TransactionHistory
+from protocol.block import OperationResults
+from protocol.ids import TransactionHistoryId
+from protocol.schema import Digest
+from protocol.transaction import TransactionEnvelope
+
+
+def apply_transaction(
+    ctx: Context, envelope: TransactionEnvelope, chain_id: Digest, *, check_signatures: bool = True
+) -> OperationResults:
+    """Check a transaction and apply its operations; the answers of these, in order (R9.3).
+
+    The caller's session takes back what a refusal leaves behind. Raises `TransactionRejected`,
+    or `ProtocolError` for what needs no chain state. Authorities are checked unless a caller
+    that trusts the signatures says otherwise.
+    """
+    state = ctx.state
+    envelope.validate()
+    if state.transaction_by_id.find(envelope.id) is not None:
+        raise DuplicateTransaction("transaction was applied already", rule="R9.3")
+    transaction = envelope.transaction
+    operations = transaction.operations
+    if check_signatures:
+        verify_authority(state, operations, envelope.signature_keys(chain_id))
+    if state.dynamic.head_block_number:
+        _check_place_and_time(state, envelope)
+
+    table = state.transactions
+    table.create(
+        TransactionHistory(
+            TransactionHistoryId(table.next_instance), envelope.id, transaction.expiration
+        )
+    )
+    results = []
+    for position, op in enumerate(operations):
+        ctx.op_in_trx = position
+        ctx.virtual_op = 0
+        entry = ctx.record(op)
+        entry.result = result = apply_operation(ctx, op)
+        results.append(result)
+    return tuple(results)
+
+
+def _check_place_and_time(state: State, envelope: TransactionEnvelope) -> None:
+    """TaPoS, expiration and size, in R9.3's order."""
+    transaction, parameters = envelope.transaction, state.parameters
+    summary = state.block_summaries.find(transaction.ref_block_num)
+    prefix = None if summary is None else int.from_bytes(summary.block_id[4:8], "little")
+    if prefix != transaction.ref_block_prefix:
+        raise InvalidReferenceBlock(
+            f"transaction refers to another block {transaction.ref_block_num}",
+            rule="R9.3",
+            value=transaction.ref_block_prefix,
+            limit=prefix,
+        )
+    now = state.dynamic.time
+    latest = now + parameters.maximum_time_until_expiration
+    if transaction.expiration > latest:
+        raise ExpirationTooFar(
+            "transaction expires too late", rule="R9.3", value=transaction.expiration, limit=latest
+        )
+    if transaction.expiration < now:
+        raise TransactionExpired(
+            "transaction has expired", rule="R9.3", value=transaction.expiration, limit=now
+        )
+    if envelope.size > parameters.maximum_transaction_size:
+        raise TransactionTooLarge(
+            "transaction too large",
+            rule="R9.3",
+            value=envelope.size,
+            limit=parameters.maximum_transaction_size,
+        )

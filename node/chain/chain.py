@@ -1,0 +1,388 @@
+"""The chain: blocks and transactions go in, the state of the best fork comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from node.chain import witness_schedule
+from node.chain.apply_block import AppliedBlock, apply_block
+from node.chain.apply_transaction import apply_transaction
+from node.chain.block_builder import Sign, build_block
+from node.chain.fork_database import ForkDatabase, ForkItem
+from node.chain.genesis import build_state
+from node.chain.invariants import check_all
+from node.chain.invariants_incremental import check_block
+from node.chain.pending import AppliedTransaction, PendingPool
+from node.evaluators.base import run_proposed_operation
+from node.state.context import Context
+from node.state.database import State
+from node.state.errors import (
+    DuplicateTransaction,
+    InvariantViolated,
+    WrongChain,
+    WrongWitnessSignature,
+)
+from protocol.block import BlockEnvelope
+from protocol.errors import KeyFormatError, PegboardError
+from protocol.genesis import chain_id as chain_id_of
+from protocol.genesis_form import Genesis
+from protocol.ids import WitnessId
+from protocol.msgpack_form import Plain
+from protocol.operations.balance import NULL_KEY
+from protocol.schema import BlockId, Digest, TransactionId
+from protocol.transaction import TransactionEnvelope
+
+Dropped = tuple[TransactionId, PegboardError]
+
+
+@dataclass(frozen=True, slots=True)
+class PushResult:
+    """What pushing a block did to the main chain; all empty when it only grew a fork."""
+
+    applied: list[AppliedBlock] = field(default_factory=list)
+    """Oldest first."""
+    popped: list[BlockEnvelope] = field(default_factory=list)
+    """Newest first."""
+    dropped: list[Dropped] = field(default_factory=list)
+    """Pending transactions that the new head makes invalid, with the reason."""
+
+
+class Chain:
+    """One chain: its state at the head with pending transactions on top, and its recent forks.
+
+    Between calls the state shows the pending transactions' effects. No call leaves a trace when
+    it raises.
+    """
+
+    __slots__ = (
+        "_context",
+        "_forks",
+        "_head",
+        "_main",
+        "chain_id",
+        "genesis",
+        "paranoid",
+        "pending",
+        "state",
+    )
+
+    def __init__(
+        self, genesis: Genesis, *, chain_id: Digest | None = None, paranoid: bool = False
+    ) -> None:
+        """A chain without blocks. Raises `ValidationError` for an impossible genesis.
+
+        A paranoid chain recounts all invariants after each block.
+        """
+        self.chain_id = chain_id_of(genesis) if chain_id is None else chain_id
+        self._start(genesis, build_state(genesis, self.chain_id), paranoid=paranoid)
+
+    @classmethod
+    def restore(
+        cls,
+        genesis: Genesis,
+        snapshot: Plain,
+        *,
+        chain_id: Digest | None = None,
+        paranoid: bool = False,
+    ) -> Chain:
+        """The chain at the head of a snapshot, below which nothing can be undone any more.
+
+        Raises `DecodeError`, or `WrongChain` for a snapshot of another chain.
+        """
+        state = State.restore(snapshot)
+        chain = cls.__new__(cls)
+        chain.chain_id = state.chain.chain_id
+        expected = chain_id_of(genesis) if chain_id is None else chain_id
+        if chain.chain_id != expected:
+            raise WrongChain(
+                "snapshot of another chain", value=chain.chain_id.hex(), limit=expected.hex()
+            )
+        chain._start(genesis, state, paranoid=paranoid)
+        return chain
+
+    def _start(self, genesis: Genesis, state: State, *, paranoid: bool) -> None:
+        self.genesis = genesis
+        self.paranoid = paranoid
+        self.state = state
+        self.pending = PendingPool()
+        dynamic = state.dynamic
+        self._forks = ForkDatabase(dynamic.head_block_id, dynamic.head_block_number)
+        self._head = self._forks.root
+        self._main: dict[int, AppliedBlock] = {}
+        if paranoid:
+            check_all(state)
+        self._open_pending()
+
+    # The head.
+
+    @property
+    def head_num(self) -> int:
+        """Number of the head block; 0 when there is none."""
+        return self._head.num
+
+    @property
+    def head_id(self) -> BlockId:
+        """Id of the head block; 20 zeros when there is none."""
+        return self._head.id
+
+    @property
+    def head_time(self) -> int:
+        """Time of the head block, or of the genesis, in seconds."""
+        return self.state.dynamic.time
+
+    @property
+    def last_irreversible_num(self) -> int:
+        """Number of the last irreversible block; it never goes back, whatever fork wins (I14)."""
+        return self._forks.root.num
+
+    def slot_time(self, slot: int) -> int:
+        """Time in seconds of a slot after the head; slot 1 is the next one (R8.4)."""
+        return witness_schedule.slot_time(self.state, slot)
+
+    def slot_at(self, time_s: int) -> int:
+        """The slot that holds a time; 0 before the next slot begins (R8.4)."""
+        return witness_schedule.slot_at(self.state, time_s)
+
+    def scheduled_witness(self, slot: int) -> WitnessId:
+        """Whose turn a slot after the head is (R8.5)."""
+        return witness_schedule.scheduled_witness(self.state, slot)
+
+    def participation(self) -> int:
+        """Share of the last 128 slots that have a block, over 10,000 (R8.5)."""
+        return witness_schedule.participation(self.state)
+
+    # Known blocks and transactions.
+
+    def has_block(self, block_id: BlockId) -> bool:
+        """Whether the block is irreversible head or linked above it, on any fork."""
+        return self._forks.find(block_id) is not None
+
+    def block_envelope(self, block_id: BlockId) -> BlockEnvelope | None:
+        """A block of any fork above the last irreversible one; older ones are in the store."""
+        item = self._forks.find(block_id)
+        return None if item is None else item.envelope
+
+    def id_at(self, num: int) -> BlockId | None:
+        """Id of the main chain's block of a number, from the last irreversible one upwards."""
+        if num == self._forks.root.num:
+            return self._forks.root.id
+        found = self._main.get(num)
+        return None if found is None else found.envelope.id
+
+    def has_transaction(self, transaction_id: TransactionId) -> bool:
+        """Whether the transaction is pending, or in a block and not expired yet."""
+        return self.state.transaction_by_id.find(transaction_id) is not None
+
+    def pending_transaction(self, transaction_id: TransactionId) -> TransactionEnvelope | None:
+        """A pending transaction by its id."""
+        found = self.pending.find(transaction_id)
+        return None if found is None else found.envelope
+
+    # Transactions.
+
+    def push_transaction(self, envelope: TransactionEnvelope) -> AppliedTransaction:
+        """Apply a transaction on top of the pending ones and keep it for a block (R9.3).
+
+        Raises `TransactionRejected` (`PoolFull` among them) or `ProtocolError`.
+        """
+        if self.pending.find(envelope.id) is not None:
+            raise DuplicateTransaction("transaction is pending already", rule="R9.3")
+        self.pending.check_room(envelope)
+        applied = self._try_transaction(envelope, keep=True)
+        self.pending.add(applied)
+        return applied
+
+    def simulate(
+        self, envelope: TransactionEnvelope, *, check_signatures: bool = True
+    ) -> AppliedTransaction:
+        """What a transaction would do now; leaves no trace. Raises like `push_transaction`."""
+        return self._try_transaction(envelope, keep=False, check_signatures=check_signatures)
+
+    def _try_transaction(
+        self, envelope: TransactionEnvelope, *, keep: bool, check_signatures: bool = True
+    ) -> AppliedTransaction:
+        """Apply in a session of its own inside the pending one, then merge it or take it back."""
+        log, ctx = self.state.log, self._context
+        ctx.trx_in_block = len(self.pending)
+        log.begin()
+        try:
+            results = apply_transaction(
+                ctx, envelope, self.chain_id, check_signatures=check_signatures
+            )
+            applied = AppliedTransaction(envelope, results, ctx.applied)
+        except BaseException:
+            keep = False
+            raise
+        finally:
+            if keep:
+                log.merge()
+            else:
+                log.undo()
+            ctx.applied = []
+            ctx.events = []
+        return applied
+
+    # Blocks.
+
+    def build_block(self, witness: WitnessId, slot_time_s: int, sign: Sign) -> BlockEnvelope:
+        """A signed block of the pending transactions on top of the head, not pushed (R9.4).
+
+        `sign` is called once, with the digest of the finished header.
+        """
+        return build_block(
+            self._head.id,
+            slot_time_s,
+            witness,
+            self.pending,
+            self.state.parameters.maximum_block_size,
+            sign,
+        )
+
+    def push_block(self, envelope: BlockEnvelope, *, trusted: bool = False) -> PushResult:
+        """Take a block in: extend the head, grow a fork, or switch to a longer fork (R9.2).
+
+        A block that is known already changes nothing. Raises `BlockRejected`, also for a block
+        that makes a longer fork and fails; then the old head is back. `InvariantViolated` means
+        that the block, or this node, is broken; the block is not kept. With `trusted`, signatures
+        are not looked at: for blocks that this node has checked and stored before.
+        """
+        if self.has_block(envelope.id):
+            return PushResult()
+        self._reuse_keys(envelope)
+        item = self._add_to_forks(envelope, trusted=trusted)
+        if item.num <= self._head.num:
+            return PushResult()
+        waiting = self._close_pending()
+        result = PushResult()
+        try:
+            self._switch_to(item, result, trusted=trusted)
+        except BaseException:
+            self._reopen_pending(waiting)
+            raise
+        self._forget_irreversible()
+        retried = [
+            transaction
+            for block in reversed(result.popped)
+            for transaction, _ in block.transactions
+        ]
+        result.dropped.extend(self._reopen_pending([*retried, *waiting]))
+        return result
+
+    def _add_to_forks(self, envelope: BlockEnvelope, *, trusted: bool) -> ForkItem:
+        self._forks.check(envelope)
+        signer = NULL_KEY
+        if not trusted:
+            try:
+                signer = envelope.signing_key()
+            except KeyFormatError as error:
+                raise WrongWitnessSignature(str(error), rule="R8.1") from error
+        return self._forks.add(envelope, signer)
+
+    def _switch_to(self, target: ForkItem, result: PushResult, *, trusted: bool) -> None:
+        """Pop to the common ancestor and apply the other branch; all or nothing (R9.2)."""
+        pop, branch = self._forks.branches(self._head, target)
+        for _ in pop:
+            result.popped.append(self._pop_block())
+        for item in branch:
+            try:
+                result.applied.append(self._apply(item, trusted=trusted))
+            except BaseException:
+                self._forks.remove(item)
+                for _ in result.applied:
+                    self._pop_block()
+                for old in reversed(pop):
+                    self._apply(old, trusted=True)
+                raise
+
+    def _apply(self, item: ForkItem, *, trusted: bool) -> AppliedBlock:
+        """Apply a block on the head, check the invariants, make it the head."""
+        envelope = item.envelope
+        assert envelope is not None, "the root is applied already"
+        applied = apply_block(self.state, envelope, self.chain_id, trusted=trusted)
+        try:
+            check_block(self.state, applied.revision)
+            if self.paranoid:
+                check_all(self.state)
+        except InvariantViolated:
+            self.state.log.revert(applied.revision)
+            raise
+        self._main[item.num] = applied
+        self._head = item
+        return applied
+
+    def _pop_block(self) -> BlockEnvelope:
+        """Take the head block back; no session may be open."""
+        applied = self._main.pop(self._head.num)
+        self.state.log.revert(applied.revision)
+        assert self._head.parent is not None, "the last irreversible block stays"
+        self._head = self._head.parent
+        return applied.envelope
+
+    def _forget_irreversible(self) -> None:
+        """Move the root of the forks up to the last irreversible block of the head."""
+        num = self.state.dynamic.last_irreversible_block_num
+        if num <= self._forks.root.num:
+            return
+        root = self._forks.find(self._main[num].envelope.id)
+        assert root is not None, "the main chain is in the fork database"
+        for gone in range(self._forks.root.num + 1, num + 1):
+            del self._main[gone]
+        self._forks.move_root(root)
+
+    def _reuse_keys(self, envelope: BlockEnvelope) -> None:
+        """Spare recovering the keys of transactions that were pending here."""
+        for transaction, _ in envelope.transactions:
+            known = self.pending.find(transaction.id)
+            if known is not None and known.envelope.packed() == transaction.packed():
+                transaction.set_signature_keys(known.envelope.signature_keys(self.chain_id))
+
+    # The pending session.
+
+    def _open_pending(self) -> None:
+        dynamic = self.state.dynamic
+        self.state.log.begin()
+        self._context = Context(
+            self.state, dynamic.time, dynamic.head_block_number + 1, run_proposed_operation
+        )
+
+    def _close_pending(self) -> list[TransactionEnvelope]:
+        """Take the pending transactions' effects back; the transactions, oldest first."""
+        self.state.log.undo()
+        return self.pending.take_all()
+
+    def _reopen_pending(self, waiting: list[TransactionEnvelope]) -> list[Dropped]:
+        """Apply waiting transactions on the head; those that are invalid now, with the reason.
+
+        Transactions that the head's chain holds already are left out without a word.
+        """
+        self._open_pending()
+        dropped: list[Dropped] = []
+        for envelope in waiting:
+            if self.has_transaction(envelope.id):
+                continue
+            try:
+                self.push_transaction(envelope)
+            except PegboardError as error:
+                dropped.append((envelope.id, error))
+        return dropped
+
+    @contextmanager
+    def head_state(self) -> Iterator[State]:
+        """The state as the head block left it, without pending transactions."""
+        waiting = self._close_pending()
+        try:
+            yield self.state
+        finally:
+            self._reopen_pending(waiting)
+
+    def state_hash(self) -> Digest:
+        """SHA256 of the state at the head (I18)."""
+        with self.head_state() as state:
+            return state.state_hash()
+
+    def dump(self) -> Plain:
+        """The state at the head as plain lists, for a snapshot that `restore` reads."""
+        with self.head_state() as state:
+            return state.dump()

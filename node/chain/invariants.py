@@ -1,0 +1,252 @@
+"""The invariants of section 10 as full recounts of a state: slow, obvious, complete.
+
+Each one is a function that raises `InvariantViolated` with what differs. Those about single fills
+(I9, I10, I12) and about the moment of a settlement (I8, I11) cannot be seen in a state; the tests
+of the market check them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from fractions import Fraction
+
+from node.state.database import State
+from node.state.errors import InvariantViolated
+from node.state.objects.assets import Asset
+from node.state.objects.market import LimitOrder
+from protocol.asset import Price
+from protocol.constants import CORE_ASSET, MAX_SUPPLY
+from protocol.ids import AccountId, AssetId
+
+
+def check_all(state: State) -> None:
+    """Recount everything; raises `InvariantViolated`. No transaction may be half applied."""
+    for check in INVARIANTS:
+        check(state)
+
+
+def violated(rule: str, what: str, value: object, limit: object) -> InvariantViolated:
+    """The error of an invariant: what was found, and what should have been."""
+    return InvariantViolated(what, rule=rule, value=value, limit=limit)
+
+
+def check_supplies(state: State) -> None:
+    """I1, I2: each supply is the sum of all places that hold units of the asset."""
+    held: dict[AssetId, int] = defaultdict(int)
+    for balance in state.balances.in_order():
+        held[balance.asset_type] += balance.balance
+    for vesting in state.vesting_balances.in_order():
+        held[vesting.balance.asset_id] += vesting.balance.amount
+    for claimable in state.genesis_balances.in_order():
+        held[claimable.balance.asset_id] += claimable.balance.amount
+    for order in state.limit_orders.in_order():
+        held[order.sells] += order.for_sale
+        held[order.deferred_paid_fee.asset_id] += order.deferred_paid_fee.amount
+        held[CORE_ASSET] += order.deferred_fee
+    for request in state.force_settlements.in_order():
+        held[request.balance.asset_id] += request.balance.amount
+    for position in state.call_orders.in_order():
+        held[position.collateral_asset] += position.collateral
+    for bid in state.collateral_bids.in_order():
+        held[bid.additional_collateral.asset_id] += bid.additional_collateral.amount
+    for bitasset in state.bitassets.in_order():
+        backing = bitasset.options.short_backing_asset
+        held[backing] += bitasset.settlement_fund + bitasset.individual_settlement_fund
+        held[backing] += state.figures_of(bitasset.asset_id).accumulated_collateral_fees
+    for statistics in state.statistics.in_order():
+        held[CORE_ASSET] += statistics.pending_fees + statistics.pending_vested_fees
+    held[CORE_ASSET] += state.dynamic.witness_budget
+    for asset in state.assets.in_order():
+        figures = state.figures_of(asset.id)
+        held[asset.id] += figures.accumulated_fees
+        held[CORE_ASSET] += figures.fee_pool
+    for asset in state.assets.in_order():
+        supply = state.figures_of(asset.id).current_supply
+        if held[asset.id] != supply:
+            rule = "I2" if asset.id == CORE_ASSET else "I1"
+            raise violated(rule, f"supply of {asset.symbol}", supply, held[asset.id])
+
+
+def check_debts(state: State) -> None:
+    """I3: the supply of a live BitAsset is the debt of its positions and its pool."""
+    for bitasset in state.bitassets.in_order():
+        if bitasset.is_globally_settled():
+            continue
+        debt = bitasset.individual_settlement_debt + sum(
+            position.debt
+            for position in state.call_orders.in_order()
+            if position.debt_asset == bitasset.asset_id
+        )
+        supply = state.figures_of(bitasset.asset_id).current_supply
+        if debt != supply:
+            raise violated("I3", f"supply and debt of 1.3.{bitasset.asset_id}", supply, debt)
+
+
+def check_global_settlements(state: State) -> None:
+    """I4: a globally settled BitAsset has a fund and no positions; a live one has no fund."""
+    for bitasset in state.bitassets.in_order():
+        asset_id = bitasset.asset_id
+        supply = state.figures_of(asset_id).current_supply
+        if not bitasset.is_globally_settled():
+            if bitasset.settlement_fund:
+                raise violated("I4", f"fund of live 1.3.{asset_id}", bitasset.settlement_fund, 0)
+            continue
+        if state.positions.count(asset_id):
+            count = state.positions.count(asset_id)
+            raise violated("I4", f"positions of settled 1.3.{asset_id}", count, 0)
+        if bitasset.settlement_fund == 0 < supply and not bitasset.is_prediction_market:
+            raise violated("I4", f"empty fund of settled 1.3.{asset_id}", 0, supply)
+
+
+def check_core_in_orders(state: State) -> None:
+    """I5: each account's statistic is its CORE in limit orders and in positions."""
+    counted: dict[AccountId, int] = defaultdict(int)
+    for order in state.limit_orders.in_order():
+        if order.sells == CORE_ASSET:
+            counted[order.seller] += order.for_sale
+    for position in state.call_orders.in_order():
+        if position.collateral_asset == CORE_ASSET:
+            counted[position.borrower] += position.collateral
+    for statistics in state.statistics.in_order():
+        expected = counted[statistics.owner]
+        if statistics.total_core_in_orders != expected:
+            raise violated(
+                "I5",
+                f"CORE in orders of {statistics.name}",
+                statistics.total_core_in_orders,
+                expected,
+            )
+
+
+def check_amounts(state: State) -> None:
+    """I6: positions and orders are positive and not dust; no amount is negative or too large."""
+    for position in state.call_orders.in_order():
+        if position.collateral <= 0 or position.debt <= 0:
+            raise violated("I6", f"position 1.8.{position.id}", position, "positive")
+    for order in state.limit_orders.in_order():
+        check_order_is_not_dust(order)
+    for balance in state.balances.in_order():
+        if not 0 <= balance.balance <= MAX_SUPPLY:
+            raise violated("I6", f"balance 2.5.{balance.id}", balance.balance, MAX_SUPPLY)
+    for vesting in state.vesting_balances.in_order():
+        if not 0 <= vesting.balance.amount <= MAX_SUPPLY:
+            raise violated("I6", f"vesting balance 1.13.{vesting.id}", vesting.balance, MAX_SUPPLY)
+    for statistics in state.statistics.in_order():
+        if min(statistics.pending_fees, statistics.pending_vested_fees) < 0:
+            raise violated("I6", f"pending fees of {statistics.name}", statistics, 0)
+    for asset in state.assets.in_order():
+        check_figures(state, asset)
+
+
+def check_order_is_not_dust(order: LimitOrder) -> None:
+    """I6: an order has something for sale that buys at least one unit at its own price."""
+    price = order.sell_price
+    if order.for_sale * price.quote.amount // price.base.amount <= 0:
+        raise violated("I6", f"dust in order 1.7.{order.id}", order.for_sale, str(price))
+
+
+def check_figures(state: State, asset: Asset) -> None:
+    """I6, I13: nothing negative; a BitAsset within its maximum; CORE has no fee pool."""
+    figures = state.figures_of(asset.id)
+    amounts = (
+        figures.current_supply,
+        figures.accumulated_fees,
+        figures.accumulated_collateral_fees,
+        figures.fee_pool,
+    )
+    if min(amounts) < 0:
+        raise violated("I6", f"figures of {asset.symbol}", amounts, 0)
+    limit = asset.options.max_supply if asset.is_market_issued() else MAX_SUPPLY
+    if figures.current_supply > limit:
+        raise violated("I6", f"supply of {asset.symbol}", figures.current_supply, limit)
+    if asset.id == CORE_ASSET and figures.fee_pool:
+        raise violated("I13", "fee pool of CORE", figures.fee_pool, 0)
+
+
+def check_books(state: State) -> None:
+    """I7: no two resting orders could trade with each other."""
+    markets = sorted({(order.sells, order.receives) for order in state.limit_orders.in_order()})
+    for sold, wanted in markets:
+        check_market(state, sold, wanted)
+
+
+def check_market(state: State, sold: AssetId, wanted: AssetId) -> None:
+    """I7 for one market: the best offers of both sides do not overlap."""
+    best, opposite = state.book.first((sold, wanted)), state.book.first((wanted, sold))
+    if best is None or opposite is None:
+        return
+    if overlap(best.sell_price, opposite.sell_price):
+        raise violated(
+            "I7",
+            f"orders 1.7.{best.id} and 1.7.{opposite.id} cross",
+            str(best.sell_price),
+            str(opposite.sell_price),
+        )
+
+
+def overlap(price: Price, opposite: Price) -> bool:
+    """Whether two offers of opposite directions can trade (R2.4)."""
+    return price.base.amount * opposite.base.amount >= price.quote.amount * opposite.quote.amount
+
+
+def check_head(state: State) -> None:
+    """I14: the last irreversible block lies below the head; no remembered transaction is stale."""
+    dynamic = state.dynamic
+    last, head = dynamic.last_irreversible_block_num, dynamic.head_block_number
+    if last > max(head - 1, 0):
+        raise violated("I14", "last irreversible block", last, head - 1)
+    for entry in state.transactions.in_order():
+        if entry.expiration < dynamic.time:
+            raise violated("I14", f"stale transaction 2.7.{entry.id}", entry.expiration, head)
+
+
+def check_indexes(state: State) -> None:
+    """I16: positions and book are in the order that sorting by exact ratios gives."""
+    positions = sorted(
+        state.call_orders.in_order(),
+        key=lambda item: (Fraction(item.collateral, item.debt), item.id),
+    )
+    for asset_id in sorted({position.debt_asset for position in positions}):
+        expected = [item.id for item in positions if item.debt_asset == asset_id]
+        found = [item.id for item in state.positions.items(asset_id)]
+        if found != expected:
+            raise violated("I16", f"order of positions of 1.3.{asset_id}", found, expected)
+    orders = sorted(
+        state.limit_orders.in_order(),
+        key=lambda item: (
+            Fraction(item.sell_price.quote.amount, item.sell_price.base.amount),
+            item.id,
+        ),
+    )
+    for market in sorted({(order.sells, order.receives) for order in orders}):
+        wanted = [item.id for item in orders if (item.sells, item.receives) == market]
+        book = [item.id for item in state.book.items(market)]
+        if book != wanted:
+            raise violated("I16", f"order of the book of {market}", book, wanted)
+
+
+def check_expirations(state: State) -> None:
+    """I17: nothing is left that should have ended with the block, once there is one."""
+    if state.dynamic.head_block_number == 0:
+        return
+    now = state.dynamic.time
+    for order in state.limit_orders.in_order():
+        if order.expiration <= now:
+            raise violated("I17", f"expired order 1.7.{order.id}", order.expiration, now)
+    for proposal in state.proposals.in_order():
+        if proposal.expiration_time <= now:
+            raise violated("I17", f"expired proposal 1.10.{proposal.id}", now, now)
+
+
+INVARIANTS: tuple[Callable[[State], None], ...] = (
+    check_supplies,
+    check_debts,
+    check_global_settlements,
+    check_core_in_orders,
+    check_amounts,
+    check_books,
+    check_head,
+    check_indexes,
+    check_expirations,
+)

@@ -1,0 +1,183 @@
+"""Counting votes at maintenance, and the witnesses and committee that they elect (R8.11-R8.13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+from node.state.context import Context
+from node.state.database import State
+from node.state.objects.accounts import Account, AccountStatistics
+from node.state.objects.governance import CommitteeMember, Witness
+from protocol.authority import Authority
+from protocol.chain_parameters import ChainParameters
+from protocol.constants import (
+    COMMITTEE_ACCOUNT,
+    CORE_ASSET,
+    PROXY_TO_SELF_ACCOUNT,
+    RELAXED_COMMITTEE_ACCOUNT,
+    WITNESS_ACCOUNT,
+)
+from protocol.ids import AccountId
+
+WEIGHT_BITS = 16
+"""Bits of the largest weight in an elected authority (R8.13)."""
+
+Candidate = TypeVar("Candidate", Witness, CommitteeMember)
+
+
+class Tally(NamedTuple):
+    """What the voters want."""
+
+    votes: dict[int, int]
+    """Stake by vote id."""
+    witness_counts: list[int]
+    """Stake by half the number of witnesses wanted (R8.12)."""
+    committee_counts: list[int]
+    """Stake by half the number of committee members wanted."""
+    total: list[int]
+    """One item: all the stake that took part."""
+
+
+def refresh_balances(state: State) -> None:
+    """Note each account's CORE balance, the stake of the count that follows (R8.11)."""
+    for statistics in state.statistics.in_order():
+        balance = state.balance_of(statistics.owner, CORE_ASSET)
+        if statistics.core_in_balance != balance:
+            state.statistics.edit(statistics).core_in_balance = balance
+
+
+def count_votes(ctx: Context) -> Tally:
+    """Tally the stake of all accounts by their own opinion or their proxy's (R8.11).
+
+    Accounts without a vote and without a proxy are passed over: they would wish for no number of
+    witnesses, which abstains.
+    """
+    state = ctx.state
+    parameters = state.parameters
+    tally = Tally(
+        {},
+        [0] * (parameters.maximum_witness_count // 2 + 1),
+        [0] * (parameters.maximum_committee_count // 2 + 1),
+        [0],
+    )
+    for statistics in state.statistics.in_order():
+        account = state.accounts.get(statistics.owner)
+        if not account.options.is_voting():
+            continue
+        if not parameters.count_non_member_votes and not account.is_member(ctx.now):
+            continue
+        stake = _stake(state, account, statistics)
+        if stake > 0:
+            opinion = _opinion_account(state, account)
+            _note_stake(state, opinion, stake, ctx.now)
+            _add_opinion(parameters, tally, opinion, stake)
+    return tally
+
+
+def _stake(state: State, account: Account, statistics: AccountStatistics) -> int:
+    stake = statistics.total_core_in_orders + statistics.core_in_balance
+    if account.cashback_vb is not None:
+        stake += state.vesting_balances.get(account.cashback_vb).balance.amount
+    return stake
+
+
+def _opinion_account(state: State, account: Account) -> Account:
+    proxy = account.options.voting_account
+    return account if proxy == PROXY_TO_SELF_ACCOUNT else state.accounts.get(proxy)
+
+
+def _note_stake(state: State, opinion: Account, stake: int, now: int) -> None:
+    statistics = state.statistics.edit(state.statistics.get(opinion.statistics))
+    if statistics.vote_tally_time == now:
+        statistics.voting_stake += stake
+    else:
+        statistics.voting_stake = stake
+        statistics.vote_tally_time = now
+
+
+def _add_opinion(parameters: ChainParameters, tally: Tally, opinion: Account, stake: int) -> None:
+    options = opinion.options
+    votes = tally.votes
+    for vote in options.votes:
+        votes[vote] = votes.get(vote, 0) + stake
+    if options.num_witness <= parameters.maximum_witness_count:
+        tally.witness_counts[options.num_witness // 2] += stake
+    if options.num_committee <= parameters.maximum_committee_count:
+        tally.committee_counts[options.num_committee // 2] += stake
+    tally.total[0] += stake
+
+
+def wanted_count(counts: Sequence[int], total: int, minimum: int) -> int:
+    """How many to elect: what half of the stake that has an opinion wants at most (R8.12)."""
+    target = (total - counts[0]) // 2
+    half, reached = 0, 0
+    if target > 0:
+        while half < len(counts) - 1 and reached <= target:
+            half += 1
+            reached += counts[half]
+    return max(2 * half + 1, minimum)
+
+
+def update_active_witnesses(state: State, tally: Tally) -> None:
+    """Elect the witnesses and make them the authority of the witness account (R8.12, R8.13)."""
+    minimum = state.chain.immutable_parameters.min_witness_count
+    count = wanted_count(tally.witness_counts, tally.total[0], minimum)
+    for witness in state.witnesses.in_order():
+        votes = tally.votes.get(witness.vote_id, 0)
+        if witness.total_votes != votes:
+            state.witnesses.edit(witness).total_votes = votes
+    elected = _most_voted(state.witnesses.in_order(), count)
+    _set_active(
+        state, WITNESS_ACCOUNT, [(item.witness_account, item.total_votes) for item in elected]
+    )
+    properties = state.global_properties.edit(state.properties)
+    properties.active_witnesses = tuple(sorted(item.id for item in elected))
+
+
+def update_active_committee(state: State, tally: Tally) -> None:
+    """Elect the committee and make it the authority of the committee accounts (R8.12, R8.13)."""
+    minimum = state.chain.immutable_parameters.min_committee_member_count
+    count = wanted_count(tally.committee_counts, tally.total[0], minimum)
+    for member in state.committee_members.in_order():
+        votes = tally.votes.get(member.vote_id, 0)
+        if member.total_votes != votes:
+            state.committee_members.edit(member).total_votes = votes
+    elected = _most_voted(state.committee_members.in_order(), count)
+    weights = [(item.committee_member_account, item.total_votes) for item in elected]
+    _set_active(state, COMMITTEE_ACCOUNT, weights)
+    if elected:
+        relaxed = state.accounts.edit(state.accounts.get(RELAXED_COMMITTEE_ACCOUNT))
+        relaxed.active = state.accounts.get(COMMITTEE_ACCOUNT).active
+    properties = state.global_properties.edit(state.properties)
+    properties.active_committee_members = tuple(item.id for item in elected)
+
+
+def update_worker_votes(state: State, tally: Tally) -> None:
+    """Note the votes of each worker (R8.10)."""
+    for worker in state.workers.in_order():
+        votes = tally.votes.get(worker.vote_for, 0)
+        if worker.total_votes_for != votes:
+            state.workers.edit(worker).total_votes_for = votes
+
+
+def _most_voted(candidates: Iterable[Candidate], count: int) -> list[Candidate]:
+    """Most votes first, then the older vote id."""
+    return sorted(candidates, key=lambda item: (-item.total_votes, item.vote_id))[:count]
+
+
+def _set_active(state: State, account: AccountId, votes: Sequence[tuple[AccountId, int]]) -> None:
+    authority = elected_authority(votes)
+    if authority is not None:
+        state.accounts.edit(state.accounts.get(account)).active = authority
+
+
+def elected_authority(votes: Sequence[tuple[AccountId, int]]) -> Authority | None:
+    """The authority of elected accounts, weighted by votes; None when nobody has any (R8.13)."""
+    largest = max((count for _, count in votes), default=0)
+    if largest == 0:
+        return None
+    shift = max(largest.bit_length() - WEIGHT_BITS, 0)
+    weights = sorted((account, max(count >> shift, 1)) for account, count in votes if count > 0)
+    total = sum(weight for _, weight in weights)
+    return Authority(total // 2 + 1, account_auths=tuple(weights))

@@ -1,0 +1,103 @@
+"""Slots, whose turn it is, who missed a turn, and the shuffle of each round (R8.4-R8.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from node.state.database import State
+from protocol.constants import HUNDRED_PERCENT
+from protocol.ids import WitnessId
+
+SLOT_HISTORY_BITS = 128
+"""Slots that the participation is measured over (R8.5)."""
+
+MISSED_INCREMENT = 4
+MISSED_DECREMENT = 3
+
+_MULTIPLIER = 2_685_821_657_736_338_717
+_WORD = (1 << 64) - 1
+
+
+def slot_time(state: State, slot: int) -> int:
+    """Time in seconds of a slot after the head; slot 1 is the next one (R8.4)."""
+    assert slot > 0, slot
+    dynamic, parameters = state.dynamic, state.parameters
+    interval = parameters.block_interval
+    if dynamic.head_block_number == 0:
+        return dynamic.time + slot * interval
+    if dynamic.maintenance_flag:
+        slot += parameters.maintenance_skip_slots
+    return dynamic.time // interval * interval + slot * interval
+
+
+def slot_at(state: State, time_s: int) -> int:
+    """The slot that holds a time; 0 before the next slot begins (R8.4)."""
+    first = slot_time(state, 1)
+    if time_s < first:
+        return 0
+    return (time_s - first) // state.parameters.block_interval + 1
+
+
+def scheduled_witness(state: State, slot: int) -> WitnessId:
+    """Whose turn a slot after the head is (R8.5)."""
+    witnesses = state.witness_schedules.rows[0].current_shuffled_witnesses
+    return witnesses[(state.dynamic.current_aslot + slot) % len(witnesses)]
+
+
+def participation(state: State) -> int:
+    """Share of the last 128 slots that have a block, over 10,000 (R8.5)."""
+    filled = state.dynamic.recent_slots_filled.bit_count()
+    return filled * HUNDRED_PERCENT // SLOT_HISTORY_BITS
+
+
+def count_missed_slots(state: State, block_time_s: int) -> int:
+    """Charge the witnesses of the slots skipped before a block; says how many slots (R8.5)."""
+    missed = slot_at(state, block_time_s) - 1
+    assert missed >= 0, block_time_s
+    if missed < len(state.witness_schedules.rows[0].current_shuffled_witnesses):
+        for slot in range(1, missed + 1):
+            witness = state.witnesses.edit(state.witnesses.get(scheduled_witness(state, slot)))
+            witness.total_missed += 1
+    return missed
+
+
+def slots_filled_after(filled: int, missed: int) -> int:
+    """The bits of the last 128 slots after missed slots and one block, as BitShares shifts them.
+
+    R8.5: the new block's bit moves up with the slots missed before it.
+    """
+    window = (1 << SLOT_HISTORY_BITS) - 1
+    return ((filled << 1 | 1) << min(missed, SLOT_HISTORY_BITS)) & window
+
+
+def recently_missed_after(count: int, missed: int) -> int:
+    """The smoothed count of missed slots after missed slots and one block (R8.5)."""
+    if missed:
+        return count + MISSED_INCREMENT * missed
+    if count > MISSED_INCREMENT:
+        return count - MISSED_DECREMENT
+    return max(count - 1, 0)
+
+
+def shuffle_schedule(state: State) -> None:
+    """Draw the order of the next round when a round ends (R8.6)."""
+    active = state.properties.active_witnesses
+    dynamic = state.dynamic
+    if dynamic.head_block_number % len(active) == 0:
+        schedule = state.witness_schedules.edit(state.witness_schedules.rows[0])
+        schedule.current_shuffled_witnesses = shuffled(active, dynamic.time)
+
+
+def shuffled(witnesses: Sequence[WitnessId], time_s: int) -> tuple[WitnessId, ...]:
+    """The witnesses, given in ascending order, in the order that a head time draws (R8.6)."""
+    order = sorted(witnesses)
+    high = time_s << 32
+    for position in range(len(order)):
+        draw = (high + position * _MULTIPLIER) & _WORD
+        draw ^= draw >> 12
+        draw ^= (draw << 25) & _WORD
+        draw ^= draw >> 27
+        draw = draw * _MULTIPLIER & _WORD
+        other = position + draw % (len(order) - position)
+        order[position], order[other] = order[other], order[position]
+    return tuple(order)

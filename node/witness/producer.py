@@ -1,0 +1,125 @@
+"""Whether it is this node's turn to make a block, decided from the chain and a time alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from node.chain.chain import Chain, PushResult
+from protocol.constants import HUNDRED_PERCENT
+from protocol.crypto.keys import PrivateKey
+from protocol.crypto.signatures import sign_digest
+from protocol.ids import WitnessId
+from protocol.schema import PublicKey
+
+MAX_LAG_MS = 500
+"""A slot that began longer ago is left to pass."""
+
+DEFAULT_PARTICIPATION = 33
+"""Percent of recent slots with a block below which this node fears to be on a minority fork."""
+
+SLOTS_AHEAD_MAX = 10_000
+"""How far generated blocks may skip slots whose witness keys are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Production:
+    """A block to be built and signed now."""
+
+    witness: WitnessId
+    slot_time_s: int
+    signing_key: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no block is made."""
+
+    name: str
+    """`not_time_yet`, `not_my_turn`, `not_synced`, `clock_behind`, `already_signed`,
+    `low_participation` or `lag`."""
+    detail: str
+    """The numbers behind it."""
+    worth_telling: bool
+    """Whether an operator should hear of it; waiting for one's turn is no news."""
+
+
+ProduceDecision = Production | Refusal
+
+
+def is_synced(chain: Chain, now_ms: int) -> bool:
+    """Whether the next slot is now or later, so that nobody can have built on the head yet."""
+    return chain.slot_time(1) * 1000 + MAX_LAG_MS >= now_ms
+
+
+def maybe_produce(
+    chain: Chain,
+    now_ms: int,
+    my_keys: Collection[PublicKey],
+    *,
+    stale_ok: bool = False,
+    required_participation: int = DEFAULT_PARTICIPATION,
+    last_signed: Mapping[WitnessId, int] | None = None,
+) -> ProduceDecision:
+    """Decide about the slot that holds a time.
+
+    `my_keys` are the signing keys at hand. `stale_ok` says that this node has been in step with
+    the chain before, or starts one: without it a head from the past is taken for a lack of sync.
+    `required_participation` is in percent. `last_signed` is, by witness, the time of the last slot
+    that was signed, in seconds; no slot is ever signed twice (T-W1).
+    """
+    now_s = now_ms // 1000
+    if now_s + chain.state.parameters.block_interval < chain.head_time:
+        return Refusal("clock_behind", f"head {chain.head_time}, clock {now_s}", True)
+    if not stale_ok and not is_synced(chain, now_ms):
+        return Refusal("not_synced", f"head {chain.head_time}, clock {now_s}", True)
+    slot = chain.slot_at(now_s)
+    if slot == 0:
+        return Refusal("not_time_yet", f"next slot {chain.slot_time(1)}", False)
+    witness = chain.scheduled_witness(slot)
+    key = chain.state.witnesses.get(witness).signing_key
+    if key not in my_keys:
+        return Refusal("not_my_turn", f"slot of witness 1.6.{witness}", False)
+    slot_time_s = chain.slot_time(slot)
+    signed_s = (last_signed or {}).get(witness, 0)
+    if slot_time_s <= signed_s:
+        return Refusal("already_signed", f"slot {slot_time_s}, signed {signed_s}", True)
+    participation = chain.participation()
+    if participation * 100 < required_participation * HUNDRED_PERCENT:
+        detail = f"{participation // 100} %, required {required_participation} %"
+        return Refusal("low_participation", detail, True)
+    lag_ms = now_ms - slot_time_s * 1000
+    if lag_ms > MAX_LAG_MS:
+        return Refusal("lag", f"slot began {lag_ms} ms ago", True)
+    return Production(witness, slot_time_s, key)
+
+
+def next_production(chain: Chain, my_keys: Collection[PublicKey]) -> Production | None:
+    """The next slot whose witness key is at hand, whatever the clock says; None: there is none."""
+    for slot in range(1, SLOTS_AHEAD_MAX + 1):
+        witness = chain.scheduled_witness(slot)
+        key = chain.state.witnesses.get(witness).signing_key
+        if key in my_keys:
+            return Production(witness, chain.slot_time(slot), key)
+    return None
+
+
+def generate_blocks(
+    chain: Chain, keys: Mapping[PublicKey, PrivateKey], count: int
+) -> list[PushResult]:
+    """Make and push blocks at the next slots of the witnesses whose keys are given.
+
+    For development chains: chain time runs ahead of the clock. Ends early when no key can sign.
+    """
+    results: list[PushResult] = []
+    for _ in range(count):
+        production = next_production(chain, keys)
+        if production is None:
+            break
+        secret = keys[production.signing_key]
+        envelope = chain.build_block(
+            production.witness, production.slot_time_s, partial(sign_digest, secret)
+        )
+        results.append(chain.push_block(envelope))
+    return results

@@ -1,0 +1,267 @@
+"""A chain from a small genesis with every key at hand, for tests above single operations.
+
+Account names are also the seeds of their keys. All invariants are recounted after each block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import pytest
+
+from node.chain.apply_block import AppliedBlock
+from node.chain.chain import Chain
+from node.chain.pending import AppliedTransaction
+from node.state.database import State
+from protocol.asset import AssetAmount, Price
+from protocol.block import BlockEnvelope
+from protocol.chain_parameters import ChainParameters, ImmutableChainParameters
+from protocol.constants import CORE_ASSET, MAX_SUPPLY
+from protocol.crypto.hashes import sha256
+from protocol.crypto.keys import PrivateKey, public_key
+from protocol.crypto.signatures import sign_digest
+from protocol.errors import PegboardError
+from protocol.fees import ZERO_FEE_SCHEDULE
+from protocol.genesis import (
+    Genesis,
+    InitialAccount,
+    InitialAccountBalance,
+    InitialAsset,
+    InitialAssetSettings,
+    InitialCommitteeMember,
+    InitialWitness,
+    PegboardSection,
+)
+from protocol.ids import AccountId, AssetId, WitnessId
+from protocol.operations.asset_options import WITNESS_FED_ASSET
+from protocol.operations.authorities import required_authorities
+from protocol.operations.base import Operation
+from protocol.operations.bitasset import AssetPublishFeed
+from protocol.operations.bitasset_options import BitassetOptions, PriceFeed
+from protocol.operations.transfer import Transfer
+from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
+
+GENESIS_TIME = 1_600_000_000
+"""A multiple of every block interval used here."""
+
+NO_FEE = AssetAmount(0, CORE_ASSET)
+
+Error = TypeVar("Error", bound=PegboardError)
+
+
+def secret_of(name: str) -> PrivateKey:
+    """The key of a name: of an account, or of a witness that signs blocks."""
+    return PrivateKey(sha256(name.encode()))
+
+
+def witness_names(count: int) -> list[str]:
+    """Names of the initial witnesses' accounts, in the order of their ids."""
+    return [f"init{number}" for number in range(count)]
+
+
+def make_parameters(**changes: object) -> ChainParameters:
+    """Chain parameters without fees and with short intervals, changed as asked."""
+    parameters = ChainParameters(
+        current_fees=ZERO_FEE_SCHEDULE,
+        block_interval=5,
+        maintenance_interval=3600,
+        maintenance_skip_slots=0,
+    )
+    return replace(parameters, **changes)  # type: ignore[arg-type]
+
+
+def make_genesis(
+    *names: str,
+    core: int = 10**10,
+    witnesses: int = 3,
+    bitassets: Sequence[str] = ("USD",),
+    parameters: ChainParameters | None = None,
+    trigger: str = "bid",
+    options: BitassetOptions | None = None,
+) -> Genesis:
+    """A genesis in which each name is a lifetime member with that much CORE."""
+    members = witness_names(witnesses)
+    return Genesis(
+        initial_timestamp=GENESIS_TIME,
+        initial_parameters=parameters or make_parameters(),
+        initial_active_witnesses=witnesses,
+        initial_accounts=tuple(
+            InitialAccount(name, public_key(secret_of(name)), is_lifetime_member=True)
+            for name in (*members, *names)
+        ),
+        initial_witness_candidates=tuple(
+            InitialWitness(name, public_key(secret_of(f"{name} block"))) for name in members
+        ),
+        initial_committee_candidates=tuple(InitialCommitteeMember(name) for name in members),
+        initial_assets=tuple(
+            InitialAsset(symbol, "committee-account", is_bitasset=True) for symbol in bitassets
+        ),
+        immutable_parameters=ImmutableChainParameters(
+            min_committee_member_count=1, min_witness_count=witnesses | 1
+        ),
+        pegboard=PegboardSection(
+            margin_call_trigger=trigger,
+            core_symbol="TEST",
+            address_prefix="TEST",
+            assets=tuple(
+                InitialAssetSettings(
+                    symbol,
+                    flags=WITNESS_FED_ASSET,
+                    bitasset_options=options or BitassetOptions(),
+                )
+                for symbol in bitassets
+            ),
+            account_balances=tuple(InitialAccountBalance(name, "TEST", core) for name in names),
+        ),
+    )
+
+
+class TestChain:
+    """A chain and the keys of everybody on it."""
+
+    __test__ = False
+
+    def __init__(self, *names: str, genesis: Genesis | None = None, **settings: object) -> None:
+        self.genesis = genesis or make_genesis(*names, **settings)  # type: ignore[arg-type]
+        self.chain = Chain(self.genesis, paranoid=True)
+        self.serial = 0
+
+    @property
+    def state(self) -> State:
+        return self.chain.state
+
+    def account(self, name: str) -> AccountId:
+        """Id of an account."""
+        return self.state.account_named(name).id
+
+    def asset(self, symbol: str) -> AssetId:
+        """Id of an asset."""
+        return self.state.asset_named(symbol).id
+
+    def amount(self, amount: int, symbol: str = "TEST") -> AssetAmount:
+        """An amount of an asset by its symbol."""
+        return AssetAmount(amount, self.asset(symbol))
+
+    def balance(self, name: str, symbol: str = "TEST") -> int:
+        """What an account holds, pending transactions included."""
+        return self.state.balance_of(self.account(name), self.asset(symbol))
+
+    def transfer(self, sender: str, receiver: str, amount: int, symbol: str = "TEST") -> Transfer:
+        """A transfer without a fee."""
+        return Transfer(
+            NO_FEE,
+            self.account(sender),
+            self.account(receiver),
+            self.amount(amount, symbol),
+            None,
+        )
+
+    def transaction(
+        self,
+        *operations: Operation,
+        signers: Sequence[str] | None = None,
+        expiration: int | None = None,
+        reference: tuple[int, int] | None = None,
+    ) -> TransactionEnvelope:
+        """A signed transaction that refers to the head; each one has another expiration.
+
+        Without `signers` the accounts sign that the operations require.
+        """
+        self.serial += 1
+        number, prefix = reference or reference_block(self.chain.head_id)
+        if expiration is None:
+            expiration = self.chain.head_time + 3600 + self.serial
+        transaction = Transaction(number, prefix, expiration, operations)
+        names = self.signers_of(operations) if signers is None else signers
+        secrets = [secret_of(name) for name in names]
+        return TransactionEnvelope.from_transaction(sign(transaction, secrets, self.chain.chain_id))
+
+    def signers_of(self, operations: Sequence[Operation]) -> list[str]:
+        """Names of the accounts whose authority operations require, in ascending order of ids."""
+        accounts = {
+            account
+            for operation in operations
+            for account in (
+                *required_authorities(operation).active,
+                *required_authorities(operation).owner,
+            )
+        }
+        return [self.state.accounts.get(account).name for account in sorted(accounts)]
+
+    def push(self, *operations: Operation) -> AppliedTransaction:
+        """Push one transaction of these operations into the pending pool."""
+        return self.chain.push_transaction(self.transaction(*operations))
+
+    def expect(self, error: type[Error], *operations: Operation) -> Error:
+        """Push operations that must be refused, and leave no trace."""
+        before = self.state.state_hash()
+        with pytest.raises(error) as refusal:
+            self.push(*operations)
+        assert self.state.state_hash() == before
+        return refusal.value
+
+    def block(self, *items: Operation | TransactionEnvelope, slot: int = 1) -> AppliedBlock:
+        """Push each operation as a transaction, then make and push a block in a slot."""
+        for item in items:
+            if isinstance(item, TransactionEnvelope):
+                self.chain.push_transaction(item)
+            else:
+                self.push(item)
+        result = self.chain.push_block(self.build(slot))
+        return result.applied[-1]
+
+    def build(self, slot: int = 1) -> BlockEnvelope:
+        """A signed block of all pending transactions, not pushed."""
+        witness = self.chain.scheduled_witness(slot)
+        return self.chain.build_block(
+            witness,
+            self.chain.slot_time(slot),
+            lambda digest: sign_digest(self.witness_secret(witness), digest),
+        )
+
+    def witness_secret(self, witness: WitnessId) -> PrivateKey:
+        """The key that a witness signs blocks with."""
+        account = self.state.witnesses.get(witness).witness_account
+        return secret_of(f"{self.state.accounts.get(account).name} block")
+
+    def blocks(self, count: int) -> None:
+        """Make empty blocks."""
+        for _ in range(count):
+            self.block()
+
+    def block_at(self, time_s: int) -> AppliedBlock:
+        """Make a block in the first slot that is not before a time."""
+        slot = self.chain.slot_at(time_s)
+        if slot == 0 or self.chain.slot_time(slot) < time_s:
+            slot += 1
+        return self.block(slot=slot)
+
+    def fork(self) -> TestChain:
+        """Another node of the same genesis that has all blocks of the main chain above LIB."""
+        other = TestChain(genesis=self.genesis)
+        other.serial = self.serial + 1_000
+        return other
+
+    def feed(
+        self, symbol: str, debt: int, backing: int, publishers: Sequence[str] = ("init0",)
+    ) -> list[AssetPublishFeed]:
+        """Feeds of a price of debt per backing, one for each publisher; not pushed."""
+        asset, core = self.asset(symbol), CORE_ASSET
+        price = Price(AssetAmount(debt, asset), AssetAmount(backing, core))
+        values = PriceFeed(settlement_price=price, core_exchange_rate=price)
+        return [AssetPublishFeed(NO_FEE, self.account(name), asset, values) for name in publishers]
+
+
+def supply_of(chain: TestChain, symbol: str = "TEST") -> int:
+    """Current supply of an asset."""
+    return chain.state.figures_of(chain.asset(symbol)).current_supply
+
+
+def names_by_key(names: Sequence[str]) -> Mapping[bytes, str]:
+    """Whose key is whose."""
+    return {public_key(secret_of(name)): name for name in names}
+
+
+CORE_MAX = MAX_SUPPLY
