@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from node.chain.genesis import build_state
 from node.presets import (
     ACCOUNTS,
     DEVELOPMENT_PASSWORD,
@@ -20,10 +21,12 @@ from node.presets import (
 from node.witness.feed_source import PeggedAsset, publish_feed
 from node.witness.feed_text import FeedContext, parse_feed_source
 from protocol.asset import AssetAmount
+from protocol.constants import CORE_ASSET, WITNESS_ACCOUNT
 from protocol.crypto.keys import key_text, public_key
 from protocol.errors import ValidationError
 from protocol.genesis import chain_id, load_genesis
 from protocol.ids import AccountId, AssetId
+from protocol.operations.asset_options import WITNESS_FED_ASSET
 
 CONFIG = Path(__file__).resolve().parent.parent.parent / "config"
 
@@ -116,6 +119,26 @@ def test_the_bitassets_of_the_mission_exist_everywhere() -> None:
             assert settings.bitasset_options is not None
             assert settings.bitasset_options.minimum_feeds == 1
             assert settings.bitasset_options.force_settlement_delay_sec == 60
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_boots(name: str) -> None:
+    """R1.13: on the fresh state the witnesses may publish feeds; all CORE lies in accounts."""
+    genesis = build_genesis(PRESETS[name])
+    state = build_state(genesis, chain_id(genesis))
+    core = state.assets.get(CORE_ASSET)
+    assert core.symbol == PRESETS[name].core_symbol
+    supply = state.asset_dynamic_data.get(core.dynamic_asset_data_id).current_supply
+    assert supply == sum(item.amount for item in genesis.pegboard.account_balances or ())
+    publishers = dict(state.accounts.get(WITNESS_ACCOUNT).active.account_auths)
+    names = [state.accounts.get(account).name for account in publishers]
+    assert names == list(WITNESSES)
+    for symbol in PEGS:
+        asset = state.asset_by_symbol.find(symbol)
+        assert asset is not None
+        assert asset.bitasset_data_id is not None
+        assert asset.options.flags == WITNESS_FED_ASSET
+        assert state.bitassets.get(asset.bitasset_data_id).options.minimum_feeds == 1
 
 
 @pytest.mark.parametrize("symbol", PEGS)
