@@ -1,0 +1,116 @@
+"""Whose authority an operation requires, and what an authority is worth."""
+
+from __future__ import annotations
+
+from protocol.asset import AssetAmount
+from protocol.authority import NULL_AUTHORITY, Authority, all_keys_authority, key_authority
+from protocol.ids import AccountId, AssetId, BalanceId, ProposalId
+from protocol.json_form import JsonValue, from_json
+from protocol.operations.account import (
+    AccountCreate,
+    AccountCreateExtensions,
+    AccountOptions,
+    AccountUpdate,
+    BuybackAccountOptions,
+)
+from protocol.operations.asset import AssetUpdateIssuer
+from protocol.operations.authorities import RequiredAuthorities, required_authorities
+from protocol.operations.balance import BalanceClaim
+from protocol.operations.custom import Custom
+from protocol.operations.proposal import ProposalDelete, ProposalUpdate
+from protocol.operations.transfer import Transfer
+from protocol.schema import PublicKey
+
+FEE = AssetAmount(0, AssetId(0))
+A, B, C = AccountId(7), AccountId(8), AccountId(9)
+KEY, OTHER_KEY = PublicKey(b"\x02" * 33), PublicKey(b"\x03" * 33)
+OPTIONS = AccountOptions(KEY)
+
+
+def test_the_fee_payer_signs_with_its_active_authority() -> None:
+    """R9.6: unless noted otherwise."""
+    assert required_authorities(Transfer(FEE, A, B, FEE)) == RequiredAuthorities((A,))
+
+
+def test_a_change_of_owner_needs_the_owner() -> None:
+    """R9.6: owner when the owner authority changes, else active."""
+    authority = key_authority(KEY)
+    assert required_authorities(AccountUpdate(FEE, A, active=authority)) == ((A,), (), ())
+    assert required_authorities(AccountUpdate(FEE, A, owner=authority)) == ((), (A,), ())
+    assert required_authorities(AssetUpdateIssuer(FEE, A, AssetId(4), B)) == ((), (A,), ())
+
+
+def test_the_issuer_signs_a_buyback_account_too() -> None:
+    create = AccountCreate(
+        FEE,
+        B,
+        B,
+        0,
+        "shop",
+        NULL_AUTHORITY,
+        NULL_AUTHORITY,
+        OPTIONS,
+        AccountCreateExtensions(
+            buyback_options=BuybackAccountOptions(AssetId(4), A, (AssetId(0),))
+        ),
+    )
+    create.validate()
+    assert required_authorities(create) == ((A, B), (), ())
+
+
+def test_a_balance_is_claimed_by_its_key() -> None:
+    """R9.6: the key that owns it, beside the account that receives it."""
+    claim = BalanceClaim(FEE, A, BalanceId(1), KEY, FEE)
+    assert required_authorities(claim) == ((A,), (), (key_authority(KEY),))
+
+
+def test_custom_names_further_signers() -> None:
+    custom = Custom(AssetAmount(1, AssetId(0)), B, (A, B, C), 1, b"")
+    assert required_authorities(custom) == ((A, B, C), (), ())
+
+
+def test_each_approval_needs_the_authority_it_speaks_for() -> None:
+    """R9.6: added or removed, active, owner or key; owner includes active."""
+    update = ProposalUpdate(
+        FEE,
+        A,
+        ProposalId(1),
+        active_approvals_to_add=(B,),
+        owner_approvals_to_remove=(A, C),
+        key_approvals_to_add=(KEY,),
+        key_approvals_to_remove=(OTHER_KEY,),
+    )
+    required = required_authorities(update)
+    assert (required.active, required.owner) == ((B,), (A, C))
+    assert required.other == (all_keys_authority([KEY, OTHER_KEY]),)
+    assert required.other[0].weight_threshold == 2
+
+
+def test_a_veto_uses_the_authority_it_names() -> None:
+    """R9.6: owner if so flagged."""
+    assert required_authorities(
+        ProposalDelete(FEE, A, using_owner_authority=False, proposal=ProposalId(1))
+    ) == ((A,), (), ())
+    assert required_authorities(
+        ProposalDelete(FEE, A, using_owner_authority=True, proposal=ProposalId(1))
+    ) == ((), (A,), ())
+
+
+def test_an_impossible_authority() -> None:
+    """R9.5: all weights together must reach the threshold."""
+    authority = Authority(3, account_auths=((A, 1),), key_auths=((KEY, 1),))
+    assert (authority.size(), authority.total_weight()) == (2, 2)
+    assert authority.is_impossible()
+    assert not Authority(2, authority.account_auths, authority.key_auths).is_impossible()
+    assert not Authority(0).is_impossible()
+
+
+def test_clients_may_leave_the_addresses_out() -> None:
+    data: dict[str, JsonValue] = {
+        "weight_threshold": 1,
+        "account_auths": [["1.2.7", 1]],
+        "key_auths": [],
+    }
+    expected = Authority(1, account_auths=((A, 1),))
+    assert from_json(Authority, data, "BTS") == expected
+    assert from_json(Authority, data | {"extensions": []}, "BTS") == expected
