@@ -2,12 +2,134 @@
 
 from __future__ import annotations
 
-from node.evaluators import transfer
-from node.evaluators.evaluator import Evaluator, evaluator
+from node.evaluators import (
+    account,
+    asset,
+    balance,
+    bitasset,
+    call_order,
+    committee,
+    custom,
+    limit_order,
+    proposal,
+    transfer,
+    vesting,
+    witness,
+)
+from node.evaluators.evaluator import Evaluator, FeeUse, evaluator
+from protocol.operations.account import (
+    AccountCreate,
+    AccountTransfer,
+    AccountUpdate,
+    AccountUpgrade,
+    AccountWhitelist,
+)
+from protocol.operations.asset import (
+    AssetClaimFees,
+    AssetClaimPool,
+    AssetCreate,
+    AssetFundFeePool,
+    AssetIssue,
+    AssetReserve,
+    AssetUpdate,
+    AssetUpdateIssuer,
+)
+from protocol.operations.balance import BalanceClaim
+from protocol.operations.bitasset import (
+    AssetGlobalSettle,
+    AssetPublishFeed,
+    AssetSettle,
+    AssetUpdateBitasset,
+    AssetUpdateFeedProducers,
+    BidCollateral,
+)
+from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.committee import (
+    CommitteeMemberCreate,
+    CommitteeMemberUpdate,
+    CommitteeMemberUpdateGlobalParameters,
+)
+from protocol.operations.custom import Assert, Custom
+from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
+from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
+from protocol.operations.vesting import VestingBalanceCreate, VestingBalanceWithdraw
+from protocol.operations.witness import WitnessCreate, WitnessUpdate
 
 EVALUATORS: dict[type, Evaluator] = {
     Transfer: evaluator(transfer.evaluate_transfer, transfer.apply_transfer),
+    LimitOrderCreate: evaluator(
+        limit_order.evaluate_limit_order_create,
+        limit_order.apply_limit_order_create,
+        fee_use=FeeUse.DEFER,
+    ),
+    LimitOrderCancel: evaluator(
+        limit_order.evaluate_limit_order_cancel, limit_order.apply_limit_order_cancel
+    ),
+    LimitOrderUpdate: evaluator(
+        limit_order.evaluate_limit_order_update, limit_order.apply_limit_order_update
+    ),
+    CallOrderUpdate: evaluator(
+        call_order.evaluate_call_order_update, call_order.apply_call_order_update
+    ),
+    AccountCreate: evaluator(account.evaluate_account_create, account.apply_account_create),
+    AccountUpdate: evaluator(account.evaluate_account_update, account.apply_account_update),
+    AccountWhitelist: evaluator(
+        account.evaluate_account_whitelist, account.apply_account_whitelist
+    ),
+    AccountUpgrade: evaluator(account.evaluate_account_upgrade, account.apply_account_upgrade),
+    AccountTransfer: evaluator(account.evaluate_account_transfer, account.apply_account_transfer),
+    AssetCreate: evaluator(
+        asset.evaluate_asset_create, asset.apply_asset_create, fee_use=FeeUse.SEED_POOL
+    ),
+    AssetUpdate: evaluator(asset.evaluate_asset_update, asset.apply_asset_update),
+    AssetUpdateIssuer: evaluator(
+        asset.evaluate_asset_update_issuer, asset.apply_asset_update_issuer
+    ),
+    AssetIssue: evaluator(asset.evaluate_asset_issue, asset.apply_asset_issue),
+    AssetReserve: evaluator(asset.evaluate_asset_reserve, asset.apply_asset_reserve),
+    AssetFundFeePool: evaluator(
+        asset.evaluate_asset_fund_fee_pool, asset.apply_asset_fund_fee_pool
+    ),
+    AssetClaimFees: evaluator(asset.evaluate_asset_claim_fees, asset.apply_asset_claim_fees),
+    AssetClaimPool: evaluator(asset.evaluate_asset_claim_pool, asset.apply_asset_claim_pool),
+    AssetUpdateBitasset: evaluator(
+        bitasset.evaluate_asset_update_bitasset, bitasset.apply_asset_update_bitasset
+    ),
+    AssetUpdateFeedProducers: evaluator(
+        bitasset.evaluate_asset_update_feed_producers, bitasset.apply_asset_update_feed_producers
+    ),
+    AssetPublishFeed: evaluator(
+        bitasset.evaluate_asset_publish_feed, bitasset.apply_asset_publish_feed
+    ),
+    AssetSettle: evaluator(bitasset.evaluate_asset_settle, bitasset.apply_asset_settle),
+    AssetGlobalSettle: evaluator(
+        bitasset.evaluate_asset_global_settle, bitasset.apply_asset_global_settle
+    ),
+    BidCollateral: evaluator(bitasset.evaluate_bid_collateral, bitasset.apply_bid_collateral),
+    WitnessCreate: evaluator(witness.evaluate_witness_create, witness.apply_witness_create),
+    WitnessUpdate: evaluator(witness.evaluate_witness_update, witness.apply_witness_update),
+    CommitteeMemberCreate: evaluator(
+        committee.evaluate_committee_member_create, committee.apply_committee_member_create
+    ),
+    CommitteeMemberUpdate: evaluator(
+        committee.evaluate_committee_member_update, committee.apply_committee_member_update
+    ),
+    CommitteeMemberUpdateGlobalParameters: evaluator(
+        committee.evaluate_update_global_parameters, committee.apply_update_global_parameters
+    ),
+    ProposalCreate: evaluator(proposal.evaluate_proposal_create, proposal.apply_proposal_create),
+    ProposalUpdate: evaluator(proposal.evaluate_proposal_update, proposal.apply_proposal_update),
+    ProposalDelete: evaluator(proposal.evaluate_proposal_delete, proposal.apply_proposal_delete),
+    VestingBalanceCreate: evaluator(
+        vesting.evaluate_vesting_balance_create, vesting.apply_vesting_balance_create
+    ),
+    VestingBalanceWithdraw: evaluator(
+        vesting.evaluate_vesting_balance_withdraw, vesting.apply_vesting_balance_withdraw
+    ),
+    BalanceClaim: evaluator(balance.evaluate_balance_claim, balance.apply_balance_claim),
+    Custom: evaluator(custom.evaluate_custom, custom.apply_custom),
+    Assert: evaluator(custom.evaluate_assert, custom.apply_assert),
     OverrideTransfer: evaluator(
         transfer.evaluate_override_transfer, transfer.apply_override_transfer
     ),

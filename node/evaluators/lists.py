@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
+from node.market.holders import is_authorized
 from node.state.errors import MarketBlacklisted, MarketNotWhitelisted, NotAuthorized
 from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
-from protocol.constants import COMMITTEE_ACCOUNT
 from protocol.ids import AssetId
-
-
-def is_authorized(account: Account, asset: Asset) -> bool:
-    """Whether an account may hold and move an asset: the whitelist test (R2.20)."""
-    options = asset.options
-    whitelist, blacklist = options.whitelist_authorities, options.blacklist_authorities
-    if not (whitelist or blacklist) or account.id == COMMITTEE_ACCOUNT:
-        return True
-    if any(lister in blacklist for lister in account.blacklisting_accounts):
-        return False
-    return not whitelist or any(lister in whitelist for lister in account.whitelisting_accounts)
 
 
 def check_authorized(

@@ -42,6 +42,7 @@ class Context:
         "events",
         "now",
         "op_in_trx",
+        "proposal_depth",
         "run_operation",
         "state",
         "trx_in_block",
@@ -66,6 +67,8 @@ class Context:
         self.trx_in_block = 0
         self.op_in_trx = 0
         self.virtual_op = 0
+        self.proposal_depth = 0
+        """How many proposals are executing inside each other now (R8.23)."""
 
     def record(self, op: Operation) -> AppliedOperation:
         """Note a real operation that is about to be applied."""

@@ -258,6 +258,7 @@ def add_bitasset(
             individual_settlement_fund=0,
             asset_cer_updated=False,
             feed_cer_updated=False,
+            median_updated=False,
         )
     )
     return asset_id

@@ -1,0 +1,271 @@
+"""Accounts: registration, change of keys and options, listing, membership."""
+
+from __future__ import annotations
+
+from node.evaluators.cashback import share_out_fees
+from node.evaluators.fees import shift_basic_account_fee
+from node.evaluators.membership import check_lifetime_member
+from node.state.context import Context
+from node.state.database import State
+from node.state.errors import (
+    FeatureDisabled,
+    FeatureNotBuilt,
+    LimitExceeded,
+    NameTaken,
+    NoSuchObject,
+    NotAuthorized,
+)
+from node.state.objects.accounts import Account, AccountStatistics
+from protocol.authority import Authority
+from protocol.constants import HUNDRED_PERCENT
+from protocol.ids import (
+    AccountId,
+    AccountStatisticsId,
+    ObjectId,
+    VoteId,
+    format_vote_id,
+)
+from protocol.operations.account import (
+    BLACK_LISTED,
+    WHITE_LISTED,
+    AccountCreate,
+    AccountOptions,
+    AccountTransfer,
+    AccountUpdate,
+    AccountUpgrade,
+    AccountWhitelist,
+    SpecialAuthority,
+    TopHoldersSpecialAuthority,
+)
+from protocol.operations.results import VoidResult
+from protocol.schema import MAX_TIMESTAMP
+
+NEVER_A_MEMBER = 0
+"""Membership expiration of a basic account."""
+
+
+def evaluate_account_create(ctx: Context, op: AccountCreate) -> Account:
+    """The referrer, once registrar, referrer, authorities, votes and name pass (R9.6)."""
+    state = ctx.state
+    registrar = state.accounts.get(op.registrar)
+    referrer = state.accounts.get(op.referrer)
+
+    _check_built(op.extensions.owner_special_authority, "owner_special_authority")
+    _check_built(op.extensions.active_special_authority, "active_special_authority")
+    if op.extensions.buyback_options is not None:
+        raise FeatureNotBuilt("buyback accounts are not built", value="buyback_options")
+    check_lifetime_member(registrar)
+    if not referrer.is_member(ctx.now):
+        raise NotAuthorized(
+            "the referrer is no member", rule="R8.20", value=f"1.2.{referrer.id}", limit=ctx.now
+        )
+    _check_authority(state, op.owner)
+    _check_authority(state, op.active)
+    _check_votes(state, op.options)
+    if state.account_by_name.find(op.name) is not None:
+        raise NameTaken("account name is taken", value=op.name)
+    return referrer
+
+
+def apply_account_create(ctx: Context, op: AccountCreate, referrer: Account) -> ObjectId:
+    """Create the account with its statistics, and raise the fee when many register (R8.21)."""
+    state, parameters = ctx.state, ctx.state.parameters
+    account_id = AccountId(state.accounts.next_instance)
+    statistics_id = AccountStatisticsId(state.statistics.next_instance)
+    state.accounts.create(
+        Account(
+            id=account_id,
+            membership_expiration_date=NEVER_A_MEMBER,
+            registrar=op.registrar,
+            referrer=op.referrer,
+            lifetime_referrer=referrer.lifetime_referrer,
+            network_fee_percentage=parameters.network_percent_of_fee,
+            lifetime_referrer_fee_percentage=parameters.lifetime_referrer_percent_of_fee,
+            referrer_rewards_percentage=op.referrer_percent,
+            name=op.name,
+            owner=op.owner,
+            active=op.active,
+            options=op.options,
+            statistics=statistics_id,
+            whitelisting_accounts=(),
+            blacklisting_accounts=(),
+            whitelisted_accounts=(),
+            blacklisted_accounts=(),
+            cashback_vb=None,
+            creation_block_num=ctx.block_num,
+            creation_time=ctx.now,
+        )
+    )
+    state.statistics.create(new_statistics(statistics_id, account_id, op.name))
+    _count_registration(state)
+    return state.accounts.object_id(account_id)
+
+
+def new_statistics(
+    statistics_id: AccountStatisticsId, owner: AccountId, name: str
+) -> AccountStatistics:
+    """The statistics of an account that has done nothing yet."""
+    return AccountStatistics(
+        id=statistics_id,
+        owner=owner,
+        name=name,
+        total_core_in_orders=0,
+        core_in_balance=0,
+        voting_stake=0,
+        vote_tally_time=0,
+        lifetime_fees_paid=0,
+        pending_fees=0,
+        pending_vested_fees=0,
+    )
+
+
+def _count_registration(state: State) -> None:
+    parameters = state.parameters
+    dynamic = state.dynamic_properties.edit(state.dynamic)
+    dynamic.accounts_registered_this_interval += 1
+    per_scale = parameters.accounts_per_fee_scale
+    if per_scale and dynamic.accounts_registered_this_interval % per_scale == 0:
+        shift_basic_account_fee(state, parameters.account_fee_scale_bitshifts)
+
+
+def evaluate_account_update(ctx: Context, op: AccountUpdate) -> None:
+    """New authorities and votes name what exists, within the limits (R9.5, R8.12)."""
+    state = ctx.state
+    state.accounts.get(op.account)
+
+    _check_built(op.extensions.owner_special_authority, "owner_special_authority")
+    _check_built(op.extensions.active_special_authority, "active_special_authority")
+    if op.owner is not None:
+        _check_authority(state, op.owner)
+    if op.active is not None:
+        _check_authority(state, op.active)
+    if op.new_options is not None:
+        _check_votes(state, op.new_options)
+
+
+def apply_account_update(ctx: Context, op: AccountUpdate, checked: None) -> VoidResult:
+    """Replace what the operation gives."""
+    account = ctx.state.accounts.edit(ctx.state.accounts.get(op.account))
+    if op.owner is not None:
+        account.owner = op.owner
+    if op.active is not None:
+        account.active = op.active
+    if op.new_options is not None:
+        account.options = op.new_options
+    return VoidResult()
+
+
+def evaluate_account_whitelist(ctx: Context, op: AccountWhitelist) -> None:
+    """Both accounts exist; whoever lists is a lifetime member, unless all may (R2.20)."""
+    state = ctx.state
+    lister = state.accounts.get(op.authorizing_account)
+    state.accounts.get(op.account_to_list)
+
+    if not state.parameters.allow_non_member_whitelists:
+        check_lifetime_member(lister)
+
+
+def apply_account_whitelist(ctx: Context, op: AccountWhitelist, checked: None) -> VoidResult:
+    """Write the listing on both accounts."""
+    accounts = ctx.state.accounts
+    is_white = bool(op.new_listing & WHITE_LISTED)
+    is_black = bool(op.new_listing & BLACK_LISTED)
+
+    listed = accounts.edit(accounts.get(op.account_to_list))
+    listed.whitelisting_accounts = _with_member(
+        listed.whitelisting_accounts, op.authorizing_account, present=is_white
+    )
+    listed.blacklisting_accounts = _with_member(
+        listed.blacklisting_accounts, op.authorizing_account, present=is_black
+    )
+    lister = accounts.edit(accounts.get(op.authorizing_account))
+    lister.whitelisted_accounts = _with_member(
+        lister.whitelisted_accounts, op.account_to_list, present=is_white
+    )
+    lister.blacklisted_accounts = _with_member(
+        lister.blacklisted_accounts, op.account_to_list, present=is_black
+    )
+    return VoidResult()
+
+
+def evaluate_account_upgrade(ctx: Context, op: AccountUpgrade) -> None:
+    """Only lifetime membership is sold, and only once (R8.20)."""
+    account = ctx.state.accounts.get(op.account_to_upgrade)
+
+    if account.is_lifetime_member():
+        raise NotAuthorized(
+            "already a lifetime member", rule="R8.20", value=f"1.2.{op.account_to_upgrade}"
+        )
+    if not op.upgrade_to_lifetime_member:
+        raise FeatureDisabled("annual membership is no longer sold", rule="R8.20", value=False)
+
+
+def apply_account_upgrade(ctx: Context, op: AccountUpgrade, checked: None) -> VoidResult:
+    """Share out what was paid so far, this fee included, then make it its own referrer chain."""
+    account = ctx.state.accounts.get(op.account_to_upgrade)
+    share_out_fees(ctx, account)
+    ctx.state.accounts.edit(account)
+    account.membership_expiration_date = MAX_TIMESTAMP
+    account.registrar = account.referrer = account.lifetime_referrer = op.account_to_upgrade
+    account.lifetime_referrer_fee_percentage = HUNDRED_PERCENT - account.network_fee_percentage
+    return VoidResult()
+
+
+def evaluate_account_transfer(ctx: Context, op: AccountTransfer) -> None:
+    """Refused: no BitShares chain ever executed it."""
+    raise FeatureNotBuilt("account_transfer is not built", value="account_transfer")
+
+
+def apply_account_transfer(ctx: Context, op: AccountTransfer, checked: None) -> VoidResult:
+    """Never reached: the evaluation refuses."""
+    raise AssertionError("account_transfer is always refused")
+
+
+def _check_built(authority: SpecialAuthority | None, option: str) -> None:
+    if isinstance(authority, TopHoldersSpecialAuthority):
+        raise FeatureNotBuilt("special authorities are not built", value=option)
+
+
+def _check_authority(state: State, authority: Authority) -> None:
+    limit = state.parameters.maximum_authority_membership
+    if authority.size() > limit:
+        raise LimitExceeded(
+            "authority has too many entries", rule="R9.5", value=authority.size(), limit=limit
+        )
+    for account, _ in authority.account_auths:
+        state.accounts.get(account)
+
+
+def _check_votes(state: State, options: AccountOptions) -> None:
+    """The wanted numbers are within the chain's, and proxy and candidates exist (R8.11, R8.12)."""
+    parameters = state.parameters
+    for field, wanted, limit in (
+        ("num_witness", options.num_witness, parameters.maximum_witness_count),
+        ("num_committee", options.num_committee, parameters.maximum_committee_count),
+    ):
+        if wanted > limit:
+            raise LimitExceeded(f"{field} is too high", rule="R8.12", value=wanted, limit=limit)
+    state.accounts.get(options.voting_account)
+    if options.votes:
+        candidates = _candidates(state)
+        for vote in options.votes:
+            if vote not in candidates:
+                raise NoSuchObject("no such candidate", rule="R8.12", value=format_vote_id(vote))
+
+
+def _candidates(state: State) -> frozenset[VoteId]:
+    """Everything that can be voted for; only ever asked whether it holds a vote."""
+    return frozenset(
+        [
+            *(item.vote_id for item in state.committee_members.rows.values()),
+            *(item.vote_id for item in state.witnesses.rows.values()),
+            *(item.vote_for for item in state.workers.rows.values()),
+        ]
+    )
+
+
+def _with_member(
+    members: tuple[AccountId, ...], account: AccountId, *, present: bool
+) -> tuple[AccountId, ...]:
+    others = [member for member in members if member != account]
+    return tuple(sorted([*others, account])) if present else tuple(others)

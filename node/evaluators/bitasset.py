@@ -1,0 +1,369 @@
+"""BitAssets: options, feeds, settlement, collateral bids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from node.evaluators.asset_rules import (
+    bitasset_data_of,
+    check_bitasset_options,
+    check_issuer,
+    check_new_backing,
+)
+from node.evaluators.lists import check_authorized
+from node.evaluators.permissions import check_ratio_permissions
+from node.market.black_swan import cancel_bid, settle_globally_at
+from node.market.feeds import NULL_FEED, update_median
+from node.market.settlement import settle_from_fund
+from node.state.balances import debit
+from node.state.context import Context
+from node.state.database import State
+from node.state.errors import (
+    FeatureDisabled,
+    GloballySettled,
+    InsufficientBalance,
+    InsufficientCollateral,
+    InsufficientFeeds,
+    LimitExceeded,
+    NoSuchObject,
+    NotAuthorized,
+    NotGloballySettled,
+    PermissionDenied,
+    TooSmall,
+    WrongAssetType,
+    WrongCollateralAsset,
+)
+from node.state.objects.assets import Asset, BitassetData, Feeds, FeedValues
+from node.state.objects.market import CollateralBid, ForceSettlement
+from protocol.asset import NULL_PRICE, AssetAmount, multiply_floor
+from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, WITNESS_ACCOUNT
+from protocol.ids import AccountId, CollateralBidId, ForceSettlementId
+from protocol.operations.asset_options import (
+    COMMITTEE_FED_ASSET,
+    DISABLE_COLLATERAL_BIDDING,
+    DISABLE_FORCE_SETTLE,
+    GLOBAL_SETTLE,
+    WITNESS_FED_ASSET,
+)
+from protocol.operations.bitasset import (
+    AssetGlobalSettle,
+    AssetPublishFeed,
+    AssetSettle,
+    AssetUpdateBitasset,
+    AssetUpdateFeedProducers,
+    BidCollateral,
+)
+from protocol.operations.results import ExtendableOperationResult, VoidResult
+
+NEVER_PUBLISHED = 0
+"""Publication time of a named producer's empty entry; never live (R1.15)."""
+
+
+def evaluate_asset_update_bitasset(ctx: Context, op: AssetUpdateBitasset) -> BitassetData:
+    """The data, once ratios and backing asset change only as allowed (R1.18, BSIP48)."""
+    state, options = ctx.state, op.new_options
+    asset = state.assets.get(op.asset_to_update)
+    data = bitasset_data_of(state, asset)
+
+    check_issuer(asset, op.issuer)
+    check_bitasset_options(state, options)
+    if data.is_prediction_market and options.extensions.black_swan_response_method is not None:
+        raise WrongAssetType("a prediction market has no black swan response", rule="R6.9")
+    check_ratio_permissions(asset, data.options, options)
+    if options.short_backing_asset != data.options.short_backing_asset:
+        check_new_backing(state, asset, data, options.short_backing_asset)
+    return data
+
+
+def apply_asset_update_bitasset(
+    ctx: Context, op: AssetUpdateBitasset, data: BitassetData
+) -> VoidResult:
+    """Replace the options; the median follows, its consequences wait (R1.18, R1.22)."""
+    state = ctx.state
+    asset = state.assets.get(op.asset_to_update)
+    is_backing_changed = op.new_options.short_backing_asset != data.options.short_backing_asset
+    state.bitassets.edit(data).options = op.new_options
+    if is_backing_changed:
+        data.feeds = _dropped_feeds(asset, data.feeds)
+    update_median(ctx, asset, data)
+    ctx.mark_dirty(asset.id)
+    return VoidResult()
+
+
+def _dropped_feeds(asset: Asset, feeds: Feeds) -> Feeds:
+    """Feeds once the backing asset has changed: only named producers keep their place (R1.18)."""
+    if asset.has_flag(WITNESS_FED_ASSET | COMMITTEE_FED_ASSET):
+        return ()
+    return tuple(
+        (publisher, (NEVER_PUBLISHED, replace(values, settlement_price=NULL_PRICE)))
+        for publisher, (_, values) in feeds
+    )
+
+
+def evaluate_asset_update_feed_producers(ctx: Context, op: AssetUpdateFeedProducers) -> Asset:
+    """The asset, once the producers exist, are not too many, and named at all (R1.14)."""
+    state = ctx.state
+    limit = state.parameters.maximum_asset_feed_publishers
+    asset = state.assets.get(op.asset_to_update)
+    bitasset_data_of(state, asset)
+
+    if len(op.new_feed_producers) > limit:
+        raise LimitExceeded(
+            "too many feed producers", rule="R1.14", value=len(op.new_feed_producers), limit=limit
+        )
+    if asset.has_flag(WITNESS_FED_ASSET | COMMITTEE_FED_ASSET):
+        raise WrongAssetType(
+            f"{asset.symbol} is fed by witnesses or the committee",
+            rule="R1.14",
+            value=asset.symbol,
+        )
+    check_issuer(asset, op.issuer)
+    for producer in op.new_feed_producers:
+        state.accounts.get(producer)
+    return asset
+
+
+def apply_asset_update_feed_producers(
+    ctx: Context, op: AssetUpdateFeedProducers, asset: Asset
+) -> VoidResult:
+    """Drop the feeds of those who left, give newcomers an empty place (R1.14)."""
+    data = ctx.state.bitassets.edit(bitasset_data_of(ctx.state, asset))
+    present = dict(data.feeds)
+    empty = (NEVER_PUBLISHED, NULL_FEED)
+    data.feeds = tuple(
+        (producer, present.get(producer, empty)) for producer in op.new_feed_producers
+    )
+    update_median(ctx, asset, data)
+    return VoidResult()
+
+
+def evaluate_asset_publish_feed(ctx: Context, op: AssetPublishFeed) -> BitassetData:
+    """The data, once the feed is about the right pair and by somebody who may (R1.12, R1.13)."""
+    state, feed = ctx.state, op.feed
+    asset = state.assets.get(op.asset_id)
+    data = bitasset_data_of(state, asset)
+
+    if data.is_prediction_market and data.is_globally_settled():
+        raise GloballySettled(
+            f"{asset.symbol} is globally settled", rule="R1.12", value=asset.symbol
+        )
+    for field, price, expected in (
+        ("settlement_price", feed.settlement_price, data.options.short_backing_asset),
+        ("core_exchange_rate", feed.core_exchange_rate, CORE_ASSET),
+    ):
+        if price.quote.asset_id != expected:
+            raise WrongCollateralAsset(
+                f"quote of {field} is another asset",
+                rule="R1.12",
+                value=f"1.3.{price.quote.asset_id}",
+                limit=f"1.3.{expected}",
+            )
+    if not _may_publish(state, asset, data, op.publisher):
+        raise NotAuthorized(
+            f"the account may not publish feeds of {asset.symbol}",
+            rule="R1.13",
+            value=f"1.2.{op.publisher}",
+        )
+    return data
+
+
+def _may_publish(state: State, asset: Asset, data: BitassetData, publisher: AccountId) -> bool:
+    if asset.has_flag(WITNESS_FED_ASSET):
+        members = state.accounts.get(WITNESS_ACCOUNT).active.account_auths
+    elif asset.has_flag(COMMITTEE_FED_ASSET):
+        members = state.accounts.get(COMMITTEE_ACCOUNT).active.account_auths
+    else:
+        return any(producer == publisher for producer, _ in data.feeds)
+    return any(member == publisher for member, _ in members)
+
+
+def apply_asset_publish_feed(ctx: Context, op: AssetPublishFeed, data: BitassetData) -> VoidResult:
+    """Store the feed under the parent block's time, and the new median (R1.15, R1.22)."""
+    feed = op.feed
+    initial_ratio = op.extensions.initial_collateral_ratio
+    values = FeedValues(
+        settlement_price=feed.settlement_price,
+        maintenance_collateral_ratio=feed.maintenance_collateral_ratio,
+        maximum_short_squeeze_ratio=feed.maximum_short_squeeze_ratio,
+        core_exchange_rate=feed.core_exchange_rate,
+        initial_collateral_ratio=feed.maintenance_collateral_ratio
+        if initial_ratio is None
+        else initial_ratio,
+    )
+    others = [entry for entry in data.feeds if entry[0] != op.publisher]
+    others.append((op.publisher, (ctx.now, values)))
+    ctx.state.bitassets.edit(data).feeds = tuple(sorted(others, key=lambda entry: entry[0]))
+    update_median(ctx, ctx.state.assets.get(op.asset_id), data)
+    return VoidResult()
+
+
+def evaluate_asset_settle(ctx: Context, op: AssetSettle) -> BitassetData:
+    """The data, once the asset can be settled and the account holds the amount (R5.1)."""
+    state = ctx.state
+    asset = state.assets.get(op.amount.asset_id)
+    data = bitasset_data_of(state, asset)
+    account = state.accounts.get(op.account)
+    backing = state.assets.get(data.options.short_backing_asset)
+
+    if not data.is_globally_settled():
+        if asset.has_flag(DISABLE_FORCE_SETTLE):
+            raise FeatureDisabled(
+                f"force settlement of {asset.symbol} is disabled", rule="R5.1", value=asset.symbol
+            )
+        if data.is_prediction_market:
+            raise NotGloballySettled(
+                "a prediction market is settled by its issuer first",
+                rule="R5.1",
+                value=asset.symbol,
+            )
+        if not data.has_feed():
+            raise InsufficientFeeds("no price feed", rule="R5.1", value=asset.symbol)
+    balance = state.balance_of(op.account, asset.id)
+    if balance < op.amount.amount:
+        raise InsufficientBalance(
+            f"account {account.name} holds too little {asset.symbol}",
+            rule="R5.1",
+            value=balance,
+            limit=op.amount.amount,
+        )
+    check_authorized(account, asset)
+    check_authorized(account, backing)
+    return data
+
+
+def apply_asset_settle(
+    ctx: Context, op: AssetSettle, data: BitassetData
+) -> ExtendableOperationResult:
+    """Redeem from the fund at once (R5.3), or make a request that falls due later (R5.2)."""
+    state = ctx.state
+    if data.is_globally_settled():
+        payout = settle_from_fund(ctx, data, op.account, op.amount.amount)
+        return ExtendableOperationResult(
+            paid=(payout.paid,), received=(payout.received,), fees=(payout.fee,)
+        )
+    debit(state, op.account, op.amount)
+    request_id = ForceSettlementId(state.force_settlements.next_instance)
+    state.force_settlements.create(
+        ForceSettlement(
+            id=request_id,
+            owner=op.account,
+            balance=op.amount,
+            settlement_date=ctx.now + data.options.force_settlement_delay_sec,
+        )
+    )
+    ctx.mark_dirty(op.amount.asset_id)
+    return ExtendableOperationResult(new_objects=(state.force_settlements.object_id(request_id),))
+
+
+def evaluate_asset_global_settle(ctx: Context, op: AssetGlobalSettle) -> BitassetData:
+    """The data, once the issuer may, and every position can pay the price (R6.3, R7.2)."""
+    state, price = ctx.state, op.settle_price
+    asset = state.assets.get(op.asset_to_settle)
+    data = bitasset_data_of(state, asset)
+
+    if not asset.options.issuer_permissions & GLOBAL_SETTLE:
+        raise PermissionDenied(
+            f"{asset.symbol} may not be globally settled", rule="R6.3", value=asset.symbol
+        )
+    check_issuer(asset, op.issuer)
+    if state.figures_of(asset.id).current_supply == 0:
+        raise TooSmall("there is no supply to settle", rule="R6.3", value=0, limit=1)
+    if data.is_globally_settled():
+        raise GloballySettled(
+            f"{asset.symbol} is globally settled", rule="R6.3", value=asset.symbol
+        )
+    if price.quote.asset_id != data.options.short_backing_asset:
+        raise WrongCollateralAsset(
+            "quote of settle_price is not the backing asset",
+            rule="R6.3",
+            value=f"1.3.{price.quote.asset_id}",
+            limit=f"1.3.{data.options.short_backing_asset}",
+        )
+    least_quote = 0 if data.is_prediction_market else 1
+    if price.base.amount <= 0 or price.quote.amount < least_quote:
+        raise InsufficientCollateral(
+            "only a prediction market settles at nothing",
+            rule="R7.2",
+            value=price,
+            limit=least_quote,
+        )
+    worst = state.positions.first(asset.id)
+    if worst is not None:
+        owed = multiply_floor(AssetAmount(worst.debt, asset.id), price).amount
+        if owed > worst.collateral:
+            raise InsufficientCollateral(
+                "the least collateralised position cannot pay the price",
+                rule="R6.3",
+                value=worst.collateral,
+                limit=owed,
+            )
+    return data
+
+
+def apply_asset_global_settle(
+    ctx: Context, op: AssetGlobalSettle, data: BitassetData
+) -> VoidResult:
+    """Close every position into the fund, in the operation itself (R6.3)."""
+    settle_globally_at(ctx, data, op.settle_price)
+    return VoidResult()
+
+
+def evaluate_bid_collateral(ctx: Context, op: BidCollateral) -> CollateralBid | None:
+    """The bidder's present bid, once the asset takes bids and the collateral is there (R6.5)."""
+    state = ctx.state
+    asset = state.assets.get(op.debt_covered.asset_id)
+    data = bitasset_data_of(state, asset)
+    bidder = state.accounts.get(op.bidder)
+    backing = state.assets.get(data.options.short_backing_asset)
+    bid = state.bid_by_bidder.find((op.bidder, asset.id))
+
+    if asset.has_flag(DISABLE_COLLATERAL_BIDDING):
+        raise FeatureDisabled(
+            f"collateral bidding for {asset.symbol} is disabled", rule="R6.5", value=asset.symbol
+        )
+    if not data.is_globally_settled():
+        raise NotGloballySettled(
+            f"{asset.symbol} is not globally settled", rule="R6.5", value=asset.symbol
+        )
+    if op.additional_collateral.asset_id != backing.id:
+        raise WrongCollateralAsset(
+            "collateral is not in the backing asset",
+            rule="R6.5",
+            value=f"1.3.{op.additional_collateral.asset_id}",
+            limit=f"1.3.{backing.id}",
+        )
+    if data.is_prediction_market:
+        raise WrongAssetType("nobody bids for a prediction market", rule="R6.5", value=asset.symbol)
+    if bid is None and op.debt_covered.amount == 0:
+        raise NoSuchObject("there is no bid to cancel", rule="R6.5", value=f"1.2.{op.bidder}")
+    if op.debt_covered.amount:
+        held = 0 if bid is None else bid.additional_collateral.amount
+        balance = state.balance_of(op.bidder, backing.id) + held
+        if balance < op.additional_collateral.amount:
+            raise InsufficientBalance(
+                f"account {bidder.name} holds too little {backing.symbol}",
+                rule="R6.5",
+                value=balance,
+                limit=op.additional_collateral.amount,
+            )
+    check_authorized(bidder, asset)
+    check_authorized(bidder, backing)
+    return bid
+
+
+def apply_bid_collateral(ctx: Context, op: BidCollateral, bid: CollateralBid | None) -> VoidResult:
+    """Return the old bid's collateral, then take the new one's; debt 0 only cancels (R6.5)."""
+    state = ctx.state
+    if bid is not None:
+        cancel_bid(ctx, bid, virtual=False)
+    if op.debt_covered.amount:
+        debit(state, op.bidder, op.additional_collateral)
+        state.collateral_bids.create(
+            CollateralBid(
+                id=CollateralBidId(state.collateral_bids.next_instance),
+                bidder=op.bidder,
+                additional_collateral=op.additional_collateral,
+                debt_covered=op.debt_covered,
+            )
+        )
+    return VoidResult()

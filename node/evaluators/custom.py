@@ -1,0 +1,61 @@
+"""Operations that change nothing: data for others to read, and assertions."""
+
+from __future__ import annotations
+
+from node.state.context import Context
+from node.state.database import State
+from node.state.errors import AssertionFailed, LimitExceeded
+from protocol.constants import TAPOS_WINDOW
+from protocol.operations.custom import (
+    AccountNamePredicate,
+    Assert,
+    AssetSymbolPredicate,
+    BlockIdPredicate,
+    Custom,
+    Predicate,
+)
+from protocol.operations.results import VoidResult
+
+PREDICATE_TAGS: dict[type, int] = {
+    AccountNamePredicate: 0,
+    AssetSymbolPredicate: 1,
+    BlockIdPredicate: 2,
+}
+"""The number of each predicate on the wire, which `max_predicate_opcode` limits."""
+
+
+def evaluate_custom(ctx: Context, op: Custom) -> None:
+    """Anything goes: the fee and the authorities are all the chain asks for."""
+
+
+def apply_custom(ctx: Context, op: Custom, checked: None) -> VoidResult:
+    """Nothing to do: the data stands in the block."""
+    return VoidResult()
+
+
+def evaluate_assert(ctx: Context, op: Assert) -> None:
+    """Every predicate is allowed and true."""
+    limit = ctx.state.parameters.max_predicate_opcode
+    for position, predicate in enumerate(op.predicates):
+        tag = PREDICATE_TAGS[type(predicate)]
+        if tag >= limit:
+            raise LimitExceeded(
+                "predicate is not allowed", rule="max_predicate_opcode", value=tag, limit=limit
+            )
+        if not _is_true(ctx.state, predicate):
+            raise AssertionFailed(f"predicate {position} is false", value=predicate)
+
+
+def _is_true(state: State, predicate: Predicate) -> bool:
+    if isinstance(predicate, AccountNamePredicate):
+        return state.accounts.get(predicate.account_id).name == predicate.name
+    if isinstance(predicate, AssetSymbolPredicate):
+        return state.assets.get(predicate.asset_id).symbol == predicate.symbol
+    block_num = int.from_bytes(predicate.id[:4], "big")
+    summary = state.block_summaries.find(block_num % TAPOS_WINDOW)
+    return summary is not None and summary.block_id == predicate.id
+
+
+def apply_assert(ctx: Context, op: Assert, checked: None) -> VoidResult:
+    """Nothing to do."""
+    return VoidResult()
