@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,28 +47,13 @@ Transactions = list[tuple[TransactionEnvelope, OperationResults]]
 
 
 def transactions(count: int) -> Transactions:
-    return [
-        (
-            TransactionEnvelope.from_transaction(
-                sign(
-                    Transaction(
-                        number,
-                        2,
-                        3,
-                        (
-                            Transfer(
-                                FEE, AccountId(number), AccountId(200), AssetAmount(5, AssetId(0))
-                            ),
-                        ),
-                    ),
-                    [SECRET],
-                    CHAIN,
-                )
-            ),
-            (VoidResult(),) if number % 2 else (ObjectId(1, 7, number),),
-        )
-        for number in range(count)
-    ]
+    found: Transactions = []
+    for number in range(count):
+        transfer = Transfer(FEE, AccountId(number), AccountId(200), AssetAmount(5, AssetId(0)))
+        signed = sign(Transaction(number, 2, 3, (transfer,)), [SECRET], CHAIN)
+        result = VoidResult() if number % 2 else ObjectId(1, 7, number)
+        found.append((TransactionEnvelope.from_transaction(signed), (result,)))
+    return found
 
 
 def produced(count: int) -> BlockEnvelope:
@@ -82,19 +69,14 @@ def test_a_block_is_read_once_and_without_loss() -> None:
     assert pack(block) == envelope.packed
     assert unpack(SignedBlock, envelope.packed) == block
     assert BlockEnvelope.from_block(block).id == envelope.id
-    assert envelope.header == SignedBlockHeader(*(getattr(block, f) for f in HEADER_FIELDS))
+    names = [field.name for field in fields(SignedBlockHeader)]
+    assert envelope.header == SignedBlockHeader(*(getattr(block, name) for name in names))
     assert envelope.merkle_root() == block.transaction_merkle_root
     leaves = [sha256(pack(transaction)) for transaction in block.transactions]
     assert merkle_root(leaves) == envelope.merkle_root()
     assert [item.id for item, _ in envelope.transactions] == [
         item.id for item, _ in transactions(5)
     ]
-
-
-HEADER_FIELDS = (
-    "previous", "timestamp", "witness", "transaction_merkle_root", "extensions",
-    "witness_signature",
-)  # fmt: skip
 
 
 def test_the_id_carries_the_number_and_commits_to_the_signature() -> None:
