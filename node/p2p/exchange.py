@@ -62,6 +62,10 @@ class Exchange:
         self._database = database
         self._rng = rng
         self._effects = effects
+        self._peers = peers
+        self._limits = limits
+        self._addresses_asked_ms: dict[PeerKey, int] = {}
+        """When each peer that we dialled was asked for addresses."""
         self._awaits_addresses: dict[PeerKey, bool] = {}
         """Peers asked for addresses; False once they have answered."""
         self.tracker = RequestTracker(limits)
@@ -78,12 +82,12 @@ class Exchange:
         self.gossip.note_known(peer.key, [Item(ItemKind.BLOCK, peer.hello.head_id)])
         self.sync.add_peer(peer, peer.hello.head_num, now_ms)
         if peer.outbound:
-            self._awaits_addresses[peer.key] = True
-            peer.send(GetAddresses(), now_ms)
+            self._ask_addresses(peer, now_ms)
 
     def remove_peer(self, peer: PeerKey, now_ms: int) -> None:
         """A peer is gone; others are asked for what it owed."""
         self._awaits_addresses.pop(peer, None)
+        self._addresses_asked_ms.pop(peer, None)
         self.tracker.remove_peer(peer)
         self.server.remove_peer(peer)
         self.gossip.remove_peer(peer, now_ms)
@@ -108,7 +112,8 @@ class Exchange:
                 self.sync.on_block_ids(peer.key, message, now_ms)
                 self.deliver_ready(now_ms)
             case GetAddresses():
-                peer.send(Addresses(self._database.sample(self._rng)), now_ms)
+                known = self._database.sample(self._rng, peer.listen_address)
+                peer.send(Addresses(known), now_ms)
             case Addresses():
                 self._on_addresses(peer, message)
             case Ping():
@@ -118,10 +123,21 @@ class Exchange:
             case _:
                 raise AssertionError(f"{type(message).__name__} in an active connection")
 
+    def ask_addresses(self, now_ms: int) -> None:
+        """Ask the peers that we dialled again, after a while (T-P9)."""
+        for key, asked_ms in list(self._addresses_asked_ms.items()):
+            if now_ms - asked_ms >= self._limits.ask_addresses_ms:
+                self._ask_addresses(self._peers[key], now_ms)
+
     def deliver_ready(self, now_ms: int) -> None:
         """Hand over the synced blocks whose turn has come."""
         for ready in self.sync.take_ready(now_ms):
             self._effects.append(BlockReceived(ready.peer, ready.block_id, ready.data))
+
+    def _ask_addresses(self, peer: Peer, now_ms: int) -> None:
+        self._addresses_asked_ms[peer.key] = now_ms
+        self._awaits_addresses[peer.key] = True
+        peer.send(GetAddresses(), now_ms)
 
     def _on_inventory(self, peer: Peer, message: Inventory, now_ms: int) -> None:
         items = [Item(ItemKind(message.kind), item_id) for item_id in message.ids]

@@ -52,6 +52,8 @@ class PeerLimits:
     """Connections that this node tries to open; one per /16 or /32 (T-P9)."""
     max_dialling: int = 8
     """Outbound attempts at a time."""
+    ask_addresses_ms: int = 60_000
+    """Wait before a peer that we dialled is asked for addresses again."""
 
     max_known_ids: int = 10_000
     """Ids remembered per peer as known to it (T-P7)."""

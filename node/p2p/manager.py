@@ -165,6 +165,7 @@ class PeerManager:
         for peer in self._peers.values():
             if peer.is_active:
                 exchange.server.serve(peer, now_ms)
+        exchange.ask_addresses(now_ms)
         exchange.gossip.retry(now_ms)
         exchange.gossip.flush(now_ms)
         exchange.sync.tick(now_ms)
@@ -355,6 +356,7 @@ class PeerManager:
             if not peer.outbound and is_ip_address(address.host):
                 source = network_group(address.host, v4_bits=16, v6_bits=32)
                 self.database.add(address, source, self._rng)
+                self.database.mark_seen(address, now_ms)
             elif peer.outbound:
                 self.database.mark_connected(address, now_ms)
         self._effects.append(PeerReady(peer.key, hello, address))

@@ -91,6 +91,12 @@ class PeerDatabase:
             record.is_tried = True
             record.last_seen_s = now_ms // 1000
 
+    def mark_seen(self, address: PeerAddress, now_ms: int) -> None:
+        """A node that says that it listens there has connected to us from that host."""
+        record = self._records.get(address)
+        if record is not None:
+            record.last_seen_s = now_ms // 1000
+
     def clear_failures(self, address: PeerAddress, now_ms: int) -> None:
         """A connection to the address has lived long enough to trust it again."""
         record = self._records.get(address)
@@ -129,12 +135,12 @@ class PeerDatabase:
                 chosen.append(record.address)
         return chosen
 
-    def sample(self, rng: Random) -> tuple[KnownAddress, ...]:
-        """Up to 200 addresses that have answered before, for a peer that asks (T-P9)."""
+    def sample(self, rng: Random, asker: PeerAddress | None) -> tuple[KnownAddress, ...]:
+        """Up to 200 addresses that answered or connected before, without the asker's own (T-P9)."""
         shown = [
             KnownAddress(item.address.host, item.address.port, item.last_seen_s)
             for item in self._records.values()
-            if item.is_tried and is_ip_address(item.address.host)
+            if item.last_seen_s > 0 and item.address != asker and is_ip_address(item.address.host)
         ]
         return tuple(rng.sample(shown, min(len(shown), MAX_ADDRESSES)))
 
