@@ -20,7 +20,7 @@ from protocol.fees import (
     required_fee,
     with_parameters,
 )
-from protocol.ids import AccountId, AssetId
+from protocol.ids import AccountId, AssetId, LimitOrderId
 from protocol.json_form import from_json, to_json
 from protocol.operations import OPERATIONS
 from protocol.operations.account import (
@@ -136,7 +136,7 @@ def test_later_operations_cost_in_an_old_schedule_what_they_split_off() -> None:
     assert required_fee(BidCollateral(FEE, A, FEE, FEE), changed) == 7
     assert core(changed, AssetUpdateIssuer(FEE, A, AssetId(4), B)) == 500
     assert core(FeeSchedule(()), AssetUpdateIssuer(FEE, A, AssetId(4), B)) == 20
-    assert required_fee(LimitOrderUpdate(FEE, A, 1), FeeSchedule(())) == 37_500  # type: ignore[arg-type]
+    assert required_fee(LimitOrderUpdate(FEE, A, LimitOrderId(1)), FeeSchedule(())) == 37_500
 
 
 def test_the_default_schedule_covers_every_operation() -> None:
