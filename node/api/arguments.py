@@ -1,0 +1,239 @@
+"""The types that a method's parameters may have, and how each is read from JSON.
+
+A method is a plain function: its first parameter is the `Call`, the others are its arguments, and
+their annotations say how they are read. So the signature is the whole declaration, from which a
+description of the API can be derived.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import cache
+from types import FunctionType, SimpleNamespace
+from typing import Annotated, cast, get_type_hints
+
+from node.api.backend import ApiBackend
+from node.api.errors import InvalidParams
+from node.api.rpc import kind_of
+from node.api.views import TaggedOperation
+from node.state.errors import NoSuchObject
+from node.state.objects.accounts import Account
+from node.state.objects.assets import Asset
+from protocol.errors import DecodeError, PegboardError
+from protocol.ids import ObjectId, parse_object_id
+from protocol.json_form import JsonValue, from_json_as, parse_time, read_integer
+from protocol.operations.base import Operation
+from protocol.schema import BlockId, PublicKey
+from protocol.transaction import SignedTransaction
+
+LIST_MAX = 1_000
+"""Most items of a list argument that has no limit of its own."""
+
+Reader = Callable[[ApiBackend, JsonValue], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """How an argument is read; `kind` names it in descriptions."""
+
+    kind: str
+    read: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a method."""
+
+    name: str
+    argument: Argument
+    required: bool
+    default: object
+
+
+@cache
+def parameters_of(method: Callable[..., object]) -> tuple[Parameter, ...]:
+    """The parameters of a method after the call itself, as its signature declares them."""
+    function = cast(FunctionType, method)
+    annotations = {name: at for name, at in function.__annotations__.items() if name != "return"}
+    hints = get_type_hints(
+        SimpleNamespace(__annotations__=annotations), function.__globals__, include_extras=True
+    )
+    found = []
+    for parameter in list(inspect.signature(method).parameters.values())[1:]:
+        metadata = getattr(hints[parameter.name], "__metadata__", ())
+        arguments = [item for item in metadata if isinstance(item, Argument)]
+        assert len(arguments) == 1, (method, parameter)
+        required = parameter.default is inspect.Parameter.empty
+        default = None if required else parameter.default
+        found.append(Parameter(parameter.name, arguments[0], required, default))
+    return tuple(found)
+
+
+def read_arguments(
+    backend: ApiBackend, method: Callable[..., object], data: list[JsonValue]
+) -> list[object]:
+    """Read the arguments of a method, in order; raises `InvalidParams` that names the parameter.
+
+    An account or asset that does not exist is a refusal of its own, `NoSuchObject`.
+    """
+    parameters = parameters_of(method)
+    if len(data) > len(parameters):
+        raise InvalidParams("too many arguments", value=len(data), limit=len(parameters))
+    values: list[object] = []
+    for index, parameter in enumerate(parameters):
+        given = data[index] if index < len(data) else None
+        if given is None and not parameter.required:
+            values.append(parameter.default)
+            continue
+        if index >= len(data):
+            raise InvalidParams(
+                f"argument {index + 1}, {parameter.name}, is missing",
+                value=len(data),
+                limit=sum(one.required for one in parameters),
+            )
+        try:
+            values.append(parameter.argument.read(backend, given))
+        except (NoSuchObject, InvalidParams):
+            raise
+        except PegboardError as error:
+            raise InvalidParams(
+                f"argument {index + 1}, {parameter.name}: {error.what}",
+                rule=error.rule,
+                value=error.value,
+                limit=error.limit,
+            ) from error
+    return values
+
+
+def find_account(backend: ApiBackend, text: str) -> Account | None:
+    """The account of a name or an id, or None."""
+    if text.startswith("1.2."):
+        found = parse_object_id(text)
+        return backend.state.accounts.find(found.instance)
+    return backend.state.account_by_name.find(text)
+
+
+def find_asset(backend: ApiBackend, text: str) -> Asset | None:
+    """The asset of a symbol or an id, or None."""
+    if text.startswith("1.3."):
+        return backend.state.assets.find(parse_object_id(text).instance)
+    return backend.state.asset_by_symbol.find(text)
+
+
+def _text(backend: ApiBackend, data: JsonValue) -> str:
+    if not isinstance(data, str):
+        raise DecodeError("not a string", value=kind_of(data))
+    return data
+
+
+def need_asset(backend: ApiBackend, text: str) -> Asset:
+    """The asset of a symbol or an id; raises `NoSuchObject`."""
+    asset = find_asset(backend, text)
+    if asset is None:
+        raise NoSuchObject("no such asset", value=text)
+    return asset
+
+
+def _account(backend: ApiBackend, data: JsonValue) -> Account:
+    account = find_account(backend, _text(backend, data))
+    if account is None:
+        raise NoSuchObject("no such account", value=data)
+    return account
+
+
+def _asset(backend: ApiBackend, data: JsonValue) -> Asset:
+    return need_asset(backend, _text(backend, data))
+
+
+def _boolean(backend: ApiBackend, data: JsonValue) -> bool:
+    if not isinstance(data, bool):
+        raise DecodeError("not true or false", value=kind_of(data))
+    return data
+
+
+def _callback(backend: ApiBackend, data: JsonValue) -> int:
+    return read_integer(data, 0, (1 << 63) - 1)
+
+
+def _block_num(backend: ApiBackend, data: JsonValue) -> int:
+    return read_integer(data, 0, (1 << 32) - 1)
+
+
+def _time(backend: ApiBackend, data: JsonValue) -> int:
+    return parse_time(_text(backend, data))
+
+
+def _object_id(backend: ApiBackend, data: JsonValue) -> ObjectId:
+    return parse_object_id(_text(backend, data))
+
+
+def _wire(annotation: Hashable) -> Reader:
+    return lambda backend, data: from_json_as(annotation, data, backend.address_prefix)
+
+
+def _id_of(space: int, type_: int) -> Reader:
+    def read(backend: ApiBackend, data: JsonValue) -> int:
+        found = parse_object_id(_text(backend, data))
+        if (found.space, found.type) != (space, type_):
+            raise DecodeError("id of another type", value=data, limit=f"{space}.{type_}.n")
+        return found.instance
+
+    return read
+
+
+def integer(low: int, high: int) -> Argument:
+    """An integer within bounds, as a number or a decimal string."""
+    return Argument("integer", lambda backend, data: read_integer(data, low, high))
+
+
+def at_most(maximum: int) -> Argument:
+    """How many answers are wanted, at most (T-A2)."""
+
+    def read(backend: ApiBackend, data: JsonValue) -> int:
+        wanted = read_integer(data, 0, (1 << 32) - 1)
+        if wanted > maximum:
+            raise InvalidParams(
+                "more answers than one call gives", rule="T-A2", value=wanted, limit=maximum
+            )
+        return wanted
+
+    return Argument("limit", read)
+
+
+def list_of(inner: Argument, maximum: int = LIST_MAX) -> Argument:
+    """A list of arguments of one kind, of bounded length (T-A2)."""
+
+    def read(backend: ApiBackend, data: JsonValue) -> list[object]:
+        if not isinstance(data, list):
+            raise DecodeError("not a list", value=kind_of(data))
+        if len(data) > maximum:
+            raise InvalidParams("list too long", rule="T-A2", value=len(data), limit=maximum)
+        return [inner.read(backend, item) for item in data]
+
+    return Argument(f"list of {inner.kind}", read)
+
+
+TEXT = Argument("text", _text)
+ACCOUNT = Argument("account name or id", _account)
+ASSET = Argument("asset symbol or id", _asset)
+OBJECT_ID = Argument("object id", _object_id)
+KEY = Argument("public key", _wire(PublicKey))
+
+Text = Annotated[str, TEXT]
+Boolean = Annotated[bool, Argument("boolean", _boolean)]
+AccountArg = Annotated[Account, ACCOUNT]
+AssetArg = Annotated[Asset, ASSET]
+Callback = Annotated[int, Argument("callback", _callback)]
+BlockNum = Annotated[int, Argument("block number", _block_num)]
+BlockIdArg = Annotated[BlockId, Argument("block id", _wire(BlockId))]
+Time = Annotated[int, Argument("time", _time)]
+Texts = Annotated[list[str], list_of(TEXT)]
+ObjectIds = Annotated[list[ObjectId], list_of(OBJECT_ID)]
+AssetArgs = Annotated[list[Asset], list_of(ASSET, 200)]
+Keys = Annotated[list[PublicKey], list_of(KEY, 100)]
+Transaction = Annotated[SignedTransaction, Argument("signed transaction", _wire(SignedTransaction))]
+Operations = Annotated[list[Operation], list_of(Argument("operation", _wire(TaggedOperation)), 200)]
+HistoryId = Annotated[int, Argument("operation history id", _id_of(1, 11))]
+OrderId = Annotated[int, Argument("limit order id", _id_of(1, 7))]

@@ -1,0 +1,91 @@
+"""What a method is given besides its arguments, and what it may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from node.api.backend import ApiBackend
+from node.api.directory import Directory
+from node.api.subscriptions import Subscriptions
+from node.state.database import State
+from protocol.errors import PegboardError
+from protocol.json_form import JsonValue
+from protocol.schema import TransactionId
+
+Outcome: TypeAlias = "JsonValue | PegboardError"
+"""How a call ended."""
+
+
+class Later:
+    """The answer of a call that waits for a block."""
+
+    __slots__ = ("_listener", "outcomes")
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self._listener: Callable[[Outcome], None] | None = None
+
+    def settle(self, outcome: Outcome) -> None:
+        """Give the result or the refusal; the first one counts."""
+        if not self.outcomes:
+            self.outcomes.append(outcome)
+            if self._listener is not None:
+                self._listener(outcome)
+
+    def listen(self, listener: Callable[[Outcome], None]) -> None:
+        """Have the outcome told, at once if it is there already."""
+        self._listener = listener
+        if self.outcomes:
+            listener(self.outcomes[0])
+
+
+Answer: TypeAlias = "JsonValue | Later"
+"""A method's result, now or once a block confirms it."""
+
+
+class Connection(Protocol):
+    """The session that a call came in on, as methods see it."""
+
+    @property
+    def subscriptions(self) -> Subscriptions: ...
+
+    def open_api(self, name: str) -> int:
+        """The number under which this connection calls an API from now on."""
+
+    def push(self, callback: int, argument: JsonValue) -> None:
+        """Send a notice."""
+
+
+class Services(Protocol):
+    """What all sessions share, as methods see it."""
+
+    @property
+    def directory(self) -> Directory: ...
+
+    def wait_for(
+        self,
+        session: Connection,
+        transaction: TransactionId,
+        expiration: int,
+        done: Callable[[Outcome], None],
+    ) -> None:
+        """Tell the confirmation once the transaction is in a block, or that it expired."""
+
+    def stop_waiting(self, session: Connection, transaction: TransactionId) -> None:
+        """Forget a wait: the transaction was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Passed first to every method."""
+
+    backend: ApiBackend
+    session: Connection
+    services: Services
+
+    @property
+    def state(self) -> State:
+        """The state with pending transactions applied."""
+        return self.backend.state

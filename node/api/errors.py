@@ -1,0 +1,61 @@
+"""Refusals of the API itself, with the codes that clients are told."""
+
+from __future__ import annotations
+
+from protocol.errors import PegboardError
+
+
+class ApiError(PegboardError):
+    """A request that the API cannot serve; `code` is its JSON-RPC code."""
+
+    name = "api_error"
+    code = 1
+
+
+class ParseError(ApiError):
+    """T-A1: the text is not JSON, or beyond a limit that is checked before it is read."""
+
+    name = "parse_error"
+    code = -32700
+
+
+class InvalidRequest(ApiError):
+    """T-A1: JSON, but not a call of the dialect, or with values that no call may have."""
+
+    name = "invalid_request"
+    code = -32600
+
+
+class MethodNotFound(ApiError):
+    """No such API, or no such method in it."""
+
+    name = "method_not_found"
+    code = -32601
+
+
+class InvalidParams(ApiError):
+    """Wrong number or type of arguments."""
+
+    name = "invalid_params"
+    code = -32602
+
+
+class InternalError(ApiError):
+    """A bug of this node; the client is told no more than that."""
+
+    name = "internal_error"
+    code = -32603
+
+
+class NotPossible(ApiError):
+    """The call makes no sense on this connection or this node."""
+
+    name = "not_possible"
+    code = 10
+
+
+class TooManySubscriptions(ApiError):
+    """T-A3: the connection subscribes to more than one session may."""
+
+    name = "too_many_subscriptions"
+    code = 10

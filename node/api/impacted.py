@@ -1,0 +1,75 @@
+"""Which accounts an operation or an object concerns: whose history it enters, whom it notifies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
+from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
+from node.state.objects.transactions import Proposal
+from node.state.objects.vesting import VestingBalance
+from node.state.undo import StateObject
+from protocol.authority import Authority
+from protocol.ids import ID_TYPES, AccountId
+from protocol.operations.authorities import required_authorities
+from protocol.operations.base import Operation
+from protocol.operations.proposal import ProposalCreate
+from protocol.schema import IdType, OptionalType, StructType, schema_of
+
+_ACCOUNT = ID_TYPES[AccountId]
+
+
+def accounts_of_operation(op: Operation) -> tuple[AccountId, ...]:
+    """Accounts that an operation names or whose authority it needs, ascending.
+
+    Those named in lists and options (voters' proxies, feed producers, whitelists) do not count,
+    nor do they in BitShares.
+    """
+    found: set[AccountId] = set(_named_accounts(op))
+    if isinstance(op, ProposalCreate):
+        for proposed in op.proposed_ops:
+            found.update(required_authorities(proposed.op).active)
+            found.update(required_authorities(proposed.op).owner)
+    return tuple(sorted(found))
+
+
+def accounts_of_object(item: StateObject) -> tuple[AccountId, ...]:
+    """Accounts whose subscribers are told of a change of an object."""
+    if isinstance(item, Account):
+        return (item.id,)
+    if isinstance(item, AccountStatistics | AccountBalance | VestingBalance | ForceSettlement):
+        return (item.owner,)
+    if isinstance(item, LimitOrder):
+        return (item.seller,)
+    if isinstance(item, CallOrder):
+        return (item.borrower,)
+    if isinstance(item, CollateralBid):
+        return (item.bidder,)
+    if isinstance(item, Proposal):
+        return (*item.required_active_approvals, *item.required_owner_approvals)
+    return ()
+
+
+def _named_accounts(op: Operation) -> Iterator[AccountId]:
+    accounts, authorities = _account_fields(type(op))
+    for name in accounts:
+        account: AccountId | None = getattr(op, name)
+        if account is not None:
+            yield account
+    for name in authorities:
+        authority: Authority | None = getattr(op, name)
+        if authority is not None:
+            yield from (account for account, _ in authority.account_auths)
+
+
+@cache
+def _account_fields(cls: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    accounts, authorities = [], []
+    for field in schema_of(cls).fields:
+        wire = field.type.inner if isinstance(field.type, OptionalType) else field.type
+        if isinstance(wire, IdType) and (wire.space, wire.type) == _ACCOUNT:
+            accounts.append(field.name)
+        elif isinstance(wire, StructType) and wire.cls is Authority:
+            authorities.append(field.name)
+    return tuple(accounts), tuple(authorities)

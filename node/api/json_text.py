@@ -1,0 +1,95 @@
+"""JSON text under limits: what is read is small, exact and unambiguous (T-A1).
+
+Beyond the grammar, a request may hold no floating point number, no integer outside 64 bits, no
+duplicate key and no deep nesting, because other parsers read such texts differently or not at all.
+Clients send the nonce of a memo as a bare unsigned 64 bit integer, so that is the upper bound.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from node.api.errors import InvalidRequest, ParseError
+from protocol.json_form import JsonValue
+
+REQUEST_BYTES_MAX = 1 << 20
+DEPTH_MAX = 32
+STRING_BYTES_MAX = 64 * 1024
+VALUES_MAX = 100_000
+"""Commas and opening brackets of one text, counted before it is read."""
+INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 64) - 1
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+
+
+def read_json(data: bytes) -> JsonValue:
+    """The value of a JSON text in UTF-8; raises `ParseError` or `InvalidRequest`."""
+    if len(data) > REQUEST_BYTES_MAX:
+        raise ParseError("text too long", rule="T-A1", value=len(data), limit=REQUEST_BYTES_MAX)
+    count = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if count > VALUES_MAX:
+        raise ParseError("too many values", rule="T-A1", value=count, limit=VALUES_MAX)
+    try:
+        value: JsonValue = msgspec.json.decode(data)
+    except RecursionError:
+        raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX) from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ParseError("not JSON", rule="T-A1", value=_reason(error)) from error
+    keys = _check_values(value)
+    if keys and _STRING.sub(b"", data).count(b":") != keys:
+        raise ParseError("a key stands twice in one object", rule="T-A1")
+    return value
+
+
+def write_json(value: JsonValue) -> str:
+    """Compact JSON text; integers keep every digit."""
+    return msgspec.json.encode(value).decode()
+
+
+def _check_values(value: JsonValue) -> int:
+    """Number of keys in all objects together; raises for a value that breaks a limit."""
+    keys = 0
+    level = [value]
+    for _ in range(DEPTH_MAX + 1):
+        below: list[JsonValue] = []
+        for item in level:
+            if isinstance(item, dict):
+                keys += len(item)
+                below.extend(item.values())
+                for key in item:
+                    _check_scalar(key)
+            elif isinstance(item, list):
+                below.extend(item)
+            else:
+                _check_scalar(item)
+        if not below:
+            return keys
+        level = below
+    raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX)
+
+
+def _check_scalar(value: bool | int | str | None) -> None:
+    if isinstance(value, str):
+        if len(value) > STRING_BYTES_MAX or (
+            not value.isascii() and len(value.encode()) > STRING_BYTES_MAX
+        ):
+            raise InvalidRequest(
+                "string too long", rule="T-A1", value=len(value), limit=STRING_BYTES_MAX
+            )
+    elif isinstance(value, int):
+        if not INTEGER_MIN <= value <= INTEGER_MAX:
+            raise InvalidRequest(
+                "integer out of range",
+                rule="T-A1",
+                value=value.bit_length(),
+                limit=f"{INTEGER_MIN}..{INTEGER_MAX}",
+            )
+    elif value is not None:
+        raise InvalidRequest("number with a fraction or exponent", rule="T-A1")
+
+
+def _reason(error: Exception) -> str:
+    text = "not UTF-8" if isinstance(error, UnicodeError) else str(error)
+    return text.removeprefix("JSON is malformed: ")[:100]

@@ -1,0 +1,180 @@
+"""Database API: accounts, what they have, and who uses a key."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated
+
+from node.api.arguments import (
+    TEXT,
+    AccountArg,
+    AssetArgs,
+    Boolean,
+    Keys,
+    Text,
+    Texts,
+    at_most,
+    find_account,
+    list_of,
+)
+from node.api.call import Answer, Call
+from node.api.full_account import view_full_account
+from node.api.views import account_text, view_amount, view_object
+from node.state.objects.accounts import Account
+from protocol.asset import AssetAmount
+from protocol.crypto.keys import parse_address
+from protocol.ids import AccountId, ObjectId, object_id
+from protocol.json_form import JsonValue
+
+FullAccountNames = Annotated[list[str], list_of(TEXT, 50)]
+LookupLimit = Annotated[int, at_most(1_000)]
+
+
+def get_accounts(call: Call, accounts: Texts, subscribe: Boolean = True) -> Answer:
+    """Accounts by name or id; null for those that do not exist."""
+    return _accounts(call, accounts, subscribe=subscribe)
+
+
+def lookup_account_names(call: Call, names: Texts) -> Answer:
+    """Accounts by name or id; null for those that do not exist."""
+    return _accounts(call, names, subscribe=True)
+
+
+def get_account_by_name(call: Call, name: Text) -> Answer:
+    """An account by name, or null."""
+    return _accounts(call, [name], subscribe=True)[0]
+
+
+def get_account_count(call: Call) -> Answer:
+    """How many accounts there are."""
+    return len(call.state.accounts)
+
+
+def lookup_accounts(
+    call: Call, lower_bound_name: Text, limit: LookupLimit, subscribe: Boolean = True
+) -> Answer:
+    """Names and ids in the order of names, from a name on."""
+    found = call.services.directory.names_from(call.state, lower_bound_name)
+    return [[account.name, account_text(account.id)] for account in islice(found, limit)]
+
+
+def get_full_accounts(
+    call: Call, names_or_ids: FullAccountNames, subscribe: Boolean = True
+) -> Answer:
+    """Accounts with all that they have, each under the name or id as asked; unknown ones left out.
+
+    With `subscribe`, every change of what they have is told.
+    """
+    answer: list[JsonValue] = []
+    for asked in names_or_ids:
+        account = find_account(call.backend, asked)
+        if account is not None:
+            if subscribe:
+                call.session.subscriptions.note_account(account.id)
+            answer.append([asked, view_full_account(call, account)])
+    return answer
+
+
+def get_account_balances(call: Call, account: AccountArg, assets: AssetArgs) -> Answer:
+    """What an account holds: of the assets asked for, or all that is not zero."""
+    if assets:
+        held = [AssetAmount(call.state.balance_of(account.id, a.id), a.id) for a in assets]
+    else:
+        held = [
+            AssetAmount(item.balance, item.asset_type)
+            for item in call.state.balances_of_account.items(account.id)
+            if item.balance
+        ]
+    return [view_amount(call.backend, amount) for amount in held]
+
+
+def get_named_account_balances(call: Call, account: AccountArg, assets: AssetArgs) -> Answer:
+    """The same as `get_account_balances`."""
+    return get_account_balances(call, account, assets)
+
+
+def get_key_references(call: Call, keys: Keys) -> Answer:
+    """For each key, the accounts that have it in an authority or as memo key."""
+    directory = call.services.directory
+    return [
+        [account_text(account) for account in directory.accounts_of_key(call.state, key)]
+        for key in keys
+    ]
+
+
+def get_account_references(call: Call, account: AccountArg) -> Answer:
+    """The accounts whose authorities name an account."""
+    return [
+        account_text(other.id)
+        for other in call.state.accounts.in_order()
+        if _names(other, account.id)
+    ]
+
+
+def get_vesting_balances(call: Call, account: AccountArg) -> Answer:
+    """The vesting balances of an account."""
+    return [
+        view_object(call.backend, item) for item in call.state.vesting_of_account.items(account.id)
+    ]
+
+
+def get_balance_objects(call: Call, addresses: Texts) -> Answer:
+    """Balances of genesis that the holders of addresses may claim."""
+    return [
+        view_object(call.backend, item)
+        for text in addresses
+        for item in call.state.genesis_balances_of.items(
+            parse_address(text, call.backend.address_prefix)
+        )
+    ]
+
+
+def get_withdraw_permissions_by_giver(
+    call: Call, account: AccountArg, start: Text = "1.12.0", limit: LookupLimit = 101
+) -> Answer:
+    """Always empty: this chain has no withdraw permissions."""
+    return []
+
+
+def get_withdraw_permissions_by_recipient(
+    call: Call, account: AccountArg, start: Text = "1.12.0", limit: LookupLimit = 101
+) -> Answer:
+    """Always empty: this chain has no withdraw permissions."""
+    return []
+
+
+def _accounts(call: Call, names: list[str], *, subscribe: bool) -> list[JsonValue]:
+    found = [find_account(call.backend, name) for name in names]
+    if subscribe:
+        call.session.subscriptions.note_objects(_ids(found))
+    return [None if one is None else view_object(call.backend, one) for one in found]
+
+
+def _ids(accounts: list[Account | None]) -> list[ObjectId]:
+    return [object_id(AccountId, account.id) for account in accounts if account is not None]
+
+
+def _names(other: Account, account: AccountId) -> bool:
+    return any(
+        account == named
+        for authority in (other.owner, other.active)
+        for named, _ in authority.account_auths
+    )
+
+
+METHODS = (
+    get_accounts,
+    lookup_account_names,
+    get_account_by_name,
+    get_account_count,
+    lookup_accounts,
+    get_full_accounts,
+    get_account_balances,
+    get_named_account_balances,
+    get_key_references,
+    get_account_references,
+    get_vesting_balances,
+    get_balance_objects,
+    get_withdraw_permissions_by_giver,
+    get_withdraw_permissions_by_recipient,
+)

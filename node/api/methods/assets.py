@@ -1,0 +1,77 @@
+"""Database API: assets."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Annotated
+
+from node.api.arguments import AccountArg, Boolean, Text, Texts, at_most, find_asset
+from node.api.call import Answer, Call
+from node.api.views import view_object
+from node.state.objects.assets import Asset
+from protocol.ids import AssetId, object_id
+from protocol.json_form import JsonValue
+
+AssetLimit = Annotated[int, at_most(101)]
+
+
+def get_assets(call: Call, assets: Texts, subscribe: Boolean = True) -> Answer:
+    """Assets by symbol or id; null for those that do not exist."""
+    return _assets(call, assets, subscribe=subscribe)
+
+
+def lookup_asset_symbols(call: Call, symbols_or_ids: Texts) -> Answer:
+    """Assets by symbol or id; null for those that do not exist."""
+    return _assets(call, symbols_or_ids, subscribe=True)
+
+
+def list_assets(call: Call, lower_bound_symbol: Text, limit: AssetLimit) -> Answer:
+    """Assets in the order of symbols, from a symbol on."""
+    symbols = sorted(asset.symbol for asset in call.state.assets.rows.values())
+    first = bisect_left(symbols, lower_bound_symbol)
+    chosen = symbols[first : first + limit]
+    return [view_object(call.backend, call.state.asset_named(symbol)) for symbol in chosen]
+
+
+def get_asset_count(call: Call) -> Answer:
+    """How many assets there are."""
+    return len(call.state.assets)
+
+
+def get_asset_id_from_string(call: Call, symbol_or_id: Text) -> Answer:
+    """The id of an asset, or null."""
+    asset = find_asset(call.backend, symbol_or_id)
+    return None if asset is None else f"1.3.{asset.id}"
+
+
+def get_assets_by_issuer(
+    call: Call, issuer: AccountArg, start: Text = "1.3.0", limit: AssetLimit = 101
+) -> Answer:
+    """The assets that an account issued, by id, from an id on."""
+    first = find_asset(call.backend, start)
+    lowest = 0 if first is None else first.id
+    found = [
+        asset
+        for asset in call.state.assets.in_order()
+        if asset.issuer == issuer.id and asset.id >= lowest
+    ]
+    return [view_object(call.backend, asset) for asset in found[:limit]]
+
+
+def _assets(call: Call, names: list[str], *, subscribe: bool) -> list[JsonValue]:
+    found: list[Asset | None] = [find_asset(call.backend, name) for name in names]
+    if subscribe:
+        call.session.subscriptions.note_objects(
+            object_id(AssetId, asset.id) for asset in found if asset is not None
+        )
+    return [None if one is None else view_object(call.backend, one) for one in found]
+
+
+METHODS = (
+    get_assets,
+    lookup_asset_symbols,
+    list_assets,
+    get_asset_count,
+    get_asset_id_from_string,
+    get_assets_by_issuer,
+)

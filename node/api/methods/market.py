@@ -1,0 +1,169 @@
+"""Database API: orders, positions, settlements and trades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Annotated
+
+from node.api.arguments import (
+    AccountArg,
+    AssetArg,
+    OrderId,
+    Text,
+    Time,
+    at_most,
+    integer,
+    need_asset,
+)
+from node.api.call import Answer, Call
+from node.api.full_account import positions_of, settlements_of
+from node.api.history import market_of
+from node.api.order_book import orders_of, view_order_book, view_ticker, view_volume
+from node.api.trades import trades_of, view_trade
+from node.api.views import view_object
+from node.state.undo import StateObject
+from protocol.json_form import JsonValue
+
+OrderLimit = Annotated[int, at_most(300)]
+BookLimit = Annotated[int, at_most(50)]
+HundredLimit = Annotated[int, at_most(100)]
+AccountOrderLimit = Annotated[int, at_most(101)]
+Sequence = Annotated[int, integer(0, (1 << 63) - 1)]
+Skip = Annotated[int, integer(0, (1 << 32) - 1)]
+
+
+def get_limit_orders(call: Call, a: AssetArg, b: AssetArg, limit: OrderLimit) -> Answer:
+    """The best `limit` orders that sell `a`, then those that sell `b`."""
+    sides = ((a.id, b.id), (b.id, a.id))
+    return [
+        view_object(call.backend, order)
+        for sells, receives in sides
+        for order in islice(orders_of(call.backend, sells, receives), limit)
+    ]
+
+
+def get_account_limit_orders(
+    call: Call, account: AccountArg, base: AssetArg, quote: AssetArg, limit: AccountOrderLimit = 101
+) -> Answer:
+    """An account's orders in one market, best first, those that sell the base before the others."""
+    sides = ((base.id, quote.id), (quote.id, base.id))
+    own = [
+        order
+        for order in call.state.orders_of_account.items(account.id)
+        if (order.sells, order.receives) in sides
+    ]
+    own.sort(key=lambda order: (sides.index((order.sells, order.receives)), order.id))
+    return _views(call, own[:limit])
+
+
+def get_limit_orders_by_account(
+    call: Call, account: AccountArg, limit: AccountOrderLimit = 101, start: OrderId = 0
+) -> Answer:
+    """An account's orders by id, from an id on."""
+    orders = call.state.orders_of_account.items(account.id)
+    own = (order for order in orders if order.id >= start)
+    return _views(call, islice(own, limit))
+
+
+def get_order_book(call: Call, base: Text, quote: Text, limit: BookLimit = 50) -> Answer:
+    """Bids and asks as decimal text; `base` and `quote` are echoed as asked."""
+    base_asset, quote_asset = need_asset(call.backend, base), need_asset(call.backend, quote)
+    bids, asks = view_order_book(call.backend, base_asset, quote_asset, limit)
+    return {"base": base, "quote": quote, "bids": list(bids), "asks": list(asks)}
+
+
+def get_ticker(call: Call, base: AssetArg, quote: AssetArg) -> Answer:
+    """Latest price, best offers, volumes of 24 hours; all zero before the first trade."""
+    return view_ticker(call.backend, base, quote)
+
+
+def get_24_volume(call: Call, base: AssetArg, quote: AssetArg) -> Answer:
+    """The volumes of the last 24 hours."""
+    return view_volume(call.backend, base, quote)
+
+
+def get_call_orders(call: Call, asset: AssetArg, limit: OrderLimit) -> Answer:
+    """Positions of a BitAsset, least collateralised first."""
+    return _views(call, islice(call.state.positions.items(asset.id), limit))
+
+
+def get_call_orders_by_account(call: Call, account: AccountArg) -> Answer:
+    """The positions of an account."""
+    return _views(call, positions_of(call, account.id))
+
+
+def get_margin_positions(call: Call, account: AccountArg) -> Answer:
+    """The positions of an account."""
+    return get_call_orders_by_account(call, account)
+
+
+def get_settle_orders(call: Call, asset: AssetArg, limit: OrderLimit) -> Answer:
+    """Settlement requests of a BitAsset, earliest first."""
+    return _views(call, islice(call.state.settlements.items(asset.id), limit))
+
+
+def get_settle_orders_by_account(call: Call, account: AccountArg) -> Answer:
+    """The settlement requests of an account."""
+    return _views(call, settlements_of(call, account.id))
+
+
+def get_collateral_bids(
+    call: Call, asset: AssetArg, limit: HundredLimit, start: Skip = 0
+) -> Answer:
+    """Bids for the debt of a globally settled BitAsset, best first, from the n-th on."""
+    return _views(call, islice(call.state.bids.items(asset.id), start, start + limit))
+
+
+def get_trade_history(
+    call: Call, base: AssetArg, quote: AssetArg, start: Time, stop: Time, limit: HundredLimit = 100
+) -> Answer:
+    """Trades from `start` back to `stop`, newest first; start 0 is now."""
+    newest = start or call.backend.now_s()
+    answer: list[JsonValue] = []
+    for trade in trades_of(call.backend.history.fills_of(market_of(base.id, quote.id))):
+        if trade.time < stop or len(answer) >= limit:
+            break
+        if trade.time <= newest:
+            answer.append(view_trade(trade, base, quote))
+    return answer
+
+
+def get_trade_history_by_sequence(
+    call: Call,
+    base: AssetArg,
+    quote: AssetArg,
+    start: Sequence,
+    stop: Time,
+    limit: HundredLimit = 100,
+) -> Answer:
+    """Trades before a sequence number, back to a time, newest first; start 0 is the newest."""
+    answer: list[JsonValue] = []
+    for trade in trades_of(call.backend.history.fills_of(market_of(base.id, quote.id))):
+        if trade.time < stop or len(answer) >= limit:
+            break
+        if start == 0 or max(trade.sequences) < start:
+            answer.append(view_trade(trade, base, quote))
+    return answer
+
+
+def _views(call: Call, items: Iterable[StateObject]) -> list[JsonValue]:
+    return [view_object(call.backend, item) for item in items]
+
+
+METHODS = (
+    get_limit_orders,
+    get_account_limit_orders,
+    get_limit_orders_by_account,
+    get_order_book,
+    get_ticker,
+    get_24_volume,
+    get_call_orders,
+    get_call_orders_by_account,
+    get_margin_positions,
+    get_settle_orders,
+    get_settle_orders_by_account,
+    get_collateral_bids,
+    get_trade_history,
+    get_trade_history_by_sequence,
+)

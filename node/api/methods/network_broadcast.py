@@ -1,0 +1,55 @@
+"""API `network_broadcast`: transactions come in, and are refused in the same call or kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from node.api.arguments import Callback, Transaction
+from node.api.call import Answer, Call, Later, Outcome
+from protocol.errors import PegboardError
+from protocol.transaction import SignedTransaction, TransactionEnvelope
+
+
+def broadcast_transaction(call: Call, transaction: Transaction) -> Answer:
+    """Take a transaction into the pending pool and offer it to the peers; null, or its refusal."""
+    call.backend.broadcast(TransactionEnvelope.from_transaction(transaction))
+    return None
+
+
+def broadcast_transaction_with_callback(
+    call: Call, callback: Callback, transaction: Transaction
+) -> Answer:
+    """The same; once the transaction is in a block, the callback is told."""
+    call.session.subscriptions.require_push()
+
+    def confirm(outcome: Outcome) -> None:
+        if not isinstance(outcome, PegboardError):
+            call.session.push(callback, outcome)
+
+    _broadcast(call, transaction, confirm)
+    return None
+
+
+def broadcast_transaction_synchronous(call: Call, transaction: Transaction) -> Answer:
+    """The same; the answer comes once the transaction is in a block, or has expired."""
+    later = Later()
+    _broadcast(call, transaction, later.settle)
+    return later
+
+
+def _broadcast(call: Call, transaction: SignedTransaction, done: Callable[[Outcome], None]) -> None:
+    """Wait first: a development chain makes the block inside the very call that broadcasts."""
+    envelope = TransactionEnvelope.from_transaction(transaction)
+    call.services.wait_for(call.session, envelope.id, transaction.expiration, done)
+    try:
+        call.backend.broadcast(envelope)
+    except PegboardError:
+        call.services.stop_waiting(call.session, envelope.id)
+        raise
+
+
+METHODS = (
+    broadcast_transaction,
+    broadcast_transaction_with_callback,
+    broadcast_transaction_synchronous,
+)

@@ -1,0 +1,25 @@
+"""Database API: any object by its id."""
+
+from __future__ import annotations
+
+from node.api.arguments import Boolean, ObjectIds
+from node.api.call import Answer, Call
+from node.api.views import view_object
+from protocol.ids import ObjectId
+from protocol.json_form import JsonValue
+
+
+def get_objects(call: Call, ids: ObjectIds, subscribe: Boolean = True) -> Answer:
+    """Objects in the order asked for, null for those that do not exist; reading subscribes."""
+    if subscribe:
+        call.session.subscriptions.note_objects(ids)
+    return [_find(call, found) for found in ids]
+
+
+def _find(call: Call, found: ObjectId) -> JsonValue:
+    table = call.state.table_of_type.get((found.space, found.type))
+    item = None if table is None else table.find(found.instance)
+    return None if item is None else view_object(call.backend, item)
+
+
+METHODS = (get_objects,)

@@ -1,0 +1,187 @@
+"""API `pegboard`: what this node tells beyond BitShares, for its own tools."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated
+
+from node.api.arguments import AssetArg, at_most
+from node.api.call import Answer, Call
+from node.api.views import Json, account_text, view_object, view_price
+from node.market.margin_calls import is_called
+from node.market.pricing import CallTerms, call_price, call_terms
+from node.state.errors import NotMarketIssued
+from node.state.objects.assets import Asset, BitassetData
+from node.state.objects.governance import TRIGGER_FEED
+from node.state.objects.market import CallOrder, LimitOrder
+from protocol.constants import CORE_ASSET, RATIO_DENOMINATOR
+from protocol.json_form import JsonValue, format_time, to_json
+
+ListLimit = Annotated[int, at_most(300)]
+
+
+def get_node_info(call: Call) -> Answer:
+    """Version and prefixes of this node, its peers, its head, and the chain's own options."""
+    backend, state = call.backend, call.state
+    info, head = backend.info(), state.dynamic
+    peers: list[JsonValue] = [
+        {
+            "address": peer.address,
+            "version": peer.version,
+            "head_block_number": peer.head_num,
+            "outbound": peer.outbound,
+        }
+        for peer in info.peers
+    ]
+    return {
+        "version": info.version,
+        "chain_id": backend.chain_id.hex(),
+        "core_symbol": state.assets.get(CORE_ASSET).symbol,
+        "address_prefix": info.address_prefix,
+        "display_prefix": info.display_prefix,
+        "producer_term": info.producer_term,
+        "is_development": backend.is_development,
+        "head_block_number": head.head_block_number,
+        "head_block_id": head.head_block_id.hex(),
+        "head_block_time": format_time(head.time),
+        "last_irreversible_block_num": head.last_irreversible_block_num,
+        "participation": head.recent_slots_filled.bit_count(),
+        "current_witness": f"1.6.{head.current_witness}",
+        "own_witnesses": [f"1.6.{witness}" for witness in info.witnesses],
+        "margin_call_trigger": _trigger(call),
+        "strict_release": state.chain.strict_release,
+        "peers": peers,
+    }
+
+
+def get_state_hash(call: Call) -> Answer:
+    """The hash over the whole state at the head block, without pending transactions."""
+    num, block_id, digest = call.backend.head_state_hash()
+    return {"block_num": num, "block_id": block_id.hex(), "state_hash": digest.hex()}
+
+
+def get_asset_market(call: Call, asset: AssetArg) -> Answer:
+    """How a BitAsset stands: its feed, the prices that follow, the best offers, who is called.
+
+    Prices are BitAsset per backing. The highest bid sells the BitAsset for backing: it is what
+    margin calls are matched with (R4.2). Null where there is none.
+    """
+    bitasset = _bitasset(call, asset)
+    backing = call.state.assets.get(bitasset.options.short_backing_asset)
+    supply = call.state.figures_of(asset.id).current_supply
+    bid = call.state.book.first((asset.id, backing.id))
+    ask = call.state.book.first((backing.id, asset.id))
+    answer: Json = {
+        "asset": asset.symbol,
+        "asset_id": f"1.3.{asset.id}",
+        "backing_asset": backing.symbol,
+        "backing_asset_id": f"1.3.{backing.id}",
+        "current_supply": str(supply),
+        "force_settled_volume": str(bitasset.force_settled_volume),
+        "max_settlement_volume": str(bitasset.max_settlement_volume(supply)),
+        "position_count": call.state.positions.count(asset.id),
+        "is_globally_settled": bitasset.is_globally_settled(),
+        "settlement_fund": str(bitasset.settlement_fund),
+        "global_settlement_price": view_price(call.backend, bitasset.settlement_price),
+        "feed": to_json(bitasset.current_feed, call.backend.address_prefix),
+        "feed_publication_time": format_time(bitasset.current_feed_publication_time),
+        "feed_count": len(bitasset.feeds),
+        "margin_call_trigger": _trigger(call),
+        "highest_bid": _order(call, bid),
+        "lowest_ask": _order(call, ask),
+    }
+    return answer | _view_terms(call, bitasset, bid)
+
+
+def get_positions(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answer:
+    """Positions of a BitAsset, least collateralised first, with call price and ratio.
+
+    `collateral_ratio` is over 1,000 and rounded down; null without a feed.
+    """
+    bitasset = _bitasset(call, asset)
+    terms = call_terms(bitasset) if bitasset.has_feed() else None
+    bid = call.state.book.first((asset.id, bitasset.options.short_backing_asset))
+    positions = islice(call.state.positions.items(asset.id), limit)
+    return [_position(call, position, terms, bid) for position in positions]
+
+
+def get_settlements(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answer:
+    """Settlement requests of a BitAsset, earliest first, with the names of their owners."""
+    _bitasset(call, asset)
+    requests = islice(call.state.settlements.items(asset.id), limit)
+    return [
+        view_object(call.backend, request)
+        | {"owner_name": call.state.accounts.get(request.owner).name}
+        for request in requests
+    ]
+
+
+def _view_terms(call: Call, bitasset: BitassetData, bid: LimitOrder | None) -> Json:
+    if not bitasset.has_feed():
+        return {
+            "squeeze_protection_price": None,
+            "margin_call_order_price": None,
+            "maintenance_collateral_ratio": None,
+            "maximum_short_squeeze_ratio": None,
+            "is_margin_called": False,
+        }
+    terms = call_terms(bitasset)
+    least = call.state.positions.first(bitasset.asset_id)
+    return {
+        "squeeze_protection_price": view_price(call.backend, terms.squeeze_protection_price),
+        "margin_call_order_price": view_price(call.backend, terms.order_price),
+        "maintenance_collateral_ratio": terms.maintenance_ratio,
+        "maximum_short_squeeze_ratio": terms.squeeze_ratio,
+        "is_margin_called": least is not None and _is_called(call, least, terms, bid),
+    }
+
+
+def _position(
+    call: Call, position: CallOrder, terms: CallTerms | None, bid: LimitOrder | None
+) -> JsonValue:
+    fields: Json = {
+        "id": f"1.8.{position.id}",
+        "borrower": account_text(position.borrower),
+        "borrower_name": call.state.accounts.get(position.borrower).name,
+        "debt": str(position.debt),
+        "debt_asset": f"1.3.{position.debt_asset}",
+        "collateral": str(position.collateral),
+        "collateral_asset": f"1.3.{position.collateral_asset}",
+        "target_collateral_ratio": position.target_collateral_ratio,
+        "call_price": None,
+        "collateral_ratio": None,
+        "is_called": False,
+    }
+    if terms is not None:
+        price = terms.settlement_price
+        worth = position.collateral * price.base.amount
+        owed = position.debt * price.quote.amount
+        fields["call_price"] = view_price(
+            call.backend, call_price(position, terms.maintenance_ratio)
+        )
+        fields["collateral_ratio"] = worth * RATIO_DENOMINATOR // owed
+        fields["is_called"] = _is_called(call, position, terms, bid)
+    return fields
+
+
+def _is_called(call: Call, position: CallOrder, terms: CallTerms, bid: LimitOrder | None) -> bool:
+    trigger = call.state.chain.margin_call_trigger
+    return bid is not None and is_called(trigger, terms, position, bid.sell_price)
+
+
+def _order(call: Call, order: LimitOrder | None) -> JsonValue:
+    return None if order is None else view_object(call.backend, order)
+
+
+def _bitasset(call: Call, asset: Asset) -> BitassetData:
+    bitasset = call.state.bitasset_of(asset.id)
+    if bitasset is None:
+        raise NotMarketIssued("not a BitAsset", rule="R3.2.1", value=asset.symbol)
+    return bitasset
+
+
+def _trigger(call: Call) -> str:
+    return "feed" if call.state.chain.margin_call_trigger == TRIGGER_FEED else "bid"
+
+
+METHODS = (get_node_info, get_state_hash, get_asset_market, get_positions, get_settlements)

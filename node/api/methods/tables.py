@@ -1,0 +1,66 @@
+"""Every API and its methods, declared once; a method's name is its function's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from node.api.arguments import read_arguments
+from node.api.call import Answer, Call
+from node.api.errors import MethodNotFound
+from node.api.methods import (
+    accounts,
+    assets,
+    block,
+    chain,
+    debug,
+    history,
+    login,
+    market,
+    network_broadcast,
+    objects,
+    orders,
+    pegboard,
+    subscriptions,
+    transactions,
+)
+from node.api.rpc import Request
+
+Method = Callable[..., Answer]
+
+DATABASE = "database"
+LOGIN = "login"
+
+
+def _by_name(*groups: tuple[Method, ...]) -> dict[str, Method]:
+    table = {method.__name__: method for group in groups for method in group}
+    assert len(table) == sum(len(group) for group in groups), "a method is declared twice"
+    return table
+
+
+APIS: dict[str, dict[str, Method]] = {
+    LOGIN: _by_name(login.METHODS),
+    DATABASE: _by_name(
+        accounts.METHODS,
+        assets.METHODS,
+        chain.METHODS,
+        market.METHODS,
+        objects.METHODS,
+        subscriptions.METHODS,
+        transactions.METHODS,
+    ),
+    "network_broadcast": _by_name(network_broadcast.METHODS),
+    "history": _by_name(history.METHODS),
+    "block": _by_name(block.METHODS),
+    "orders": _by_name(orders.METHODS),
+    "debug": _by_name(debug.METHODS),
+    "pegboard": _by_name(pegboard.METHODS),
+}
+"""API -> method name -> method."""
+
+
+def invoke(call: Call, api: str, request: Request) -> Answer:
+    """Find the method, read its arguments and call it; raises any `PegboardError`."""
+    method = APIS[api].get(request.method)
+    if method is None:
+        raise MethodNotFound(f"no such method in the API {api}", value=request.method)
+    return method(call, *read_arguments(call.backend, method, request.arguments))

@@ -1,0 +1,147 @@
+"""Database API: what a transaction costs, and who has to sign it."""
+
+from __future__ import annotations
+
+from node.api.arguments import AssetArg, Keys, Operations, Transaction
+from node.api.call import Answer, Call
+from node.api.views import view_amount, view_transaction
+from node.evaluators import authority as approvals
+from node.evaluators.fees import fee_table
+from node.state.objects.assets import Asset
+from protocol.asset import AssetAmount, multiply_ceil
+from protocol.authority import Authority
+from protocol.binary import pack
+from protocol.constants import CORE_ASSET
+from protocol.crypto.keys import key_text
+from protocol.ids import AccountId
+from protocol.json_form import JsonValue
+from protocol.operations.authorities import required_authorities
+from protocol.operations.base import Operation
+from protocol.operations.proposal import ProposalCreate
+from protocol.schema import PublicKey
+from protocol.transaction import ProcessedTransaction, TransactionEnvelope, unsigned
+
+
+def get_required_fees(call: Call, ops: Operations, asset: AssetArg) -> Answer:
+    """The least fee of each operation, in an asset (R8.17).
+
+    For a proposal: its own fee, and the list of the fees of what it proposes.
+    """
+    return [_fee(call, op, asset) for op in ops]
+
+
+def get_required_signatures(call: Call, transaction: Transaction, available_keys: Keys) -> Answer:
+    """Those of the available keys that suffice to sign, or that help if they do not suffice."""
+    check = approvals.ApprovalCheck(call.state, available_keys)
+    for op in transaction.operations:
+        required = required_authorities(op)
+        for authority in required.other:
+            check.is_satisfied(authority)
+        for account in required.owner:
+            check.is_satisfied(call.state.accounts.get(account).owner)
+        for account in required.active:
+            check.is_account_satisfied(account)
+    return _texts(call, check.used)
+
+
+def get_potential_signatures(call: Call, transaction: Transaction) -> Answer:
+    """Every key that could take part in signing."""
+    found: set[PublicKey] = set()
+    seen: set[AccountId] = set()
+    for authority in _authorities(call, transaction.operations):
+        _collect_keys(call, authority, found, seen, call.state.parameters.max_authority_depth)
+    return _texts(call, found)
+
+
+def get_potential_address_signatures(call: Call, transaction: Transaction) -> Answer:
+    """Always empty: no account of this chain has an authority of addresses."""
+    return []
+
+
+def verify_authority(call: Call, transaction: Transaction) -> Answer:
+    """True if the signatures of a transaction suffice; else its refusal."""
+    envelope = TransactionEnvelope.from_transaction(transaction)
+    keys = envelope.signature_keys(call.backend.chain_id)
+    approvals.verify_authority(call.state, transaction.operations, keys)
+    return True
+
+
+def validate_transaction(call: Call, transaction: Transaction) -> Answer:
+    """Apply a transaction without a trace; what it would do, or its refusal."""
+    envelope = TransactionEnvelope.from_transaction(transaction)
+    results = tuple(
+        applied.result for applied in call.backend.simulate(envelope) if not applied.is_virtual
+    )
+    done = ProcessedTransaction(
+        transaction.ref_block_num,
+        transaction.ref_block_prefix,
+        transaction.expiration,
+        transaction.operations,
+        transaction.extensions,
+        transaction.signatures,
+        results,
+    )
+    return view_transaction(call.backend, done)
+
+
+def get_transaction_hex(call: Call, transaction: Transaction) -> Answer:
+    """The binary form of a signed transaction, in hexadecimal."""
+    return pack(transaction).hex()
+
+
+def get_transaction_hex_without_sig(call: Call, transaction: Transaction) -> Answer:
+    """The bytes that are signed, the chain id apart, in hexadecimal."""
+    return pack(unsigned(transaction)).hex()
+
+
+def _fee(call: Call, op: Operation, asset: Asset) -> JsonValue:
+    core = AssetAmount(fee_table(call.state.parameters.current_fees).required(op), CORE_ASSET)
+    fee = core
+    if asset.id != CORE_ASSET:
+        fee = multiply_ceil(core, asset.options.core_exchange_rate)
+    own = view_amount(call.backend, fee)
+    if isinstance(op, ProposalCreate):
+        return [own, [_fee(call, proposed.op, asset) for proposed in op.proposed_ops]]
+    return own
+
+
+def _authorities(call: Call, operations: tuple[Operation, ...]) -> list[Authority]:
+    found: list[Authority] = []
+    for op in operations:
+        required = required_authorities(op)
+        found.extend(required.other)
+        found.extend(call.state.accounts.get(account).owner for account in required.owner)
+        for account in required.active:
+            holder = call.state.accounts.get(account)
+            found.extend((holder.active, holder.owner))
+    return found
+
+
+def _collect_keys(
+    call: Call, authority: Authority, found: set[PublicKey], seen: set[AccountId], depth: int
+) -> None:
+    found.update(key for key, _ in authority.key_auths)
+    if depth == 0:
+        return
+    for account_id, _ in authority.account_auths:
+        account = call.state.accounts.find(account_id)
+        if account is not None and account_id not in seen:
+            seen.add(account_id)
+            _collect_keys(call, account.active, found, seen, depth - 1)
+            _collect_keys(call, account.owner, found, seen, depth - 1)
+
+
+def _texts(call: Call, keys: set[PublicKey]) -> list[JsonValue]:
+    return [key_text(key, call.backend.address_prefix) for key in sorted(keys)]
+
+
+METHODS = (
+    get_required_fees,
+    get_required_signatures,
+    get_potential_signatures,
+    get_potential_address_signatures,
+    verify_authority,
+    validate_transaction,
+    get_transaction_hex,
+    get_transaction_hex_without_sig,
+)

@@ -1,0 +1,123 @@
+"""What a block or a transaction tells subscribers, worked out once for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from node.api.backend import ApiBackend, BlockTrace
+from node.api.history import Market, market_of
+from node.api.impacted import accounts_of_object
+from node.api.views import (
+    view_object,
+    view_operation,
+    view_result,
+    view_transaction,
+)
+from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
+from node.state.table import Table
+from node.state.undo import CREATE, EDIT, REMOVE, Change, StateObject
+from protocol.block import processed
+from protocol.ids import AccountId, ObjectId
+from protocol.json_form import JsonValue
+from protocol.operations.limit_order import FillOrder
+from protocol.schema import TransactionId
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedObject:
+    """One object that a block created, changed or removed."""
+
+    id: ObjectId
+    is_changed: bool
+    """False when it was created or removed."""
+    accounts: tuple[AccountId, ...]
+    market: Market | None
+    json: JsonValue
+    """The object, or the text of its id when it is gone."""
+
+
+class BlockNews:
+    """One applied block; whatever nobody asked for is never worked out."""
+
+    def __init__(self, backend: ApiBackend, trace: BlockTrace) -> None:
+        self.backend = backend
+        self.trace = trace
+        self.block_id = trace.envelope.id.hex()
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """What the block did to each object."""
+        return list(self.trace.revision.changes())
+
+    @cached_property
+    def objects(self) -> list[ChangedObject]:
+        """What subscribers of objects, accounts and markets are told."""
+        return [self._object(change) for change in self.changes]
+
+    @cached_property
+    def fills(self) -> dict[Market, list[JsonValue]]:
+        """The fills of each market, as pairs of operation and result."""
+        found: dict[Market, list[JsonValue]] = {}
+        for applied in self.trace.operations:
+            op = applied.op
+            if isinstance(op, FillOrder):
+                entry: JsonValue = [
+                    view_operation(self.backend, op),
+                    view_result(self.backend, applied.result),
+                ]
+                market = market_of(op.pays.asset_id, op.receives.asset_id)
+                found.setdefault(market, []).append(entry)
+        return found
+
+    @cached_property
+    def positions(self) -> dict[TransactionId, int]:
+        """Where each transaction stands in the block."""
+        transactions = self.trace.envelope.transactions
+        return {envelope.id: num for num, (envelope, _) in enumerate(transactions)}
+
+    def confirmation(self, transaction: TransactionId) -> JsonValue:
+        """What somebody who waits for a transaction of this block is told."""
+        num = self.positions[transaction]
+        envelope, results = self.trace.envelope.transactions[num]
+        if not results:
+            results = tuple(
+                applied.result
+                for applied in self.trace.operations
+                if applied.trx_in_block == num and not applied.is_virtual
+            )
+        return {
+            "id": transaction.hex(),
+            "block_num": self.trace.envelope.num,
+            "trx_num": num,
+            "trx": view_transaction(self.backend, processed(envelope, results)),
+        }
+
+    def _object(self, change: Change) -> ChangedObject:
+        item, table = change.item, change.table
+        assert isinstance(table, Table)
+        assert change.kind in (CREATE, EDIT, REMOVE)
+        found = table.object_id(item.id)
+        is_gone = change.kind == REMOVE or table.find(item.id) is not item
+        return ChangedObject(
+            found,
+            change.kind == EDIT and not is_gone,
+            accounts_of_object(item),
+            market_of_object(self.backend, item),
+            str(found) if is_gone else view_object(self.backend, item),
+        )
+
+
+def market_of_object(backend: ApiBackend, item: StateObject) -> Market | None:
+    """The market in which an object is traded, if any."""
+    if isinstance(item, LimitOrder):
+        return market_of(item.sells, item.receives)
+    if isinstance(item, CallOrder):
+        return market_of(item.debt_asset, item.collateral_asset)
+    if isinstance(item, CollateralBid):
+        return market_of(item.debt_covered.asset_id, item.additional_collateral.asset_id)
+    if isinstance(item, ForceSettlement):
+        bitasset = backend.state.bitasset_of(item.balance.asset_id)
+        if bitasset is not None:
+            return market_of(item.balance.asset_id, bitasset.options.short_backing_asset)
+    return None

@@ -1,0 +1,187 @@
+"""One connection: its numbered APIs, its calls, its subscriptions, and what waits to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from node.api.call import Call, Later, Outcome, Services
+from node.api.errors import (
+    ApiError,
+    InternalError,
+    InvalidRequest,
+    MethodNotFound,
+    NotPossible,
+    ParseError,
+)
+from node.api.json_text import read_json, write_json
+from node.api.methods.tables import APIS, DATABASE, LOGIN, invoke
+from node.api.news import BlockNews
+from node.api.outbox import Outbox
+from node.api.rpc import (
+    BATCH_MAX,
+    Envelope,
+    Request,
+    code_of,
+    failure,
+    notice,
+    read_envelope,
+    read_request,
+    success,
+)
+from node.api.subscriptions import Subscriptions
+from node.state.errors import InvariantViolated
+from protocol.errors import PegboardError
+from protocol.json_form import JsonValue
+
+FIRST_APIS: Final = {0: DATABASE, 1: LOGIN}
+"""Numbers that need no handshake."""
+WAITING_MAX = 100
+"""Requests of one connection that wait for a block."""
+
+Answers = list[JsonValue]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request text whose answers are not all there yet."""
+
+    is_batch: bool
+    answers: Answers
+    missing: int
+
+
+class ApiSession:
+    """The API as one connection sees it; synchronous, and without a socket."""
+
+    def __init__(
+        self, services: Services, backend_call: Callable[[ApiSession], Call], *, can_push: bool
+    ) -> None:
+        self.services = services
+        self.call = backend_call(self)
+        self.outbox = Outbox()
+        self.subscriptions = Subscriptions(self.push, can_push=can_push)
+        self.apis: dict[int, str] = dict(FIRST_APIS)
+        self.waiting = 0
+        self.worst_code = 0
+        self.is_closed = False
+
+    def receive(self, data: str | bytes) -> list[str]:
+        """Serve one text: a request or a batch. The answers that are ready, as texts.
+
+        What must wait for a block comes through `take_outgoing`, notices too. Only a violated
+        invariant of the chain is raised.
+        """
+        try:
+            body = read_json(data.encode() if isinstance(data, str) else data)
+            if isinstance(body, list):
+                _check_batch(body)
+        except (ApiError, UnicodeError) as error:
+            refusal = error if isinstance(error, ApiError) else ParseError("not UTF-8")
+            return [write_json(self._failure(Envelope(), refusal, ""))]
+        exchange = Exchange(isinstance(body, list), [], 0)
+        for item in body if isinstance(body, list) else [body]:
+            self._serve(item, exchange)
+        return [self._text(exchange)] if exchange.missing == 0 and exchange.answers else []
+
+    def take_outgoing(self) -> list[str]:
+        """Notices and late answers, oldest first."""
+        return self.outbox.take()
+
+    @property
+    def close_reason(self) -> str:
+        """Why the connection has to be closed; empty while all is well."""
+        return "the client does not read (T-A3)" if self.outbox.overflowed else ""
+
+    def push(self, callback: int, argument: JsonValue) -> None:
+        """Queue a notice."""
+        self.outbox.put(write_json(notice(callback, argument)))
+
+    def tell_block(self, news: BlockNews) -> None:
+        """Push what is subscribed to of an applied block."""
+        self.subscriptions.tell_block(news)
+
+    def open_api(self, name: str) -> int:
+        """The number under which this connection calls an API from now on."""
+        for number, known in self.apis.items():
+            if known == name:
+                return number
+        number = max(self.apis) + 1
+        self.apis[number] = name
+        return number
+
+    def close(self) -> None:
+        """The connection is gone."""
+        self.is_closed = True
+        self.subscriptions.cancel_all()
+
+    def _serve(self, item: JsonValue, exchange: Exchange) -> None:
+        try:
+            request = read_request(item)
+        except ApiError as error:
+            exchange.answers.append(self._failure(read_envelope(item), error, ""))
+            return
+        outcome = self._outcome(request)
+        if not request.envelope.has_id:
+            return
+        if isinstance(outcome, Later):
+            self._wait(outcome, request, exchange)
+        else:
+            exchange.answers.append(self._answer(request, outcome))
+
+    def _outcome(self, request: Request) -> Outcome | Later:
+        """What a call gives; every exception but a broken invariant becomes a refusal."""
+        try:
+            result = invoke(self.call, self._api_named(request.api), request)
+            if isinstance(result, Later) and self.waiting >= WAITING_MAX:
+                raise NotPossible("too many calls wait", rule="T-A2", limit=WAITING_MAX)
+            return result
+        except InvariantViolated:
+            raise
+        except PegboardError as error:
+            return error
+        except Exception as error:
+            self.call.backend.report_bug(request.method, error)
+            return InternalError("internal error")
+
+    def _wait(self, later: Later, request: Request, exchange: Exchange) -> None:
+        place = len(exchange.answers)
+        exchange.answers.append(None)
+        exchange.missing += 1
+        self.waiting += 1
+        is_serving = True
+
+        def settled(outcome: Outcome) -> None:
+            exchange.answers[place] = self._answer(request, outcome)
+            exchange.missing -= 1
+            self.waiting -= 1
+            if exchange.missing == 0 and not is_serving:
+                self.outbox.put(self._text(exchange))
+
+        later.listen(settled)
+        is_serving = False
+
+    def _api_named(self, api: int | str) -> str:
+        if isinstance(api, int) and api in self.apis:
+            return self.apis[api]
+        if isinstance(api, str) and api in APIS:
+            return api
+        raise MethodNotFound("no such API on this connection", value=api)
+
+    def _answer(self, request: Request, outcome: Outcome) -> JsonValue:
+        if isinstance(outcome, PegboardError):
+            return self._failure(request.envelope, outcome, request.method)
+        return success(request.envelope, outcome)
+
+    def _failure(self, envelope: Envelope, error: PegboardError, method: str) -> JsonValue:
+        self.worst_code = min(self.worst_code, code_of(error))
+        return failure(envelope, error, method, self.call.backend.now_s())
+
+    def _text(self, exchange: Exchange) -> str:
+        return write_json(exchange.answers if exchange.is_batch else exchange.answers[0])
+
+
+def _check_batch(batch: list[JsonValue]) -> None:
+    if not 0 < len(batch) <= BATCH_MAX:
+        raise InvalidRequest("size of a batch", rule="T-A1", value=len(batch), limit=BATCH_MAX)

@@ -1,0 +1,83 @@
+"""Trades: the two sides of each, brought together from the fills of a market."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from node.api.decimals import amount_text, price_text
+from node.api.history import FillRecord
+from node.api.views import Json, account_text
+from node.state.objects.assets import Asset
+from protocol.constants import COMMITTEE_ACCOUNT
+from protocol.json_form import format_time
+
+NOBODY = account_text(COMMITTEE_ACCOUNT)
+"""What stands for a side that was not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """Maker and taker of one match; a side is missing where only one was recorded."""
+
+    maker: FillRecord | None
+    taker: FillRecord | None
+
+    @property
+    def sides(self) -> tuple[FillRecord, ...]:
+        """The sides that are known, the maker first."""
+        return tuple(side for side in (self.maker, self.taker) if side is not None)
+
+    @property
+    def time(self) -> int:
+        """Time of the block, in seconds since 1970."""
+        return self.sides[0].time
+
+    @property
+    def sequences(self) -> tuple[int, ...]:
+        """The sequence numbers of the sides."""
+        return tuple(side.sequence for side in self.sides)
+
+
+def trades_of(fills: Iterator[FillRecord]) -> Iterator[Trade]:
+    """Pair the sides of trades, in the order of the fills."""
+    waiting: FillRecord | None = None
+    for fill in fills:
+        if waiting is None:
+            waiting = fill
+        elif waiting.time == fill.time and waiting.op.is_maker != fill.op.is_maker:
+            yield _trade(waiting, fill)
+            waiting = None
+        else:
+            yield _trade(waiting, None)
+            waiting = fill
+    if waiting is not None:
+        yield _trade(waiting, None)
+
+
+def view_trade(trade: Trade, base: Asset, quote: Asset) -> Json:
+    """A trade as decimal text, the amount in the quote and the value in the base."""
+    side = trade.sides[0]
+    pays_base = side.op.pays.asset_id == base.id
+    amount, value = (
+        (side.op.receives, side.op.pays) if pays_base else (side.op.pays, side.op.receives)
+    )
+    maker_sells_quote = trade.maker is not None and trade.maker.op.receives.asset_id == base.id
+    return {
+        "sequence": side.sequence,
+        "date": format_time(trade.time),
+        "price": price_text(side.op.fill_price, base, quote),
+        "amount": amount_text(amount.amount, quote),
+        "value": amount_text(value.amount, base),
+        "type": "sell" if maker_sells_quote else "buy",
+        "side1_account_id": _account(trade.maker),
+        "side2_account_id": _account(trade.taker),
+    }
+
+
+def _trade(one: FillRecord, other: FillRecord | None) -> Trade:
+    return Trade(one, other) if one.op.is_maker else Trade(other, one)
+
+
+def _account(side: FillRecord | None) -> str:
+    return NOBODY if side is None else account_text(side.op.account_id)

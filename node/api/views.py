@@ -1,0 +1,303 @@
+"""Objects of the state in BitShares' JSON shapes.
+
+The state keeps only what consensus needs; clients expect more keys. What BitShares derives is
+derived here, and what belongs to features this node does not execute is the constant that a chain
+without them shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar, cast
+
+from node.api.backend import ApiBackend
+from node.api.history import Bucket, FillRecord, OperationRecord
+from node.market.pricing import initial_collateralization, maintenance_collateralization
+from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
+from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.governance import ChainProperties, DynamicGlobalProperties
+from node.state.objects.market import CallOrder, CollateralBid, LimitOrder
+from node.state.objects.vesting import VestingBalance
+from node.state.undo import StateObject
+from protocol.asset import NULL_PRICE, AssetAmount, Price
+from protocol.block import BlockEnvelope, BlockHeader
+from protocol.ids import ID_TYPES, AccountId
+from protocol.json_form import JsonValue, format_time, to_json, to_json_as
+from protocol.operations import OperationResult
+from protocol.operations.base import Operation
+from protocol.schema import Variant
+from protocol.transaction import ProcessedTransaction, SignedTransaction
+
+Json = dict[str, JsonValue]
+TaggedOperation = Annotated[Operation, Variant("operation")]
+"""An operation as [id, fields]."""
+T = TypeVar("T", bound=StateObject)
+View = Callable[[ApiBackend, StateObject], Json]
+
+NEVER = format_time(0)
+MAINTENANCE_FLAG = 1
+"""Bit of `dynamic_flags`."""
+BALANCE_TYPES = ("unspecified", "cashback", "worker", "witness", "market_fee_sharing")
+
+
+def view_object(backend: ApiBackend, item: StateObject) -> Json:
+    """Any object of the state."""
+    special = VIEWS.get(type(item))
+    return _fields(backend, item) if special is None else special(backend, item)
+
+
+def view_account(backend: ApiBackend, account: Account) -> Json:
+    """An account (1.2.n)."""
+    void: JsonValue = [0, {}]
+    return _fields(backend, account) | {
+        "owner_special_authority": void,
+        "active_special_authority": void,
+        "num_committee_voted": account.options.num_committee,
+        "top_n_control_flags": 0,
+    }
+
+
+def view_statistics(backend: ApiBackend, item: AccountStatistics) -> Json:
+    """The figures of an account (2.6.n); votes count as of the last maintenance (R8.11)."""
+    account = backend.state.accounts.get(item.owner)
+    total = backend.history.operation_count(item.owner)
+    newest = next(backend.history.operations_of(item.owner), None)
+    fields = _fields(backend, item)
+    stake = fields.pop("voting_stake")
+    votes: Json = dict.fromkeys(
+        ("vp_all", "vp_active", "vp_committee", "vp_witness", "vp_worker"), stake
+    )
+    return (
+        fields
+        | votes
+        | {
+            "has_cashback_vb": account.cashback_vb is not None,
+            "is_voting": account.options.is_voting(),
+            "last_vote_time": NEVER,
+            "most_recent_op": f"2.9.{0 if newest is None else newest.instance}",
+            "total_ops": total,
+            "removed_ops": 0,
+            "total_core_inactive": 0,
+            "total_core_pob": 0,
+            "total_core_pol": 0,
+            "total_pob_value": 0,
+            "total_pol_value": 0,
+        }
+    )
+
+
+def view_balance(backend: ApiBackend, item: AccountBalance) -> Json:
+    """What an account holds of an asset (2.5.n)."""
+    return _fields(backend, item) | {"maintenance_flag": False}
+
+
+def view_asset(backend: ApiBackend, asset: Asset) -> Json:
+    """An asset (1.3.n); `bitasset_data_id` is a key only of BitAssets. Creation is not kept."""
+    return _fields(backend, asset) | {"creation_block_num": 0, "creation_time": NEVER}
+
+
+def view_asset_dynamic_data(backend: ApiBackend, item: AssetDynamicData) -> Json:
+    """Supply, fees and fee pool (2.3.n)."""
+    return _fields(backend, item) | {"confidential_supply": 0}
+
+
+def view_bitasset(backend: ApiBackend, item: BitassetData) -> Json:
+    """The data of a BitAsset (2.4.n), with the ratios as prices, collateral first."""
+    feed = item.current_feed
+    has_feed = item.has_feed()
+    maintenance = maintenance_collateralization(feed) if has_feed else NULL_PRICE
+    initial = initial_collateralization(feed) if has_feed else NULL_PRICE
+    return _fields(backend, item) | {
+        "current_maintenance_collateralization": view_price(backend, maintenance),
+        "current_initial_collateralization": view_price(backend, initial),
+    }
+
+
+def view_limit_order(backend: ApiBackend, order: LimitOrder) -> Json:
+    """An order of the book (1.7.n)."""
+    return _fields(backend, order) | {
+        "filled_amount": str(order.filled_amount),
+        "is_settled_debt": False,
+        "on_fill": [],
+    }
+
+
+def view_call_order(backend: ApiBackend, order: CallOrder) -> Json:
+    """A position (1.8.n); clients take its two assets from `call_price`, of which the amounts
+    have meant nothing since BitShares sorts positions by their ratio."""
+    fields = _fields(backend, order)
+    del fields["debt_asset"], fields["collateral_asset"]
+    price = Price(AssetAmount(1, order.collateral_asset), AssetAmount(1, order.debt_asset))
+    return fields | {"call_price": view_price(backend, price)}
+
+
+def view_collateral_bid(backend: ApiBackend, bid: CollateralBid) -> Json:
+    """An offer for the debt of a globally settled BitAsset (2.17.n)."""
+    return {
+        "id": str(backend.state.collateral_bids.object_id(bid.id)),
+        "bidder": account_text(bid.bidder),
+        "inv_swan_price": view_price(backend, Price(bid.additional_collateral, bid.debt_covered)),
+    }
+
+
+def view_vesting_balance(backend: ApiBackend, item: VestingBalance) -> Json:
+    """A balance released over time (1.13.n)."""
+    return _fields(backend, item) | {"balance_type": BALANCE_TYPES[item.balance_type]}
+
+
+def view_dynamic_properties(backend: ApiBackend, item: DynamicGlobalProperties) -> Json:
+    """The head of the chain (2.1.0)."""
+    fields = _fields(backend, item)
+    flag = fields.pop("maintenance_flag")
+    return fields | {
+        "dynamic_flags": MAINTENANCE_FLAG if flag else 0,
+        "total_pob": 0,
+        "total_inactive": 0,
+    }
+
+
+def view_chain_properties(backend: ApiBackend, item: ChainProperties) -> Json:
+    """What genesis fixed (2.11.0); our own options are told by `pegboard.get_node_info`."""
+    fields = _fields(backend, item)
+    return {key: fields[key] for key in ("id", "chain_id", "immutable_parameters")}
+
+
+def view_header(backend: ApiBackend, envelope: BlockEnvelope) -> Json:
+    """A block's header without its signature."""
+    header = envelope.header
+    return cast(
+        Json,
+        to_json(
+            BlockHeader(
+                header.previous,
+                header.timestamp,
+                header.witness,
+                header.transaction_merkle_root,
+                header.extensions,
+            ),
+            backend.address_prefix,
+        ),
+    )
+
+
+def view_block(backend: ApiBackend, envelope: BlockEnvelope) -> Json:
+    """A block with its transactions and what their operations answered."""
+    return cast(Json, to_json(envelope.block, backend.address_prefix))
+
+
+def view_transaction(
+    backend: ApiBackend, transaction: SignedTransaction | ProcessedTransaction
+) -> JsonValue:
+    """A transaction, with the answers of its operations when it was applied."""
+    return to_json(transaction, backend.address_prefix)
+
+
+def view_operation(backend: ApiBackend, op: Operation) -> JsonValue:
+    """An operation as [id, fields]."""
+    return to_json_as(TaggedOperation, op, backend.address_prefix)
+
+
+def view_result(backend: ApiBackend, result: OperationResult) -> JsonValue:
+    """What an operation answered, as [kind, value]."""
+    return to_json_as(OperationResult, result, backend.address_prefix)
+
+
+def view_operation_record(backend: ApiBackend, record: OperationRecord) -> Json:
+    """One entry of an account's history (1.11.n)."""
+    return {
+        "id": f"1.11.{record.instance}",
+        "op": view_operation(backend, record.op),
+        "result": view_result(backend, record.result),
+        "block_num": record.block_num,
+        "block_time": format_time(record.block_time),
+        "trx_in_block": record.trx_in_block,
+        "op_in_trx": record.op_in_trx,
+        "virtual_op": record.virtual_op,
+        "is_virtual": record.is_virtual,
+    }
+
+
+def view_fill(backend: ApiBackend, fill: FillRecord) -> Json:
+    """One side of a trade; its sequence counts downwards, so that the newest sorts first."""
+    return {
+        "id": f"5.0.{fill.instance}",
+        "key": {
+            "base": f"1.3.{fill.market[0]}",
+            "quote": f"1.3.{fill.market[1]}",
+            "sequence": -fill.sequence,
+        },
+        "time": format_time(fill.time),
+        "op": to_json(fill.op, backend.address_prefix),
+    }
+
+
+def view_bucket(bucket: Bucket) -> Json:
+    """The trades of one span of time; the prices as two amounts each."""
+    prices = (
+        ("open", bucket.opening),
+        ("close", bucket.close),
+        ("high", bucket.high),
+        ("low", bucket.low),
+    )
+    answer: Json = {}
+    for name, price in prices:
+        answer[f"{name}_base"] = wide_integer(price.base.amount)
+        answer[f"{name}_quote"] = wide_integer(price.quote.amount)
+    key: Json = {
+        "base": f"1.3.{bucket.market[0]}",
+        "quote": f"1.3.{bucket.market[1]}",
+        "seconds": bucket.seconds,
+        "open": format_time(bucket.open_time),
+    }
+    return answer | {
+        "id": f"5.1.{bucket.instance}",
+        "key": key,
+        "base_volume": wide_integer(bucket.base_volume),
+        "quote_volume": wide_integer(bucket.quote_volume),
+    }
+
+
+def view_amount(backend: ApiBackend, amount: AssetAmount) -> JsonValue:
+    """An amount of an asset in smallest units."""
+    return to_json(amount, backend.address_prefix)
+
+
+def view_price(backend: ApiBackend, price: Price) -> JsonValue:
+    """A price as two amounts."""
+    return to_json(price, backend.address_prefix)
+
+
+def account_text(account: AccountId) -> str:
+    """The id of an account: "1.2.17"."""
+    space, type_ = ID_TYPES[AccountId]
+    return f"{space}.{type_}.{account}"
+
+
+def wide_integer(value: int) -> JsonValue:
+    """An integer as BitShares writes an int64: a string where JavaScript could mangle it."""
+    return value if -(1 << 31) <= value < 1 << 31 else str(value)
+
+
+def _fields(backend: ApiBackend, item: StateObject) -> Json:
+    return cast(Json, to_json(item, backend.address_prefix))
+
+
+def _typed(view: Callable[[ApiBackend, T], Json]) -> View:
+    return cast(View, view)
+
+
+VIEWS: dict[type, View] = {
+    Account: _typed(view_account),
+    AccountStatistics: _typed(view_statistics),
+    AccountBalance: _typed(view_balance),
+    Asset: _typed(view_asset),
+    AssetDynamicData: _typed(view_asset_dynamic_data),
+    BitassetData: _typed(view_bitasset),
+    LimitOrder: _typed(view_limit_order),
+    CallOrder: _typed(view_call_order),
+    CollateralBid: _typed(view_collateral_bid),
+    VestingBalance: _typed(view_vesting_balance),
+    DynamicGlobalProperties: _typed(view_dynamic_properties),
+    ChainProperties: _typed(view_chain_properties),
+}
+"""The types whose JSON differs from their declared fields."""
