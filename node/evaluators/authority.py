@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from node.state.database import State
 from node.state.errors import (
@@ -109,7 +109,7 @@ class ApprovalCheck:
 
 def verify_authority(
     state: State,
-    operations: Iterable[Operation],
+    operations: Sequence[Operation],
     keys: Collection[PublicKey],
     *,
     allow_committee: bool = False,
@@ -122,6 +122,12 @@ def verify_authority(
     committee account. Raises `MissingActiveAuthority`, `MissingOwnerAuthority`,
     `MissingOtherAuthority`, `InvalidCommitteeApproval` or `IrrelevantSignature`.
     """
+    if (
+        len(keys) == 1
+        and not (active_approvals or owner_approvals)
+        and all(_is_signed_alone(state, op, keys) for op in operations)
+    ):
+        return
     active: set[AccountId] = set()
     owner: set[AccountId] = set()
     other: list[Authority] = []
@@ -155,3 +161,17 @@ def verify_authority(
         raise IrrelevantSignature(
             "signature that no authority needs", rule="R9.5", value=unused[0].hex(), limit=0
         )
+
+
+def _is_signed_alone(state: State, op: Operation, keys: Collection[PublicKey]) -> bool:
+    """Whether one key is all that an operation of one account needs: the everyday case."""
+    required = required_authorities(op)
+    if len(required.active) != 1 or required.owner or required.other:
+        return False
+    account_id = required.active[0]
+    if account_id == COMMITTEE_ACCOUNT:
+        return False
+    active = state.accounts.get(account_id).active
+    return any(
+        key in keys and weight >= active.weight_threshold for key, weight in active.key_auths
+    )

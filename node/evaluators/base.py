@@ -24,7 +24,7 @@ def apply_operation(ctx: Context, op: Operation, *, fee_free: bool = False) -> O
     if found is None:
         name = ENTRY_OF[type(op)].name
         raise FeatureNotBuilt(f"{name} is emitted by the chain", rule="R9.6", value=name)
-    payer = fee_payer(op)
+    payer = ctx.state.accounts.get(fee_payer(op))
     core_worth = check_fee(ctx, op, payer, fee_free=fee_free)
     checked = found.evaluate(ctx, op)
     fee = op.fee
@@ -32,7 +32,7 @@ def apply_operation(ctx: Context, op: Operation, *, fee_free: bool = False) -> O
         collect_fee(ctx.state, payer, fee, core_worth, found.fee_use)
     result = found.apply(ctx, op, checked)
     if fee.amount:
-        adjust_balance(ctx.state, payer, fee.asset_id, -fee.amount)
+        adjust_balance(ctx.state, payer.id, fee.asset_id, -fee.amount)
     return result
 
 

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 from node.evaluators.evaluator import FeeUse
 from node.evaluators.lists import check_authorized
+from node.market.fees import add_pending_fee
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import InsufficientFee, InsufficientFeePool, LimitExceeded
+from node.state.objects.accounts import Account
 from protocol.asset import AssetAmount, multiply_floor
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.fee_schedule import AccountCreateFee, FeeSchedule
 from protocol.fees import FeeTable, with_parameters
-from protocol.ids import AccountId
 from protocol.operations import ENTRY_OF
 from protocol.operations.account import AccountCreate
 from protocol.operations.base import Operation
@@ -59,13 +60,13 @@ def core_worth_of(state: State, fee: AssetAmount) -> int:
     return worth.amount
 
 
-def check_fee(ctx: Context, op: Operation, payer: AccountId, *, fee_free: bool) -> int:
+def check_fee(ctx: Context, op: Operation, payer: Account, *, fee_free: bool) -> int:
     """The CORE worth of an operation's fee, once all rules about it hold (R8.17, R2.20).
 
-    Raises `NoSuchObject`, `NotAuthorized`, `InsufficientFeePool` or `InsufficientFee`.
+    Raises `NoSuchObject` for the fee's asset, `NotAuthorized`, `InsufficientFeePool` or `InsufficientFee`.
     """
     state, fee = ctx.state, op.fee
-    check_authorized(state.accounts.get(payer), state.assets.get(fee.asset_id))
+    check_authorized(payer, state.assets.get(fee.asset_id))
     worth = fee.amount if fee.asset_id == CORE_ASSET else core_worth_of(state, fee)
     if not fee_free:
         required = fee_table(state.parameters.current_fees).required(op)
@@ -75,7 +76,7 @@ def check_fee(ctx: Context, op: Operation, payer: AccountId, *, fee_free: bool) 
 
 
 def collect_fee(
-    state: State, payer: AccountId, fee: AssetAmount, core_worth: int, use: FeeUse
+    state: State, payer: Account, fee: AssetAmount, core_worth: int, use: FeeUse
 ) -> None:
     """Convert a fee to CORE and set the CORE aside (R8.18); the payer is debited later.
 
@@ -88,26 +89,14 @@ def collect_fee(
         if use is not FeeUse.DEFER:
             figures.accumulated_fees += fee.amount
     if use is FeeUse.DISTRIBUTE:
-        add_pending_fee(state, payer, core_worth)
+        add_pending_fee(state, payer.id, core_worth)
     elif use is FeeUse.SEED_POOL:
-        add_pending_fee(state, payer, core_worth - pool_seed(core_worth))
+        add_pending_fee(state, payer.id, core_worth - pool_seed(core_worth))
 
 
 def pool_seed(core_worth: int) -> int:
     """The part of an asset's creation fee that fills its fee pool (R8.19)."""
     return core_worth // 2
-
-
-def add_pending_fee(state: State, payer: AccountId, amount: int) -> None:
-    """Have CORE shared out at maintenance; small fees need not vest (R8.20)."""
-    if amount:
-        statistics = state.statistics.edit(
-            state.statistics.get(state.accounts.get(payer).statistics)
-        )
-        if amount > state.parameters.cashback_vesting_threshold:
-            statistics.pending_fees += amount
-        else:
-            statistics.pending_vested_fees += amount
 
 
 def shift_basic_account_fee(state: State, bits: int) -> None:
