@@ -73,7 +73,7 @@ class ProcessedTransaction:
     extensions: NoExtensions = ()
     signatures: tuple[Signature, ...] = ()
     operation_results: tuple[OperationResult, ...] = ()
-    """One answer for each operation, in order."""
+    """One answer for each operation, in order; BitShares' producers leave it empty in a block."""
 
 
 class TransactionEnvelope:

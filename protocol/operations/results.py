@@ -1,4 +1,8 @@
-"""What an executed operation answers; part of the block, so part of its Merkle root."""
+"""What an executed operation answers.
+
+The bytes of a block have a place for the answers and its Merkle root covers them, but consensus
+reads them nowhere: BitShares' producers leave the place empty, and nodes compute the answers.
+"""
 
 from __future__ import annotations
 
