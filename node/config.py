@@ -1,0 +1,137 @@
+"""The settings of one node: a TOML file, read strictly into typed settings."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from protocol.errors import PegboardError
+
+ProductionMode = Literal["slots", "interval", "instant", "manual"]
+
+
+class ConfigError(PegboardError):
+    """A setting is missing, unknown, or out of range; the node exits with code 78."""
+
+    name = "config_error"
+
+
+class PeerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The peer network."""
+
+    listen: str = "127.0.0.1:0"
+    """Address that peers connect to; port 0 takes a free one; "" for none."""
+    seeds: tuple[str, ...] = ()
+    """Addresses that are dialled until they answer."""
+
+
+class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The JSON-RPC server."""
+
+    listen: str = ""
+    """Loopback address and port; port 0 takes a free one; "" for none."""
+
+
+class WitnessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A witness whose slots this node fills."""
+
+    account: str
+    key_file: str
+    """File with the WIF of the block signing key, mode 0600."""
+    feed_key_file: str = ""
+    """File with the WIF of the account's active key; needed to publish feeds."""
+
+
+class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A price that this node's witnesses publish."""
+
+    asset: str
+    """On-chain symbol, for example "USD"."""
+    source: str
+    """A feed source, for example "fixed:0.05" or "csv:prices.csv?every=60s"."""
+    interval_s: int = 60
+    """Seconds between two publications of one witness."""
+
+
+class ProductionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How blocks come about."""
+
+    mode: ProductionMode = "slots"
+    """"slots": in turn with other nodes, by the clock. The other modes are for one development
+    node with all keys: at every "interval", "instant" for each transaction, "manual" on demand."""
+    enable_stale: bool = False
+    """Produce although the head is old; needed once, to start a new chain."""
+    required_participation: int = 33
+    """Percent of the last 128 slots that must be filled."""
+
+
+class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept on disk."""
+
+    snapshot_interval: int = 1_000
+    """Blocks between two snapshots of the state."""
+
+
+class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of a node."""
+
+    genesis: str
+    """Genesis file; relative to the settings file."""
+    data_dir: str = "data"
+    """Directory of blocks, snapshots and the peer list; relative to the settings file."""
+    node_name: str = "node"
+    p2p: PeerSettings = PeerSettings()
+    api: ApiSettings = ApiSettings()
+    production: ProductionSettings = ProductionSettings()
+    storage: StorageSettings = StorageSettings()
+    witnesses: tuple[WitnessSettings, ...] = ()
+    feeds: tuple[FeedSettings, ...] = ()
+    clock_offset_ms: int = 0
+    """Shifts this node's clock; for trying out clock skew."""
+    paranoid: bool = False
+    """Recount every invariant after each block (section 10)."""
+
+
+def read_settings(path: Path) -> NodeSettings:
+    """The settings of a TOML file; raises `ConfigError` naming the place and the reason."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, source: str) -> NodeSettings:
+    """Settings from TOML text; `source` names it in errors."""
+    try:
+        settings = msgspec.convert(tomllib.loads(text), NodeSettings)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is not TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {error}") from error
+    _check_range(
+        "production.required_participation", settings.production.required_participation, 0, 100
+    )
+    _check_range("storage.snapshot_interval", settings.storage.snapshot_interval, 1, 1_000_000)
+    for feed in settings.feeds:
+        _check_range(f"interval_s of feed {feed.asset}", feed.interval_s, 1, 86_400)
+    for address in (settings.p2p.listen, settings.api.listen, *settings.p2p.seeds):
+        if address:
+            split_address(address)
+    return settings
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Host and port of "127.0.0.1:8090" or "[::1]:8090"; raises `ConfigError`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigError("not an address of the form host:port", value=text)
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"{name} is out of range", value=value, limit=f"{low}..{high}")

@@ -1,0 +1,1 @@
+"""The node's brain, sans I/O: `NodeCore` and the effects that it asks its shell for."""

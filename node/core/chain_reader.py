@@ -1,0 +1,83 @@
+"""The chain as the peer layer sees it: the state, the fork database and the stored blocks."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from node.chain.chain import Chain
+from protocol.block import BlockEnvelope
+from protocol.schema import BlockId, Digest, TransactionId
+from protocol.transaction import TransactionEnvelope
+
+
+class BlockReader(Protocol):
+    """Stored blocks; met by every `BlockStorage`."""
+
+    def block(self, block_id: BlockId) -> bytes | None: ...
+
+    def id_at(self, num: int) -> BlockId | None: ...
+
+
+class ChainReader:
+    """`node.p2p.chain_view.ChainView` of one chain; what the store lacks yet, the chain has."""
+
+    def __init__(self, chain: Chain, store: BlockReader) -> None:
+        self.chain = chain
+        self.store = store
+
+    @property
+    def chain_id(self) -> Digest:
+        return self.chain.chain_id
+
+    @property
+    def head_num(self) -> int:
+        return self.chain.head_num
+
+    @property
+    def head_id(self) -> BlockId:
+        return self.chain.head_id
+
+    @property
+    def head_time(self) -> int:
+        return self.chain.head_time
+
+    @property
+    def last_irreversible_num(self) -> int:
+        return self.chain.last_irreversible_num
+
+    @property
+    def block_interval_s(self) -> int:
+        return self.chain.state.parameters.block_interval
+
+    def has_block(self, block_id: BlockId) -> bool:
+        """Whether the block is on the main chain or linked into the fork database."""
+        return (
+            self.chain.has_block(block_id)
+            or self.store.id_at(int.from_bytes(block_id[:4], "big")) == block_id
+        )
+
+    def id_at(self, num: int) -> BlockId | None:
+        """Id of the main chain's block of a number."""
+        return self.chain.id_at(num) or self.store.id_at(num)
+
+    def block_bytes(self, block_id: BlockId) -> bytes | None:
+        """The binary form of a block that this node has."""
+        envelope = self.chain.block_envelope(block_id)
+        return self.store.block(block_id) if envelope is None else envelope.packed
+
+    def has_transaction(self, transaction_id: TransactionId) -> bool:
+        """Whether the transaction is pending, or included and not expired yet."""
+        return self.chain.has_transaction(transaction_id)
+
+    def transaction_bytes(self, transaction_id: TransactionId) -> bytes | None:
+        """The signed binary form of a pending transaction."""
+        envelope = self.chain.pending_transaction(transaction_id)
+        return None if envelope is None else envelope.packed()
+
+    def block_id_of(self, data: bytes) -> BlockId:
+        """The id of a block by its binary form; raises `ProtocolError`."""
+        return BlockEnvelope(data).id
+
+    def transaction_id_of(self, data: bytes) -> TransactionId:
+        """The id of a transaction by its signed form; raises `ProtocolError`."""
+        return TransactionEnvelope.from_bytes(data).id

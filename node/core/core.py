@@ -1,0 +1,426 @@
+"""`NodeCore`: bytes, ticks and calls go in, effects come out; no I/O, no clock, no threads.
+
+The shell carries effects out in their order, and `ReserveSlot` and `StoreBlocks` durably before
+whatever was produced after them. So what this node announces it still has after a crash, and no
+block leaves it before its slot is recorded as signed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from node.chain.apply_block import AppliedBlock
+from node.chain.chain import Chain, PushResult
+from node.chain.pending import AppliedTransaction
+from node.core.effects import (
+    Effect,
+    FlushSessions,
+    RecoverKeys,
+    Report,
+    ReserveSlot,
+    SaveSnapshot,
+    StopNode,
+    StoreBlocks,
+)
+from node.p2p.effects import (
+    BlockReceived,
+    PeerAddress,
+    PeerKey,
+    PeerPenalised,
+    PeerReady,
+    TransactionReceived,
+)
+from node.p2p.manager import PeerManager
+from node.p2p.verdicts import BlockRefusal, TransactionRefusal
+from node.state.errors import (
+    BlockRejected,
+    BlockTooOld,
+    FutureBlock,
+    InvariantViolated,
+    UnlinkableBlock,
+    WrongMerkleRoot,
+)
+from node.witness.feed_publisher import FeedPublisher
+from node.witness.producer import Production, maybe_produce, next_production
+from protocol.block import BlockEnvelope
+from protocol.crypto.keys import PrivateKey, public_key
+from protocol.crypto.signatures import sign_digest
+from protocol.errors import DecodeError, PegboardError, ProtocolError
+from protocol.ids import WitnessId
+from protocol.msgpack_form import pack_document
+from protocol.schema import BlockId, Digest, PublicKey, Signature, TransactionId
+from protocol.transaction import TransactionEnvelope
+
+EXIT_INVARIANT = 70
+FUTURE_TOLERANCE_MS = 2_000
+"""A block further ahead of this node's clock than this and one slot is refused (T-W3)."""
+WORKER_FROM_SIGNATURES = 64
+"""Blocks with fewer signatures are not worth a trip to the worker process."""
+
+
+class NoSigningKey(PegboardError):
+    """A block was asked for, and this node cannot sign for any scheduled witness."""
+
+    name = "no_signing_key"
+
+
+class ChainObserver(Protocol):
+    """Told of changes at once; its messages leave with the next `FlushSessions`."""
+
+    def block_applied(self, block: AppliedBlock) -> None:
+        """A block became the head."""
+
+    def block_popped(self, block: BlockEnvelope) -> None:
+        """The head block was taken back."""
+
+    def transaction_pending(self, envelope: TransactionEnvelope) -> None:
+        """A transaction entered the pending pool."""
+
+    def transaction_dropped(self, transaction_id: TransactionId, reason: PegboardError) -> None:
+        """A pending transaction is not valid any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSettings:
+    """How a node core behaves."""
+
+    instant: bool = False
+    """Produce a block for each accepted transaction."""
+    by_the_clock: bool = True
+    """Produce in the slots of this node's witnesses."""
+    enable_stale: bool = False
+    required_participation: int = 33
+    snapshot_interval: int = 1_000
+
+
+@dataclass(slots=True)
+class _QueuedBlock:
+    peer: PeerKey
+    envelope: BlockEnvelope
+    token: int | None
+    """Set while the worker recovers its keys."""
+
+    def unrecovered(self) -> list[TransactionEnvelope]:
+        """The transactions whose keys are not known yet."""
+        return [
+            envelope
+            for envelope, _ in self.envelope.transactions
+            if not envelope.knows_signature_keys()
+        ]
+
+    def set_keys(self, keys: Sequence[PublicKey | None]) -> None:
+        """Take what the worker found; a transaction that lacks a key is judged when applied."""
+        position = 0
+        for envelope in self.unrecovered():
+            count = len(envelope.transaction.signatures)
+            found = [key for key in keys[position : position + count] if key is not None]
+            position += count
+            if len(found) == count == len(set(found)):
+                envelope.set_signature_keys(found)
+
+
+class NodeCore:
+    """One node: chain, peers, production and feeds behind a handful of inputs."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        peers: PeerManager,
+        settings: CoreSettings,
+        *,
+        secrets: Sequence[PrivateKey] = (),
+        last_signed: Mapping[WitnessId, int] | None = None,
+        feeds: FeedPublisher | None = None,
+        observer: ChainObserver | None = None,
+    ) -> None:
+        self.chain = chain
+        self.peers = peers
+        self.settings = settings
+        self.secrets: dict[PublicKey, PrivateKey] = {public_key(key): key for key in secrets}
+        self.last_signed: dict[WitnessId, int] = dict(last_signed or {})
+        self.feeds = feeds
+        self.observer = observer
+        self.effects: list[Effect] = []
+        self._inbox: deque[_QueuedBlock] = deque()
+        self._last_token = 0
+        self._last_refusal = ""
+        self._producing_stale = settings.enable_stale
+
+    # Inputs.
+
+    def peer_connected(
+        self, peer: PeerKey, address: PeerAddress, now_ms: int, *, outbound: bool
+    ) -> None:
+        """A connection is open."""
+        self.peers.connected(peer, address, outbound=outbound, now_ms=now_ms)
+        self._follow_peers(now_ms)
+
+    def peer_received(self, peer: PeerKey, data: bytes, now_ms: int) -> None:
+        """Bytes arrived on a connection."""
+        self.peers.received(peer, data, now_ms)
+        self._follow_peers(now_ms)
+
+    def peer_disconnected(self, peer: PeerKey, now_ms: int) -> None:
+        """A connection is gone."""
+        self.peers.disconnected(peer, now_ms)
+        self._follow_peers(now_ms)
+
+    def dial_failed(self, address: PeerAddress, now_ms: int) -> None:
+        """An `OpenConnection` came to nothing."""
+        self.peers.connection_failed(address, now_ms)
+        self._follow_peers(now_ms)
+
+    def keys_recovered(self, token: int, keys: Sequence[PublicKey | None], now_ms: int) -> None:
+        """The answer to `RecoverKeys`, in the order of its items."""
+        for queued in self._inbox:
+            if queued.token == token:
+                queued.token = None
+                queued.set_keys(keys)
+        self._drain_inbox(now_ms)
+        self._follow_peers(now_ms)
+
+    def tick(self, now_ms: int) -> None:
+        """Time passes; to be called a few times in every slot."""
+        self.peers.tick(now_ms)
+        self._follow_peers(now_ms)
+        if self.settings.by_the_clock:
+            self._produce(now_ms)
+        if self.feeds is not None:
+            for envelope in self.feeds.due(self.chain, now_ms // 1_000):
+                try:
+                    self.broadcast(envelope, now_ms)
+                except PegboardError as error:
+                    self._report("feed_refused", reason=str(error))
+
+    def broadcast(self, envelope: TransactionEnvelope, now_ms: int) -> AppliedTransaction:
+        """Accept a transaction of this node's own user; raises the refusal."""
+        applied = self.chain.push_transaction(envelope)
+        self.peers.announce_transaction(envelope.id, envelope.packed(), now_ms)
+        self._tell_pending(envelope)
+        self._follow_peers(now_ms)
+        if self.settings.instant:
+            self.generate_blocks(1, now_ms)
+        return applied
+
+    def generate_blocks(
+        self, count: int, now_ms: int, secret: PrivateKey | None = None
+    ) -> list[BlockEnvelope]:
+        """Make blocks at the next slots whose witness keys are here, whatever the clock says."""
+        secrets = dict(self.secrets)
+        if secret is not None:
+            secrets[public_key(secret)] = secret
+        made = []
+        for _ in range(count):
+            production = next_production(self.chain, secrets)
+            if production is None:
+                raise NoSigningKey(
+                    "none of the scheduled witnesses' keys is here", rule="R8.5", value=len(secrets)
+                )
+            made.append(self._make_block(production, secrets, now_ms))
+        return made
+
+    def take_effects(self) -> list[Effect]:
+        """What there is to do, in order; empties the list."""
+        effects, self.effects = self.effects, []
+        return effects
+
+    # Peers.
+
+    def _follow_peers(self, now_ms: int) -> None:
+        while effects := self.peers.take_effects():
+            for effect in effects:
+                if isinstance(effect, BlockReceived):
+                    self._receive_block(effect, now_ms)
+                elif isinstance(effect, TransactionReceived):
+                    self._receive_transaction(effect, now_ms)
+                elif isinstance(effect, PeerReady):
+                    self._report("peer_ready", peer=effect.peer, head=effect.hello.head_num)
+                elif isinstance(effect, PeerPenalised):
+                    self._report(
+                        "peer_penalised",
+                        peer=effect.peer,
+                        points=effect.points,
+                        score=effect.score,
+                        reason=effect.reason,
+                    )
+                else:
+                    self.effects.append(effect)
+
+    def _receive_transaction(self, received: TransactionReceived, now_ms: int) -> None:
+        try:
+            envelope = TransactionEnvelope.from_bytes(received.data)
+            self.chain.push_transaction(envelope)
+        except PegboardError as error:
+            self.peers.transaction_rejected(
+                received.peer,
+                received.transaction_id,
+                TransactionRefusal.INVALID
+                if isinstance(error, ProtocolError)
+                else TransactionRefusal.REFUSED,
+                now_ms,
+            )
+            return
+        self.peers.transaction_accepted(received.peer, received.transaction_id, now_ms)
+        self._tell_pending(envelope)
+
+    def _tell_pending(self, envelope: TransactionEnvelope) -> None:
+        if self.observer is not None:
+            self.observer.transaction_pending(envelope)
+            self.effects.append(FlushSessions())
+
+    # Blocks.
+
+    def _receive_block(self, received: BlockReceived, now_ms: int) -> None:
+        try:
+            envelope = BlockEnvelope(received.data)
+            self._refuse_future(envelope, now_ms)
+        except PegboardError as error:
+            self._reject_block(received.peer, received.block_id, error, now_ms)
+            return
+        queued = _QueuedBlock(received.peer, envelope, None)
+        self._inbox.append(queued)
+        self._ask_for_keys(queued)
+        self._drain_inbox(now_ms)
+
+    def _ask_for_keys(self, queued: _QueuedBlock) -> None:
+        items = tuple(
+            (envelope.digest(self.chain.chain_id), signature)
+            for envelope in queued.unrecovered()
+            for signature in envelope.transaction.signatures
+        )
+        if len(items) >= WORKER_FROM_SIGNATURES:
+            self._last_token += 1
+            queued.token = self._last_token
+            self.effects.append(RecoverKeys(self._last_token, items))
+
+    def _reject_block(
+        self, peer: PeerKey, block_id: BlockId, error: PegboardError, now_ms: int
+    ) -> None:
+        self._report("block_rejected", id=block_id.hex(), peer=peer, reason=str(error))
+        self.peers.block_rejected(peer, block_id, block_refusal(error), now_ms)
+
+    def _refuse_future(self, envelope: BlockEnvelope, now_ms: int) -> None:
+        interval_ms = self.chain.state.parameters.block_interval * 1_000
+        limit_ms = now_ms + interval_ms + FUTURE_TOLERANCE_MS
+        if envelope.header.timestamp * 1_000 > limit_ms:
+            raise FutureBlock(
+                "block lies in the future",
+                rule="R8.1",
+                value=envelope.header.timestamp,
+                limit=limit_ms // 1_000,
+            )
+
+    def _drain_inbox(self, now_ms: int) -> None:
+        while self._inbox and self._inbox[0].token is None:
+            queued = self._inbox.popleft()
+            try:
+                result = self.chain.push_block(queued.envelope)
+            except InvariantViolated as error:
+                self._stop(error)
+                return
+            except (BlockRejected, ProtocolError) as error:
+                self._reject_block(queued.peer, queued.envelope.id, error, now_ms)
+                continue
+            self._follow_push(queued.envelope, result)
+            self.peers.block_accepted(queued.peer, queued.envelope.id, now_ms)
+
+    def _follow_push(self, envelope: BlockEnvelope, result: PushResult) -> None:
+        """Store, report and tell what pushing a block changed."""
+        self.effects.append(
+            StoreBlocks(
+                ((envelope.id, envelope.num, envelope.packed),),
+                self.chain.head_id,
+                tuple(block.envelope.id for block in result.applied),
+            )
+        )
+        if result.popped:
+            self._report(
+                "fork_switch",
+                popped=len(result.popped),
+                applied=len(result.applied),
+                head=self.chain.head_num,
+            )
+        if self.observer is not None:
+            for popped in result.popped:
+                self.observer.block_popped(popped)
+            for block in result.applied:
+                self.observer.block_applied(block)
+            for transaction_id, reason in result.dropped:
+                self.observer.transaction_dropped(transaction_id, reason)
+            self.effects.append(FlushSessions())
+        for block in result.applied:
+            self._report(
+                "block",
+                num=block.envelope.num,
+                id=block.envelope.id.hex(),
+                witness=block.envelope.header.witness,
+                transactions=len(block.envelope.transactions),
+                lib=self.chain.last_irreversible_num,
+            )
+        if result.applied and self.chain.head_num % self.settings.snapshot_interval == 0:
+            payload = pack_document(self.chain.dump())
+            self.effects.append(SaveSnapshot(self.chain.head_num, self.chain.head_id, payload))
+
+    # Production.
+
+    def _produce(self, now_ms: int) -> None:
+        if not self.secrets or self._inbox:
+            return
+        decision = maybe_produce(
+            self.chain,
+            now_ms,
+            self.secrets,
+            stale_ok=self._producing_stale,
+            required_participation=self.settings.required_participation,
+            last_signed=self.last_signed,
+        )
+        if isinstance(decision, Production):
+            self._make_block(decision, self.secrets, now_ms)
+            self._producing_stale = True
+        elif decision.worth_telling and decision.name != self._last_refusal:
+            self._report("not_producing", reason=decision.name, detail=decision.detail)
+        self._last_refusal = "" if isinstance(decision, Production) else decision.name
+
+    def _make_block(
+        self, production: Production, secrets: Mapping[PublicKey, PrivateKey], now_ms: int
+    ) -> BlockEnvelope:
+        secret = secrets[production.signing_key]
+        envelope = self.chain.build_block(
+            production.witness, production.slot_time_s, _signer(secret)
+        )
+        self.last_signed[production.witness] = production.slot_time_s
+        self.effects.append(ReserveSlot(production.witness, production.slot_time_s, envelope.num))
+        try:
+            result = self.chain.push_block(envelope)
+        except InvariantViolated as error:
+            self._stop(error)
+            raise
+        self._follow_push(envelope, result)
+        self.peers.announce_block(envelope.id, envelope.packed, now_ms)
+        self._follow_peers(now_ms)
+        return envelope
+
+    def _stop(self, error: InvariantViolated) -> None:
+        self._inbox.clear()
+        self.effects.append(StopNode(EXIT_INVARIANT, str(error)))
+
+    def _report(self, name: str, **fields: str | int) -> None:
+        self.effects.append(Report(name, fields))
+
+
+def block_refusal(error: PegboardError) -> BlockRefusal:
+    """What a refused block says about the peer that sent it, and about its descendants."""
+    if isinstance(error, UnlinkableBlock):
+        return BlockRefusal.UNLINKABLE
+    if isinstance(error, WrongMerkleRoot | DecodeError):
+        return BlockRefusal.CORRUPT
+    if isinstance(error, FutureBlock | BlockTooOld):
+        return BlockRefusal.NOT_NOW
+    return BlockRefusal.INVALID
+
+
+def _signer(secret: PrivateKey) -> Callable[[Digest], Signature]:
+    return lambda digest: sign_digest(secret, digest)

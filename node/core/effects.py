@@ -1,0 +1,80 @@
+"""What the node core wants done; carried out by the shell, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from node.p2p.effects import ClosePeer, OpenConnection, SendBytes
+from protocol.ids import WitnessId
+from protocol.schema import BlockId, Digest, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveSlot:
+    """Record durably that a witness signs a slot, before anything produced later is sent."""
+
+    witness: WitnessId
+    slot_time_s: int
+    block_num: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBlocks:
+    """Store blocks and move the main chain durably, before anything produced later is sent."""
+
+    blocks: tuple[tuple[BlockId, int, bytes], ...]
+    head: BlockId
+    main_chain: tuple[BlockId, ...]
+    """Ids that become the top of the main chain, ascending; empty when only a fork grew."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSnapshot:
+    """Keep the state after a block, so that a restart replays little."""
+
+    num: int
+    block_id: BlockId
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverKeys:
+    """Recover the keys of signatures; answer with `NodeCore.keys_recovered`."""
+
+    token: int
+    items: tuple[tuple[Digest, Signature], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlushSessions:
+    """API sessions have something to send; what it reports is durable by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One line of the log: `ev=name` and fields."""
+
+    name: str
+    fields: dict[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StopNode:
+    """The node must end with this exit code."""
+
+    exit_code: int
+    reason: str
+
+
+Effect = (
+    ReserveSlot
+    | StoreBlocks
+    | SaveSnapshot
+    | RecoverKeys
+    | FlushSessions
+    | Report
+    | StopNode
+    | SendBytes
+    | ClosePeer
+    | OpenConnection
+)

@@ -1,0 +1,98 @@
+"""From stores to a running chain: the newest snapshot that is safe, and the blocks above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from node.chain.apply_block import AppliedBlock
+from node.chain.chain import Chain
+from protocol.block import BlockEnvelope
+from protocol.errors import PegboardError
+from protocol.genesis_form import Genesis
+from protocol.msgpack_form import unpack_document
+from protocol.schema import BlockId
+
+REPLAY_BATCH = 500
+"""Blocks read from the store at a time."""
+
+
+class StoredBlocks(Protocol):
+    """What is needed of a block store."""
+
+    def head(self) -> tuple[int, BlockId] | None: ...
+
+    def id_at(self, num: int) -> BlockId | None: ...
+
+    def blocks_from(self, num: int, count: int) -> Sequence[tuple[BlockId, int, bytes]]: ...
+
+
+class StoredSnapshots(Protocol):
+    """What is needed of a snapshot store."""
+
+    def latest(
+        self, at_most_num: int | None = None
+    ) -> tuple[tuple[int, BlockId, bytes] | None, Sequence[object]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A chain that stands where its store does."""
+
+    chain: Chain
+    replayed: int
+    """Blocks applied from the store."""
+    skipped_snapshots: tuple[object, ...]
+    """Snapshots passed over, and why."""
+
+
+def start_chain(
+    genesis: Genesis,
+    blocks: StoredBlocks,
+    snapshots: StoredSnapshots,
+    *,
+    paranoid: bool = False,
+    on_block: Callable[[AppliedBlock], None] = lambda block: None,
+) -> Started:
+    """Restore the chain of a store.
+
+    A snapshot serves only when its block is on the stored main chain and irreversible: a fork can
+    then never reach below it. Stored blocks are trusted in their signatures, not in their effects;
+    `on_block` is told of each replayed one. Raises what the stores raise, and `BlockRejected` when
+    the store contradicts the genesis.
+    """
+    head = blocks.head()
+    skipped: list[object] = []
+    at_most = 0 if head is None else head[0] - 1
+    while at_most > 0:
+        snapshot, passed_over = snapshots.latest(at_most)
+        skipped += passed_over
+        if snapshot is None:
+            break
+        num, block_id, payload = snapshot
+        at_most = num - 1
+        if blocks.id_at(num) != block_id:
+            skipped.append(f"snapshot of block {num} is not on the main chain")
+            continue
+        try:
+            chain = Chain.restore(genesis, unpack_document(payload), paranoid=paranoid)
+        except PegboardError as error:
+            skipped.append(error)
+            continue
+        replayed = _replay(chain, blocks, on_block)
+        if chain.state.dynamic.last_irreversible_block_num >= num:
+            return Started(chain, replayed, tuple(skipped))
+        skipped.append(f"snapshot of block {num} is not irreversible")
+    chain = Chain(genesis, paranoid=paranoid)
+    return Started(chain, _replay(chain, blocks, on_block), tuple(skipped))
+
+
+def _replay(chain: Chain, blocks: StoredBlocks, on_block: Callable[[AppliedBlock], None]) -> int:
+    replayed = 0
+    while batch := blocks.blocks_from(chain.head_num + 1, REPLAY_BATCH):
+        for _, _, data in batch:
+            for applied in chain.push_block(BlockEnvelope(data), trusted=True).applied:
+                on_block(applied)
+            replayed += 1
+    return replayed

@@ -1,0 +1,147 @@
+"""The node behind the API: a `NodeCore`, its stores and its clock as one `ApiBackend`."""
+
+from __future__ import annotations
+
+import structlog
+
+from node.api.api import Api
+from node.api.backend import NodeInfo, PeerInfo
+from node.api.history import HistoryReader
+from node.api.memory_history import MemoryHistory
+from node.chain.apply_block import AppliedBlock
+from node.core.chain_reader import ChainReader
+from node.services.node_service import NodeService
+from node.state.context import AppliedOperation
+from node.state.database import State
+from protocol.block import BlockEnvelope
+from protocol.crypto.keys import parse_wif
+from protocol.errors import PegboardError
+from protocol.genesis_form import Genesis
+from protocol.schema import BlockId, Digest, TransactionId
+from protocol.transaction import TransactionEnvelope
+
+VERSION = "0.1.0"
+
+log = structlog.get_logger()
+
+
+class NodeApiBackend:
+    """`node.api.backend.ApiBackend` of a running node."""
+
+    def __init__(
+        self,
+        service: NodeService,
+        reader: ChainReader,
+        genesis: Genesis,
+        history: HistoryReader,
+        *,
+        is_development: bool,
+    ) -> None:
+        self.service = service
+        self.core = service.core
+        self.reader = reader
+        self.genesis = genesis
+        self.history = history
+        self.is_development = is_development
+
+    @property
+    def state(self) -> State:
+        """The state with pending transactions applied."""
+        return self.core.chain.state
+
+    @property
+    def chain_id(self) -> Digest:
+        """Id of the chain."""
+        return self.core.chain.chain_id
+
+    @property
+    def address_prefix(self) -> str:
+        """Begins every key string."""
+        return self.genesis.settings().address_prefix
+
+    def now_s(self) -> int:
+        """Seconds since 1970, by the node's clock."""
+        return self.service.clock.now_ms() // 1_000
+
+    def info(self) -> NodeInfo:
+        """Version, prefixes, own witnesses, peers."""
+        keys = self.core.secrets.keys()
+        witnesses = self.state.witnesses.in_order()
+        return NodeInfo(
+            version=VERSION,
+            address_prefix=self.address_prefix,
+            display_prefix=self.genesis.settings().display_prefix,
+            producer_term=self.genesis.settings().producer_term,
+            witnesses=tuple(item.id for item in witnesses if item.signing_key in keys),
+            peers=tuple(
+                PeerInfo(str(peer.address), peer.user_agent, peer.head_num, peer.outbound)
+                for peer in self.core.peers.statistics().peers
+            ),
+        )
+
+    def block_at(self, num: int) -> BlockEnvelope | None:
+        """The main chain's block of a number, from wherever it is kept."""
+        block_id = self.reader.id_at(num)
+        return None if block_id is None else self.block_of_id(block_id)
+
+    def block_of_id(self, block_id: BlockId) -> BlockEnvelope | None:
+        """A block by its id, from wherever it is kept."""
+        known = self.core.chain.block_envelope(block_id)
+        if known is not None:
+            return known
+        data = self.reader.block_bytes(block_id)
+        return None if data is None else BlockEnvelope(data)
+
+    def head_state_hash(self) -> tuple[int, BlockId, Digest]:
+        """Number, id and state hash of the head block, without pending transactions."""
+        chain = self.core.chain
+        return chain.head_num, chain.head_id, chain.state_hash()
+
+    def broadcast(self, envelope: TransactionEnvelope) -> None:
+        """Take a transaction into the pending pool and offer it to peers; raises its refusal."""
+        self.core.broadcast(envelope, self.service.clock.now_ms())
+        self.service.pump()
+
+    def simulate(self, envelope: TransactionEnvelope) -> list[AppliedOperation]:
+        """Apply a transaction and take it back; raises its refusal."""
+        return self.core.chain.simulate(envelope).operations
+
+    def generate_blocks(self, wif: str, count: int) -> int:
+        """Make blocks at the next slots; number of the new head."""
+        self.core.generate_blocks(count, self.service.clock.now_ms(), parse_wif(wif))
+        self.service.pump()
+        return self.core.chain.head_num
+
+    def report_bug(self, method: str, error: Exception) -> None:
+        """Log an exception that is no refusal."""
+        log.error("api_bug", ev="api_bug", method=method, error=repr(error), exc_info=error)
+
+
+class ApiObserver:
+    """`node.core.core.ChainObserver` that keeps the history and tells the API's sessions."""
+
+    def __init__(self, history: MemoryHistory, api: Api) -> None:
+        self.history = history
+        self.api = api
+
+    def block_applied(self, block: AppliedBlock) -> None:
+        """A block became the head."""
+        self.history.apply_block(block)
+        self.api.block_applied(block)
+
+    def block_popped(self, block: BlockEnvelope) -> None:
+        """The head block was taken back."""
+        self.history.revert_block()
+
+    def transaction_pending(self, envelope: TransactionEnvelope) -> None:
+        """A transaction entered the pending pool."""
+        self.api.transaction_accepted(envelope)
+
+    def transaction_dropped(self, transaction_id: TransactionId, reason: PegboardError) -> None:
+        """A pending transaction is not valid any more."""
+        log.info(
+            "transaction_dropped",
+            ev="transaction_dropped",
+            id=transaction_id.hex(),
+            reason=str(reason),
+        )

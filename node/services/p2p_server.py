@@ -1,0 +1,160 @@
+"""TCP connections to peers: one reader and one writer task each, with a bounded queue between."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+import trio
+
+from node.p2p.effects import PeerAddress, PeerKey
+
+RECEIVE_BYTES = 64 * 1024
+SEND_QUEUE_BYTES = 4 * 1024 * 1024
+"""A peer that lets more pile up is dropped (T-P5)."""
+WRITE_STALL_S = 20.0
+"""A peer that takes nothing for so long is dropped (T-P5)."""
+DIAL_TIMEOUT_S = 5.0
+
+
+class PeerInputs(Protocol):
+    """What connections tell the node."""
+
+    def peer_connected(self, peer: PeerKey, address: PeerAddress, *, outbound: bool) -> None:
+        """A connection is open."""
+
+    def peer_received(self, peer: PeerKey, data: bytes) -> None:
+        """Bytes arrived."""
+
+    def peer_disconnected(self, peer: PeerKey) -> None:
+        """The connection is gone; also told after this side closed it."""
+
+    def dial_failed(self, address: PeerAddress) -> None:
+        """Nobody answered at the address."""
+
+
+class Connection:
+    """One peer's stream and what waits to be sent on it."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+        self.queue: deque[bytes] = deque()
+        self.queued_bytes = 0
+        self.closing = False
+        self.scope = trio.CancelScope()
+        self.wakeup = trio.Event()
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes; a peer that does not read is cut off."""
+        if self.closing:
+            return
+        self.queue.append(data)
+        self.queued_bytes += len(data)
+        if self.queued_bytes > SEND_QUEUE_BYTES:
+            self.scope.cancel()
+        self.wakeup.set()
+
+    def close(self) -> None:
+        """Send what is queued, then close."""
+        self.closing = True
+        self.wakeup.set()
+
+    async def run_writer(self) -> None:
+        """Send what is queued, in as few calls as possible, until closed."""
+        while True:
+            if not self.queue:
+                if self.closing:
+                    break
+                await self.wakeup.wait()
+                self.wakeup = trio.Event()
+                continue
+            data = b"".join(self.queue)
+            self.queue.clear()
+            with trio.fail_after(WRITE_STALL_S):
+                await self.stream.send_all(data)
+            self.queued_bytes -= len(data)
+        self.scope.cancel()
+
+
+class PeerConnections:
+    """All peers' connections: accepts, dials, sends and closes."""
+
+    def __init__(self, inputs: PeerInputs, nursery: trio.Nursery) -> None:
+        self.inputs = inputs
+        self.nursery = nursery
+        self.open: dict[PeerKey, Connection] = {}
+        self.last_key = 0
+
+    async def listen(
+        self,
+        host: str,
+        port: int,
+        *,
+        task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Accept peers for ever; reports the port that it got."""
+        listeners = await trio.open_tcp_listeners(port, host=host)
+        task_status.started(int(listeners[0].socket.getsockname()[1]))
+        await trio.serve_listeners(self._accept, listeners, handler_nursery=self.nursery)
+
+    def dial(self, address: PeerAddress) -> None:
+        """Open a connection in the background."""
+        self.nursery.start_soon(self._dial, address)
+
+    def send(self, peer: PeerKey, data: bytes) -> None:
+        """Queue bytes for a peer; one that is gone already misses nothing."""
+        connection = self.open.get(peer)
+        if connection is not None:
+            connection.send(data)
+
+    def close(self, peer: PeerKey) -> None:
+        """Close a peer's connection after what is queued."""
+        connection = self.open.get(peer)
+        if connection is not None:
+            connection.close()
+
+    async def _accept(self, stream: trio.SocketStream) -> None:
+        try:
+            host, port = stream.socket.getpeername()[:2]
+        except OSError:
+            await trio.aclose_forcefully(stream)
+            return
+        await self._run(stream, PeerAddress(str(host), int(port)), outbound=False)
+
+    async def _dial(self, address: PeerAddress) -> None:
+        try:
+            with trio.fail_after(DIAL_TIMEOUT_S):
+                stream = await trio.open_tcp_stream(address.host, address.port)
+        except (OSError, trio.TooSlowError):
+            self.inputs.dial_failed(address)
+            return
+        await self._run(stream, address, outbound=True)
+
+    async def _run(
+        self, stream: trio.SocketStream, address: PeerAddress, *, outbound: bool
+    ) -> None:
+        self.last_key += 1
+        peer = PeerKey(self.last_key)
+        connection = self.open[peer] = Connection(stream)
+        try:
+            with connection.scope:
+                self.inputs.peer_connected(peer, address, outbound=outbound)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(connection.run_writer)
+                    await self._read(peer, connection)
+                    nursery.cancel_scope.cancel()
+        except* (OSError, trio.BrokenResourceError, trio.TooSlowError):
+            pass
+        finally:
+            del self.open[peer]
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                await trio.aclose_forcefully(stream)
+            self.inputs.peer_disconnected(peer)
+
+    async def _read(self, peer: PeerKey, connection: Connection) -> None:
+        while True:
+            data = await connection.stream.receive_some(RECEIVE_BYTES)
+            if not data:
+                return
+            if not connection.closing:
+                self.inputs.peer_received(peer, bytes(data))

@@ -1,0 +1,78 @@
+"""Publishes a witness's prices as signed transactions, when its last feed grows old."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.chain.chain import Chain
+from node.state.objects.assets import Asset, BitassetData
+from node.witness.feed_source import FeedSource, PeggedAsset, publish_feed
+from protocol.asset import AssetAmount
+from protocol.constants import CORE_ASSET
+from protocol.crypto.keys import PrivateKey
+from protocol.fees import required_fee
+from protocol.ids import AccountId
+from protocol.transaction import Transaction, TransactionEnvelope, sign
+
+LIFETIME_S = 60
+"""Seconds from the head block until a feed's transaction expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPlan:
+    """One witness's feed of one BitAsset."""
+
+    publisher: AccountId
+    secret: PrivateKey
+    """Active key of the publisher."""
+    symbol: str
+    source: FeedSource
+    interval_s: int
+
+
+class FeedPublisher:
+    """Decides by the chain's own record of feeds, so that a restart publishes nothing twice."""
+
+    def __init__(self, plans: Sequence[FeedPlan]) -> None:
+        self.plans = tuple(plans)
+        self._attempts: dict[int, int] = {}
+
+    def due(self, chain: Chain, now_s: int) -> list[TransactionEnvelope]:
+        """The transactions to broadcast now; each is offered once an interval at most."""
+        found = []
+        for index, plan in enumerate(self.plans):
+            asset = chain.state.asset_by_symbol.find(plan.symbol)
+            if asset is None or asset.bitasset_data_id is None:
+                continue
+            bitasset = chain.state.bitassets.get(asset.bitasset_data_id)
+            last = max(self._attempts.get(index, 0), _last_published(bitasset, plan.publisher))
+            if last + plan.interval_s > now_s:
+                continue
+            self._attempts[index] = now_s
+            found.append(_transaction(chain, plan, asset, bitasset, now_s))
+        return found
+
+
+def _last_published(bitasset: BitassetData, publisher: AccountId) -> int:
+    return next((time for account, (time, _) in bitasset.feeds if account == publisher), 0)
+
+
+def _transaction(
+    chain: Chain, plan: FeedPlan, asset: Asset, bitasset: BitassetData, now_s: int
+) -> TransactionEnvelope:
+    backing = chain.state.assets.get(bitasset.options.short_backing_asset)
+    pegged = PeggedAsset(asset.id, asset.precision, backing.id, backing.precision)
+    free = AssetAmount(0, CORE_ASSET)
+    draft = publish_feed(plan.source, plan.publisher, pegged, now_s, fee=free)
+    fee = AssetAmount(required_fee(draft, chain.state.parameters.current_fees), CORE_ASSET)
+    operation = publish_feed(plan.source, plan.publisher, pegged, now_s, fee=fee)
+    head_id = chain.head_id
+    transaction = Transaction(
+        ref_block_num=chain.head_num & 0xFFFF,
+        ref_block_prefix=int.from_bytes(head_id[4:8], "little"),
+        expiration=chain.head_time + LIFETIME_S,
+        operations=(operation,),
+        extensions=(),
+    )
+    return TransactionEnvelope.from_transaction(sign(transaction, [plan.secret], chain.chain_id))
