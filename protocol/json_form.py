@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 from functools import cache
+from itertools import pairwise
 from typing import TypeAlias, TypeVar, cast
 
 from protocol.binary_source import sort_key_of
@@ -277,7 +278,7 @@ def _sequence_decoder(node: SequenceType) -> Decoder:
         if key is None or len(items) < 2:
             return tuple(items)
         items.sort(key=key)
-        pairs = zip(items, items[1:], strict=False)
+        pairs = pairwise(items)
         return (items[0], *(item for before, item in pairs if key(before) != key(item)))
 
     return decode
