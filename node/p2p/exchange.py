@@ -193,9 +193,8 @@ class Exchange:
         item = Item(ItemKind.BLOCK, block_id)
         self._check_requested(peer, item)
         if self.sync.wants(block_id):
-            self.sync.on_block(peer.key, block_id, message.data)
+            self.sync.on_block(peer.key, block_id, message.data, now_ms)
             self.deliver_ready(now_ms)
-            self.sync.fetch(now_ms)
         elif self.gossip.take(item) and not self._chain.has_block(block_id):
             self._effects.append(BlockReceived(peer.key, block_id, message.data))
 

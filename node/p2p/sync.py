@@ -66,6 +66,8 @@ class BlockSync:
         self._unjudged: dict[BlockId, PeerKey] = {}
         """Blocks that the core has not judged yet, each with the peer on whose list it was."""
         self._rejected: RecentSet[BlockId] = RecentSet(limits.max_rejected)
+        self._handed_over = 0
+        """Blocks handed to the core since the windows were last looked at."""
         self.rounds_started = 0
         """Rounds asked for since the start."""
 
@@ -147,18 +149,18 @@ class BlockSync:
         else:
             self._finish(peer, now_ms)
 
-    def on_block(self, peer: PeerKey, block_id: BlockId, data: bytes) -> None:
+    def on_block(self, peer: PeerKey, block_id: BlockId, data: bytes, now_ms: int) -> None:
         """Take a block that a round wants; the first bytes of two equal deliveries stay.
 
         One that finds the buffer twice full and is not the next to be judged is let go; it will
         be asked for again.
         """
-        if block_id not in self._listed or block_id in self._arrived or block_id in self._unjudged:
-            return
-        is_next = any(found.ids and found.ids[0] == block_id for found in self._rounds.values())
-        if is_next or self._arrived_bytes + len(data) <= 2 * self._limits.sync_buffer_bytes:
+        is_wanted = block_id not in self._arrived and block_id not in self._unjudged
+        if is_wanted and self._has_room_for(block_id, data):
             self._arrived[block_id] = _Arrived(peer, data)
             self._arrived_bytes += len(data)
+        if self._tracker.load(peer) % self._limits.sync_blocks_per_fetch == 0:
+            self.fetch(now_ms)
 
     def on_unavailable(self, peer: PeerKey, block_id: BlockId, now_ms: int) -> None:
         """The peer lacks a block; raises `LyingSync` when it listed it itself (S5)."""
@@ -176,7 +178,8 @@ class BlockSync:
                 self._take_from(key, found, ready)
                 if not found.ids:
                     self._finish(key, now_ms)
-        if ready:
+        self._handed_over += len(ready)
+        if self._handed_over >= self._limits.sync_blocks_per_fetch:
             self.fetch(now_ms)
         return ready
 
@@ -242,17 +245,23 @@ class BlockSync:
     def fetch(self, now_ms: int) -> None:
         """Ask each peer in a round for blocks of its window that nobody was asked for."""
         limits = self._limits
-        for key, found in self._rounds.items():
-            peer = self._peers.get(key)
-            if not found.ids or peer is None or not peer.is_active:
-                continue
-            room = limits.sync_requests_per_peer - self._tracker.load(key)
-            if room < limits.sync_blocks_per_fetch or not peer.may_send(Fetch, now_ms):
-                continue
-            items = self._choose(key, found, now_ms)
-            if items:
-                self._tracker.begin(key, items, now_ms)
-                peer.send(Fetch(ItemKind.BLOCK, tuple(item.id for item in items)), now_ms)
+        self._handed_over = 0
+        for _ in range(limits.sync_requests_per_peer // limits.sync_blocks_per_fetch):
+            for key, found in self._rounds.items():
+                if found.ids:
+                    self._fetch_from(key, found, now_ms)
+
+    def _fetch_from(self, key: PeerKey, found: SyncRound, now_ms: int) -> None:
+        peer = self._peers.get(key)
+        if peer is None or not peer.is_active or not peer.may_send(Fetch, now_ms):
+            return
+        room = self._limits.sync_requests_per_peer - self._tracker.load(key)
+        if room < self._limits.sync_blocks_per_fetch:
+            return
+        items = self._choose(key, found, now_ms)
+        if items:
+            self._tracker.begin(key, items, now_ms)
+            peer.send(Fetch(ItemKind.BLOCK, tuple(item.id for item in items)), now_ms)
 
     def _choose(self, key: PeerKey, found: SyncRound, now_ms: int) -> list[Item]:
         window = self._limits.sync_window
@@ -274,6 +283,11 @@ class BlockSync:
             if len(items) == self._limits.sync_blocks_per_fetch:
                 break
         return items
+
+    def _has_room_for(self, block_id: BlockId, data: bytes) -> bool:
+        if self._arrived_bytes + len(data) <= 2 * self._limits.sync_buffer_bytes:
+            return True
+        return any(found.ids and found.ids[0] == block_id for found in self._rounds.values())
 
     def _take_from(self, key: PeerKey, found: SyncRound, ready: list[ReadyBlock]) -> None:
         while found.ids:
