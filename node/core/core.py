@@ -92,6 +92,9 @@ class CoreSettings:
     by_the_clock: bool = True
     """Produce in the slots of this node's witnesses."""
     enable_stale: bool = False
+    """Produce on an old head, once nobody has shown a newer one for `start_grace_ms`."""
+    start_grace_ms: int = 2_000
+    """Time from the first tick in which peers can show a newer head."""
     required_participation: int = 33
     snapshot_interval: int = 1_000
 
@@ -147,7 +150,8 @@ class NodeCore:
         self._inbox: deque[_QueuedBlock] = deque()
         self._last_token = 0
         self._last_refusal = ""
-        self._producing_stale = settings.enable_stale
+        self._in_step = False
+        self._first_tick_ms: int | None = None
 
     # Inputs.
 
@@ -367,22 +371,29 @@ class NodeCore:
     # Production.
 
     def _produce(self, now_ms: int) -> None:
-        if not self.secrets or self._inbox:
+        if not self.secrets or self._inbox or self.peers.is_syncing:
             return
         decision = maybe_produce(
             self.chain,
             now_ms,
             self.secrets,
-            stale_ok=self._producing_stale,
+            stale_ok=self._in_step or self._may_start(now_ms),
             required_participation=self.settings.required_participation,
             last_signed=self.last_signed,
         )
         if isinstance(decision, Production):
             self._make_block(decision, self.secrets, now_ms)
-            self._producing_stale = True
+            self._in_step = True
         elif decision.worth_telling and decision.name != self._last_refusal:
             self._report("not_producing", reason=decision.name, detail=decision.detail)
         self._last_refusal = "" if isinstance(decision, Production) else decision.name
+
+    def _may_start(self, now_ms: int) -> bool:
+        """Whether this node may go on from an old head; a restarted one lets peers speak first."""
+        if self._first_tick_ms is None:
+            self._first_tick_ms = now_ms
+        waited_ms = now_ms - self._first_tick_ms
+        return self.settings.enable_stale and waited_ms >= self.settings.start_grace_ms
 
     def _make_block(
         self, production: Production, secrets: Mapping[PublicKey, PrivateKey], now_ms: int
