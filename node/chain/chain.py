@@ -34,6 +34,8 @@ from protocol.operations.balance import NULL_KEY
 from protocol.schema import BlockId, Digest, TransactionId
 from protocol.transaction import TransactionEnvelope
 
+__all__ = ["AppliedBlock", "AppliedTransaction", "Chain", "Dropped", "PushResult"]
+
 Dropped = tuple[TransactionId, PegboardError]
 
 

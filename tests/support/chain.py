@@ -5,20 +5,20 @@ Account names are also the seeds of their keys. All invariants are recounted aft
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import pytest
 
 from node.chain.apply_block import AppliedBlock
-from node.chain.chain import Chain
+from node.chain.chain import Chain, PushResult
 from node.chain.pending import AppliedTransaction
 from node.state.database import State
 from protocol.asset import AssetAmount, Price
 from protocol.block import BlockEnvelope
 from protocol.chain_parameters import ChainParameters, ImmutableChainParameters
-from protocol.constants import CORE_ASSET, MAX_SUPPLY
+from protocol.constants import CORE_ASSET, TAPOS_WINDOW
 from protocol.crypto.hashes import sha256
 from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
@@ -41,6 +41,7 @@ from protocol.operations.base import Operation
 from protocol.operations.bitasset import AssetPublishFeed
 from protocol.operations.bitasset_options import BitassetOptions, PriceFeed
 from protocol.operations.transfer import Transfer
+from protocol.schema import BlockId
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 
 GENESIS_TIME = 1_600_000_000
@@ -126,6 +127,8 @@ class TestChain:
     def __init__(self, *names: str, genesis: Genesis | None = None, **settings: object) -> None:
         self.genesis = genesis or make_genesis(*names, **settings)  # type: ignore[arg-type]
         self.chain = Chain(self.genesis, paranoid=True)
+        self.main: dict[int, BlockEnvelope] = {}
+        """Every block of the main chain by its number."""
         self.serial = 0
 
     @property
@@ -147,6 +150,23 @@ class TestChain:
     def balance(self, name: str, symbol: str = "TEST") -> int:
         """What an account holds, pending transactions included."""
         return self.state.balance_of(self.account(name), self.asset(symbol))
+
+    def set_parameters(self, **changes: object) -> None:
+        """Change chain parameters behind the chain's back, as if genesis had set them so."""
+        with self.chain.head_state() as state:
+            properties = state.properties
+            parameters = replace(properties.parameters, **changes)  # type: ignore[arg-type]
+            properties.parameters = parameters
+
+    def jump_to(self, num: int, last_irreversible: int) -> None:
+        """Renumber the head, as if many blocks had passed at once; start again from there."""
+        with self.chain.head_state() as state:
+            dynamic = state.dynamic
+            dynamic.head_block_number = num
+            dynamic.head_block_id = BlockId(num.to_bytes(4, "big") + dynamic.head_block_id[4:])
+            dynamic.last_irreversible_block_num = last_irreversible
+            state.block_summaries.next_instance = min(num + 1, TAPOS_WINDOW)
+        self.chain = Chain.restore(self.genesis, self.chain.dump())
 
     def transfer(self, sender: str, receiver: str, amount: int, symbol: str = "TEST") -> Transfer:
         """A transfer without a fee."""
@@ -209,8 +229,7 @@ class TestChain:
                 self.chain.push_transaction(item)
             else:
                 self.push(item)
-        result = self.chain.push_block(self.build(slot))
-        return result.applied[-1]
+        return self.receive(self.build(slot)).applied[-1]
 
     def build(self, slot: int = 1) -> BlockEnvelope:
         """A signed block of all pending transactions, not pushed."""
@@ -238,11 +257,22 @@ class TestChain:
             slot += 1
         return self.block(slot=slot)
 
-    def fork(self) -> TestChain:
-        """Another node of the same genesis that has all blocks of the main chain above LIB."""
+    def twin(self) -> TestChain:
+        """Another node of the same genesis, at block 0."""
         other = TestChain(genesis=self.genesis)
         other.serial = self.serial + 1_000
         return other
+
+    def follow(self, other: TestChain) -> None:
+        """Push the blocks of another chain's main chain that this one lacks."""
+        for num in range(self.chain.last_irreversible_num + 1, other.chain.head_num + 1):
+            self.receive(other.main[num])
+
+    def receive(self, envelope: BlockEnvelope) -> PushResult:
+        """Push a block that another node made."""
+        result = self.chain.push_block(envelope)
+        self.main.update({block.envelope.num: block.envelope for block in result.applied})
+        return result
 
     def feed(
         self, symbol: str, debt: int, backing: int, publishers: Sequence[str] = ("init0",)
@@ -257,11 +287,3 @@ class TestChain:
 def supply_of(chain: TestChain, symbol: str = "TEST") -> int:
     """Current supply of an asset."""
     return chain.state.figures_of(chain.asset(symbol)).current_supply
-
-
-def names_by_key(names: Sequence[str]) -> Mapping[bytes, str]:
-    """Whose key is whose."""
-    return {public_key(secret_of(name)): name for name in names}
-
-
-CORE_MAX = MAX_SUPPLY

@@ -1,0 +1,149 @@
+"""Fork switches: the longer branch wins, a failing one leaves no trace (R9.2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from node.state.errors import (
+    BlockTooOld,
+    InvalidTransactionInBlock,
+    TooManyForks,
+    UnlinkableBlock,
+)
+from protocol.binary import pack
+from protocol.block import BlockEnvelope, BlockHeader, sign_block
+from protocol.operations.vesting import CddVestingPolicy, VestingBalanceCreate
+from tests.support.chain import NO_FEE, TestChain
+
+
+def pair() -> tuple[TestChain, TestChain]:
+    """Two nodes that share three blocks."""
+    one = TestChain("alice", "bob", "carol", witnesses=7)
+    one.blocks(3)
+    other = one.twin()
+    other.follow(one)
+    assert one.chain.state_hash() == other.chain.state_hash()
+    return one, other
+
+
+def test_the_longer_branch_wins() -> None:
+    """R9.2: at equal height the first seen stays; one block more switches."""
+    one, other = pair()
+    mine = one.block(one.transfer("alice", "bob", 5))
+    theirs = [other.block(other.transfer("alice", "carol", 9), slot=2)]
+    result = one.chain.push_block(theirs[0].envelope)
+    assert (result.applied, result.popped) == ([], [])
+    assert one.chain.head_id == mine.envelope.id
+    assert one.chain.has_block(theirs[0].envelope.id)
+
+    theirs.append(other.block())
+    result = one.chain.push_block(theirs[1].envelope)
+    assert [block.envelope.id for block in result.applied] == [b.envelope.id for b in theirs]
+    assert result.popped == [mine.envelope]
+    assert one.chain.state_hash() == other.chain.state_hash()
+    assert one.balance("carol") == 10**10 + 9
+
+
+def test_transactions_of_popped_blocks_are_tried_again() -> None:
+    """R9.2: what only the lost branch held waits for the next block, if it still applies."""
+    one, other = pair()
+    shared = one.transaction(one.transfer("alice", "bob", 5))
+    rich = one.transaction(one.transfer("bob", "carol", 10**10 + 3))
+    one.block(shared, rich)
+    spoiling = other.transaction(other.transfer("bob", "alice", 4))
+    first = other.block(spoiling, slot=2)
+    second = other.block()
+    one.chain.push_block(first.envelope)
+    result = one.chain.push_block(second.envelope)
+    assert [entry.envelope.id for entry in one.chain.pending] == [shared.id]
+    assert [key for key, _ in result.dropped] == [rich.id]
+    other.chain.push_transaction(shared)
+    assert one.state.state_hash() == other.state.state_hash()
+
+
+def test_a_switch_and_back_gives_the_same_state() -> None:
+    """I18: undo of created objects and their numbers, through two switches."""
+    one, other = pair()
+    create = VestingBalanceCreate(
+        NO_FEE, one.account("alice"), one.account("bob"), one.amount(5), CddVestingPolicy(0, 60)
+    )
+    one.block(create)
+    other.block(create, other.transfer("alice", "bob", 2), slot=2)
+    other.block()
+    one.follow(other)
+    assert one.chain.state_hash() == other.chain.state_hash()
+    with one.chain.head_state() as state:
+        assert state.vesting_balances.next_instance == 1
+
+
+def test_a_failing_branch_is_removed_and_the_old_one_is_back() -> None:
+    """R9.2: the bad block and what builds on it go; head, state and pool are as before."""
+    one, other = pair()
+    one.block(one.transfer("alice", "bob", 5))
+    pending = one.transaction(one.transfer("bob", "carol", 7))
+    one.chain.push_transaction(pending)
+    good = other.block(slot=2).envelope
+    other.push(other.transfer("alice", "carol", 1))
+    block = other.build().block
+    twice = (block.transactions[0], block.transactions[0])
+    root = BlockEnvelope(pack(replace(block, transactions=twice))).merkle_root()
+    header = BlockHeader(block.previous, block.timestamp, block.witness, root)
+    bad = BlockEnvelope(pack(sign_block(header, twice, other.witness_secret(block.witness))))
+
+    head, before, full = one.chain.head_id, one.chain.state_hash(), one.state.state_hash()
+    one.chain.push_block(good)
+    with pytest.raises(InvalidTransactionInBlock):
+        one.chain.push_block(bad)
+    assert (one.chain.head_id, one.chain.state_hash()) == (head, before)
+    assert one.state.state_hash() == full
+    assert one.chain.has_block(good.id)
+    assert not one.chain.has_block(bad.id)
+    assert [entry.envelope.id for entry in one.chain.pending] == [pending.id]
+
+    one.chain.push_block(other.block().envelope)
+    assert one.chain.state_hash() == other.chain.state_hash()
+
+
+def test_blocks_that_link_nowhere_are_refused() -> None:
+    """R9.2: unlinkable blocks change nothing."""
+    one, other = pair()
+    other.block()
+    ahead = other.block().envelope
+    before = one.chain.state_hash()
+    with pytest.raises(UnlinkableBlock):
+        one.chain.push_block(ahead)
+    assert one.chain.state_hash() == before
+
+
+def test_no_fork_reaches_below_the_last_irreversible_block() -> None:
+    """R8.9, I14: blocks at or below it are too old; it never goes back."""
+    one, other = pair()
+    late = other.block(slot=2).envelope
+    for _ in range(12):
+        one.block()
+    last = one.chain.last_irreversible_num
+    assert last > late.num
+    with pytest.raises(BlockTooOld):
+        one.chain.push_block(late)
+    assert one.chain.id_at(last) is not None
+    assert one.chain.id_at(last - 1) is None
+
+
+def test_a_witness_may_equivocate_once() -> None:
+    """T-W2: two blocks of one slot are kept, and both forks can win; a third is refused."""
+    one, other = pair()
+    third = one.twin()
+    third.follow(one)
+    blocks = []
+    for chain, amount in ((one, 1), (other, 2), (third, 3)):
+        chain.push(chain.transfer("alice", "bob", amount))
+        blocks.append(chain.build())
+    one.chain.push_block(blocks[0])
+    one.chain.push_block(blocks[1])
+    with pytest.raises(TooManyForks):
+        one.chain.push_block(blocks[2])
+    other.chain.push_block(blocks[1])
+    one.chain.push_block(other.block().envelope)
+    assert one.chain.state_hash() == other.chain.state_hash()

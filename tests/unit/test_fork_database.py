@@ -1,0 +1,107 @@
+"""The tree of recent blocks (R9.2), by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from node.chain.fork_database import ForkDatabase, ForkItem
+from node.state.errors import BlockTooOld, TooManyForks, UnlinkableBlock
+from protocol.binary import pack
+from protocol.block import NO_BLOCK, BlockEnvelope, BlockHeader, sign_block
+from protocol.ids import WitnessId
+from protocol.operations.balance import NULL_KEY
+from protocol.schema import BlockId, PublicKey, Ripemd160
+from tests.support.chain import secret_of
+
+SIGNER = PublicKey(b"\x02" + bytes(32))
+
+
+def make_block(previous: BlockId, time_s: int, witness: int = 1, salt: int = 0) -> BlockEnvelope:
+    root = Ripemd160(bytes(19) + bytes((salt,)))
+    header = BlockHeader(previous, time_s, WitnessId(witness), root)
+    return BlockEnvelope(pack(sign_block(header, (), secret_of("witness"))))
+
+
+def grow(
+    forks: ForkDatabase, previous: BlockId, count: int, witness: int, start: int = 100
+) -> list[ForkItem]:
+    items = []
+    for number in range(count):
+        items.append(forks.add(make_block(previous, start + number, witness), SIGNER))
+        previous = items[-1].id
+    return items
+
+
+@pytest.fixture
+def forks() -> ForkDatabase:
+    return ForkDatabase(NO_BLOCK, 0)
+
+
+def test_branches_meet_at_the_common_ancestor(forks: ForkDatabase) -> None:
+    """R9.2: pop newest first, apply oldest first, down to and from the common ancestor."""
+    trunk = grow(forks, NO_BLOCK, 2, witness=1)
+    left = grow(forks, trunk[-1].id, 2, witness=2, start=200)
+    right = grow(forks, trunk[-1].id, 3, witness=3, start=200)
+    assert forks.branches(left[-1], right[-1]) == ([left[1], left[0]], right)
+    assert forks.branches(right[-1], left[-1]) == ([*reversed(right)], left)
+    assert forks.branches(trunk[0], right[-1]) == ([], [trunk[1], *right])
+    assert forks.branches(left[-1], left[-1]) == ([], [])
+
+
+def test_an_unknown_parent_is_unlinkable(forks: ForkDatabase) -> None:
+    """R9.2: a block links to a known one or is refused."""
+    stranger = make_block(BlockId(bytes(3) + b"\x04" + bytes(16)), 100)
+    with pytest.raises(UnlinkableBlock):
+        forks.add(stranger, SIGNER)
+    assert forks.find(stranger.id) is None
+
+
+def test_nothing_at_or_below_the_root(forks: ForkDatabase) -> None:
+    """R8.9: a block at the last irreversible number or below comes too late."""
+    trunk = grow(forks, NO_BLOCK, 3, witness=1)
+    forks.move_root(trunk[1])
+    with pytest.raises(BlockTooOld) as refusal:
+        forks.add(make_block(trunk[0].id, 300, witness=2), SIGNER)
+    assert (refusal.value.value, refusal.value.limit) == (2, 2)
+    forks.add(make_block(trunk[1].id, 300, witness=2), SIGNER)
+
+
+def test_moving_the_root_forgets_other_branches(forks: ForkDatabase) -> None:
+    """Only descendants of the last irreversible block are kept, with all their descendants."""
+    trunk = grow(forks, NO_BLOCK, 4, witness=1)
+    dead = grow(forks, trunk[0].id, 5, witness=2, start=200)
+    alive = grow(forks, trunk[2].id, 1, witness=3, start=200)
+    forks.move_root(trunk[1])
+    assert set(forks.items) == {item.id for item in (*trunk[1:], *alive)}
+    assert all(forks.find(item.id) is None for item in dead)
+    with pytest.raises(UnlinkableBlock):
+        forks.add(make_block(dead[-1].id, 300, witness=2), SIGNER)
+
+
+def test_removing_a_block_removes_its_descendants(forks: ForkDatabase) -> None:
+    """R9.2: a failing block takes its descendants along, and may be tried again."""
+    trunk = grow(forks, NO_BLOCK, 4, witness=1)
+    forks.remove(trunk[1])
+    assert set(forks.items) == {NO_BLOCK, trunk[0].id}
+    again = grow(forks, trunk[0].id, 1, witness=1, start=101)
+    assert again[0].id == trunk[1].id
+
+
+def test_two_blocks_a_slot_and_no_third(forks: ForkDatabase) -> None:
+    """T-W2: double signing is kept as evidence; a third block of the slot is refused."""
+    for salt in (0, 1):
+        forks.add(make_block(NO_BLOCK, 100, salt=salt), SIGNER)
+    assert forks.equivocations() == [(1, 100, SIGNER)]
+    with pytest.raises(TooManyForks) as refusal:
+        forks.add(make_block(NO_BLOCK, 100, salt=2), SIGNER)
+    assert (refusal.value.value, refusal.value.limit) == (3, 2)
+    forks.add(make_block(NO_BLOCK, 100, salt=3), NULL_KEY)
+    forks.add(make_block(NO_BLOCK, 105, salt=2), SIGNER)
+
+
+def test_forgotten_blocks_free_their_slot(forks: ForkDatabase) -> None:
+    """What was removed does not count against the witness any more."""
+    items = [forks.add(make_block(NO_BLOCK, 100, salt=salt), SIGNER) for salt in (0, 1)]
+    forks.remove(items[0])
+    assert forks.equivocations() == []
+    forks.add(make_block(NO_BLOCK, 100, salt=2), SIGNER)
