@@ -1,0 +1,317 @@
+"""The node core: the order of its effects, what it refuses, and how it starts again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from node.chain.chain import Chain
+from node.core.chain_reader import ChainReader
+from node.core.core import CoreSettings, NodeCore, NoSigningKey, block_refusal
+from node.core.effects import Effect, Report, ReserveSlot, SaveSnapshot, StopNode, StoreBlocks
+from node.core.startup import start_chain
+from node.p2p.config import PeerConfig
+from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
+from node.p2p.manager import PeerManager
+from node.p2p.verdicts import BlockRefusal
+from node.state.errors import (
+    BlockTooOld,
+    FutureBlock,
+    InsufficientBalance,
+    InvariantViolated,
+    UnlinkableBlock,
+    WrongMerkleRoot,
+    WrongWitness,
+)
+from node.storage.memory import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
+from protocol.asset import AssetAmount
+from protocol.constants import CORE_ASSET
+from protocol.crypto.keys import PrivateKey
+from protocol.errors import DecodeError, PegboardError
+from protocol.genesis_form import Genesis
+from protocol.operations.transfer import Transfer
+from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
+from tests.support.chain import GENESIS_TIME, NO_FEE, make_genesis, secret_of, witness_names
+
+ADDRESS = PeerAddress("127.0.0.1", 1)
+START_MS = GENESIS_TIME * 1_000
+
+
+class Node:
+    """A node core with stores in memory and a shell that does what it is told at once."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        witnesses: Sequence[str] = (),
+        settings: CoreSettings | None = None,
+        name: int = 1,
+        stores: tuple[MemoryBlockStore, MemorySigningGuard, MemorySnapshots] | None = None,
+    ) -> None:
+        self.blocks, self.guard, self.snapshots = stores or (
+            MemoryBlockStore(),
+            MemorySigningGuard(),
+            MemorySnapshots(),
+        )
+        self.started = start_chain(genesis, self.blocks, self.snapshots)
+        self.chain = self.started.chain
+        reader = ChainReader(self.chain, self.blocks)
+        peers = PeerManager(reader, PeerConfig(bytes([name]) * 32, "test"), Random(name))
+        self.core = NodeCore(
+            self.chain,
+            peers,
+            settings or CoreSettings(enable_stale=True, start_grace_ms=0),
+            secrets=[secret_of(f"{witness} block") for witness in witnesses],
+            last_signed=self.guard.load(),
+        )
+        self.link: Node | None = None
+        self.seen: list[Effect] = []
+
+    def connect(self, other: Node, now_ms: int) -> None:
+        self.link, other.link = other, self
+        self.core.peer_connected(PeerKey(1), ADDRESS, now_ms, outbound=True)
+        other.core.peer_connected(PeerKey(1), ADDRESS, now_ms, outbound=False)
+
+    def carry(self, now_ms: int) -> bool:
+        """Carry the waiting effects out; whether there were any."""
+        effects = self.core.take_effects()
+        self.seen += effects
+        for effect in effects:
+            if isinstance(effect, StoreBlocks):
+                self.blocks.append(effect.blocks, effect.head, effect.main_chain)
+            elif isinstance(effect, ReserveSlot):
+                self.guard.reserve(effect.witness, effect.slot_time_s, effect.block_num)
+            elif isinstance(effect, SaveSnapshot):
+                self.snapshots.save(effect.num, effect.block_id, effect.payload)
+            elif isinstance(effect, SendBytes) and self.link is not None:
+                self.link.core.peer_received(PeerKey(1), effect.data, now_ms)
+            elif isinstance(effect, ClosePeer) and self.link is not None:
+                self.link.core.peer_disconnected(PeerKey(1), now_ms)
+        return bool(effects)
+
+
+def run(nodes: Sequence[Node], start_ms: int, seconds: int) -> int:
+    """Ten ticks a second for all nodes; the time at the end."""
+    for now_ms in range(start_ms, start_ms + seconds * 1_000, 100):
+        for node in nodes:
+            node.core.tick(now_ms)
+        while sum(node.carry(now_ms) for node in nodes):
+            pass
+    return start_ms + seconds * 1_000
+
+
+def transfer(chain: Chain, amount: int) -> TransactionEnvelope:
+    alice = chain.state.account_named("alice").id
+    bob = chain.state.account_named("bob").id
+    op = Transfer(NO_FEE, alice, bob, AssetAmount(amount, CORE_ASSET), None)
+    num, prefix = reference_block(chain.head_id)
+    transaction = Transaction(num, prefix, chain.head_time + 60, (op,), ())
+    return TransactionEnvelope.from_transaction(
+        sign(transaction, [secret_of("alice")], chain.chain_id)
+    )
+
+
+@pytest.fixture
+def genesis() -> Genesis:
+    return make_genesis("alice", "bob")
+
+
+def test_two_nodes_share_the_slots_and_agree(genesis: Genesis) -> None:
+    """R8.5: each fills its own slots, and both have every block in their stores."""
+    left = Node(genesis, witness_names(3)[:2], name=1)
+    right = Node(genesis, witness_names(3)[2:], name=2)
+    left.connect(right, START_MS)
+    run([left, right], START_MS, 62)
+    assert left.chain.head_num >= 12
+    assert left.chain.head_id == right.chain.head_id
+    assert left.blocks.head() == right.blocks.head() == (left.chain.head_num, left.chain.head_id)
+    assert left.chain.state_hash() == right.chain.state_hash()
+
+
+def test_slot_and_block_are_kept_before_the_block_is_sent(genesis: Genesis) -> None:
+    """T-W1, T-S1: nothing leaves before the slot is reserved and the block stored."""
+    node = Node(genesis, witness_names(3), name=1)
+    other = Node(genesis, name=2)
+    node.connect(other, START_MS)
+    run([node, other], START_MS, 1)
+    node.seen.clear()
+    run([node, other], START_MS + 4_000, 2)
+    kinds = [type(effect) for effect in node.seen]
+    first_store = kinds.index(StoreBlocks)
+    assert kinds.index(ReserveSlot) < first_store
+    announcement = [
+        position
+        for position, effect in enumerate(node.seen)
+        if isinstance(effect, SendBytes) and position > kinds.index(ReserveSlot)
+    ]
+    assert announcement
+    assert announcement[0] > first_store
+
+
+def test_a_slot_is_not_signed_again_after_a_restart(genesis: Genesis) -> None:
+    """T-W1: the record of the slot outlives the block that a crash has lost."""
+    node = Node(genesis, witness_names(3))
+    run([node], START_MS + 5_000, 1)
+    assert node.chain.head_num == 1
+    again = Node(
+        genesis, witness_names(3), stores=(MemoryBlockStore(), node.guard, MemorySnapshots())
+    )
+    run([again], START_MS + 5_000, 1)
+    assert again.chain.head_num == 0
+    reports = [e for e in again.seen if isinstance(e, Report) and e.name == "not_producing"]
+    assert reports[0].fields["reason"] == "already_signed"
+
+
+def test_a_restarted_witness_waits_for_peers_before_it_goes_on_from_an_old_head(
+    genesis: Genesis,
+) -> None:
+    settings = CoreSettings(enable_stale=True, start_grace_ms=3_000)
+    node = Node(genesis, witness_names(3), settings)
+    run([node], START_MS + 59_000, 3)
+    assert node.chain.head_num == 0
+    run([node], START_MS + 62_000, 8)
+    assert node.chain.head_num >= 1
+
+
+def test_a_witness_with_an_old_head_does_not_produce_unless_told_to(genesis: Genesis) -> None:
+    """R8.4: without `enable_stale` an old head means that the node is not in step."""
+    node = Node(genesis, witness_names(3), CoreSettings(start_grace_ms=0))
+    run([node], START_MS + 60_000, 20)
+    assert node.chain.head_num == 0
+
+
+def test_a_restart_goes_on_from_snapshot_and_blocks(genesis: Genesis) -> None:
+    """T-S1: the same state, from the newest irreversible snapshot and the blocks above it."""
+    settings = CoreSettings(enable_stale=True, start_grace_ms=0, snapshot_interval=4)
+    node = Node(genesis, witness_names(3), settings)
+    now_ms = run([node], START_MS, 71)
+    stores = (node.blocks, node.guard, node.snapshots)
+    again = Node(genesis, witness_names(3), settings, stores=stores)
+    assert again.chain.head_id == node.chain.head_id
+    assert again.chain.state_hash() == node.chain.state_hash()
+    assert 0 < again.started.replayed < node.chain.head_num
+    run([again], now_ms, 10)
+    assert again.chain.head_num > node.chain.head_num
+
+
+def test_a_snapshot_of_another_fork_is_passed_over(genesis: Genesis) -> None:
+    node = Node(genesis, witness_names(3))
+    run([node], START_MS, 41)
+    stores = (node.blocks, node.guard, MemorySnapshots())
+    stores[2].save(3, node.chain.head_id, b"\xc0")
+    again = Node(genesis, stores=stores)
+    assert again.chain.head_id == node.chain.head_id
+    assert again.started.replayed == node.chain.head_num
+    assert any("main chain" in str(reason) for reason in again.started.skipped_snapshots)
+
+
+def test_a_transaction_travels_and_is_included(genesis: Genesis) -> None:
+    left = Node(genesis, witness_names(3), name=1)
+    right = Node(genesis, name=2)
+    left.connect(right, START_MS)
+    now_ms = run([left, right], START_MS, 12)
+    envelope = transfer(right.chain, 7)
+    before = right.chain.state.balance_of(right.chain.state.account_named("bob").id, CORE_ASSET)
+    right.core.broadcast(envelope, now_ms)
+    run([left, right], now_ms, 12)
+    bob = left.chain.state.account_named("bob").id
+    assert left.chain.state.balance_of(bob, CORE_ASSET) == before + 7
+    assert right.chain.pending_transaction(envelope.id) is None
+    assert right.chain.has_transaction(envelope.id)
+
+
+def test_a_refused_transaction_is_refused_in_the_call(genesis: Genesis) -> None:
+    node = Node(genesis, witness_names(3))
+    now_ms = run([node], START_MS, 12)
+    with pytest.raises(InsufficientBalance):
+        node.core.broadcast(transfer(node.chain, 10**14), now_ms)
+    assert len(node.chain.pending) == 0
+
+
+def test_an_instant_node_makes_a_block_for_each_transaction(genesis: Genesis) -> None:
+    settings = CoreSettings(instant=True, by_the_clock=False)
+    node = Node(genesis, witness_names(3), settings)
+    node.core.generate_blocks(1, START_MS)
+    node.core.broadcast(transfer(node.chain, 7), START_MS)
+    assert node.chain.head_num == 2
+    assert len(node.chain.pending) == 0
+
+
+def test_generated_blocks_run_ahead_of_the_clock(genesis: Genesis) -> None:
+    """Development node: blocks at the next slots, whatever the clock says."""
+    node = Node(genesis, witness_names(3), CoreSettings(by_the_clock=False))
+    made = node.core.generate_blocks(10, START_MS)
+    assert [block.num for block in made] == list(range(1, 11))
+    assert node.chain.head_time == GENESIS_TIME + 50
+
+
+def test_blocks_need_a_key_of_a_scheduled_witness(genesis: Genesis) -> None:
+    node = Node(genesis)
+    with pytest.raises(NoSigningKey):
+        node.core.generate_blocks(1, START_MS)
+    stranger = PrivateKey(b"\x07" * 32)
+    with pytest.raises(NoSigningKey):
+        node.core.generate_blocks(1, START_MS, stranger)
+    assert node.core.generate_blocks(1, START_MS, secret_of("init0 block"))
+
+
+def test_a_block_from_the_future_is_refused_for_now(genesis: Genesis) -> None:
+    """T-W3: a node whose clock is an hour ahead does not drag the others along."""
+    ahead = Node(genesis, witness_names(3), name=1)
+    node = Node(genesis, name=2)
+    ahead.connect(node, START_MS)
+    ahead.core.generate_blocks(720, START_MS)
+    for _ in range(20):
+        ahead.core.tick(START_MS)
+        node.core.tick(START_MS)
+        ahead.carry(START_MS)
+        node.carry(START_MS)
+    assert node.chain.head_num <= 1
+
+
+def test_a_broken_invariant_stops_the_node(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Section 10: exit code 70, and the block is not kept."""
+    node = Node(genesis, witness_names(3))
+
+    def violate(*_: object) -> None:
+        raise InvariantViolated("supply of asset 1.3.0", rule="I1", value=2, limit=1)
+
+    monkeypatch.setattr("node.chain.chain.check_block", violate)
+    with pytest.raises(InvariantViolated):
+        node.core.generate_blocks(1, START_MS)
+    effects = node.core.take_effects()
+    stop = [effect for effect in effects if isinstance(effect, StopNode)]
+    assert stop[0].exit_code == 70
+    assert "I1" in stop[0].reason
+    assert not [effect for effect in effects if isinstance(effect, StoreBlocks)]
+    assert node.chain.head_num == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [
+        (UnlinkableBlock("x"), BlockRefusal.UNLINKABLE),
+        (WrongMerkleRoot("x"), BlockRefusal.CORRUPT),
+        (DecodeError("x"), BlockRefusal.CORRUPT),
+        (FutureBlock("x"), BlockRefusal.NOT_NOW),
+        (BlockTooOld("x"), BlockRefusal.NOT_NOW),
+        (WrongWitness("x"), BlockRefusal.INVALID),
+    ],
+)
+def test_what_a_refused_block_says_of_its_sender(
+    error: PegboardError, refusal: BlockRefusal
+) -> None:
+    assert block_refusal(error) is refusal
+
+
+def test_seeds_are_dialled(genesis: Genesis) -> None:
+    chain = Chain(genesis)
+    reader = ChainReader(chain, MemoryBlockStore())
+    config = PeerConfig(b"\1" * 32, "test", seeds=(PeerAddress("127.0.0.1", 4711),))
+    core = NodeCore(chain, PeerManager(reader, config, Random(1)), CoreSettings())
+    core.tick(START_MS)
+    assert OpenConnection(PeerAddress("127.0.0.1", 4711)) in core.take_effects()
