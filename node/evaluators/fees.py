@@ -63,7 +63,7 @@ def core_worth_of(state: State, fee: AssetAmount) -> int:
 def check_fee(ctx: Context, op: Operation, payer: Account, *, fee_free: bool) -> int:
     """The CORE worth of an operation's fee, once all rules about it hold (R8.17, R2.20).
 
-    Raises `NoSuchObject` for the fee's asset, `NotAuthorized`, `InsufficientFeePool` or `InsufficientFee`.
+    Raises `NoSuchObject`, `NotAuthorized`, `InsufficientFeePool` or `InsufficientFee`.
     """
     state, fee = ctx.state, op.fee
     check_authorized(payer, state.assets.get(fee.asset_id))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from node.evaluators.fees import core_worth_of
 from node.evaluators.lists import check_authorized, check_market_lists
+from node.market.fees import NO_FEE
 from node.market.order_book import cancel_order, place_order
 from node.state.balances import adjust_core_in_orders, debit
 from node.state.context import Context
@@ -26,8 +27,6 @@ from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.ids import LimitOrderId, ObjectId
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.results import VoidResult
-
-NO_PAID_FEE = AssetAmount(0, CORE_ASSET)
 
 
 class DeferredFee(NamedTuple):
@@ -72,7 +71,7 @@ def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> DeferredF
         )
 
     if op.fee.asset_id == CORE_ASSET:
-        return DeferredFee(op.fee.amount, NO_PAID_FEE)
+        return DeferredFee(op.fee.amount, NO_FEE)
     return DeferredFee(core_worth_of(state, op.fee), op.fee)
 
 

@@ -60,6 +60,9 @@ SPECIAL_NAMES = (
     "proxy-to-self",
 )
 
+FREE = AssetAmount(0, CORE_ASSET)
+"""No fee."""
+
 NULL_FEED = FeedValues(
     NULL_PRICE,
     DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
@@ -398,3 +401,8 @@ def created(result: OperationResult) -> int:
     """The instance number of the object that an operation created."""
     assert isinstance(result, ObjectId), result
     return result.instance
+
+
+def core(amount: int) -> AssetAmount:
+    """An amount of CORE."""
+    return AssetAmount(amount, CORE_ASSET)
