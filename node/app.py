@@ -1,0 +1,294 @@
+"""The only wiring: from a settings file to a running node."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import structlog
+import trio
+
+from node.api.api import Api
+from node.api.memory_history import MemoryHistory
+from node.config import ConfigError, NodeSettings, read_settings, split_address
+from node.core.chain_reader import ChainReader
+from node.core.core import CoreSettings, NodeCore
+from node.core.startup import Started, start_chain
+from node.p2p.config import PeerConfig
+from node.p2p.effects import PeerAddress
+from node.p2p.manager import PeerManager
+from node.p2p.peer_database import PeerDatabase
+from node.services.api_backend import VERSION, ApiObserver, NodeApiBackend
+from node.services.api_server import serve_api
+from node.services.clock import SystemClock
+from node.services.node_service import NodeService, NodeStopped, Stores
+from node.state.database import State
+from node.storage.block_store import BlockStore
+from node.storage.durable import replace_file
+from node.storage.errors import StorageError
+from node.storage.guard import SigningGuard
+from node.storage.key_files import read_key_file
+from node.storage.memory import MemorySnapshots
+from node.storage.snapshots import SnapshotFiles
+from node.witness.feed_publisher import FeedPlan, FeedPublisher
+from node.witness.feed_text import FeedContext, parse_feed_source
+from protocol.crypto.keys import PrivateKey, parse_wif
+from protocol.errors import DecodeError, PegboardError
+from protocol.genesis import chain_id, load_genesis
+from protocol.genesis_form import Genesis
+
+EXIT_OK = 0
+EXIT_CONFIG = 78
+PEERS_FILE = "peers.json"
+ENDPOINTS_FILE = "endpoints.json"
+SAVE_PEERS_EVERY_S = 60
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A node's settings, genesis and stores, before anything runs."""
+
+    settings: NodeSettings
+    directory: Path
+    """Where the settings file lies; relative paths start there."""
+    data_dir: Path
+    genesis: Genesis
+    stores: Stores
+
+
+def open_node(settings_path: Path) -> Opened:
+    """Read settings and genesis, open the stores; raises their typed errors."""
+    settings = read_settings(settings_path)
+    directory = settings_path.resolve().parent
+    data_dir = directory / settings.data_dir
+    genesis = read_genesis(directory / settings.genesis)
+    return Opened(settings, directory, data_dir, genesis, open_stores(data_dir, genesis))
+
+
+def read_genesis(path: Path) -> Genesis:
+    """The genesis of a file; raises `ConfigError` or `DecodeError` with the file's name."""
+    try:
+        return load_genesis(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read genesis {path}: {error}") from error
+    except DecodeError as error:
+        raise DecodeError(
+            f"{path}: {error.what}", rule=error.rule, value=error.value, limit=error.limit
+        ) from error
+
+
+def open_stores(data_dir: Path, genesis: Genesis) -> Stores:
+    """The stores of a data directory, which is created when missing."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    chain = chain_id(genesis)
+    return Stores(
+        BlockStore(data_dir / "blocks.sqlite", chain),
+        SigningGuard(data_dir / "signed.json", chain),
+        SnapshotFiles(data_dir / "snapshots", chain),
+    )
+
+
+def run_node(settings_path: Path) -> int:
+    """Run a node until it is interrupted; the exit code of the process."""
+    configure_log()
+    try:
+        opened = open_node(settings_path)
+    except StorageError as error:
+        return _fail(error, error.exit_code)
+    except PegboardError as error:
+        return _fail(error, EXIT_CONFIG)
+    exit_code = EXIT_OK
+    try:
+        trio.run(_run, opened)
+    except* KeyboardInterrupt:
+        pass
+    except* PegboardError as group:
+        exit_code = _fail_with(group)
+    finally:
+        opened.stores.close()
+    return exit_code
+
+
+def replay_node(settings_path: Path, *, paranoid: bool = False) -> Started:
+    """Rebuild a node's state from its stored blocks alone, without its snapshots.
+
+    Nothing is written. Raises `ConfigError`, `DecodeError`, a `StorageError`, or `BlockRejected`
+    when the blocks contradict the genesis.
+    """
+    opened = open_node(settings_path)
+    try:
+        return start_chain(
+            opened.genesis, opened.stores.blocks, MemorySnapshots(), paranoid=paranoid
+        )
+    finally:
+        opened.stores.close()
+
+
+def configure_log() -> None:
+    """One JSON line an event on standard error, or readable lines on a terminal."""
+    readable = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+async def _run(opened: Opened) -> None:
+    settings = opened.settings
+    history = MemoryHistory()
+    started = start_chain(
+        opened.genesis,
+        opened.stores.blocks,
+        opened.stores.snapshots,
+        paranoid=settings.paranoid,
+        on_block=history.apply_block,
+    )
+    clock = SystemClock(settings.clock_offset_ms)
+    reader = ChainReader(started.chain, opened.stores.blocks)
+    peers = make_peers(opened, reader)
+    core = make_core(opened, started, peers)
+    service = NodeService(core, opened.stores, clock)
+    backend = NodeApiBackend(
+        service, reader, opened.genesis, history, is_development=is_development(settings)
+    )
+    api = Api(backend)
+    core.observer = ApiObserver(history, api)
+    service.sessions = api
+    _tell_started(started)
+    settle_memory()
+    async with trio.open_nursery() as nursery:
+        listen = split_address(settings.p2p.listen) if settings.p2p.listen else None
+        peer_port = await nursery.start(service.run, listen)
+        api_port = 0
+        if settings.api.listen:
+            host, port = split_address(settings.api.listen)
+            api_port = await nursery.start(serve_api, api, host, port)
+        endpoints = {"p2p": peer_port, "api": api_port, "pid": os.getpid()}
+        replace_file(opened.data_dir / ENDPOINTS_FILE, json.dumps(endpoints).encode())
+        log.info("ready", ev="ready", node=settings.node_name, **endpoints)
+        try:
+            await _save_peers(opened.data_dir / PEERS_FILE, peers)
+        finally:
+            peers.shut_down(clock.now_ms())
+
+
+def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
+    """The peer layer of a node, with the addresses that it knew when it last ran."""
+    seeds = tuple(PeerAddress(*split_address(seed)) for seed in opened.settings.p2p.seeds)
+    database = PeerDatabase(seeds)
+    path = opened.data_dir / PEERS_FILE
+    if path.exists():
+        try:
+            database.load_json(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, PegboardError) as error:
+            log.warning("peers_file", ev="peers_file", reason=str(error))
+    listen = opened.settings.p2p.listen
+    config = PeerConfig(
+        node_id=os.urandom(32),
+        user_agent=f"pegboard/{VERSION} {opened.settings.node_name}",
+        listen_port=split_address(listen)[1] if listen else 0,
+        seeds=seeds,
+    )
+    return PeerManager(reader, config, Random(int.from_bytes(os.urandom(8), "big")), database)
+
+
+def make_core(opened: Opened, started: Started, peers: PeerManager) -> NodeCore:
+    """The node core of a node, with its keys and feeds."""
+    settings = opened.settings
+    mode = settings.production.mode
+    return NodeCore(
+        started.chain,
+        peers,
+        CoreSettings(
+            instant=mode == "instant",
+            by_the_clock=mode in ("slots", "interval"),
+            enable_stale=settings.production.enable_stale,
+            start_grace_ms=2_000 if settings.p2p.listen or settings.p2p.seeds else 0,
+            required_participation=settings.production.required_participation,
+            snapshot_interval=settings.storage.snapshot_interval,
+        ),
+        secrets=[_read_wif(opened.directory / witness.key_file) for witness in settings.witnesses],
+        last_signed=opened.stores.guard.load(),
+        feeds=FeedPublisher(_feed_plans(opened, started.chain.state)),
+    )
+
+
+def is_development(settings: NodeSettings) -> bool:
+    """Whether blocks of this node may be made on demand; never while it talks to peers."""
+    return settings.production.mode != "slots" and not settings.p2p.listen
+
+
+def settle_memory() -> None:
+    """Keep the garbage collector off what stays: the state, the code."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def _feed_plans(opened: Opened, state: State) -> list[FeedPlan]:
+    context = FeedContext(
+        start_s=opened.genesis.initial_timestamp,
+        block_interval_s=state.parameters.block_interval,
+        read_text=lambda name: (opened.directory / name).read_text(encoding="utf-8"),
+    )
+    return [
+        FeedPlan(
+            state.account_named(witness.account).id,
+            _read_wif(opened.directory / witness.feed_key_file),
+            feed.asset,
+            parse_feed_source(feed.source, context),
+            feed.interval_s,
+        )
+        for witness in opened.settings.witnesses
+        if witness.feed_key_file
+        for feed in opened.settings.feeds
+    ]
+
+
+def _read_wif(path: Path) -> PrivateKey:
+    return parse_wif(read_key_file(path).strip())
+
+
+async def _save_peers(path: Path, peers: PeerManager) -> None:
+    while True:
+        await trio.sleep(SAVE_PEERS_EVERY_S)
+        data = json.dumps(peers.database.to_json()).encode()
+        await trio.to_thread.run_sync(replace_file, path, data)
+
+
+def _tell_started(started: Started) -> None:
+    for skipped in started.skipped_snapshots:
+        log.warning("snapshot_skipped", ev="snapshot_skipped", reason=str(skipped))
+    log.info(
+        "started",
+        ev="started",
+        head=started.chain.head_num,
+        replayed=started.replayed,
+        chain_id=started.chain.chain_id.hex(),
+    )
+
+
+def _fail(error: BaseException, exit_code: int) -> int:
+    log.error("fatal", ev="fatal", reason=str(error), exit_code=exit_code)
+    return exit_code
+
+
+def _fail_with(group: BaseExceptionGroup[PegboardError]) -> int:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, NodeStopped | StorageError):
+        return _fail(error, error.exit_code)
+    return _fail(error, EXIT_CONFIG)
