@@ -1,0 +1,211 @@
+"""Elections at maintenance: who is counted, how many are elected, with what weight (R8.11-R8.13)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.chain.votes import elected_authority, wanted_count
+from protocol.constants import COMMITTEE_ACCOUNT, PROXY_TO_SELF_ACCOUNT, WITNESS_ACCOUNT
+from protocol.ids import AccountId, VoteId, WitnessId
+from protocol.operations.account import AccountOptions, AccountUpdate
+from protocol.operations.limit_order import LimitOrderCreate
+from protocol.operations.witness import WitnessCreate
+from tests.support.chain import NO_FEE, TestChain, make_genesis
+
+
+def votes_of(chain: TestChain, *witnesses: int) -> list[VoteId]:
+    return [chain.state.witnesses.get(WitnessId(number)).vote_id for number in witnesses]
+
+
+def voting(
+    chain: TestChain,
+    name: str,
+    votes: Sequence[VoteId] = (),
+    *,
+    num_witness: int = 0,
+    num_committee: int = 0,
+    proxy: str | None = None,
+) -> AccountUpdate:
+    """An account's new opinion."""
+    account = chain.state.account_named(name)
+    options = AccountOptions(
+        memo_key=account.options.memo_key,
+        voting_account=PROXY_TO_SELF_ACCOUNT if proxy is None else chain.account(proxy),
+        num_witness=num_witness,
+        num_committee=num_committee,
+        votes=tuple(sorted(votes)),
+    )
+    return AccountUpdate(NO_FEE, account.id, new_options=options)
+
+
+def maintain(chain: TestChain) -> None:
+    """Make the next maintenance block."""
+    chain.block_at(chain.state.dynamic.next_maintenance_time)
+    assert chain.state.dynamic.maintenance_flag
+
+
+def total_votes(chain: TestChain) -> dict[int, int]:
+    return {witness.id: witness.total_votes for witness in chain.state.witnesses.in_order()}
+
+
+@pytest.fixture
+def chain() -> TestChain:
+    genesis = make_genesis("alice", "bob", "carol", core=1000, witnesses=5)
+    limits = replace(genesis.immutable_parameters, min_witness_count=1)
+    chain = TestChain(genesis=replace(genesis, immutable_parameters=limits))
+    chain.block()
+    return chain
+
+
+def test_votes_count_at_the_next_maintenance(chain: TestChain) -> None:
+    """R8.10, R8.11: balance is stake, and nothing changes before maintenance."""
+    chain.block(voting(chain, "alice", votes_of(chain, 4)))
+    assert total_votes(chain)[4] == 0
+    maintain(chain)
+    assert total_votes(chain) == {1: 0, 2: 0, 3: 0, 4: 1000, 5: 0}
+    statistics = chain.state.statistics.get(chain.state.account_named("alice").statistics)
+    assert (statistics.core_in_balance, statistics.voting_stake) == (1000, 1000)
+    assert chain.state.properties.active_witnesses == (4,)
+
+
+def test_a_proxy_speaks_for_others_one_hop_far(chain: TestChain) -> None:
+    """R8.11: bob's stake follows carol's opinion; alice's goes no further than to bob."""
+    chain.block(
+        voting(chain, "carol", votes_of(chain, 3)),
+        voting(chain, "bob", votes_of(chain, 5), proxy="carol"),
+        voting(chain, "alice", proxy="bob"),
+    )
+    maintain(chain)
+    assert total_votes(chain) == {1: 0, 2: 0, 3: 2000, 4: 0, 5: 1000}
+
+
+def test_orders_count_as_stake(chain: TestChain) -> None:
+    """R8.11: CORE in orders and in collateral votes too."""
+    order = LimitOrderCreate(
+        NO_FEE,
+        chain.account("alice"),
+        chain.amount(400),
+        chain.amount(400, "USD"),
+        chain.chain.head_time + 86_400,
+        False,
+    )
+    chain.block(order, voting(chain, "alice", votes_of(chain, 2)))
+    maintain(chain)
+    statistics = chain.state.statistics.get(chain.state.account_named("alice").statistics)
+    assert (statistics.core_in_balance, statistics.total_core_in_orders) == (600, 400)
+    assert total_votes(chain)[2] == 1000
+
+
+def test_members_only(chain: TestChain) -> None:
+    """R8.11: with count_non_member_votes off, stake of basic accounts is silent."""
+    chain.block(voting(chain, "alice", votes_of(chain, 2)))
+    with chain.chain.head_state() as state:
+        state.account_named("alice").membership_expiration_date = 0
+    chain.set_parameters(count_non_member_votes=False)
+    maintain(chain)
+    assert total_votes(chain)[2] == 0
+    chain.set_parameters(count_non_member_votes=True)
+    maintain(chain)
+    assert total_votes(chain)[2] == 1000
+
+
+def test_how_many_is_decided_by_half_of_the_stake(chain: TestChain) -> None:
+    """R8.12: one abstains; 1001 of the other 2000 want no more than 3."""
+    chain.block(
+        chain.transfer("carol", "bob", 1),
+        voting(chain, "alice", votes_of(chain, 2), num_witness=1),
+        voting(chain, "bob", votes_of(chain, 2, 3, 4), num_witness=3),
+        voting(chain, "carol", votes_of(chain, 1, 2, 3, 4, 5), num_witness=5),
+    )
+    maintain(chain)
+    assert total_votes(chain) == {1: 999, 2: 3000, 3: 2000, 4: 2000, 5: 999}
+    assert chain.state.properties.active_witnesses == (2, 3, 4)
+
+    chain.block(chain.transfer("bob", "carol", 1))
+    maintain(chain)
+    assert chain.state.properties.active_witnesses == (1, 2, 3, 4, 5)
+
+
+def test_the_elected_make_the_witness_accounts_authority(chain: TestChain) -> None:
+    """R8.13: weights are votes, zero votes weigh nothing, more than half is needed."""
+    chain.block(
+        voting(chain, "alice", votes_of(chain, 2, 3, 5), num_witness=3),
+        voting(chain, "bob", votes_of(chain, 2, 3), num_witness=2),
+    )
+    maintain(chain)
+    authority = chain.state.accounts.get(WITNESS_ACCOUNT).active
+    accounts = [chain.state.witnesses.get(WitnessId(n)).witness_account for n in (2, 3, 5)]
+    assert authority.account_auths == tuple(zip(accounts, (2000, 2000, 1000), strict=True))
+    assert authority.weight_threshold == 2501
+
+
+def test_committee_members_are_elected_too(chain: TestChain) -> None:
+    """R8.12, R8.13: with the relaxed committee following."""
+    members = [member.vote_id for member in chain.state.committee_members.in_order()]
+    chain.block(voting(chain, "alice", members[1:4], num_committee=3))
+    maintain(chain)
+    assert chain.state.properties.active_committee_members == (1, 2, 3)
+    committee = chain.state.accounts.get(COMMITTEE_ACCOUNT).active
+    assert [weight for _, weight in committee.account_auths] == [1000] * 3
+    assert chain.state.account_named("relaxed-committee-account").active == committee
+
+
+def test_without_votes_authorities_stay(chain: TestChain) -> None:
+    """R8.13: all zero leaves the authority as it was; the first by vote id are active."""
+    before = chain.state.accounts.get(WITNESS_ACCOUNT).active
+    maintain(chain)
+    assert chain.state.accounts.get(WITNESS_ACCOUNT).active == before
+    assert chain.state.properties.active_witnesses == (1,)
+
+
+def test_a_newly_elected_witness_produces(chain: TestChain) -> None:
+    """R8.6: at the end of the round the schedule holds the elected ones."""
+    key = chain.state.witnesses.get(WitnessId(1)).signing_key
+    chain.block(WitnessCreate(NO_FEE, chain.account("alice"), "", key))
+    vote = chain.state.witnesses.get(WitnessId(6)).vote_id
+    chain.block(voting(chain, "bob", [vote], num_witness=1))
+    maintain(chain)
+    assert chain.state.properties.active_witnesses == (6,)
+    assert chain.state.witness_schedules.rows[0].current_shuffled_witnesses == (6,)
+    assert chain.chain.scheduled_witness(1) == 6
+
+
+@pytest.mark.parametrize(
+    ("counts", "total", "minimum", "expected"),
+    [
+        ([0, 0, 0], 0, 1, 1),
+        ([0, 0, 0], 0, 11, 11),
+        ([100, 0, 0], 100, 1, 1),
+        ([0, 10, 10, 10], 30, 1, 5),
+        ([0, 16, 10, 5], 31, 1, 3),
+        ([0, 15, 10, 5], 30, 1, 5),
+        ([1000, 0, 0, 1], 1001, 1, 1),
+        ([1000, 0, 0, 2], 1002, 1, 7),
+        ([0, 0, 0, 30], 30, 1, 7),
+        ([0, 0, 0, 0], 30, 1, 7),
+    ],
+)
+def test_the_count_by_hand(counts: list[int], total: int, minimum: int, expected: int) -> None:
+    """R8.12: tally until it exceeds half of the stake that does not abstain."""
+    assert wanted_count(counts, total, minimum) == expected
+
+
+@given(st.lists(st.integers(0, 2**60), min_size=1, max_size=20))
+def test_weights_fit_and_keep_their_order(votes: list[int]) -> None:
+    """R8.13: weights of 16 bits, at least one each, in the order of the votes."""
+    authority = elected_authority([(AccountId(n), count) for n, count in enumerate(votes)])
+    if not any(votes):
+        assert authority is None
+        return
+    assert authority is not None
+    weights = dict(authority.account_auths)
+    assert set(weights) == {n for n, count in enumerate(votes) if count}
+    assert all(1 <= weight < 2**16 for weight in weights.values())
+    assert authority.weight_threshold == sum(weights.values()) // 2 + 1
+    ordered = sorted(weights, key=lambda account: votes[account])
+    assert [weights[AccountId(a)] for a in ordered] == sorted(weights.values())
