@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from node.market.boundary import run_boundary
+from node.market.feeds import update_median
 from node.market.order_book import place_order
 from node.state.balances import adjust_balance, adjust_core_in_orders
 from node.state.context import Context
@@ -85,6 +86,16 @@ class Market:
         """The whale sells USD for CORE: a bid of usd / core; None when it was filled."""
         return place(ctx or self.context(), self.whale, (usd, self.usd), (core, CORE))
 
+    def publish(self, debt: int, backing: int, *, icr: int | None = None) -> Context:
+        """Have the only producer publish a feed, as its operation does; returns the context."""
+        ctx = self.context()
+        before = self.data.median_feed
+        set_feed(self.state, self.usd, debt, backing, icr=icr)
+        data = self.state.bitassets.edit(self.data)
+        data.median_feed = data.current_feed = before
+        update_median(ctx, self.state.assets.get(self.usd), data)
+        return ctx
+
     def request(self, who: AccountId, usd: int, due: int = GENESIS_TIME) -> ForceSettlement:
         """A settlement request, paid for from the balance."""
         adjust_balance(self.state, who, self.usd, -usd)
@@ -120,6 +131,7 @@ def make_market(
     trigger: int = TRIGGER_BID,
     parameters: ChainParameters | None = None,
     options: AssetOptions | None = None,
+    whale_debt: int = WHALE_DEBT,
 ) -> Market:
     """USD with a feed of 1 USD per 10 CORE, MCR 1.75, MSSR 1.5: SQP is 1 USD per 15 CORE.
 
@@ -132,7 +144,7 @@ def make_market(
     whale, *others = (state.account_named(name).id for name in names)
     market = Market(state, usd, whale, tuple(others))
     market.feed(1, 10)
-    add_position(state, whale, usd, WHALE_DEBT, 100 * WHALE_DEBT)
+    add_position(state, whale, usd, whale_debt, 100 * whale_debt)
     return market
 
 

@@ -135,7 +135,7 @@ def test_dust_of_a_smaller_taker_is_refunded(state: State, ctx: Context) -> None
 
 
 def test_dust_of_a_smaller_maker_is_refunded(state: State, ctx: Context) -> None:
-    """R2.5, R2.8: 7 of 10 GOLD for 7 CORE are left; 4 CORE buy 6, 1 is culled, the taker goes on."""
+    """R2.5, R2.8: 7 of 10 GOLD at 10 for 7 are left; 4 CORE buy 6, 1 is culled."""
     assert sell(ctx, 10, 7) is not None
     for _ in range(3):
         assert buy(ctx, 1, 1) is None
