@@ -187,7 +187,7 @@ class PeerManager:
     def block_accepted(self, peer: PeerKey, block_id: BlockId, now_ms: int) -> None:
         """The core took a block, or had it already; it is announced to the other peers.
 
-        Blocks of a sync are not: only the head, when the sync is over.
+        Blocks of a sync are not: only the head, when a sync round is over.
         """
         sync = self._exchange.sync
         was_synced = sync.accepted(block_id, now_ms)

@@ -207,10 +207,6 @@ class BlockSync:
         if found is None:
             return None
         self._fail(found, now_ms)
-        if refusal is BlockRefusal.INVALID:
-            for other in self._rounds.values():
-                if block_id in other.ids:
-                    self._fail(other, now_ms)
         self.fetch(now_ms)
         if refusal is BlockRefusal.UNLINKABLE:
             return owner, LyingSync("listed block does not link", value=block_id.hex())

@@ -1,4 +1,4 @@
-"""What is going on with one peer of a sync."""
+"""One peer's part in a sync."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from protocol.schema import BlockId
 
 
 class SyncRound:
-    """What is going on with one peer."""
+    """The synopsis sent, the ids received, and when to ask again."""
 
     __slots__ = (
         "asked_ms",
@@ -31,16 +31,26 @@ class SyncRound:
         self.ids: deque[BlockId] = deque()
         """Ids of the peer's chain that were not handed to the core yet."""
         self.remaining = 0
+        """How many more ids the peer said it has after these."""
         self.offered: tuple[BlockId, ...] = ()
+        """The synopsis that the peer was sent."""
         self.offered_lib = 0
+        """Our last irreversible block number when it was sent."""
         self.asked_ms: int | None = None
+        """When it was sent; None once it is answered."""
         self.was_answered = False
+        """Whether the peer has answered any synopsis."""
         self.is_wanted = False
+        """Whether another round is to begin as soon as it may."""
         self.has_progressed = False
+        """Whether this round has brought a block."""
         self.backoff_ms = 0
         self.next_round_ms = 0
+        """No round begins before."""
         self.behind_since_ms: int | None = None
+        """Since when the peer is ahead of us while no round is running."""
 
     @property
     def is_running(self) -> bool:
+        """Whether an answer or a block is awaited."""
         return self.asked_ms is not None or bool(self.ids)

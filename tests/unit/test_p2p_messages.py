@@ -182,7 +182,14 @@ def test_our_own_messages_keep_their_sizes() -> None:
         encode_message(replace(make_hello(), user_agent="x" * 600))
 
 
+def tree(depth: int) -> bytes:
+    """Three lists of three lists of … nothing."""
+    return b"\x93" + 3 * tree(depth - 1) if depth else b"\x90"
+
+
 BOMBS = {
+    "a tree of lists": b"\x92\x0a" + tree(11),
+    "lists for ids": b"\x93\x06\x01\xdc\x03\xe8" + 1_000 * (b"\xdc\x03\xe8" + 1_000 * b"\x90"),
     "nested lists": b"\x92\x0a" + b"\x91" * 1_000_000 + b"\x00",
     "a tree of pairs": b"\x92\x0a" + b"\x92" * 1_000_000 + b"\x00" * 1_000_001,
     "huge list header": b"\x93\x06\x01\xdd\xff\xff\xff\xff",

@@ -490,6 +490,59 @@ def test_an_answer_that_does_not_continue_our_synopsis_is_a_lie() -> None:
     assert [effect.points for effect in penalties] == [50]
 
 
+def ahead(first: Stranger | None, key: int) -> Stranger:
+    """A peer that greets with a head above ours, and was asked for its block ids."""
+    manager = first.manager if first else make_manager()
+    peer = Stranger(manager, key=key, host=f"10.{key}.0.1")
+    asked = peer.greet(make_hello(f"ahead {key}", head_num=9, head_id=b"\x00\x00\x00\x09" * 5))
+    assert asked == [GetBlockIds(())]
+    return peer
+
+
+def test_more_ids_are_asked_for_at_once() -> None:
+    """T-N5: a round that brought blocks and left more is followed by the next without a wait."""
+    peer = ahead(None, 1)
+    assert peer.send(BlockIds(1, (BLOCK_ID,), 8)) == [Fetch(ItemKind.BLOCK, (BLOCK_ID,))]
+    assert peer.send(BlockMessage(BLOCK)) == []
+    assert peer.manager.is_syncing
+    peer.manager.block_accepted(peer.key, BLOCK_ID, peer.now_ms)
+    assert peer.take()[0] == GetBlockIds(())
+
+
+def test_an_invalid_block_spoils_every_chain_that_holds_it() -> None:
+    """T-P6: it is asked of nobody again, and whoever lists it later is dropped at once."""
+    first = ahead(None, 1)
+    second = ahead(first, 2)
+    assert first.send(BlockIds(1, (BLOCK_ID,), 0)) == [Fetch(ItemKind.BLOCK, (BLOCK_ID,))]
+    assert second.send(BlockIds(1, (BLOCK_ID,), 0)) == []
+    first.send(BlockMessage(BLOCK))
+    first.manager.block_rejected(first.key, BLOCK_ID, BlockRefusal.INVALID, first.now_ms)
+    assert goodbyes(first.take()) == [GoodbyeCode.INVALID_ITEM]
+    assert first.manager.statistics().sync_pending == 0
+    assert second.tick(100) == []
+    assert second.tick(10_000) == [GetBlockIds(())]
+    assert goodbyes(second.send(BlockIds(1, (BLOCK_ID,), 0))) == [GoodbyeCode.INVALID_ITEM]
+
+
+def test_what_follows_a_refused_block_falls_with_it() -> None:
+    """RELIABILITY 0.3: one fault is counted once, however many blocks were on their way."""
+    blocks = [BLOCK]
+    for _ in range(8):
+        blocks.append(make_block(id_of_block(blocks[-1])))
+    ids = tuple(id_of_block(block) for block in blocks)
+    peer = ahead(None, 1)
+    peer.send(BlockIds(1, ids, 0))
+    for block in blocks:
+        peer.send(BlockMessage(block))
+    assert sum(isinstance(effect, BlockReceived) for effect in peer.effects) == len(blocks)
+    for block_id in ids:
+        peer.manager.block_rejected(peer.key, block_id, BlockRefusal.UNLINKABLE, peer.now_ms)
+    peer.take()
+    penalties = [effect for effect in peer.effects if isinstance(effect, PeerPenalised)]
+    assert [effect.points for effect in penalties] == [50]
+    assert not peer.manager.is_syncing
+
+
 def test_recent_things_are_bounded() -> None:
     """T-P7: the oldest make room."""
     recent: RecentSet[int] = RecentSet(3)
