@@ -43,9 +43,14 @@ class Api:
         """Names in order and accounts by key."""
         return self._directory
 
-    def open_session(self, *, can_push: bool = True) -> ApiSession:
-        """A new connection; `can_push` is False where nothing but answers can be sent."""
-        session = ApiSession(self, self._call_of, can_push=can_push)
+    def open_session(
+        self, *, can_push: bool = True, wake: Callable[[], None] | None = None
+    ) -> ApiSession:
+        """A new connection; `can_push` is False where nothing but answers can be sent.
+
+        `wake` is called when `flush_sessions` finds something to send.
+        """
+        session = ApiSession(self, self._call_of, can_push=can_push, wake=wake)
         self.sessions.append(session)
         return session
 
@@ -81,10 +86,11 @@ class Api:
             for session in listeners:
                 session.subscriptions.tell_pending(view)
 
-    @property
-    def has_outgoing(self) -> bool:
-        """Whether some session has something to send."""
-        return any(session.outbox for session in self.sessions)
+    def flush_sessions(self) -> None:
+        """Wake the connections that have something to send; what it reports is durable by now."""
+        for session in list(self.sessions):
+            if session.outbox:
+                session.wake()
 
     def wait_for(
         self,

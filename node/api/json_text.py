@@ -50,9 +50,9 @@ def write_json(value: JsonValue) -> str:
 
 def _check_values(value: JsonValue) -> int:
     """Number of keys in all objects together; raises for a value that breaks a limit."""
-    keys = 0
+    keys = depth = 0
     level = [value]
-    for _ in range(DEPTH_MAX + 1):
+    while level:
         below: list[JsonValue] = []
         for item in level:
             if isinstance(item, dict):
@@ -64,10 +64,12 @@ def _check_values(value: JsonValue) -> int:
                 below.extend(item)
             else:
                 _check_scalar(item)
-        if not below:
-            return keys
+                continue
+            if depth == DEPTH_MAX:
+                raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX)
         level = below
-    raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX)
+        depth += 1
+    return keys
 
 
 def _check_scalar(value: bool | int | str | None) -> None:

@@ -56,9 +56,15 @@ class ApiSession:
     """The API as one connection sees it; synchronous, and without a socket."""
 
     def __init__(
-        self, services: Services, backend_call: Callable[[ApiSession], Call], *, can_push: bool
+        self,
+        services: Services,
+        backend_call: Callable[[ApiSession], Call],
+        *,
+        can_push: bool,
+        wake: Callable[[], None] | None = None,
     ) -> None:
         self.services = services
+        self.wake = wake or _ignore
         self.call = backend_call(self)
         self.outbox = Outbox()
         self.subscriptions = Subscriptions(self.push, can_push=can_push)
@@ -180,6 +186,10 @@ class ApiSession:
 
     def _text(self, exchange: Exchange) -> str:
         return write_json(exchange.answers if exchange.is_batch else exchange.answers[0])
+
+
+def _ignore() -> None:
+    """Nobody waits for this connection's texts."""
 
 
 def _check_batch(batch: list[JsonValue]) -> None:

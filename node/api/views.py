@@ -107,7 +107,9 @@ def view_bitasset(backend: ApiBackend, item: BitassetData) -> Json:
     has_feed = item.has_feed()
     maintenance = maintenance_collateralization(feed) if has_feed else NULL_PRICE
     initial = initial_collateralization(feed) if has_feed else NULL_PRICE
-    return _fields(backend, item) | {
+    fields = _fields(backend, item)
+    del fields["median_updated"]
+    return fields | {
         "current_maintenance_collateralization": view_price(backend, maintenance),
         "current_initial_collateralization": view_price(backend, initial),
     }

@@ -1,0 +1,131 @@
+"""An API over a chain made in a test: what it broadcasts becomes pending, blocks come on demand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from node.api.api import Api
+from node.api.backend import NodeInfo, PeerInfo
+from node.api.memory_history import MemoryHistory
+from node.api.session import ApiSession
+from node.chain.apply_block import AppliedBlock
+from node.state.context import AppliedOperation
+from node.state.database import State
+from protocol.block import BlockEnvelope
+from protocol.crypto.keys import parse_wif
+from protocol.json_form import to_json
+from protocol.operations.base import Operation
+from protocol.schema import BlockId, Digest
+from protocol.transaction import TransactionEnvelope
+from tests.support.chain import TestChain
+
+Json = Any
+
+
+class ChainBackend:
+    """`ApiBackend` of a test chain. With `instant`, each transaction is in a block at once."""
+
+    def __init__(self, chain: TestChain, *, instant: bool = False) -> None:
+        self.test_chain = chain
+        self.history = MemoryHistory()
+        self.instant = instant
+        self.is_development = True
+        self.address_prefix = "TEST"
+        self.blocks: dict[int, BlockEnvelope] = {}
+        self.bugs: list[Exception] = []
+        self.api = Api(self)
+
+    @property
+    def state(self) -> State:
+        return self.test_chain.state
+
+    @property
+    def chain_id(self) -> Digest:
+        return self.test_chain.chain.chain_id
+
+    def now_s(self) -> int:
+        return self.test_chain.chain.head_time
+
+    def info(self) -> NodeInfo:
+        peers = (PeerInfo("127.0.0.1:1776", "test/1", 0, outbound=True),)
+        return NodeInfo("0.1.0", "TEST", "bit", "witness", (1,), peers)
+
+    def block_at(self, num: int) -> BlockEnvelope | None:
+        return self.blocks.get(num)
+
+    def block_of_id(self, block_id: BlockId) -> BlockEnvelope | None:
+        return next((block for block in self.blocks.values() if block.id == block_id), None)
+
+    def head_state_hash(self) -> tuple[int, BlockId, Digest]:
+        chain = self.test_chain.chain
+        return chain.head_num, chain.head_id, chain.state.state_hash()
+
+    def broadcast(self, envelope: TransactionEnvelope) -> None:
+        self.test_chain.chain.push_transaction(envelope)
+        self.api.transaction_accepted(envelope)
+        if self.instant:
+            self.produce()
+
+    def simulate(self, envelope: TransactionEnvelope) -> list[AppliedOperation]:
+        return self.test_chain.chain.simulate(envelope).operations
+
+    def generate_blocks(self, wif: str, count: int) -> int:
+        parse_wif(wif)
+        for _ in range(count):
+            self.produce()
+        return self.test_chain.chain.head_num
+
+    def report_bug(self, method: str, error: Exception) -> None:
+        self.bugs.append(error)
+
+    def produce(self, *operations: Operation, slot: int = 1) -> AppliedBlock:
+        """Make the next block of these operations and of what is pending."""
+        applied = self.test_chain.block(*operations, slot=slot)
+        self.blocks[applied.envelope.num] = applied.envelope
+        self.history.apply_block(applied)
+        self.api.block_applied(applied)
+        self.api.flush_sessions()
+        return applied
+
+
+def transaction_json(envelope: TransactionEnvelope) -> Json:
+    """A signed transaction as clients send it."""
+    return to_json(envelope.transaction, "TEST")
+
+
+class Client:
+    """A connection that speaks the `call` dialect; numbers its requests from 0, as btsdex does."""
+
+    def __init__(self, backend: ChainBackend, *, can_push: bool = True) -> None:
+        self.session: ApiSession = backend.api.open_session(can_push=can_push)
+        self.serial = -1
+
+    def request(self, body: Json) -> Json:
+        """The one answer to any JSON value."""
+        (text,) = self.session.receive(json.dumps(body))
+        return json.loads(text)
+
+    def answer(self, method: str, *arguments: Json, api: int | str = 0) -> Json:
+        """The whole answer of a call."""
+        self.serial += 1
+        params = [api, method, list(arguments)]
+        return self.request({"id": self.serial, "method": "call", "params": params})
+
+    def call(self, method: str, *arguments: Json, api: int | str = 0) -> Json:
+        """The result of a call that must not fail."""
+        answer = self.answer(method, *arguments, api=api)
+        assert "error" not in answer, answer["error"]["message"]
+        return answer["result"]
+
+    def refuse(self, method: str, *arguments: Json, api: int | str = 0) -> Json:
+        """The error of a call that must fail."""
+        answer = self.answer(method, *arguments, api=api)
+        assert "result" not in answer, answer
+        return answer["error"]
+
+    def notices(self) -> list[Json]:
+        """The `params` of every notice that waits."""
+        messages = [json.loads(text) for text in self.session.take_outgoing()]
+        assert all(message["method"] == "notice" for message in messages), messages
+        return [message["params"] for message in messages]
