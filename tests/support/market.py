@@ -86,11 +86,13 @@ class Market:
         """The whale sells USD for CORE: a bid of usd / core; None when it was filled."""
         return place(ctx or self.context(), self.whale, (usd, self.usd), (core, CORE))
 
-    def publish(self, debt: int, backing: int, *, icr: int | None = None) -> Context:
+    def publish(
+        self, debt: int, backing: int, *, icr: int | None = None, ctx: Context | None = None
+    ) -> Context:
         """Have the only producer publish a feed, as its operation does; returns the context."""
-        ctx = self.context()
+        ctx = ctx or self.context()
         before = self.data.median_feed
-        set_feed(self.state, self.usd, debt, backing, icr=icr)
+        set_feed(self.state, self.usd, debt, backing, icr=icr, now=ctx.now)
         data = self.state.bitassets.edit(self.data)
         data.median_feed = data.current_feed = before
         update_median(ctx, self.state.assets.get(self.usd), data)

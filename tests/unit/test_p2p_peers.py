@@ -524,6 +524,28 @@ def test_an_invalid_block_spoils_every_chain_that_holds_it() -> None:
     assert goodbyes(second.send(BlockIds(1, (BLOCK_ID,), 0))) == [GoodbyeCode.INVALID_ITEM]
 
 
+def test_promises_are_no_sync() -> None:
+    """T-P5: a peer that lists blocks and delivers none, or no more, keeps no witness waiting."""
+    second = make_block(BLOCK_ID)
+    peer = ahead(None, 1)
+    seen = []
+
+    def look() -> None:
+        seen.append(peer.manager.statistics().is_syncing)
+
+    peer.send(BlockIds(1, (BLOCK_ID, id_of_block(second)), 0))
+    look()
+    peer.send(BlockMessage(BLOCK))
+    look()
+    peer.manager.block_accepted(peer.key, BLOCK_ID, peer.now_ms)
+    look()
+    peer.tick(2_900)
+    look()
+    peer.tick(100)
+    look()
+    assert seen == [False, True, True, True, False]
+
+
 def test_what_follows_a_refused_block_falls_with_it() -> None:
     """RELIABILITY 0.3: one fault is counted once, however many blocks were on their way."""
     blocks = [BLOCK]
