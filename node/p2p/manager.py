@@ -89,7 +89,7 @@ class PeerManager:
 
     @property
     def is_syncing(self) -> bool:
-        """Whether blocks of some peer's chain are still to be fetched or judged."""
+        """Whether blocks of some peer's chain are coming in; no peer can feign it by promises."""
         return self._exchange.sync.is_syncing
 
     def take_effects(self) -> list[Effect]:

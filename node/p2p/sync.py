@@ -66,6 +66,9 @@ class BlockSync:
         self._unjudged: dict[BlockId, PeerKey] = {}
         """Blocks that the core has not judged yet, each with the peer on whose list it was."""
         self._rejected: RecentSet[BlockId] = RecentSet(limits.max_rejected)
+        self._now_ms = 0
+        self._accepted_ms: int | None = None
+        """When the core last accepted a block of a round."""
         self._handed_over = 0
         """Blocks handed to the core since the windows were last looked at."""
         self.rounds_started = 0
@@ -73,8 +76,14 @@ class BlockSync:
 
     @property
     def is_syncing(self) -> bool:
-        """Whether blocks of a peer's chain are still to be fetched or judged."""
-        return bool(self._unjudged) or any(item.ids for item in self._rounds.values())
+        """Whether blocks of a peer's chain are coming in: some are not judged yet, or more are
+        listed and one was accepted within `hedge_ms`. A peer that lists blocks and delivers none
+        does not count, or it could keep a witness from producing."""
+        if self._unjudged:
+            return True
+        if self._accepted_ms is None or self._now_ms - self._accepted_ms >= self._limits.hedge_ms:
+            return False
+        return any(found.ids for found in self._rounds.values())
 
     @property
     def pending_count(self) -> int:
@@ -186,9 +195,12 @@ class BlockSync:
     def accepted(self, block_id: BlockId, now_ms: int) -> bool:
         """The core took a block; False when it did not come from a round."""
         owner = self._unjudged.pop(block_id, None)
+        if owner is None:
+            return False
+        self._now_ms = self._accepted_ms = now_ms
         if owner in self._rounds:
             self._finish(owner, now_ms)
-        return owner is not None
+        return True
 
     def rejected(
         self, block_id: BlockId, refusal: BlockRefusal, now_ms: int
@@ -217,6 +229,7 @@ class BlockSync:
 
     def tick(self, now_ms: int) -> None:
         """Start the rounds whose wait is over, and ask others for what is late."""
+        self._now_ms = now_ms
         patience_ms = 2 * self._chain.block_interval_s * 1000
         head_num = self._chain.head_num
         for found in self._rounds.values():
