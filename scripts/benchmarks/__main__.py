@@ -1,0 +1,40 @@
+"""What this node costs on the machine at hand: scripts/bench [SECTION ...]."""
+
+from __future__ import annotations
+
+import argparse
+
+from .blocks import bench_full_validation, bench_known_signatures, bench_orders
+from .cascade import bench_cascade
+from .measure import print_machine
+from .memory import bench_memory
+from .sync import bench_sync
+
+SECTIONS = {
+    "a": bench_full_validation,
+    "b": bench_known_signatures,
+    "c": bench_orders,
+    "d": bench_cascade,
+    "e": bench_memory,
+    "g": bench_sync,
+}
+
+
+def main() -> None:
+    """Run the chosen sections, or all, in order."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    known = ", ".join(
+        f"{name} {run.__name__.removeprefix('bench_')}" for name, run in SECTIONS.items()
+    )
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=known)
+    chosen = parser.parse_args().sections or list(SECTIONS)
+    unknown = [name for name in chosen if name not in SECTIONS]
+    if unknown:
+        parser.error(f"no section {unknown[0]}; there are {known}")
+    print_machine()
+    for name in chosen:
+        SECTIONS[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""(a), (b) Blocks of signed transfers against raw key recovery; (c) blocks of limit orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+
+import trio
+
+from node.app import settle_memory
+from node.chain.chain import Chain
+from node.services.signature_pool import SignaturePool
+from protocol.block import BlockEnvelope
+from protocol.crypto.signatures import recover_keys
+from protocol.operations.limit_order import FillOrder
+
+from .measure import cpu_seconds, print_rate, print_ratio, print_time, wall_seconds
+from .workload import Recording, record_orders, record_transfers
+
+ACCOUNTS = 10_000
+TRANSFERS = 10_000
+TRADERS = 1_000
+ORDERS = 4_000
+ROUNDS = 5
+RAW_SIGNATURES = 3_000
+BLOCKS_AHEAD = 4
+"""Blocks whose keys the worker recovers while earlier ones are applied."""
+
+ReadBlock = Callable[[bytes], BlockEnvelope]
+
+
+@cache
+def _transfers() -> Recording:
+    return record_transfers(ACCOUNTS, TRANSFERS)
+
+
+def bench_full_validation() -> None:
+    """(a): decode, recover in the worker process, check and apply; two cores, on the wall."""
+    recording = _transfers()
+    rates, raw_rates = trio.run(_validate_rounds, recording)
+    print_rate("a", "raw key recovery, one core, wall", raw_rates)
+    print_rate("a", "transfers, full validation, two cores, wall", rates)
+    _print_ratios("a", rates, raw_rates, "target 0.7, next 1.25")
+
+
+async def _validate_rounds(recording: Recording) -> tuple[list[float], list[float]]:
+    signatures = recording.signatures()
+    sample = signatures[:RAW_SIGNATURES]
+    pool = SignaturePool()
+    rates, raw_rates = [], []
+    try:
+        await pool.recover(signatures)
+        for _ in range(ROUNDS):
+            chain = recording.start()
+            settle_memory()
+            raw_rates.append(RAW_SIGNATURES / wall_seconds(partial(recover_keys, sample)))
+            start = trio.current_time()
+            await _validate(chain, recording.measured, pool)
+            rates.append(TRANSFERS / (trio.current_time() - start))
+    finally:
+        pool.close()
+    return rates, raw_rates
+
+
+async def _validate(chain: Chain, blocks: Sequence[bytes], pool: SignaturePool) -> None:
+    """Apply blocks in order, the worker some blocks ahead."""
+    envelopes: dict[int, BlockEnvelope] = {}
+    ready = [trio.Event() for _ in blocks]
+    room = trio.Semaphore(BLOCKS_AHEAD)
+
+    async def recover(number: int) -> None:
+        await _find_keys(envelopes[number], chain, pool)
+        ready[number].set()
+
+    async def read() -> None:
+        for number, data in enumerate(blocks):
+            await room.acquire()
+            envelopes[number] = BlockEnvelope(data)
+            nursery.start_soon(recover, number)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        for number, is_ready in enumerate(ready):
+            await is_ready.wait()
+            chain.push_block(envelopes.pop(number))
+            room.release()
+            await trio.lowlevel.checkpoint()
+
+
+async def _find_keys(envelope: BlockEnvelope, chain: Chain, pool: SignaturePool) -> None:
+    transactions = [transaction for transaction, _ in envelope.transactions]
+    keys = await pool.recover(
+        [
+            (transaction.digest(chain.chain_id), transaction.transaction.signatures[0])
+            for transaction in transactions
+        ]
+    )
+    for transaction, key in zip(transactions, keys, strict=True):
+        assert key is not None, transaction
+        transaction.set_signature_keys([key])
+
+
+def bench_known_signatures() -> None:
+    """(b): decode, check and apply with the keys found beforehand; one core, CPU time."""
+    recording = _transfers()
+    read = recording.reader_with_keys()
+    sample = recording.signatures()[:RAW_SIGNATURES]
+    rates, raw_rates, decoding = [], [], []
+    for _ in range(ROUNDS):
+        chain = recording.start()
+        settle_memory()
+        raw_rates.append(RAW_SIGNATURES / cpu_seconds(partial(recover_keys, sample)))
+        rates.append(TRANSFERS / cpu_seconds(partial(_push_all, chain, recording, read)))
+        decoding.append(cpu_seconds(partial(_decode_all, recording)) / TRANSFERS)
+    print_rate("b", "raw key recovery, one core, CPU", raw_rates)
+    print_rate("b", "transfers, keys known, one core, CPU", rates)
+    print_time("b", "of which decoding, a transfer", decoding)
+    _print_ratios("b", rates, raw_rates, "target 1.0, next 3.0")
+
+
+def _print_ratios(
+    section: str, rates: Sequence[float], raw_rates: Sequence[float], target: str
+) -> None:
+    ratios = [rate / raw for rate, raw in zip(rates, raw_rates, strict=True)]
+    print_ratio(section, "transfers / raw recoveries", ratios, target)
+
+
+def _decode_all(recording: Recording) -> None:
+    for data in recording.measured:
+        BlockEnvelope(data)
+
+
+def _push_all(chain: Chain, recording: Recording, read: ReadBlock) -> int:
+    """Apply the measured blocks; how many matches they brought, of two fills each."""
+    fills = 0
+    for data in recording.measured:
+        for block in chain.push_block(read(data)).applied:
+            fills += sum(isinstance(entry.op, FillOrder) for entry in block.operations)
+    return fills // 2
+
+
+def bench_orders() -> None:
+    """(c): limit orders that rest, and limit orders that match; keys known, CPU time."""
+    resting, matching = record_orders(TRADERS, ORDERS)
+    for what, recording in (("that rest", resting), ("that match", matching)):
+        read = recording.reader_with_keys()
+        count = len(recording.transactions())
+        matches = _push_all(recording.start(), recording, read)
+        rates = []
+        for _ in range(ROUNDS):
+            chain = recording.start()
+            settle_memory()
+            rates.append(count / cpu_seconds(partial(_push_all, chain, recording, read)))
+        print_rate(
+            "c",
+            f"limit orders {what}, one core, CPU",
+            rates,
+            f"{matches / count:.2f} matches an order",
+        )

@@ -1,0 +1,118 @@
+"""(g) A fresh node fetches 10,000 blocks over TCP from another one; both are real processes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+from node.storage.block_store import BlockStore
+from protocol.block import BlockEnvelope
+from protocol.genesis import chain_id, genesis_to_json
+from protocol.genesis_form import Genesis
+
+from .measure import print_value
+from .workload import Recorder
+
+BLOCKS = 10_000
+TRANSFERS_A_BLOCK = 2
+TIMEOUT_S = 600
+RUN_NODE = "import sys, pathlib; from node.app import run_node; run_node(pathlib.Path(sys.argv[1]))"
+
+
+def bench_sync() -> None:
+    """(g): blocks a second from the start of the process to the last block."""
+    with tempfile.TemporaryDirectory(prefix="pegboard-bench-") as name:
+        directory = Path(name)
+        genesis, blocks = _record()
+        (directory / "genesis.json").write_text(json.dumps(genesis_to_json(genesis)))
+        _store(directory / "full" / "blocks.sqlite", genesis, blocks)
+        start = monotonic()
+        with _node(directory, "full", []) as full:
+            _wait_for_head(full["api"], BLOCKS)
+            _print("restart: replay from the store", monotonic() - start)
+            start = monotonic()
+            with _node(directory, "fresh", [f"127.0.0.1:{full['p2p']}"]) as fresh:
+                _wait_for_head(fresh["api"], BLOCKS)
+                _print("sync of a fresh node over TCP", monotonic() - start)
+
+
+def _print(what: str, seconds: float) -> None:
+    rate = BLOCKS / seconds
+    note = f"{TRANSFERS_A_BLOCK} transfers a block, start of the process included"
+    print_value("g", f"{what}, {BLOCKS:,} blocks", f"{seconds:.1f} s, {rate:,.0f} blocks/s", note)
+
+
+def _record() -> tuple[Genesis, list[bytes]]:
+    recorder = Recorder(100)
+    transfers = recorder.transfers(BLOCKS * TRANSFERS_A_BLOCK)
+    for _ in range(BLOCKS):
+        for _ in range(TRANSFERS_A_BLOCK):
+            recorder.push(*next(transfers))
+        recorder.make_block()
+    return recorder.chain.genesis, recorder.blocks
+
+
+def _store(path: Path, genesis: Genesis, blocks: list[bytes]) -> None:
+    path.parent.mkdir()
+    store = BlockStore(path, chain_id(genesis))
+    envelopes = [BlockEnvelope(data) for data in blocks]
+    entries = [(envelope.id, envelope.num, envelope.packed) for envelope in envelopes]
+    ids = [envelope.id for envelope in envelopes]
+    store.append(entries, ids[-1], ids)
+    store.close()
+
+
+@contextmanager
+def _node(directory: Path, name: str, seeds: list[str]) -> Iterator[dict[str, int]]:
+    """A node process without witnesses; its ports, once it listens."""
+    settings = directory / f"{name}.toml"
+    settings.write_text(
+        f'genesis = "genesis.json"\ndata_dir = "{name}"\nnode_name = "{name}"\n'
+        f'[p2p]\nlisten = "127.0.0.1:0"\nseeds = {json.dumps(seeds)}\n'
+        '[api]\nlisten = "127.0.0.1:0"\n'
+    )
+    with (directory / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN_NODE, str(settings)], stdout=log, stderr=log
+        )
+        try:
+            yield _endpoints(
+                process, directory / name / "endpoints.json", directory / f"{name}.log"
+            )
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _endpoints(process: subprocess.Popen[bytes], path: Path, log: Path) -> dict[str, int]:
+    deadline = monotonic() + TIMEOUT_S
+    while not path.exists():
+        if process.poll() is not None or monotonic() > deadline:
+            raise RuntimeError(f"the node did not start:\n{log.read_text()[-2_000:]}")
+        sleep(0.05)
+    found: dict[str, int] = json.loads(path.read_text())
+    return found
+
+
+def _wait_for_head(port: int, num: int) -> None:
+    deadline = monotonic() + TIMEOUT_S
+    while _head_num(port) < num:
+        if monotonic() > deadline:
+            raise RuntimeError(f"the node stands at block {_head_num(port)}")
+        sleep(0.1)
+
+
+def _head_num(port: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    call = {"id": 1, "method": "call", "params": [0, "get_dynamic_global_properties", []]}
+    connection.request("POST", "/", json.dumps(call), {"Content-Type": "application/json"})
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    return int(answer["result"]["head_block_number"])
