@@ -1,0 +1,304 @@
+"""Accounts: registration, change of keys and options, listing, membership."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from node.state.context import Context
+from node.state.errors import (
+    FeatureDisabled,
+    FeatureNotBuilt,
+    InsufficientBalance,
+    LimitExceeded,
+    NameTaken,
+    NoSuchObject,
+    NotAuthorized,
+)
+from node.state.objects.accounts import Account
+from protocol.asset import AssetAmount
+from protocol.authority import NULL_AUTHORITY, Authority, key_authority
+from protocol.chain_parameters import ChainParameters
+from protocol.constants import CORE_ASSET, PROXY_TO_SELF_ACCOUNT
+from protocol.errors import ValidationError
+from protocol.fee_schedule import AccountCreateFee, AccountUpgradeFee
+from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
+from protocol.ids import AccountId, AssetId, ObjectId, VoteId, vote_id
+from protocol.operations.account import (
+    BLACK_LISTED,
+    NO_LISTING,
+    WHITE_LISTED,
+    AccountCreate,
+    AccountCreateExtensions,
+    AccountOptions,
+    AccountTransfer,
+    AccountUpdate,
+    AccountUpdateExtensions,
+    AccountUpgrade,
+    AccountWhitelist,
+    BuybackAccountOptions,
+    TopHoldersSpecialAuthority,
+)
+from protocol.operations.base import Void
+from protocol.operations.committee import CommitteeMemberCreate
+from protocol.operations.witness import WitnessCreate
+from protocol.schema import MAX_TIMESTAMP
+from tests.support.state import (
+    FREE,
+    GENESIS_TIME,
+    add_account,
+    apply,
+    core,
+    created,
+    issue,
+    key_of,
+    make_context,
+    make_state,
+    refuse,
+)
+
+ALICE, BOB = AccountId(6), AccountId(7)
+NOBODY = AccountId(99)
+
+
+@pytest.fixture
+def ctx() -> Context:
+    return make_context(make_state("alice", "bob", core=1000))
+
+
+def create(name: str = "carol", **changes: object) -> AccountCreate:
+    """Alice registers an account that bob refers for 40 % of the referral."""
+    rule = key_authority(key_of(name))
+    op = AccountCreate(FREE, ALICE, BOB, 4000, name, rule, rule, AccountOptions(key_of(name)))
+    return replace(op, **changes)  # type: ignore[arg-type]
+
+
+def account(ctx: Context, account_id: int) -> Account:
+    return ctx.state.accounts.get(account_id)
+
+
+def basic_member(ctx: Context, name: str = "basic") -> AccountId:
+    return add_account(ctx.state, name, core=100, lifetime=False)
+
+
+def test_a_new_account_has_what_its_registration_says(ctx: Context) -> None:
+    """R8.20: the percentages in force at registration stay with the account."""
+    op = create()
+    result = apply(ctx, op)
+    assert result == ObjectId(1, 2, 8)
+    new = account(ctx, created(result))
+    assert (new.name, new.owner, new.active, new.options) == (
+        "carol",
+        op.owner,
+        op.active,
+        op.options,
+    )
+    assert (new.registrar, new.referrer, new.lifetime_referrer) == (ALICE, BOB, BOB)
+    assert new.network_fee_percentage == 2000
+    assert new.lifetime_referrer_fee_percentage == 3000
+    assert new.referrer_rewards_percentage == 4000
+    assert not new.is_member(GENESIS_TIME)
+    assert (new.creation_block_num, new.creation_time) == (1, GENESIS_TIME)
+    statistics = ctx.state.statistics.get(new.statistics)
+    assert (statistics.owner, statistics.name, statistics.pending_fees) == (new.id, "carol", 0)
+    assert ctx.state.account_named("carol") is new
+    assert ctx.state.dynamic.accounts_registered_this_interval == 1
+
+
+def test_the_lifetime_referrer_is_the_referrer_s_own(ctx: Context) -> None:
+    """R8.20: a lifetime member is its own; an annual member hands its own on."""
+    annual = basic_member(ctx)
+    member = ctx.state.accounts.edit(account(ctx, annual))
+    member.membership_expiration_date = GENESIS_TIME
+    member.lifetime_referrer = BOB
+    new = account(ctx, created(apply(ctx, create(referrer=annual))))
+    assert (new.referrer, new.lifetime_referrer) == (annual, BOB)
+
+
+def test_only_lifetime_members_register_and_only_members_refer(ctx: Context) -> None:
+    """R9.6: registrar lifetime member; R8.20: referrer any member."""
+    basic = basic_member(ctx)
+    refuse(ctx, NotAuthorized, create(registrar=basic))
+    refuse(ctx, NotAuthorized, create(referrer=basic))
+    refuse(ctx, NoSuchObject, create(registrar=NOBODY))
+    refuse(ctx, NoSuchObject, create(referrer=NOBODY))
+
+
+def test_a_name_is_used_once(ctx: Context) -> None:
+    """R9.6: names are unique."""
+    error = refuse(ctx, NameTaken, create("alice"))
+    assert error.value == "alice"
+
+
+def test_authorities_are_bounded_and_name_accounts_that_exist(ctx: Context) -> None:
+    """R9.5: at most maximum_authority_membership entries."""
+    entries = tuple(sorted((key_of(f"k{n}"), 1) for n in range(11)))
+    error = refuse(ctx, LimitExceeded, create(owner=Authority(1, key_auths=entries)))
+    assert (error.value, error.limit) == (11, 10)
+    apply(ctx, create(owner=Authority(1, key_auths=entries[:10])))
+    refuse(ctx, NoSuchObject, create("dave", active=Authority(1, ((NOBODY, 1),))))
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        AccountCreateExtensions(owner_special_authority=TopHoldersSpecialAuthority(AssetId(0))),
+        AccountCreateExtensions(active_special_authority=TopHoldersSpecialAuthority(AssetId(0))),
+    ],
+)
+def test_special_authorities_are_refused_by_name(
+    ctx: Context, extensions: AccountCreateExtensions
+) -> None:
+    """R9.6: options that this node does not execute."""
+    error = refuse(ctx, FeatureNotBuilt, create(extensions=extensions))
+    assert str(error.value).endswith("_special_authority")
+    apply(ctx, create(extensions=AccountCreateExtensions(owner_special_authority=Void())))
+
+
+def test_buyback_accounts_are_refused_by_name(ctx: Context) -> None:
+    """R9.6: options that this node does not execute."""
+    buyback = BuybackAccountOptions(AssetId(1), ALICE, (AssetId(0),))
+    op = create(
+        owner=NULL_AUTHORITY,
+        active=NULL_AUTHORITY,
+        extensions=AccountCreateExtensions(buyback_options=buyback),
+    )
+    assert refuse(ctx, FeatureNotBuilt, op).value == "buyback_options"
+
+
+def test_the_basic_fee_rises_after_many_registrations() -> None:
+    """R8.21: every `accounts_per_fee_scale` registrations shift it by 4 bits."""
+    schedule = with_parameters(
+        replace(ZERO_FEE_SCHEDULE, scale=10_000), 5, AccountCreateFee(1, 1, 0)
+    )
+    parameters = ChainParameters(schedule, accounts_per_fee_scale=2)
+    ctx = make_context(make_state("alice", "bob", core=10_000, parameters=parameters))
+    for number, fee in enumerate((1, 1, 16, 16, 256)):
+        name = f"user{number}"
+        if fee > 1:
+            with pytest.raises(Exception, match="insufficient_fee"):
+                apply(ctx, create(name, fee=core(fee - 1)))
+        apply(ctx, create(name, fee=core(fee)))
+
+
+def test_votes_name_candidates_within_the_limits(ctx: Context) -> None:
+    """R8.11, R8.12: candidates and proxy exist, and the wanted numbers are allowed."""
+    apply(ctx, WitnessCreate(FREE, ALICE, "", key_of("w")))
+    apply(ctx, CommitteeMemberCreate(FREE, BOB, ""))
+    witness, member = vote_id(1, 0), vote_id(0, 1)
+
+    def update(
+        *votes: VoteId, num_witness: int = 0, proxy: AccountId = PROXY_TO_SELF_ACCOUNT
+    ) -> AccountUpdate:
+        options = AccountOptions(
+            key_of("alice"), proxy, num_witness=num_witness, votes=tuple(sorted(votes))
+        )
+        return AccountUpdate(FREE, ALICE, new_options=options)
+
+    op = update(witness, member, num_witness=1)
+    apply(ctx, op)
+    assert account(ctx, ALICE).options == op.new_options
+    error = refuse(ctx, NoSuchObject, update(vote_id(1, 1)))
+    assert error.value == "1:1"
+    refuse(ctx, NoSuchObject, update(vote_id(0, 0)))
+    refuse(ctx, NoSuchObject, update(vote_id(2, 0)))
+    refuse(ctx, NoSuchObject, update(proxy=NOBODY))
+    ctx.state.global_properties.edit(ctx.state.properties).parameters = replace(
+        ctx.state.parameters, maximum_witness_count=0
+    )
+    assert refuse(ctx, LimitExceeded, op).limit == 0
+
+
+def test_an_update_replaces_only_what_it_gives(ctx: Context) -> None:
+    """R9.6: owner, active and options change each for itself."""
+    before = account(ctx, ALICE)
+    owner, options = before.owner, before.options
+    active = key_authority(key_of("new active"))
+    apply(ctx, AccountUpdate(FREE, ALICE, active=active))
+    assert (before.owner, before.active, before.options) == (owner, active, options)
+    new_owner = key_authority(key_of("new owner"))
+    apply(ctx, AccountUpdate(FREE, ALICE, owner=new_owner))
+    assert (before.owner, before.active) == (new_owner, active)
+
+
+def test_an_update_is_checked_like_a_registration(ctx: Context) -> None:
+    """R9.5: authorities exist and are bounded, special ones are not built."""
+    refuse(ctx, NoSuchObject, AccountUpdate(FREE, ALICE, owner=Authority(1, ((NOBODY, 1),))))
+    refuse(ctx, NoSuchObject, AccountUpdate(FREE, ALICE, active=Authority(1, ((NOBODY, 1),))))
+    special = AccountUpdateExtensions(
+        active_special_authority=TopHoldersSpecialAuthority(AssetId(0))
+    )
+    refuse(ctx, FeatureNotBuilt, AccountUpdate(FREE, ALICE, extensions=special))
+    refuse(ctx, ValidationError, AccountUpdate(FREE, ALICE))
+
+
+def test_a_listing_stands_on_both_accounts(ctx: Context) -> None:
+    """R2.20: white and black are independent bits; 0 takes the account off both."""
+    both = WHITE_LISTED | BLACK_LISTED
+    for listing, white, black in (
+        (WHITE_LISTED, (BOB,), ()),
+        (both, (BOB,), (BOB,)),
+        (both, (BOB,), (BOB,)),
+        (BLACK_LISTED, (), (BOB,)),
+        (NO_LISTING, (), ()),
+    ):
+        apply(ctx, AccountWhitelist(FREE, ALICE, BOB, listing))
+        alice, bob = account(ctx, ALICE), account(ctx, BOB)
+        assert (alice.whitelisted_accounts, alice.blacklisted_accounts) == (white, black)
+        assert bob.whitelisting_accounts == ((ALICE,) if white else ())
+        assert bob.blacklisting_accounts == ((ALICE,) if black else ())
+
+
+def test_only_lifetime_members_list_unless_all_may(ctx: Context) -> None:
+    """R2.20: allow_non_member_whitelists."""
+    op = AccountWhitelist(FREE, basic_member(ctx), BOB, WHITE_LISTED)
+    refuse(ctx, NotAuthorized, op)
+    refuse(ctx, NoSuchObject, replace(op, authorizing_account=ALICE, account_to_list=NOBODY))
+    ctx.state.global_properties.edit(ctx.state.properties).parameters = replace(
+        ctx.state.parameters, allow_non_member_whitelists=True
+    )
+    apply(ctx, op)
+
+
+def test_an_upgrade_shares_out_the_old_fees_first() -> None:
+    """R8.20: fees paid before, this one included, go to the old referrers.
+
+    1000 of fees: network 20 % = 200, lifetime referrer 30 % = 300, of the other 500 the referrer
+    40 % = 200 and the registrar 300.
+    """
+    schedule = with_parameters(
+        replace(ZERO_FEE_SCHEDULE, scale=10_000), 8, AccountUpgradeFee(0, 1000)
+    )
+    ctx = make_context(make_state("alice", "bob", parameters=ChainParameters(schedule)))
+    new = AccountId(created(apply(ctx, create())))
+    state = ctx.state
+    op = AccountUpgrade(core(1000), new, upgrade_to_lifetime_member=True)
+    refuse(ctx, InsufficientBalance, op)
+    issue(state, new, core(1000))
+    apply(ctx, op)
+    upgraded = account(ctx, new)
+    assert upgraded.membership_expiration_date == MAX_TIMESTAMP
+    assert {upgraded.registrar, upgraded.referrer, upgraded.lifetime_referrer} == {new}
+    assert upgraded.lifetime_referrer_fee_percentage == 8000
+    assert state.figures_of(CORE_ASSET).accumulated_fees == 200
+    statistics = state.statistics.get(upgraded.statistics)
+    assert statistics.pending_fees == statistics.pending_vested_fees == 0
+    assert statistics.lifetime_fees_paid == 1000
+    cashback = [account(ctx, who).cashback_vb for who in (BOB, ALICE)]
+    shares = [state.vesting_balances.get(found).balance for found in cashback if found is not None]
+    assert shares == [AssetAmount(300 + 200, CORE_ASSET), AssetAmount(300, CORE_ASSET)]
+
+
+def test_lifetime_membership_is_bought_once_and_annual_never(ctx: Context) -> None:
+    """R8.20: annual membership is no longer sold."""
+    refuse(ctx, NotAuthorized, AccountUpgrade(FREE, ALICE, upgrade_to_lifetime_member=True))
+    basic = basic_member(ctx)
+    refuse(ctx, FeatureDisabled, AccountUpgrade(FREE, basic))
+    apply(ctx, AccountUpgrade(FREE, basic, upgrade_to_lifetime_member=True))
+    refuse(ctx, NotAuthorized, AccountUpgrade(FREE, basic, upgrade_to_lifetime_member=True))
+
+
+def test_accounts_are_not_handed_over(ctx: Context) -> None:
+    """R9.6: account_transfer is declared and not built."""
+    assert refuse(ctx, FeatureNotBuilt, AccountTransfer(FREE, ALICE, BOB)).value
