@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from node.chain.genesis_accounts import create_account
+from node.market.feeds import NULL_FEED
 from node.state.balances import adjust_balance, adjust_core_in_orders
 from node.state.database import State
-from node.state.objects.assets import Asset, AssetDynamicData, BitassetData, FeedValues
+from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from node.state.objects.market import CallOrder
 from node.state.objects.vesting import GenesisBalance, LinearVesting
 from protocol.asset import NULL_PRICE, AssetAmount, Price
@@ -14,8 +15,6 @@ from protocol.constants import (
     COMMITTEE_ACCOUNT,
     CORE_ASSET,
     CORE_PRECISION,
-    DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
-    DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
     MAX_SUPPLY,
     NULL_ACCOUNT,
 )
@@ -43,14 +42,6 @@ GENESIS_MINIMUM_FEEDS = 7
 
 CER_PLACEHOLDER = AssetId(1)
 """Stands for the new asset in a core exchange rate that was written before it had an id."""
-
-NO_FEED = FeedValues(
-    NULL_PRICE,
-    DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
-    DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
-    NULL_PRICE,
-    DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
-)
 
 
 def create_core(state: State, genesis: Genesis) -> None:
@@ -155,8 +146,8 @@ def _add_bitasset(
             id=bitasset_id,
             asset_id=asset_id,
             feeds=(),
-            median_feed=NO_FEED,
-            current_feed=NO_FEED,
+            median_feed=NULL_FEED,
+            current_feed=NULL_FEED,
             current_feed_publication_time=time_s,
             options=(
                 BitassetOptions(minimum_feeds=GENESIS_MINIMUM_FEEDS)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from fractions import Fraction
 
+from node.market.feeds import NULL_FEED, live_feeds, median_of
 from node.state.database import State
 from node.state.errors import InvariantViolated
 from node.state.objects.assets import Asset
@@ -201,6 +202,19 @@ def check_head(state: State) -> None:
             raise violated("I14", f"stale transaction 2.7.{entry.id}", entry.expiration, head)
 
 
+def check_medians(state: State) -> None:
+    """I15: each stored median is that of the feeds that are live now."""
+    for bitasset in state.bitassets.in_order():
+        live = live_feeds(bitasset, state.dynamic.time)
+        is_null = len(live) < bitasset.options.minimum_feeds
+        values = [feed for _, feed in live]
+        expected = NULL_FEED if is_null else median_of(values, bitasset.options)
+        if bitasset.median_feed != expected:
+            raise violated(
+                "I15", f"median of 1.3.{bitasset.asset_id}", bitasset.median_feed, expected
+            )
+
+
 def check_indexes(state: State) -> None:
     """I16: positions and book are in the order that sorting by exact ratios gives."""
     positions = sorted(
@@ -247,6 +261,7 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_amounts,
     check_books,
     check_head,
+    check_medians,
     check_indexes,
     check_expirations,
 )
