@@ -280,7 +280,7 @@ def evaluate_asset_global_settle(ctx: Context, op: AssetGlobalSettle) -> Bitasse
             limit=f"1.3.{data.options.short_backing_asset}",
         )
     least_quote = 0 if data.is_prediction_market else 1
-    if price.base.amount <= 0 or price.quote.amount < least_quote:
+    if price.quote.amount < least_quote:
         raise InsufficientCollateral(
             "only a prediction market settles at nothing",
             rule="R7.2",
