@@ -149,7 +149,7 @@ ARGUMENTS: dict[str, list[Json]] = {
     "get_fill_order_history": ["TEST", "USD", 10],
     "get_market_history": ["TEST", "USD", 60, "2000-01-01T00:00:00", "2030-01-01T00:00:00"],
 }
-APIS = {
+APIS: dict[str, int | str] = {
     "login": 1, "database": 1, "history": 1, "network_broadcast": 1, "orders": 1,
     "get_account_history": "history", "get_fill_order_history": "history",
     "get_market_history": "history", "get_market_history_buckets": "history",

@@ -1,0 +1,159 @@
+"""The API's socket: HTTP POST and WebSocket on one loopback port, one task a connection.
+
+A connection that fails ends alone. Only a violated invariant of the chain goes further: it stops
+the node.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import h11
+import structlog
+import trio
+
+from node.api.api import Api
+from node.api.errors import InternalError
+from node.config import ConfigError
+from node.services.http_connection import (
+    AccessRules,
+    HttpConnection,
+    RequestRefused,
+    UpgradedStream,
+    wants_websocket,
+)
+from node.services.websocket_connection import serve_websocket
+from node.state.errors import InvariantViolated
+
+CONNECTIONS_MAX = 200
+ANSWER_TIMEOUT_S = 60.0
+"""For an answer over HTTP that waits for a block."""
+READY_SLOTS = 2
+"""A node is ready while its head is younger than so many slots."""
+LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
+
+log = structlog.get_logger()
+
+
+async def serve_api(
+    api: Api,
+    host: str,
+    port: int,
+    *,
+    rules: AccessRules | None = None,
+    connections_max: int = CONNECTIONS_MAX,
+    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve an API until cancelled; reports the port, which is chosen for port 0.
+
+    Raises `ConfigError` for any address but loopback (T-A4), and for a port that is in use.
+    """
+    if host not in LOOPBACK_HOSTS:
+        raise ConfigError(
+            "the API listens on loopback only", rule="T-A4", value=host, limit="127.0.0.1, ::1"
+        )
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        raise ConfigError(f"cannot listen: {error.strerror}", value=f"{host}:{port}") from error
+    server = ApiServer(api, rules or AccessRules(), connections_max)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(trio.serve_listeners, server.handle, listeners)
+        task_status.started(listeners[0].socket.getsockname()[1])
+
+
+class ApiServer:
+    """Handles connections; each call of `handle` serves one."""
+
+    def __init__(self, api: Api, rules: AccessRules, connections_max: int) -> None:
+        self.api = api
+        self.rules = rules
+        self.connections_max = connections_max
+        self.connections = 0
+
+    async def handle(self, stream: trio.SocketStream) -> None:
+        """Serve one connection; whatever goes wrong with it ends here."""
+        self.connections += 1
+        try:
+            if self.connections <= self.connections_max:
+                await self._serve(stream)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            log.debug("api_connection_lost", ev="api_connection_lost")
+        except Exception as error:
+            if holds_violation(error):
+                raise
+            log.warning("api_connection", ev="api_connection", error=repr(error)[:200])
+        finally:
+            self.connections -= 1
+            with trio.move_on_after(1):
+                await stream.aclose()
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        http = HttpConnection(stream)
+        try:
+            while True:
+                request = await http.read_head()
+                if request is None:
+                    return
+                self.rules.check(request)
+                if wants_websocket(request):
+                    _check_target(request, (b"/", b"/ws"))
+                    await serve_websocket(self.api, UpgradedStream(bytes(http.raw), stream))
+                    return
+                await self._answer(http, request)
+                if not http.reuse():
+                    return
+        except RequestRefused as refusal:
+            if http.protocol.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                await http.respond(refusal.status, refusal.reason, kind="text/plain", close=True)
+                await http.drain()
+
+    async def _answer(self, http: HttpConnection, request: h11.Request) -> None:
+        if request.method == b"POST":
+            _check_target(request, (b"/", b"/rpc"))
+            body = await http.read_body(request)
+            await http.respond(*await self._call(body))
+            return
+        if request.method != b"GET":
+            raise RequestRefused(405, "only POST, and GET for health")
+        _check_target(request, (b"/health/live", b"/health/ready"))
+        await http.read_end()
+        is_well = request.target == b"/health/live" or self._is_ready()
+        text = "ok" if is_well else "the head is old"
+        await http.respond(200 if is_well else 503, text, kind="text/plain")
+
+    async def _call(self, body: bytes) -> tuple[int, str]:
+        """Status and text of the answer to one body, in a session of its own."""
+        has_answer = trio.Event()
+        session = self.api.open_session(can_push=False, wake=has_answer.set)
+        try:
+            texts = session.receive(body)
+            if not texts and session.waiting:
+                with trio.move_on_after(ANSWER_TIMEOUT_S):
+                    await has_answer.wait()
+                    texts = session.take_outgoing()
+                if not texts:
+                    return 504, ""
+            status = 200
+            if session.worst_code < 0:
+                status = 500 if session.worst_code == InternalError.code else 400
+            return status, "".join(texts)
+        finally:
+            self.api.close_session(session)
+
+    def _is_ready(self) -> bool:
+        backend = self.api.backend
+        interval = backend.state.parameters.block_interval
+        return backend.now_s() - backend.state.dynamic.time <= READY_SLOTS * interval
+
+
+def holds_violation(error: BaseException) -> bool:
+    """Whether an exception is, or contains, a violated invariant."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(holds_violation(inner) for inner in error.exceptions)
+    return isinstance(error, InvariantViolated)
+
+
+def _check_target(request: h11.Request, allowed: tuple[bytes, ...]) -> None:
+    if request.target not in allowed:
+        raise RequestRefused(404, "no such path")

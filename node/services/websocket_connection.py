@@ -1,0 +1,100 @@
+"""One WebSocket connection of the API: a reader, a writer, and deadlines for both."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+from node.api.api import Api
+from node.api.json_text import REQUEST_BYTES_MAX
+
+MESSAGE_BYTES_MAX = 2 * REQUEST_BYTES_MAX
+"""A longer message closes the connection; one above the API's own limit is answered."""
+HANDSHAKE_TIMEOUT_S = 10.0
+SEND_TIMEOUT_S = 20.0
+PING_EVERY_S = 30.0
+CLOSE_TIMEOUT_S = 2.0
+POLICY_VIOLATION: Final = 1008
+ABNORMAL_END = (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+async def serve_websocket(api: Api, stream: trio.abc.Stream) -> None:
+    """Serve a stream whose next bytes are a WebSocket handshake, until either side closes."""
+    async with trio.open_nursery() as nursery:
+        with trio.move_on_after(HANDSHAKE_TIMEOUT_S) as handshake:
+            request = await wrap_server_stream(nursery, stream, max_message_size=MESSAGE_BYTES_MAX)
+            socket = await request.accept()
+        if not handshake.cancelled_caught:
+            await SocketSession(api, socket).run()
+        nursery.cancel_scope.cancel()
+
+
+class SocketSession:
+    """An API session and the socket that its texts travel on."""
+
+    def __init__(self, api: Api, socket: WebSocketConnection) -> None:
+        self.api = api
+        self.socket = socket
+        self.scope = trio.CancelScope()
+        self.has_outgoing = trio.Event()
+        self.session = api.open_session(wake=self._wake)
+
+    async def run(self) -> None:
+        """Serve until the client closes, is too slow, or this task is cancelled."""
+        try:
+            with self.scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._keep_alive)
+                    nursery.start_soon(self._write)
+                    nursery.start_soon(self._read)
+        finally:
+            self.api.close_session(self.session)
+        if self.session.close_reason:
+            with trio.move_on_after(CLOSE_TIMEOUT_S):
+                await self.socket.aclose(POLICY_VIOLATION, self.session.close_reason)
+
+    def _wake(self) -> None:
+        if self.session.close_reason:
+            self.scope.cancel()
+        self.has_outgoing.set()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                message = await self.socket.get_message()
+                for text in self.session.receive(message):
+                    await self._send(text)
+                if self.session.outbox:
+                    self._wake()
+        except ABNORMAL_END:
+            self.scope.cancel()
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                await self.has_outgoing.wait()
+                self.has_outgoing = trio.Event()
+                for text in self.session.take_outgoing():
+                    await self._send(text)
+        except ABNORMAL_END:
+            self.scope.cancel()
+
+    async def _keep_alive(self) -> None:
+        try:
+            while True:
+                await trio.sleep(PING_EVERY_S)
+                with trio.move_on_after(SEND_TIMEOUT_S) as deadline:
+                    await self.socket.ping()
+                if deadline.cancelled_caught:
+                    self.scope.cancel()
+        except ABNORMAL_END:
+            self.scope.cancel()
+
+    async def _send(self, text: str) -> None:
+        """Send a text; a client that does not take it in time is cut off."""
+        with trio.move_on_after(SEND_TIMEOUT_S) as deadline:
+            await self.socket.send_message(text)
+        if deadline.cancelled_caught:
+            self.scope.cancel()

@@ -1,0 +1,144 @@
+"""The history in memory: it follows the chain forwards and back, and stays bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from node.api import memory_history
+from node.api.decimals import change_text, decimal_text, price_text
+from node.api.history import BUCKET_SECONDS, market_of
+from node.api.memory_history import MemoryHistory
+from node.chain.apply_block import AppliedBlock
+from node.state.objects.assets import Asset
+from protocol.asset import AssetAmount, Price
+from protocol.constants import SECONDS_PER_DAY
+from protocol.errors import DecodeError
+from protocol.ids import AssetId
+from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.limit_order import LimitOrderCreate
+from tests.support.chain import NO_FEE, TestChain
+
+MARKET = market_of(AssetId(1), AssetId(0))
+
+
+@pytest.fixture
+def chain() -> TestChain:
+    chain = TestChain("alice", "bob")
+    chain.block(*chain.feed("USD", 1, 10))
+    alice = chain.account("alice")
+    chain.block(CallOrderUpdate(NO_FEE, alice, chain.amount(10**7), chain.amount(10**5, "USD")))
+    return chain
+
+
+def trade(chain: TestChain, usd: int, core: int, slot: int = 1) -> AppliedBlock:
+    """A block in which alice sells USD to bob."""
+    alice, bob = chain.account("alice"), chain.account("bob")
+    return chain.block(
+        LimitOrderCreate(NO_FEE, alice, chain.amount(usd, "USD"), chain.amount(core)),
+        LimitOrderCreate(NO_FEE, bob, chain.amount(core), chain.amount(usd, "USD")),
+        slot=slot,
+    )
+
+
+def observed(history: MemoryHistory, chain: TestChain) -> list[object]:
+    """All that a reader can see, but ids."""
+    accounts = [chain.account(name) for name in ("alice", "bob")]
+    return [
+        [[(r.op, r.block_num) for r in history.operations_of(account)] for account in accounts],
+        [history.operation_count(account) for account in accounts],
+        [(fill.sequence, fill.op) for fill in history.fills_of(MARKET)],
+        [
+            (bucket.open_time, bucket.close, bucket.high, bucket.low, bucket.base_volume)
+            for seconds in BUCKET_SECONDS
+            for bucket in history.buckets_of(MARKET, seconds)
+        ],
+    ]
+
+
+def test_a_block_that_is_taken_back_leaves_no_trace(chain: TestChain) -> None:
+    """R9.2: on a fork switch the history is again what it was."""
+    history = MemoryHistory()
+    history.apply_block(trade(chain, 100, 1200))
+    before = observed(history, chain)
+    history.apply_block(trade(chain, 100, 1300))
+    history.apply_block(chain.block(chain.transfer("alice", "bob", 1)))
+    assert observed(history, chain) != before
+    history.revert_block()
+    history.revert_block()
+    assert observed(history, chain) == before
+
+
+def test_nothing_to_take_back_is_no_error() -> None:
+    """A node that restarted has no journal of the blocks before."""
+    MemoryHistory().revert_block()
+
+
+def test_buckets_keep_extremes_and_sums(chain: TestChain) -> None:
+    """One bucket of an hour: opening 12, high 13, low 11, close 11; each trade counts once."""
+    history = MemoryHistory()
+    for core in (1200, 1300, 1100):
+        history.apply_block(trade(chain, 100, core))
+    (bucket,) = history.buckets_of(MARKET, 3600)
+    prices = (bucket.opening, bucket.high, bucket.low, bucket.close)
+    assert [price.base.amount for price in prices] == [1200, 1300, 1100, 1100]
+    assert (bucket.base_volume, bucket.quote_volume) == (3600, 300)
+    assert bucket.open_time % 3600 == 0
+
+
+def test_the_last_day_forgets_older_trades(chain: TestChain) -> None:
+    """Volumes of 24 hours; the price before them is what the change is measured from."""
+    history = MemoryHistory()
+    first = trade(chain, 100, 1000)
+    history.apply_block(first)
+    history.apply_block(trade(chain, 100, 1200))
+    then = first.envelope.header.timestamp
+    day = history.last_day(MARKET, then + 5)
+    assert day is not None
+    assert (day.base_volume, day.quote_volume, day.day_ago) == (2200, 200, None)
+    later = history.last_day(MARKET, then + SECONDS_PER_DAY)
+    assert later is not None
+    assert (later.base_volume, later.quote_volume) == (1200, 100)
+    assert later.day_ago is not None
+    assert change_text(later.day_ago, later.latest) == "20"
+    assert history.last_day(market_of(AssetId(0), AssetId(9)), then) is None
+
+
+def test_each_queue_is_bounded(chain: TestChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-A2: the oldest records go first; the count remembers them."""
+    monkeypatch.setattr(memory_history, "ACCOUNT_RECORDS_MAX", 3)
+    history = MemoryHistory()
+    for amount in range(1, 6):
+        history.apply_block(chain.block(chain.transfer("alice", "bob", amount)))
+    bob = chain.account("bob")
+    records = list(history.operations_of(bob))
+    assert [record.block_num for record in records] == [7, 6, 5]
+    assert history.operation_count(bob) == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [
+        (0, 5, "0"),
+        (1200, 2, "12"),
+        (1, 5, "0.00001"),
+        (123450, 5, "1.2345"),
+        (-150, 2, "-1.5"),
+        (7, 0, "7"),
+        (7, -2, "700"),
+    ],
+)
+def test_decimals_are_shortest(value: int, places: int, text: str) -> None:
+    """CLIENTS: no padding."""
+    assert decimal_text(value, places) == text
+
+
+def test_a_price_of_another_market_is_refused(chain: TestChain) -> None:
+    """A price is only written in the two assets that it is of."""
+    usd, core = chain.state.asset_named("USD"), chain.state.asset_named("TEST")
+    price = Price(AssetAmount(1, usd.id), AssetAmount(3, core.id))
+    assert price_text(price, core, usd) == "3"
+    assert price_text(price, usd, core) == "0.3333333333333333333"
+    assert price_text(Price(AssetAmount(1, usd.id), AssetAmount(0, core.id)), core, usd) == "0"
+    with pytest.raises(DecodeError):
+        price_text(Price(AssetAmount(1, usd.id), AssetAmount(3, AssetId(9))), core, usd)
+    assert isinstance(usd, Asset)
