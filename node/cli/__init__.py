@@ -1,0 +1,75 @@
+"""The command line: `pegboard`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from node.cli.completion import COMPLETE_VARIABLE, PROGRAM, completion
+from node.cli.demo import demo
+from node.cli.exits import INTERRUPTED, MEANINGS, USAGE, exit_code_of
+from node.cli.genesis import genesis
+from node.cli.keys import keys
+from node.cli.node_command import node
+from node.cli.output import show_error
+from node.cli.replay import replay
+from node.cli.show import show
+from node.cli.up import up
+from node.cli.wallet import wallet
+from node.services.api_backend import VERSION
+from protocol.errors import PegboardError
+
+EXIT_CODES = "\n".join(f"{code:>4}  {meaning}" for code, meaning in MEANINGS.items())
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"Exit codes:\n\n\b\n{EXIT_CODES}",
+)
+@click.version_option(VERSION, prog_name=PROGRAM)
+def cli() -> None:
+    """A market for BitAssets on one's own desk: a network, wallets, and a look inside.
+
+    \b
+    pegboard up                          start three witnesses and an API
+    pegboard show asset bitUSD           feed, prices, supply
+    pegboard wallet borrow "100 bitUSD" --ratio 2.5 --dev-keys -a alice
+    pegboard demo margin-call            a fall of prices, played and checked
+
+    Every command takes --help, and --json where it prints something. NO_COLOR is respected.
+    """
+
+
+for command in (up, node, wallet, show, genesis, keys, replay, demo, completion):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and end the process with one of `MEANINGS`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line; its exit code."""
+    is_json = "--json" in arguments
+    try:
+        code = cli.main(
+            arguments,
+            prog_name=PROGRAM,
+            complete_var=COMPLETE_VARIABLE,
+            standalone_mode=False,
+        )
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except PegboardError as error:
+        code = exit_code_of(error)
+        show_error(error, is_json=is_json, exit_code=code)
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0

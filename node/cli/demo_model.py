@@ -1,0 +1,230 @@
+"""A second opinion: what the rules say must become of a few people's money.
+
+Exact fractions and plain lists, written from the rules alone and sharing no code with the chain:
+what the two agree on is right twice. One BitAsset backed by the core token, margin calls triggered
+by the highest bid, no market fees, no target ratios.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil, floor
+
+RATIO = 1000
+"""Ratios are thousandths."""
+
+
+@dataclass(slots=True)
+class Offer:
+    """A resting order. A *bid* sells the BitAsset; `price` is BitAsset for one core token."""
+
+    id: str
+    owner: str
+    is_bid: bool
+    for_sale: int
+    price: Fraction
+    deferred_fee: int
+
+    def receives_at(self, amount: int) -> Fraction:
+        """What an amount of the sold token is worth in the other, exactly."""
+        return amount / self.price if self.is_bid else amount * self.price
+
+
+@dataclass(slots=True)
+class Loan:
+    """A position: collateral in core, debt in the BitAsset, smallest units."""
+
+    collateral: int
+    debt: int
+
+    @property
+    def ratio(self) -> Fraction:
+        """Collateral for one unit of debt."""
+        return Fraction(self.collateral, self.debt)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A margin call: collateral given for debt that is gone, and the debt that stays."""
+
+    name: str
+    pays: int
+    covers: int
+    debt_left: int
+
+
+@dataclass(slots=True)
+class Model:
+    """Balances, positions and offers of the people in the story, in smallest units."""
+
+    mcr: int
+    msqr: int
+    core: dict[str, int]
+    peg: dict[str, int]
+    feed: Fraction = Fraction(0)
+    """BitAsset for one core token; 0 before the first feed."""
+    loans: dict[str, Loan] = field(default_factory=dict)
+    offers: list[Offer] = field(default_factory=list)
+    requests: list[tuple[str, int]] = field(default_factory=list)
+    """Settlement requests, earliest first: owner and amount."""
+
+    @property
+    def squeeze_protection_price(self) -> Fraction:
+        """SQP = feed / MSQR (R1.7)."""
+        return self.feed * RATIO / self.msqr
+
+    def call_price(self, name: str) -> Fraction:
+        """DEBT / COLLATERAL * MCR (R1.10)."""
+        return self.mcr / (RATIO * self.loans[name].ratio)
+
+    def highest_bid(self) -> Offer | None:
+        """The bid that gives the most BitAsset for a core token; the oldest of equals (R2.3)."""
+        bids = [offer for offer in self.offers if offer.is_bid]
+        return max(bids, key=lambda offer: offer.price, default=None)
+
+    def least_collateralised(self) -> str | None:
+        """Owner of the position with the lowest ratio (R4.3)."""
+        return min(self.loans, key=lambda name: self.loans[name].ratio, default=None)
+
+    def pay_fee(self, name: str, fee: int) -> None:
+        """A fee in core leaves the balance of somebody in the story (R8.18)."""
+        if name in self.core:
+            self.core[name] -= fee
+
+    def borrow(self, name: str, collateral: int, debt: int) -> None:
+        """Open a position (R3.3)."""
+        self.core[name] -= collateral
+        self.peg[name] += debt
+        self.loans[name] = Loan(collateral, debt)
+
+    def cover(self, name: str) -> None:
+        """Pay everything back; the collateral is free (R3.3)."""
+        loan = self.loans.pop(name)
+        self.peg[name] -= loan.debt
+        self.core[name] += loan.collateral
+
+    def place(self, offer: Offer) -> None:
+        """Match a new order against the book, best price first, then let the rest wait (R2.4).
+
+        Its creation fee has been paid by `pay_fee` already.
+        """
+        self._give(offer.owner, is_peg=offer.is_bid, amount=-offer.for_sale)
+        while offer.for_sale > 0:
+            maker = self._best_against(offer)
+            if maker is None or not self._trade(offer, maker):
+                break
+        if offer.for_sale > 0 and floor(offer.receives_at(offer.for_sale)) > 0:
+            self.offers.append(offer)
+        else:
+            self._refund(offer)
+
+    def cancel(self, order_id: str) -> None:
+        """Take an order back, with its fee if it never traded (R2.11)."""
+        offer = next(item for item in self.offers if item.id == order_id)
+        self.offers.remove(offer)
+        self._refund(offer)
+
+    def ask_settlement(self, name: str, amount: int) -> None:
+        """Put an amount aside until the settlement is due (R5.2)."""
+        self.peg[name] -= amount
+        self.requests.append((name, amount))
+
+    def run_margin_calls(self) -> list[Called]:
+        """What happens at the end of a block: SQP < highest bid < call price, strictly (R4.2)."""
+        events: list[Called] = []
+        while True:
+            name, bid = self.least_collateralised(), self.highest_bid()
+            if name is None or bid is None:
+                return events
+            if not self.squeeze_protection_price < bid.price < self.call_price(name):
+                return events
+            events.append(self._call(name, bid))
+
+    def run_settlements(self) -> None:
+        """Execute the requests that are due against the least collateralised position (R5.5)."""
+        for owner, amount in self.requests:
+            while amount > 0:
+                name = self.least_collateralised()
+                assert name is not None, "somebody owes what is settled"
+                loan = self.loans[name]
+                settled = min(amount, loan.debt)
+                pays = floor(settled / self.feed)
+                if settled == loan.debt:
+                    pays = ceil(settled / self.feed)
+                else:
+                    settled = ceil(pays * self.feed)
+                    self.peg[owner] += amount - settled
+                    amount = settled
+                self.core[owner] += pays
+                self._reduce(name, pays, settled)
+                amount -= settled
+        self.requests.clear()
+
+    def _call(self, name: str, bid: Offer) -> Called:
+        """One margin call against one bid, at the price of the bid (R4.4, R4.5)."""
+        loan = self.loans[name]
+        if loan.debt > bid.for_sale:
+            pays = floor(bid.for_sale / bid.price)
+            covered = ceil(pays * bid.price)
+        else:
+            covered = loan.debt
+            pays = ceil(covered / bid.price)
+        assert pays < loan.collateral, "the collateral is enough in this story"
+        self.core[bid.owner] += pays
+        bid.for_sale -= covered
+        bid.deferred_fee = 0
+        self._drop_if_small(bid)
+        self._reduce(name, pays, covered)
+        return Called(name, pays, covered, loan.debt)
+
+    def _reduce(self, name: str, collateral: int, debt: int) -> None:
+        """A fill of a position; what is left of the collateral of a closed one returns (R4.7)."""
+        loan = self.loans[name]
+        loan.collateral -= collateral
+        loan.debt -= debt
+        if loan.debt == 0:
+            self.core[name] += loan.collateral
+            del self.loans[name]
+
+    def _best_against(self, taker: Offer) -> Offer | None:
+        """The oldest of the best offers that the taker accepts; touching prices match (R2.4)."""
+        makers = [offer for offer in self.offers if offer.is_bid != taker.is_bid]
+        if taker.is_bid:
+            accepted = [maker for maker in makers if maker.price <= taker.price]
+            return min(accepted, key=lambda maker: maker.price, default=None)
+        accepted = [maker for maker in makers if maker.price >= taker.price]
+        return max(accepted, key=lambda maker: maker.price, default=None)
+
+    def _trade(self, taker: Offer, maker: Offer) -> bool:
+        """One match at the maker's price (R2.5); whether the maker is gone and the taker is not."""
+        wanted = maker.receives_at(maker.for_sale)
+        if taker.for_sale <= floor(wanted):
+            got = floor(taker.for_sale * maker.for_sale / wanted)
+            given = ceil(maker.receives_at(got))
+        else:
+            given = floor(wanted)
+            got = ceil(given * maker.for_sale / wanted)
+        if got == 0:
+            return False
+        self._give(taker.owner, is_peg=maker.is_bid, amount=got)
+        self._give(maker.owner, is_peg=taker.is_bid, amount=given)
+        taker.for_sale -= given
+        maker.for_sale -= got
+        taker.deferred_fee = maker.deferred_fee = 0
+        self._drop_if_small(maker)
+        return maker not in self.offers
+
+    def _drop_if_small(self, offer: Offer) -> None:
+        """An order that can buy nothing any more is refunded (R2.8)."""
+        if floor(offer.receives_at(offer.for_sale)) == 0:
+            self.offers.remove(offer)
+            self._refund(offer)
+
+    def _refund(self, offer: Offer) -> None:
+        self._give(offer.owner, is_peg=offer.is_bid, amount=offer.for_sale)
+        self.core[offer.owner] += offer.deferred_fee
+
+    def _give(self, name: str, *, is_peg: bool, amount: int) -> None:
+        purse = self.peg if is_peg else self.core
+        purse[name] += amount

@@ -1,0 +1,134 @@
+"""Operations, orders and positions in a line for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from node.cli.client import JsonObject, as_int, as_list, as_object, as_text
+from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
+from protocol.json_form import JsonValue
+from protocol.operations import OPERATIONS, operation_name
+
+FILL_ORDER = 4
+PRICE_DIGITS = 8
+
+
+def describe_record(chain: RemoteChain, record: JsonObject) -> str:
+    """A record of an account's history (1.11.n)."""
+    tag, fields = as_list(record["op"])
+    return describe_operation(chain, as_int(tag), as_object(fields))
+
+
+def describe_operation(chain: RemoteChain, tag: int, fields: JsonObject) -> str:
+    """An operation: who, what, how much."""
+    describe = _WORDS.get(tag)
+    if describe is not None:
+        return describe(chain, fields)
+    name = operation_name(tag).replace("_", " ")
+    entry = OPERATIONS.get(tag)
+    payer = fields.get(entry.fee_payer.removesuffix("_")) if entry is not None else None
+    return f"{chain.account_name(as_text(payer))}: {name}" if payer else name
+
+
+def describe_order(chain: RemoteChain, order: JsonObject) -> str:
+    """A limit order (1.7.n): what it gives, what it asks for."""
+    base, quote = _price_sides(order["sell_price"])
+    sold = chain.asset(as_text(base["asset_id"]))
+    bought = chain.asset(as_text(quote["asset_id"]))
+    for_sale = as_int(order["for_sale"])
+    wanted = for_sale * as_int(quote["amount"]) // as_int(base["amount"])
+    return f"{order['id']}: {sold.format(for_sale)} for {bought.format(wanted)}"
+
+
+def describe_position(chain: RemoteChain, position: JsonObject) -> str:
+    """A position (1.8.n): its debt and its collateral."""
+    base, quote = _price_sides(position["call_price"])
+    backing = chain.asset(as_text(base["asset_id"]))
+    debt = chain.asset(as_text(quote["asset_id"]))
+    owed, held = as_int(position["debt"]), as_int(position["collateral"])
+    return f"{position['id']}: owes {debt.format(owed)}, holds {backing.format(held)}"
+
+
+def format_price(price: JsonValue, base: RemoteAsset, quote: RemoteAsset) -> str:
+    """A price as whole units of `base` for one of `quote`, 8 decimals, rounded down; - if null."""
+    sides = {as_text(side["asset_id"]): as_int(side["amount"]) for side in _price_sides(price)}
+    units = sides.get(f"1.3.{base.id}", 0), sides.get(f"1.3.{quote.id}", 0)
+    return format_ratio(*units, base, quote)
+
+
+def format_ratio(base_units: int, quote_units: int, base: RemoteAsset, quote: RemoteAsset) -> str:
+    """A price given by two amounts of smallest units; see `format_price`."""
+    if base_units <= 0 or quote_units <= 0:
+        return "-"
+    numerator = base_units * 10 ** (quote.precision + PRICE_DIGITS)
+    return format_decimal(numerator // (quote_units * 10**base.precision), PRICE_DIGITS)
+
+
+def _price_sides(price: JsonValue) -> tuple[JsonObject, JsonObject]:
+    fields = as_object(price)
+    return as_object(fields["base"]), as_object(fields["quote"])
+
+
+def _transfer(chain: RemoteChain, fields: JsonObject) -> str:
+    sender, receiver = (chain.account_name(as_text(fields[side])) for side in ("from", "to"))
+    memo = " with a memo" if fields.get("memo") else ""
+    return f"{sender} sends {chain.format_amount(fields['amount'])} to {receiver}{memo}"
+
+
+def _limit_order_create(chain: RemoteChain, fields: JsonObject) -> str:
+    seller = chain.account_name(as_text(fields["seller"]))
+    gives, wants = (
+        chain.format_amount(fields[side]) for side in ("amount_to_sell", "min_to_receive")
+    )
+    return f"{seller} offers {gives} for {wants}"
+
+
+def _limit_order_cancel(chain: RemoteChain, fields: JsonObject) -> str:
+    return f"{chain.account_name(as_text(fields['fee_paying_account']))} cancels {fields['order']}"
+
+
+def _call_order_update(chain: RemoteChain, fields: JsonObject) -> str:
+    account = chain.account_name(as_text(fields["funding_account"]))
+    debt, collateral = as_object(fields["delta_debt"]), as_object(fields["delta_collateral"])
+    parts = []
+    for delta, up, down in ((debt, "borrows", "pays back"), (collateral, "locks", "frees")):
+        amount = as_int(delta["amount"])
+        if amount:
+            text = chain.format_amount({**delta, "amount": abs(amount)})
+            parts.append(f"{up if amount > 0 else down} {text}")
+    return f"{account} {' and '.join(parts)}"
+
+
+def _fill_order(chain: RemoteChain, fields: JsonObject) -> str:
+    account = chain.account_name(as_text(fields["account_id"]))
+    order = as_text(fields["order_id"])
+    kind = {"1.7": "trade", "1.8": "position called", "1.4": "settlement"}.get(
+        order.rpartition(".")[0], "fill"
+    )
+    pays, receives = (chain.format_amount(fields[side]) for side in ("pays", "receives"))
+    return f"{kind}: {account} pays {pays} for {receives} ({order})"
+
+
+def _asset_settle(chain: RemoteChain, fields: JsonObject) -> str:
+    account = chain.account_name(as_text(fields["account"]))
+    return f"{account} asks to settle {chain.format_amount(fields['amount'])}"
+
+
+def _publish_feed(chain: RemoteChain, fields: JsonObject) -> str:
+    asset = chain.asset(as_text(fields["asset_id"]))
+    price = as_object(fields["feed"])["settlement_price"]
+    backing = chain.asset(as_text(as_object(as_object(price)["quote"])["asset_id"]))
+    publisher = chain.account_name(as_text(fields["publisher"]))
+    text = format_price(price, asset, backing)
+    return f"{publisher} publishes {text} {asset.display_symbol} for 1 {backing.display_symbol}"
+
+
+_WORDS: dict[int, Callable[[RemoteChain, JsonObject], str]] = {
+    0: _transfer,
+    1: _limit_order_create,
+    2: _limit_order_cancel,
+    3: _call_order_update,
+    FILL_ORDER: _fill_order,
+    17: _asset_settle,
+    19: _publish_feed,
+}

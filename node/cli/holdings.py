@@ -1,0 +1,82 @@
+"""What an account has, for `wallet balances` and `show account`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
+from node.cli.descriptions import describe_order, describe_position
+from node.cli.remote_chain import RemoteAccount, RemoteAsset, RemoteChain
+from node.cli.sessions import Session
+from protocol.authority import Authority
+from protocol.crypto.keys import key_text
+from protocol.json_form import JsonValue
+
+Balances = list[tuple[RemoteAsset, int]]
+"""Assets, and amounts in their smallest units."""
+
+
+def account_balances(chain: RemoteChain, name: str) -> Balances:
+    """Every balance of an account that is not zero."""
+    found = as_objects(chain.client.call("database", "get_account_balances", name, []))
+    return [(chain.asset(as_text(item["asset_id"])), as_int(item["amount"])) for item in found]
+
+
+def balance_json(asset: RemoteAsset, amount: int) -> JsonValue:
+    """A balance as commands print it."""
+    return {
+        "asset": asset.symbol,
+        "asset_id": f"1.3.{asset.id}",
+        "amount": amount,
+        "text": asset.format(amount),
+    }
+
+
+def show_holdings(
+    session: Session, account: RemoteAccount, *, with_authorities: bool = False
+) -> None:
+    """Print an account's balances, positions, orders and settlement requests."""
+    chain = session.chain
+    found = account_balances(chain, account.name)
+    full = as_list(chain.client.call("database", "get_full_accounts", [account.name], False))
+    holdings = as_object(as_list(full[0])[1])
+    document: JsonObject = {
+        "account": account.name,
+        "id": f"1.2.{account.id}",
+        "balances": [balance_json(asset, amount) for asset, amount in found],
+        "positions": holdings.get("call_orders", []),
+        "orders": holdings.get("limit_orders", []),
+        "settlements": holdings.get("settle_orders", []),
+    }
+    lines = list(_lines(chain, account, found, document))
+    if with_authorities:
+        document["details"] = holdings["account"]
+        lines[1:1] = [
+            f"  owner: {_authority_text(chain, account.owner)}",
+            f"  active: {_authority_text(chain, account.active)}",
+        ]
+    session.output.answer(document, lines)
+
+
+def _lines(
+    chain: RemoteChain, account: RemoteAccount, balances: Balances, document: JsonObject
+) -> Iterator[str]:
+    yield f"{account.name} (1.2.{account.id})"
+    for asset, amount in balances:
+        yield f"  {asset.format(amount)}"
+    for position in as_objects(document["positions"]):
+        yield f"  position {describe_position(chain, position)}"
+    for order in as_objects(document["orders"]):
+        yield f"  order {describe_order(chain, order)}"
+    for request in as_objects(document["settlements"]):
+        waiting = chain.format_amount(request["balance"])
+        yield f"  settlement {request['id']}: {waiting} due {request['settlement_date']}"
+
+
+def _authority_text(chain: RemoteChain, authority: Authority) -> str:
+    entries = [(key_text(key, chain.prefix), weight) for key, weight in authority.key_auths]
+    entries += [(chain.account_name(item), weight) for item, weight in authority.account_auths]
+    parts = ", ".join(
+        name if weight == 1 else f"{name} (weight {weight})" for name, weight in entries
+    )
+    return f"{authority.weight_threshold} of {parts or 'nobody'}"

@@ -1,0 +1,306 @@
+"""The directory of a development network: its genesis, and settings and keys of each node.
+
+DIR/network.json        what `pegboard up` made here
+DIR/genesis.json
+DIR/init0/node.toml     one directory a node; `api` serves clients and produces nothing
+DIR/init0/keys/         signing.wif and active.wif, mode 0600
+DIR/init0/data/         blocks and snapshots
+DIR/init0/node.log
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from node.cli.exits import SetupRefused, UsageProblem
+from node.presets import (
+    BLOCK_INTERVAL_S,
+    PEGS,
+    PRESETS,
+    WITNESSES,
+    build_genesis,
+    development_key,
+    genesis_text,
+)
+from node.storage.durable import replace_file
+from node.storage.key_files import write_key_file
+from node.witness.feed_text import FeedContext, parse_feed_source
+from protocol.crypto.keys import public_key, wif
+from protocol.errors import PegboardError
+from protocol.genesis import Genesis, chain_id, load_genesis
+
+MARKER = "network.json"
+GENESIS = "genesis.json"
+SETTINGS = "node.toml"
+LOG = "node.log"
+API_NODE = "api"
+DEVELOPMENT_NODE = "dev"
+FORMAT_VERSION = 1
+FIXED_FEED_INTERVAL_S = 600
+"""Seconds between two publications of a price that does not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the options ask for; None takes what lies in the directory, or the default."""
+
+    preset: str | None = None
+    genesis: Genesis | None = None
+    """A genesis of the user's own, in place of a preset."""
+    witness_count: int | None = None
+    block_interval_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network as it lies on disk."""
+
+    directory: Path
+    preset: str
+    """Empty for a genesis of the user's own."""
+    genesis: Genesis
+
+    @property
+    def witness_count(self) -> int:
+        """Witnesses that produce from the start."""
+        return self.genesis.initial_active_witnesses
+
+    @property
+    def block_interval_s(self) -> int:
+        """Seconds between two blocks."""
+        return self.genesis.initial_parameters.block_interval
+
+    @property
+    def witnesses(self) -> tuple[str, ...]:
+        """Accounts of the candidates whose signing keys are development keys."""
+        return tuple(
+            item.owner_name
+            for item in self.genesis.initial_witness_candidates
+            if item.block_signing_key == public_key(development_key(item.owner_name, "signing"))
+        )
+
+    @property
+    def peg_symbols(self) -> tuple[str, ...]:
+        """BitAssets that there is a default price for."""
+        assets = self.genesis.initial_assets
+        return tuple(item.symbol for item in assets if item.is_bitasset and item.symbol in PEGS)
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """One process of a network."""
+
+    name: str
+    settings: Path
+    log: Path
+
+
+def open_network(directory: Path, wanted: Wanted, *, now_s: int) -> tuple[Network, bool]:
+    """The network of a directory, made now if there is none; and whether it was made now.
+
+    Raises `SetupRefused` when the directory holds another network, or something else altogether.
+    """
+    if (directory / MARKER).exists():
+        found = read_network(directory)
+        _check_wanted(found, wanted)
+        return found, False
+    if directory.exists() and any(directory.iterdir()):
+        raise SetupRefused(f"{directory} is not empty and holds no network")
+    if wanted.genesis is not None:
+        return _write_network(directory, "", wanted.genesis), True
+    preset = wanted.preset or next(iter(PRESETS))
+    witness_count, interval_s = wanted.witness_count, wanted.block_interval_s
+    genesis = build_genesis(
+        PRESETS[preset],
+        initial_timestamp=now_s,
+        witness_count=len(WITNESSES) if witness_count is None else witness_count,
+        block_interval_s=BLOCK_INTERVAL_S if interval_s is None else interval_s,
+    )
+    return _write_network(directory, preset, genesis), True
+
+
+def read_network(directory: Path) -> Network:
+    """The network of a directory; raises `SetupRefused` for files that are not as written."""
+    try:
+        marker = json.loads((directory / MARKER).read_text(encoding="utf-8"))
+        version, preset = marker["version"], marker["preset"]
+        genesis = load_genesis((directory / GENESIS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError, PegboardError) as error:
+        raise SetupRefused(f"{directory} holds a damaged network: {error}") from error
+    if version != FORMAT_VERSION:
+        raise SetupRefused(
+            f"{directory} holds a network of another version", value=version, limit=FORMAT_VERSION
+        )
+    return Network(directory, str(preset), genesis)
+
+
+def remove_network(directory: Path) -> None:
+    """Delete what `open_network` made; never a directory that it did not make."""
+    if not directory.exists():
+        return
+    if not (directory / MARKER).exists() and any(directory.iterdir()):
+        raise SetupRefused(f"{directory} holds no network; nothing was deleted")
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != MARKER:
+            path.unlink()
+    (directory / MARKER).unlink(missing_ok=True)
+
+
+def plan_nodes(network: Network, api: str, feeds: Mapping[str, str]) -> list[NodePlan]:
+    """Write the settings of every node, with peer ports that are free now; the API's node last.
+
+    `api` is the address of the API; `feeds` maps symbols of BitAssets to feed sources.
+    """
+    names = (*network.witnesses, API_NODE)
+    ports = free_ports(len(names))
+    plans = []
+    for name, port in zip(names, ports, strict=True):
+        seeds = ", ".join(quote(f"127.0.0.1:{other}") for other in ports if other != port)
+        peers = f'\n[p2p]\nlisten = "127.0.0.1:{port}"\nseeds = [{seeds}]\n'
+        if name == API_NODE:
+            rest = f"\n[api]\nlisten = {quote(api)}\n"
+        else:
+            rest = (
+                production_table("slots")
+                + witness_tables(network, [name])
+                + feed_tables(feeds, network.block_interval_s)
+            )
+        plans.append(_write_node(network, name, peers + rest))
+    return plans
+
+
+def plan_development_node(
+    network: Network, mode: str, api: str, feeds: Mapping[str, str]
+) -> NodePlan:
+    """Write the settings of one node that holds all development keys and has no peers."""
+    text = (
+        f'\n[p2p]\nlisten = ""\n\n[api]\nlisten = {quote(api)}\n'
+        + production_table(mode)
+        + witness_tables(network, network.witnesses)
+        + feed_tables(feeds, network.block_interval_s)
+    )
+    return _write_node(network, DEVELOPMENT_NODE, text)
+
+
+def choose_feeds(network: Network, options: Sequence[str]) -> dict[str, str]:
+    """The default feeds, changed by options of the form "USD=walk:seed=7,start=0.1,step=30bp".
+
+    Without a symbol an option is for the first BitAsset. A CSV file is found from the working
+    directory. Raises `UsageProblem` or `FeedSourceError`.
+    """
+    feeds = {symbol: PEGS[symbol].feed for symbol in network.peg_symbols}
+    for option in options:
+        symbol, separator, source = option.partition("=")
+        if not separator or ":" in symbol:
+            symbol, source = next(iter(feeds), ""), option
+        if symbol not in feeds:
+            raise UsageProblem(
+                "no BitAsset with a price", value=symbol or option, limit=", ".join(feeds)
+            )
+        kind, _, rest = source.partition(":")
+        if kind == "csv":
+            path, mark, how = rest.partition("?")
+            source = f"csv:{Path(path).resolve()}{mark}{how}"
+        context = FeedContext(
+            network.genesis.initial_timestamp,
+            network.block_interval_s,
+            lambda name: Path(name).read_text(encoding="utf-8"),
+        )
+        parse_feed_source(source, context)
+        feeds[symbol] = source
+    return feeds
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface on which nobody listens now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for item in sockets:
+            item.bind(("127.0.0.1", 0))
+        return [item.getsockname()[1] for item in sockets]
+
+
+def production_table(mode: str) -> str:
+    """How a node of a development network produces: also after a long pause, also alone."""
+    return (
+        f"\n[production]\nmode = {quote(mode)}\nenable_stale = true\nrequired_participation = 0\n"
+    )
+
+
+def witness_tables(network: Network, names: Sequence[str]) -> str:
+    """The settings of witnesses, who publish feeds where their active key is known too."""
+    accounts = {item.name: item for item in network.genesis.initial_accounts}
+    text = ""
+    for name in names:
+        text += f"\n[[witnesses]]\naccount = {quote(name)}\n"
+        text += f"key_file = {quote(f'../{name}/keys/signing.wif')}\n"
+        active = public_key(development_key(name, "active"))
+        if accounts[name].effective_active_key() == active:
+            text += f"feed_key_file = {quote(f'../{name}/keys/active.wif')}\n"
+    return text
+
+
+def feed_tables(feeds: Mapping[str, str], block_interval_s: int) -> str:
+    """The settings of feeds: a fixed price now and then, others with every block interval."""
+    text = ""
+    for symbol, source in feeds.items():
+        interval_s = FIXED_FEED_INTERVAL_S if source.startswith("fixed:") else block_interval_s
+        text += f"\n[[feeds]]\nasset = {quote(symbol)}\nsource = {quote(source)}\n"
+        text += f"interval_s = {interval_s}\n"
+    return text
+
+
+def quote(text: str) -> str:
+    """A string of TOML; JSON's strings are among them."""
+    return json.dumps(text)
+
+
+def _check_wanted(found: Network, wanted: Wanted) -> None:
+    pairs: list[tuple[str, object, object]] = [
+        ("--preset", wanted.preset, found.preset or "none"),
+        ("-n", wanted.witness_count, found.witness_count),
+        ("--block-interval", wanted.block_interval_s, found.block_interval_s),
+    ]
+    if wanted.genesis is not None:
+        asked_id, found_id = chain_id(wanted.genesis).hex(), chain_id(found.genesis).hex()
+        pairs.append(("chain id", asked_id, found_id))
+    for option, asked, have in pairs:
+        if asked is not None and asked != have:
+            raise SetupRefused(
+                f"{found.directory} holds another network; use --fresh or another --data-dir",
+                value=f"{option} {asked}",
+                limit=f"{option} {have}",
+            )
+
+
+def _write_network(directory: Path, preset: str, genesis: Genesis) -> Network:
+    """Put a new network in place of nothing or an empty directory, all at once."""
+    draft = directory.with_name(f".{directory.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    network = Network(draft, preset, genesis)
+    (draft / GENESIS).write_text(genesis_text(genesis), encoding="utf-8")
+    for witness in network.witnesses:
+        for role in ("signing", "active"):
+            text = wif(development_key(witness, role)) + "\n"
+            write_key_file(draft / witness / "keys" / f"{role}.wif", text)
+    marker = {"version": FORMAT_VERSION, "preset": preset}
+    (draft / MARKER).write_text(json.dumps(marker), encoding="utf-8")
+    draft.replace(directory)
+    return Network(directory, preset, genesis)
+
+
+def _write_node(network: Network, name: str, text: str) -> NodePlan:
+    directory = network.directory / name
+    directory.mkdir(exist_ok=True)
+    head = f'genesis = "../{GENESIS}"\nnode_name = {quote(name)}\n'
+    replace_file(directory / SETTINGS, f"{head}{text}".encode())
+    return NodePlan(name, directory / SETTINGS, directory / LOG)

@@ -1,0 +1,162 @@
+"""`pegboard node` and `pegboard replay`: one node in this process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+import click
+import platformdirs
+
+from node.app import read_genesis, run_node
+from node.cli.exits import UsageProblem
+from node.cli.genesis import BLOCK_INTERVAL, PRESET
+from node.cli.network_files import (
+    Wanted,
+    choose_feeds,
+    open_network,
+    plan_development_node,
+    remove_network,
+)
+from node.cli.welcome import welcome
+from node.storage.file_lock import FileLock
+
+API = click.option(
+    "--api",
+    default="127.0.0.1:8090",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Loopback address of the API, for HTTP and WebSocket.",
+)
+FRESH = click.option(
+    "--fresh", is_flag=True, help="Delete the network in the data directory and start a new one."
+)
+FEED = click.option(
+    "--feed",
+    "feeds",
+    multiple=True,
+    metavar="[SYMBOL=]SOURCE",
+    help="Price that the witnesses publish, such as USD=fixed:0.12, "
+    "USD=walk:seed=7,start=0.12,step=30bp or USD=csv:FILE?every=3s.  [default: fixed prices]",
+)
+DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where the network lives.  [default: by its kind in the user's data directory]",
+)
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Settings of the node (TOML).",
+)
+@click.option("--dev", is_flag=True, help="Run a chain in this one process, with all its keys.")
+@click.option(
+    "--mode",
+    type=click.Choice(["interval", "instant", "manual"]),
+    default="interval",
+    show_default=True,
+    help="With --dev: blocks by the clock, for each transaction, or on demand "
+    "(debug.debug_generate_blocks).",
+)
+@click.option(
+    "--genesis",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --dev: start from this file instead of a preset.",
+)
+@PRESET
+@BLOCK_INTERVAL
+@DATA_DIR
+@API
+@FEED
+@FRESH
+@click.option("--stop-with-parent", is_flag=True, hidden=True)
+@click.pass_context
+def node(
+    context: click.Context,
+    config: Path | None,
+    dev: bool,
+    mode: str,
+    genesis: Path | None,
+    preset: str,
+    block_interval: int,
+    data_dir: Path | None,
+    api: str,
+    feeds: tuple[str, ...],
+    fresh: bool,
+    stop_with_parent: bool,
+) -> None:
+    """Run a node: one of a network with --config, or a whole chain of its own with --dev.
+
+    Logs go to standard error. Interrupt it (Ctrl-C) or send SIGTERM to stop it.
+
+    \b
+    pegboard node --config witness/node.toml
+    pegboard node --dev --mode instant
+    """
+    if dev == (config is not None):
+        raise UsageProblem("give either --config FILE or --dev")
+    stop_on_signals(with_parent=stop_with_parent)
+    if config is not None:
+        sys.exit(run_node(config))
+    given = given_options(context)
+    if genesis is not None and "preset" in given:
+        raise UsageProblem("give either --genesis or --preset")
+    wanted = Wanted(
+        preset=preset if "preset" in given else None,
+        genesis=None if genesis is None else read_genesis(genesis),
+        block_interval_s=block_interval if "block_interval" in given else None,
+    )
+    kind = "own" if genesis is not None else preset
+    directory = data_dir or default_data_dir(f"dev-{kind}")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory)
+    try:
+        if fresh:
+            remove_network(directory)
+        network, _ = open_network(directory, wanted, now_s=int(time.time()))
+        plan = plan_development_node(network, mode, api, choose_feeds(network, feeds))
+        for line in welcome(network, api):
+            click.echo(line)
+        code = run_node(plan.settings)
+    finally:
+        lock.release()
+    sys.exit(code)
+
+
+def default_data_dir(kind: str) -> Path:
+    """Where a network of a kind lives unless `--data-dir` says otherwise."""
+    return platformdirs.user_data_path("pegboard") / "networks" / kind
+
+
+def stop_on_signals(*, with_parent: bool) -> None:
+    """Let SIGTERM end the node as Ctrl-C does; and, if asked, the end of standard input too."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    if with_parent:
+        threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def _wait_for_parent() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def given_options(context: click.Context) -> set[str]:
+    """Names of the parameters that the user gave, rather than left to their defaults."""
+    default = click.core.ParameterSource.DEFAULT
+    return {name for name in context.params if context.get_parameter_source(name) != default}

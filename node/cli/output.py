@@ -1,0 +1,88 @@
+"""What commands print: lines for people, or one JSON document with `--json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+
+from protocol.errors import PegboardError
+from protocol.json_form import JsonValue
+
+
+class Output:
+    """Where a command's answer goes; `is_json` says in which form."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        self.is_json = is_json
+
+    def answer(self, document: JsonValue, lines: Iterable[str]) -> None:
+        """Print the answer of a command once it is complete."""
+        if self.is_json:
+            self.document(document)
+        else:
+            for line in lines:
+                self.line(line)
+
+    def document(self, document: JsonValue) -> None:
+        """Print one JSON document on a line of its own."""
+        self._write(json.dumps(document, ensure_ascii=False))
+
+    def line(self, text: str = "") -> None:
+        """Print a line for people; nothing with `--json`."""
+        if not self.is_json:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        click.echo(text, color=None if allows_color() else False)
+        sys.stdout.flush()
+
+
+def allows_color() -> bool:
+    """Whether the user has not asked for plain text (NO_COLOR)."""
+    return not os.environ.get("NO_COLOR")
+
+
+def show_error(error: PegboardError, *, is_json: bool, exit_code: int) -> None:
+    """Print a refusal on standard error: name, rule, value and limit."""
+    if is_json:
+        fields: dict[str, JsonValue] = {
+            "name": error.name,
+            "message": error.what,
+            "rule": error.rule,
+            "value": None if error.value is None else str(error.value),
+            "limit": None if error.limit is None else str(error.limit),
+            "exit_code": exit_code,
+        }
+        click.echo(json.dumps({"error": fields}, ensure_ascii=False), err=True)
+    else:
+        label = click.style("refused", fg="red", bold=True)
+        click.echo(f"{label}: {error}", err=True, color=None if allows_color() else False)
+
+
+def heading(text: str) -> str:
+    """A line that stands out where colours are allowed."""
+    return click.style(text, bold=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Rows under headings, aligned; a column whose heading begins with ">" is flush right."""
+    body = [list(row) for row in rows]
+    titles = [column.removeprefix(">") for column in columns]
+    right = [column.startswith(">") for column in columns]
+    widths = [
+        max(len(title), *(len(row[index]) for row in body)) if body else len(title)
+        for index, title in enumerate(titles)
+    ]
+
+    def join(cells: Sequence[str]) -> str:
+        padded = (
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(cells, widths, right, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    return [heading(join(titles)), *(join(row) for row in body)]

@@ -1,0 +1,249 @@
+"""A chain as a client sees it through an API: accounts and assets by name, amounts as text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from node.cli.client import JsonObject, NodeClient, as_int, as_list, as_object, as_text
+from node.cli.exits import CliError, UsageProblem
+from protocol.asset import AssetAmount
+from protocol.authority import Authority
+from protocol.constants import CORE_ASSET, MAX_SUPPLY
+from protocol.errors import DecodeError
+from protocol.ids import AccountId, AssetBitassetDataId, AssetId, parse_object_id
+from protocol.json_form import JsonValue, from_json
+from protocol.operations.account import AccountOptions
+from protocol.operations.asset_options import AssetOptions
+from protocol.schema import Digest
+
+_AMOUNT = re.compile(r"(-?)([0-9]{1,16})(?:\.([0-9]{1,12}))?")
+_ID = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+
+
+class NoSuchName(CliError):
+    """The chain has no account, asset or object of that name."""
+
+    name = "no_such_name"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAccount:
+    """An account, as far as signing and voting need it."""
+
+    id: AccountId
+    name: str
+    owner: Authority
+    active: Authority
+    options: AccountOptions
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAsset:
+    """An asset, as far as reading and writing amounts needs it."""
+
+    id: AssetId
+    symbol: str
+    precision: int
+    issuer: AccountId
+    options: AssetOptions
+    bitasset_data_id: AssetBitassetDataId | None
+    display_symbol: str
+    """What people read: a BitAsset's symbol with the chain's display prefix (R2.19)."""
+
+    def format(self, amount: int, *, with_symbol: bool = True) -> str:
+        """An amount of smallest units as people read it, such as "12.5000 bitUSD"."""
+        text = format_decimal(amount, self.precision)
+        return f"{text} {self.display_symbol}" if with_symbol else text
+
+    def of(self, amount: int) -> AssetAmount:
+        """An amount of smallest units."""
+        return AssetAmount(amount, self.id)
+
+
+@dataclass(slots=True)
+class RemoteChain:
+    """Look-ups on one node; what never changes is asked for once."""
+
+    client: NodeClient
+    _accounts: dict[str, RemoteAccount] = field(default_factory=dict)
+    _assets: dict[str, RemoteAsset] = field(default_factory=dict)
+    _info: JsonObject = field(default_factory=dict)
+    _chain_id: Digest | None = None
+
+    def info(self) -> JsonObject:
+        """What the node says about itself and its chain, as of the first call."""
+        if not self._info:
+            self._info = as_object(self.client.call("pegboard", "get_node_info"))
+        return self._info
+
+    @property
+    def chain_id(self) -> Digest:
+        """What signatures commit to."""
+        if self._chain_id is None:
+            text = as_text(self.client.call("database", "get_chain_id"))
+            try:
+                self._chain_id = Digest(bytes.fromhex(text))
+            except ValueError as error:
+                raise DecodeError("the node's chain id is not hexadecimal", value=text) from error
+        return self._chain_id
+
+    @property
+    def prefix(self) -> str:
+        """Begins every key string."""
+        return as_text(self.info()["address_prefix"])
+
+    @property
+    def display_prefix(self) -> str:
+        """What people see before a BitAsset's symbol."""
+        return as_text(self.info()["display_prefix"])
+
+    @property
+    def producer_term(self) -> str:
+        """What people call a block producer: "witness" or "delegate"."""
+        return as_text(self.info()["producer_term"])
+
+    @property
+    def core(self) -> RemoteAsset:
+        """The core asset."""
+        return self.asset(f"1.3.{CORE_ASSET}")
+
+    def head(self) -> JsonObject:
+        """The dynamic global properties, now."""
+        return as_object(self.client.call("database", "get_dynamic_global_properties"))
+
+    def object(self, object_id: str) -> JsonObject:
+        """An object by its id; raises `NoSuchName`."""
+        found = as_list(self.client.call("database", "get_objects", [object_id]))[0]
+        if found is None:
+            raise NoSuchName("no such object", value=object_id)
+        return as_object(found)
+
+    def account(self, name: str) -> RemoteAccount:
+        """An account by its name or id; raises `NoSuchName`."""
+        if name not in self._accounts:
+            self._remember_account(self._account_json(name))
+        return self._accounts[name]
+
+    def fresh_account(self, name: str) -> RemoteAccount:
+        """An account as it is now, whatever was asked for before."""
+        self._accounts.pop(name, None)
+        return self.account(name)
+
+    def account_name(self, account_id: AccountId | str) -> str:
+        """The name behind an account id."""
+        text = account_id if isinstance(account_id, str) else f"1.2.{account_id}"
+        return self.account(text).name
+
+    def know_accounts(self, ids: list[str]) -> None:
+        """Ask for many accounts at once, before their names are needed one by one."""
+        missing = sorted({item for item in ids if item not in self._accounts})
+        for start in range(0, len(missing), 100):
+            part: list[JsonValue] = [*missing[start : start + 100]]
+            for found in as_list(self.client.call("database", "get_accounts", part)):
+                if found is not None:
+                    self._remember_account(as_object(found))
+
+    def asset(self, name: str) -> RemoteAsset:
+        """An asset by symbol, display symbol or id; raises `NoSuchName`."""
+        if name not in self._assets:
+            symbol = name
+            if not _ID.fullmatch(name):
+                symbol = self.chain_symbol(name)
+            found = as_list(self.client.call("database", "lookup_asset_symbols", [symbol]))[0]
+            if found is None:
+                raise NoSuchName("no such asset", value=name)
+            asset = self._read_asset(as_object(found))
+            for key in (name, asset.symbol, f"1.3.{asset.id}"):
+                self._assets[key] = asset
+        return self._assets[name]
+
+    def chain_symbol(self, name: str) -> str:
+        """The symbol on the chain for what people write: "USD" for "bitUSD" (R2.19)."""
+        prefix = self.display_prefix
+        return name.removeprefix(prefix) if prefix and name.startswith(prefix) else name
+
+    def bitasset(self, asset: RemoteAsset) -> JsonObject:
+        """The BitAsset data of an asset (2.4.n), as it is now; raises `UsageProblem`."""
+        if asset.bitasset_data_id is None:
+            raise UsageProblem("not a BitAsset", value=asset.symbol)
+        return self.object(f"2.4.{asset.bitasset_data_id}")
+
+    def backing_asset(self, asset: RemoteAsset) -> RemoteAsset:
+        """The asset that backs a BitAsset."""
+        options = as_object(self.bitasset(asset)["options"])
+        return self.asset(as_text(options["short_backing_asset"]))
+
+    def parse_amount(self, text: str) -> AssetAmount:
+        """Read "100 bitUSD" or "0.5 1.3.0"; raises `UsageProblem` or `NoSuchName`."""
+        number, _, name = text.strip().partition(" ")
+        if not name.strip():
+            raise UsageProblem("an amount is a number and a symbol", value=text, limit="100 USD")
+        asset = self.asset(name.strip())
+        return asset.of(parse_decimal(number, asset.precision))
+
+    def format_amount(self, value: JsonValue | AssetAmount) -> str:
+        """An amount of JSON's or ours as people read it."""
+        if isinstance(value, AssetAmount):
+            return self.asset(f"1.3.{value.asset_id}").format(value.amount)
+        fields = as_object(value)
+        return self.asset(as_text(fields["asset_id"])).format(as_int(fields["amount"]))
+
+    def _account_json(self, name: str) -> JsonObject:
+        found = (
+            as_list(self.client.call("database", "get_accounts", [name]))[0]
+            if _ID.fullmatch(name)
+            else self.client.call("database", "get_account_by_name", name)
+        )
+        if found is None:
+            raise NoSuchName("no such account", value=name)
+        return as_object(found)
+
+    def _remember_account(self, data: JsonObject) -> None:
+        account = RemoteAccount(
+            AccountId(parse_object_id(as_text(data["id"])).instance),
+            as_text(data["name"]),
+            from_json(Authority, data["owner"], self.prefix),
+            from_json(Authority, data["active"], self.prefix),
+            from_json(AccountOptions, data["options"], self.prefix),
+        )
+        for key in (account.name, f"1.2.{account.id}"):
+            self._accounts[key] = account
+
+    def _read_asset(self, data: JsonObject) -> RemoteAsset:
+        symbol = as_text(data["symbol"])
+        bitasset = data.get("bitasset_data_id")
+        asset_id = parse_object_id(as_text(data["id"])).instance
+        return RemoteAsset(
+            AssetId(asset_id),
+            symbol,
+            as_int(data["precision"]),
+            AccountId(parse_object_id(as_text(data["issuer"])).instance),
+            from_json(AssetOptions, data["options"], self.prefix),
+            None
+            if bitasset is None
+            else AssetBitassetDataId(parse_object_id(as_text(bitasset)).instance),
+            symbol if bitasset is None else f"{self.display_prefix}{symbol}",
+        )
+
+
+def parse_decimal(text: str, precision: int) -> int:
+    """Smallest units of a decimal number; raises `UsageProblem` rather than round it."""
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise UsageProblem("not a decimal number", value=text, limit="123.45")
+    fraction = match[3] or ""
+    if len(fraction.rstrip("0")) > precision:
+        raise UsageProblem("more decimals than the asset has", value=text, limit=precision)
+    units = int(match[2] + fraction[:precision].ljust(precision, "0"))
+    if units > MAX_SUPPLY:
+        raise UsageProblem("more than the largest supply", value=text, limit=MAX_SUPPLY)
+    return -units if match[1] else units
+
+
+def format_decimal(units: int, precision: int) -> str:
+    """Smallest units as a decimal number with all its places, thousands apart."""
+    sign, units = ("-", -units) if units < 0 else ("", units)
+    whole, fraction = divmod(units, 10**precision)
+    decimals = f".{fraction:0{precision}d}" if precision else ""
+    return f"{sign}{whole:,}{decimals}"

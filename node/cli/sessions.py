@@ -1,0 +1,207 @@
+"""What commands share: the node they talk to, the wallet they sign with, and their options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import update_wrapper
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from node.cli.client import DEFAULT_URL, NodeClient, as_list, as_text
+from node.cli.exits import UsageProblem
+from node.cli.keyring import (
+    DevelopmentKeys,
+    KeyRing,
+    WalletFiles,
+    default_wallet_directory,
+    password_reader,
+)
+from node.cli.output import Output
+from node.cli.remote_chain import RemoteAccount, RemoteChain
+from node.cli.transactions import Broadcast, broadcast
+from protocol.json_form import JsonValue
+from protocol.operations import ENTRY_OF, Operation
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Session:
+    """A command that talks to a node."""
+
+    output: Output
+    chain: RemoteChain
+
+
+@dataclass(slots=True)
+class WalletSession(Session):
+    """A command that signs."""
+
+    keys: KeyRing
+    account_name: str | None
+    waits: bool
+
+    def account(self) -> RemoteAccount:
+        """The account that acts: `--account`, or the only one that the wallet's keys belong to."""
+        if self.account_name is not None:
+            return self.chain.account(self.account_name)
+        names = self.own_accounts()
+        if len(names) != 1:
+            raise UsageProblem(
+                "which account acts? name it with --account", value=", ".join(names) or None
+            )
+        return self.chain.account(names[0])
+
+    def own_accounts(self) -> list[str]:
+        """Names of the accounts that the wallet's keys belong to; none for development keys."""
+        if not isinstance(self.keys, WalletFiles):
+            return []
+        keys: list[JsonValue] = [header.pubkey for header in self.keys.headers()]
+        if not keys:
+            return []
+        found = as_list(self.chain.client.call("database", "get_key_references", keys))
+        ids = sorted({as_text(item) for accounts in found for item in as_list(accounts)})
+        self.chain.know_accounts(ids)
+        return [self.chain.account_name(item) for item in ids]
+
+    def send(self, *operations: Operation) -> Broadcast:
+        """Broadcast operations and print what became of them."""
+        done = broadcast(self.chain, self.keys, operations, wait=self.waits)
+        self.output.answer(done.to_json(self.chain), describe(self.chain, done))
+        return done
+
+
+def describe(chain: RemoteChain, done: Broadcast) -> Iterable[str]:
+    """What became of a transaction, for people."""
+    where = "pending" if done.block_num is None else f"in block {done.block_num}"
+    yield f"transaction {done.id} {where}"
+    for index, operation in enumerate(done.operations):
+        text = f"  {ENTRY_OF[type(operation)].name}, fee {chain.format_amount(operation.fee)}"
+        if index < len(done.results):
+            text += _describe_result(chain, as_list(done.results[index]))
+        yield text
+
+
+def _describe_result(chain: RemoteChain, result: Sequence[JsonValue]) -> str:
+    tag, value = result
+    if tag == 1:
+        return f", made {value}"
+    if tag == 2:
+        return f", returned {chain.format_amount(value)}"
+    return ""
+
+
+def output_options(command: Command) -> Command:
+    """The option `--json`; the command's first argument becomes an `Output`."""
+
+    def invoke(*args: Any, is_json: bool, **kwargs: Any) -> Any:
+        return command(Output(is_json=is_json), *args, **kwargs)
+
+    return _with_options(command, invoke, [_JSON])
+
+
+def chain_options(command: Command) -> Command:
+    """The options `--url` and `--json`; the command's first argument becomes a `Session`."""
+
+    def invoke(*args: Any, is_json: bool, url: str, **kwargs: Any) -> Any:
+        session = Session(Output(is_json=is_json), RemoteChain(NodeClient(url)))
+        return command(session, *args, **kwargs)
+
+    return _with_options(command, invoke, [_URL, _JSON])
+
+
+def wallet_options(command: Command) -> Command:
+    """All options of a command that signs; its first argument becomes a `WalletSession`."""
+
+    def invoke(
+        *args: Any,
+        is_json: bool,
+        url: str,
+        account: str | None,
+        wallet: Path | None,
+        password_fd: int | None,
+        dev_keys: bool,
+        no_wait: bool,
+        **kwargs: Any,
+    ) -> Any:
+        session = WalletSession(
+            Output(is_json=is_json),
+            RemoteChain(NodeClient(url)),
+            open_keys(wallet, password_fd, dev_keys=dev_keys),
+            account,
+            waits=not no_wait,
+        )
+        return command(session, *args, **kwargs)
+
+    return _with_options(
+        command, invoke, [_ACCOUNT, _DEV_KEYS, WALLET, PASSWORD_FD, _NO_WAIT, _URL, _JSON]
+    )
+
+
+def open_keys(wallet: Path | None, password_fd: int | None, *, dev_keys: bool) -> KeyRing:
+    """The key ring that the options name."""
+    if not dev_keys:
+        return WalletFiles(wallet or default_wallet_directory(), password_reader(password_fd))
+    if wallet is not None or password_fd is not None:
+        raise UsageProblem("--dev-keys needs neither --wallet nor --password-fd")
+    return DevelopmentKeys()
+
+
+def _with_options(
+    command: Command,
+    invoke: Callable[..., Any],
+    options: Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]],
+) -> Command:
+    params = getattr(command, "__click_params__", [])
+    wrapped: Any = update_wrapper(invoke, command)
+    wrapped.__click_params__ = list(params)
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    # Click lists options in reverse order of decoration; the command's own come first.
+    own = len(params)
+    wrapped.__click_params__ = wrapped.__click_params__[own:] + wrapped.__click_params__[:own]
+    result: Command = wrapped
+    return result
+
+
+_JSON = click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")
+_URL = click.option(
+    "--url",
+    default=DEFAULT_URL,
+    show_default=True,
+    envvar="PEGBOARD_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="API of the node to talk to.",
+)
+_ACCOUNT = click.option(
+    "--account",
+    "-a",
+    metavar="NAME",
+    help="Account that acts and pays.  [default: the only account of the wallet's keys]",
+)
+_DEV_KEYS = click.option(
+    "--dev-keys",
+    is_flag=True,
+    help="Sign with the public keys of a development network's accounts; no wallet is needed.",
+)
+WALLET = click.option(
+    "--wallet",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Directory of the wallet's keystore files.  [default: in the user's data directory]",
+)
+PASSWORD_FD = click.option(
+    "--password-fd",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Read the wallet's password from this open file descriptor.  [default: ask for it]",
+)
+_NO_WAIT = click.option(
+    "--no-wait",
+    is_flag=True,
+    help="Return once the node has taken the transaction, not once it is in a block.",
+)

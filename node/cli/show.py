@@ -1,0 +1,150 @@
+"""`pegboard show`: a look into the chain, as people read it."""
+
+from __future__ import annotations
+
+import click
+
+from node.cli.client import as_int, as_list, as_object, as_objects, as_text
+from node.cli.descriptions import describe_operation
+from node.cli.holdings import show_holdings
+from node.cli.output import table
+from node.cli.sessions import Session, chain_options
+from node.cli.show_market import MARKET_VIEWS
+from protocol.json_form import JsonValue
+
+WITNESSES_MAX = 1000
+
+
+@click.group()
+def show() -> None:
+    """Look into the chain: its head, producers, accounts, markets and blocks.
+
+    \b
+    pegboard show chain
+    pegboard show asset bitUSD
+    pegboard show positions bitUSD --json
+    """
+
+
+@show.command()
+@chain_options
+def chain(session: Session) -> None:
+    """The chain and the node: head, irreversible block, peers, options."""
+    info = dict(session.chain.info())
+    client = session.chain.client
+    state = as_object(client.call("pegboard", "get_state_hash"))
+    info["state_hash"] = state["state_hash"]
+    peers = as_objects(info["peers"])
+    facts = [
+        ("chain id", info["chain_id"]),
+        ("core token", info["core_symbol"]),
+        ("head", f"{info['head_block_number']} at {info['head_block_time']}"),
+        ("head id", info["head_block_id"]),
+        ("state hash", f"{state['state_hash']} (block {state['block_num']})"),
+        ("irreversible", info["last_irreversible_block_num"]),
+        ("participation", f"{as_int(info['participation']) * 100 // 128} %"),
+        ("margin call trigger", info["margin_call_trigger"]),
+        ("strict release", str(info["strict_release"]).lower()),
+        ("node", f"pegboard {info['version']}"),
+        ("peers", ", ".join(as_text(peer["version"]) for peer in peers) or "none"),
+    ]
+    rows = [(name, str(value)) for name, value in facts]
+    session.output.answer(info, table(("", ""), rows)[1:])
+
+
+def _producers(session: Session) -> None:
+    """The block producers, most votes first, and what they have produced."""
+    client = session.chain.client
+    properties = as_object(client.call("database", "get_global_properties"))
+    active = as_list(properties["active_witnesses"])
+    listed = as_list(client.call("database", "lookup_witness_accounts", "", WITNESSES_MAX))
+    names = {as_text(as_list(item)[1]): as_text(as_list(item)[0]) for item in listed}
+    ids: list[JsonValue] = [*names]
+    found = as_objects(client.call("database", "get_witnesses", ids))
+    found.sort(key=lambda item: (-as_int(item["total_votes"]), as_text(item["id"])))
+    document: list[JsonValue] = []
+    rows = []
+    for item in found:
+        witness = as_text(item["id"])
+        is_active = witness in active
+        document.append({**item, "name": names[witness], "is_active": is_active})
+        rows.append(
+            (
+                names[witness],
+                witness,
+                "yes" if is_active else "no",
+                session.chain.core.format(as_int(item["total_votes"]), with_symbol=False),
+                str(item["last_confirmed_block_num"]),
+                str(item["total_missed"]),
+            )
+        )
+    columns = (session.chain.producer_term, "id", "active", ">votes", ">last block", ">missed")
+    session.output.answer(document, table(columns, rows))
+
+
+@show.command()
+@chain_options
+def witnesses(session: Session) -> None:
+    """The block producers, most votes first, and what they have produced."""
+    _producers(session)
+
+
+@show.command()
+@chain_options
+def delegates(session: Session) -> None:
+    """The same as `witnesses`, by the name that some chains give them."""
+    _producers(session)
+
+
+@show.command()
+@click.argument("name")
+@chain_options
+def account(session: Session, name: str) -> None:
+    """An account: authorities, balances, positions, orders."""
+    show_holdings(session, session.chain.account(name), with_authorities=True)
+
+
+@show.command()
+@click.argument("num", type=click.IntRange(1))
+@chain_options
+def block(session: Session, num: int) -> None:
+    """A block with its operations and what the chain did by itself in it."""
+    client = session.chain.client
+    found = as_object(client.call("database", "get_block", num))
+    records = as_objects(client.call("history", "get_block_operation_history", num))
+    producer = session.chain.object(as_text(found["witness"]))
+    name = session.chain.account_name(as_text(producer["witness_account"]))
+    lines = [
+        f"block {num} at {found['timestamp']} by {name}",
+        f"  previous {found['previous']}",
+        f"  {len(as_list(found['transactions']))} transactions",
+        *_record_lines(session, records),
+    ]
+    session.output.answer({**found, "history": [*records]}, lines)
+
+
+@show.command()
+@click.argument("num", type=click.IntRange(1))
+@click.argument("index", type=click.IntRange(0))
+@chain_options
+def tx(session: Session, num: int, index: int) -> None:
+    """A transaction: block number and its place in the block, from 0."""
+    found = as_object(session.chain.client.call("database", "get_transaction", num, index))
+    lines = [f"transaction {index} of block {num}, expires {found['expiration']}"]
+    for item in as_list(found["operations"]):
+        tag, fields = as_list(item)
+        lines.append(f"  {describe_operation(session.chain, as_int(tag), as_object(fields))}")
+    session.output.answer(found, lines)
+
+
+def _record_lines(session: Session, records: list[dict[str, JsonValue]]) -> list[str]:
+    lines = []
+    for record in records:
+        tag, fields = as_list(record["op"])
+        text = describe_operation(session.chain, as_int(tag), as_object(fields))
+        lines.append(f"  {'by the chain: ' if record.get('is_virtual') else ''}{text}")
+    return lines
+
+
+for command in MARKET_VIEWS:
+    show.add_command(command)

@@ -1,0 +1,185 @@
+"""`pegboard show`: BitAssets, their books, positions and settlements."""
+
+from __future__ import annotations
+
+import click
+
+from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
+from node.cli.descriptions import format_price
+from node.cli.output import heading, table
+from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
+from node.cli.sessions import Session, chain_options
+from protocol.json_form import JsonValue
+
+LIMIT = click.option(
+    "--limit",
+    type=click.IntRange(1, 300),
+    default=30,
+    show_default=True,
+    help="Number of rows at most.",
+)
+
+
+@click.command()
+@click.argument("symbol")
+@chain_options
+def asset(session: Session, symbol: str) -> None:
+    """An asset: supply and issuer; of a BitAsset the feed and the prices that follow from it.
+
+    MSQR is the maximum short squeeze ratio of the wire; the squeeze protection price (SQP) is
+    the worst price at which a position may be called.
+    """
+    chain = session.chain
+    found = chain.asset(symbol)
+    data = as_object(
+        as_list(chain.client.call("database", "lookup_asset_symbols", [found.symbol]))[0]
+    )
+    rows = [
+        ("symbol", f"{found.display_symbol} (1.3.{found.id}, {found.symbol} on the chain)"),
+        ("precision", f"{found.precision} decimals"),
+        ("issuer", chain.account_name(found.issuer)),
+        ("largest supply", found.format(found.options.max_supply)),
+    ]
+    document: JsonObject = {"asset": data}
+    if found.bitasset_data_id is None:
+        figures = chain.object(as_text(data["dynamic_asset_data_id"]))
+        document["figures"] = figures
+        rows.append(("supply", found.format(as_int(figures["current_supply"]))))
+    else:
+        market = as_object(chain.client.call("pegboard", "get_asset_market", found.symbol))
+        document["market"] = market
+        rows += _market_rows(chain, found, market)
+    session.output.answer(document, table(("", ""), rows)[1:])
+
+
+def _market_rows(
+    chain: RemoteChain, found: RemoteAsset, market: JsonObject
+) -> list[tuple[str, str]]:
+    backing = chain.asset(as_text(market["backing_asset_id"]))
+    feed = as_object(market["feed"])
+    unit = f"{found.display_symbol} for 1 {backing.display_symbol}"
+    live = market["squeeze_protection_price"] is not None
+
+    def price(value: JsonValue) -> str:
+        return "none" if value is None else f"{format_price(value, found, backing)} {unit}"
+
+    def best(order: JsonValue) -> str:
+        return price(None if order is None else as_object(order)["sell_price"])
+
+    mcr = format_decimal(as_int(feed["maintenance_collateral_ratio"]), 3)
+    msqr = format_decimal(as_int(feed["maximum_short_squeeze_ratio"]), 3)
+    supply, settled = as_int(market["current_supply"]), as_int(market["force_settled_volume"])
+    allowed = found.format(as_int(market["max_settlement_volume"]))
+    rows = [
+        ("backed by", backing.display_symbol),
+        ("supply", found.format(supply)),
+        ("positions", str(market["position_count"])),
+        ("feed (median)", price(feed["settlement_price"] if live else None)),
+        ("feed published", f"{market['feed_publication_time']}, {market['feed_count']} feeds"),
+        ("SQP", price(market["squeeze_protection_price"])),
+        ("MCR, MSQR", f"{mcr}, {msqr}" if live else "none"),
+        ("highest bid", best(market["highest_bid"])),
+        ("lowest ask", best(market["lowest_ask"])),
+        ("called now", "yes" if market["is_margin_called"] else "no"),
+        ("settled", f"{found.format(settled)} in this interval, of at most {allowed}"),
+    ]
+    if market["is_globally_settled"]:
+        fund = backing.format(as_int(market["settlement_fund"]))
+        settlement = price(market["global_settlement_price"])
+        rows.append(("globally settled", f"at {settlement}, fund {fund}"))
+    return rows
+
+
+@click.command()
+@click.argument("symbol")
+@click.argument("other", required=False)
+@LIMIT
+@chain_options
+def book(session: Session, symbol: str, other: str | None, limit: int) -> None:
+    """The order book of two assets; OTHER is the backing asset or the core token if left out.
+
+    Prices are SYMBOL for one OTHER. Bids sell SYMBOL; margin calls are matched with them.
+    """
+    chain = session.chain
+    base = chain.asset(symbol)
+    if other is not None:
+        quote = chain.asset(other)
+    else:
+        quote = chain.core if base.bitasset_data_id is None else chain.backing_asset(base)
+    found = as_object(
+        chain.client.call("database", "get_order_book", base.symbol, quote.symbol, min(limit, 50))
+    )
+    lines = []
+    for side, gives, wants in (("bids", base, quote), ("asks", quote, base)):
+        orders = as_objects(found[side])
+        rows = [
+            (
+                as_text(order["price"]),
+                as_text(order["base"]),
+                as_text(order["quote"]),
+                as_text(order["owner_name"]),
+                as_text(order["id"]),
+            )
+            for order in orders
+        ]
+        lines.append(heading(f"{side}: {gives.display_symbol} for {wants.display_symbol}"))
+        columns = (">price", f">{base.display_symbol}", f">{quote.display_symbol}", "owner", "id")
+        lines += table(columns, rows) if rows else ["none"]
+    session.output.answer(found, lines)
+
+
+@click.command()
+@click.argument("symbol")
+@LIMIT
+@chain_options
+def positions(session: Session, symbol: str, limit: int) -> None:
+    """The positions of a BitAsset, least collateralised first.
+
+    The call price is where the highest bid calls the position: above the SQP and below it (R4.2).
+    """
+    chain = session.chain
+    found = chain.asset(symbol)
+    items = as_objects(chain.client.call("pegboard", "get_positions", found.symbol, limit))
+    rows = []
+    for item in items:
+        backing = chain.asset(as_text(item["collateral_asset"]))
+        debt, collateral = as_int(item["debt"]), as_int(item["collateral"])
+        ratio, price = item["collateral_ratio"], item["call_price"]
+        rows.append(
+            (
+                as_text(item["borrower_name"]),
+                as_text(item["id"]),
+                found.format(debt),
+                backing.format(collateral),
+                "-" if ratio is None else format_decimal(as_int(ratio), 3),
+                "-" if price is None else format_price(price, found, backing),
+                "called" if item["is_called"] else "",
+            )
+        )
+    columns = ("borrower", "id", ">debt", ">collateral", ">CR", ">call price", "")
+    session.output.answer([*items], table(columns, rows) if rows else ["no positions"])
+
+
+@click.command()
+@click.argument("symbol")
+@LIMIT
+@chain_options
+def settlements(session: Session, symbol: str, limit: int) -> None:
+    """The settlement requests of a BitAsset that wait, earliest first."""
+    chain = session.chain
+    found = chain.asset(symbol)
+    items = as_objects(chain.client.call("pegboard", "get_settlements", found.symbol, limit))
+    rows = [
+        (
+            as_text(item["owner_name"]),
+            as_text(item["id"]),
+            chain.format_amount(item["balance"]),
+            as_text(item["settlement_date"]),
+        )
+        for item in items
+    ]
+    columns = ("owner", "id", ">amount", "due")
+    session.output.answer([*items], table(columns, rows) if rows else ["no settlements wait"])
+
+
+MARKET_VIEWS = (asset, book, positions, settlements)

@@ -1,0 +1,183 @@
+"""Runs the processes of a network, watches them, and ends them all when asked to."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import trio
+
+from node.cli.block_lines import BlockLines, block_line
+from node.cli.exits import NodeUnreachable
+from node.cli.network_files import NodePlan
+from node.cli.output import Output
+from node.cli.remote_chain import RemoteChain
+from protocol.errors import PegboardError
+from protocol.json_form import JsonValue
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 8
+"""Time that processes have to end by themselves before they are killed."""
+POLL_S = 0.2
+LOG_TAIL_BYTES = 4096
+
+
+class Supervisor:
+    """Starts nothing twice: a node that dies is reported, and stays dead."""
+
+    def __init__(
+        self, output: Output, plans: Sequence[NodePlan], chain: RemoteChain, api_node: str
+    ) -> None:
+        self._output = output
+        self._plans = tuple(plans)
+        self._chain = chain
+        self._api_node = api_node
+        self._running: dict[str, trio.Process] = {}
+        self._exit_code = 0
+
+    async def run(self, greet: Callable[[], None]) -> int:
+        """Run the network until a signal comes or no node is left; the exit code of the command.
+
+        `greet` is called once the API answers.
+        """
+        with open_signals() as signals:
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._stop_on_signal, signals, nursery.cancel_scope)
+                    for plan in self._plans:
+                        nursery.start_soon(self._watch, plan, nursery.cancel_scope)
+                    await self._wait_for_api()
+                    greet()
+                    await self._follow_blocks()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await self._stop_all()
+        return self._exit_code
+
+    async def _stop_on_signal(
+        self, signals: trio.abc.ReceiveChannel[int], scope: trio.CancelScope
+    ) -> None:
+        number = await signals.receive()
+        self._tell(f"stopping ({signal.Signals(number).name})", event="stopping")
+        scope.cancel()
+
+    async def _watch(self, plan: NodePlan, scope: trio.CancelScope) -> None:
+        with plan.log.open("ab") as log:
+            process = await trio.lowlevel.open_process(
+                [
+                    *(sys.executable, "-m", "node", "node"),
+                    *("--config", str(plan.settings), "--stop-with-parent"),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._running[plan.name] = process
+        code = await process.wait()
+        del self._running[plan.name]
+        reason = last_reason(plan.log)
+        self._tell(
+            f"{plan.name} ended with exit code {code}{': ' if reason else ''}{reason} "
+            f"(log: {plan.log})",
+            event="node_ended",
+            node=plan.name,
+            exit_code=code,
+            reason=reason,
+        )
+        self._exit_code = self._exit_code or abs(code)
+        if not self._running or plan.name == self._api_node:
+            scope.cancel()
+
+    async def _wait_for_api(self) -> None:
+        with trio.move_on_after(START_TIMEOUT_S):
+            while True:
+                try:
+                    await trio.to_thread.run_sync(self._chain.info)
+                except NodeUnreachable:
+                    await trio.sleep(POLL_S)
+                else:
+                    return
+        raise NodeUnreachable(
+            "the API does not answer", value=self._chain.client.url, limit=f"{START_TIMEOUT_S} s"
+        )
+
+    async def _follow_blocks(self) -> None:
+        lines = BlockLines(self._chain)
+        told = ""
+        while True:
+            try:
+                for block in await trio.to_thread.run_sync(lambda: list(lines.new_blocks())):
+                    if self._output.is_json:
+                        self._output.document(block)
+                    else:
+                        self._output.line(block_line(block))
+                told = ""
+            except PegboardError as error:
+                if str(error) != told:
+                    told = str(error)
+                    self._tell(f"cannot read blocks: {error}", event="api_error", reason=told)
+            await trio.sleep(POLL_S)
+
+    async def _stop_all(self) -> None:
+        for process in self._running.values():
+            process.terminate()
+        with trio.move_on_after(STOP_TIMEOUT_S):
+            for process in list(self._running.values()):
+                await process.wait()
+        for name, process in self._running.items():
+            if process.poll() is None:
+                self._tell(f"{name} does not end; killed", event="node_killed", node=name)
+                process.kill()
+                await process.wait()
+        self._tell("stopped", event="stopped")
+
+    def _tell(self, text: str, **fields: JsonValue) -> None:
+        self._output.answer(fields, [text])
+
+
+@contextmanager
+def open_signals() -> Iterator[trio.abc.ReceiveChannel[int]]:
+    """The signals that end the command, as a stream; later ones are ignored while it stops."""
+    sender, receiver = trio.open_memory_channel[int](1)
+    token = trio.lowlevel.current_trio_token()
+
+    def deliver(number: int) -> None:
+        try:
+            sender.send_nowait(number)
+        except trio.WouldBlock:
+            return
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {
+        number: signal.signal(number, lambda got, frame: token.run_sync_soon(deliver, got))
+        for number in numbers
+    }
+    try:
+        yield receiver
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def last_reason(log: Path) -> str:
+    """Why a node says it ended: the reason in the last lines of its log, empty if none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.get("reason") and event.get("level") == "error":
+            return str(event["reason"])
+    return lines[-1] if lines and lines[-1].strip() else ""
