@@ -15,6 +15,8 @@ class PeerError(PegboardError):
 
     name = "peer_error"
     points = BAN_SCORE
+    is_banned = True
+    """Whether a peer that is dropped for it has to stay away for a while."""
     code = GoodbyeCode.UNEXPECTED_MESSAGE
 
 
@@ -69,7 +71,11 @@ class LyingSync(PeerError):
 
 
 class ForkBelowIrreversible(PeerError):
-    """The peer's main chain does not contain our last irreversible block."""
+    """The peer's main chain does not contain our last irreversible block.
+
+    An honest peer on a minority fork gets over it, so it may come back at once.
+    """
 
     name = "fork_below_irreversible"
+    is_banned = False
     code = GoodbyeCode.FORK_BELOW_IRREVERSIBLE

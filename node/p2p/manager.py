@@ -32,6 +32,7 @@ from node.p2p.peer_database import PeerDatabase, network_group
 from node.p2p.requests import Item
 from node.p2p.statistics import PeerLayerStatistics, PeerStatistics
 from node.p2p.verdicts import BlockRefusal, TransactionRefusal
+from protocol.block import NO_BLOCK
 from protocol.p2p.handshake import (
     HandshakePolicy,
     HelloRefused,
@@ -281,6 +282,7 @@ class PeerManager:
             head_id=chain.head_id,
             head_time=chain.head_time,
             lib_num=chain.last_irreversible_num,
+            lib_id=chain.id_at(chain.last_irreversible_num) or NO_BLOCK,
             user_agent=self._config.user_agent,
             listen_port=self._config.listen_port,
             time_ms=now_ms,
@@ -328,13 +330,16 @@ class PeerManager:
         )
 
     def _check_fork(self, hello: Hello) -> None:
-        """Raises `ForkBelowIrreversible` when the peer's head contradicts our final block."""
-        if not 0 < hello.head_num <= self._chain.last_irreversible_num:
+        """Raises `ForkBelowIrreversible` when one of our final blocks contradicts the peer's.
+
+        A head on another fork says nothing: such a peer may still switch to our chain.
+        """
+        if not 0 < hello.lib_num <= self._chain.last_irreversible_num:
             return
-        if self._chain.id_at(hello.head_num) != hello.head_id:
+        if self._chain.id_at(hello.lib_num) != hello.lib_id:
             raise ForkBelowIrreversible(
-                "peer's head contradicts an irreversible block",
-                value=hello.head_num,
+                "peer's irreversible block contradicts ours",
+                value=hello.lib_num,
                 limit=self._chain.last_irreversible_num,
             )
 
@@ -378,11 +383,12 @@ class PeerManager:
             self._penalise(peer, error, now_ms)
 
     def _penalise(self, peer: Peer, error: PeerError, now_ms: int) -> None:
-        """Count a fault; at 100 points the peer is banned, told why, and dropped."""
+        """Count a fault; at 100 points the peer is told why and dropped, and banned for most."""
         score = peer.add_points(error.points, now_ms)
         self._effects.append(PeerPenalised(peer.key, error.points, score, str(error)))
         if score >= BAN_SCORE and not peer.is_closed:
-            self._connections.ban(peer, error.code, now_ms)
+            if error.is_banned:
+                self._connections.ban(peer, error.code, now_ms)
             self._drop(peer, error.code, error.what, now_ms)
 
     def _drop(self, peer: Peer, code: GoodbyeCode, reason: str, now_ms: int) -> None:

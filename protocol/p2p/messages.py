@@ -77,6 +77,8 @@ class Hello:
     head_time: Timestamp
     lib_num: UInt32
     """Number of the last irreversible block."""
+    lib_id: BlockId
+    """Id of that block; zeros while there is none."""
     user_agent: str
     listen_port: UInt16
     """Port on which the sender accepts connections; 0 when it accepts none."""

@@ -299,6 +299,7 @@ def make_hello(name: str = "stranger", /, **changes: object) -> Hello:
         "head_id": bytes(20),
         "head_time": 0,
         "lib_num": 0,
+        "lib_id": bytes(20),
         "user_agent": f"test/{name}",
         "listen_port": 0,
         "time_ms": START_MS,

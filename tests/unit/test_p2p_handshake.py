@@ -154,17 +154,23 @@ def test_both_sides_keep_the_same_of_two_crossing_connections(own_is_smaller: bo
     assert not keeps_new_connection(own, remote, old_is_outbound=True, new_is_outbound=True)
 
 
-def test_a_head_that_contradicts_our_irreversible_block_is_refused() -> None:
-    """S3: such a peer can never agree with us."""
+def test_irreversible_blocks_that_contradict_each_other_part_peers() -> None:
+    """S3: such a peer can never agree with us; one whose head is on a short fork can."""
     chain = FakeChain(lib_distance=20)
     chain.extend(100)
-    wrong = b"\x00\x00\x00\x32" + bytes(16)
-    stranger = Stranger(make_manager(chain))
-    answer = stranger.send(make_hello(head_num=50, head_id=wrong))
+    fork = b"\x00\x00\x00\x32" + bytes(16)
+    manager = make_manager(chain)
+    enemy = Stranger(manager)
+    answer = enemy.send(make_hello(head_num=60, head_id=fork, lib_num=50, lib_id=fork))
     assert goodbyes(answer) == [GoodbyeCode.FORK_BELOW_IRREVERSIBLE]
-    other = Stranger(make_manager(chain), key=2)
-    other.greet(make_hello("other", head_num=50, head_id=chain.id_at(50)))
-    assert other.closing is None
+    laggard = Stranger(manager, key=2)
+    laggard.greet(make_hello(head_num=50, head_id=fork, lib_num=40, lib_id=chain.id_at(40)))
+    assert laggard.closing is None
+    again = Stranger(manager, key=3, host="10.8.0.1")
+    again.send(make_hello("laggard", head_num=60, head_id=fork, lib_num=50, lib_id=fork))
+    back = Stranger(manager, key=4, host="10.8.0.1")
+    back.greet(make_hello("laggard"))
+    assert back.closing is None, "banned for a fork"
 
 
 def test_every_state_has_a_row_and_only_goodbye_ends_it() -> None:

@@ -160,6 +160,20 @@ def test_the_longer_fork_wins() -> None:
     assert not short.closed
 
 
+def test_a_minority_fork_below_the_irreversible_block_is_brought_over() -> None:
+    """S2: a peer alone on its fork joins the longer chain, however far that is irreversible."""
+    network = FakeNetwork()
+    majority = network.add_node("majority", chain_of(100, lib_distance=50))
+    minority = network.add_node("minority", chain_of(100, lib_distance=50))
+    minority.chain.extend(5, b"alone")
+    majority.chain.extend(200)
+    assert majority.chain.last_irreversible_num > minority.chain.head_num
+    network.connect("minority", "majority")
+    network.run(5_000)
+    assert minority.chain.head_id == majority.chain.head_id
+    assert not minority.closed
+
+
 def test_a_fork_below_the_irreversible_block_is_refused() -> None:
     """S3: a peer whose chain leaves ours below our irreversible block is dropped and told so."""
     network = FakeNetwork()
