@@ -60,7 +60,8 @@ def match_call(
     """A position, to be covered by at most `cover`, meets an order at its price (R4.5).
 
     `pays_price` is what the position pays, fee included. None when the position is refused for
-    undercollateralisation: it could not pay, or would be left worse off. Raises `PriceOverflow`.
+    undercollateralisation: it cannot pay, or would be left worse off, with no collateral at worst.
+    Raises `PriceOverflow`.
     """
     base, quote = price.base.amount, price.quote.amount
     pays_base, pays_quote = pays_price.base.amount, pays_price.quote.amount
@@ -68,7 +69,7 @@ def match_call(
         receives = worth_floor(for_sale, quote, base)
         covered = worth_ceil(receives, base, quote)
         pays = worth_floor(covered, pays_quote, pays_base)
-        if pays >= collateral or (collateral - pays) * debt < collateral * (debt - covered):
+        if (collateral - pays) * debt < collateral * (debt - covered):
             return None
         return CallMatch(covered, receives, pays)
     pays = worth_ceil(cover, pays_quote, pays_base)

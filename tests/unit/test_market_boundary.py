@@ -238,21 +238,28 @@ def ratios(market: Market) -> dict[int, tuple[int, int]]:
     return {p.id: (p.debt, p.collateral) for p in market.state.call_orders.in_order()}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None)
 @given(blocks, st.sampled_from([TRIGGER_BID, TRIGGER_FEED]), st.sampled_from([0, 150]))
 def test_random_histories(history: list[list[Command]], trigger: int, fee: int) -> None:
     """R4.12: touched assets or all, the state is the same; and I1-I12, I16, I17 hold."""
     touched, every = (make_history_market(trigger, fee) for _ in range(2))
     now = GENESIS_TIME
     for block in history:
-        before = ratios(touched)
-        ctx = play(touched, block, now, all_assets=False)
-        play(every, block, now, all_assets=True)
-        assert touched.state.state_hash() == every.state.state_hash(), "R4.12"
-        check_supplies(touched.state)
-        check_positions_and_book(touched, ctx)
-        check_fills(touched, ctx, before)
-        now = ctx.now
+        now, _ = check_block(touched, every, block, now)
+
+
+def check_block(
+    touched: Market, every: Market, block: list[Command], now: int
+) -> tuple[int, Context]:
+    """Play a block on both markets and check all that must hold; returns its time and context."""
+    before = ratios(touched)
+    ctx = play(touched, block, now, all_assets=False)
+    play(every, block, now, all_assets=True)
+    assert touched.state.state_hash() == every.state.state_hash(), "R4.12"
+    check_supplies(touched.state)
+    check_positions_and_book(touched, ctx)
+    check_fills(touched, ctx, before)
+    return ctx.now, ctx
 
 
 def check_positions_and_book(market: Market, ctx: Context) -> None:
@@ -302,22 +309,22 @@ def check_fills(market: Market, ctx: Context, before: dict[int, tuple[int, int]]
                 assert left[1] * debt >= collateral * left[0]
 
 
-def test_histories_reach_every_kind_of_event() -> None:
-    """The author of random blocks is worth something: swans, revivals, calls, settlements."""
+def test_long_histories_hold_too_and_reach_every_kind_of_event() -> None:
+    """R4.12, I1-I12, I16, I17: swans, revivals, expired feeds, calls and settlements occur."""
     seen: set[str] = set()
     for seed in range(40):
         chance = Random(seed)
-        market = make_history_market(seed % 2, 0)
+        fee = 150 * (seed // 2 % 2)
+        touched, every = (make_history_market(seed % 2, fee) for _ in range(2))
         now = GENESIS_TIME
-        for _ in range(30):
+        for _ in range(40):
             block = [
                 (chance.randrange(11), chance.randrange(3), chance.randint(1, 100))
                 for _ in range(chance.randrange(5))
             ]
-            ctx = play(market, block, now, all_assets=False)
+            now, ctx = check_block(touched, every, block, now)
             seen |= {type(event).__name__ for event in ctx.events}
             seen |= {f"fill {op.order_id.type}" for op in fills(ctx)}
-            now = ctx.now
     assert seen >= {"GloballySettledEvent", "FeedExpiredEvent", "RevivedEvent"}
     assert seen >= {"fill 7", "fill 8", "fill 4"}
 
