@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from protocol.operations.results import OperationResult, VoidResult
-
 from node.state.database import State
 from node.state.events import ChainEvent
 from protocol.ids import AssetId
 from protocol.operations.base import Operation
+from protocol.operations.results import OperationResult, VoidResult
 
 
 class AppliedOperation:

@@ -10,10 +10,8 @@ import hashlib
 from collections.abc import Iterator
 from typing import cast
 
-from protocol.chain_parameters import ChainParameters
-
 from node.state.errors import NoSuchObject
-from node.state.indexes import OrderedIndex, UniqueIndex
+from node.state.indexes import GroupIndex, OrderedIndex, UniqueIndex
 from node.state.keys import offer_key, ratio_key
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
@@ -34,6 +32,7 @@ from node.state.table import Table
 from node.state.undo import StateObject, UndoLog
 from protocol import ids
 from protocol.binary import pack, write_varint
+from protocol.chain_parameters import ChainParameters
 from protocol.ids import AccountId, AssetId
 from protocol.msgpack_form import Plain, from_plain, to_plain
 from protocol.schema import Digest
@@ -89,7 +88,7 @@ class State:
             lambda item: (item.owner, item.asset_type)
         )
         self.balances.add_index(self.balance_by_owner)
-        self.balances_of_account = OrderedIndex[AccountBalance](
+        self.balances_of_account = GroupIndex[AccountBalance](
             lambda item: item.owner, lambda item: item.asset_type
         )
         self.balances.add_index(self.balances_of_account)
@@ -99,7 +98,7 @@ class State:
             lambda item: item.committee_member_account
         )
         self.committee_members.add_index(self.committee_member_by_account)
-        self.vesting_of_account = OrderedIndex[VestingBalance](
+        self.vesting_of_account = GroupIndex[VestingBalance](
             lambda item: item.owner, lambda item: item.id
         )
         self.vesting_balances.add_index(self.vesting_of_account)
@@ -109,7 +108,7 @@ class State:
         )
         """By owner, asset and what it is for; finds the one that collects fee shares (R2.15)."""
         self.vesting_balances.add_index(self.vesting_by_purpose)
-        self.genesis_balances_of = OrderedIndex[GenesisBalance](
+        self.genesis_balances_of = GroupIndex[GenesisBalance](
             lambda item: item.owner, lambda item: item.balance.asset_id
         )
         self.genesis_balances.add_index(self.genesis_balances_of)
@@ -120,7 +119,7 @@ class State:
         )
         """By (asset sold, asset wanted): best offer first, older first at one price (R2.3)."""
         self.limit_orders.add_index(self.book)
-        self.orders_of_account = OrderedIndex[LimitOrder](
+        self.orders_of_account = GroupIndex[LimitOrder](
             lambda item: item.seller, lambda item: item.id
         )
         self.limit_orders.add_index(self.orders_of_account)

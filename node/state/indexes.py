@@ -1,4 +1,4 @@
-"""Secondary indexes of a table: by a unique key, and ordered inside groups.
+"""Secondary indexes of a table: by a unique key, by group, and ordered inside groups.
 
 An index whose key cannot change is told of creations and removals only. A *mutable* one also hears
 of edits: the entry is taken out before the edit, and put back under its new key when somebody next
@@ -8,7 +8,7 @@ reads the index. So code edits an object and never thinks of indexes.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from sortedcontainers import SortedList
 
@@ -16,6 +16,7 @@ from node.state.undo import StateObject
 
 T = TypeVar("T", bound=StateObject)
 Key = int | tuple[int, ...]
+Entry = tuple[Key, int, T]
 
 
 class UniqueIndex(Generic[T]):
@@ -40,10 +41,44 @@ class UniqueIndex(Generic[T]):
         del self.entries[self.key_of(item)]
 
 
+class GroupIndex(Generic[T]):
+    """Finds the objects of a group, such as one account's; sorts them only when it is asked.
+
+    Group and key of an object do not change.
+    """
+
+    __slots__ = ("group_of", "groups", "key_of")
+
+    def __init__(self, group_of: Callable[[T], Hashable], key_of: Callable[[T], int]) -> None:
+        self.group_of = group_of
+        self.key_of = key_of
+        self.groups: dict[Hashable, dict[int, T]] = {}
+
+    def items(self, group: Hashable) -> list[T]:
+        """The objects of a group in ascending order of (key, instance)."""
+        found = self.groups.get(group, {}).values()
+        return sorted(found, key=lambda item: (self.key_of(item), item.id))
+
+    def insert(self, item: T) -> None:
+        group = self.group_of(item)
+        members = self.groups.get(group)
+        if members is None:
+            self.groups[group] = {item.id: item}
+        else:
+            members[item.id] = item
+
+    def remove(self, item: T) -> None:
+        group = self.group_of(item)
+        members = self.groups[group]
+        del members[item.id]
+        if not members:
+            del self.groups[group]
+
+
 class OrderedIndex(Generic[T]):
     """Keeps the objects of each group in ascending order of (key, instance)."""
 
-    __slots__ = ("group_of", "groups", "key_of", "mutable", "places", "rows", "suspended")
+    __slots__ = ("group_of", "groups", "key_of", "mutable", "places", "suspended")
 
     def __init__(
         self,
@@ -55,31 +90,33 @@ class OrderedIndex(Generic[T]):
         self.group_of = group_of
         self.key_of = key_of
         self.mutable = mutable
-        self.rows: dict[int, T] = {}
         self.groups: dict[Hashable, SortedList] = {}
-        self.places: dict[int, tuple[Hashable, tuple[Key, int]]] = {}
+        """Entries of key, instance and object; no two are equal in the first two."""
+        self.places: dict[int, tuple[Hashable, Entry[T]]] = {}
+        """Where the objects of a mutable index stand; their keys may have changed since."""
         self.suspended: dict[int, T] = {}
 
     def first(self, group: Hashable) -> T | None:
         """The least object of a group, or None."""
-        self.refresh()
+        if self.suspended:
+            self.refresh()
         entries = self.groups.get(group)
-        return self.rows[entries[0][1]] if entries else None
+        return None if entries is None else cast(T, entries[0][2])
 
     def items(self, group: Hashable) -> Iterator[T]:
         """The objects of a group in order; the group must not change meanwhile."""
         self.refresh()
-        for _, instance in self.groups.get(group, ()):
-            yield self.rows[instance]
+        for entry in self.groups.get(group, ()):
+            yield entry[2]
 
     def up_to(self, group: Hashable, key: Key) -> list[T]:
         """The objects of a group whose key is at most `key`, in order, as a list of its own."""
         self.refresh()
         entries = self.groups.get(group)
-        if not entries or entries[0][0] > key:
+        if entries is None or entries[0][0] > key:
             return []
         end = entries.bisect_right((key, 1 << 62))
-        return [self.rows[instance] for _, instance in entries.islice(0, end)]
+        return [entry[2] for entry in entries.islice(0, end)]
 
     def count(self, group: Hashable) -> int:
         """Number of objects in a group."""
@@ -89,55 +126,49 @@ class OrderedIndex(Generic[T]):
     def group_keys(self) -> list[Hashable]:
         """The groups that have objects; in no particular order."""
         self.refresh()
-        return [group for group, entries in self.groups.items() if entries]
-
-    def is_first(self, item: T) -> bool:
-        """Whether the object is the least of its group."""
-        return self.first(self.group_of(item)) is item
+        return list(self.groups)
 
     def insert(self, item: T) -> None:
-        instance = item.id
-        self.rows[instance] = item
         if self.mutable:
-            self.suspended[instance] = item
+            self.suspended[item.id] = item
         else:
-            self._place(item, instance)
+            self._place(item)
 
     def suspend(self, item: T) -> None:
         """Take the object out until the next read; called before it is edited."""
-        instance = item.id
-        if instance not in self.suspended:
-            self._displace(item, instance)
-            self.suspended[instance] = item
+        if item.id not in self.suspended:
+            self._displace(item)
+            self.suspended[item.id] = item
 
     def remove(self, item: T) -> None:
-        instance = item.id
-        if self.suspended.pop(instance, None) is None:
-            self._displace(item, instance)
-        del self.rows[instance]
+        if self.suspended.pop(item.id, None) is None:
+            self._displace(item)
 
     def refresh(self) -> None:
         """Put suspended objects back under their present keys."""
         if self.suspended:
-            for instance, item in self.suspended.items():
-                self._place(item, instance)
+            for item in self.suspended.values():
+                self._place(item)
             self.suspended.clear()
 
-    def _place(self, item: T, instance: int) -> None:
-        group, entry = self.group_of(item), (self.key_of(item), instance)
+    def _place(self, item: T) -> None:
+        group, entry = self.group_of(item), (self.key_of(item), item.id, item)
         entries = self.groups.get(group)
         if entries is None:
             entries = self.groups[group] = SortedList()
         entries.add(entry)
         if self.mutable:
-            self.places[instance] = (group, entry)
+            self.places[item.id] = (group, entry)
 
-    def _displace(self, item: T, instance: int) -> None:
-        if self.mutable:
-            group, entry = self.places.pop(instance)
-        else:
-            group, entry = self.group_of(item), (self.key_of(item), instance)
+    def _displace(self, item: T) -> None:
+        """Take the object out; the first one of its group, the usual case, without a search."""
+        place = self.places.pop(item.id) if self.mutable else None
+        group = self.group_of(item) if place is None else place[0]
         entries = self.groups[group]
-        entries.remove(entry)
+        if entries[0][2] is item:
+            entries.pop(0)
+        else:
+            entry = (self.key_of(item), item.id, item) if place is None else place[1]
+            entries.remove(entry)
         if not entries:
             del self.groups[group]

@@ -7,12 +7,13 @@ from operator import attrgetter
 from typing import Generic, TypeVar, cast
 
 from node.state.errors import NoSuchObject
-from node.state.indexes import OrderedIndex, UniqueIndex
+from node.state.indexes import GroupIndex, OrderedIndex, UniqueIndex
 from node.state.undo import CREATE, EDIT, REMOVE, StateObject, UndoLog, Values
 from protocol.ids import ID_TYPES, ObjectId
 from protocol.schema import schema_of
 
 T = TypeVar("T", bound=StateObject)
+Index = UniqueIndex[T] | GroupIndex[T] | OrderedIndex[T]
 
 
 class Table(Generic[T]):
@@ -40,10 +41,10 @@ class Table(Generic[T]):
         self.field_names = tuple(field.name for field in schema_of(cast(type, cls)).fields)
         assert self.field_names[0] == "id", cls
         self.values_of = cast(Callable[[T], Values], attrgetter(*self.field_names))
-        self.index_list: list[UniqueIndex[T] | OrderedIndex[T]] = []
+        self.index_list: list[Index[T]] = []
         self.mutable_indexes: list[OrderedIndex[T]] = []
 
-    def add_index(self, index: UniqueIndex[T] | OrderedIndex[T]) -> None:
+    def add_index(self, index: Index[T]) -> None:
         """Attach an index; the table must still be empty."""
         assert not self.rows
         self.index_list.append(index)

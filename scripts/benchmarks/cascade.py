@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-from functools import partial
+import gc
+from time import process_time
 
 from node.app import settle_memory
 from node.chain.invariants_incremental import check_block
 from node.market.boundary import run_boundary
-from node.state.context import Context
 from node.state.database import State
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET
@@ -24,25 +23,27 @@ from tests.support.state import (
     set_feed,
 )
 
-from .measure import cpu_seconds, print_time, print_value
+from .measure import print_ratio, print_time
 
 SIZES = (100, 1_000, 10_000)
-ROUNDS = 3
+ROUNDS = 5
+RECORDS_A_FILL = 2
+"""The position's and the order's."""
 
 
 def bench_cascade() -> None:
     """(d): every position is called by some bid; fills and the check of invariants, CPU time."""
-    medians: dict[int, float] = {}
+    markets = {size: make_falling_market(size) for size in SIZES}
+    settle_memory()
+    costs: dict[int, list[float]] = {size: [] for size in SIZES}
+    for _ in range(ROUNDS):
+        for size, (state, usd) in markets.items():
+            repeats = SIZES[-1] // size // 5 or 1
+            costs[size].append(min(fill_seconds(state, usd) for _ in range(repeats)))
     for size in SIZES:
-        state, usd = make_falling_market(size)
-        settle_memory()
-        fills = run_block(state, usd)
-        rounds = max(ROUNDS, SIZES[-1] // (10 * size))
-        seconds = [cpu_seconds(partial(run_block, state, usd)) / fills for _ in range(rounds)]
-        medians[size] = statistics.median(seconds)
-        print_time("d", f"{size:,} called positions, a fill", seconds, f"{fills:,} fills")
-    growth = max(medians.values()) / medians[SIZES[0]]
-    print_value("d", "cost of a fill, dearest to smallest cascade", f"{growth:.2f}", "at most 1.5")
+        print_time("d", f"{size:,} called positions, a fill", costs[size])
+    growth = [dear / cheap for cheap, dear in zip(costs[SIZES[0]], costs[SIZES[-1]], strict=True)]
+    print_ratio("d", f"a fill among {SIZES[-1]:,} / among {SIZES[0]}", growth, "at most 1.5")
 
 
 def make_falling_market(size: int) -> tuple[State, AssetId]:
@@ -70,17 +71,18 @@ def make_falling_market(size: int) -> tuple[State, AssetId]:
     return state, usd
 
 
-def run_block(state: State, usd: AssetId) -> int:
-    """One boundary with its invariants, taken back again; how many fills of positions it had."""
+def fill_seconds(state: State, usd: AssetId) -> float:
+    """CPU time per fill of one boundary and the check of its invariants; it is undone after."""
     ctx = make_context(state)
     ctx.mark_dirty(usd)
+    gc.collect()
     state.log.begin()
+    start = process_time()
     run_boundary(ctx)
     revision = state.log.finish()
     check_block(state, revision)
+    seconds = process_time() - start
     state.log.revert(revision)
-    return _count_fills(ctx)
-
-
-def _count_fills(ctx: Context) -> int:
-    return sum(isinstance(entry.op, FillOrder) for entry in ctx.applied) // 2
+    assert state.positions.count(usd) == len(state.call_orders)
+    records = sum(isinstance(entry.op, FillOrder) for entry in ctx.applied)
+    return seconds / (records / RECORDS_A_FILL)
