@@ -79,6 +79,9 @@ class HistoryReader(Protocol):
     def operations_of(self, account: AccountId) -> Iterator[OperationRecord]:
         """Operations that concern an account, newest first."""
 
+    def operations_in(self, block_num: int) -> Iterator[OperationRecord]:
+        """Operations of a block, virtual ones included, in order; none when it is not kept."""
+
     def operation_count(self, account: AccountId) -> int:
         """How many operations have concerned an account since the history began."""
 

@@ -28,6 +28,7 @@ from protocol.operations.limit_order import FillOrder
 ACCOUNT_RECORDS_MAX = 1_000
 FILLS_MAX = 10_000
 BUCKETS_MAX = 1_000
+BLOCKS_MAX = 1_000
 REVERTIBLE_BLOCKS = 1_000
 
 Step = Callable[[], object]
@@ -39,6 +40,7 @@ class MemoryHistory:
 
     def __init__(self) -> None:
         self.by_account: dict[AccountId, deque[OperationRecord]] = {}
+        self.by_block: dict[int, list[OperationRecord]] = {}
         self.counts: dict[AccountId, int] = {}
         self.fills: dict[Market, deque[FillRecord]] = {}
         self.sequences: dict[Market, int] = {}
@@ -54,6 +56,7 @@ class MemoryHistory:
         steps: list[Step] = []
         self.journal.append(steps)
         time = trace.envelope.header.timestamp
+        records = self._open_block(trace.envelope.num, steps)
         for applied in trace.operations:
             record = OperationRecord(
                 self.next_operation,
@@ -67,6 +70,7 @@ class MemoryHistory:
                 applied.is_virtual,
             )
             self.next_operation += 1
+            records.append(record)
             for account in accounts_of_operation(applied.op):
                 self._add_operation(account, record, steps)
             if isinstance(applied.op, FillOrder):
@@ -81,6 +85,10 @@ class MemoryHistory:
     def operations_of(self, account: AccountId) -> Iterator[OperationRecord]:
         """Operations that concern an account, newest first."""
         return reversed(self.by_account.get(account, deque()))
+
+    def operations_in(self, block_num: int) -> Iterator[OperationRecord]:
+        """Operations of one of the newest blocks, in order."""
+        return iter(self.by_block.get(block_num, ()))
 
     def operation_count(self, account: AccountId) -> int:
         """How many operations have concerned an account, forgotten ones included."""
@@ -113,6 +121,13 @@ class MemoryHistory:
         if latest is None:
             return None
         return DaySummary(self.tickers[market], latest, day_ago, base_volume, quote_volume)
+
+    def _open_block(self, num: int, steps: list[Step]) -> list[OperationRecord]:
+        records: list[OperationRecord] = []
+        self.by_block[num] = records
+        self.by_block.pop(num - BLOCKS_MAX, None)
+        steps.append(lambda: self.by_block.pop(num))
+        return records
 
     def _add_operation(
         self, account: AccountId, record: OperationRecord, steps: list[Step]

@@ -79,13 +79,12 @@ class BlockNews:
     def confirmation(self, transaction: TransactionId) -> JsonValue:
         """What somebody who waits for a transaction of this block is told."""
         num = self.positions[transaction]
-        envelope, results = self.trace.envelope.transactions[num]
-        if not results:
-            results = tuple(
-                applied.result
-                for applied in self.trace.operations
-                if applied.trx_in_block == num and not applied.is_virtual
-            )
+        envelope, _ = self.trace.envelope.transactions[num]
+        results = tuple(
+            applied.result
+            for applied in self.trace.operations
+            if applied.trx_in_block == num and not applied.is_virtual
+        )
         return {
             "id": transaction.hex(),
             "block_num": self.trace.envelope.num,

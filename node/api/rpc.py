@@ -130,6 +130,7 @@ def failure(
         "code": code,
         "name": error.name,
         "message": words,
+        "what": error.what,
         "stack": [{"context": context, "format": error_text(error), "data": fields}],
         **fields,
     }

@@ -24,14 +24,14 @@ class CallRefused(CliError):
     name = "refused"
     exit_code = REFUSED
 
-    def __init__(self, text: str, data: JsonObject) -> None:
+    def __init__(self, message: str, data: JsonObject) -> None:
         super().__init__(
-            text, rule=str(data.get("rule") or ""), value=data.get("value"), limit=data.get("limit")
+            str(data.get("what") or message),
+            rule=str(data.get("rule") or ""),
+            value=data.get("value"),
+            limit=data.get("limit"),
         )
         self.name = str(data.get("name") or self.name)
-
-    def __str__(self) -> str:
-        return self.what
 
 
 class NodeClient:
@@ -131,8 +131,4 @@ def _refusal(method: str, error: JsonValue) -> CallRefused:
     fields = error if isinstance(error, dict) else {}
     data = fields.get("data")
     data = data if isinstance(data, dict) else {}
-    text = str(fields.get("message") or f"{method} failed")
-    stack = data.get("stack")
-    if isinstance(stack, list) and stack and isinstance(stack[0], dict):
-        text = str(stack[0].get("format") or text)
-    return CallRefused(text, data)
+    return CallRefused(str(fields.get("message") or f"{method} failed"), data)

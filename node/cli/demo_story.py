@@ -16,6 +16,7 @@ from node.cli.exits import CliError, NodeUnreachable
 from node.cli.keyring import DevelopmentKeys
 from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
 from node.cli.transactions import FREE, Broadcast, broadcast
+from node.presets import development_key
 from node.witness.feed_source import (
     CsvSeries,
     FeedSource,
@@ -25,6 +26,7 @@ from node.witness.feed_source import (
     publish_feed,
 )
 from protocol.constants import HUNDRED_PERCENT
+from protocol.crypto.keys import wif
 from protocol.json_form import parse_time
 from protocol.operations import Operation, fee_payer
 from protocol.operations.bitasset_options import BitassetOptions
@@ -44,6 +46,8 @@ LADDER = ((970, 300), (800, 1_100), (620, 350))
 SETTLED_UNITS = 200
 POLL_S = 0.3
 SETTLEMENT_TIMEOUT_S = 120
+STANDSTILL_INTERVALS = 3
+"""A chain without a block for so many intervals makes none by itself."""
 
 DAYS = ("2021-11-15", "2021-11-18", "2021-11-23", "2021-12-17")
 """Days of the recorded series whose prices are published: the start, and three falls."""
@@ -79,6 +83,8 @@ class Story:
         core = {name: self._core_balance(name) for name in names}
         self.model = Model(MCR, MSQR, core, dict.fromkeys(names, 0))
         self.first_price = self._price_of(DAYS[0])
+        properties = as_object(chain.client.call("database", "get_global_properties"))
+        self.block_interval_s = as_int(as_object(properties["parameters"])["block_interval"])
         self.peg = self._create_peg()
         unit_price = Fraction(10**PRECISION, 10**chain.core.precision)
         self.first_unit_price = Fraction(*self.first_price) * unit_price
@@ -105,16 +111,11 @@ class Story:
 
     def _create_peg(self) -> RemoteAsset:
         """A BitAsset of the story's own: its symbol holds the head block's number."""
-        interval_s = as_int(
-            as_object(
-                as_object(self.chain.client.call("database", "get_global_properties"))["parameters"]
-            )["block_interval"]
-        )
         symbol = f"DEMO{self.chain.head()['head_block_number']}"
         issuer = self.people[ISSUER]
         options = BitassetOptions(
             minimum_feeds=len(PRODUCERS),
-            force_settlement_delay_sec=2 * interval_s,
+            force_settlement_delay_sec=2 * self.block_interval_s,
             maximum_force_settlement_volume=HUNDRED_PERCENT,
         )
         self._send(
@@ -224,13 +225,21 @@ class Story:
         self._finish(f"{MARKET_MAKER} settles at the feed", "R5.2, R5.4, R5.5")
 
     def _wait_for_settlement(self) -> None:
-        deadline = time.monotonic() + SETTLEMENT_TIMEOUT_S
+        """Until the request is gone; a development chain that stands still is moved on."""
+        client, peg = self.chain.client, f"1.3.{self.peg.id}"
+        key = wif(development_key(PRODUCERS[0], "signing"))
+        is_development = self.chain.info()["is_development"]
+        standstill_s = STANDSTILL_INTERVALS * self.block_interval_s
+        head, since = None, time.monotonic()
+        deadline = since + SETTLEMENT_TIMEOUT_S
         while time.monotonic() < deadline:
-            waiting = self.chain.client.call(
-                "database", "get_settle_orders", f"1.3.{self.peg.id}", 10
-            )
-            if not waiting:
+            if not client.call("database", "get_settle_orders", peg, 10):
                 return
+            found = self.chain.head()["head_block_number"]
+            if found != head:
+                head, since = found, time.monotonic()
+            elif is_development and time.monotonic() - since > standstill_s:
+                client.call("debug", "debug_generate_blocks", key, 1)
             time.sleep(POLL_S)
         raise NodeUnreachable("the settlement is not executed", limit=f"{SETTLEMENT_TIMEOUT_S} s")
 

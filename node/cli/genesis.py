@@ -9,7 +9,7 @@ import click
 
 from node.app import read_genesis
 from node.cli.exits import FileUnreadable, UsageProblem
-from node.cli.output import Output, table
+from node.cli.output import Output, plural, table
 from node.cli.remote_chain import format_decimal
 from node.cli.sessions import output_options
 from node.presets import BLOCK_INTERVAL_S, PRESETS, WITNESSES, build_genesis, genesis_text
@@ -129,7 +129,7 @@ def show(output: Output, file: Path) -> None:
         ("maintenance interval", f"{parameters.maintenance_interval} s"),
         ("margin call trigger", settings.margin_call_trigger),
         ("strict release", str(settings.strict_release).lower()),
-        (f"{settings.producer_term}s", _producers(found)),
+        (plural(settings.producer_term), _producers(found)),
         ("accounts", str(len(found.initial_accounts))),
         ("assets", ", ".join(asset.symbol for asset in found.initial_assets) or "none"),
         ("largest supply", format_decimal(found.max_core_supply, CORE_PRECISION)),

@@ -170,7 +170,7 @@ def plan_nodes(network: Network, api: str, feeds: Mapping[str, str]) -> list[Nod
         else:
             rest = (
                 production_table("slots")
-                + witness_tables(network, [name])
+                + witness_tables(network, [name], feeding=[name])
                 + feed_tables(feeds, network.block_interval_s)
             )
         plans.append(_write_node(network, name, peers + rest))
@@ -184,7 +184,7 @@ def plan_development_node(
     text = (
         f'\n[p2p]\nlisten = ""\n\n[api]\nlisten = {quote(api)}\n'
         + production_table(mode)
-        + witness_tables(network, network.witnesses)
+        + witness_tables(network, network.witnesses, feeding=network.witnesses[:1])
         + feed_tables(feeds, network.block_interval_s)
     )
     return _write_node(network, DEVELOPMENT_NODE, text)
@@ -235,15 +235,15 @@ def production_table(mode: str) -> str:
     )
 
 
-def witness_tables(network: Network, names: Sequence[str]) -> str:
-    """The settings of witnesses, who publish feeds where their active key is known too."""
+def witness_tables(network: Network, names: Sequence[str], *, feeding: Sequence[str]) -> str:
+    """The settings of witnesses; those of `feeding` publish feeds if their active key is known."""
     accounts = {item.name: item for item in network.genesis.initial_accounts}
     text = ""
     for name in names:
         text += f"\n[[witnesses]]\naccount = {quote(name)}\n"
         text += f"key_file = {quote(f'../{name}/keys/signing.wif')}\n"
         active = public_key(development_key(name, "active"))
-        if accounts[name].effective_active_key() == active:
+        if name in feeding and accounts[name].effective_active_key() == active:
             text += f"feed_key_file = {quote(f'../{name}/keys/active.wif')}\n"
     return text
 

@@ -28,7 +28,7 @@ from node.cli.node_command import (
     default_data_dir,
     given_options,
 )
-from node.cli.output import Output
+from node.cli.output import Output, plural
 from node.cli.remote_chain import RemoteChain
 from node.cli.sessions import output_options
 from node.cli.supervisor import Supervisor
@@ -102,7 +102,7 @@ def up(
         supervisor = Supervisor(output, plans, RemoteChain(client), API_NODE)
         output.line(
             f"{'Starting' if is_new else 'Continuing'} {len(network.witnesses)} "
-            f"{network.genesis.settings().producer_term}s and an API in {directory} ..."
+            f"{plural(network.genesis.settings().producer_term)} and an API in {directory} ..."
         )
 
         def greet() -> None:

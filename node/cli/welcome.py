@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from node.cli.network_files import Network
-from node.cli.output import heading, table
+from node.cli.output import heading, plural, table
 from node.cli.remote_chain import format_decimal
 from node.presets import ACCOUNTS, TEST_NETWORK_ID, development_key
 from protocol.constants import CORE_PRECISION
@@ -32,7 +32,7 @@ def welcome(network: Network, api: str) -> Iterator[str]:
         ("chain id", chain),
         ("core token", f"{settings.core_symbol}, keys begin with {settings.address_prefix}"),
         ("BitAssets", pegs or "none"),
-        (f"{settings.producer_term}s", ", ".join(network.witnesses) or "none with a known key"),
+        (plural(settings.producer_term), ", ".join(network.witnesses) or "none with a known key"),
         ("blocks", f"every {network.block_interval_s} s"),
         ("starts at", format_time(genesis.initial_timestamp)),
         ("data", str(network.directory)),

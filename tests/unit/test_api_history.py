@@ -68,6 +68,19 @@ def test_a_block_that_is_taken_back_leaves_no_trace(chain: TestChain) -> None:
     assert observed(history, chain) == before
 
 
+def test_a_block_is_remembered_with_what_it_did_by_itself(chain: TestChain) -> None:
+    """B6a: fills stand beside the operations that caused them; a block taken back is gone."""
+    history = MemoryHistory()
+    traded = trade(chain, 100, 1200)
+    history.apply_block(traded)
+    records = list(history.operations_in(traded.envelope.num))
+    names = [type(record.op).__name__ for record in records]
+    assert sorted(names) == ["FillOrder", "FillOrder", "LimitOrderCreate", "LimitOrderCreate"]
+    assert [record.is_virtual for record in records].count(True) == 2
+    history.revert_block()
+    assert list(history.operations_in(traded.envelope.num)) == []
+
+
 def test_nothing_to_take_back_is_no_error() -> None:
     """A node that restarted has no journal of the blocks before."""
     MemoryHistory().revert_block()

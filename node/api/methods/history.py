@@ -8,6 +8,7 @@ from typing import Annotated
 from node.api.arguments import (
     AccountArg,
     AssetArg,
+    BlockNum,
     HistoryId,
     Text,
     Time,
@@ -71,6 +72,12 @@ def get_relative_account_history(
     return answer
 
 
+def get_block_operation_history(call: Call, block_num: BlockNum) -> Answer:
+    """Operations of a block, virtual ones included, in order; empty when it is not kept."""
+    records = call.backend.history.operations_in(block_num)
+    return [view_operation_record(call.backend, record) for record in records]
+
+
 def get_fill_order_history(call: Call, a: AssetArg, b: AssetArg, limit: HistoryLimit) -> Answer:
     """Sides of the trades of a market, newest first."""
     fills = call.backend.history.fills_of(market_of(a.id, b.id))
@@ -101,6 +108,7 @@ def get_market_history(
 METHODS = (
     get_account_history,
     get_relative_account_history,
+    get_block_operation_history,
     get_fill_order_history,
     get_market_history_buckets,
     get_market_history,
