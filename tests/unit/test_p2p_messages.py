@@ -107,8 +107,8 @@ def test_golden_bytes() -> None:
     assert encode_message(Inventory(1, (ID,))).hex() == "93060191c414" + ID.hex()
     assert encode_message(BlockMessage(b"\x01\x02")).hex() == "920ac4020102"
     assert encode_message(make_hello(node_id=b"n" * 32)).hex() == (
-        "9b0101c420" + "63" * 32 + "c420" + "6e" * 32 + "00c414" + "00" * 20 + "0000"
-        "ad746573742f737472616e67657200cf0000018bcfe56800"
+        "9c0101c420" + "63" * 32 + "c420" + "6e" * 32 + "00c414" + "00" * 20 + "0000"
+        "c414" + "00" * 20 + "ad746573742f737472616e67657200cf0000018bcfe56800"
     )
 
 
