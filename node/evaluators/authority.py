@@ -16,7 +16,7 @@ from protocol.authority import Authority
 from protocol.constants import COMMITTEE_ACCOUNT, TEMP_ACCOUNT
 from protocol.crypto.addresses import addresses_of
 from protocol.ids import AccountId
-from protocol.operations.authorities import required_authorities
+from protocol.operations.authorities import required_authorities, sole_account
 from protocol.operations.base import Operation
 from protocol.schema import Address, PublicKey
 
@@ -80,7 +80,7 @@ class ApprovalCheck:
         return sorted(self.keys - self.used)
 
     def _approves(self, account_id: AccountId, depth: int) -> bool:
-        if depth >= self.max_depth or self.failed.get(account_id, self.max_depth) <= depth:
+        if self.failed.get(account_id, self.max_depth) <= depth:
             return False
         approved_before = len(self.approved)
         account = self.state.accounts.find(account_id)
@@ -125,7 +125,7 @@ def verify_authority(
     if (
         len(keys) == 1
         and not (active_approvals or owner_approvals)
-        and all(_is_signed_alone(state, op, keys) for op in operations)
+        and _is_one_key_enough(state, operations, *keys)
     ):
         return
     active: set[AccountId] = set()
@@ -163,15 +163,16 @@ def verify_authority(
         )
 
 
-def _is_signed_alone(state: State, op: Operation, keys: Collection[PublicKey]) -> bool:
-    """Whether one key is all that an operation of one account needs: the everyday case."""
-    required = required_authorities(op)
-    if len(required.active) != 1 or required.owner or required.other:
-        return False
-    account_id = required.active[0]
-    if account_id == COMMITTEE_ACCOUNT:
-        return False
-    active = state.accounts.get(account_id).active
-    return any(
-        key in keys and weight >= active.weight_threshold for key, weight in active.key_auths
-    )
+def _is_one_key_enough(state: State, operations: Sequence[Operation], key: PublicKey) -> bool:
+    """Whether the key alone acts for the one account of each operation: the everyday case."""
+    for op in operations:
+        account_id = sole_account(op)
+        if account_id is None or account_id == COMMITTEE_ACCOUNT:
+            return False
+        active = state.accounts.get(account_id).active
+        for other, weight in active.key_auths:
+            if other == key and weight >= active.weight_threshold:
+                break
+        else:
+            return False
+    return True

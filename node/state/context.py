@@ -10,6 +10,9 @@ from protocol.ids import AssetId
 from protocol.operations.base import Operation
 from protocol.operations.results import OperationResult, VoidResult
 
+NO_RESULT = VoidResult()
+"""What an operation answers until it has answered, and most do after."""
+
 
 class AppliedOperation:
     """One operation of a block, real or virtual, with its place and its result (B7)."""
@@ -20,7 +23,7 @@ class AppliedOperation:
         self, op: Operation, trx_in_block: int, op_in_trx: int, virtual_op: int, *, is_virtual: bool
     ) -> None:
         self.op = op
-        self.result: OperationResult = VoidResult()
+        self.result: OperationResult = NO_RESULT
         self.trx_in_block = trx_in_block
         self.op_in_trx = op_in_trx
         self.virtual_op = virtual_op

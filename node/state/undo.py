@@ -66,19 +66,29 @@ class Revision:
 
     def changes(self) -> Iterator[Change]:
         """Each object that differs from before the block, in the order of first touch."""
+        return map(Change._make, self.net_records())
+
+    def net_records(self) -> Iterator[Record]:
+        """The same as bare records, which cost nothing to make."""
         first: dict[int, Record] = {}
         removed: set[int] = set()
         for record in self.records:
             key = id(record[2])
-            first.setdefault(key, record)
+            if key not in first:
+                first[key] = record
             if record[0] == REMOVE:
                 removed.add(key)
-        for key, (kind, table, item, values) in first.items():
+        if not removed:
+            yield from first.values()
+            return
+        for key, record in first.items():
             if key not in removed:
-                yield Change(kind, table, item, values)
-            elif kind != CREATE:
+                yield record
+                continue
+            kind, table, item, values = record
+            if kind != CREATE:
                 old = values if kind == EDIT else table.current_values(item)
-                yield Change(REMOVE, table, item, old)
+                yield REMOVE, table, item, old
 
 
 class UndoLog:

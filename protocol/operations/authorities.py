@@ -13,6 +13,7 @@ from protocol.operations.balance import BalanceClaim
 from protocol.operations.base import Operation
 from protocol.operations.custom import Custom
 from protocol.operations.proposal import ProposalDelete, ProposalUpdate
+from protocol.operations.stealth import BlindTransfer, TransferFromBlind
 
 
 class RequiredAuthorities(NamedTuple):
@@ -38,6 +39,14 @@ def required_authorities(operation: Operation) -> RequiredAuthorities:
     if special is None:
         return RequiredAuthorities((fee_payer(operation),))
     return special(operation)
+
+
+def sole_account(operation: Operation) -> AccountId | None:
+    """The one account whose active authority is all that an operation requires.
+
+    None for an operation that may require more than its fee payer.
+    """
+    return None if type(operation) in _SPECIAL else fee_payer(operation)
 
 
 def _account_create(operation: Operation) -> RequiredAuthorities:
@@ -71,6 +80,13 @@ def _custom(operation: Operation) -> RequiredAuthorities:
     return RequiredAuthorities(_ascending(operation.payer, *operation.required_auths))
 
 
+def _blind(operation: Operation) -> RequiredAuthorities:
+    """The owners of what is spent; the fee comes out of it, so the temp account stands for it."""
+    assert isinstance(operation, BlindTransfer | TransferFromBlind)
+    owners = tuple(item.owner for item in operation.inputs)
+    return RequiredAuthorities((fee_payer(operation),), other=owners)
+
+
 def _proposal_update(operation: Operation) -> RequiredAuthorities:
     assert isinstance(operation, ProposalUpdate)
     owner = _ascending(*operation.owner_approvals_to_add, *operation.owner_approvals_to_remove)
@@ -101,6 +117,8 @@ _SPECIAL = {
     AssetUpdateIssuer: _asset_update_issuer,
     BalanceClaim: _balance_claim,
     Custom: _custom,
+    BlindTransfer: _blind,
+    TransferFromBlind: _blind,
     ProposalUpdate: _proposal_update,
     ProposalDelete: _proposal_delete,
 }
