@@ -274,13 +274,15 @@ class Chain:
 
     def _add_to_forks(self, envelope: BlockEnvelope, *, trusted: bool) -> ForkItem:
         self._forks.check(envelope)
-        signer = NULL_KEY
-        if not trusted:
-            try:
-                signer = envelope.signing_key()
-            except KeyFormatError as error:
-                raise WrongWitnessSignature(str(error), rule="R8.1") from error
-        return self._forks.add(envelope, signer)
+        if trusted:
+            return self._forks.add(envelope, NULL_KEY)
+        try:
+            signer = envelope.signing_key()
+        except KeyFormatError as error:
+            raise WrongWitnessSignature(str(error), rule="R8.1") from error
+        witness = self.state.witnesses.find(envelope.header.witness)
+        is_known = witness is not None and witness.signing_key == signer
+        return self._forks.add(envelope, signer, is_strange=not is_known)
 
     def _switch_to(self, target: ForkItem, result: PushResult, *, trusted: bool) -> None:
         """Pop to the common ancestor and apply the other branch; all or nothing (R9.2)."""

@@ -10,13 +10,19 @@ from protocol.schema import BlockId, PublicKey
 BLOCKS_PER_SLOT_MAX = 2
 """A witness that signs two blocks for a slot is caught by two; a third tells nothing new (T-W2)."""
 
+STRANGERS_MAX = 64
+"""Blocks kept though another key signed them than their witness has at our head.
+
+They may be right on a fork where the witness changed its key; there are never many of those.
+"""
+
 SlotKey = tuple[WitnessId, int, PublicKey]
 
 
 class ForkItem:
     """A block in the tree; `parent` is None for the root."""
 
-    __slots__ = ("children", "envelope", "id", "num", "parent", "slot_key")
+    __slots__ = ("children", "envelope", "id", "is_strange", "num", "parent", "slot_key")
 
     def __init__(
         self,
@@ -25,24 +31,28 @@ class ForkItem:
         parent: ForkItem | None,
         envelope: BlockEnvelope | None,
         slot_key: SlotKey | None,
+        *,
+        is_strange: bool = False,
     ) -> None:
         self.id = block_id
         self.num = num
         self.parent = parent
         self.envelope = envelope
         self.slot_key = slot_key
+        self.is_strange = is_strange
         self.children: list[ForkItem] = []
 
 
 class ForkDatabase:
     """All known blocks that descend from the root, which is the last irreversible block."""
 
-    __slots__ = ("_per_slot", "items", "root")
+    __slots__ = ("_per_slot", "_strangers", "items", "root")
 
     def __init__(self, root_id: BlockId, root_num: int) -> None:
         self.root = ForkItem(root_id, root_num, None, None, None)
         self.items: dict[BlockId, ForkItem] = {root_id: self.root}
         self._per_slot: dict[SlotKey, int] = {}
+        self._strangers = 0
 
     def find(self, block_id: BlockId) -> ForkItem | None:
         """The block with this id, or None."""
@@ -70,7 +80,9 @@ class ForkDatabase:
             )
         return parent
 
-    def add(self, envelope: BlockEnvelope, signer: PublicKey) -> ForkItem:
+    def add(
+        self, envelope: BlockEnvelope, signer: PublicKey, *, is_strange: bool = False
+    ) -> ForkItem:
         """Add a block that links; raises like `check`, and `TooManyForks`.
 
         `signer` is the key that signed it: a stranger's blocks do not use up a witness's slots.
@@ -81,12 +93,22 @@ class ForkDatabase:
         if count >= BLOCKS_PER_SLOT_MAX:
             raise TooManyForks(
                 f"witness 1.6.{slot_key[0]} signed too many blocks for one slot",
-                rule="R9.2",
+                rule="T-W2",
                 value=count + 1,
                 limit=BLOCKS_PER_SLOT_MAX,
             )
+        if is_strange and self._strangers >= STRANGERS_MAX:
+            raise TooManyForks(
+                "too many blocks signed by unknown keys",
+                rule="T-W2",
+                value=self._strangers + 1,
+                limit=STRANGERS_MAX,
+            )
         self._per_slot[slot_key] = count + 1
-        item = ForkItem(envelope.id, envelope.num, parent, envelope, slot_key)
+        self._strangers += is_strange
+        item = ForkItem(
+            envelope.id, envelope.num, parent, envelope, slot_key, is_strange=is_strange
+        )
         parent.children.append(item)
         self.items[item.id] = item
         return item
@@ -129,6 +151,7 @@ class ForkDatabase:
 
     def _forget(self, item: ForkItem) -> None:
         del self.items[item.id]
+        self._strangers -= item.is_strange
         item.parent = None
         item.children = []
         if item.slot_key is not None:

@@ -6,16 +6,20 @@ from dataclasses import replace
 
 import pytest
 
+from node.chain.chain import Chain
+from node.chain.fork_database import STRANGERS_MAX
 from node.state.errors import (
     BlockTooOld,
     InvalidTransactionInBlock,
     TooManyForks,
     UnlinkableBlock,
+    WrongChain,
 )
 from protocol.binary import pack
 from protocol.block import BlockEnvelope, BlockHeader, sign_block
+from protocol.msgpack_form import pack_document, unpack_document
 from protocol.operations.vesting import CddVestingPolicy, VestingBalanceCreate
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import NO_FEE, TestChain, secret_of
 
 
 def pair() -> tuple[TestChain, TestChain]:
@@ -129,6 +133,8 @@ def test_no_fork_reaches_below_the_last_irreversible_block() -> None:
         one.chain.push_block(late)
     assert one.chain.id_at(last) is not None
     assert one.chain.id_at(last - 1) is None
+    assert not one.chain.has_block(one.main[last - 1].id)
+    assert one.chain.has_block(one.main[last].id)
 
 
 def test_a_witness_may_equivocate_once() -> None:
@@ -147,3 +153,47 @@ def test_a_witness_may_equivocate_once() -> None:
     other.chain.push_block(blocks[1])
     one.chain.push_block(other.block().envelope)
     assert one.chain.state_hash() == other.chain.state_hash()
+
+
+def test_strangers_do_not_fill_the_fork_database() -> None:
+    """T-W2: blocks that no witness signed are kept in a small number only."""
+    one, other = pair()
+    one.block()
+    block = other.build(slot=2).block
+    header = BlockHeader(
+        block.previous, block.timestamp, block.witness, block.transaction_merkle_root
+    )
+    for number in range(STRANGERS_MAX + 1):
+        forged = BlockEnvelope(pack(sign_block(header, (), secret_of(f"stranger {number}"))))
+        if number < STRANGERS_MAX:
+            assert one.chain.push_block(forged).applied == []
+        else:
+            with pytest.raises(TooManyForks):
+                one.chain.push_block(forged)
+    good = other.block(slot=2).envelope
+    one.chain.push_block(good)
+    assert one.chain.has_block(good.id)
+
+
+def test_a_restored_chain_goes_on() -> None:
+    """I18: from a dump of the head the same blocks lead to the same state, pending ones aside."""
+    one, other = pair()
+    one.push(one.transfer("alice", "bob", 1))
+    restored = Chain.restore(one.genesis, unpack_document(pack_document(one.chain.dump())))
+    assert restored.state_hash() == one.chain.state_hash()
+    assert (restored.head_num, restored.head_id) == (one.chain.head_num, one.chain.head_id)
+    assert restored.last_irreversible_num == restored.head_num
+    for _ in range(3):
+        applied = other.block(other.transfer("bob", "alice", 2))
+        restored.push_block(BlockEnvelope(applied.envelope.packed))
+    assert restored.state_hash() == other.chain.state_hash()
+    with pytest.raises(BlockTooOld):
+        restored.push_block(one.main[2])
+
+
+def test_a_snapshot_of_another_chain_is_refused() -> None:
+    """T-S5: the chain id in the snapshot decides."""
+    one, _ = pair()
+    other = TestChain("alice", core=5)
+    with pytest.raises(WrongChain):
+        Chain.restore(one.genesis, other.chain.dump())

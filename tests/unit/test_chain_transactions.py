@@ -114,6 +114,17 @@ def test_the_dedupe_entry_lives_until_after_the_expiration(chain: TestChain) -> 
     refused(chain, envelope, TransactionExpired)
 
 
+def test_the_dedupe_entry_does_not_outlive_the_expiration(chain: TestChain) -> None:
+    """R9.3: a second past the expiration the entry is gone (I14)."""
+    envelope = chain.transaction(
+        chain.transfer("alice", "bob", 1), expiration=chain.chain.head_time + 9
+    )
+    chain.block(envelope)
+    assert chain.chain.has_transaction(envelope.id)
+    chain.block()
+    assert not chain.chain.has_transaction(envelope.id)
+
+
 @pytest.mark.parametrize(("after_head", "error"), [(-1, TransactionExpired), (0, None)])
 def test_the_earliest_expiration(
     chain: TestChain, after_head: int, error: type[TransactionRejected] | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from node.chain.fork_database import ForkDatabase, ForkItem
+from node.chain.fork_database import STRANGERS_MAX, ForkDatabase, ForkItem
 from node.state.errors import BlockTooOld, TooManyForks, UnlinkableBlock
 from protocol.binary import pack
 from protocol.block import NO_BLOCK, BlockEnvelope, BlockHeader, sign_block
@@ -105,3 +105,17 @@ def test_forgotten_blocks_free_their_slot(forks: ForkDatabase) -> None:
     forks.remove(items[0])
     assert forks.equivocations() == []
     forks.add(make_block(NO_BLOCK, 100, salt=2), SIGNER)
+
+
+def test_strangers_blocks_are_few(forks: ForkDatabase) -> None:
+    """T-W2: blocks by unknown keys have one small room; leaving it makes place again."""
+    items = []
+    for number in range(STRANGERS_MAX):
+        key = PublicKey(bytes(32) + bytes((number,)))
+        items.append(forks.add(make_block(NO_BLOCK, 100, salt=number), key, is_strange=True))
+    late = make_block(NO_BLOCK, 100, salt=200)
+    with pytest.raises(TooManyForks):
+        forks.add(late, NULL_KEY, is_strange=True)
+    forks.add(make_block(NO_BLOCK, 100, salt=201), SIGNER)
+    forks.remove(items[0])
+    forks.add(late, NULL_KEY, is_strange=True)

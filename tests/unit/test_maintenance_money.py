@@ -152,6 +152,24 @@ def test_workers_are_paid_by_votes() -> None:
     assert vesting.total_votes_for == 10**10
 
 
+def test_the_worker_with_most_votes_is_paid_first() -> None:
+    """R8.14: the budget ends before the older, less wanted one."""
+    genesis = make_genesis("alice", core=10**10)
+    workers = tuple(InitialWorker(name, 86_400) for name in ("init0", "init1"))
+    chain = TestChain(genesis=replace(genesis, initial_worker_candidates=workers))
+    chain.block()
+    options = chain.state.account_named("alice").options
+    older, newer = (worker.vote_for for worker in chain.state.workers.in_order())
+    chain.block(chain.transfer("alice", "init0", 10))
+    for name, votes in (("alice", (newer,)), ("init0", (older,))):
+        opinion = replace(options, votes=votes)
+        chain.block(AccountUpdate(NO_FEE, chain.account(name), new_options=opinion))
+    chain.set_parameters(worker_budget_per_day=24 * (ELAPSED_S + 1))
+    maintain(chain)
+    pay = [chain.state.vesting_balances.get(number).balance.amount for number in (0, 1)]
+    assert pay == [1, ELAPSED_S]
+
+
 def paying_chain() -> TestChain:
     """Default fees; dave is a basic account that init0 registered and init1 referred."""
     genesis = make_genesis(
