@@ -366,7 +366,14 @@ class NodeCore:
             )
         if result.applied and self.chain.head_num % self.settings.snapshot_interval == 0:
             payload = pack_document(self.chain.dump())
-            self.effects.append(SaveSnapshot(self.chain.head_num, self.chain.head_id, payload))
+            self.effects.append(
+                SaveSnapshot(
+                    self.chain.head_num,
+                    self.chain.head_id,
+                    payload,
+                    self.chain.last_irreversible_num,
+                )
+            )
 
     # Production.
 

@@ -30,11 +30,13 @@ class StoreBlocks:
 
 @dataclass(frozen=True, slots=True)
 class SaveSnapshot:
-    """Keep the state after a block, so that a restart replays little."""
+    """Keep the state after a block, so that a restart replays little; and tidy up the store."""
 
     num: int
     block_id: BlockId
     payload: bytes
+    irreversible_num: int
+    """No fork reaches below this block any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ class NodeService:
 
     def _save_snapshot(self, snapshot: SaveSnapshot) -> None:
         self.stores.snapshots.save(snapshot.num, snapshot.block_id, snapshot.payload)
-        self.stores.blocks.prune_forks(snapshot.num)
+        self.stores.blocks.prune_forks(snapshot.irreversible_num)
 
     def _carry_one(self, effect: Effect) -> None:
         assert self.peers is not None
