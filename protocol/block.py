@@ -173,7 +173,7 @@ class BlockEnvelope:
     def __init__(self, data: bytes) -> None:
         """Read a block that fills `data` exactly.
 
-        Raises `DecodeError`, `UnsupportedOperation` or `ValidationError`; the size is checked
+        Raises `DecodeError` or `ValidationError`; the size is checked
         before anything is read (R8.1).
         """
         if len(data) > MAX_BLOCK_BYTES:

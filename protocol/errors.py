@@ -63,9 +63,3 @@ class KeyFormatError(ProtocolError):
     """A key, signature, WIF, memo or keystore file is malformed or does not belong here."""
 
     name = "key_format_error"
-
-
-class UnsupportedOperation(ProtocolError):
-    """A BitShares operation that exists, and that this node does not execute."""
-
-    name = "unsupported_operation"

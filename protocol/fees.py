@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import cast
 
+from protocol.asset import ceil_div
+from protocol.authority import Authority
 from protocol.binary import pack, pack_as
-from protocol.constants import CORE_UNIT, HUNDRED_PERCENT, MAX_SUPPLY
+from protocol.constants import HUNDRED_PERCENT, MAX_SUPPLY, SECONDS_PER_DAY
 from protocol.errors import ValidationError
 from protocol.fee_schedule import (
     FEE_PARAMETERS,
@@ -34,62 +36,30 @@ from protocol.operations.account import (
     AccountUpgrade,
 )
 from protocol.operations.asset import AssetCreate, AssetIssue, AssetUpdate
+from protocol.operations.credit_offer import CreditOfferCreate, CreditOfferUpdate
 from protocol.operations.custom import Assert, Custom
+from protocol.operations.custom_authority import (
+    CustomAuthorityCreate,
+    CustomAuthorityUpdate,
+    Restriction,
+)
+from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem
 from protocol.operations.memo import Memo
 from protocol.operations.proposal import ProposalCreate, ProposalUpdate
+from protocol.operations.stealth import BlindTransfer, TransferToBlind
+from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
+from protocol.operations.withdraw_permission import WithdrawPermissionClaim
 from protocol.schema import Tagged
 
-_UNDECLARED_FEES: dict[int, FeeParameters] = {
-    25: FlatFee(CORE_UNIT),
-    26: FlatFee(CORE_UNIT),
-    27: SizedFee(20 * CORE_UNIT, 10),
-    28: FlatFee(0),
-    34: FlatFee(5000 * CORE_UNIT),
-    39: OutputFee(5 * CORE_UNIT, 5 * CORE_UNIT),
-    40: OutputFee(5 * CORE_UNIT, 5 * CORE_UNIT),
-    41: FlatFee(5 * CORE_UNIT),
-    44: NoFee(),
-    49: DailyFee(CORE_UNIT, CORE_UNIT),
-    50: PreimageFee(CORE_UNIT, CORE_UNIT),
-    51: NoFee(),
-    52: DailyFee(CORE_UNIT, CORE_UNIT),
-    53: NoFee(),
-    54: ByteFee(CORE_UNIT, CORE_UNIT // 10),
-    55: ByteFee(CORE_UNIT, CORE_UNIT // 10),
-    56: FlatFee(CORE_UNIT),
-    57: FlatFee(50 * CORE_UNIT),
-    58: FlatFee(50 * CORE_UNIT),
-    59: FlatFee(50 * CORE_UNIT),
-    60: FlatFee(0),
-    61: FlatFee(CORE_UNIT // 10),
-    62: FlatFee(5 * CORE_UNIT),
-    63: FlatFee(CORE_UNIT),
-    64: FlatFee(CORE_UNIT),
-    65: FlatFee(0),
-    66: FlatFee(CORE_UNIT),
-    67: FlatFee(CORE_UNIT),
-    68: FlatFee(CORE_UNIT),
-    69: SizedFee(CORE_UNIT, CORE_UNIT),
-    70: FlatFee(0),
-    71: SizedFee(CORE_UNIT, CORE_UNIT),
-    72: FlatFee(CORE_UNIT),
-    73: FlatFee(CORE_UNIT),
-    74: NoFee(),
-    75: FlatFee(CORE_UNIT),
-    76: FlatFee(CORE_UNIT),
-}
-
 _ACCOUNT_TRANSFER = ENTRY_OF[AccountTransfer].id
-_TICKET_CREATE = 57
+_TICKET_CREATE = ENTRY_OF[TicketCreate].id
+
+_FIXED = frozenset((_TICKET_CREATE, ENTRY_OF[TicketUpdate].id))
+"""BitShares charges the default fee of these, whatever the schedule says."""
 
 _FALLBACKS = {45: 3, 47: 16, 48: 11}
 """Operations that came later cost, in an old schedule, what the operation they split off does."""
-
-
-def _default_parameters(operation_id: int) -> FeeParameters:
-    entry = OPERATIONS.get(operation_id)
-    return _UNDECLARED_FEES[operation_id] if entry is None else entry.default_fee
 
 
 def _zero_parameters(operation_id: int) -> FeeParameters:
@@ -98,7 +68,7 @@ def _zero_parameters(operation_id: int) -> FeeParameters:
 
 
 DEFAULT_FEE_SCHEDULE = FeeSchedule(
-    tuple(Tagged(tag, _default_parameters(tag)) for tag in range(OPERATION_COUNT))
+    tuple(Tagged(tag, OPERATIONS[tag].default_fee) for tag in range(OPERATION_COUNT))
 )
 """What a new chain charges (R8.19)."""
 
@@ -134,8 +104,10 @@ class FeeTable:
 
     def parameters(self, operation_id: int) -> FeeParameters:
         """The parameters of an operation; the default ones when the schedule has none."""
+        if operation_id in _FIXED:
+            return OPERATIONS[operation_id].default_fee
         found = self._parameters.get(operation_id)
-        return _default_parameters(operation_id) if found is None else found
+        return OPERATIONS[operation_id].default_fee if found is None else found
 
     def sub_asset_fee(self) -> int | None:
         """Fee of an asset with a dot in its symbol; None: no special one (R8.19).
@@ -192,7 +164,7 @@ def with_parameters(
 
 
 def _memo_fee(operation: Operation, table: FeeTable) -> int:
-    assert isinstance(operation, Transfer | OverrideTransfer)
+    assert isinstance(operation, Transfer | OverrideTransfer | WithdrawPermissionClaim)
     parameters = table.parameters(ENTRY_OF[type(operation)].id)
     assert isinstance(parameters, SizedFee)
     if operation.memo is None:
@@ -262,9 +234,64 @@ def _assert_fee(operation: Operation, table: FeeTable) -> int:
     return parameters.fee * len(operation.predicates)
 
 
+def _output_fee(operation: Operation, table: FeeTable) -> int:
+    assert isinstance(operation, TransferToBlind | BlindTransfer)
+    parameters = table.parameters(ENTRY_OF[type(operation)].id)
+    assert isinstance(parameters, OutputFee)
+    return parameters.fee + len(operation.outputs) * parameters.price_per_output
+
+
+def _htlc_create_fee(operation: Operation, table: FeeTable) -> int:
+    """By the day, and for the memo what the memo of a transfer costs."""
+    assert isinstance(operation, HtlcCreate)
+    fee = _daily_fee(ENTRY_OF[HtlcCreate].id, operation.claim_period_seconds, table)
+    memo = operation.extensions.memo
+    if memo is None:
+        return fee
+    transfer = table.parameters(ENTRY_OF[Transfer].id)
+    assert isinstance(transfer, SizedFee)
+    return fee + data_fee(len(pack_as(Memo | None, memo)), transfer.price_per_kbyte)
+
+
+def _htlc_extend_fee(operation: Operation, table: FeeTable) -> int:
+    assert isinstance(operation, HtlcExtend)
+    return _daily_fee(ENTRY_OF[HtlcExtend].id, operation.seconds_to_add, table)
+
+
+def _daily_fee(operation_id: int, seconds: int, table: FeeTable) -> int:
+    parameters = table.parameters(operation_id)
+    assert isinstance(parameters, DailyFee)
+    return parameters.fee + ceil_div(seconds, SECONDS_PER_DAY) * parameters.fee_per_day
+
+
+def _htlc_redeem_fee(operation: Operation, table: FeeTable) -> int:
+    """For each begun 1,024 bytes of the preimage."""
+    assert isinstance(operation, HtlcRedeem)
+    parameters = table.parameters(ENTRY_OF[HtlcRedeem].id)
+    assert isinstance(parameters, PreimageFee)
+    return parameters.fee + ceil_div(len(operation.preimage), 1024) * parameters.fee_per_kb
+
+
+def _custom_authority_fee(operation: Operation, table: FeeTable) -> int:
+    """By the byte: the restrictions and the authority that the operation sets."""
+    assert isinstance(operation, CustomAuthorityCreate | CustomAuthorityUpdate)
+    parameters = table.parameters(ENTRY_OF[type(operation)].id)
+    assert isinstance(parameters, ByteFee)
+    authority: Authority | None
+    if isinstance(operation, CustomAuthorityCreate):
+        restrictions, authority = operation.restrictions, operation.auth
+    else:
+        restrictions, authority = operation.restrictions_to_add, operation.new_auth
+    size = len(pack_as(tuple[Restriction, ...], restrictions))
+    if authority is not None:
+        size += len(pack(authority))
+    return parameters.basic_fee + size * parameters.price_per_byte
+
+
 _CALCULATORS: dict[type, Callable[[Operation, FeeTable], int]] = {
     Transfer: _memo_fee,
     OverrideTransfer: _memo_fee,
+    WithdrawPermissionClaim: _memo_fee,
     AssetIssue: _issue_fee,
     AccountCreate: _account_create_fee,
     AccountUpdate: _account_update_fee,
@@ -275,5 +302,14 @@ _CALCULATORS: dict[type, Callable[[Operation, FeeTable], int]] = {
     ProposalUpdate: _sized_fee,
     Custom: _sized_fee,
     Assert: _assert_fee,
+    TransferToBlind: _output_fee,
+    BlindTransfer: _output_fee,
+    HtlcCreate: _htlc_create_fee,
+    HtlcRedeem: _htlc_redeem_fee,
+    HtlcExtend: _htlc_extend_fee,
+    CustomAuthorityCreate: _custom_authority_fee,
+    CustomAuthorityUpdate: _custom_authority_fee,
+    CreditOfferCreate: _sized_fee,
+    CreditOfferUpdate: _sized_fee,
 }
 """Class -> unscaled fee, for the operations that do not simply cost their flat fee."""

@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar, cast
 
 from protocol.binary_source import sort_key_of
 from protocol.crypto.keys import address_text, key_text, parse_address, parse_key
-from protocol.errors import DecodeError, KeyFormatError, UnsupportedOperation
+from protocol.errors import DecodeError, KeyFormatError
 from protocol.ids import ObjectId, format_vote_id, parse_object_id, parse_vote_id
 from protocol.schema import (
     MAX_TIMESTAMP,
@@ -273,7 +273,7 @@ def _sequence_decoder(node: SequenceType) -> Decoder:
         for index, item in enumerate(data):
             try:
                 items.append(inner(item, prefix))
-            except (DecodeError, KeyFormatError, UnsupportedOperation) as error:
+            except (DecodeError, KeyFormatError) as error:
                 raise _within(f"[{index}]", error) from error
         if key is None or len(items) < 2:
             return tuple(items)
@@ -307,7 +307,7 @@ def _struct_decoder(cls: type) -> Decoder:
             if field.json_name in data:
                 try:
                     values[field.name] = inner(data[field.json_name], prefix)
-                except (DecodeError, KeyFormatError, UnsupportedOperation) as error:
+                except (DecodeError, KeyFormatError) as error:
                     raise _within(f".{field.json_name}", error) from error
             else:
                 values[field.name] = _absent(cls, field)
@@ -342,13 +342,11 @@ def _variant_decoder(node: VariantType) -> Decoder:
     return decode
 
 
-def _within(
-    step: str, error: DecodeError | KeyFormatError | UnsupportedOperation
-) -> DecodeError | UnsupportedOperation:
+def _within(step: str, error: DecodeError | KeyFormatError) -> DecodeError:
     """The same refusal, with the path of its place in the document before it."""
     joint = "" if error.what.startswith((".", "[")) else ": "
-    cls = UnsupportedOperation if isinstance(error, UnsupportedOperation) else DecodeError
-    return cls(f"{step}{joint}{error.what}", rule=error.rule, value=error.value, limit=error.limit)
+    what = f"{step}{joint}{error.what}"
+    return DecodeError(what, rule=error.rule, value=error.value, limit=error.limit)
 
 
 def _text(data: JsonValue) -> str:

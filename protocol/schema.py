@@ -45,7 +45,7 @@ from typing import (
 )
 
 from protocol import ids
-from protocol.errors import DecodeError, ProtocolError, UnsupportedOperation
+from protocol.errors import DecodeError
 
 PublicKey = NewType("PublicKey", bytes)
 """A compressed secp256k1 public key, 33 bytes."""
@@ -67,6 +67,18 @@ Digest = NewType("Digest", bytes)
 
 Ripemd160 = NewType("Ripemd160", bytes)
 """A RIPEMD160 digest, 20 bytes; also BitShares' Merkle root."""
+
+Sha1 = NewType("Sha1", bytes)
+"""A SHA1 digest, 20 bytes."""
+
+Hash160 = NewType("Hash160", bytes)
+"""RIPEMD160 of SHA256, 20 bytes."""
+
+Commitment = NewType("Commitment", bytes)
+"""A Pedersen commitment to a hidden amount, 33 bytes."""
+
+BlindingFactor = NewType("BlindingFactor", bytes)
+"""The random number that hides an amount in a commitment, 32 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +242,8 @@ class VariantType:
         """Class -> tag; of use where no two tags share a class."""
         return {class_of(member): tag for tag, member in self.resolve().items()}
 
-    def refusal(self, tag: int) -> ProtocolError:
-        """The error for a tag that is not in the table; names a member that is only refused."""
-        name = _refused_members.get(self.key, {}).get(tag)
-        if name is not None:
-            return UnsupportedOperation(
-                f"{self.key} {name} is not supported by this node", value=tag
-            )
+    def refusal(self, tag: int) -> DecodeError:
+        """The error for a tag that is not in the table."""
         largest = max(self.resolve())
         return DecodeError("unknown tag of a tagged union", value=tag, limit=largest)
 
@@ -281,6 +288,10 @@ _FIXED: dict[object, FixedBytesType] = {
     TransactionId: FixedBytesType(20),
     Digest: FixedBytesType(32),
     Ripemd160: FixedBytesType(20),
+    Sha1: FixedBytesType(20),
+    Hash160: FixedBytesType(20),
+    Commitment: FixedBytesType(33),
+    BlindingFactor: FixedBytesType(32),
 }
 
 _PLAIN: dict[object, ScalarType] = {
@@ -292,19 +303,12 @@ _PLAIN: dict[object, ScalarType] = {
 }
 
 _named_variants: dict[str, Mapping[int, Any]] = {}
-_refused_members: dict[str, Mapping[int, str]] = {}
 
 
-def define_variant(
-    name: str, table: Mapping[int, Any], *, refused: Mapping[int, str] | None = None
-) -> None:
-    """Give a named tagged union its table; called once, where the table is written down.
-
-    `refused` names the members that exist and are not read: they raise `UnsupportedOperation`.
-    """
+def define_variant(name: str, table: Mapping[int, Any]) -> None:
+    """Give a named tagged union its table; called once, where the table is written down."""
     assert name not in _named_variants, name
     _named_variants[name] = table
-    _refused_members[name] = refused or {}
 
 
 def class_of(member: Any) -> type:

@@ -106,7 +106,7 @@ class TransactionEnvelope:
     def from_bytes(cls, data: bytes) -> TransactionEnvelope:
         """Read a signed transaction that fills `data` exactly.
 
-        Raises `DecodeError`, `UnsupportedOperation`, or `ValidationError` for too many signatures.
+        Raises `DecodeError`, or `ValidationError` for too many signatures.
         """
         envelope, end = cls.read(data, 0)
         if end != len(data):

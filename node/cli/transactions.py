@@ -61,7 +61,7 @@ def operation_json(operation: Operation, prefix: str) -> JsonValue:
 
 
 def read_operation(data: JsonValue, prefix: str) -> Operation:
-    """An operation from [id, fields]; raises `DecodeError` or `UnsupportedOperation`."""
+    """An operation from [id, fields]; raises `DecodeError`."""
     return cast(Operation, from_json_as(OperationJson, data, prefix))
 
 

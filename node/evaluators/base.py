@@ -9,6 +9,7 @@ from node.state.context import Context
 from node.state.errors import FeatureNotBuilt
 from protocol.operations import ENTRY_OF, fee_payer
 from protocol.operations.base import Operation
+from protocol.operations.proposal import ProposalCreate
 from protocol.operations.results import OperationResult
 
 
@@ -22,8 +23,9 @@ def apply_operation(ctx: Context, op: Operation, *, fee_free: bool = False) -> O
     """
     found = EVALUATORS.get(type(op))
     if found is None:
-        name = ENTRY_OF[type(op)].name
-        raise FeatureNotBuilt(f"{name} is emitted by the chain", rule="R9.6", value=name)
+        raise _not_executed(op)
+    if isinstance(op, ProposalCreate):
+        _check_proposed(op)
     payer = ctx.state.accounts.get(fee_payer(op))
     core_worth = check_fee(ctx, op, payer, fee_free=fee_free)
     checked = found.evaluate(ctx, op)
@@ -34,6 +36,25 @@ def apply_operation(ctx: Context, op: Operation, *, fee_free: bool = False) -> O
     if fee.amount:
         adjust_balance(ctx.state, payer.id, fee.asset_id, -fee.amount)
     return result
+
+
+def _check_proposed(op: ProposalCreate) -> None:
+    """Refuse at once what could never be executed when its time comes."""
+    waiting = [op]
+    while waiting:
+        for proposed in waiting.pop().proposed_ops:
+            if type(proposed.op) not in EVALUATORS:
+                raise _not_executed(proposed.op)
+            if isinstance(proposed.op, ProposalCreate):
+                waiting.append(proposed.op)
+
+
+def _not_executed(op: Operation) -> FeatureNotBuilt:
+    entry = ENTRY_OF[type(op)]
+    what = (
+        "virtual, only the chain emits it" if entry.virtual else "known, not executed by this node"
+    )
+    return FeatureNotBuilt(f"{entry.name} is {what}", rule="R9.6", value=entry.name)
 
 
 def run_proposed_operation(ctx: Context, op: Operation) -> OperationResult:

@@ -1,7 +1,7 @@
 """The table of operations: which id is which class, who pays, and what it costs.
 
-Every BitShares id from 0 to 77 is either in `OPERATIONS` or in `UNDECLARED`; an undeclared one
-is known by name and refused with `UnsupportedOperation`.
+Every BitShares id from 0 to 77 is here: all of them can be read, written and priced. Which of them
+this node also executes, `node.evaluators` says.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import NamedTuple
 
-from protocol.constants import COMMITTEE_ACCOUNT, CORE_UNIT
+from protocol.constants import COMMITTEE_ACCOUNT, CORE_UNIT, TEMP_ACCOUNT
 from protocol.fee_schedule import (
     AccountCreateFee,
     AccountUpgradeFee,
     AssetCreateFee,
+    ByteFee,
+    DailyFee,
     FeeParameters,
     FlatFee,
     NoFee,
+    OutputFee,
+    PreimageFee,
     SizedFee,
 )
 from protocol.ids import AccountId
@@ -56,24 +60,69 @@ from protocol.operations.committee import (
     CommitteeMemberUpdate,
     CommitteeMemberUpdateGlobalParameters,
 )
+from protocol.operations.credit_offer import (
+    CreditDealExpired,
+    CreditDealRepay,
+    CreditDealUpdate,
+    CreditOfferAccept,
+    CreditOfferCreate,
+    CreditOfferDelete,
+    CreditOfferUpdate,
+)
 from protocol.operations.custom import Assert, Custom
+from protocol.operations.custom_authority import (
+    CustomAuthorityCreate,
+    CustomAuthorityDelete,
+    CustomAuthorityUpdate,
+)
+from protocol.operations.fba import FbaDistribute
+from protocol.operations.htlc import (
+    HtlcCreate,
+    HtlcExtend,
+    HtlcRedeem,
+    HtlcRedeemed,
+    HtlcRefund,
+)
 from protocol.operations.limit_order import (
     FillOrder,
     LimitOrderCancel,
     LimitOrderCreate,
     LimitOrderUpdate,
 )
+from protocol.operations.liquidity_pool import (
+    LiquidityPoolCreate,
+    LiquidityPoolDelete,
+    LiquidityPoolDeposit,
+    LiquidityPoolExchange,
+    LiquidityPoolUpdate,
+    LiquidityPoolWithdraw,
+)
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
 from protocol.operations.results import OperationResult
+from protocol.operations.samet_fund import (
+    SametFundBorrow,
+    SametFundCreate,
+    SametFundDelete,
+    SametFundRepay,
+    SametFundUpdate,
+)
+from protocol.operations.stealth import BlindTransfer, TransferFromBlind, TransferToBlind
+from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
 from protocol.operations.vesting import VestingBalanceCreate, VestingBalanceWithdraw
+from protocol.operations.withdraw_permission import (
+    WithdrawPermissionClaim,
+    WithdrawPermissionCreate,
+    WithdrawPermissionDelete,
+    WithdrawPermissionUpdate,
+)
 from protocol.operations.witness import WitnessCreate, WitnessUpdate
+from protocol.operations.worker import WorkerCreate
 from protocol.schema import define_variant
 
 __all__ = [
     "ENTRY_OF",
     "OPERATIONS",
-    "UNDECLARED",
     "Operation",
     "OperationEntry",
     "OperationResult",
@@ -91,11 +140,13 @@ class OperationEntry(NamedTuple):
     """BitShares' name without `_operation`."""
     cls: type[Operation]
     fee_payer: str
-    """Field that names the account that pays; empty: the committee account."""
+    """Field that names the account that pays; empty: `nameless_payer`."""
     default_fee: FeeParameters
     """Fee of the default schedule (R8.19)."""
     virtual: bool = False
     """Emitted by the chain, never in a transaction."""
+    nameless_payer: AccountId = COMMITTEE_ACCOUNT
+    """Account that pays where no field names one."""
 
 
 _TABLE = (
@@ -165,6 +216,34 @@ _TABLE = (
     ),
     OperationEntry(24, "proposal_delete", ProposalDelete, "fee_paying_account", FlatFee(CORE_UNIT)),
     OperationEntry(
+        25,
+        "withdraw_permission_create",
+        WithdrawPermissionCreate,
+        "withdraw_from_account",
+        FlatFee(CORE_UNIT),
+    ),
+    OperationEntry(
+        26,
+        "withdraw_permission_update",
+        WithdrawPermissionUpdate,
+        "withdraw_from_account",
+        FlatFee(CORE_UNIT),
+    ),
+    OperationEntry(
+        27,
+        "withdraw_permission_claim",
+        WithdrawPermissionClaim,
+        "withdraw_to_account",
+        SizedFee(20 * CORE_UNIT, 10),
+    ),
+    OperationEntry(
+        28,
+        "withdraw_permission_delete",
+        WithdrawPermissionDelete,
+        "withdraw_from_account",
+        FlatFee(0),
+    ),
+    OperationEntry(
         29,
         "committee_member_create",
         CommitteeMemberCreate,
@@ -191,88 +270,129 @@ _TABLE = (
     OperationEntry(
         33, "vesting_balance_withdraw", VestingBalanceWithdraw, "owner", FlatFee(20 * CORE_UNIT)
     ),
+    OperationEntry(34, "worker_create", WorkerCreate, "owner", FlatFee(5000 * CORE_UNIT)),
     OperationEntry(35, "custom", Custom, "payer", SizedFee(CORE_UNIT, 10)),
     OperationEntry(36, "assert", Assert, "fee_paying_account", FlatFee(CORE_UNIT)),
     OperationEntry(37, "balance_claim", BalanceClaim, "deposit_to_account", NoFee()),
     OperationEntry(
         38, "override_transfer", OverrideTransfer, "issuer", SizedFee(20 * CORE_UNIT, 10)
     ),
+    OperationEntry(
+        39, "transfer_to_blind", TransferToBlind, "from_", OutputFee(5 * CORE_UNIT, 5 * CORE_UNIT)
+    ),
+    OperationEntry(
+        40,
+        "blind_transfer",
+        BlindTransfer,
+        "",
+        OutputFee(5 * CORE_UNIT, 5 * CORE_UNIT),
+        nameless_payer=TEMP_ACCOUNT,
+    ),
+    OperationEntry(
+        41,
+        "transfer_from_blind",
+        TransferFromBlind,
+        "",
+        FlatFee(5 * CORE_UNIT),
+        nameless_payer=TEMP_ACCOUNT,
+    ),
     OperationEntry(42, "asset_settle_cancel", AssetSettleCancel, "account", NoFee(), virtual=True),
     OperationEntry(43, "asset_claim_fees", AssetClaimFees, "issuer", FlatFee(20 * CORE_UNIT)),
+    OperationEntry(44, "fba_distribute", FbaDistribute, "account_id", NoFee(), virtual=True),
     OperationEntry(45, "bid_collateral", BidCollateral, "bidder", FlatFee(20 * CORE_UNIT)),
     OperationEntry(46, "execute_bid", ExecuteBid, "bidder", NoFee(), virtual=True),
     OperationEntry(47, "asset_claim_pool", AssetClaimPool, "issuer", FlatFee(20 * CORE_UNIT)),
     OperationEntry(48, "asset_update_issuer", AssetUpdateIssuer, "issuer", FlatFee(20 * CORE_UNIT)),
+    OperationEntry(49, "htlc_create", HtlcCreate, "from_", DailyFee(CORE_UNIT, CORE_UNIT)),
+    OperationEntry(50, "htlc_redeem", HtlcRedeem, "redeemer", PreimageFee(CORE_UNIT, CORE_UNIT)),
+    OperationEntry(51, "htlc_redeemed", HtlcRedeemed, "to", NoFee(), virtual=True),
+    OperationEntry(52, "htlc_extend", HtlcExtend, "update_issuer", DailyFee(CORE_UNIT, CORE_UNIT)),
+    OperationEntry(53, "htlc_refund", HtlcRefund, "to", NoFee(), virtual=True),
+    OperationEntry(
+        54,
+        "custom_authority_create",
+        CustomAuthorityCreate,
+        "account",
+        ByteFee(CORE_UNIT, CORE_UNIT // 10),
+    ),
+    OperationEntry(
+        55,
+        "custom_authority_update",
+        CustomAuthorityUpdate,
+        "account",
+        ByteFee(CORE_UNIT, CORE_UNIT // 10),
+    ),
+    OperationEntry(
+        56, "custom_authority_delete", CustomAuthorityDelete, "account", FlatFee(CORE_UNIT)
+    ),
+    OperationEntry(57, "ticket_create", TicketCreate, "account", FlatFee(50 * CORE_UNIT)),
+    OperationEntry(58, "ticket_update", TicketUpdate, "account", FlatFee(50 * CORE_UNIT)),
+    OperationEntry(
+        59, "liquidity_pool_create", LiquidityPoolCreate, "account", FlatFee(50 * CORE_UNIT)
+    ),
+    OperationEntry(60, "liquidity_pool_delete", LiquidityPoolDelete, "account", FlatFee(0)),
+    OperationEntry(
+        61, "liquidity_pool_deposit", LiquidityPoolDeposit, "account", FlatFee(CORE_UNIT // 10)
+    ),
+    OperationEntry(
+        62, "liquidity_pool_withdraw", LiquidityPoolWithdraw, "account", FlatFee(5 * CORE_UNIT)
+    ),
+    OperationEntry(
+        63, "liquidity_pool_exchange", LiquidityPoolExchange, "account", FlatFee(CORE_UNIT)
+    ),
+    OperationEntry(64, "samet_fund_create", SametFundCreate, "owner_account", FlatFee(CORE_UNIT)),
+    OperationEntry(65, "samet_fund_delete", SametFundDelete, "owner_account", FlatFee(0)),
+    OperationEntry(66, "samet_fund_update", SametFundUpdate, "owner_account", FlatFee(CORE_UNIT)),
+    OperationEntry(67, "samet_fund_borrow", SametFundBorrow, "borrower", FlatFee(CORE_UNIT)),
+    OperationEntry(68, "samet_fund_repay", SametFundRepay, "account", FlatFee(CORE_UNIT)),
+    OperationEntry(
+        69,
+        "credit_offer_create",
+        CreditOfferCreate,
+        "owner_account",
+        SizedFee(CORE_UNIT, CORE_UNIT),
+    ),
+    OperationEntry(70, "credit_offer_delete", CreditOfferDelete, "owner_account", FlatFee(0)),
+    OperationEntry(
+        71,
+        "credit_offer_update",
+        CreditOfferUpdate,
+        "owner_account",
+        SizedFee(CORE_UNIT, CORE_UNIT),
+    ),
+    OperationEntry(72, "credit_offer_accept", CreditOfferAccept, "borrower", FlatFee(CORE_UNIT)),
+    OperationEntry(73, "credit_deal_repay", CreditDealRepay, "account", FlatFee(CORE_UNIT)),
+    OperationEntry(74, "credit_deal_expired", CreditDealExpired, "borrower", NoFee(), virtual=True),
+    OperationEntry(75, "liquidity_pool_update", LiquidityPoolUpdate, "account", FlatFee(CORE_UNIT)),
+    OperationEntry(76, "credit_deal_update", CreditDealUpdate, "account", FlatFee(CORE_UNIT)),
     OperationEntry(
         77, "limit_order_update", LimitOrderUpdate, "seller", FlatFee(3 * CORE_UNIT // 8)
     ),
 )
 
 OPERATIONS: dict[int, OperationEntry] = {entry.id: entry for entry in _TABLE}
-"""Id -> row, for every operation that has a class."""
+"""Id -> row."""
 
 ENTRY_OF: dict[type, OperationEntry] = {entry.cls: entry for entry in _TABLE}
 """Class -> row."""
 
-UNDECLARED: dict[int, str] = {
-    25: "withdraw_permission_create",
-    26: "withdraw_permission_update",
-    27: "withdraw_permission_claim",
-    28: "withdraw_permission_delete",
-    34: "worker_create",
-    39: "transfer_to_blind",
-    40: "blind_transfer",
-    41: "transfer_from_blind",
-    44: "fba_distribute",
-    49: "htlc_create",
-    50: "htlc_redeem",
-    51: "htlc_redeemed",
-    52: "htlc_extend",
-    53: "htlc_refund",
-    54: "custom_authority_create",
-    55: "custom_authority_update",
-    56: "custom_authority_delete",
-    57: "ticket_create",
-    58: "ticket_update",
-    59: "liquidity_pool_create",
-    60: "liquidity_pool_delete",
-    61: "liquidity_pool_deposit",
-    62: "liquidity_pool_withdraw",
-    63: "liquidity_pool_exchange",
-    64: "samet_fund_create",
-    65: "samet_fund_delete",
-    66: "samet_fund_update",
-    67: "samet_fund_borrow",
-    68: "samet_fund_repay",
-    69: "credit_offer_create",
-    70: "credit_offer_delete",
-    71: "credit_offer_update",
-    72: "credit_offer_accept",
-    73: "credit_deal_repay",
-    74: "credit_deal_expired",
-    75: "liquidity_pool_update",
-    76: "credit_deal_update",
-}
-"""Id -> name of the BitShares operations that this node does not know how to read."""
-
-define_variant("operation", {entry.id: entry.cls for entry in _TABLE}, refused=UNDECLARED)
+define_variant("operation", {entry.id: entry.cls for entry in _TABLE})
 
 
 def operation_name(operation_id: int) -> str:
-    """BitShares' name of an operation, declared or not; `KeyError` for an id it does not have."""
-    entry = OPERATIONS.get(operation_id)
-    return UNDECLARED[operation_id] if entry is None else entry.name
+    """BitShares' name of an operation; `KeyError` for an id that it does not have."""
+    return OPERATIONS[operation_id].name
 
 
-def _payer_getter(field: str) -> Callable[[Operation], AccountId]:
-    if field == "":
-        return lambda operation: COMMITTEE_ACCOUNT
-    getter: Callable[[Operation], AccountId] = attrgetter(field)
+def _payer_getter(entry: OperationEntry) -> Callable[[Operation], AccountId]:
+    if entry.fee_payer == "":
+        return lambda operation: entry.nameless_payer
+    getter: Callable[[Operation], AccountId] = attrgetter(entry.fee_payer)
     return getter
 
 
 _PAYER_OF: dict[type, Callable[[Operation], AccountId]] = {
-    entry.cls: _payer_getter(entry.fee_payer) for entry in _TABLE
+    entry.cls: _payer_getter(entry) for entry in _TABLE
 }
 
 

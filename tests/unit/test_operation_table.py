@@ -5,41 +5,50 @@ from __future__ import annotations
 from typing import Annotated
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from protocol.asset import AssetAmount
+from protocol.authority import Authority
 from protocol.binary import pack_as, unpack_from
 from protocol.chain_parameters import ChainParameters
-from protocol.constants import COMMITTEE_ACCOUNT
-from protocol.errors import DecodeError, UnsupportedOperation, ValidationError
+from protocol.constants import COMMITTEE_ACCOUNT, TEMP_ACCOUNT
+from protocol.errors import DecodeError, ValidationError
 from protocol.fee_schedule import FEE_PARAMETERS, OPERATION_COUNT
 from protocol.fees import DEFAULT_FEE_SCHEDULE
-from protocol.ids import AccountId, AssetId, ForceSettlementId, ObjectId
-from protocol.json_form import from_json, from_json_as, to_json_as
+from protocol.ids import AccountId, AssetId, ObjectId
+from protocol.json_form import from_json_as, to_json_as
 from protocol.operations import (
     ENTRY_OF,
     OPERATIONS,
-    UNDECLARED,
     OperationEntry,
     OperationResult,
     fee_payer,
     operation_name,
 )
 from protocol.operations.base import Operation
-from protocol.operations.bitasset import AssetSettleCancel, ExecuteBid
 from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
-from protocol.operations.limit_order import FillOrder, LimitOrderCreate
+from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
 from protocol.operations.results import ExtendableOperationResult, VoidResult
+from protocol.operations.stealth import BlindInput, BlindTransfer, TransferFromBlind
 from protocol.operations.transfer import Transfer
-from protocol.schema import Variant, schema_of
+from protocol.schema import Commitment, Variant, schema_of
 from protocol.transaction import Transaction
+from tests.support.declared import instances
 
 CORE = AssetAmount(0, AssetId(0))
+NAMELESS = {
+    CommitteeMemberUpdateGlobalParameters: COMMITTEE_ACCOUNT,
+    BlindTransfer: TEMP_ACCOUNT,
+    TransferFromBlind: TEMP_ACCOUNT,
+}
+"""Operations without a field that names who pays."""
 TRANSFER = Transfer(CORE, AccountId(7), AccountId(8), AssetAmount(1, AssetId(0)))
 
 
 def test_every_bitshares_id_is_known_exactly_once() -> None:
-    assert sorted([*OPERATIONS, *UNDECLARED]) == list(range(OPERATION_COUNT))
+    assert sorted(OPERATIONS) == list(range(OPERATION_COUNT))
     names = [operation_name(number) for number in range(OPERATION_COUNT)]
     assert len(set(names)) == OPERATION_COUNT
     assert (names[0], names[34], names[77]) == ("transfer", "worker_create", "limit_order_update")
@@ -51,7 +60,7 @@ def test_a_row_fits_its_class(entry: OperationEntry) -> None:
     assert ENTRY_OF[entry.cls] is entry
     names = [field.name for field in schema_of(entry.cls).fields]
     assert "fee" in names
-    assert entry.fee_payer in names or entry.cls is CommitteeMemberUpdateGlobalParameters
+    assert entry.fee_payer in names or entry.cls in NAMELESS
     assert type(entry.default_fee) is FEE_PARAMETERS[entry.id]
     camel = "".join(part.capitalize() for part in entry.name.split("_"))
     assert entry.cls.__name__ == camel
@@ -62,23 +71,8 @@ def test_fee_payer() -> None:
     assert fee_payer(TRANSFER) == 7
     order = LimitOrderCreate(CORE, AccountId(9), AssetAmount(1, AssetId(0)), CORE)
     assert fee_payer(order) == 9
-
-
-@pytest.mark.parametrize("number", UNDECLARED)
-def test_an_undeclared_operation_is_refused_by_name(number: int) -> None:
-    data = {
-        "ref_block_num": 1,
-        "ref_block_prefix": 2,
-        "expiration": "2026-01-01T00:00:00",
-        "operations": [[number, {"fee": {"amount": 0, "asset_id": "1.3.0"}}]],
-        "extensions": [],
-    }
-    with pytest.raises(UnsupportedOperation, match=UNDECLARED[number]) as caught:
-        from_json(Transaction, data, "BTS")  # type: ignore[arg-type]
-    assert caught.value.value == number
-    packed = bytes(10) + bytes([1, number]) + bytes(40)
-    with pytest.raises(UnsupportedOperation, match=UNDECLARED[number]):
-        unpack_from(Transaction, packed, 0)
+    spent = (BlindInput(Commitment(bytes(33)), Authority(0)),)
+    assert fee_payer(BlindTransfer(CORE, spent, ())) == TEMP_ACCOUNT
 
 
 def test_an_id_that_bitshares_does_not_have_is_no_operation() -> None:
@@ -87,27 +81,25 @@ def test_an_id_that_bitshares_does_not_have_is_no_operation() -> None:
         unpack_from(Transaction, packed, 0)
 
 
-def test_virtual_operations_never_pass_as_proposed_or_sent() -> None:
+VIRTUAL = [entry for entry in OPERATIONS.values() if entry.virtual]
+
+
+def test_which_operations_are_virtual() -> None:
+    """R9.6: those that only the chain emits."""
+    assert [entry.id for entry in VIRTUAL] == [4, 42, 44, 46, 51, 53, 74]
+
+
+@pytest.mark.parametrize("entry", VIRTUAL, ids=lambda entry: entry.name)
+@settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_virtual_operations_never_pass_as_proposed_or_sent(
+    entry: OperationEntry, data: st.DataObject
+) -> None:
     """R9.6: only the chain emits them."""
-    virtual: list[Operation] = [
-        FillOrder(
-            CORE,
-            ObjectId(1, 7, 1),
-            AccountId(7),
-            AssetAmount(1, AssetId(0)),
-            AssetAmount(1, AssetId(1)),
-            LimitOrderCreate(CORE, AccountId(7), CORE, CORE).sell_price(),
-            is_maker=True,
-        ),
-        AssetSettleCancel(CORE, ForceSettlementId(1), AccountId(7), CORE),
-        ExecuteBid(CORE, AccountId(7), CORE, CORE),
-    ]
-    assert {type(operation) for operation in virtual} == {
-        entry.cls for entry in OPERATIONS.values() if entry.virtual
-    }
-    for operation in virtual:
-        with pytest.raises(ValidationError, match="virtual"):
-            operation.validate()
+    operation: Operation = data.draw(instances(entry.cls))
+    with pytest.raises(ValidationError, match="virtual") as caught:
+        operation.validate()
+    assert caught.value.value == entry.name
 
 
 @pytest.mark.parametrize(

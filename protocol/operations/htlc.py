@@ -1,0 +1,131 @@
+"""Hash time lock contracts: an amount for whoever shows a secret in time; not executed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.asset import AssetAmount
+from protocol.checks import check_fee, check_positive
+from protocol.ids import AccountId, HtlcId
+from protocol.operations.base import refuse_virtual
+from protocol.operations.memo import Memo
+from protocol.schema import (
+    EXTENSION,
+    Digest,
+    Hash160,
+    NoExtensions,
+    Ripemd160,
+    Sha1,
+    Tagged,
+    UInt16,
+    UInt32,
+    Variant,
+)
+
+HtlcHash = Annotated[Tagged, Variant({0: Ripemd160, 1: Sha1, 2: Digest, 3: Hash160})]
+"""The hash of a preimage: RIPEMD160, SHA1, SHA256, or RIPEMD160 of SHA256."""
+
+
+@dataclass(frozen=True, slots=True)
+class HtlcCreateExtensions:
+    """Options of `HtlcCreate` that came later."""
+
+    memo: Memo | None = None
+    """Message to the receiver; charged by its size at the price of a transfer's."""
+
+
+@dataclass(frozen=True, slots=True)
+class HtlcCreate:
+    """Lock an amount for an account that shows the preimage of a hash before a deadline."""
+
+    fee: AssetAmount
+    from_: AccountId
+    """Account that the amount leaves; pays the fee."""
+    to: AccountId
+    """Account that receives the amount when the preimage is shown."""
+    amount: AssetAmount
+    """What is locked, in smallest units."""
+    preimage_hash: HtlcHash
+    preimage_size: UInt16
+    """Length of the preimage in bytes."""
+    claim_period_seconds: UInt32
+    """Seconds after which the amount returns; charged by the day."""
+    extensions: Annotated[HtlcCreateExtensions, EXTENSION] = HtlcCreateExtensions()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+        check_positive(self.amount.amount, "amount")
+
+
+@dataclass(frozen=True, slots=True)
+class HtlcRedeem:
+    """Show the preimage, so that the receiver is paid."""
+
+    fee: AssetAmount
+    htlc_id: HtlcId
+    redeemer: AccountId
+    """Anybody who knows the preimage; pays the fee."""
+    preimage: bytes
+    """Charged by its size."""
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+
+
+@dataclass(frozen=True, slots=True)
+class HtlcRedeemed:
+    """Virtual: a contract was redeemed, told to both its sides."""
+
+    fee: AssetAmount
+    htlc_id: HtlcId
+    from_: AccountId
+    """Account that had locked the amount."""
+    to: AccountId
+    """Account that received the amount."""
+    redeemer: AccountId
+    """Account that showed the preimage."""
+    amount: AssetAmount
+    """What was paid."""
+    htlc_preimage_hash: HtlcHash
+    htlc_preimage_size: UInt16
+    preimage: bytes
+
+    def validate(self) -> None:
+        refuse_virtual("htlc_redeemed")
+
+
+@dataclass(frozen=True, slots=True)
+class HtlcExtend:
+    """Give the receiver more time."""
+
+    fee: AssetAmount
+    htlc_id: HtlcId
+    update_issuer: AccountId
+    """Account that locked the amount; pays the fee."""
+    seconds_to_add: UInt32
+    """Charged by the day."""
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+
+
+@dataclass(frozen=True, slots=True)
+class HtlcRefund:
+    """Virtual: a contract ran out and the amount returned."""
+
+    fee: AssetAmount
+    htlc_id: HtlcId
+    to: AccountId
+    """Account that had locked the amount and has it back."""
+    original_htlc_recipient: AccountId
+    """Account that would have received it."""
+    htlc_amount: AssetAmount
+    """What returned."""
+    htlc_preimage_hash: HtlcHash
+    htlc_preimage_size: UInt16
+
+    def validate(self) -> None:
+        refuse_virtual("htlc_refund")

@@ -1,0 +1,161 @@
+"""Liquidity pools: two assets that trade at the ratio of their amounts; not executed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.asset import AssetAmount
+from protocol.checks import check_fee, check_percent, check_positive, require
+from protocol.ids import AccountId, AssetId, LiquidityPoolId
+from protocol.schema import NoExtensions, UInt16
+
+RULE = "R2.18"
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityPoolCreate:
+    """Make an asset the share of a new pool of two others."""
+
+    fee: AssetAmount
+    account: AccountId
+    """Issuer of the share asset; pays the fee."""
+    asset_a: AssetId
+    asset_b: AssetId
+    """The asset with the higher id."""
+    share_asset: AssetId
+    """Asset that is issued to those who deposit."""
+    taker_fee_percent: UInt16
+    """Share of an exchange that the pool keeps, of 10,000."""
+    withdrawal_fee_percent: UInt16
+    """Share of a withdrawal that the pool keeps, of 10,000."""
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+        _check_order(self.asset_a, self.asset_b)
+        require(
+            self.share_asset not in (self.asset_a, self.asset_b),
+            "share_asset is one of the assets of the pool",
+            rule=RULE,
+            value=f"1.3.{self.share_asset}",
+        )
+        check_percent(self.taker_fee_percent, "taker_fee_percent", rule=RULE)
+        check_percent(self.withdrawal_fee_percent, "withdrawal_fee_percent", rule=RULE)
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityPoolDelete:
+    """Remove an empty pool."""
+
+    fee: AssetAmount
+    account: AccountId
+    """Owner of the pool; pays the fee."""
+    pool: LiquidityPoolId
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityPoolDeposit:
+    """Add to both sides of a pool, for shares of it."""
+
+    fee: AssetAmount
+    account: AccountId
+    """Account that deposits; pays the fee."""
+    pool: LiquidityPoolId
+    amount_a: AssetAmount
+    """The most of the asset with the lower id."""
+    amount_b: AssetAmount
+    """The most of the other asset."""
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+        check_positive(self.amount_a.amount, "amount_a", rule=RULE)
+        check_positive(self.amount_b.amount, "amount_b", rule=RULE)
+        _check_order(self.amount_a.asset_id, self.amount_b.asset_id)
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityPoolWithdraw:
+    """Give shares back, for a part of both sides of the pool."""
+
+    fee: AssetAmount
+    account: AccountId
+    """Account that withdraws; pays the fee."""
+    pool: LiquidityPoolId
+    share_amount: AssetAmount
+    """Shares that are given back."""
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+        check_positive(self.share_amount.amount, "share_amount", rule=RULE)
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityPoolExchange:
+    """Sell one asset of a pool for the other."""
+
+    fee: AssetAmount
+    account: AccountId
+    """Account that sells; pays the fee."""
+    pool: LiquidityPoolId
+    amount_to_sell: AssetAmount
+    min_to_receive: AssetAmount
+    """Least that is accepted for all of it."""
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+        check_positive(self.amount_to_sell.amount, "amount_to_sell", rule=RULE)
+        check_positive(self.min_to_receive.amount, "min_to_receive", rule=RULE)
+        require(
+            self.amount_to_sell.asset_id != self.min_to_receive.asset_id,
+            "an asset is sold for itself",
+            rule=RULE,
+            value=f"1.3.{self.min_to_receive.asset_id}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityPoolUpdate:
+    """Change the fees of a pool."""
+
+    fee: AssetAmount
+    account: AccountId
+    """Owner of the pool; pays the fee."""
+    pool: LiquidityPoolId
+    taker_fee_percent: UInt16 | None = None
+    """Of 10,000."""
+    withdrawal_fee_percent: UInt16 | None = None
+    """May only become 0."""
+    extensions: NoExtensions = ()
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+        require(
+            self.taker_fee_percent is not None or self.withdrawal_fee_percent is not None,
+            "nothing to update",
+            rule=RULE,
+        )
+        check_percent(self.taker_fee_percent, "taker_fee_percent", rule=RULE)
+        require(
+            self.withdrawal_fee_percent in (None, 0),
+            "withdrawal_fee_percent may only become 0",
+            rule=RULE,
+            value=self.withdrawal_fee_percent,
+            limit=0,
+        )
+
+
+def _check_order(asset_a: AssetId, asset_b: AssetId) -> None:
+    require(
+        asset_a < asset_b,
+        "the asset with the lower id comes first",
+        rule=RULE,
+        value=f"1.3.{asset_a}",
+        limit=f"1.3.{asset_b}",
+    )

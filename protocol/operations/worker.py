@@ -1,0 +1,85 @@
+"""Workers: projects that the holders of CORE vote to pay from the reserve (R8.14, R8.15)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.asset import AssetAmount
+from protocol.checks import check_fee, check_positive, check_url, require
+from protocol.constants import MAX_SUPPLY, WORKER_NAME_LENGTH_MAX
+from protocol.ids import AccountId
+from protocol.schema import Int64, Timestamp, UInt16, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class RefundWorkerInitializer:
+    """The pay returns to the reserve (R8.15)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VestingBalanceWorkerInitializer:
+    """The pay goes to a vesting balance of the worker's account (R8.15)."""
+
+    pay_vesting_period_days: UInt16
+    """Days after which a payment is wholly available."""
+
+
+@dataclass(frozen=True, slots=True)
+class BurnWorkerInitializer:
+    """The pay goes to the null account, which nobody owns (R8.15)."""
+
+
+WorkerInitializer = Annotated[
+    RefundWorkerInitializer | VestingBalanceWorkerInitializer | BurnWorkerInitializer,
+    Variant(
+        {0: RefundWorkerInitializer, 1: VestingBalanceWorkerInitializer, 2: BurnWorkerInitializer}
+    ),
+]
+"""What happens to the pay of a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCreate:
+    """Propose a worker; from then on it can be voted for, and it never changes."""
+
+    fee: AssetAmount
+    owner: AccountId
+    """Lifetime member that works; pays the fee."""
+    work_begin_date: Timestamp
+    """Nothing is paid before."""
+    work_end_date: Timestamp
+    """Nothing is paid after."""
+    daily_pay: Int64
+    """CORE, smallest units, for 86,400 seconds."""
+    name: str
+    """Title for people, below 63 bytes."""
+    url: str
+    """Where the worker is described, below 127 bytes."""
+    initializer: WorkerInitializer
+
+    def validate(self) -> None:
+        check_fee(self.fee)
+        require(
+            self.work_end_date > self.work_begin_date,
+            "work ends before it begins",
+            rule="R8.15",
+            value=self.work_end_date,
+            limit=self.work_begin_date,
+        )
+        check_positive(self.daily_pay, "daily_pay", rule="R8.15")
+        require(
+            self.daily_pay < MAX_SUPPLY,
+            "daily_pay is all that can exist",
+            rule="R8.15",
+            value=self.daily_pay,
+            limit=MAX_SUPPLY - 1,
+        )
+        require(
+            len(self.name.encode()) < WORKER_NAME_LENGTH_MAX,
+            "name too long",
+            rule="R8.15",
+            value=len(self.name.encode()),
+            limit=WORKER_NAME_LENGTH_MAX - 1,
+        )
+        check_url(self.url)
