@@ -66,8 +66,6 @@ class SocketSession:
                 message = await self.socket.get_message()
                 for text in self.session.receive(message):
                     await self._send(text)
-                if self.session.outbox:
-                    self._wake()
         except ABNORMAL_END:
             self.scope.cancel()
 

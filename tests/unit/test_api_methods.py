@@ -423,10 +423,12 @@ def test_governance_lookups(client: Client) -> None:
     assert client.call("lookup_vote_ids", [member["vote_id"]]) == [member]
 
 
-def test_an_operation_that_is_not_built_is_refused_by_name(client: Client) -> None:
-    """Every other BitShares operation is known by name."""
-    error = client.refuse("get_required_fees", [[41, {}]], "TEST")
-    assert "transfer_from_blind" in error["message"]
+def test_an_operation_that_nobody_knows_is_refused(client: Client) -> None:
+    """T-A1: the argument, the place in it and the number are named."""
+    error = client.refuse("get_required_fees", [[200, {}]], "TEST")
+    assert error["code"] == -32602
+    assert "ops" in error["message"]
+    assert error["data"]["value"] == 200
 
 
 def test_balance_objects_by_address(client: Client) -> None:

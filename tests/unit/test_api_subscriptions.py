@@ -67,6 +67,7 @@ def test_reading_before_the_callback_subscribes_to_nothing(
 ) -> None:
     """CLIENTS: the callback comes first; a new one forgets what was read before."""
     client.call("get_objects", ["2.1.0"])
+    assert not client.session.subscriptions.objects
     client.call("set_subscribe_callback", 9, False)
     backend.produce()
     assert client.notices() == []
