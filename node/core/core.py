@@ -44,7 +44,7 @@ from node.state.errors import (
     WrongMerkleRoot,
 )
 from node.witness.feed_publisher import FeedPublisher
-from node.witness.producer import Production, maybe_produce, next_production
+from node.witness.producer import Production, is_synced, maybe_produce, next_production
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
@@ -380,6 +380,7 @@ class NodeCore:
     def _produce(self, now_ms: int) -> None:
         if not self.secrets or self._inbox or self.peers.is_syncing:
             return
+        self._in_step = self._in_step or is_synced(self.chain, now_ms)
         decision = maybe_produce(
             self.chain,
             now_ms,

@@ -315,3 +315,11 @@ def test_seeds_are_dialled(genesis: Genesis) -> None:
     core = NodeCore(chain, PeerManager(reader, config, Random(1)), CoreSettings())
     core.tick(START_MS)
     assert OpenConnection(PeerAddress("127.0.0.1", 4711)) in core.take_effects()
+
+
+def test_a_node_in_step_produces_after_others_missed_their_slots(genesis: Genesis) -> None:
+    """R8.5: one of three is absent; a missed slot before one's own is no lack of sync."""
+    node = Node(genesis, witness_names(3)[2:], CoreSettings())
+    run([node], START_MS - 5_000, 40)
+    assert node.chain.head_num >= 1
+    assert node.chain.state.dynamic.current_witness == 3
