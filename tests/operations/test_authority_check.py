@@ -169,6 +169,17 @@ def test_a_diamond_counts_its_tip_once_for_each_side(state: State) -> None:
     verify_authority(state, [pays(ALICE)], keys("dave"))
 
 
+def test_an_approval_on_the_way_gives_a_failed_account_another_chance(state: State) -> None:
+    """R9.5: bob needs carol and dave; carol, by dave, lies too deep until dave is approved.
+
+    Alice's active authority fails for that reason; her owner authority, the same, then passes.
+    """
+    set_both(state, ALICE, by_account(BOB))
+    set_active(state, BOB, by_account(CAROL, DAVE, threshold=2))
+    set_both(state, CAROL, by_account(DAVE))
+    verify_authority(state, [pays(ALICE)], keys("dave"))
+
+
 def test_anybody_acts_for_the_temp_account(state: State) -> None:
     """R9.5, R9.8: the temp account counts as approved, so no signature is needed or allowed."""
     verify_authority(state, [pays(TEMP_ACCOUNT)], ())
