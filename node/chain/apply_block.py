@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from node.chain.apply_transaction import apply_transaction
 from node.chain.budget import pay_witness
-from node.chain.expirations import forget_expired_transactions, settle_expired_proposals
+from node.chain.expirations import (
+    forget_expired_transactions,
+    remove_expired_permissions,
+    settle_expired_proposals,
+)
 from node.chain.irreversibility import update_irreversible_num
 from node.chain.maintenance import is_maintenance_due, perform_maintenance
 from node.chain.witness_schedule import (
@@ -167,6 +171,7 @@ def _cross_boundary(ctx: Context, envelope: BlockEnvelope) -> None:
     forget_expired_transactions(ctx)
     settle_expired_proposals(ctx)
     run_boundary(ctx)
+    remove_expired_permissions(ctx)
     if state.dynamic.maintenance_flag != is_maintenance:
         state.dynamic_properties.edit(state.dynamic).maintenance_flag = is_maintenance
     shuffle_schedule(state)

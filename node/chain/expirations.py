@@ -1,4 +1,4 @@
-"""What runs out at a block's boundary: remembered transactions and proposals (R8.3)."""
+"""What runs out at a block's boundary: transactions, proposals, permissions (R8.3)."""
 
 from __future__ import annotations
 
@@ -26,3 +26,10 @@ def settle_expired_proposals(ctx: Context) -> None:
         left = state.proposals.find(proposal_id)
         if left is not None:
             state.proposals.remove(left)
+
+
+def remove_expired_permissions(ctx: Context) -> None:
+    """Remove withdraw permissions whose last period is over (R8.3 step 15)."""
+    state = ctx.state
+    for permission in state.permission_expirations.up_to(ALL, ctx.now):
+        state.withdraw_permissions.remove(permission)

@@ -14,7 +14,9 @@ from node.evaluators import (
     proposal,
     transfer,
     vesting,
+    withdraw_permission,
     witness,
+    worker,
 )
 from node.evaluators.evaluator import Evaluator, FeeUse, evaluator
 from protocol.operations.account import (
@@ -54,7 +56,14 @@ from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, 
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
 from protocol.operations.vesting import VestingBalanceCreate, VestingBalanceWithdraw
+from protocol.operations.withdraw_permission import (
+    WithdrawPermissionClaim,
+    WithdrawPermissionCreate,
+    WithdrawPermissionDelete,
+    WithdrawPermissionUpdate,
+)
 from protocol.operations.witness import WitnessCreate, WitnessUpdate
+from protocol.operations.worker import WorkerCreate
 
 EVALUATORS: dict[type, Evaluator] = {
     Transfer: evaluator(transfer.evaluate_transfer, transfer.apply_transfer),
@@ -109,6 +118,23 @@ EVALUATORS: dict[type, Evaluator] = {
     BidCollateral: evaluator(bitasset.evaluate_bid_collateral, bitasset.apply_bid_collateral),
     WitnessCreate: evaluator(witness.evaluate_witness_create, witness.apply_witness_create),
     WitnessUpdate: evaluator(witness.evaluate_witness_update, witness.apply_witness_update),
+    WithdrawPermissionCreate: evaluator(
+        withdraw_permission.evaluate_withdraw_permission_create,
+        withdraw_permission.apply_withdraw_permission_create,
+    ),
+    WithdrawPermissionUpdate: evaluator(
+        withdraw_permission.evaluate_withdraw_permission_update,
+        withdraw_permission.apply_withdraw_permission_update,
+    ),
+    WithdrawPermissionClaim: evaluator(
+        withdraw_permission.evaluate_withdraw_permission_claim,
+        withdraw_permission.apply_withdraw_permission_claim,
+    ),
+    WithdrawPermissionDelete: evaluator(
+        withdraw_permission.evaluate_withdraw_permission_delete,
+        withdraw_permission.apply_withdraw_permission_delete,
+    ),
+    WorkerCreate: evaluator(worker.evaluate_worker_create, worker.apply_worker_create),
     CommitteeMemberCreate: evaluator(
         committee.evaluate_committee_member_create, committee.apply_committee_member_create
     ),

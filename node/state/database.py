@@ -26,6 +26,7 @@ from node.state.objects.governance import (
     Worker,
 )
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
+from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
 from node.state.objects.vesting import GenesisBalance, VestingBalance
 from node.state.table import Table
@@ -54,6 +55,7 @@ class State:
         self.limit_orders = Table(LimitOrder, ids.LimitOrderId, log)
         self.call_orders = Table(CallOrder, ids.CallOrderId, log)
         self.proposals = Table(Proposal, ids.ProposalId, log)
+        self.withdraw_permissions = Table(WithdrawPermission, ids.WithdrawPermissionId, log)
         self.vesting_balances = Table(VestingBalance, ids.VestingBalanceId, log)
         self.workers = Table(Worker, ids.WorkerId, log)
         self.genesis_balances = Table(GenesisBalance, ids.BalanceId, log)
@@ -112,6 +114,14 @@ class State:
             lambda item: item.owner, lambda item: item.balance.asset_id
         )
         self.genesis_balances.add_index(self.genesis_balances_of)
+        self.permissions_given = GroupIndex[WithdrawPermission](
+            lambda item: item.withdraw_from_account, lambda item: item.id
+        )
+        self.withdraw_permissions.add_index(self.permissions_given)
+        self.permissions_received = GroupIndex[WithdrawPermission](
+            lambda item: item.authorized_account, lambda item: item.id
+        )
+        self.withdraw_permissions.add_index(self.permissions_received)
 
     def _add_market_indexes(self) -> None:
         self.book = OrderedIndex[LimitOrder](
@@ -165,6 +175,10 @@ class State:
             lambda item: ALL, lambda item: item.expiration_time
         )
         self.proposals.add_index(self.proposal_expirations)
+        self.permission_expirations = OrderedIndex[WithdrawPermission](
+            lambda item: ALL, lambda item: item.expiration, mutable=True
+        )
+        self.withdraw_permissions.add_index(self.permission_expirations)
 
     @property
     def properties(self) -> GlobalProperties:

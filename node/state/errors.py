@@ -168,6 +168,12 @@ class OwnerMismatch(TransactionRejected):
     name = "owner_mismatch"
 
 
+class PermissionExpired(TransactionRejected):
+    """R8.3: the last period of a withdraw permission is over."""
+
+    name = "permission_expired"
+
+
 # Positions (R3), settlement (R5), global settlement (R6).
 
 

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar, cast
 
 from node.state.errors import NoSuchObject
 from node.state.indexes import GroupIndex, OrderedIndex, UniqueIndex
-from node.state.undo import CREATE, EDIT, REMOVE, StateObject, UndoLog, Values
+from node.state.undo import CREATE, EDIT, REKEY, REMOVE, StateObject, UndoLog, Values
 from protocol.ids import ID_TYPES, ObjectId
 from protocol.schema import schema_of
 
@@ -98,6 +98,15 @@ class Table(Generic[T]):
             index.suspend(item)
         return item
 
+    def rekey(self, item: T, change: Callable[[T], None]) -> None:
+        """Edit an object by `change`, which may set fields that immutable indexes are keyed by.
+
+        For the rare change of what most objects keep for life. `change` must not raise.
+        """
+        self.edit(item)
+        self.log.records.append((REKEY, self, item, self.values_of(item)))
+        self._move(item, change)
+
     def remove(self, item: T) -> None:
         """Remove an object for good; its instance number stays used."""
         del self.rows[item.id]
@@ -128,6 +137,20 @@ class Table(Generic[T]):
         """Give the object its old fields back."""
         for index in self.mutable_indexes:
             index.suspend(cast(T, item))
+        self._set_fields(cast(T, item), values)
+
+    def undo_rekey(self, item: StateObject, values: Values) -> None:
+        """Give the object its old fields back, and its old place in every index."""
+        self._move(cast(T, item), lambda moved: self._set_fields(moved, values))
+
+    def _move(self, item: T, change: Callable[[T], None]) -> None:
+        for index in self.index_list:
+            index.remove(item)
+        change(item)
+        for index in self.index_list:
+            index.insert(item)
+
+    def _set_fields(self, item: T, values: Values) -> None:
         for name, value in zip(self.field_names, values, strict=True):
             setattr(item, name, value)
 

@@ -36,13 +36,18 @@ class UndoableTable(Protocol):
 
     def undo_edit(self, item: StateObject, values: Values) -> None: ...
 
+    def undo_rekey(self, item: StateObject, values: Values) -> None: ...
+
     def undo_remove(self, item: StateObject) -> None: ...
 
 
-CREATE, EDIT, REMOVE = range(3)
+CREATE, EDIT, REMOVE, REKEY = range(4)
 
 Record = tuple[int, UndoableTable, StateObject, Values]
-"""One step: its kind, and for an edit the fields as they were when the session began."""
+"""One step: its kind, and for an edit the fields as they were when the session began.
+
+`REKEY` moves an object within indexes; it always comes after an edit, or the creation, of it.
+"""
 
 
 class Change(NamedTuple):
@@ -144,6 +149,8 @@ class UndoLog:
                 table.undo_edit(item, values)
             elif kind == CREATE:
                 table.undo_create(item)
+            elif kind == REKEY:
+                table.undo_rekey(item, values)
             else:
                 table.undo_remove(item)
         self.serial += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from node.evaluators import EVALUATORS
 from node.evaluators.base import apply_operation, run_proposed_operation
@@ -22,15 +24,17 @@ from node.state.objects.accounts import AccountStatistics
 from protocol.asset import AssetAmount, Price
 from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.fee_schedule import AccountCreateFee, FlatFee, SizedFee
+from protocol.fee_schedule import OPERATION_COUNT, AccountCreateFee, FlatFee, SizedFee
 from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
-from protocol.ids import AccountId, AssetId, ForceSettlementId
-from protocol.operations import ENTRY_OF, OPERATIONS
+from protocol.ids import AccountId, AssetId
+from protocol.operations import ENTRY_OF, OPERATIONS, Operation, OperationEntry
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
 from protocol.operations.asset_options import WHITE_LIST
-from protocol.operations.bitasset import AssetSettleCancel
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
+from protocol.operations.proposal import ProposalCreate, ProposedOperation
+from protocol.operations.ticket import TicketCreate
 from protocol.operations.transfer import Transfer
+from tests.support.declared import instances
 from tests.support.state import (
     FREE,
     add_asset,
@@ -46,6 +50,8 @@ from tests.support.state import (
 
 ALICE, BOB, CAROL = AccountId(6), AccountId(7), AccountId(8)
 TRANSFER_FEE = 20
+UNBUILT = {39, 40, 41, 49, 50, 52, *range(54, 74), 75, 76}
+"""Stealth, hash time locks, custom authorities, tickets, pools, SameT funds, credit."""
 THRESHOLD = 50
 
 
@@ -82,17 +88,38 @@ def fee_asset(ctx: Context, *, pool: int, flags: int = 0) -> AssetId:
 
 
 def test_the_table_is_complete() -> None:
-    """R9.6: every declared operation but the virtual ones has an evaluator, and nothing else."""
-    expected = {entry.cls for entry in OPERATIONS.values() if not entry.virtual}
-    assert set(EVALUATORS) == expected
+    """R9.6: every operation but the virtual and the unbuilt ones has an evaluator."""
+    executed = {ENTRY_OF[cls].id for cls in EVALUATORS}
+    virtual = {entry.id for entry in OPERATIONS.values() if entry.virtual}
+    assert executed | virtual | UNBUILT == set(range(OPERATION_COUNT))
+    assert not executed & (virtual | UNBUILT)
 
 
-def test_virtual_operations_are_never_executed(ctx: Context) -> None:
-    """R9.6: the chain emits them."""
-    op = AssetSettleCancel(FREE, ForceSettlementId(0), ALICE, core(1))
-    assert ENTRY_OF[type(op)].virtual
-    with pytest.raises(FeatureNotBuilt):
-        apply_operation(ctx, op)
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in OPERATIONS.values() if entry.cls not in EVALUATORS],
+    ids=lambda entry: entry.name,
+)
+@settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_what_is_not_executed_is_refused_by_name(
+    entry: OperationEntry, data: st.DataObject
+) -> None:
+    """R9.6, R2.18: virtual operations are the chain's; others are known and not built."""
+    ctx = make_context(make_state("alice"))
+    operation = data.draw(instances(entry.cls))
+    with pytest.raises(FeatureNotBuilt, match=entry.name) as caught:
+        apply_operation(ctx, operation)
+    assert caught.value.value == entry.name
+    assert ("virtual" if entry.virtual else "not executed by this node") in caught.value.what
+
+
+def test_what_is_not_executed_is_not_proposed_either(ctx: Context) -> None:
+    """R2.18, R8.23: refused when it is proposed, however deep inside, not when it is due."""
+    inner: Operation = TicketCreate(FREE, ALICE, 4, core(1))
+    for _ in range(2):
+        inner = ProposalCreate(FREE, ALICE, ctx.now + 60, (ProposedOperation(inner),))
+        assert refuse(ctx, FeatureNotBuilt, inner).value == "ticket_create"
 
 
 @pytest.mark.parametrize("fee", [TRANSFER_FEE, TRANSFER_FEE + 1])
