@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.cli.exits import SetupRefused, UsageProblem
+from node.config import split_address
 from node.presets import (
     BLOCK_INTERVAL_S,
     PEGS,
@@ -226,6 +227,19 @@ def free_ports(count: int) -> list[int]:
         for item in sockets:
             item.bind(("127.0.0.1", 0))
         return [item.getsockname()[1] for item in sockets]
+
+
+def check_free(address: str) -> None:
+    """Raise `SetupRefused` when somebody listens at an address, "host:port", already."""
+    host, port = split_address(address)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as item:
+        item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            item.bind((host, port))
+        except OSError as error:
+            raise SetupRefused(
+                f"cannot listen there: {error.strerror}; choose another with --api", value=address
+            ) from error
 
 
 def production_table(mode: str) -> str:

@@ -18,6 +18,7 @@ from node.cli.exits import UsageProblem
 from node.cli.genesis import BLOCK_INTERVAL, PRESET
 from node.cli.network_files import (
     Wanted,
+    check_free,
     choose_feeds,
     open_network,
     plan_development_node,
@@ -112,6 +113,7 @@ def node(
     given = given_options(context)
     if genesis is not None and "preset" in given:
         raise UsageProblem("give either --genesis or --preset")
+    check_free(api)
     wanted = Wanted(
         preset=preset if "preset" in given else None,
         genesis=None if genesis is None else read_genesis(genesis),

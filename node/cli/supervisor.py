@@ -13,7 +13,7 @@ from pathlib import Path
 import trio
 
 from node.cli.block_lines import BlockLines, block_line
-from node.cli.exits import NodeUnreachable
+from node.cli.exits import OK, REFUSED, NodeUnreachable
 from node.cli.network_files import NodePlan
 from node.cli.output import Output
 from node.cli.remote_chain import RemoteChain
@@ -38,12 +38,13 @@ class Supervisor:
         self._chain = chain
         self._api_node = api_node
         self._running: dict[str, trio.Process] = {}
-        self._exit_code = 0
+        self._exit_code = OK
 
     async def run(self, greet: Callable[[], None]) -> int:
-        """Run the network until a signal comes or no node is left; the exit code of the command.
+        """Run the network until a signal comes, the API's node ends, or no node is left.
 
-        `greet` is called once the API answers.
+        `greet` is called once the API answers. Returns the exit code of the command: 0 after a
+        signal, else that of the node that ended, 1 where it has none of its own.
         """
         with open_signals() as signals:
             try:
@@ -64,6 +65,7 @@ class Supervisor:
     ) -> None:
         number = await signals.receive()
         self._tell(f"stopping ({signal.Signals(number).name})", event="stopping")
+        self._exit_code = OK
         scope.cancel()
 
     async def _watch(self, plan: NodePlan, scope: trio.CancelScope) -> None:
@@ -90,8 +92,8 @@ class Supervisor:
             exit_code=code,
             reason=reason,
         )
-        self._exit_code = self._exit_code or abs(code)
         if not self._running or plan.name == self._api_node:
+            self._exit_code = code if code > 0 else REFUSED
             scope.cancel()
 
     async def _wait_for_api(self) -> None:

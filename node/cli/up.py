@@ -15,6 +15,7 @@ from node.cli.genesis import BLOCK_INTERVAL, PRESET
 from node.cli.network_files import (
     API_NODE,
     Wanted,
+    check_free,
     choose_feeds,
     open_network,
     plan_nodes,
@@ -83,6 +84,7 @@ def up(
     host, port = split_address(api)
     if port == 0:
         raise UsageProblem("--api needs a port", value=api)
+    check_free(api)
     directory = (data_dir or default_data_dir(preset)).resolve()
     directory.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(directory)

@@ -1,0 +1,120 @@
+"""The demo against a chain in this process, and its own arithmetic on numbers worked by hand."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import pytest
+
+from node.cli import demo_story
+from node.cli.demo_model import Model, Offer
+from node.market import margin_calls
+from tests.support.desk import Desk
+
+PEOPLE = ("bob", "carol", "erin")
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    monkeypatch.setattr(demo_story, "STANDSTILL_INTERVALS", 0)
+    monkeypatch.setattr(demo_story, "POLL_S", 0)
+    return Desk(monkeypatch, capsys)
+
+
+@pytest.fixture
+def model() -> Model:
+    """One unit of the BitAsset for ten of core; nobody owes anything."""
+    purses = dict.fromkeys(PEOPLE, 1_000_000), dict.fromkeys(PEOPLE, 0)
+    return Model(1_750, 1_100, *purses, feed=Fraction(1, 10))
+
+
+def bid(owner: str, gives: int, wants: int) -> Offer:
+    return Offer("1.7.0", owner, True, gives, Fraction(gives, wants), 5)
+
+
+def test_the_story_comes_out_as_predicted(desk: Desk) -> None:
+    """R4.2, R4.5, R5.5: every balance, position and order of every step, twice on one chain."""
+    for _ in range(2):
+        ended = desk.run("demo", "margin-call", "--json")
+        assert ended.code == 0, ended.err
+        events = [json.loads(line) for line in ended.out.splitlines()]
+        steps = [event for event in events if event["event"] == "step"]
+        assert len(steps) == 14
+        assert all(step["ok"] for step in steps)
+        called = [line for step in steps for line in step["details"] if "called:" in line]
+        assert [line.split()[1] for line in called] == ["bob", "carol"]
+        assert events[-1]["checks"] == sum(len(step["checks"]) for step in steps)
+
+
+def test_a_broken_rule_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain that never calls anybody does not come out as predicted: exit code 1."""
+    monkeypatch.setattr(margin_calls, "is_called", lambda *arguments: False)
+    ended = desk.run("demo", "margin-call")
+    assert ended.code == 1
+    assert "prediction_failed" in ended.err
+    assert "NOT AS PREDICTED" in ended.out
+
+
+def test_a_call_needs_a_bid_between_sqp_and_call_price(model: Model) -> None:
+    """R4.2: strictly above the SQP, strictly below the call price."""
+    model.borrow("bob", 20_000, 1_000)
+    assert model.call_price("bob") == Fraction(7, 80)
+    assert model.squeeze_protection_price == Fraction(1, 11)
+    model.peg["erin"] = 10_000
+    for wants in (11_000, 11_429):
+        model.feed = Fraction(1, 10)
+        model.offers = [bid("erin", 1_000, wants)]
+        assert model.run_margin_calls() == []
+    model.feed = Fraction(9, 100)
+    (call,) = model.run_margin_calls()
+    assert (call.name, call.pays, call.covers, call.debt_left) == ("bob", 11_429, 1_000, 0)
+    assert model.core["bob"] == 1_000_000 - 11_429
+
+
+def test_a_smaller_bid_calls_a_part(model: Model) -> None:
+    """R4.5: the position pays rounded down, and the bid's dust comes back."""
+    model.borrow("bob", 20_000, 1_000)
+    model.feed = Fraction(9, 100)
+    model.peg["erin"] = 100
+    model.place(bid("erin", 100, 1_143))
+    (call,) = model.run_margin_calls()
+    assert (call.pays, call.covers, call.debt_left) == (1_143, 100, 900)
+    assert model.offers == []
+    assert model.loans["bob"].collateral == 20_000 - 1_143
+
+
+def test_orders_match_at_the_makers_price(model: Model) -> None:
+    """R2.5: the better price is the taker's gain; what cannot buy anything comes back."""
+    model.peg["bob"] = 100
+    model.place(bid("bob", 100, 1_000))
+    model.place(Offer("1.7.1", "erin", False, 1_205, Fraction(100, 1_205), 5))
+    assert model.peg["erin"] == 100
+    assert model.core["bob"] == 1_001_000
+    (left,) = model.offers
+    assert (left.for_sale, left.deferred_fee) == (205, 0)
+    model.cancel("1.7.1")
+    assert model.core["erin"] == 999_000
+
+
+def test_a_cancelled_order_gets_its_fee_back_if_it_never_traded(model: Model) -> None:
+    """R2.11: the creation fee is kept in the order until the first fill."""
+    model.peg["bob"] = 100
+    model.pay_fee("bob", 5)
+    model.place(bid("bob", 100, 1_000))
+    model.cancel("1.7.0")
+    assert (model.peg["bob"], model.core["bob"]) == (100, 1_000_000)
+
+
+def test_settlement_pays_the_feed_from_the_least_collateralised(model: Model) -> None:
+    """R5.5: rounded down for the settler, who gets back what buys nothing."""
+    model.borrow("bob", 30_000, 1_000)
+    model.borrow("carol", 20_000, 1_000)
+    model.feed = Fraction(3, 10)
+    model.peg["erin"] = 101
+    model.ask_settlement("erin", 101)
+    model.run_settlements()
+    assert model.core["erin"] == 1_000_336
+    assert model.peg["erin"] == 0
+    assert model.loans["carol"].debt == 1_000 - 101
+    assert model.loans["carol"].collateral == 20_000 - 336
