@@ -39,7 +39,7 @@ def settle_globally(ctx: Context, bitasset: BitassetData) -> None:
     """Settle a whole BitAsset at debt / collateral of its least collateralised position (R6.2).
 
     Positions at or below the MCR pay that price, of which the squeeze premium is a fee to the
-    issuer; the others pay the price less the premium. No more is taken than a position has.
+    issuer; the others pay the price less the premium. All can pay, since none has a lower ratio.
     """
     state, asset_id = ctx.state, bitasset.asset_id
     worst = state.positions.first(asset_id)
@@ -54,11 +54,9 @@ def settle_globally(ctx: Context, bitasset: BitassetData) -> None:
     fund = 0
     while (position := state.positions.first(asset_id)) is not None:
         collateral, debt = position.collateral, position.debt
-        received = min(_owed(debt, fund_price), collateral)
-        pays = received
+        received = pays = _owed(debt, fund_price)
         if compare_collateralization(collateral, debt, limit) <= 0:
-            pays = min(_owed(debt, called_price), collateral)
-            received = min(received, pays)
+            pays = _owed(debt, called_price)
         fund += received
         _close(ctx, position, pays, fund_price, fee=pays - received)
     _enter_settlement(ctx, bitasset, fund)
@@ -67,8 +65,9 @@ def settle_globally(ctx: Context, bitasset: BitassetData) -> None:
 def settle_globally_at(ctx: Context, bitasset: BitassetData, price: Price) -> None:
     """Settle a whole BitAsset at its issuer's price, debt per backing (R6.3, R7.2).
 
-    Every position pays its debt at the price, rounded up, into the fund. The caller has checked
-    that each can, and that there is supply. The price of a prediction market may be 0 backing.
+    Every position pays its debt at the price, rounded up, into the fund, or all it has where only
+    the rounding exceeds it. The caller has checked that each can, and that there is supply. The
+    price of a prediction market may be 0 backing.
     """
     fund = 0
     while (position := ctx.state.positions.first(bitasset.asset_id)) is not None:

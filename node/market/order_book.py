@@ -44,8 +44,7 @@ def place_order(ctx: Context, order: LimitOrder) -> bool:
         )
         if is_taker_gone:
             return True
-        if not is_maker_gone:
-            break
+        assert is_maker_gone, "the smaller of two orders is used up, but for dust (R2.6)"
     return _cull_if_small(ctx, order)
 
 

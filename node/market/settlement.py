@@ -87,7 +87,6 @@ def execute_due_settlements(ctx: Context) -> None:
 def _execute_asset(ctx: Context, bitasset: BitassetData) -> None:
     """Settle requests of one BitAsset until one waits: for its date, volume or a bigger match."""
     state, asset_id, options = ctx.state, bitasset.asset_id, bitasset.options
-    volume: int | None = None
     while (request := state.settlements.first(asset_id)) is not None:
         if bitasset.is_globally_settled():
             cancel_settlement(ctx, request)
@@ -98,9 +97,7 @@ def _execute_asset(ctx: Context, bitasset: BitassetData) -> None:
         if not bitasset.has_feed() or offset == HUNDRED_PERCENT:
             cancel_settlement(ctx, request)
             continue
-        if volume is None:
-            supply = state.figures_of(asset_id).current_supply
-            volume = bitasset.max_settlement_volume(supply)
+        volume = bitasset.max_settlement_volume(state.figures_of(asset_id).current_supply)
         price = scale_price(
             bitasset.current_feed.settlement_price, HUNDRED_PERCENT, HUNDRED_PERCENT - offset
         )

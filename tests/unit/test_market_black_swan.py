@@ -13,6 +13,7 @@ from node.market.black_swan import (
     revive_by_feed,
     settle_globally_at,
 )
+from node.market.boundary import run_boundary
 from node.state.context import Context
 from node.state.events import GloballySettledEvent, RevivedEvent
 from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
@@ -274,6 +275,17 @@ def test_bids_that_cover_the_debt_revive_the_asset() -> None:
     assert market.data.settlement_fund == 0
     assert len(market.state.collateral_bids) == 0
     assert market.state.statistics.get(first.bidder).total_core_in_orders == 13_300
+
+
+def test_positions_made_of_bids_are_called_in_the_same_block() -> None:
+    """R4.12, R8.3: a revival touches the asset; CR 17.6 meets an order at 1 per 12."""
+    market = bidding_market()
+    market.bid(100, 1_200)
+    collect_bid(market, 0, 1_000, 8_600)
+    ctx = after_bids(market)
+    run_boundary(ctx)
+    assert len(fills(ctx)) == 2
+    check_supplies(market.state)
 
 
 def test_rounding_of_the_fund_goes_to_the_last_bidder() -> None:

@@ -117,12 +117,16 @@ def test_a_feed_lives_for_less_than_its_lifetime() -> None:
     assert backing(market) == 12
     update(market, 1101, (1001, feed_of(12)))
     assert market.data.median_feed == NULL_FEED
+    market.set_options(feed_lifetime_sec=2**32 - 1)
+    update(market, 1101, (0, feed_of(12)))
+    assert market.data.median_feed == NULL_FEED, "time 0 is never, however long feeds live"
 
 
 def test_too_few_feeds_make_no_median() -> None:
     """R1.16: below minimum_feeds; ratios go back to their defaults."""
     market = make_market()
     market.set_options(minimum_feeds=2)
+    market.state.bitassets.edit(market.data).feed_cer_updated = True
     update(market, 1000, (990, feed_of(12, mcr=1600)))
     assert market.data.median_feed == NULL_FEED
     assert not market.data.has_feed()

@@ -270,7 +270,7 @@ def test_a_position_that_only_the_bid_calls_measures_its_target_at_the_bid() -> 
     market = make_market(trigger=TRIGGER_BID)
     position = market.position(0, 1_000, 20_000, tcr=1_750)
     market.bid(1_000, 12_000)
-    market.settle_boundary()
+    assert called(market) == 1
     assert figures(position) == (888, 18_656)
 
 

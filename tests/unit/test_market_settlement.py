@@ -160,6 +160,17 @@ def test_what_buys_nothing_of_a_request_is_refunded() -> None:
     assert market.data.force_settled_volume == 9
 
 
+def test_a_refunded_rest_buys_nothing_of_the_next_position() -> None:
+    """R5.5: culled at once; a position of 1 USD that is now the worst stays open."""
+    market = make_market()
+    market.feed(3, 2, mssr=1100)
+    market.position(0, 50, 50)
+    market.position(1, 1, 1)
+    market.request(market.whale, 10)
+    assert refunds(market) == [1]
+    assert figures(market) == [(41, 44), (1, 1)]
+
+
 def test_requests_are_cancelled_without_a_price() -> None:
     """R5.4: no feed; or an offset of 100 %; due ones only."""
     market = make_market()
