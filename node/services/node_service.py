@@ -1,14 +1,12 @@
 """The shell around a `NodeCore`: gives it bytes and time, and carries its effects out in order.
 
-Effects wait in one queue. Whatever is in it is carried out as one batch: slots are reserved and
-blocks stored first, durably and off the main thread, then everything else in order. Storing early
-is always safe, and one flush serves a whole batch of blocks during sync.
+Effects wait in an `EffectQueue`, which says what is to be durable before what; the writes happen
+off the main thread.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -22,17 +20,16 @@ from node.core.effects import (
     FlushSessions,
     RecoverKeys,
     Report,
-    ReserveSlot,
     SaveSnapshot,
     StopNode,
-    StoreBlocks,
 )
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
 from node.services.clock import Clock
+from node.services.effect_queue import Batch, EffectQueue
 from node.services.p2p_server import PeerConnections
 from node.services.signature_pool import SignaturePool
 from node.storage.errors import StorageError
-from node.storage.interface import BlockStorage, SigningStorage, SnapshotStorage, num_of
+from node.storage.interface import BlockStorage, SigningStorage, SnapshotStorage
 from protocol.errors import PegboardError
 
 TICK_MS = 100
@@ -82,7 +79,8 @@ class NodeService:
         self.pool = SignaturePool()
         self.sessions: SessionFlusher | None = None
         self.peers: PeerConnections | None = None
-        self._effects_in, self._effects_out = trio.open_memory_channel[Effect](math.inf)
+        self._queue = EffectQueue()
+        self._queued = trio.Event()
         self._nursery: trio.Nursery | None = None
 
     async def run(
@@ -110,8 +108,8 @@ class NodeService:
 
     def pump(self) -> None:
         """Queue the core's effects; to be called after every input."""
-        for effect in self.core.take_effects():
-            self._effects_in.send_nowait(effect)
+        self._queue.put(self.core.take_effects())
+        self._queued.set()
 
     # Inputs from peers.
 
@@ -146,20 +144,17 @@ class NodeService:
 
     async def _carry_effects(self) -> None:
         while True:
-            batch = [await self._effects_out.receive()]
-            while True:
-                try:
-                    batch.append(self._effects_out.receive_nowait())
-                except trio.WouldBlock:
-                    break
-            await self._carry(batch)
+            batch = self._queue.take_batch()
+            if batch is not None:
+                await self._carry(batch)
+                continue
+            self._queued = trio.Event()
+            await self._queued.wait()
 
-    async def _carry(self, batch: Sequence[Effect]) -> None:
-        slots = [effect for effect in batch if isinstance(effect, ReserveSlot)]
-        moves = join_moves([effect for effect in batch if isinstance(effect, StoreBlocks)])
-        if slots or moves:
-            await self._persist(partial(self._store, slots, moves))
-        for effect in batch:
+    async def _carry(self, batch: Batch) -> None:
+        if batch.slots or batch.moves:
+            await self._persist(partial(self._store, batch))
+        for effect in batch.rest:
             if isinstance(effect, SaveSnapshot):
                 await self._persist(partial(self._save_snapshot, effect))
             else:
@@ -172,10 +167,10 @@ class NodeService:
             log.error("storage_failed", ev="storage_failed", reason=str(error))
             raise NodeStopped(error.exit_code, str(error)) from error
 
-    def _store(self, slots: Sequence[ReserveSlot], moves: Sequence[StoreBlocks]) -> None:
-        for slot in slots:
+    def _store(self, batch: Batch) -> None:
+        for slot in batch.slots:
             self.stores.guard.reserve(slot.witness, slot.slot_time_s, slot.block_num)
-        for move in moves:
+        for move in batch.moves:
             self.stores.blocks.append(move.blocks, move.head, move.main_chain)
 
     def _save_snapshot(self, snapshot: SaveSnapshot) -> None:
@@ -192,7 +187,7 @@ class NodeService:
         elif isinstance(effect, OpenConnection):
             self.peers.dial(effect.address)
         elif isinstance(effect, FlushSessions):
-            if self.sessions is not None:
+            if self.sessions is not None and self._queue.may_report:
                 self.sessions.flush_sessions()
         elif isinstance(effect, Report):
             log.info(effect.name, ev=effect.name, **effect.fields)
@@ -207,23 +202,3 @@ class NodeService:
         keys = await self.pool.recover(effect.items)
         self.core.keys_recovered(effect.token, keys, self.clock.now_ms())
         self.pump()
-
-
-def join_moves(moves: Sequence[StoreBlocks]) -> list[StoreBlocks]:
-    """Fewer moves of the main chain with the same outcome: each flush serves as many as it can."""
-    joined: list[StoreBlocks] = []
-    for move in moves:
-        last = joined[-1] if joined else None
-        if last is not None and last.main_chain and _extends(last, move):
-            joined[-1] = StoreBlocks(
-                last.blocks + move.blocks, move.head, last.main_chain + move.main_chain
-            )
-        else:
-            joined.append(move)
-    return joined
-
-
-def _extends(last: StoreBlocks, move: StoreBlocks) -> bool:
-    if not move.main_chain:
-        return move.head == last.head
-    return num_of(move.main_chain[0]) == num_of(last.main_chain[-1]) + 1

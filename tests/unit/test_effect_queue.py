@@ -1,0 +1,59 @@
+"""The order of effects: what must be durable before what, and what clients may be told."""
+
+from __future__ import annotations
+
+from node.core.effects import FlushSessions, Report, ReserveSlot, StoreBlocks
+from node.p2p.effects import PeerKey, SendBytes
+from node.services.effect_queue import EffectQueue, join_moves
+from protocol.ids import WitnessId
+from protocol.schema import BlockId
+
+
+def id_of(num: int, fork: int = 0) -> BlockId:
+    """The id of a block of a number on one of several forks."""
+    return BlockId(num.to_bytes(4, "big") + bytes([fork]) * 16)
+
+
+def move(*nums: int, fork: int = 0) -> StoreBlocks:
+    """Blocks that become the top of the main chain."""
+    ids = tuple(id_of(num, fork) for num in nums)
+    return StoreBlocks(((ids[-1], nums[-1], b"block"),), ids[-1], ids)
+
+
+def test_slots_and_blocks_come_before_all_else_of_their_batch() -> None:
+    """T-S1, T-W1: nothing is sent before what it rests on is durable; the rest keeps its order."""
+    queue = EffectQueue()
+    assert queue.take_batch() is None
+    slot, send, report = ReserveSlot(WitnessId(1), 5, 1), SendBytes(PeerKey(1), b"x"), Report("x")
+    queue.put([report, slot, move(1), send])
+    queue.put([FlushSessions(), move(2)])
+    batch = queue.take_batch()
+    assert batch is not None
+    assert batch.slots == (slot,)
+    assert [item.main_chain for item in batch.moves] == [(id_of(1), id_of(2))]
+    assert batch.rest == (report, send, FlushSessions())
+    assert queue.take_batch() is None
+
+
+def test_clients_hear_nothing_while_a_block_waits_for_the_disk() -> None:
+    """T-S1: the core has gone on while a batch was written, and its notices have, too."""
+    queue = EffectQueue()
+    queue.put([move(1), FlushSessions()])
+    assert not queue.may_report
+    queue.take_batch()
+    assert queue.may_report
+    queue.put([Report("x")])
+    assert queue.may_report
+    queue.put([move(2), FlushSessions()])
+    assert not queue.may_report
+
+
+def test_only_moves_that_continue_each_other_are_joined() -> None:
+    """T-S1: a switch to another fork stays a move of its own."""
+    grown = StoreBlocks(((id_of(2, 9), 2, b"fork"),), id_of(2), ())
+    joined = join_moves([move(1), move(2), grown, move(2, 3, fork=1), move(4, fork=1)])
+    assert [(item.head, item.main_chain) for item in joined] == [
+        (id_of(2), (id_of(1), id_of(2))),
+        (id_of(4, 1), (id_of(2, 1), id_of(3, 1), id_of(4, 1))),
+    ]
+    assert [len(item.blocks) for item in joined] == [3, 2]
