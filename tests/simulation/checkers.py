@@ -1,0 +1,149 @@
+"""What must hold in every run, watched from outside the nodes."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from node.chain.apply_block import AppliedBlock
+from node.chain.chain import Chain
+from node.storage.interface import BlockStorage, num_of
+from protocol.block import BlockEnvelope
+from protocol.ids import WitnessId
+from protocol.schema import BlockId, Digest, TransactionId
+
+
+class Violation(AssertionError):
+    """A promise of the network is broken; `checker` names which."""
+
+    def __init__(self, checker: str, detail: str) -> None:
+        super().__init__(f"{checker}: {detail}")
+        self.checker = checker
+
+
+def demand(holds: bool, checker: str, *detail: object) -> None:
+    """Raise `Violation` unless it holds."""
+    if not holds:
+        raise Violation(checker, " ".join(map(str, detail)))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one node has done and said, over all its restarts."""
+
+    main: dict[int, BlockId] = field(default_factory=dict)
+    last_irreversible: int = 0
+    told: dict[BlockId, None] = field(default_factory=dict)
+    """Blocks that it announced to peers or reported to clients, and so may not lose."""
+
+
+class Checkers:
+    """One judge for the whole network."""
+
+    def __init__(self, nodes: int) -> None:
+        self._nodes = [_Seen() for _ in range(nodes)]
+        self._irreversible: dict[int, BlockId] = {}
+        self._signed: dict[tuple[WitnessId, int], BlockId] = {}
+        self._state_hashes: dict[BlockId, Digest] = {}
+        self.conflicts: list[int] = []
+        """Heights at which two nodes called different blocks irreversible: R8.8 allows it."""
+        self.counts: Counter[str] = Counter()
+        """How often things happened."""
+        self.refusals: dict[str, Counter[str]] = defaultdict(Counter)
+
+    # What a node does.
+
+    def block_applied(self, node: int, block: BlockEnvelope) -> None:
+        """A block became a node's head: it follows the one before."""
+        main = self._nodes[node].main
+        previous = main.get(block.num - 1)
+        demand(block.num - 1 not in main or previous == block.header.previous, "linked", node)
+        demand(block.num not in main, "linked", node, block.num, "applied on top of another")
+        main[block.num] = block.id
+        self.counts["applied"] += 1
+
+    def block_popped(self, node: int, block: BlockEnvelope) -> None:
+        """A node took back its head block, which was not irreversible."""
+        seen = self._nodes[node]
+        demand(seen.main.pop(block.num, None) == block.id, "linked", node, block.num, "popped")
+        demand(block.num > seen.last_irreversible, "final", node, "popped", block.num)
+        self.counts["popped"] += 1
+
+    def observe(self, node: int, chain: Chain) -> None:
+        """Look at a node's last irreversible block: it only grows, within one life."""
+        seen = self._nodes[node]
+        num = chain.last_irreversible_num
+        demand(num >= seen.last_irreversible, "monotonic", node, num, seen.last_irreversible)
+        for height in range(seen.last_irreversible + 1, num + 1):
+            block_id = seen.main[height]
+            if self._irreversible.setdefault(height, block_id) != block_id:
+                self.conflicts.append(height)
+        seen.last_irreversible = num
+
+    def block_sent(self, node: int, block: BlockEnvelope) -> None:
+        """A block left a node: its witness signed no other block for its slot (T-W1)."""
+        slot = (block.header.witness, block.header.timestamp)
+        demand(self._signed.setdefault(slot, block.id) == block.id, "one block a slot", node, *slot)
+        self.tell(node, block.id)
+
+    def tell(self, node: int, block_id: BlockId) -> None:
+        """A node told somebody that it has a block."""
+        if num_of(block_id):
+            self._nodes[node].told[block_id] = None
+
+    def check_state(self, chain: Chain) -> None:
+        """The state after a block is the same wherever it is reached."""
+        state_hash = chain.state_hash()
+        known = self._state_hashes.setdefault(chain.head_id, state_hash)
+        demand(known == state_hash, "one state", "block", chain.head_num)
+        self.counts["state hashes"] += 1
+
+    # What survives.
+
+    def restarted(self, node: int, chain: Chain, store: BlockStorage) -> None:
+        """A node came back: all that it told of is there (T-S1)."""
+        seen = self._nodes[node]
+        for block_id in seen.told:
+            num = num_of(block_id)
+            may_be_pruned = num < chain.last_irreversible_num and store.id_at(num) != block_id
+            is_there = store.block(block_id) is not None
+            demand(is_there or may_be_pruned, "durable", node, "lost block", num)
+        seen.main = {}
+        for num in range(1, chain.head_num + 1):
+            found = store.id_at(num)
+            assert found is not None, "the chain was read from the store"
+            seen.main[num] = found
+        seen.last_irreversible = chain.last_irreversible_num
+
+
+class NodeObserver:
+    """The `ChainObserver` of one node, for the checkers."""
+
+    def __init__(self, node: int, checkers: Checkers) -> None:
+        self.node = node
+        self.checkers = checkers
+        self.notices: list[BlockId] = []
+        """Blocks that clients will be told of."""
+
+    def block_applied(self, block: AppliedBlock) -> None:
+        """See `ChainObserver`."""
+        self.checkers.block_applied(self.node, block.envelope)
+        self.notices.append(block.envelope.id)
+
+    def block_popped(self, block: BlockEnvelope) -> None:
+        """See `ChainObserver`."""
+        self.checkers.block_popped(self.node, block)
+
+    def transaction_pending(self, envelope: object) -> None:
+        """See `ChainObserver`."""
+        self.checkers.counts["pending"] += 1
+
+    def transaction_dropped(self, transaction_id: TransactionId, reason: Exception) -> None:
+        """See `ChainObserver`."""
+        self.checkers.counts["dropped"] += 1
+
+    def flush(self) -> None:
+        """Tell the clients: what they know from now on must last."""
+        for block_id in self.notices:
+            self.checkers.tell(self.node, block_id)
+        self.notices.clear()

@@ -1,0 +1,92 @@
+"""The faults of a run as data: drawn from the seed before it begins, stored, and replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import NamedTuple
+
+from tests.simulation.options import Options
+
+
+class Fault(NamedTuple):
+    """Something that goes wrong at a time after the start."""
+
+    at_ms: int
+    kind: str
+    args: tuple[int, ...]
+    """What the numbers mean stands beside each kind in `DRAWS`."""
+
+
+def draw_faults(options: Options) -> list[Fault]:
+    """All faults of a run, in the order of their times."""
+    found: list[Fault] = []
+    for kind, (draw, every_s) in DRAWS.items():
+        rng = Random(f"{options.seed}/faults/{kind}")
+        for at_ms in _moments(rng, every_s(options), options.fault_s):
+            found.append(Fault(at_ms, kind, draw(rng, options)))
+    return sorted(found)
+
+
+def _moments(rng: Random, every_s: int, end_s: int) -> Iterator[int]:
+    """Times in milliseconds, on average `every_s` seconds apart, none in the first seconds."""
+    at_ms = 5_000
+    while every_s:
+        at_ms += rng.randrange(100, 2_000 * every_s)
+        if at_ms >= end_s * 1_000:
+            return
+        yield at_ms
+
+
+def _draw_partition(rng: Random, options: Options) -> tuple[int, ...]:
+    """The group of each node: halves, thirds, one alone, any; or all together again."""
+    nodes = options.nodes
+    mode = rng.randrange(5)
+    if mode == 0:
+        return (0,) * nodes
+    if mode == 1:
+        alone = rng.randrange(nodes)
+        return tuple(int(node == alone) for node in range(nodes))
+    groups = 3 if mode == 2 else 2
+    return tuple(rng.randrange(groups) for _ in range(nodes))
+
+
+def _draw_deafness(rng: Random, options: Options) -> tuple[int, ...]:
+    """One node hears nothing of another for a time: source, deaf node, milliseconds."""
+    source, deaf = rng.sample(range(options.nodes), 2)
+    return source, deaf, rng.randrange(500, 15_000)
+
+
+def _draw_crash(rng: Random, options: Options) -> tuple[int, ...]:
+    """Node, milliseconds until it starts again, whether its machine falls silent with it."""
+    down_ms = rng.choice((rng.randrange(50, 500), rng.randrange(500, 30_000)))
+    return rng.randrange(options.nodes), down_ms, rng.randrange(2)
+
+
+def _draw_clog(rng: Random, options: Options) -> tuple[int, ...]:
+    """Two nodes between which everything takes longer for a time: until then nothing arrives."""
+    one, other = rng.sample(range(options.nodes), 2)
+    return one, other, rng.randrange(200, 5_000)
+
+
+def _draw_pause(rng: Random, options: Options) -> tuple[int, ...]:
+    """A node whose process stands still for milliseconds."""
+    return rng.randrange(options.nodes), rng.randrange(200, 8_000)
+
+
+def _draw_step(rng: Random, options: Options) -> tuple[int, ...]:
+    """A node whose clock jumps by milliseconds."""
+    limit_ms = 2_000 * options.block_interval_s
+    return rng.randrange(options.nodes), rng.randrange(-limit_ms, limit_ms)
+
+
+Draw = Callable[[Random, Options], tuple[int, ...]]
+DRAWS: dict[str, tuple[Draw, Callable[[Options], int]]] = {
+    "partition": (_draw_partition, lambda options: options.partition_every_s),
+    "deafen": (_draw_deafness, lambda options: options.partition_every_s),
+    "crash": (_draw_crash, lambda options: options.crash_every_s),
+    "clog": (_draw_clog, lambda options: options.clog_every_s),
+    "pause": (_draw_pause, lambda options: options.pause_every_s),
+    "step": (_draw_step, lambda options: options.step_every_s),
+}
+"""Each kind of fault: how its numbers are drawn, and its mean distance in seconds."""

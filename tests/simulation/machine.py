@@ -1,0 +1,359 @@
+"""One simulated machine: a clock, a disk, and the production `NodeCore` with a shell around it.
+
+The shell carries effects out as `node.services.node_service` does: what waits makes one batch,
+slots and blocks of a batch go to disk first, the rest follows in order. Only here every wait is
+an event, so that a crash can fall between any two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from node.chain.chain import AppliedTransaction
+from node.core.chain_reader import ChainReader
+from node.core.core import CoreSettings, NodeCore
+from node.core.effects import (
+    Effect,
+    FlushSessions,
+    RecoverKeys,
+    Report,
+    SaveSnapshot,
+    StopNode,
+)
+from node.core.startup import start_chain
+from node.p2p.config import PeerConfig
+from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
+from node.p2p.manager import PeerManager
+from node.p2p.peer_database import PeerDatabase
+from node.services.effect_queue import Batch, EffectQueue
+from node.services.node_service import TICK_MS
+from node.storage.memory import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
+from node.witness.feed_publisher import FeedPlan, FeedPublisher
+from protocol.block import BlockEnvelope
+from protocol.crypto.keys import PrivateKey
+from protocol.crypto.signatures import recover_keys
+from protocol.genesis_form import Genesis
+from protocol.p2p.messages import BlockMessage, Hello, Inventory, ItemKind, Message
+from protocol.schema import BlockId
+from protocol.transaction import TransactionEnvelope
+from tests.simulation.checkers import Checkers, NodeObserver, Violation
+from tests.simulation.event_loop import EventLoop
+from tests.simulation.network import Network, address_of
+from tests.simulation.options import Options
+
+SAVE_PEERS_MS = 60_000
+STATE_HASH_EVERY = 10
+"""States are compared between nodes at multiples of this height."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What all machines of a simulation share."""
+
+    loop: EventLoop
+    network: Network
+    checkers: Checkers
+    options: Options
+    genesis: Genesis
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What a node does beside following the chain."""
+
+    secrets: Sequence[PrivateKey]
+    """Signing keys of its witnesses."""
+    feeds: Callable[[], Sequence[FeedPlan]]
+    """Its witnesses' feeds, made anew for each process."""
+
+
+class Machine:
+    """A host of the network on which processes of one node live, one after the other."""
+
+    def __init__(self, world: World, number: int, duties: Duties) -> None:
+        self.world = world
+        self.number = number
+        self.duties = duties
+        self.blocks = MemoryBlockStore(durable_at_once=False)
+        self.guard = MemorySigningGuard(durable_at_once=False)
+        self.snapshots = MemorySnapshots(durable_at_once=False)
+        self.core: NodeCore | None = None
+        self.observer = NodeObserver(number, world.checkers)
+        self.is_up = True
+        self.rng = Random(f"{world.options.seed}/machine/{number}")
+        skew_ms = world.options.skew_ms
+        self.clock_offset_ms = self.rng.randrange(-skew_ms, skew_ms + 1)
+        self.last_state_num = 0
+        self.required_participation = world.options.required_participation
+        self._life = 0
+        self._paused: list[Callable[[], None]] | None = None
+        self.queue = EffectQueue()
+        self._is_carrying = False
+        self._known_peers: object = None
+
+    @property
+    def now_ms(self) -> int:
+        """The time on this machine's clock."""
+        return self.world.loop.now_ms + self.clock_offset_ms
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether a process accepts connections."""
+        return self.core is not None
+
+    # Life and death.
+
+    def start(self) -> None:
+        """Start a process from what the disk holds, by the production path."""
+        world = self.world
+        self._life += 1
+        started = start_chain(
+            world.genesis, self.blocks, self.snapshots, paranoid=bool(world.options.paranoid)
+        )
+        world.checkers.restarted(self.number, started.chain, self.blocks)
+        self.observer = NodeObserver(self.number, world.checkers)
+        self.core = NodeCore(
+            started.chain,
+            self._make_peers(ChainReader(started.chain, self.blocks)),
+            CoreSettings(
+                enable_stale=self.number < world.options.stale_starters,
+                required_participation=self.required_participation,
+                snapshot_interval=world.options.snapshot_interval,
+            ),
+            secrets=self.duties.secrets,
+            last_signed=self.guard.load(),
+            feeds=FeedPublisher(self.duties.feeds()),
+            observer=self.observer,
+        )
+        self.is_up = True
+        world.loop.record("started", self.number, started.chain.head_num, started.replayed)
+        self._in_this_life(self._tick)()
+        self._in_this_life(self._save_peers)()
+
+    def crash(self, *, silently: bool) -> None:
+        """The process dies; what was not durable is lost."""
+        if self.core is None:
+            return
+        self.world.loop.record("crash", self.number, silently)
+        self._life += 1
+        self.core = None
+        self._paused = None
+        self.queue = EffectQueue()
+        self._is_carrying = False
+        self.blocks.crash()
+        self.guard.crash()
+        self.snapshots.crash()
+        self.is_up = not silently
+        self.world.network.cut_off(self.number, silently=silently)
+
+    def pause(self, duration_ms: int) -> None:
+        """The process stands still; what arrives waits."""
+        if self.core is None or self._paused is not None:
+            return
+        self.world.loop.record("pause", self.number, duration_ms)
+        self._paused = []
+        life = self._life
+        self.world.loop.later(duration_ms, lambda: self._resume(life))
+
+    def _resume(self, life: int) -> None:
+        if life != self._life:
+            return
+        waiting, self._paused = self._paused or [], None
+        for action in waiting:
+            action()
+
+    def _in_this_life(self, action: Callable[[], None]) -> Callable[[], None]:
+        """The action, unless the process is gone by then; later while it stands still."""
+        life = self._life
+
+        def act() -> None:
+            if life != self._life:
+                return
+            if self._paused is not None:
+                self._paused.append(act)
+                return
+            action()
+
+        return act
+
+    def _make_peers(self, reader: ChainReader) -> PeerManager:
+        """The peer layer of a new process; it knows a few seeds and what was saved."""
+        count = self.world.options.nodes
+        seeds = tuple(
+            address_of(node) for node in sorted({0, (self.number + 1) % count} - {self.number})
+        )
+        database = PeerDatabase(seeds)
+        if self._known_peers is not None:
+            database.load_json(self._known_peers)
+        config = PeerConfig(
+            node_id=self.rng.randbytes(32),
+            user_agent=f"simulated/{self.number}",
+            listen_port=address_of(self.number).port,
+            seeds=seeds,
+        )
+        return PeerManager(reader, config, Random(self.rng.getrandbits(64)), database)
+
+    # Inputs.
+
+    def connected(self, key: PeerKey, address: PeerAddress, *, outbound: bool) -> None:
+        """A connection is open."""
+        self._input(lambda core: core.peer_connected(key, address, self.now_ms, outbound=outbound))
+
+    def received(self, key: PeerKey, data: bytes) -> None:
+        """Bytes arrived."""
+        self._input(lambda core: core.peer_received(key, data, self.now_ms))
+
+    def disconnected(self, key: PeerKey) -> None:
+        """A connection is gone."""
+        self._input(lambda core: core.peer_disconnected(key, self.now_ms))
+
+    def dial_failed(self, address: PeerAddress) -> None:
+        """Nobody answered."""
+        self._input(lambda core: core.dial_failed(address, self.now_ms))
+
+    def broadcast(self, envelope: TransactionEnvelope) -> AppliedTransaction:
+        """A client's transaction; raises the refusal."""
+        assert self.core is not None
+        try:
+            return self.core.broadcast(envelope, self.now_ms)
+        finally:
+            self._after_input()
+
+    def _tick(self) -> None:
+        assert self.core is not None
+        self.core.tick(self.now_ms)
+        self._after_input()
+        wait_ms = TICK_MS - self.now_ms % TICK_MS
+        self.world.loop.later(wait_ms, self._in_this_life(self._tick))
+
+    def _save_peers(self) -> None:
+        assert self.core is not None
+        self._known_peers = self.core.peers.database.to_json()
+        self.world.loop.later(SAVE_PEERS_MS, self._in_this_life(self._save_peers))
+
+    def _input(self, give: Callable[[NodeCore], None]) -> None:
+        def act() -> None:
+            assert self.core is not None
+            give(self.core)
+            self._after_input()
+
+        if self.core is not None:
+            self._in_this_life(act)()
+
+    def _after_input(self) -> None:
+        """Take the effects; let the checkers look at the chain."""
+        assert self.core is not None
+        chain = self.core.chain
+        self.queue.put(self.core.take_effects())
+        self.world.checkers.observe(self.number, chain)
+        if chain.head_num % STATE_HASH_EVERY == 0 and chain.head_num != self.last_state_num:
+            self.last_state_num = chain.head_num
+            self.world.checkers.check_state(chain)
+        self._carry_on()
+
+    # Effects.
+
+    def _carry_on(self) -> None:
+        batch = None if self._is_carrying else self.queue.take_batch()
+        if batch is not None:
+            self._is_carrying = True
+            self._step(self.carry(batch))
+
+    def _step(self, steps: Iterator[int]) -> None:
+        """Go on with a batch until it waits for the disk, or to the next batch."""
+        for wait_ms in steps:
+            self.world.loop.later(wait_ms, self._in_this_life(lambda: self._step(steps)))
+            return
+        self._is_carrying = False
+        self._carry_on()
+
+    def carry(self, batch: Batch) -> Iterator[int]:
+        """Carry out a batch; yields how long to wait before going on."""
+        yield from self.persist(batch)
+        yield from self.carry_rest(batch)
+
+    def carry_rest(self, batch: Batch) -> Iterator[int]:
+        """Carry out what may only follow the durable part."""
+        for effect in batch.rest:
+            if isinstance(effect, SaveSnapshot):
+                self.snapshots.save(effect.num, effect.block_id, effect.payload)
+                self.blocks.prune_forks(effect.irreversible_num)
+                yield self.flush_ms()
+                self.snapshots.flush()
+                self.blocks.flush()
+            else:
+                self.carry_one(effect)
+
+    def persist(self, batch: Batch) -> Iterator[int]:
+        """Bring the slots and blocks of a batch to disk, in two writes."""
+        for slot in batch.slots:
+            self.guard.reserve(slot.witness, slot.slot_time_s, slot.block_num)
+        if batch.slots:
+            yield self.flush_ms()
+            self.guard.flush()
+        for move in batch.moves:
+            self.blocks.append(move.blocks, move.head, move.main_chain)
+        if batch.moves:
+            yield self.flush_ms()
+            self.blocks.flush()
+
+    def flush_ms(self) -> int:
+        """How long the disk takes this time."""
+        return self.rng.randrange(self.world.options.flush_ms + 1)
+
+    def carry_one(self, effect: Effect) -> None:
+        """Carry out an effect that needs no disk."""
+        network = self.world.network
+        if isinstance(effect, SendBytes):
+            self._send(effect)
+        elif isinstance(effect, ClosePeer):
+            self.world.loop.record("close", self.number, effect.peer, effect.reason)
+            network.close(self.number, effect.peer)
+        elif isinstance(effect, OpenConnection):
+            network.dial(self.number, effect.address)
+        elif isinstance(effect, FlushSessions):
+            if self.queue.may_report:
+                self.observer.flush()
+        elif isinstance(effect, Report):
+            self._note(effect)
+        elif isinstance(effect, RecoverKeys):
+            self._recover_keys(effect)
+        elif isinstance(effect, StopNode):
+            raise Violation("stopped", f"node {self.number}: {effect.reason}")
+
+    def _send(self, effect: SendBytes) -> None:
+        message = self.world.network.send(self.number, effect.peer, effect.data)
+        if message is not None:
+            self._follow_sent(message)
+
+    def _follow_sent(self, message: Message) -> None:
+        checkers = self.world.checkers
+        checkers.counts[f"sent {type(message).__name__}"] += 1
+        match message:
+            case BlockMessage():
+                checkers.block_sent(self.number, BlockEnvelope(message.data))
+            case Inventory() if message.kind == ItemKind.BLOCK:
+                for block_id in message.ids:
+                    checkers.tell(self.number, BlockId(block_id))
+            case Hello():
+                checkers.tell(self.number, message.head_id)
+            case _:
+                pass
+
+    def _note(self, effect: Report) -> None:
+        fields = effect.fields
+        self.world.checkers.counts[effect.name] += 1
+        self.world.loop.record(
+            effect.name, self.number, *(f"{name}={fields[name]}" for name in fields)
+        )
+
+    def _recover_keys(self, effect: RecoverKeys) -> None:
+        """The worker process answers after a while, in the order of its own."""
+
+        def answer() -> None:
+            self._input(lambda core: core.keys_recovered(effect.token, keys, self.now_ms))
+
+        keys = recover_keys(effect.items)
+        self.world.loop.later(self.rng.randrange(1, 300), self._in_this_life(answer))

@@ -1,0 +1,258 @@
+"""A whole network in one process: first faults, then healing, then one chain on all nodes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from node.chain.invariants import check_all
+from node.presets import PRESETS, WITNESSES, build_genesis, development_key
+from node.witness.feed_publisher import FeedPlan
+from node.witness.feed_text import FeedContext, parse_feed_source
+from protocol.crypto.keys import PrivateKey
+from protocol.genesis_form import Genesis
+from protocol.ids import AccountId
+from tests.simulation.checkers import Checkers, demand
+from tests.simulation.event_loop import START_MS, EventLoop
+from tests.simulation.faults import Fault, draw_faults
+from tests.simulation.machine import Duties, Machine, World
+from tests.simulation.network import Network
+from tests.simulation.options import Options
+from tests.simulation.workload import SYMBOLS, Clients
+
+HEAL_S_MAX = 420
+"""After so long without faults all nodes agree: a wait before dialling again is up to 5 min."""
+HALTED_SLOTS = 20
+"""After so many slots without a block, operators let their witnesses go on regardless."""
+MAINTENANCE_S = 60
+FEED_INTERVAL_S = 20
+START_SPREAD_MS = 2_000
+"""Nodes start within so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run ended with; equal for equal options and faults."""
+
+    event_hash: str
+    event_count: int
+    simulated_s: int
+    head_num: int
+    last_irreversible_num: int
+    agreed_after_s: int
+    """Seconds from the healing until all nodes had one head and no transaction waited."""
+    conflicts: tuple[int, ...]
+    """Heights with two irreversible blocks, which R8.8 does not rule out."""
+    counts: Counter[str]
+
+
+class Simulation:
+    """One run of one network."""
+
+    def __init__(
+        self,
+        options: Options,
+        faults: Sequence[Fault] | None = None,
+        *,
+        trace: Callable[[str], None] | None = None,
+        machine: type[Machine] = Machine,
+    ) -> None:
+        self.options = options
+        self.faults = draw_faults(options) if faults is None else list(faults)
+        self.loop = EventLoop(trace)
+        self.network = Network(self.loop, options)
+        self.checkers = Checkers(options.nodes)
+        genesis = make_genesis(options)
+        world = World(self.loop, self.network, self.checkers, options, genesis)
+        self.machines = [
+            machine(world, number, make_duties(options, genesis, number))
+            for number in range(options.nodes)
+        ]
+        self.network.hosts = self.machines
+        self.clients = Clients(world, self.machines)
+        self._is_healed = False
+
+    def run(self) -> Outcome:
+        """Both phases; raises `Violation`, or whatever a node raised."""
+        self.loop.record("options", sorted(self.options.to_json().items()))
+        for machine in self.machines:
+            delay_ms = machine.rng.randrange(START_SPREAD_MS) if machine.number else 0
+            self.loop.later(delay_ms, machine.start)
+        self.clients.start()
+        for fault in self.faults:
+            self.loop.later(fault.at_ms, self._apply(fault))
+        self.loop.run_until(self.options.fault_s * 1_000)
+        self._heal()
+        agreed_after_s = self._await_agreement()
+        self._check_end()
+        chain = self.machines[0].core.chain if self.machines[0].core else None
+        assert chain is not None
+        return Outcome(
+            self.loop.event_hash,
+            self.loop.event_count,
+            self.loop.elapsed_ms // 1_000,
+            chain.head_num,
+            chain.last_irreversible_num,
+            agreed_after_s,
+            tuple(self.checkers.conflicts),
+            self.checkers.counts,
+        )
+
+    # Faults.
+
+    def _apply(self, fault: Fault) -> Callable[[], None]:
+        def act() -> None:
+            self.loop.record("fault", fault.kind, *fault.args)
+            self.checkers.counts[f"fault {fault.kind}"] += 1
+            APPLY[fault.kind](self, *fault.args)
+
+        return act
+
+    def _partition(self, *groups: int) -> None:
+        self.network.partition(groups)
+
+    def _crash(self, node: int, down_ms: int, silently: int) -> None:
+        machine = self.machines[node]
+        if machine.core is not None:
+            machine.crash(silently=bool(silently))
+            self.loop.later(down_ms, lambda: self._restart(machine))
+
+    def _restart(self, machine: Machine) -> None:
+        if machine.core is None:
+            machine.start()
+
+    def _step(self, node: int, delta_ms: int) -> None:
+        if not self._is_healed:
+            self.machines[node].clock_offset_ms += delta_ms
+
+    # The end.
+
+    def _heal(self) -> None:
+        """No more faults: every node runs, every clock is nearly right, everybody is heard."""
+        self.loop.record("heal")
+        self._is_healed = True
+        self.network.heal()
+        for machine in self.machines:
+            limit_ms = self.options.skew_ms
+            machine.clock_offset_ms = max(-limit_ms, min(machine.clock_offset_ms, limit_ms))
+            self._restart(machine)
+
+    def _await_agreement(self) -> int:
+        """Let time pass until all agree and the last irreversible block moves again."""
+        healed_ms = self.loop.elapsed_ms
+        slot_ms = 1_000 * self.options.block_interval_s
+        final = max(self._last_irreversible())
+        top, top_slot = 0, 0
+        self.loop.run_until(healed_ms + slot_ms * 7 // 10)
+        for slot in count(1):
+            self.loop.run_until(self.loop.elapsed_ms + slot_ms)
+            since_s = (self.loop.elapsed_ms - healed_ms) // 1_000
+            if self._agree() and min(self._last_irreversible()) > final:
+                return since_s
+            if self.checkers.conflicts and since_s > 60:
+                return since_s
+            demand(since_s < HEAL_S_MAX, "agreement", "after", since_s, "s:", *self._describe())
+            self.clients.is_active = self.clients.is_active and since_s < 30
+            heads = [machine.core.chain.head_num for machine in self.machines if machine.core]
+            if max(heads) > top:
+                top, top_slot = max(heads), slot
+            elif slot - top_slot == HALTED_SLOTS:
+                self._override_participation()
+        raise AssertionError("unreachable")
+
+    def _override_participation(self) -> None:
+        """What operators do when the witnesses of a halted chain all fear to be in a minority."""
+        self.loop.record("override")
+        self.checkers.counts["override"] += 1
+        for machine in self.machines:
+            machine.required_participation = 0
+            machine.crash(silently=False)
+            machine.start()
+
+    def _agree(self) -> bool:
+        """Whether all nodes have one head, or a moment ago had: blocks take time to travel."""
+        chains = [machine.core.chain for machine in self.machines if machine.core is not None]
+        heads = [chain.head_id for chain in chains]
+        lowest = min(chains, key=lambda chain: chain.head_num)
+        spread = max(chain.head_num for chain in chains) - lowest.head_num
+        return len(heads) == len(self.machines) and len(set(heads)) == 1 and spread == 0
+
+    def _last_irreversible(self) -> list[int]:
+        return [
+            machine.core.chain.last_irreversible_num
+            for machine in self.machines
+            if machine.core is not None
+        ]
+
+    def _check_end(self) -> None:
+        for machine in self.machines:
+            assert machine.core is not None
+            chain = machine.core.chain
+            if not self.checkers.conflicts:
+                self.checkers.check_state(chain)
+            with chain.head_state() as state:
+                check_all(state)
+
+    def _describe(self) -> list[str]:
+        return [
+            f"{machine.number}:{machine.core.chain.head_num}"
+            f"/{machine.core.chain.head_id.hex()[8:14]}/{machine.core.chain.last_irreversible_num}"
+            for machine in self.machines
+            if machine.core is not None
+        ]
+
+
+APPLY: dict[str, Callable[..., None]] = {
+    "partition": Simulation._partition,
+    "deafen": lambda simulation, *args: simulation.network.deafen(*args),
+    "crash": Simulation._crash,
+    "clog": lambda simulation, *args: simulation.network.clog(*args),
+    "pause": lambda simulation, node, ms: simulation.machines[node].pause(ms),
+    "step": Simulation._step,
+}
+"""What each kind of fault does."""
+
+
+def make_genesis(options: Options) -> Genesis:
+    """The development network with as many witnesses, and maintenance every minute."""
+    genesis = build_genesis(
+        PRESETS["testnet"],
+        initial_timestamp=START_MS // 1_000,
+        block_interval_s=options.block_interval_s,
+        witness_count=options.witnesses,
+    )
+    parameters = replace(genesis.initial_parameters, maintenance_interval=MAINTENANCE_S)
+    return replace(genesis, initial_parameters=parameters)
+
+
+def make_duties(options: Options, genesis: Genesis, node: int) -> Duties:
+    """The witnesses of a node, with their keys and feeds."""
+    names = [WITNESSES[w] for w in range(options.witnesses) if w % options.nodes == node]
+    accounts = [account.name for account in genesis.initial_accounts]
+
+    def make_feeds() -> list[FeedPlan]:
+        context = FeedContext(genesis.initial_timestamp, options.block_interval_s, lambda name: "")
+        return [
+            FeedPlan(
+                account_id(accounts, name),
+                development_key(name, "active"),
+                symbol,
+                parse_feed_source(
+                    f"walk:seed={options.seed % 1000 + index},start=0.5,step=300bp,every=10s",
+                    context,
+                ),
+                FEED_INTERVAL_S,
+            )
+            for name in names
+            for index, symbol in enumerate(SYMBOLS)
+        ]
+
+    secrets: list[PrivateKey] = [development_key(name, "signing") for name in names]
+    return Duties(secrets, make_feeds)
+
+
+def account_id(names: Sequence[str], name: str) -> AccountId:
+    """Id of an account of the genesis: the special accounts come before those it names."""
+    return AccountId(names.index(name) + 6)
