@@ -153,6 +153,16 @@ def test_the_issuer_settles_at_a_price() -> None:
     check_supplies(market.state)
 
 
+def test_a_position_whose_debt_rounds_up_to_more_than_it_has_pays_all() -> None:
+    """R6.3: 1,000 USD are 13,333 1/3 CORE; the check rounds down, the payment up."""
+    market = make_market()
+    market.position(0, 1_000, 13_333)
+    ctx = market.context()
+    settle_globally_at(ctx, market.data, price_of(market, 3, 40))
+    assert trade(fills(ctx)[0]) == (13_333, 1_000, 0, True)
+    check_supplies(market.state)
+
+
 def test_a_prediction_market_may_end_at_nothing() -> None:
     """R7.2: outcome 0: the fund is empty, and every position gets all its collateral back."""
     market = make_market()
