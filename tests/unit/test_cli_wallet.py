@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from node.cli import keyring
 from protocol.constants import CORE_UNIT
+from protocol.crypto.keystore import SCRYPT_N_MIN
 from tests.support.desk import Desk
 
 USD = 10**4
@@ -117,8 +119,11 @@ def test_create_and_issue_assets(desk: Desk) -> None:
     assert desk.refused("bob", "publish-feed", "bitSHELLUSD", "0.5")["rule"] == "R1.13"
 
 
-def test_create_account_with_a_new_key_in_a_wallet(desk: Desk, tmp_path: Path) -> None:
+def test_create_account_with_a_new_key_in_a_wallet(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A key is made in a wallet, registered, and signs; the wallet knows its account."""
+    monkeypatch.setattr(keyring, "SCRYPT_N_DEFAULT", SCRYPT_N_MIN)
     password = tmp_path / "password"
     password.write_text("correct horse battery\n")
     wallet = tmp_path / "wallet"
