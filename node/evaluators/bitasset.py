@@ -36,7 +36,7 @@ from node.state.errors import (
 from node.state.objects.assets import Asset, BitassetData, Feeds, FeedValues
 from node.state.objects.market import CollateralBid, ForceSettlement
 from protocol.asset import NULL_PRICE, AssetAmount, multiply_floor
-from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, WITNESS_ACCOUNT
+from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY, WITNESS_ACCOUNT
 from protocol.ids import AccountId, CollateralBidId, ForceSettlementId
 from protocol.operations.asset_options import (
     COMMITTEE_FED_ASSET,
@@ -54,6 +54,7 @@ from protocol.operations.bitasset import (
     BidCollateral,
 )
 from protocol.operations.results import ExtendableOperationResult, VoidResult
+from protocol.schema import MAX_TIMESTAMP
 
 NEVER_PUBLISHED = 0
 """Publication time of a named producer's empty entry; never live (R1.15)."""
@@ -248,7 +249,7 @@ def apply_asset_settle(
             id=request_id,
             owner=op.account,
             balance=op.amount,
-            settlement_date=ctx.now + data.options.force_settlement_delay_sec,
+            settlement_date=min(ctx.now + data.options.force_settlement_delay_sec, MAX_TIMESTAMP),
         )
     )
     ctx.mark_dirty(op.amount.asset_id)
@@ -334,6 +335,13 @@ def evaluate_bid_collateral(ctx: Context, op: BidCollateral) -> CollateralBid | 
         )
     if data.is_prediction_market:
         raise WrongAssetType("nobody bids for a prediction market", rule="R6.5", value=asset.symbol)
+    if op.debt_covered.amount > MAX_SUPPLY:
+        raise LimitExceeded(
+            "debt_covered exceeds the largest supply",
+            rule="R1.1",
+            value=op.debt_covered.amount,
+            limit=MAX_SUPPLY,
+        )
     if bid is None and op.debt_covered.amount == 0:
         raise NoSuchObject("there is no bid to cancel", rule="R6.5", value=f"1.2.{op.bidder}")
     if op.debt_covered.amount:

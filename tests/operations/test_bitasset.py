@@ -30,7 +30,7 @@ from node.state.errors import (
 from node.state.objects.assets import BitassetData
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.authority import Authority
-from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, WITNESS_ACCOUNT
+from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY, WITNESS_ACCOUNT
 from protocol.errors import ValidationError
 from protocol.ids import AccountId, AssetId, ObjectId
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
@@ -61,6 +61,7 @@ from protocol.operations.bitasset_options import (
 )
 from protocol.operations.results import ExtendableOperationResult
 from protocol.operations.transfer import Transfer
+from protocol.schema import MAX_TIMESTAMP
 from tests.support.state import (
     FREE,
     GENESIS_TIME,
@@ -346,6 +347,15 @@ def test_a_request_waits_for_its_delay(ctx: Context) -> None:
     assert ctx.state.figures_of(USD).current_supply == 1000
 
 
+def test_the_longest_delay_ends_with_time_itself(ctx: Context) -> None:
+    """R5.2: a date that the wire cannot hold is the last one it can."""
+    apply(ctx, update(force_settlement_delay_sec=0xFFFF_FFFF))
+    give_usd(ctx)
+    apply(ctx, settle(1))
+    assert ctx.state.force_settlements.get(0).settlement_date == MAX_TIMESTAMP
+    ctx.state.state_hash()
+
+
 def test_what_can_be_settled(ctx: Context) -> None:
     """R5.1: a BitAsset with a feed, not disabled, of which the account holds enough."""
     add_position(ctx.state, BOB, USD, 1000, 3000)
@@ -478,6 +488,7 @@ def test_when_bids_are_taken(ctx: Context) -> None:
     op = replace(bid(1, 1), additional_collateral=AssetAmount(1, token))
     refuse(ctx, WrongCollateralAsset, op)
     refuse(ctx, ValidationError, bid(0, 1))
+    assert refuse(ctx, LimitExceeded, bid(1, MAX_SUPPLY + 1)).limit == MAX_SUPPLY
     set_options(ctx, USD, flags=DISABLE_COLLATERAL_BIDDING)
     refuse(ctx, FeatureDisabled, bid(1, 1))
     set_options(ctx, USD, flags=WHITE_LIST, blacklist_authorities=(BOB,))
