@@ -12,8 +12,17 @@ from hypothesis import strategies as st
 from node.market import pricing
 from node.state.objects.assets import FeedValues
 from node.state.objects.market import CallOrder
-from protocol.asset import AssetAmount, Price, PriceOverflow, scale_price
+from protocol.asset import (
+    NULL_PRICE,
+    AssetAmount,
+    Price,
+    PriceOverflow,
+    multiply_ceil,
+    multiply_floor,
+    scale_price,
+)
 from protocol.constants import MAX_SUPPLY
+from protocol.errors import ValidationError
 from protocol.ids import AccountId, AssetId, CallOrderId
 from tests.support.market import make_market
 from tests.support.slow_market import slow_scaled, value
@@ -55,6 +64,42 @@ def test_a_shrunk_price_never_moves_the_wrong_way() -> None:
     assert scale_price(largest, 3, 2).same_as(largest)
     smallest = price_of(1, MAX_SUPPLY)
     assert scale_price(smallest, 2, 3).same_as(smallest)
+
+
+@pytest.mark.parametrize("price", [price_of(0, 1), price_of(1, 0), price_of(-1, 1)])
+def test_an_amount_of_a_valid_price_is_positive(price: Price) -> None:
+    """R1.1: both of them."""
+    with pytest.raises(ValidationError):
+        price.validate("price")
+
+
+def test_a_valid_price_has_two_assets_and_may_have_to_fit_the_supply() -> None:
+    """R1.1: the null price, of no assets, stands for none."""
+    price_of(MAX_SUPPLY, 1).validate("price", check_upper_bound=True)
+    price_of(MAX_SUPPLY + 1, 1).validate("price")
+    with pytest.raises(ValidationError):
+        price_of(MAX_SUPPLY + 1, 1).validate("price", check_upper_bound=True)
+    with pytest.raises(ValidationError):
+        Price(AssetAmount(1, USD), AssetAmount(1, USD)).validate("price")
+    assert NULL_PRICE.is_null()
+    assert not price_of(1, 0).is_null()
+
+
+def test_an_inverse_is_exact() -> None:
+    """R1.2: nothing is reduced or rounded."""
+    assert price_of(6, 4).inverse() == Price(AssetAmount(4, CORE), AssetAmount(6, USD))
+
+
+def test_an_amount_times_a_price_works_in_both_directions() -> None:
+    """R1.4: 7 USD at 2 per 3 are 10.5 CORE, 7 CORE are 4.67 USD; floored or raised."""
+    price = price_of(2, 3)
+    dollars, core = AssetAmount(7, USD), AssetAmount(7, CORE)
+    assert multiply_floor(dollars, price) == AssetAmount(10, CORE)
+    assert multiply_ceil(dollars, price) == AssetAmount(11, CORE)
+    assert multiply_floor(core, price) == AssetAmount(4, USD)
+    assert multiply_ceil(core, price) == AssetAmount(5, USD)
+    with pytest.raises(PriceOverflow):
+        multiply_floor(AssetAmount(MAX_SUPPLY, USD), price)
 
 
 def test_the_squeeze_protection_price() -> None:

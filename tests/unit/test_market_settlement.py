@@ -53,6 +53,17 @@ def test_a_due_request_is_settled_with_the_least_collateralised_position() -> No
     check_supplies(market.state)
 
 
+def test_a_settlement_at_the_feed_calls_nobody() -> None:
+    """R5.10: it raises the ratio of a position above the feed, so what was not called stays so."""
+    market = make_market()
+    market.position(0, 1_000, 17_600)
+    market.bid(100, 990)
+    market.request(market.whale, 400)
+    market.settle_boundary()
+    assert figures(market) == [(600, 13_600)]
+    assert not fills(market.settle_boundary())
+
+
 def test_a_request_waits_for_its_date() -> None:
     """R5.2, R5.4: due at settlement_date <= block time."""
     market = make_market()
