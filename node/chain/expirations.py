@@ -10,14 +10,14 @@ from node.state.database import ALL
 def forget_expired_transactions(ctx: Context) -> None:
     """Forget transactions that have expired: they cannot come back (R8.3 step 8, R9.3)."""
     state = ctx.state
-    for entry in state.transaction_expirations.up_to(ALL, ctx.now - 1):
+    for entry in state.transaction_expirations.up_to(ctx.now - 1):
         state.transactions.remove(entry)
 
 
 def settle_expired_proposals(ctx: Context) -> None:
     """Execute expired proposals that have their approvals; remove all (R8.3 step 9, R8.23)."""
     state = ctx.state
-    for proposal_id in [item.id for item in state.proposal_expirations.up_to(ALL, ctx.now)]:
+    for proposal_id in [item.id for item in state.proposal_expirations.up_to(ctx.now)]:
         proposal = state.proposals.find(proposal_id)
         if proposal is None:
             continue

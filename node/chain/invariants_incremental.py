@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import cast
 
 from node.chain.invariants import check_figures, check_market, check_order_is_not_dust, violated
-from node.state.database import ALL, State
+from node.state.database import State
 from node.state.objects.accounts import AccountBalance, AccountStatistics
 from node.state.objects.assets import AssetDynamicData, BitassetData
 from node.state.objects.governance import DynamicGlobalProperties
@@ -100,20 +100,20 @@ def _check_debt(changes: Changes, asset_id: AssetId, difference: int) -> None:
 
 
 def _check_head(state: State) -> None:
-    """I14 and I17 by the first entries of the indexes by time."""
+    """I14 and I17 by the earliest entries of the indexes by time."""
     dynamic = state.dynamic
     last, head = dynamic.last_irreversible_block_num, dynamic.head_block_number
     if last >= head:
         raise violated("I14", "last irreversible block", last, head - 1)
-    remembered = state.transaction_expirations.first(ALL)
-    if remembered is not None and remembered.expiration < dynamic.time:
-        raise violated("I14", "stale transaction", remembered.expiration, dynamic.time)
-    order = state.order_expirations.first(ALL)
-    if order is not None and order.expiration <= dynamic.time:
-        raise violated("I17", f"expired order 1.7.{order.id}", order.expiration, dynamic.time)
-    proposal = state.proposal_expirations.first(ALL)
-    if proposal is not None and proposal.expiration_time <= dynamic.time:
-        raise violated("I17", "expired proposal", proposal.expiration_time, dynamic.time)
+    oldest = state.transaction_expirations.earliest()
+    if oldest is not None and oldest < dynamic.time:
+        raise violated("I14", "stale transaction", oldest, dynamic.time)
+    for what, earliest in (
+        ("order", state.order_expirations.earliest()),
+        ("proposal", state.proposal_expirations.earliest()),
+    ):
+        if earliest is not None and earliest <= dynamic.time:
+            raise violated("I17", f"expired {what}", earliest, dynamic.time)
 
 
 def _count_edited_balance(changes: Changes, item: AccountBalance, old_values: Values) -> None:

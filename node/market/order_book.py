@@ -10,7 +10,6 @@ from node.market.matching import match_orders
 from node.market.pricing import worth_floor
 from node.state.balances import adjust_balance, adjust_core_in_orders
 from node.state.context import Context
-from node.state.database import ALL
 from node.state.objects.market import LimitOrder
 from protocol.asset import AssetAmount, Price
 from protocol.ids import LimitOrderId, object_id
@@ -130,8 +129,5 @@ def cancel_order(ctx: Context, order: LimitOrder, *, virtual: bool) -> AssetAmou
 
 def expire_orders(ctx: Context) -> None:
     """Cancel orders whose time has come, earliest first (R2.10)."""
-    while True:
-        order = ctx.state.order_expirations.first(ALL)
-        if order is None or order.expiration > ctx.now:
-            return
+    for order in ctx.state.order_expirations.up_to(ctx.now):
         cancel_order(ctx, order, virtual=True)

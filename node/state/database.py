@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from node.state.errors import NoSuchObject
-from node.state.indexes import GroupIndex, OrderedIndex, UniqueIndex
+from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
 from node.state.keys import offer_key, ratio_key
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
@@ -163,17 +163,11 @@ class State:
     def _add_time_indexes(self) -> None:
         self.transaction_by_id = UniqueIndex[TransactionHistory](lambda item: item.trx_id)
         self.transactions.add_index(self.transaction_by_id)
-        self.transaction_expirations = OrderedIndex[TransactionHistory](
-            lambda item: ALL, lambda item: item.expiration
-        )
+        self.transaction_expirations = TimeIndex[TransactionHistory](lambda item: item.expiration)
         self.transactions.add_index(self.transaction_expirations)
-        self.order_expirations = OrderedIndex[LimitOrder](
-            lambda item: ALL, lambda item: item.expiration
-        )
+        self.order_expirations = TimeIndex[LimitOrder](lambda item: item.expiration)
         self.limit_orders.add_index(self.order_expirations)
-        self.proposal_expirations = OrderedIndex[Proposal](
-            lambda item: ALL, lambda item: item.expiration_time
-        )
+        self.proposal_expirations = TimeIndex[Proposal](lambda item: item.expiration_time)
         self.proposals.add_index(self.proposal_expirations)
         self.permission_expirations = OrderedIndex[WithdrawPermission](
             lambda item: ALL, lambda item: item.expiration, mutable=True

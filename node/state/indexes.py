@@ -1,4 +1,4 @@
-"""Secondary indexes of a table: by a unique key, by group, and ordered inside groups.
+"""Secondary indexes of a table: by a unique key, by group, by time, and ordered inside groups.
 
 An index whose key cannot change is told of creations and removals only. A *mutable* one also hears
 of edits: the entry is taken out before the edit, and put back under its new key when somebody next
@@ -73,6 +73,50 @@ class GroupIndex(Generic[T]):
         del members[item.id]
         if not members:
             del self.groups[group]
+
+
+class TimeIndex(Generic[T]):
+    """Finds the objects whose time has come.
+
+    Objects of one time share a bucket, so most come and go without a search. An object's time
+    does not change.
+    """
+
+    __slots__ = ("buckets", "time_of", "times")
+
+    def __init__(self, time_of: Callable[[T], int]) -> None:
+        self.time_of = time_of
+        self.buckets: dict[int, dict[int, T]] = {}
+        self.times = SortedList()
+
+    def earliest(self) -> int | None:
+        """The least time of any object, or None."""
+        return self.times[0] if self.buckets else None
+
+    def up_to(self, time: int) -> list[T]:
+        """The objects whose time is at most `time`, by time and instance, as a list of its own."""
+        found: list[T] = []
+        for due in self.times.irange(maximum=time):
+            bucket = self.buckets[due]
+            found += [bucket[instance] for instance in sorted(bucket)]
+        return found
+
+    def insert(self, item: T) -> None:
+        time = self.time_of(item)
+        bucket = self.buckets.get(time)
+        if bucket is None:
+            self.buckets[time] = {item.id: item}
+            self.times.add(time)
+        else:
+            bucket[item.id] = item
+
+    def remove(self, item: T) -> None:
+        time = self.time_of(item)
+        bucket = self.buckets[time]
+        del bucket[item.id]
+        if not bucket:
+            del self.buckets[time]
+            self.times.remove(time)
 
 
 class OrderedIndex(Generic[T]):

@@ -7,13 +7,13 @@ from operator import attrgetter
 from typing import Generic, TypeVar, cast
 
 from node.state.errors import NoSuchObject
-from node.state.indexes import GroupIndex, OrderedIndex, UniqueIndex
+from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
 from node.state.undo import CREATE, EDIT, REKEY, REMOVE, StateObject, UndoLog, Values
 from protocol.ids import ID_TYPES, ObjectId
 from protocol.schema import schema_of
 
 T = TypeVar("T", bound=StateObject)
-Index = UniqueIndex[T] | GroupIndex[T] | OrderedIndex[T]
+Index = UniqueIndex[T] | GroupIndex[T] | TimeIndex[T] | OrderedIndex[T]
 
 
 class Table(Generic[T]):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from node.state.indexes import OrderedIndex, UniqueIndex
+from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
 from node.state.table import Table
 from node.state.undo import CREATE, EDIT, REMOVE, StateObject, UndoLog
 from protocol.ids import AccountId, CallOrderId
@@ -35,7 +35,11 @@ class Store:
         self.by_age: OrderedIndex[Position] = OrderedIndex(
             lambda item: (), lambda item: -item.borrower
         )
-        for index in (self.by_borrower, self.by_debt, self.by_age):
+        self.by_third: GroupIndex[Position] = GroupIndex(
+            lambda item: item.borrower % 3, lambda item: -item.borrower
+        )
+        self.by_time: TimeIndex[Position] = TimeIndex(lambda item: item.borrower // 2)
+        for index in (self.by_borrower, self.by_debt, self.by_age, self.by_third, self.by_time):
             self.table.add_index(index)
 
     def create(self, debt: int) -> Position:
@@ -126,6 +130,14 @@ class UndoMachine(RuleBasedStateMachine):
             assert [(i.debt, i.id) for i in self.store.by_debt.items(group)] == expected
         ages = [item.id for item in self.store.by_age.items(())]
         assert ages == [i.id for i in sorted(items, key=lambda i: (-i.borrower, i.id))]
+        for third in range(3):
+            members = [item for item in items if item.borrower % 3 == third]
+            members.sort(key=lambda i: (-i.borrower, i.id))
+            assert self.store.by_third.items(third) == members
+        times = sorted((item.borrower // 2, item.id) for item in items)
+        assert self.store.by_time.earliest() == (times[0][0] if times else None)
+        due = [item.id for item in self.store.by_time.up_to(5)]
+        assert due == [instance for time, instance in times if time <= 5]
         for item in items:
             assert self.store.by_borrower.find(item.borrower) is item
 
