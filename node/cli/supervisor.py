@@ -168,7 +168,7 @@ def open_signals() -> Iterator[trio.abc.ReceiveChannel[int]]:
 
 
 def last_reason(log: Path) -> str:
-    """Why a node says it ended: the reason in the last lines of its log, empty if none."""
+    """Why a node ended, as its log says: its last error, or the end of a traceback, or nothing."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
@@ -182,4 +182,5 @@ def last_reason(log: Path) -> str:
             continue
         if isinstance(event, dict) and event.get("reason") and event.get("level") == "error":
             return str(event["reason"])
-    return lines[-1] if lines and lines[-1].strip() else ""
+    bare = (line.strip(" |+-") for line in reversed(lines))
+    return next((line for line in bare if line and not line.startswith("{")), "")

@@ -1,0 +1,110 @@
+"""`pegboard up` and `pegboard node --dev` as real processes, from start to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from node.cli.network_files import free_ports
+from node.presets import ACCOUNTS, WITNESSES, development_key
+from protocol.crypto.keys import wif
+from tests.support.commands import pegboard, processes_with, running
+
+pytestmark = pytest.mark.functional
+
+
+def wait_until_gone(text: str, timeout_s: float = 10) -> bool:
+    """Whether no process with a text in its command line is left, after a while at most."""
+    deadline = time.monotonic() + timeout_s
+    while processes_with(text):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_up_runs_stops_and_continues(tmp_path: Path) -> None:
+    """One command: witnesses, prices, an API, a borrower; Ctrl-C; the same chain again."""
+    directory = tmp_path / "net"
+    [port] = free_ports(1)
+    api = f"127.0.0.1:{port}"
+    base = ("up", "-n", "2", "--data-dir", str(directory), "--api", api, "--json")
+    with running(*base, "--block-interval", "1") as network:
+        greeting = network.wait_for(lambda event: event["event"] == "up")
+        assert greeting["http"] == f"http://{api}"
+        assert [row["name"] for row in greeting["accounts"]] == list(ACCOUNTS)
+        network.wait_for(lambda event: event["event"] == "block" and event["feeds"])
+
+        wallet = ("--dev-keys", "-a", "alice", "--url", greeting["http"], "--json")
+        borrowed = pegboard("wallet", "borrow", "10 bitUSD", "--ratio", "3", *wallet)
+        assert borrowed.returncode == 0, borrowed.stderr
+        refused = pegboard("wallet", "borrow", "100 bitUSD", "--ratio", "1.1", *wallet)
+        assert refused.returncode == 1
+        assert json.loads(refused.stderr)["error"]["rule"].startswith("R3.4")
+
+        second = pegboard(*base[:-3], "--api", f"127.0.0.1:{free_ports(1)[0]}")
+        assert second.returncode == 75, "two networks in one directory"
+        last = network.wait_for_block(json.loads(borrowed.stdout)["block_num"] + 1)
+        assert network.stop(signal.SIGINT) == 0
+    assert wait_until_gone(str(directory))
+
+    replayed = pegboard("replay", "--data-dir", str(directory), "--json")
+    assert json.loads(replayed.stdout)["head_block_number"] >= last["num"]
+    with running(*base) as network:
+        assert network.wait_for_block(last["num"] + 1)["witness"] in WITNESSES[:2]
+        for pid in processes_with(str(directory / "init1" / "node.toml")):
+            os.kill(pid, signal.SIGKILL)
+        ended = network.wait_for(lambda event: event["event"] == "node_ended")
+        assert (ended["node"], ended["exit_code"]) == ("init1", -signal.SIGKILL)
+        network.process.kill()
+        network.close()
+    assert wait_until_gone(str(directory)), "nodes outlive the command that started them"
+    check_no_secrets(directory)
+
+
+def check_no_secrets(directory: Path) -> None:
+    """RELIABILITY 5: no key in any log, in any form that is easily searched for."""
+    secrets = [development_key(name, role) for name in WITNESSES for role in ("signing", "active")]
+    forms = [form for key in secrets for form in (wif(key).encode(), key.reveal().hex().encode())]
+    logs = list(directory.glob("*/node.log"))
+    assert len(logs) == 3
+    for log in logs:
+        text = log.read_bytes()
+        assert not any(form in text for form in forms), log
+
+
+def test_a_dead_api_ends_the_command(tmp_path: Path) -> None:
+    """Without its API the network is of no use: `up` says so and stops the rest."""
+    directory = tmp_path / "net"
+    [port] = free_ports(1)
+    arguments = ("-n", "1", "--data-dir", str(directory), "--api", f"127.0.0.1:{port}", "--json")
+    with running("up", *arguments) as network:
+        network.wait_for(lambda event: event["event"] == "up")
+        for pid in processes_with(str(directory / "api" / "node.toml")):
+            os.kill(pid, signal.SIGKILL)
+        network.wait_for(lambda event: event["event"] == "stopped")
+        assert network.close() == 1
+    assert wait_until_gone(str(directory))
+
+
+def test_a_development_node_makes_a_block_for_each_transaction(tmp_path: Path) -> None:
+    """R8.4: chain time runs ahead of the clock; the demo plays in seconds."""
+    [port] = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    data = tmp_path / "dev"
+    options = ("--data-dir", str(data), "--api", f"127.0.0.1:{port}", "--block-interval", "1")
+    with running("node", "--dev", "--mode", "instant", *options) as node:
+        deadline = time.monotonic() + 30
+        while pegboard("show", "chain", "--url", url).returncode == 69:
+            assert time.monotonic() < deadline
+        played = pegboard("demo", "margin-call", "--url", url, "--json")
+        assert played.returncode == 0, played.stdout[-2_000:] + played.stderr
+        assert json.loads(played.stdout.splitlines()[-1])["event"] == "done"
+        taken = pegboard("node", "--dev", "--data-dir", str(data), "--api", "127.0.0.1:0")
+        assert taken.returncode == 75
+        assert node.stop() == 0

@@ -1,0 +1,118 @@
+"""`pegboard` as a process of its own, for functional tests: read line by line, and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Json = Any
+TIMEOUT_S = 45
+STOP_TIMEOUT_S = 20
+
+
+def pegboard(*arguments: str, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "node", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+class Running:
+    """A command that goes on until it is told to stop; with --json its lines are events."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "node", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        self.seen: list[str] = []
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def wait_for(self, accept: Callable[[Json], object], timeout_s: float = TIMEOUT_S) -> Json:
+        """The first event from now on that is accepted."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            try:
+                line = self._lines.get(timeout=0.2)
+            except queue.Empty:
+                if self.process.poll() is not None:
+                    break
+                continue
+            self.seen.append(line)
+            event = json.loads(line)
+            if accept(event):
+                return event
+        raise AssertionError(f"no such event; seen: {self.seen[-20:]}")
+
+    def wait_for_block(self, num: int) -> Json:
+        """The event of the first block with this number or a higher one."""
+        return self.wait_for(lambda event: event["event"] == "block" and event["num"] >= num)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal; the exit code."""
+        self.process.send_signal(number)
+        return self.close()
+
+    def close(self) -> int:
+        """Wait for the end, whatever brought it; the exit code."""
+        try:
+            code = self.process.wait(STOP_TIMEOUT_S)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self._reader.join()
+            assert self.process.stdout is not None
+            assert self.process.stderr is not None
+            self.process.stdout.close()
+            self.process.stderr.close()
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[Running]:
+    """A command that is stopped at the end of the block, however that comes about."""
+    command = Running(*arguments)
+    try:
+        yield command
+    finally:
+        if command.process.poll() is None:
+            command.stop()
+
+
+def processes_with(text: str) -> list[int]:
+    """Ids of this machine's processes whose command line holds a text."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in words and int(path.parent.name) != os.getpid():
+            found.append(int(path.parent.name))
+    return found
