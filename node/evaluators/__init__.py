@@ -76,7 +76,9 @@ EVALUATORS: dict[type, Evaluator] = {
         limit_order.evaluate_limit_order_cancel, limit_order.apply_limit_order_cancel
     ),
     LimitOrderUpdate: evaluator(
-        limit_order.evaluate_limit_order_update, limit_order.apply_limit_order_update
+        limit_order.evaluate_limit_order_update,
+        limit_order.apply_limit_order_update,
+        fee_use=FeeUse.DEFER,
     ),
     CallOrderUpdate: evaluator(
         call_order.evaluate_call_order_update, call_order.apply_call_order_update

@@ -211,14 +211,27 @@ def apply_account_upgrade(ctx: Context, op: AccountUpgrade, checked: None) -> Vo
     return VoidResult()
 
 
-def evaluate_account_transfer(ctx: Context, op: AccountTransfer) -> None:
-    """Refused: no BitShares chain ever executed it."""
-    raise FeatureNotBuilt("account_transfer is not built", value="account_transfer")
+def evaluate_account_transfer(ctx: Context, op: AccountTransfer) -> AccountOptions:
+    """The options of the account under its new owner: the owner's memo key, and its vote."""
+    new_owner = ctx.state.accounts.get(op.new_owner)
+    return AccountOptions(new_owner.options.memo_key, voting_account=op.new_owner)
 
 
-def apply_account_transfer(ctx: Context, op: AccountTransfer, checked: None) -> VoidResult:
-    """Never reached: the evaluation refuses."""
-    raise AssertionError("account_transfer is always refused")
+def apply_account_transfer(
+    ctx: Context, op: AccountTransfer, options: AccountOptions
+) -> VoidResult:
+    """Give all authority to the new owner; white listings do not pass on, black listings do."""
+    accounts = ctx.state.accounts
+    account = accounts.edit(accounts.get(op.account_id))
+    account.owner = account.active = Authority(1, ((op.new_owner, 1),))
+    account.options = options
+    for lister_id in account.whitelisting_accounts:
+        lister = accounts.edit(accounts.get(lister_id))
+        lister.whitelisted_accounts = _with_member(
+            lister.whitelisted_accounts, op.account_id, present=False
+        )
+    account.whitelisting_accounts = ()
+    return VoidResult()
 
 
 def _check_built(authority: SpecialAuthority | None, option: str) -> None:

@@ -1,4 +1,4 @@
-"""Limit orders: placing and cancelling (R2)."""
+"""Limit orders: placing, changing and cancelling (R2)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from node.evaluators.fees import core_worth_of
 from node.evaluators.lists import check_authorized, check_market_lists
-from node.market.fees import NO_FEE
+from node.market.fees import NO_FEE, settle_old_fee
 from node.market.order_book import cancel_order, place_order
-from node.state.balances import adjust_core_in_orders, debit
+from node.state.balances import adjust_balance, adjust_core_in_orders, debit
 from node.state.context import Context
+from node.state.database import State
 from node.state.errors import (
     FeatureNotBuilt,
     InsufficientBalance,
@@ -20,11 +21,13 @@ from node.state.errors import (
     OwnerMismatch,
     ReceivingAssetUnauthorized,
     SellingAssetUnauthorized,
+    TooSmall,
+    WrongAssetType,
 )
 from node.state.objects.market import LimitOrder
-from protocol.asset import AssetAmount
+from protocol.asset import AssetAmount, Price, multiply_floor
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.ids import LimitOrderId, ObjectId
+from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.results import VoidResult
 
@@ -41,9 +44,6 @@ class DeferredFee(NamedTuple):
 def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> DeferredFee:
     """The fee to defer, once R2.1 holds, in its order."""
     state, sold = ctx.state, op.amount_to_sell
-    seller = state.accounts.get(op.seller)
-    sold_asset = state.assets.get(sold.asset_id)
-    received_asset = state.assets.get(op.min_to_receive.asset_id)
 
     if op.extensions.on_fill is not None:
         raise FeatureNotBuilt(
@@ -58,21 +58,9 @@ def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> DeferredF
         )
     if op.expiration < ctx.now:
         raise OrderExpired("order has expired", rule="R2.1", value=op.expiration, limit=ctx.now)
-    check_market_lists(sold_asset, received_asset.id)
-    check_authorized(seller, sold_asset, SellingAssetUnauthorized)
-    check_authorized(seller, received_asset, ReceivingAssetUnauthorized)
-    balance = state.balance_of(op.seller, sold.asset_id)
-    if balance < sold.amount:
-        raise InsufficientBalance(
-            f"account {seller.name} holds too little {sold_asset.symbol}",
-            rule="R2.1",
-            value=balance,
-            limit=sold.amount,
-        )
-
-    if op.fee.asset_id == CORE_ASSET:
-        return DeferredFee(op.fee.amount, NO_FEE)
-    return DeferredFee(core_worth_of(state, op.fee), op.fee)
+    _check_market(state, op.seller, sold.asset_id, op.min_to_receive.asset_id)
+    _check_balance(state, op.seller, sold)
+    return _deferred_fee(state, op.fee)
 
 
 def apply_limit_order_create(ctx: Context, op: LimitOrderCreate, fee: DeferredFee) -> ObjectId:
@@ -103,18 +91,7 @@ def apply_limit_order_create(ctx: Context, op: LimitOrderCreate, fee: DeferredFe
 
 def evaluate_limit_order_cancel(ctx: Context, op: LimitOrderCancel) -> LimitOrder:
     """The order, once it exists and belongs to the account (R2.11)."""
-    order = ctx.state.limit_orders.find(op.order)
-
-    if order is None:
-        raise OrderNotFound("no such limit order", rule="R2.11", value=f"1.7.{op.order}")
-    if order.seller != op.fee_paying_account:
-        raise OwnerMismatch(
-            "the order belongs to another account",
-            rule="R2.11",
-            value=f"1.2.{op.fee_paying_account}",
-            limit=f"1.2.{order.seller}",
-        )
-    return order
+    return _own_order(ctx.state, op.order, op.fee_paying_account)
 
 
 def apply_limit_order_cancel(ctx: Context, op: LimitOrderCancel, order: LimitOrder) -> AssetAmount:
@@ -122,11 +99,159 @@ def apply_limit_order_cancel(ctx: Context, op: LimitOrderCancel, order: LimitOrd
     return cancel_order(ctx, order, virtual=False)
 
 
-def evaluate_limit_order_update(ctx: Context, op: LimitOrderUpdate) -> None:
-    """Refused: changing a resting order is not built (R2.17)."""
-    raise FeatureNotBuilt("limit_order_update is not built", rule="R2.17", value=f"1.7.{op.order}")
+class OrderChange(NamedTuple):
+    """What an update makes of an order."""
+
+    order: LimitOrder
+    sell_price: Price
+    delta: int
+    """What is added to, or taken from, what is for sale."""
+    fee: DeferredFee
 
 
-def apply_limit_order_update(ctx: Context, op: LimitOrderUpdate, checked: None) -> VoidResult:
-    """Never reached: the evaluation refuses."""
-    raise AssertionError("limit_order_update is always refused")
+def evaluate_limit_order_update(ctx: Context, op: LimitOrderUpdate) -> OrderChange:
+    """The order as it will be, once R2.17 holds and the seller may still trade here."""
+    state = ctx.state
+    order = _own_order(state, op.order, op.seller)
+    delta = op.delta_amount_to_sell
+    change = OrderChange(
+        order,
+        order.sell_price if op.new_price is None else op.new_price,
+        0 if delta is None else delta.amount,
+        _deferred_fee(state, op.fee),
+    )
+
+    if op.on_fill:
+        raise FeatureNotBuilt(
+            "orders that act on a fill are not built", rule="R2.18", value="on_fill"
+        )
+    if op.new_price is not None:
+        _check_new_price(order, op.new_price, change.delta)
+    if delta is not None:
+        _check_delta(state, order, delta)
+    _check_new_worth(change)
+    if op.new_expiration is not None and op.new_expiration < ctx.now:
+        raise OrderExpired(
+            "order would have expired", rule="R2.17", value=op.new_expiration, limit=ctx.now
+        )
+    _check_market(state, op.seller, order.sells, order.receives)
+    return change
+
+
+def _check_new_price(order: LimitOrder, price: Price, delta: int) -> None:
+    """The market stays, and the price is not written in amounts beyond those of the order."""
+    if (price.base.asset_id, price.quote.asset_id) != (order.sells, order.receives):
+        raise WrongAssetType(
+            "the new price is of another market",
+            rule="R2.17",
+            value=str(price),
+            limit=str(order.sell_price),
+        )
+    largest = max(order.for_sale, order.sell_price.base.amount) + delta
+    if price.base.amount > largest:
+        raise LimitExceeded(
+            "base of the new price exceeds what may be for sale",
+            rule="R2.17",
+            value=price.base.amount,
+            limit=largest,
+        )
+    if price.quote.amount > MAX_SUPPLY:
+        raise LimitExceeded(
+            "quote of the new price exceeds the largest supply",
+            rule="R1.1",
+            value=price.quote.amount,
+            limit=MAX_SUPPLY,
+        )
+
+
+def _check_delta(state: State, order: LimitOrder, delta: AssetAmount) -> None:
+    """It is of the asset on sale, leaves something, and the seller has what is added."""
+    if delta.asset_id != order.sells:
+        raise WrongAssetType(
+            "the order sells another asset",
+            rule="R2.17",
+            value=f"1.3.{delta.asset_id}",
+            limit=f"1.3.{order.sells}",
+        )
+    if -delta.amount >= order.for_sale:
+        raise LimitExceeded(
+            "cancel an order to take all of it back",
+            rule="R2.17",
+            value=-delta.amount,
+            limit=order.for_sale - 1,
+        )
+    _check_balance(state, order.seller, delta)
+
+
+def _check_new_worth(change: OrderChange) -> None:
+    """What will be for sale buys at least one unit, and no more than can exist."""
+    order, price = change.order, change.sell_price
+    for_sale = AssetAmount(order.for_sale + change.delta, order.sells)
+    if multiply_floor(for_sale, price).amount == 0:
+        raise TooSmall(
+            "what is left buys nothing; cancel the order",
+            rule="R2.17",
+            value=for_sale.amount,
+            limit=str(price),
+        )
+
+
+def apply_limit_order_update(ctx: Context, op: LimitOrderUpdate, change: OrderChange) -> VoidResult:
+    """Move the difference, settle the old deferred fee, then match the order anew (R2.17)."""
+    state, order, delta = ctx.state, change.order, change.delta
+    adjust_balance(state, op.seller, order.sells, -delta)
+    adjust_core_in_orders(state, op.seller, order.sells, delta)
+    settle_old_fee(ctx, order)
+
+    def become(updated: LimitOrder) -> None:
+        updated.sell_price = change.sell_price
+        updated.for_sale += delta
+        if op.new_expiration is not None:
+            updated.expiration = op.new_expiration
+        updated.deferred_fee = change.fee.core
+        updated.deferred_paid_fee = change.fee.paid
+
+    state.limit_orders.rekey(order, become)
+    place_order(ctx, order)
+    return VoidResult()
+
+
+def _own_order(state: State, order_id: LimitOrderId, account: AccountId) -> LimitOrder:
+    """The order, once it exists and belongs to the account (R2.11, R2.17)."""
+    order = state.limit_orders.find(order_id)
+    if order is None:
+        raise OrderNotFound("no such limit order", rule="R2.11", value=f"1.7.{order_id}")
+    if order.seller != account:
+        raise OwnerMismatch(
+            "the order belongs to another account",
+            rule="R2.11",
+            value=f"1.2.{account}",
+            limit=f"1.2.{order.seller}",
+        )
+    return order
+
+
+def _check_market(state: State, account: AccountId, sold: AssetId, received: AssetId) -> None:
+    """The market lists admit the market, and the seller may hold both assets (R2.1, R2.20)."""
+    seller = state.accounts.get(account)
+    sold_asset, received_asset = state.assets.get(sold), state.assets.get(received)
+    check_market_lists(sold_asset, received)
+    check_authorized(seller, sold_asset, SellingAssetUnauthorized)
+    check_authorized(seller, received_asset, ReceivingAssetUnauthorized)
+
+
+def _check_balance(state: State, account: AccountId, amount: AssetAmount) -> None:
+    balance = state.balance_of(account, amount.asset_id)
+    if balance < amount.amount:
+        raise InsufficientBalance(
+            f"account 1.2.{account} holds too little of asset 1.3.{amount.asset_id}",
+            rule="R2.1",
+            value=balance,
+            limit=amount.amount,
+        )
+
+
+def _deferred_fee(state: State, fee: AssetAmount) -> DeferredFee:
+    if fee.asset_id == CORE_ASSET:
+        return DeferredFee(fee.amount, NO_FEE)
+    return DeferredFee(core_worth_of(state, fee), fee)

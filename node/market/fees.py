@@ -1,4 +1,4 @@
-"""Fees of trading: market fees and the deferred fees of orders (R2.12-R2.15, R8.20)."""
+"""Fees of trading: market fees and the deferred fees of orders (R2.12-R2.17, R8.20)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, HUNDRED_PERCENT, T
 from protocol.fees import required_fee
 from protocol.ids import AccountId
 from protocol.operations.asset_options import CHARGE_MARKET_FEE
-from protocol.operations.limit_order import LimitOrderCancel
+from protocol.operations.limit_order import (
+    LimitOrderCancel,
+    LimitOrderCreate,
+    LimitOrderUpdate,
+)
 
 NO_FEE = AssetAmount(0, CORE_ASSET)
 """The fee of a virtual operation, and a deferred fee that is no other asset."""
@@ -119,8 +123,26 @@ def refund_deferred_fee(ctx: Context, order: LimitOrder, *, charge_cancel: bool)
 
     Returns the cancel fee as it was paid: CORE, or the asset of the deferred fee.
     """
+    charged = _cancel_fee(ctx.state, order) if charge_cancel else 0
+    return _refund(ctx, order, min(charged, order.deferred_fee))
+
+
+def settle_old_fee(ctx: Context, order: LimitOrder) -> None:
+    """Give an order's unused fee back before an update defers its own; a part is charged (R2.17).
+
+    The cancel fee is due in the proportion of update fee to creation fee. The caller sets the
+    new fee.
+    """
+    state = ctx.state
+    charged, create = _cancel_fee(state, order), _create_fee(state, order)
+    if create:
+        charged = charged * _update_fee(state, order) // create
+    _refund(ctx, order, min(charged, order.deferred_fee))
+
+
+def _refund(ctx: Context, order: LimitOrder, charged: int) -> AssetAmount:
+    """Refund the deferred fee but for CORE that is charged; returns the charge as it was paid."""
     state, core, paid = ctx.state, order.deferred_fee, order.deferred_paid_fee
-    charged = min(_cancel_fee(state, order), core) if charge_cancel and core else 0
     add_pending_fee(state, order.seller, charged)
     if not paid.amount:
         adjust_balance(state, order.seller, CORE_ASSET, core - charged)
@@ -136,3 +158,14 @@ def refund_deferred_fee(ctx: Context, order: LimitOrder, *, charge_cancel: bool)
 def _cancel_fee(state: State, order: LimitOrder) -> int:
     cancel = LimitOrderCancel(fee=NO_FEE, fee_paying_account=order.seller, order=order.id)
     return required_fee(cancel, state.parameters.current_fees)
+
+
+def _create_fee(state: State, order: LimitOrder) -> int:
+    price = order.sell_price
+    create = LimitOrderCreate(NO_FEE, order.seller, price.base, price.quote)
+    return required_fee(create, state.parameters.current_fees)
+
+
+def _update_fee(state: State, order: LimitOrder) -> int:
+    update = LimitOrderUpdate(NO_FEE, order.seller, order.id)
+    return required_fee(update, state.parameters.current_fees)

@@ -257,17 +257,34 @@ class AccountUpgrade:
 
 @dataclass(frozen=True, slots=True)
 class AccountTransfer:
-    """Hand an account over to another; BitShares never executes it, nor does this node."""
+    """Hand an account over to another: a transfer of title, where an update changes keys.
+
+    BitShares declares it and executes it nowhere. What it says there holds here: owner, active,
+    memo and voting authority become the new owner's, and white listings end. It needs the owner
+    authority, which it replaces.
+    """
 
     fee: AssetAmount
     account_id: AccountId
     """Account that is handed over; pays the fee."""
     new_owner: AccountId
-    """Account that would own it."""
+    """Account that owns it from then on."""
     extensions: NoExtensions = ()
 
     def validate(self) -> None:
         check_fee(self.fee)
+        require(
+            self.account_id > PROXY_TO_SELF_ACCOUNT,
+            "special accounts are not handed over",
+            rule="R9.8",
+            value=f"1.2.{self.account_id}",
+        )
+        require(
+            self.account_id != self.new_owner,
+            "an account cannot own itself",
+            rule="R9.5",
+            value=f"1.2.{self.new_owner}",
+        )
 
 
 def _check_authority(authority: Authority, field: str) -> None:

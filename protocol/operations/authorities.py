@@ -7,7 +7,7 @@ from typing import NamedTuple
 from protocol.authority import Authority, all_keys_authority
 from protocol.ids import AccountId
 from protocol.operations import fee_payer
-from protocol.operations.account import AccountCreate, AccountUpdate
+from protocol.operations.account import AccountCreate, AccountTransfer, AccountUpdate
 from protocol.operations.asset import AssetUpdateIssuer
 from protocol.operations.balance import BalanceClaim
 from protocol.operations.base import Operation
@@ -64,6 +64,11 @@ def _account_update(operation: Operation) -> RequiredAuthorities:
     return RequiredAuthorities((operation.account,))
 
 
+def _account_transfer(operation: Operation) -> RequiredAuthorities:
+    assert isinstance(operation, AccountTransfer)
+    return RequiredAuthorities((), owner=(operation.account_id,))
+
+
 def _asset_update_issuer(operation: Operation) -> RequiredAuthorities:
     assert isinstance(operation, AssetUpdateIssuer)
     return RequiredAuthorities((), owner=(operation.issuer,))
@@ -114,6 +119,7 @@ def _proposal_delete(operation: Operation) -> RequiredAuthorities:
 _SPECIAL = {
     AccountCreate: _account_create,
     AccountUpdate: _account_update,
+    AccountTransfer: _account_transfer,
     AssetUpdateIssuer: _asset_update_issuer,
     BalanceClaim: _balance_claim,
     Custom: _custom,

@@ -1,4 +1,4 @@
-"""Limit orders: placing and cancelling (R2)."""
+"""Limit orders: placing, changing and cancelling (R2)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from node.chain.invariants import check_all
+from node.market.order_book import expire_orders
 from node.state.context import Context
 from node.state.errors import (
     FeatureNotBuilt,
@@ -20,12 +22,17 @@ from node.state.errors import (
     OwnerMismatch,
     ReceivingAssetUnauthorized,
     SellingAssetUnauthorized,
+    TooSmall,
+    WrongAssetType,
 )
-from protocol.asset import AssetAmount, Price
+from protocol.asset import AssetAmount, Price, PriceOverflow
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import ValidationError
+from protocol.fee_schedule import FlatFee
+from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
 from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
+from protocol.operations.asset import AssetFundFeePool
 from protocol.operations.asset_options import WHITE_LIST
 from protocol.operations.limit_order import (
     CreateTakeProfitOrder,
@@ -34,6 +41,7 @@ from protocol.operations.limit_order import (
     LimitOrderCreateExtensions,
     LimitOrderUpdate,
 )
+from protocol.operations.results import VoidResult
 from tests.support.state import (
     FREE,
     GENESIS_TIME,
@@ -189,7 +197,169 @@ def test_only_the_owner_cancels_and_only_once(ctx: Context) -> None:
     refuse(ctx, OrderNotFound, LimitOrderCancel(FREE, ALICE, order))
 
 
-def test_orders_are_not_changed(ctx: Context) -> None:
-    """R2.17: declared, not built."""
-    op = LimitOrderUpdate(FREE, ALICE, LimitOrderId(0), new_expiration=GENESIS_TIME + 1)
-    refuse(ctx, FeatureNotBuilt, op)
+def update(order: int, **changes: object) -> LimitOrderUpdate:
+    """Alice changes an order."""
+    return LimitOrderUpdate(FREE, ALICE, LimitOrderId(order), **changes)  # type: ignore[arg-type]
+
+
+def test_more_can_be_offered_in_an_order(ctx: Context) -> None:
+    """R2.17: the difference moves between balance and order, at the order's price."""
+    order = created(apply(ctx, buy(100, 3)))
+    assert apply(ctx, update(order, delta_amount_to_sell=core(60))) == VoidResult()
+    changed = ctx.state.limit_orders.get(order)
+    assert (changed.for_sale, changed.sell_price) == (360, Price(core(300), token(100)))
+    assert ctx.state.balance_of(ALICE, CORE_ASSET) == 640
+    assert core_in_orders(ctx) == 360
+    apply(ctx, update(order, delta_amount_to_sell=core(-359), new_price=Price(core(1), token(1))))
+    assert (changed.for_sale, core_in_orders(ctx)) == (1, 1)
+    assert ctx.state.balance_of(ALICE, CORE_ASSET) == 999
+
+
+def test_a_new_price_changes_the_place_in_the_book(ctx: Context) -> None:
+    """R2.17, R2.3: best price first, then the older order; undone with the rest."""
+    first, second = (created(apply(ctx, buy(10, price))) for price in (3, 2))
+    market = (CORE_ASSET, TOKEN)
+
+    def book() -> list[int]:
+        return [order.id for order in ctx.state.book.items(market)]
+
+    assert book() == [first, second]
+    ctx.state.log.begin()
+    apply(ctx, update(second, new_price=Price(core(20), token(5))))
+    assert book() == [second, first]
+    apply(ctx, update(second, new_price=Price(core(6), token(2))))
+    assert book() == [first, second]
+    ctx.state.log.undo()
+    assert book() == [first, second]
+    assert ctx.state.limit_orders.get(second).sell_price == Price(core(20), token(10))
+
+
+def test_an_order_expires_when_its_update_says(ctx: Context) -> None:
+    """R2.17, R2.10: also after the update was undone."""
+    first, second = created(apply(ctx, buy(10))), created(apply(ctx, buy(10)))
+    ctx.state.log.begin()
+    apply(ctx, update(first, new_expiration=GENESIS_TIME + 9))
+    ctx.state.log.undo()
+    apply(ctx, update(second, new_expiration=GENESIS_TIME + 9))
+    ctx.now = GENESIS_TIME + 9
+    expire_orders(ctx)
+    assert [order.id for order in ctx.state.limit_orders.in_order()] == [first]
+
+
+def test_a_changed_order_is_matched_anew(ctx: Context) -> None:
+    """R2.17, R2.5: it is the taker, at the resting order's price."""
+    apply(ctx, sell(100, 4))
+    order = created(apply(ctx, buy(100, 3)))
+    apply(ctx, update(order, new_price=Price(core(300), token(60))))
+    assert ctx.state.limit_orders.find(order) is None
+    assert ctx.state.balance_of(ALICE, TOKEN) == 75
+    assert ctx.state.balance_of(BOB, CORE_ASSET) == 1300
+    assert ctx.state.limit_orders.get(0).for_sale == 25
+    check_all(ctx.state)
+
+
+def test_only_the_owner_changes_an_order(ctx: Context) -> None:
+    """R2.17: as with a cancel."""
+    order = created(apply(ctx, buy(100)))
+    later = update(order, new_expiration=GENESIS_TIME + 1)
+    error = refuse(ctx, OwnerMismatch, replace(later, seller=BOB))
+    assert (error.value, error.limit) == ("1.2.7", "1.2.6")
+    refuse(ctx, OrderNotFound, update(order + 1, new_expiration=GENESIS_TIME + 1))
+    apply(ctx, later)
+    error_of_time = refuse(ctx, OrderExpired, update(order, new_expiration=GENESIS_TIME - 1))
+    assert (error_of_time.value, error_of_time.limit) == (GENESIS_TIME - 1, GENESIS_TIME)
+
+
+def test_a_new_price_stays_within_its_market_and_its_amounts(ctx: Context) -> None:
+    """R2.17: same assets; base at most max(for_sale, old base) + delta; quote can exist."""
+    order = created(apply(ctx, buy(100, 3)))
+    apply(ctx, sell(90, 3))
+    assert ctx.state.limit_orders.get(order).for_sale == 30
+    refuse(ctx, WrongAssetType, update(order, new_price=Price(token(1), core(1))))
+    wide = Price(core(301), token(200))
+    error = refuse(ctx, LimitExceeded, update(order, new_price=wide))
+    assert (error.value, error.limit) == (301, 300)
+    huge = Price(core(1), token(MAX_SUPPLY + 1))
+    assert refuse(ctx, LimitExceeded, update(order, new_price=huge)).limit == MAX_SUPPLY
+    apply(ctx, update(order, new_price=wide, delta_amount_to_sell=core(1)))
+    assert ctx.state.limit_orders.get(order).sell_price == wide
+
+
+def test_a_change_leaves_an_order_that_is_worth_something(ctx: Context) -> None:
+    """R2.17: not all is taken, the rest is no dust, and its worth can exist (R1.4)."""
+    order = created(apply(ctx, buy(10, 3)))
+    less = update(order, delta_amount_to_sell=core(-30))
+    error = refuse(ctx, LimitExceeded, less)
+    assert (error.value, error.limit) == (30, 29)
+    assert refuse(ctx, TooSmall, replace(less, delta_amount_to_sell=core(-28))).value == 2
+    refuse(ctx, WrongAssetType, replace(less, delta_amount_to_sell=token(1)))
+    more = replace(less, delta_amount_to_sell=core(971))
+    shortage = refuse(ctx, InsufficientBalance, more)
+    assert (shortage.value, shortage.limit) == (970, 971)
+    apply(ctx, replace(less, delta_amount_to_sell=core(-27)))
+    dear = replace(less, delta_amount_to_sell=None, new_price=Price(core(3), token(MAX_SUPPLY)))
+    apply(ctx, dear)
+    refuse(ctx, PriceOverflow, replace(less, delta_amount_to_sell=core(1)))
+
+
+def test_who_may_not_trade_here_any_more_may_not_change_an_order(ctx: Context) -> None:
+    """R2.17, R2.1, R2.20: the same lists as for a new order."""
+    order = created(apply(ctx, buy(100)))
+    change = update(order, delta_amount_to_sell=core(1))
+    set_options(ctx, CORE_ASSET, blacklist_markets=(TOKEN,))
+    refuse(ctx, MarketBlacklisted, change)
+    set_options(ctx, CORE_ASSET, blacklist_markets=())
+    set_options(ctx, TOKEN, flags=WHITE_LIST, blacklist_authorities=(BOB,))
+    apply(ctx, AccountWhitelist(FREE, BOB, ALICE, BLACK_LISTED))
+    refuse(ctx, ReceivingAssetUnauthorized, change)
+
+
+def test_an_update_may_name_no_action_but_not_one(ctx: Context) -> None:
+    """R2.17, R2.18: an empty list changes nothing; an action is not built."""
+    order = created(apply(ctx, buy(100)))
+    refuse(ctx, ValidationError, update(order))
+    refuse(ctx, ValidationError, update(order, delta_amount_to_sell=core(0)))
+    apply(ctx, update(order, on_fill=()))
+    action = CreateTakeProfitOrder(CORE_ASSET, 100, 10_000, 3600, repeat=False)
+    assert refuse(ctx, FeatureNotBuilt, update(order, on_fill=(action,))).value == "on_fill"
+
+
+@pytest.mark.parametrize(("cancel", "charged"), [(8, 2), (19, 4), (400, 40)])
+def test_an_update_settles_the_old_fee_and_defers_its_own(
+    ctx: Context, cancel: int, charged: int
+) -> None:
+    """R2.17: floor(cancel * update / create) of the old fee, at most all of it, is charged."""
+    set_fees(ctx, create=40, cancel=cancel, update=10)
+    order = created(apply(ctx, buy(100, fee=core(40))))
+    apply(ctx, replace(update(order, new_expiration=GENESIS_TIME + 1), fee=core(10)))
+    assert ctx.state.limit_orders.get(order).deferred_fee == 10
+    statistics = ctx.state.statistics.get(ctx.state.accounts.get(ALICE).statistics)
+    assert statistics.pending_fees + statistics.pending_vested_fees == charged
+    assert ctx.state.balance_of(ALICE, CORE_ASSET) == 1000 - 100 - charged - 10
+    check_all(ctx.state)
+
+
+def test_fees_of_an_update_in_another_asset(ctx: Context) -> None:
+    """R2.17, R2.13: ceil(paid * charged / deferred) stays, the pool has the rest back."""
+    set_fees(ctx, create=40, cancel=8, update=10)
+    set_options(ctx, TOKEN, core_exchange_rate=Price(token(3), core(2)))
+    issue(ctx.state, ALICE, token(100))
+    apply(ctx, AssetFundFeePool(FREE, BOB, TOKEN, 60))
+    order = created(apply(ctx, buy(100, fee=token(61))))
+    assert ctx.state.limit_orders.get(order).deferred_fee == 40
+    apply(ctx, replace(update(order, new_expiration=GENESIS_TIME + 1), fee=token(15)))
+    changed = ctx.state.limit_orders.get(order)
+    assert (changed.deferred_fee, changed.deferred_paid_fee) == (10, token(15))
+    figures = ctx.state.figures_of(TOKEN)
+    assert (figures.fee_pool, figures.accumulated_fees) == (60 - 10 - 2, 4)
+    assert ctx.state.balance_of(ALICE, TOKEN) == 100 - 15 - 4
+    check_all(ctx.state)
+
+
+def set_fees(ctx: Context, *, create: int, cancel: int, update: int) -> None:
+    """What the three operations cost, in CORE."""
+    schedule = replace(ZERO_FEE_SCHEDULE, scale=10_000)
+    for number, fee in ((1, create), (2, cancel), (77, update)):
+        schedule = with_parameters(schedule, number, FlatFee(fee))
+    properties = ctx.state.global_properties.edit(ctx.state.properties)
+    properties.parameters = replace(properties.parameters, current_fees=schedule)

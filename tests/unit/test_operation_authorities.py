@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from protocol.asset import AssetAmount
 from protocol.authority import NULL_AUTHORITY, Authority, all_keys_authority, key_authority
-from protocol.ids import AccountId, AssetId, BalanceId, ProposalId
+from protocol.constants import TEMP_ACCOUNT
+from protocol.ids import AccountId, AssetId, BalanceId, ProposalId, WithdrawPermissionId
 from protocol.json_form import JsonValue, from_json
 from protocol.operations.account import (
     AccountCreate,
     AccountCreateExtensions,
     AccountOptions,
+    AccountTransfer,
     AccountUpdate,
     BuybackAccountOptions,
 )
@@ -18,8 +20,15 @@ from protocol.operations.authorities import RequiredAuthorities, required_author
 from protocol.operations.balance import BalanceClaim
 from protocol.operations.custom import Custom
 from protocol.operations.proposal import ProposalDelete, ProposalUpdate
+from protocol.operations.stealth import (
+    BlindInput,
+    BlindTransfer,
+    TransferFromBlind,
+    TransferToBlind,
+)
 from protocol.operations.transfer import Transfer
-from protocol.schema import PublicKey
+from protocol.operations.withdraw_permission import WithdrawPermissionClaim
+from protocol.schema import BlindingFactor, Commitment, PublicKey
 
 FEE = AssetAmount(0, AssetId(0))
 A, B, C = AccountId(7), AccountId(8), AccountId(9)
@@ -38,6 +47,31 @@ def test_a_change_of_owner_needs_the_owner() -> None:
     assert required_authorities(AccountUpdate(FEE, A, active=authority)) == ((A,), (), ())
     assert required_authorities(AccountUpdate(FEE, A, owner=authority)) == ((), (A,), ())
     assert required_authorities(AssetUpdateIssuer(FEE, A, AssetId(4), B)) == ((), (A,), ())
+
+
+def test_an_account_is_handed_over_by_its_owner() -> None:
+    """R9.6: account_transfer replaces the owner authority, so it needs it."""
+    assert required_authorities(AccountTransfer(FEE, A, B)) == ((), (A,), ())
+
+
+def test_who_spends_blinded_balances_signs_for_each() -> None:
+    """R9.5, R9.6: nobody's account pays the fee, so the temp account stands for it."""
+    mine, yours = key_authority(KEY), key_authority(OTHER_KEY)
+    inputs = (
+        BlindInput(Commitment(b"\x02" * 33), mine),
+        BlindInput(Commitment(b"\x03" * 33), yours),
+    )
+    expected = RequiredAuthorities((TEMP_ACCOUNT,), other=(mine, yours))
+    assert required_authorities(BlindTransfer(FEE, inputs, ())) == expected
+    factor = BlindingFactor(bytes(32))
+    assert required_authorities(TransferFromBlind(FEE, FEE, A, factor, inputs)) == expected
+    assert required_authorities(TransferToBlind(FEE, FEE, A, factor, ())) == ((A,), (), ())
+
+
+def test_whoever_withdraws_by_a_permission_signs() -> None:
+    """R9.6: not the account that gave it."""
+    claim = WithdrawPermissionClaim(FEE, WithdrawPermissionId(1), A, B, FEE)
+    assert required_authorities(claim) == ((B,), (), ())
 
 
 def test_the_issuer_signs_a_buyback_account_too() -> None:

@@ -27,7 +27,7 @@ class LimitOrder(StateObject):
     for_sale: Int64
     """What remains, in units of the asset sold."""
     sell_price: Price
-    """Asset sold / asset received; constant for the life of the order (R2.2)."""
+    """Asset sold / asset received; only an update changes it (R2.2, R2.17)."""
     filled_amount: Int64
     """What was sold so far."""
     deferred_fee: Int64
