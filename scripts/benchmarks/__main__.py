@@ -8,6 +8,7 @@ from .blocks import bench_full_validation, bench_known_signatures, bench_orders
 from .cascade import bench_cascade
 from .measure import print_machine
 from .memory import bench_memory
+from .startup import bench_startup
 from .sync import bench_sync
 
 SECTIONS = {
@@ -16,6 +17,7 @@ SECTIONS = {
     "c": bench_orders,
     "d": bench_cascade,
     "e": bench_memory,
+    "f": bench_startup,
     "g": bench_sync,
 }
 
