@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cmp_to_key
 
 from node.state.context import Context
-from node.state.events import FeedExpiredEvent
+from node.state.events import FeedExpiredEvent, MedianFeedEvent
 from node.state.objects.assets import Asset, BitassetData, FeedValues
 from protocol.asset import NULL_PRICE, Price
 from protocol.constants import (
@@ -47,7 +47,11 @@ def update_median(ctx: Context, asset: Asset, bitasset: BitassetData) -> None:
             bitasset.feed_cer_updated = True
         bitasset.current_feed_publication_time = min(published for published, _ in live)
     bitasset.median_feed = bitasset.current_feed = median
-    if not _asks_the_same(median, old):
+    is_same = _asks_the_same(median, old)
+    if not is_same or not median.core_exchange_rate.same_as(old.core_exchange_rate):
+        published = bitasset.current_feed_publication_time
+        ctx.events.append(MedianFeedEvent(asset.id, median, published, len(live)))
+    if not is_same:
         bitasset.median_updated = True
         ctx.mark_dirty(asset.id)
 

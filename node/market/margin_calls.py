@@ -19,11 +19,11 @@ from node.market.pricing import (
     is_above,
 )
 from node.state.context import Context
-from node.state.events import MarketRunAbandonedEvent
+from node.state.events import MarginCallEvent, MarketRunAbandonedEvent
 from node.state.objects.assets import BitassetData
 from node.state.objects.governance import TRIGGER_FEED
 from node.state.objects.market import CallOrder, LimitOrder
-from protocol.asset import Price, PriceOverflow
+from protocol.asset import AssetAmount, Price, PriceOverflow
 from protocol.constants import RATIO_DENOMINATOR
 
 
@@ -58,7 +58,7 @@ def run_asset(ctx: Context, bitasset: BitassetData) -> None:
             )
             if match is None:
                 return
-            _fill(ctx, position, bid, match)
+            _fill(ctx, terms, position, bid, match)
     except PriceOverflow as error:
         ctx.events.append(MarketRunAbandonedEvent(asset_id, str(error)))
 
@@ -94,9 +94,12 @@ def debt_to_cover(terms: CallTerms, position: CallOrder, bid: Price, pays_price:
     return max_cover(position.debt, position.collateral, ratio, reference, pays_price)
 
 
-def _fill(ctx: Context, position: CallOrder, bid: LimitOrder, match: CallMatch) -> None:
+def _fill(
+    ctx: Context, terms: CallTerms, position: CallOrder, bid: LimitOrder, match: CallMatch
+) -> None:
     """Trade a called position with a bid: first the position's record, then the order's (R4.7)."""
     log, price = ctx.state.log, bid.sell_price
+    event = _event_of(terms, position, bid, match)
     emitted, virtual_op = len(ctx.applied), ctx.virtual_op
     log.begin()
     try:
@@ -118,3 +121,25 @@ def _fill(ctx: Context, position: CallOrder, bid: LimitOrder, match: CallMatch) 
         ctx.virtual_op = virtual_op
         raise
     log.merge()
+    ctx.events.append(event)
+
+
+def _event_of(
+    terms: CallTerms, position: CallOrder, bid: LimitOrder, match: CallMatch
+) -> MarginCallEvent:
+    """Why and how a position is about to be called, for those who ask later."""
+    return MarginCallEvent(
+        position.id,
+        position.borrower,
+        AssetAmount(position.debt, position.debt_asset),
+        AssetAmount(position.collateral, position.collateral_asset),
+        terms.settlement_price,
+        terms.maintenance_ratio,
+        terms.order_price,
+        bid.id,
+        bid.seller,
+        bid.sell_price,
+        match.debt_covered,
+        match.position_pays,
+        match.fee,
+    )

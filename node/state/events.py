@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.asset import Price
-from protocol.ids import AssetId
+from node.state.objects.assets import FeedValues
+from protocol.asset import AssetAmount, Price
+from protocol.ids import AccountId, AssetId, CallOrderId, LimitOrderId
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +40,49 @@ class MarketRunAbandonedEvent:
     reason: str
 
 
-ChainEvent = GloballySettledEvent | FeedExpiredEvent | RevivedEvent | MarketRunAbandonedEvent
+@dataclass(frozen=True, slots=True)
+class MedianFeedEvent:
+    """R1.16: the median of a BitAsset's feeds changed; null prices where feeds are too few."""
+
+    asset_id: AssetId
+    values: FeedValues
+    publication_time: int
+    """Time of the oldest feed in the median, in seconds."""
+    feed_count: int
+    """How many feeds were live."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarginCallEvent:
+    """R4.7: a called position traded with a bid; its virtual fill stands beside it."""
+
+    position: CallOrderId
+    borrower: AccountId
+    debt: AssetAmount
+    """Before the fill."""
+    collateral: AssetAmount
+    """Before the fill."""
+    settlement_price: Price
+    """The median that was in force, debt per backing."""
+    maintenance_ratio: int
+    """MCR, over 1,000."""
+    order_price: Price
+    """MCOP: the worst bid that could be taken (R1.8)."""
+    bid: LimitOrderId
+    bidder: AccountId
+    bid_price: Price
+    covered: int
+    """Debt that the fill covered."""
+    paid: int
+    """Collateral that the position gave up, fee included."""
+    fee: int
+
+
+ChainEvent = (
+    GloballySettledEvent
+    | FeedExpiredEvent
+    | RevivedEvent
+    | MarketRunAbandonedEvent
+    | MedianFeedEvent
+    | MarginCallEvent
+)
