@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 
 import click
@@ -46,7 +47,11 @@ for command in (up, node, wallet, show, genesis, keys, replay, demo, completion)
 
 
 def main() -> None:
-    """Run the command line and end the process with one of `MEANINGS`."""
+    """Run the command line and end the process with one of `MEANINGS`.
+
+    The process never dumps core: keys could be in it.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.exit(run(sys.argv[1:]))
 
 

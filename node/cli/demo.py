@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-import node
 from node.cli.demo_story import Step, Story
 from node.cli.exits import REFUSED, CliError, FileUnreadable
 from node.cli.output import Output, heading
@@ -96,7 +95,7 @@ def show_step(output: Output, number: int, step: Step) -> None:
 
 def default_series() -> Path:
     """The recorded series of this repository."""
-    return Path(node.__file__).resolve().parent.parent / "config" / "prices" / SERIES
+    return Path(__file__).resolve().parents[2] / "config" / "prices" / SERIES
 
 
 def read_series(path: Path) -> CsvSeries:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
-from node.cli.client import as_int, as_list, as_object, as_objects, as_text
+from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
 from node.cli.descriptions import describe_operation
+from node.cli.exits import UsageProblem
 from node.cli.holdings import show_holdings
 from node.cli.output import table
+from node.cli.remote_chain import NoSuchName, RemoteChain, parse_decimal
 from node.cli.sessions import Session, chain_options
 from node.cli.show_market import MARKET_VIEWS
-from protocol.json_form import JsonValue
+from protocol.json_form import JsonValue, from_json
+from protocol.schema import TransactionId
+from protocol.transaction import SignedTransaction, TransactionEnvelope
 
 WITNESSES_MAX = 1000
+BLOCKS_AT_ONCE = 100
+SEARCHED_BLOCKS = 10_000
+"""Blocks that are searched for a transaction's id."""
 
 
 @click.group()
@@ -124,17 +133,55 @@ def block(session: Session, num: int) -> None:
 
 
 @show.command()
-@click.argument("num", type=click.IntRange(1))
-@click.argument("index", type=click.IntRange(0))
+@click.argument("reference")
+@click.argument("index", type=click.IntRange(0), required=False)
 @chain_options
-def tx(session: Session, num: int, index: int) -> None:
-    """A transaction: block number and its place in the block, from 0."""
+def tx(session: Session, reference: str, index: int | None) -> None:
+    """A transaction: by its id, among the last blocks, or by block number and place in it.
+
+    \b
+    pegboard show tx 527fc0c505761ffee74dff8c647b61eab889e9fa
+    pegboard show tx 17 0
+    """
+    if index is None:
+        num, index = find_transaction(session.chain, reference)
+    else:
+        num = parse_decimal(reference, 0)
     found = as_object(session.chain.client.call("database", "get_transaction", num, index))
-    lines = [f"transaction {index} of block {num}, expires {found['expiration']}"]
+    transaction_id = id_of_transaction(session.chain, found).hex()
+    lines = [
+        f"transaction {transaction_id}",
+        f"  number {index} of block {num}, expires {found['expiration']}",
+    ]
     for item in as_list(found["operations"]):
         tag, fields = as_list(item)
         lines.append(f"  {describe_operation(session.chain, as_int(tag), as_object(fields))}")
-    session.output.answer(found, lines)
+    document = {"id": transaction_id, "block_num": num, "trx_in_block": index, **found}
+    session.output.answer(document, lines)
+
+
+def find_transaction(chain: RemoteChain, text: str) -> tuple[int, int]:
+    """Block number and place of a transaction id, newest blocks first; raises `NoSuchName`."""
+    if not re.fullmatch("[0-9a-f]{40}", text):
+        raise UsageProblem("not a transaction id", value=text, limit="40 hexadecimal digits")
+    head_num = as_int(chain.head()["head_block_number"])
+    lowest = max(head_num - SEARCHED_BLOCKS, 0)
+    for last in range(head_num, lowest, -BLOCKS_AT_ONCE):
+        first = max(last - BLOCKS_AT_ONCE + 1, lowest + 1)
+        blocks = as_list(chain.client.call("block", "get_blocks", first, last))
+        for num, found in zip(range(last, first - 1, -1), reversed(blocks), strict=True):
+            for index, item in enumerate(as_objects(as_object(found)["transactions"])):
+                if id_of_transaction(chain, item).hex() == text:
+                    return num, index
+    raise NoSuchName(
+        "no such transaction in the last blocks", value=text, limit=f"{SEARCHED_BLOCKS} blocks"
+    )
+
+
+def id_of_transaction(chain: RemoteChain, data: JsonObject) -> TransactionId:
+    """The id of a transaction, from its JSON form."""
+    transaction = from_json(SignedTransaction, data, chain.prefix)
+    return TransactionEnvelope.from_transaction(transaction).id
 
 
 def _record_lines(session: Session, records: list[dict[str, JsonValue]]) -> list[str]:

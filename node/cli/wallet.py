@@ -7,11 +7,12 @@ from typing import IO
 
 import click
 
-from node.cli.client import as_list, as_objects, as_text
+from node.cli.client import JsonObject, as_list, as_object, as_objects, as_text
 from node.cli.descriptions import describe_record
 from node.cli.exits import KeyMissing
 from node.cli.holdings import account_balances, balance_json, show_holdings
 from node.cli.keyring import (
+    KeyRing,
     WalletFiles,
     default_wallet_directory,
     password_reader,
@@ -29,7 +30,10 @@ from node.cli.sessions import (
 from node.cli.wallet_market import MARKET_COMMANDS
 from node.cli.wallet_ownership import OWNERSHIP_COMMANDS
 from protocol.crypto.keys import PrivateKey, parse_wif
-from protocol.json_form import JsonValue
+from protocol.crypto.memo import decrypt_memo
+from protocol.errors import KeyFormatError
+from protocol.json_form import JsonValue, from_json
+from protocol.operations.memo import Memo
 
 ROLES = ("active", "owner", "memo")
 WIF_LENGTH_MAX = 200
@@ -156,8 +160,9 @@ def balances(session: WalletSession, name: str | None) -> None:
     show_default=True,
     help="Number of operations at most.",
 )
+@click.option("--memos", is_flag=True, help="Decrypt memos that the wallet has a key for.")
 @wallet_options
-def history(session: WalletSession, name: str | None, limit: int) -> None:
+def history(session: WalletSession, name: str | None, limit: int, memos: bool) -> None:
     """What happened to an account, newest first."""
     account = session.chain.account(name) if name else session.account()
     records = as_objects(
@@ -165,11 +170,31 @@ def history(session: WalletSession, name: str | None, limit: int) -> None:
             "history", "get_account_history", f"1.2.{account.id}", "1.11.0", limit, "1.11.0"
         )
     )
-    lines = [
-        f"block {record['block_num']}  {describe_record(session.chain, record)}"
-        for record in records
-    ]
+    lines = []
+    for record in records:
+        text = describe_record(session.chain, record)
+        memo = read_memo(session.keys, session.chain.prefix, record) if memos else None
+        if memo is not None:
+            record["memo_text"] = memo
+            text += f": {memo}"
+        lines.append(f"block {record['block_num']}  {text}")
     session.output.answer([*records], lines)
+
+
+def read_memo(keys: KeyRing, prefix: str, record: JsonObject) -> str | None:
+    """The text of an operation's memo; None without a memo or a key for it."""
+    data = as_object(as_list(record["op"])[1]).get("memo")
+    if not isinstance(data, dict):
+        return None
+    memo = from_json(Memo, data, prefix)
+    for ours, theirs in ((memo.to, memo.from_), (memo.from_, memo.to)):
+        secret = keys.find(ours, prefix)
+        if secret is not None:
+            try:
+                return decrypt_memo(secret, theirs, memo.nonce, memo.message)
+            except KeyFormatError:
+                return None
+    return None
 
 
 for command in (*MARKET_COMMANDS, *OWNERSHIP_COMMANDS):

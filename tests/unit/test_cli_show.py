@@ -74,8 +74,11 @@ def test_account_block_and_transaction(desk: Desk) -> None:
     num = str(desk.chain.chain.head_num)
     assert "alice offers 10.0000 bitUSD for 110.00000 TEST" in text(desk, "block", num)
     assert "alice offers" in text(desk, "tx", num, "0")
-    ended = desk.run("show", "tx", num, "7")
-    assert ended.code == 1
+    found = desk.run("show", "tx", num, "0", "--json").json()
+    assert desk.run("show", "tx", found["id"], "--json").json() == found
+    assert desk.run("show", "tx", num, "7").code == 1
+    assert desk.run("show", "tx", "0" * 40).code == 1
+    assert desk.run("show", "tx", "xyz").code == 64
 
 
 def test_lines_of_blocks(desk: Desk) -> None:

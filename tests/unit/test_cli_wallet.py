@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from node.cli import keyring
+from node.presets import development_key
 from protocol.constants import CORE_UNIT
+from protocol.crypto.keys import wif
 from protocol.crypto.keystore import SCRYPT_N_MIN
-from tests.support.desk import Desk
+from tests.support.desk import Desk, Ended
 
 USD = 10**4
 """Smallest units of a bitUSD."""
@@ -37,6 +39,35 @@ def test_a_transfer_moves_money_and_is_in_a_block(desk: Desk) -> None:
     assert len(done["id"]) == 40
     operation = done["operations"][0][1]
     assert operation["memo"]["message"] not in ("", "for lunch")
+
+
+def test_memos_are_read_by_both_ends(desk: Desk) -> None:
+    """The history shows a memo to whoever has a key of either end, and only on demand."""
+    desk.wallet("alice", "transfer", "bob", "1 TEST", "--memo", "grüße")
+    for name in ("alice", "bob"):
+        arguments = ("wallet", "history", name, "--dev-keys")
+        assert "grüße" not in desk.run(*arguments).out
+        assert desk.run(*arguments, "--memos").out.rstrip().endswith("with a memo: grüße")
+
+
+def test_import_key(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key comes from a file, is encrypted, and opens its account; twice is refused."""
+    monkeypatch.setattr(keyring, "SCRYPT_N_DEFAULT", SCRYPT_N_MIN)
+    (tmp_path / "alice.wif").write_text(wif(development_key("alice", "active")))
+    (tmp_path / "password").write_text("correct horse battery\n")
+
+    def import_key() -> Ended:
+        with (tmp_path / "password").open() as file:
+            return desk.run(
+                *("wallet", "import-key", "--wif-file", str(tmp_path / "alice.wif"), "--json"),
+                *("--wallet", str(tmp_path / "wallet"), "--password-fd", str(file.fileno())),
+            )
+
+    assert import_key().json()["accounts"] == ["alice"]
+    assert import_key().code == 64
+    (tmp_path / "alice.wif").write_text(wif(development_key("bob", "active")))
+    (tmp_path / "password").write_text("another password\n")
+    assert import_key().code == 77, "one password opens all files of a wallet"
 
 
 def test_text_and_json_say_the_same(desk: Desk) -> None:
