@@ -19,6 +19,7 @@ from node.core.effects import (
     FlushSessions,
     RecoverKeys,
     Report,
+    ReserveSlot,
     SaveSnapshot,
     StopNode,
 )
@@ -129,6 +130,8 @@ class Machine:
         )
         self.is_up = True
         world.loop.record("started", self.number, started.chain.head_num, started.replayed)
+        if started.replayed < started.chain.head_num:
+            world.checkers.counts["started from a snapshot"] += 1
         self._in_this_life(self._tick)()
         self._in_this_life(self._save_peers)()
 
@@ -279,7 +282,7 @@ class Machine:
         for effect in batch.rest:
             if isinstance(effect, SaveSnapshot):
                 self.snapshots.save(effect.num, effect.block_id, effect.payload)
-                self.blocks.prune_forks(effect.irreversible_num)
+                self.prune(effect)
                 yield self.flush_ms()
                 self.snapshots.flush()
                 self.blocks.flush()
@@ -289,7 +292,7 @@ class Machine:
     def persist(self, batch: Batch) -> Iterator[int]:
         """Bring the slots and blocks of a batch to disk, in two writes."""
         for slot in batch.slots:
-            self.guard.reserve(slot.witness, slot.slot_time_s, slot.block_num)
+            self.reserve(slot)
         if batch.slots:
             yield self.flush_ms()
             self.guard.flush()
@@ -298,6 +301,19 @@ class Machine:
         if batch.moves:
             yield self.flush_ms()
             self.blocks.flush()
+
+    def reserve(self, slot: ReserveSlot) -> None:
+        """Note that a slot is signed; a second block for it stops the node."""
+        self.guard.reserve(slot.witness, slot.slot_time_s, slot.block_num)
+
+    def prune(self, snapshot: SaveSnapshot) -> None:
+        """Forget forks that can win no more."""
+        self.blocks.prune_forks(snapshot.irreversible_num)
+
+    def report_to_clients(self) -> None:
+        """Tell clients what has happened, unless some of it is not durable."""
+        if self.queue.may_report:
+            self.observer.flush()
 
     def flush_ms(self) -> int:
         """How long the disk takes this time."""
@@ -314,8 +330,7 @@ class Machine:
         elif isinstance(effect, OpenConnection):
             network.dial(self.number, effect.address)
         elif isinstance(effect, FlushSessions):
-            if self.queue.may_report:
-                self.observer.flush()
+            self.report_to_clients()
         elif isinstance(effect, Report):
             self._note(effect)
         elif isinstance(effect, RecoverKeys):
@@ -355,5 +370,6 @@ class Machine:
         def answer() -> None:
             self._input(lambda core: core.keys_recovered(effect.token, keys, self.now_ms))
 
+        self.world.checkers.counts["keys recovered"] += 1
         keys = recover_keys(effect.items)
         self.world.loop.later(self.rng.randrange(1, 300), self._in_this_life(answer))

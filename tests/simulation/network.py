@@ -44,8 +44,11 @@ class Host(Protocol):
 
     is_up: bool
     """Whether the machine answers at all."""
-    is_listening: bool
-    """Whether a process accepts connections on it."""
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether a process accepts connections on it."""
+        ...
 
     def connected(self, key: PeerKey, address: PeerAddress, *, outbound: bool) -> None: ...
 

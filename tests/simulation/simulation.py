@@ -16,10 +16,11 @@ from protocol.genesis_form import Genesis
 from protocol.ids import AccountId
 from tests.simulation.checkers import Checkers, demand
 from tests.simulation.event_loop import START_MS, EventLoop
-from tests.simulation.faults import Fault, draw_faults
+from tests.simulation.faults import Fault
 from tests.simulation.machine import Duties, Machine, World
 from tests.simulation.network import Network
 from tests.simulation.options import Options
+from tests.simulation.schedule import Schedule
 from tests.simulation.workload import SYMBOLS, Clients
 
 HEAL_S_MAX = 420
@@ -53,14 +54,14 @@ class Simulation:
 
     def __init__(
         self,
-        options: Options,
-        faults: Sequence[Fault] | None = None,
+        schedule: Schedule,
         *,
         trace: Callable[[str], None] | None = None,
         machine: type[Machine] = Machine,
     ) -> None:
-        self.options = options
-        self.faults = draw_faults(options) if faults is None else list(faults)
+        """`machine` may be another class, with a planted bug."""
+        self.options = options = schedule.options
+        self.faults = schedule.faults
         self.loop = EventLoop(trace)
         self.network = Network(self.loop, options)
         self.checkers = Checkers(options.nodes)
@@ -70,7 +71,7 @@ class Simulation:
             machine(world, number, make_duties(options, genesis, number))
             for number in range(options.nodes)
         ]
-        self.network.hosts = self.machines
+        self.network.hosts = tuple(self.machines)
         self.clients = Clients(world, self.machines)
         self._is_healed = False
 

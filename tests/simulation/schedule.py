@@ -1,0 +1,62 @@
+"""A run as a file: its options and its faults, which mean the same whatever a seed draws later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation.faults import Fault, draw_faults
+from tests.simulation.options import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """All that decides how a run goes."""
+
+    about: str
+    """What it once found."""
+    options: Options
+    faults: tuple[Fault, ...]
+
+    @classmethod
+    def draw(cls, options: Options) -> Schedule:
+        """The schedule of drawn options."""
+        return cls(f"seed {options.seed}", options, tuple(draw_faults(options)))
+
+    @classmethod
+    def load(cls, path: Path) -> Schedule:
+        """Read a file that `save` wrote."""
+        data = json.loads(path.read_text(encoding="utf-8"))
+        faults = tuple(Fault(at_ms, kind, tuple(args)) for at_ms, kind, args in data["faults"])
+        return cls(data["about"], Options.from_json(data["options"]), faults)
+
+    def save(self, path: Path) -> None:
+        """Write a file, one line for each fault."""
+        lines = ",\n  ".join(json.dumps([at, kind, list(args)]) for at, kind, args in self.faults)
+        faults = f"[\n  {lines}\n ]" if self.faults else "[]"
+        options = json.dumps(self.options.to_json(), indent=1).replace("\n", "\n ")
+        about = json.dumps(self.about)
+        text = f'{{\n "about": {about},\n "options": {options},\n "faults": {faults}\n}}\n'
+        path.write_text(text, encoding="utf-8")
+
+
+def shrink(
+    faults: Sequence[Fault], still_fails: Callable[[Sequence[Fault]], bool]
+) -> tuple[Fault, ...]:
+    """Fewer faults that fail as well: leaves out ever smaller parts of them (ddmin)."""
+    kept = list(faults)
+    size = max(1, len(kept) // 2)
+    while kept:
+        start = 0
+        while start < len(kept):
+            fewer = kept[:start] + kept[start + size :]
+            if still_fails(fewer):
+                kept = fewer
+            else:
+                start += size
+        if size == 1:
+            break
+        size //= 2
+    return tuple(kept)

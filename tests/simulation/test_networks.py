@@ -1,0 +1,115 @@
+"""Networks of production nodes keep their promises under faults, and come together after them.
+
+One irreversible block per height is reported and not demanded: the rule in force (R8.8) is known
+to allow two under partitions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from protocol.p2p.messages import MESSAGES, Message, Ping, Pong
+from tests.simulation.faults import DRAWS
+from tests.simulation.options import Options, draw_options
+from tests.simulation.schedule import Schedule, shrink
+from tests.simulation.simulation import Outcome, Simulation
+
+REGRESSIONS = sorted(Path(__file__).with_name("regressions").glob("*.json"))
+
+CALM = Options(
+    seed=1,
+    nodes=2,
+    witnesses=2,
+    block_interval_s=2,
+    fault_s=30,
+    delay_ms=20,
+    loss=0,
+    reset=0,
+    duplicate=0,
+    skew_ms=0,
+    flush_ms=5,
+    partition_every_s=0,
+    crash_every_s=0,
+    clog_every_s=0,
+    pause_every_s=0,
+    step_every_s=0,
+    transactions_per_minute=60,
+    snapshot_interval=1_000,
+    stale_starters=1,
+    required_participation=33,
+    paranoid=1,
+)
+"""Two nodes and nothing that goes wrong."""
+
+
+def run(options: Options) -> Outcome:
+    """A run of drawn faults."""
+    return Simulation(Schedule.draw(options)).run()
+
+
+def test_without_faults_every_slot_has_its_block() -> None:
+    """R8.4, R8.5: two calm nodes miss no slot once they have met, and include what is sent."""
+    outcome = run(CALM)
+    slots = outcome.simulated_s // CALM.block_interval_s
+    assert outcome.head_num >= slots - 2
+    assert outcome.last_irreversible_num == outcome.head_num - 1
+    assert outcome.counts["fork_switch"] == 0
+    assert outcome.counts["accepted Transfer"] > 3
+    assert outcome.counts["dropped"] == 0
+
+
+@pytest.mark.parametrize("seed", range(1, 25))
+def test_a_drawn_network_keeps_its_promises_and_heals(seed: int) -> None:
+    """T-S1, T-W1, T-E1, I14, I18, S1: whatever a seed draws, one head and one state at the end."""
+    outcome = run(draw_options(seed, minutes=1))
+    assert outcome.head_num > 10
+    assert outcome.counts["state hashes"] >= 2
+
+
+def test_a_hard_life_meets_every_fault_and_every_message() -> None:
+    """S1, S3, S4: a run that exercises less than it says would prove less than it says."""
+    options = replace(
+        draw_options(3, nodes=4, minutes=4),
+        block_interval_s=2,
+        loss=100,
+        reset=5,
+        duplicate=100,
+        partition_every_s=20,
+        crash_every_s=15,
+        clog_every_s=20,
+        pause_every_s=20,
+        step_every_s=30,
+        transactions_per_minute=200,
+        snapshot_interval=7,
+        paranoid=0,
+    )
+    counts = run(options).counts
+    rare: tuple[type[Message], ...] = (Ping, Pong)
+    wanted = [f"sent {entry.cls.__name__}" for entry in MESSAGES if entry.cls not in rare]
+    wanted += [f"fault {kind}" for kind in DRAWS]
+    wanted += ["fork_switch", "dropped", "keys recovered", "started from a snapshot"]
+    assert [name for name in wanted if not counts[name]] == []
+
+
+@pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
+def test_what_once_failed_does_not_fail_again(path: Path) -> None:
+    """T-S1, T-W1, S2: schedules that once broke a promise, or break one of a planted bug."""
+    Simulation(Schedule.load(path)).run()
+
+
+def test_a_schedule_survives_its_file(tmp_path: Path) -> None:
+    """A stored run is the same run."""
+    schedule = Schedule.draw(replace(CALM, crash_every_s=5, partition_every_s=5))
+    assert len(schedule.faults) > 4
+    schedule.save(tmp_path / "run.json")
+    assert Schedule.load(tmp_path / "run.json") == schedule
+
+
+def test_shrinking_keeps_only_what_is_needed() -> None:
+    """A failure that needs two faults of many is told with those two."""
+    faults = Schedule.draw(replace(CALM, crash_every_s=1, fault_s=60)).faults
+    needed = (faults[3], faults[-2])
+    assert shrink(faults, lambda fewer: all(fault in fewer for fault in needed)) == needed
