@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 
@@ -52,7 +53,12 @@ def main() -> None:
     The process never dumps core: keys could be in it.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -77,4 +83,6 @@ def run(arguments: list[str]) -> int:
         return code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        return 0
     return code if isinstance(code, int) else 0

@@ -102,7 +102,13 @@ class NodePlan:
     log: Path
 
 
-def open_network(directory: Path, wanted: Wanted, *, now_s: int) -> tuple[Network, bool]:
+def open_network(
+    directory: Path,
+    wanted: Wanted,
+    *,
+    now_s: int,
+    default_witness_count: int = len(WITNESSES),
+) -> tuple[Network, bool]:
     """The network of a directory, made now if there is none; and whether it was made now.
 
     Raises `SetupRefused` when the directory holds another network, or something else altogether.
@@ -120,7 +126,7 @@ def open_network(directory: Path, wanted: Wanted, *, now_s: int) -> tuple[Networ
     genesis = build_genesis(
         PRESETS[preset],
         initial_timestamp=now_s,
-        witness_count=len(WITNESSES) if witness_count is None else witness_count,
+        witness_count=default_witness_count if witness_count is None else witness_count,
         block_interval_s=BLOCK_INTERVAL_S if interval_s is None else interval_s,
     )
     return _write_network(directory, preset, genesis), True

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import trio
 
 from node.cli.block_lines import BlockLines, block_line
+from node.cli.client import JsonObject
 from node.cli.exits import OK, REFUSED, NodeUnreachable
 from node.cli.network_files import NodePlan
 from node.cli.output import Output
@@ -39,12 +40,14 @@ class Supervisor:
         self._api_node = api_node
         self._running: dict[str, trio.Process] = {}
         self._exit_code = OK
+        self._is_late = False
 
     async def run(self, greet: Callable[[], None]) -> int:
         """Run the network until a signal comes, the API's node ends, or no node is left.
 
         `greet` is called once the API answers. Returns the exit code of the command: 0 after a
-        signal, else that of the node that ended, 1 where it has none of its own.
+        signal, else that of the node that ended, 1 where it has none of its own. Raises
+        `NodeUnreachable` when the API does not come up.
         """
         with open_signals() as signals:
             try:
@@ -52,12 +55,21 @@ class Supervisor:
                     nursery.start_soon(self._stop_on_signal, signals, nursery.cancel_scope)
                     for plan in self._plans:
                         nursery.start_soon(self._watch, plan, nursery.cancel_scope)
-                    await self._wait_for_api()
-                    greet()
-                    await self._follow_blocks()
+                    if await self._wait_for_api():
+                        greet()
+                        await self._follow_blocks()
+                    nursery.cancel_scope.cancel()
+            except* BrokenPipeError:
+                self._exit_code = OK
             finally:
                 with trio.CancelScope(shield=True):
                     await self._stop_all()
+        if self._is_late:
+            raise NodeUnreachable(
+                "the API did not answer in time",
+                value=self._chain.client.url,
+                limit=f"{START_TIMEOUT_S} s",
+            )
         return self._exit_code
 
     async def _stop_on_signal(
@@ -96,25 +108,28 @@ class Supervisor:
             self._exit_code = code if code > 0 else REFUSED
             scope.cancel()
 
-    async def _wait_for_api(self) -> None:
+    async def _wait_for_api(self) -> bool:
         with trio.move_on_after(START_TIMEOUT_S):
             while True:
                 try:
-                    await trio.to_thread.run_sync(self._chain.info)
+                    await trio.to_thread.run_sync(self._chain.info, abandon_on_cancel=True)
                 except NodeUnreachable:
                     await trio.sleep(POLL_S)
                 else:
-                    return
-        raise NodeUnreachable(
-            "the API does not answer", value=self._chain.client.url, limit=f"{START_TIMEOUT_S} s"
-        )
+                    return True
+        self._is_late = True
+        return False
 
     async def _follow_blocks(self) -> None:
         lines = BlockLines(self._chain)
         told = ""
+
+        def read() -> list[JsonObject]:
+            return list(lines.new_blocks())
+
         while True:
             try:
-                for block in await trio.to_thread.run_sync(lambda: list(lines.new_blocks())):
+                for block in await trio.to_thread.run_sync(read, abandon_on_cancel=True):
                     if self._output.is_json:
                         self._output.document(block)
                     else:
@@ -140,7 +155,8 @@ class Supervisor:
         self._tell("stopped", event="stopped")
 
     def _tell(self, text: str, **fields: JsonValue) -> None:
-        self._output.answer(fields, [text])
+        with suppress(BrokenPipeError):
+            self._output.answer(fields, [text])
 
 
 @contextmanager

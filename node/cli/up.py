@@ -96,9 +96,12 @@ def up(
             witness_count=witnesses if "witnesses" in given else None,
             block_interval_s=block_interval if "block_interval" in given else None,
         )
-        if not directory.exists():
-            wanted = Wanted(preset, None, witnesses, block_interval)
-        network, is_new = open_network(directory, wanted, now_s=int(time.time()))
+        network, is_new = open_network(
+            directory,
+            wanted,
+            now_s=int(time.time()),
+            default_witness_count=WITNESSES_DEFAULT,
+        )
         plans = plan_nodes(network, api, choose_feeds(network, feeds))
         client = NodeClient(f"http://{host}:{port}", timeout_s=CALL_TIMEOUT_S)
         supervisor = Supervisor(output, plans, RemoteChain(client), API_NODE)

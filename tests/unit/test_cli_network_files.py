@@ -77,7 +77,8 @@ def test_only_networks_are_deleted(tmp_path: Path) -> None:
     remove_network(directory)
     assert list(directory.iterdir()) == []
     remove_network(directory)
-    open_network(directory, Wanted(), now_s=NOW_S)
+    small, is_new = open_network(directory, Wanted(), now_s=NOW_S, default_witness_count=3)
+    assert (small.witness_count, is_new) == (3, True)
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.txt").write_text("years of work")
