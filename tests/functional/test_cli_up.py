@@ -103,7 +103,7 @@ def test_a_development_node_makes_a_block_for_each_transaction(tmp_path: Path) -
         while pegboard("show", "chain", "--url", url).returncode == 69:
             assert time.monotonic() < deadline
         played = pegboard("demo", "margin-call", "--url", url, "--json")
-        assert played.returncode == 0, played.stdout[-2_000:] + played.stderr
+        assert played.returncode == 0, played.stderr + node.error_text()
         assert json.loads(played.stdout.splitlines()[-1])["event"] == "done"
         taken = pegboard("node", "--dev", "--data-dir", str(data), "--api", "127.0.0.1:0")
         assert taken.returncode == 75

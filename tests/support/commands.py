@@ -8,6 +8,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,10 +37,11 @@ class Running:
     """A command that goes on until it is told to stop; with --json its lines are events."""
 
     def __init__(self, *arguments: str) -> None:
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "node", *arguments],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.errors,
             stdin=subprocess.DEVNULL,
             text=True,
         )
@@ -83,10 +85,14 @@ class Running:
                 self.process.wait()
             self._reader.join()
             assert self.process.stdout is not None
-            assert self.process.stderr is not None
             self.process.stdout.close()
-            self.process.stderr.close()
+            self.errors.close()
         return code
+
+    def error_text(self) -> str:
+        """The end of what it has said on standard error."""
+        self.errors.seek(0)
+        return self.errors.read().decode(errors="replace")[-4_000:]
 
     def _read(self) -> None:
         assert self.process.stdout is not None
