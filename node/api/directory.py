@@ -1,39 +1,89 @@
-"""Look-ups that consensus never needs, so the state has no index for them: names in order, keys.
+"""Look-ups that consensus never needs, so the state has no index for them: names in order, keys,
+who is named in an authority, who issued an asset, whose approval a proposal needs.
 
 Entries are only ever added, with each block, and every answer is checked against the state. So a
 block that is taken back needs nothing here, and an old key that an account dropped is not named.
+Objects of pending transactions are found by their numbers, which are above all those seen.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Generic, TypeVar
 
 from node.state.database import State
 from node.state.objects.accounts import Account
-from node.state.undo import REMOVE, Change
+from node.state.objects.assets import Asset
+from node.state.objects.transactions import Proposal
+from node.state.table import Table
+from node.state.undo import REMOVE, Change, StateObject
 from protocol.ids import AccountId
 from protocol.schema import PublicKey
 
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T", bound=StateObject)
+
+
+class Links(Generic[K]):
+    """Which objects of one table were ever linked to a key."""
+
+    def __init__(self) -> None:
+        self.instances: dict[K, set[int]] = {}
+        self.end = 0
+        """Above the number of every object seen."""
+
+    def add(self, item: StateObject, keys: Iterable[K]) -> None:
+        """Link an object to keys, beside those it was linked to before."""
+        self.end = max(self.end, item.id + 1)
+        for key in keys:
+            self.instances.setdefault(key, set()).add(item.id)
+
+    def candidates(self, table: Table[T], key: K) -> Iterator[T]:
+        """What may be linked now, ascending: what ever was, and what nobody has seen yet."""
+        for instance in (
+            *sorted(self.instances.get(key, ())),
+            *range(self.end, table.next_instance),
+        ):
+            item = table.find(instance)
+            if item is not None:
+                yield item
+
 
 class Directory:
-    """Account names in ascending order, and which accounts a key appears in."""
+    """Account names and symbols in ascending order, and links from accounts and keys."""
 
     def __init__(self, state: State) -> None:
-        self.names: list[str] = sorted(account.name for account in state.accounts.rows.values())
-        self.accounts_by_key: dict[PublicKey, set[AccountId]] = {}
+        self.names: list[str] = []
+        self.symbols: list[str] = []
+        self.accounts_by_key = Links[PublicKey]()
+        self.accounts_by_member = Links[AccountId]()
+        self.assets_by_issuer = Links[AccountId]()
+        self.proposals_by_approver = Links[AccountId]()
         for account in state.accounts.in_order():
-            self._add_keys(account)
+            self.names.append(account.name)
+            self._link_account(account)
+        for asset in state.assets.in_order():
+            self.symbols.append(asset.symbol)
+            self._link_asset(asset)
+        for proposal in state.proposals.in_order():
+            self._link_proposal(proposal)
+        self.names.sort()
+        self.symbols.sort()
 
     def apply_change(self, change: Change) -> None:
         """Take in what a block did to an object."""
-        if change.kind == REMOVE or not isinstance(change.item, Account):
+        item = change.item
+        if change.kind == REMOVE:
             return
-        account = change.item
-        at = bisect_left(self.names, account.name)
-        if at == len(self.names) or self.names[at] != account.name:
-            insort(self.names, account.name)
-        self._add_keys(account)
+        if isinstance(item, Account):
+            _insert(self.names, item.name)
+            self._link_account(item)
+        elif isinstance(item, Asset):
+            _insert(self.symbols, item.symbol)
+            self._link_asset(item)
+        elif isinstance(item, Proposal):
+            self._link_proposal(item)
 
     def names_from(self, state: State, lower_bound: str) -> Iterator[Account]:
         """Accounts by name, from the first name that is not less than a text."""
@@ -42,18 +92,42 @@ class Directory:
             if account is not None:
                 yield account
 
+    def symbols_from(self, state: State, lower_bound: str) -> Iterator[Asset]:
+        """Assets by symbol, from the first symbol that is not less than a text."""
+        for at in range(bisect_left(self.symbols, lower_bound), len(self.symbols)):
+            asset = state.asset_by_symbol.find(self.symbols[at])
+            if asset is not None:
+                yield asset
+
     def accounts_of_key(self, state: State, key: PublicKey) -> list[AccountId]:
         """Accounts that have a key in an authority or as memo key, ascending."""
-        found = []
-        for instance in sorted(self.accounts_by_key.get(key, ())):
-            account = state.accounts.find(instance)
-            if account is not None and key in keys_of(account):
-                found.append(account.id)
-        return found
+        found = self.accounts_by_key.candidates(state.accounts, key)
+        return [account.id for account in found if key in keys_of(account)]
 
-    def _add_keys(self, account: Account) -> None:
-        for key in keys_of(account):
-            self.accounts_by_key.setdefault(key, set()).add(account.id)
+    def accounts_naming(self, state: State, member: AccountId) -> list[AccountId]:
+        """Accounts whose authorities name an account, ascending."""
+        found = self.accounts_by_member.candidates(state.accounts, member)
+        return [account.id for account in found if member in members_of(account)]
+
+    def assets_issued_by(self, state: State, issuer: AccountId) -> Iterator[Asset]:
+        """Assets of an issuer, by id."""
+        found = self.assets_by_issuer.candidates(state.assets, issuer)
+        return (asset for asset in found if asset.issuer == issuer)
+
+    def proposals_of(self, state: State, account: AccountId) -> Iterator[Proposal]:
+        """Proposals that need an account's approval, by id."""
+        found = self.proposals_by_approver.candidates(state.proposals, account)
+        return (proposal for proposal in found if account in approvers_of(proposal))
+
+    def _link_account(self, account: Account) -> None:
+        self.accounts_by_key.add(account, keys_of(account))
+        self.accounts_by_member.add(account, members_of(account))
+
+    def _link_asset(self, asset: Asset) -> None:
+        self.assets_by_issuer.add(asset, (asset.issuer,))
+
+    def _link_proposal(self, proposal: Proposal) -> None:
+        self.proposals_by_approver.add(proposal, approvers_of(proposal))
 
 
 def keys_of(account: Account) -> tuple[PublicKey, ...]:
@@ -63,3 +137,22 @@ def keys_of(account: Account) -> tuple[PublicKey, ...]:
         *(key for key, _ in account.active.key_auths),
         account.options.memo_key,
     )
+
+
+def members_of(account: Account) -> tuple[AccountId, ...]:
+    """Every account that an account's authorities name."""
+    return (
+        *(member for member, _ in account.owner.account_auths),
+        *(member for member, _ in account.active.account_auths),
+    )
+
+
+def approvers_of(proposal: Proposal) -> tuple[AccountId, ...]:
+    """Every account whose approval a proposal needs."""
+    return (*proposal.required_active_approvals, *proposal.required_owner_approvals)
+
+
+def _insert(ordered: list[str], text: str) -> None:
+    at = bisect_left(ordered, text)
+    if at == len(ordered) or ordered[at] != text:
+        insort(ordered, text)

@@ -10,6 +10,7 @@ from node.api.call import Call
 from node.api.governance import proposals_of, view_votes
 from node.api.views import Json, view_object
 from node.state.objects.accounts import Account
+from node.state.objects.assets import Asset
 from node.state.objects.market import CallOrder, ForceSettlement
 from node.state.undo import StateObject
 from protocol.ids import AccountId
@@ -32,7 +33,7 @@ def view_full_account(call: Call, account: Account) -> Json:
         "call_orders": _views(call, positions_of(call, owner)),
         "settle_orders": _views(call, settlements_of(call, owner)),
         "proposals": _views(call, proposals_of(call, account)),
-        "assets": [f"1.3.{asset.id}" for asset in state.assets.in_order() if asset.issuer == owner],
+        "assets": [f"1.3.{asset.id}" for asset in _assets_of(call, owner)],
     }
     lists |= {name: [] for name in ABSENT}
     answer: Json = {
@@ -63,7 +64,11 @@ def positions_of(call: Call, borrower: AccountId) -> list[CallOrder]:
 
 def settlements_of(call: Call, owner: AccountId) -> list[ForceSettlement]:
     """The settlement requests of an account, by id."""
-    return [item for item in call.state.force_settlements.in_order() if item.owner == owner]
+    return call.state.settlements_of_account.items(owner)
+
+
+def _assets_of(call: Call, issuer: AccountId) -> Iterable[Asset]:
+    return islice(call.services.directory.assets_issued_by(call.state, issuer), LIST_MAX + 1)
 
 
 def _views(call: Call, items: Iterable[StateObject]) -> list[JsonValue]:

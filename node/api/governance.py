@@ -29,12 +29,7 @@ def view_votes(call: Call, votes: list[int]) -> list[JsonValue]:
 
 def proposals_of(call: Call, account: Account) -> list[Proposal]:
     """Proposals that need an account's approval, by id."""
-    return [
-        item
-        for item in call.state.proposals.in_order()
-        if account.id in item.required_active_approvals
-        or account.id in item.required_owner_approvals
-    ]
+    return list(call.services.directory.proposals_of(call.state, account.id))
 
 
 def witnesses_of(call: Call) -> list[Witness]:

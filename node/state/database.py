@@ -149,6 +149,10 @@ class State:
         )
         """By asset: earliest date first (R5.4)."""
         self.force_settlements.add_index(self.settlements)
+        self.settlements_of_account = GroupIndex[ForceSettlement](
+            lambda item: item.owner, lambda item: item.id
+        )
+        self.force_settlements.add_index(self.settlements_of_account)
         self.bid_by_bidder = UniqueIndex[CollateralBid](
             lambda item: (item.bidder, item.debt_covered.asset_id)
         )

@@ -104,11 +104,8 @@ def get_key_references(call: Call, keys: Keys) -> Answer:
 
 def get_account_references(call: Call, account: AccountArg) -> Answer:
     """The accounts whose authorities name an account."""
-    return [
-        account_text(other.id)
-        for other in call.state.accounts.in_order()
-        if _names(other, account.id)
-    ]
+    directory = call.services.directory
+    return [account_text(other) for other in directory.accounts_naming(call.state, account.id)]
 
 
 def get_vesting_balances(call: Call, account: AccountArg) -> Answer:
@@ -152,14 +149,6 @@ def _accounts(call: Call, names: list[str], *, subscribe: bool) -> list[JsonValu
 
 def _ids(accounts: list[Account | None]) -> list[ObjectId]:
     return [object_id(AccountId, account.id) for account in accounts if account is not None]
-
-
-def _names(other: Account, account: AccountId) -> bool:
-    return any(
-        account == named
-        for authority in (other.owner, other.active)
-        for named, _ in authority.account_auths
-    )
 
 
 METHODS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from itertools import islice
 from typing import Annotated
 
 from node.api.arguments import AccountArg, Boolean, Text, Texts, at_most, find_asset
@@ -27,10 +27,8 @@ def lookup_asset_symbols(call: Call, symbols_or_ids: Texts) -> Answer:
 
 def list_assets(call: Call, lower_bound_symbol: Text, limit: AssetLimit) -> Answer:
     """Assets in the order of symbols, from a symbol on."""
-    symbols = sorted(asset.symbol for asset in call.state.assets.rows.values())
-    first = bisect_left(symbols, lower_bound_symbol)
-    chosen = symbols[first : first + limit]
-    return [view_object(call.backend, call.state.asset_named(symbol)) for symbol in chosen]
+    found = call.services.directory.symbols_from(call.state, lower_bound_symbol)
+    return [view_object(call.backend, asset) for asset in islice(found, limit)]
 
 
 def get_asset_count(call: Call) -> Answer:
@@ -50,12 +48,12 @@ def get_assets_by_issuer(
     """The assets that an account issued, by id, from an id on."""
     first = find_asset(call.backend, start)
     lowest = 0 if first is None else first.id
-    found = [
+    found = (
         asset
-        for asset in call.state.assets.in_order()
-        if asset.issuer == issuer.id and asset.id >= lowest
-    ]
-    return [view_object(call.backend, asset) for asset in found[:limit]]
+        for asset in call.services.directory.assets_issued_by(call.state, issuer.id)
+        if asset.id >= lowest
+    )
+    return [view_object(call.backend, asset) for asset in islice(found, limit)]
 
 
 def _assets(call: Call, names: list[str], *, subscribe: bool) -> list[JsonValue]:
