@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from node.app import read_genesis
 from node.cli.exits import FileUnreadable, UsageProblem
 from node.cli.output import Output, plural, table
 from node.cli.remote_chain import format_decimal
@@ -97,7 +96,7 @@ def make(
 @output_options
 def check(output: Output, file: Path) -> None:
     """Read a genesis strictly, and say what is wrong with it."""
-    found = read_genesis(file)
+    found = read_genesis_file(file)
     chain = chain_id(found).hex()
     output.answer({"ok": True, "chain_id": chain}, [f"{file} is a genesis of chain {chain}"])
 
@@ -107,7 +106,7 @@ def check(output: Output, file: Path) -> None:
 @output_options
 def show_chain_id(output: Output, file: Path) -> None:
     """Print the id of the chain that starts from a genesis."""
-    chain = chain_id(read_genesis(file)).hex()
+    chain = chain_id(read_genesis_file(file)).hex()
     output.answer({"chain_id": chain}, [chain])
 
 
@@ -116,7 +115,7 @@ def show_chain_id(output: Output, file: Path) -> None:
 @output_options
 def show(output: Output, file: Path) -> None:
     """What a genesis says, in short; all of it with --json."""
-    found = read_genesis(file)
+    found = read_genesis_file(file)
     settings = found.settings()
     parameters = found.initial_parameters
     facts = [
@@ -136,6 +135,13 @@ def show(output: Output, file: Path) -> None:
     ]
     document: JsonValue = genesis_to_json(found)
     output.answer(document, table(("", ""), facts)[1:])
+
+
+def read_genesis_file(path: Path) -> Genesis:
+    """The genesis of a file; raises `ConfigError` or `DecodeError` with the file's name."""
+    from node.app import read_genesis  # loading the node takes longer than most commands
+
+    return read_genesis(path)
 
 
 def _producers(found: Genesis) -> str:

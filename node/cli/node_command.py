@@ -13,9 +13,8 @@ from types import FrameType
 import click
 import platformdirs
 
-from node.app import read_genesis, run_node
 from node.cli.exits import UsageProblem
-from node.cli.genesis import BLOCK_INTERVAL, PRESET
+from node.cli.genesis import BLOCK_INTERVAL, PRESET, read_genesis_file
 from node.cli.network_files import (
     Wanted,
     check_free,
@@ -105,6 +104,8 @@ def node(
     pegboard node --config witness/node.toml
     pegboard node --dev --mode instant
     """
+    from node.app import run_node  # loading the node takes longer than most commands
+
     if dev == (config is not None):
         raise UsageProblem("give either --config FILE or --dev")
     stop_on_signals(with_parent=stop_with_parent)
@@ -116,7 +117,7 @@ def node(
     check_free(api)
     wanted = Wanted(
         preset=preset if "preset" in given else None,
-        genesis=None if genesis is None else read_genesis(genesis),
+        genesis=None if genesis is None else read_genesis_file(genesis),
         block_interval_s=block_interval if "block_interval" in given else None,
     )
     kind = "own" if genesis is not None else preset

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from node.app import replay_node
 from node.cli.exits import DAMAGED, CliError, SetupRefused, exit_code_of
 from node.cli.network_files import API_NODE, DEVELOPMENT_NODE, SETTINGS
 from node.cli.output import Output, table
@@ -42,6 +41,8 @@ def replay(output: Output, data_dir: Path, paranoid: bool) -> None:
     \b
     pegboard replay --data-dir my-network/init0
     """
+    from node.app import replay_node  # loading the node takes longer than most commands
+
     settings = find_settings(data_dir)
     begin = time.perf_counter()
     try:
