@@ -98,6 +98,15 @@ def block_id(header: SignedBlockHeader) -> BlockId:
     return _block_id(header.previous, pack(header))
 
 
+def read_block_id(data: bytes) -> BlockId:
+    """The id of a block by its binary form, of which only the header is read.
+
+    What follows the header may be anything. Raises `DecodeError` or `ValidationError`.
+    """
+    header, end = unpack_from(SignedBlockHeader, data, 0)
+    return _block_id(header.previous, data[:end])
+
+
 def header_digest(header: BlockHeader) -> Digest:
     """What the witness signs: SHA256 of the header (R9.7)."""
     return sha256(pack(header))

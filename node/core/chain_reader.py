@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from node.chain.chain import Chain
-from protocol.block import BlockEnvelope
+from protocol.block import block_num, read_block_id
 from protocol.schema import BlockId, Digest, TransactionId
 from protocol.transaction import TransactionEnvelope
 
@@ -51,9 +51,9 @@ class ChainReader:
 
     def has_block(self, block_id: BlockId) -> bool:
         """Whether the block is on the main chain or linked into the fork database."""
-        return (
-            self.chain.has_block(block_id)
-            or self.store.id_at(int.from_bytes(block_id[:4], "big")) == block_id
+        num = block_num(block_id)
+        return self.chain.has_block(block_id) or (
+            num < self.chain.last_irreversible_num and self.store.id_at(num) == block_id
         )
 
     def id_at(self, num: int) -> BlockId | None:
@@ -75,8 +75,8 @@ class ChainReader:
         return None if envelope is None else envelope.packed()
 
     def block_id_of(self, data: bytes) -> BlockId:
-        """The id of a block by its binary form; raises `ProtocolError`."""
-        return BlockEnvelope(data).id
+        """The id of a block by its header alone, the rest is read later; raises `ProtocolError`."""
+        return read_block_id(data)
 
     def transaction_id_of(self, data: bytes) -> TransactionId:
         """The id of a transaction by its signed form; raises `ProtocolError`."""

@@ -48,7 +48,7 @@ from node.witness.producer import Production, is_synced, maybe_produce, next_pro
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
-from protocol.errors import DecodeError, PegboardError, ProtocolError
+from protocol.errors import PegboardError, ProtocolError
 from protocol.ids import WitnessId
 from protocol.msgpack_form import pack_document
 from protocol.schema import BlockId, Digest, PublicKey, Signature, TransactionId
@@ -431,10 +431,13 @@ class NodeCore:
 
 
 def block_refusal(error: PegboardError) -> BlockRefusal:
-    """What a refused block says about the peer that sent it, and about its descendants."""
+    """What a refused block says about the peer that sent it, and about its descendants.
+
+    A block that cannot be read is corrupt: its id comes from its header alone, which may be true.
+    """
     if isinstance(error, UnlinkableBlock):
         return BlockRefusal.UNLINKABLE
-    if isinstance(error, WrongMerkleRoot | DecodeError):
+    if isinstance(error, WrongMerkleRoot | ProtocolError):
         return BlockRefusal.CORRUPT
     if isinstance(error, FutureBlock | BlockTooOld):
         return BlockRefusal.NOT_NOW

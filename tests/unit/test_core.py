@@ -29,7 +29,7 @@ from node.storage.memory import MemoryBlockStore, MemorySigningGuard, MemorySnap
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
-from protocol.errors import DecodeError, PegboardError
+from protocol.errors import DecodeError, PegboardError, ValidationError
 from protocol.genesis_form import Genesis
 from protocol.operations.transfer import Transfer
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
@@ -297,6 +297,7 @@ def test_a_broken_invariant_stops_the_node(
         (UnlinkableBlock("x"), BlockRefusal.UNLINKABLE),
         (WrongMerkleRoot("x"), BlockRefusal.CORRUPT),
         (DecodeError("x"), BlockRefusal.CORRUPT),
+        (ValidationError("x"), BlockRefusal.CORRUPT),
         (FutureBlock("x"), BlockRefusal.NOT_NOW),
         (BlockTooOld("x"), BlockRefusal.NOT_NOW),
         (WrongWitness("x"), BlockRefusal.INVALID),

@@ -24,6 +24,7 @@ from protocol.block import (
     merkle_root,
     processed,
     processed_digest,
+    read_block_id,
     sign_block,
     sign_header,
 )
@@ -85,6 +86,16 @@ def test_the_id_carries_the_number_and_commits_to_the_signature() -> None:
     assert (envelope.num, block_num(envelope.id), block_num(NO_BLOCK)) == (42, 42, 0)
     assert envelope.id == block_id(envelope.header)
     assert envelope.id[4:] == sha224(pack(envelope.header))[4:20]
+
+
+def test_the_id_needs_no_more_than_the_header() -> None:
+    """R9.7: bytes behind the header, even senseless ones, do not change the id."""
+    envelope = produced(2)
+    size = len(pack(envelope.header))
+    assert read_block_id(envelope.packed) == envelope.id
+    assert read_block_id(envelope.packed[:size] + b"senseless") == envelope.id
+    with pytest.raises(DecodeError):
+        read_block_id(envelope.packed[: size - 1])
 
 
 def test_the_witness_signs_the_header() -> None:
