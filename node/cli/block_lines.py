@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
+from node.cli.output import count_of
 from node.cli.remote_chain import RemoteChain
-from protocol.json_form import JsonValue
 
 FILL_ORDER = 4
 PUBLISH_FEED = 19
@@ -100,8 +100,3 @@ def block_line(block: JsonObject) -> str:
         f"block {block['num']}  {time}  {block['witness']}  {', '.join(parts)}"
         f"  (irreversible {block['last_irreversible']})"
     )
-
-
-def count_of(number: JsonValue, word: str) -> str:
-    """A number and its word: "1 trade", "2 trades"."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node.config import ConfigError
 from node.storage.errors import StorageError
+from node.witness.feed_text import FeedSourceError
 from protocol.errors import DecodeError, KeyFormatError, PegboardError
 
 OK = 0
@@ -80,7 +81,7 @@ def exit_code_of(error: PegboardError) -> int:
     """The exit code that a refusal ends a command with."""
     if isinstance(error, CliError | StorageError):
         return error.exit_code
-    if isinstance(error, ConfigError):
+    if isinstance(error, ConfigError | FeedSourceError):
         return CONFIGURATION
     if isinstance(error, KeyFormatError):
         return KEYS

@@ -73,6 +73,11 @@ def plural(word: str) -> str:
     return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
+def count_of(number: JsonValue, word: str) -> str:
+    """A number and its word: "1 trade", "2 trades"."""
+    return f"{number} {word if number == 1 else plural(word)}"
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Rows under headings, aligned; a column whose heading begins with ">" is flush right."""
     body = [list(row) for row in rows]

@@ -29,7 +29,7 @@ from node.cli.node_command import (
     default_data_dir,
     given_options,
 )
-from node.cli.output import Output, plural
+from node.cli.output import Output, count_of
 from node.cli.remote_chain import RemoteChain
 from node.cli.sessions import output_options
 from node.cli.supervisor import Supervisor
@@ -105,10 +105,9 @@ def up(
         plans = plan_nodes(network, api, choose_feeds(network, feeds))
         client = NodeClient(f"http://{host}:{port}", timeout_s=CALL_TIMEOUT_S)
         supervisor = Supervisor(output, plans, RemoteChain(client), API_NODE)
-        output.line(
-            f"{'Starting' if is_new else 'Continuing'} {len(network.witnesses)} "
-            f"{plural(network.genesis.settings().producer_term)} and an API in {directory} ..."
-        )
+        producers = count_of(len(network.witnesses), network.genesis.settings().producer_term)
+        verb = "Starting" if is_new else "Continuing"
+        output.line(f"{verb} {producers} and an API in {directory} ...")
 
         def greet() -> None:
             output.answer(welcome_document(network, api), welcome(network, api))

@@ -60,6 +60,13 @@ def test_completion_prints_a_script(shell: str, capsys: pytest.CaptureFixture[st
     assert "_PEGBOARD_COMPLETE" in capsys.readouterr().out
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep defaults away from the data directory of whoever runs the tests."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+
+@pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -74,6 +81,7 @@ def test_completion_prints_a_script(shell: str, capsys: pytest.CaptureFixture[st
         (["up", "--api", "127.0.0.1:0"], 64),
         (["up", "--api", "nonsense"], 78),
         (["up", "-n", "99"], 64),
+        (["up", "--feed", "USD=fixed:x"], 78),
         (["keys", "decrypt", "/nonexistent/key.json"], 74),
     ],
 )
