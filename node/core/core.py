@@ -7,8 +7,8 @@ block leaves it before its slot is recorded as signed.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,13 +18,13 @@ from node.chain.pending import AppliedTransaction
 from node.core.effects import (
     Effect,
     FlushSessions,
-    RecoverKeys,
     Report,
     ReserveSlot,
     SaveSnapshot,
     StopNode,
     StoreBlocks,
 )
+from node.core.inbox import BlockInbox, block_refusal, transaction_refusal
 from node.p2p.effects import (
     BlockReceived,
     PeerAddress,
@@ -34,14 +34,11 @@ from node.p2p.effects import (
     TransactionReceived,
 )
 from node.p2p.manager import PeerManager
-from node.p2p.verdicts import BlockRefusal, TransactionRefusal
+from node.p2p.verdicts import TransactionRefusal
 from node.state.errors import (
     BlockRejected,
-    BlockTooOld,
     FutureBlock,
     InvariantViolated,
-    UnlinkableBlock,
-    WrongMerkleRoot,
 )
 from node.witness.feed_publisher import FeedPublisher
 from node.witness.producer import Production, is_synced, maybe_produce, next_production
@@ -57,8 +54,10 @@ from protocol.transaction import TransactionEnvelope
 EXIT_INVARIANT = 70
 FUTURE_TOLERANCE_MS = 2_000
 """A block further ahead of this node's clock than this and one slot is refused (T-W3)."""
-WORKER_FROM_SIGNATURES = 64
-"""Blocks with fewer signatures are not worth a trip to the worker process."""
+
+
+BROKEN = (InvariantViolated, AssertionError)
+"""The state or the code contradicts itself: the block is not kept, and the node must end."""
 
 
 class NoSigningKey(PegboardError):
@@ -99,32 +98,6 @@ class CoreSettings:
     snapshot_interval: int = 1_000
 
 
-@dataclass(slots=True)
-class _QueuedBlock:
-    peer: PeerKey
-    envelope: BlockEnvelope
-    token: int | None
-    """Set while the worker recovers its keys."""
-
-    def unrecovered(self) -> list[TransactionEnvelope]:
-        """The transactions whose keys are not known yet."""
-        return [
-            envelope
-            for envelope, _ in self.envelope.transactions
-            if not envelope.knows_signature_keys()
-        ]
-
-    def set_keys(self, keys: Sequence[PublicKey | None]) -> None:
-        """Take what the worker found; a transaction that lacks a key is judged when applied."""
-        position = 0
-        for envelope in self.unrecovered():
-            count = len(envelope.transaction.signatures)
-            found = [key for key in keys[position : position + count] if key is not None]
-            position += count
-            if len(found) == count == len(set(found)):
-                envelope.set_signature_keys(found)
-
-
 class NodeCore:
     """One node: chain, peers, production and feeds behind a handful of inputs."""
 
@@ -147,8 +120,7 @@ class NodeCore:
         self.feeds = feeds
         self.observer = observer
         self.effects: list[Effect] = []
-        self._inbox: deque[_QueuedBlock] = deque()
-        self._last_token = 0
+        self._inbox = BlockInbox(chain.chain_id)
         self._last_refusal = ""
         self._in_step = False
         self._first_tick_ms: int | None = None
@@ -179,10 +151,7 @@ class NodeCore:
 
     def keys_recovered(self, token: int, keys: Sequence[PublicKey | None], now_ms: int) -> None:
         """The answer to `RecoverKeys`, in the order of its items."""
-        for queued in self._inbox:
-            if queued.token == token:
-                queued.token = None
-                queued.set_keys(keys)
+        self._inbox.set_keys(token, keys)
         self._drain_inbox(now_ms)
         self._follow_peers(now_ms)
 
@@ -258,13 +227,13 @@ class NodeCore:
             envelope = TransactionEnvelope.from_bytes(received.data)
             self.chain.push_transaction(envelope)
         except PegboardError as error:
+            refusal = transaction_refusal(error)
+            self.peers.transaction_rejected(received.peer, received.transaction_id, refusal, now_ms)
+            return
+        except AssertionError as error:
+            self._report("transaction_bug", id=received.transaction_id.hex(), error=repr(error))
             self.peers.transaction_rejected(
-                received.peer,
-                received.transaction_id,
-                TransactionRefusal.INVALID
-                if isinstance(error, ProtocolError)
-                else TransactionRefusal.REFUSED,
-                now_ms,
+                received.peer, received.transaction_id, TransactionRefusal.REFUSED, now_ms
             )
             return
         self.peers.transaction_accepted(received.peer, received.transaction_id, now_ms)
@@ -284,21 +253,10 @@ class NodeCore:
         except PegboardError as error:
             self._reject_block(received.peer, received.block_id, error, now_ms)
             return
-        queued = _QueuedBlock(received.peer, envelope, None)
-        self._inbox.append(queued)
-        self._ask_for_keys(queued)
+        question = self._inbox.add(received.peer, envelope)
+        if question is not None:
+            self.effects.append(question)
         self._drain_inbox(now_ms)
-
-    def _ask_for_keys(self, queued: _QueuedBlock) -> None:
-        items = tuple(
-            (envelope.digest(self.chain.chain_id), signature)
-            for envelope in queued.unrecovered()
-            for signature in envelope.transaction.signatures
-        )
-        if len(items) >= WORKER_FROM_SIGNATURES:
-            self._last_token += 1
-            queued.token = self._last_token
-            self.effects.append(RecoverKeys(self._last_token, items))
 
     def _reject_block(
         self, peer: PeerKey, block_id: BlockId, error: PegboardError, now_ms: int
@@ -318,11 +276,10 @@ class NodeCore:
             )
 
     def _drain_inbox(self, now_ms: int) -> None:
-        while self._inbox and self._inbox[0].token is None:
-            queued = self._inbox.popleft()
+        while (queued := self._inbox.take_ready()) is not None:
             try:
                 result = self.chain.push_block(queued.envelope)
-            except InvariantViolated as error:
+            except BROKEN as error:
                 self._stop(error)
                 return
             except (BlockRejected, ProtocolError) as error:
@@ -390,7 +347,8 @@ class NodeCore:
             last_signed=self.last_signed,
         )
         if isinstance(decision, Production):
-            self._make_block(decision, self.secrets, now_ms)
+            with suppress(*BROKEN):
+                self._make_block(decision, self.secrets, now_ms)
             self._in_step = True
         elif decision.worth_telling and decision.name != self._last_refusal:
             self._report("not_producing", reason=decision.name, detail=decision.detail)
@@ -414,7 +372,7 @@ class NodeCore:
         self.effects.append(ReserveSlot(production.witness, production.slot_time_s, envelope.num))
         try:
             result = self.chain.push_block(envelope)
-        except InvariantViolated as error:
+        except BROKEN as error:
             self._stop(error)
             raise
         self._follow_push(envelope, result)
@@ -422,26 +380,12 @@ class NodeCore:
         self._follow_peers(now_ms)
         return envelope
 
-    def _stop(self, error: InvariantViolated) -> None:
+    def _stop(self, error: Exception) -> None:
         self._inbox.clear()
-        self.effects.append(StopNode(EXIT_INVARIANT, str(error)))
+        self.effects.append(StopNode(EXIT_INVARIANT, str(error) or repr(error)))
 
     def _report(self, name: str, **fields: str | int) -> None:
         self.effects.append(Report(name, fields))
-
-
-def block_refusal(error: PegboardError) -> BlockRefusal:
-    """What a refused block says about the peer that sent it, and about its descendants.
-
-    A block that cannot be read is corrupt: its id comes from its header alone, which may be true.
-    """
-    if isinstance(error, UnlinkableBlock):
-        return BlockRefusal.UNLINKABLE
-    if isinstance(error, WrongMerkleRoot | ProtocolError):
-        return BlockRefusal.CORRUPT
-    if isinstance(error, FutureBlock | BlockTooOld):
-        return BlockRefusal.NOT_NOW
-    return BlockRefusal.INVALID
 
 
 def _signer(secret: PrivateKey) -> Callable[[Digest], Signature]:

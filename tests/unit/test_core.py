@@ -9,13 +9,14 @@ import pytest
 
 from node.chain.chain import Chain
 from node.core.chain_reader import ChainReader
-from node.core.core import CoreSettings, NodeCore, NoSigningKey, block_refusal
+from node.core.core import CoreSettings, NodeCore, NoSigningKey
 from node.core.effects import Effect, Report, ReserveSlot, SaveSnapshot, StopNode, StoreBlocks
+from node.core.inbox import block_refusal, transaction_refusal
 from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
 from node.p2p.manager import PeerManager
-from node.p2p.verdicts import BlockRefusal
+from node.p2p.verdicts import BlockRefusal, TransactionRefusal
 from node.state.errors import (
     BlockTooOld,
     FutureBlock,
@@ -26,10 +27,10 @@ from node.state.errors import (
     WrongWitness,
 )
 from node.storage.memory import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
-from protocol.asset import AssetAmount
+from protocol.asset import AssetAmount, PriceOverflow
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
-from protocol.errors import DecodeError, PegboardError, ValidationError
+from protocol.errors import DecodeError, KeyFormatError, PegboardError, ValidationError
 from protocol.genesis_form import Genesis
 from protocol.operations.transfer import Transfer
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
@@ -324,3 +325,58 @@ def test_a_node_in_step_produces_after_others_missed_their_slots(genesis: Genesi
     run([node], START_MS - 5_000, 40)
     assert node.chain.head_num >= 1
     assert node.chain.state.dynamic.current_witness == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [
+        (DecodeError("x"), TransactionRefusal.INVALID),
+        (KeyFormatError("x"), TransactionRefusal.INVALID),
+        (InsufficientBalance("x"), TransactionRefusal.REFUSED),
+        (PriceOverflow("x"), TransactionRefusal.REFUSED),
+    ],
+)
+def test_what_a_refused_transaction_says_of_its_sender(
+    error: PegboardError, refusal: TransactionRefusal
+) -> None:
+    """T-P4: only what is wrong in every state is held against the peer."""
+    assert transaction_refusal(error) is refusal
+
+
+def test_a_bug_met_by_a_peers_transaction_refuses_it_and_nothing_more(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T-R4: the node lives on, and says so in its log."""
+    left = Node(genesis, witness_names(3), name=1)
+    right = Node(genesis, name=2)
+    left.connect(right, START_MS)
+    now_ms = run([left, right], START_MS, 12)
+
+    def fail(*_: object) -> None:
+        raise AssertionError("impossible")
+
+    right.core.broadcast(transfer(right.chain, 7), now_ms)
+    monkeypatch.setattr(left.chain.__class__, "push_transaction", fail)
+    right.carry(now_ms)
+    for tick in range(5):
+        right.core.tick(now_ms + 100 * tick)
+        right.carry(now_ms + 100 * tick)
+        left.core.tick(now_ms + 100 * tick)
+        left.carry(now_ms + 100 * tick)
+    assert [e for e in left.seen if isinstance(e, Report) and e.name == "transaction_bug"]
+
+
+def test_a_bug_met_by_a_block_stops_the_node(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T-R4: whoever produces or receives it ends with code 70 and keeps nothing of it."""
+    node = Node(genesis, witness_names(3))
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("impossible")
+
+    monkeypatch.setattr("node.chain.chain.apply_block", fail)
+    node.core.tick(START_MS + 5_000)
+    stop = [effect for effect in node.core.take_effects() if isinstance(effect, StopNode)]
+    assert stop[0].exit_code == 70
+    assert node.chain.head_num == 0
