@@ -28,6 +28,7 @@ from node.services.api_server import serve_api
 from node.services.clock import SystemClock
 from node.services.node_service import NodeService, NodeStopped, Stores
 from node.state.database import State
+from node.state.errors import InvariantViolated
 from node.storage.block_store import BlockStore
 from node.storage.durable import replace_file
 from node.storage.errors import StorageError
@@ -43,6 +44,8 @@ from protocol.genesis import chain_id, load_genesis
 from protocol.genesis_form import Genesis
 
 EXIT_OK = 0
+EXIT_BROKEN = 70
+"""An invariant does not hold, or the code met what it holds to be impossible."""
 EXIT_CONFIG = 78
 PEERS_FILE = "peers.json"
 ENDPOINTS_FILE = "endpoints.json"
@@ -111,6 +114,9 @@ def run_node(settings_path: Path) -> int:
         pass
     except* PegboardError as group:
         exit_code = _fail_with(group)
+    except* Exception as group:
+        log.exception("bug", ev="bug", exc_info=group)
+        exit_code = EXIT_BROKEN
     finally:
         opened.stores.close()
     return exit_code
@@ -291,4 +297,6 @@ def _fail_with(group: BaseExceptionGroup[PegboardError]) -> int:
         error = error.exceptions[0]
     if isinstance(error, NodeStopped | StorageError):
         return _fail(error, error.exit_code)
+    if isinstance(error, InvariantViolated):
+        return _fail(error, EXIT_BROKEN)
     return _fail(error, EXIT_CONFIG)
