@@ -16,6 +16,14 @@ from typing import Annotated, cast, get_type_hints
 
 from node.api.backend import ApiBackend
 from node.api.errors import InvalidParams
+from node.api.json_schema import (
+    Describe,
+    array_of,
+    described_as,
+    id_schema,
+    integer_schema,
+    plain,
+)
 from node.api.rpc import kind_of
 from node.api.views import TaggedOperation
 from node.state.errors import NoSuchObject
@@ -25,7 +33,7 @@ from protocol.errors import DecodeError, PegboardError
 from protocol.ids import ObjectId, parse_object_id
 from protocol.json_form import JsonValue, from_json_as, parse_time, read_integer
 from protocol.operations.base import Operation
-from protocol.schema import BlockId, PublicKey
+from protocol.schema import BlockId, PublicKey, Timestamp
 from protocol.transaction import SignedTransaction
 
 LIST_MAX = 1_000
@@ -36,10 +44,11 @@ Reader = Callable[[ApiBackend, JsonValue], object]
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """How an argument is read; `kind` names it in descriptions."""
+    """How an argument is read, and how it is described: in a few words and as JSON Schema."""
 
     kind: str
     read: Reader
+    describe: Describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +194,11 @@ def _id_of(space: int, type_: int) -> Reader:
 
 def integer(low: int, high: int) -> Argument:
     """An integer within bounds, as a number or a decimal string."""
-    return Argument("integer", lambda backend, data: read_integer(data, low, high))
+    return Argument(
+        f"integer from {low} to {high}",
+        lambda backend, data: read_integer(data, low, high),
+        plain(integer_schema(low, high)),
+    )
 
 
 def at_most(maximum: int) -> Argument:
@@ -199,7 +212,7 @@ def at_most(maximum: int) -> Argument:
             )
         return wanted
 
-    return Argument("limit", read)
+    return Argument(f"limit, at most {maximum}", read, plain(integer_schema(0, maximum)))
 
 
 def list_of(inner: Argument, maximum: int = LIST_MAX) -> Argument:
@@ -212,28 +225,47 @@ def list_of(inner: Argument, maximum: int = LIST_MAX) -> Argument:
             raise InvalidParams("list too long", rule="T-A2", value=len(data), limit=maximum)
         return [inner.read(backend, item) for item in data]
 
-    return Argument(f"list of {inner.kind}", read)
+    return Argument(
+        f"list of {inner.kind}, at most {maximum}", read, array_of(inner.describe, maximum)
+    )
 
 
-TEXT = Argument("text", _text)
-ACCOUNT = Argument("account name or id", _account)
-ASSET = Argument("asset symbol or id", _asset)
-OBJECT_ID = Argument("object id", _object_id)
-KEY = Argument("public key", _wire(PublicKey))
+def _wired(kind: str, annotation: Hashable) -> Argument:
+    """A value in the form that it has in transactions."""
+    return Argument(kind, _wire(annotation), described_as(annotation))
+
+
+def _id(kind: str, space: int, type_: int) -> Argument:
+    return Argument(kind, _id_of(space, type_), plain(id_schema(space, type_)))
+
+
+STRING = plain({"type": "string"})
+
+TEXT = Argument("text", _text, STRING)
+ACCOUNT = Argument("account name or id", _account, STRING)
+ASSET = Argument("asset symbol or id", _asset, STRING)
+OBJECT_ID = Argument("object id", _object_id, described_as(ObjectId))
+KEY = _wired("public key", PublicKey)
+
+BOOLEAN = Argument("boolean", _boolean, plain({"type": "boolean"}))
+CALLBACK = Argument("callback", _callback, plain(integer_schema(0, (1 << 63) - 1)))
+BLOCK_NUM = Argument("block number", _block_num, plain(integer_schema(0, (1 << 32) - 1)))
+TIME = Argument("time, UTC", _time, described_as(Timestamp))
+OPERATION = _wired("operation", TaggedOperation)
 
 Text = Annotated[str, TEXT]
-Boolean = Annotated[bool, Argument("boolean", _boolean)]
+Boolean = Annotated[bool, BOOLEAN]
 AccountArg = Annotated[Account, ACCOUNT]
 AssetArg = Annotated[Asset, ASSET]
-Callback = Annotated[int, Argument("callback", _callback)]
-BlockNum = Annotated[int, Argument("block number", _block_num)]
-BlockIdArg = Annotated[BlockId, Argument("block id", _wire(BlockId))]
-Time = Annotated[int, Argument("time", _time)]
+Callback = Annotated[int, CALLBACK]
+BlockNum = Annotated[int, BLOCK_NUM]
+BlockIdArg = Annotated[BlockId, _wired("block id", BlockId)]
+Time = Annotated[int, TIME]
 Texts = Annotated[list[str], list_of(TEXT)]
 ObjectIds = Annotated[list[ObjectId], list_of(OBJECT_ID)]
 AssetArgs = Annotated[list[Asset], list_of(ASSET, 200)]
 Keys = Annotated[list[PublicKey], list_of(KEY, 100)]
-Transaction = Annotated[SignedTransaction, Argument("signed transaction", _wire(SignedTransaction))]
-Operations = Annotated[list[Operation], list_of(Argument("operation", _wire(TaggedOperation)), 200)]
-HistoryId = Annotated[int, Argument("operation history id", _id_of(1, 11))]
-OrderId = Annotated[int, Argument("limit order id", _id_of(1, 7))]
+Transaction = Annotated[SignedTransaction, _wired("signed transaction", SignedTransaction)]
+Operations = Annotated[list[Operation], list_of(OPERATION, 200)]
+HistoryId = Annotated[int, _id("operation history id", 1, 11)]
+OrderId = Annotated[int, _id("limit order id", 1, 7)]

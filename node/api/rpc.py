@@ -52,7 +52,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call: `api` is 0 for a plain method, else what the `call` dialect names."""
+    """One call: `api` is 0 for a plain method, else what it is called with: a number or a name."""
 
     envelope: Envelope
     api: int | str
@@ -83,7 +83,7 @@ def read_request(data: JsonValue) -> Request:
     if not isinstance(params, list):
         raise InvalidRequest("`params` is not a list", value=kind_of(params))
     if method != "call":
-        return Request(read_envelope(data), 0, method, params)
+        return Request(read_envelope(data), *_split_name(0, method), params)
     if len(params) not in (2, 3):
         raise InvalidRequest("a call has [api, method, arguments]", value=len(params), limit=3)
     api, name, arguments = params[0], params[1], params[2] if len(params) == 3 else []
@@ -93,7 +93,13 @@ def read_request(data: JsonValue) -> Request:
         raise InvalidRequest("the method is not a name", value=kind_of(name))
     if not isinstance(arguments, list):
         raise InvalidRequest("the arguments are not a list", value=kind_of(arguments))
-    return Request(read_envelope(data), api, name, arguments)
+    return Request(read_envelope(data), *_split_name(api, name), arguments)
+
+
+def _split_name(api: int | str, method: str) -> tuple[int | str, str]:
+    """API and method of "history.get_account_history", which is called on no API in particular."""
+    prefix, dot, name = method.rpartition(".")
+    return (prefix, name) if dot and api == 0 else (api, method)
 
 
 def success(envelope: Envelope, result: JsonValue) -> dict[str, JsonValue]:

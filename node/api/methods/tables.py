@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from node.api.arguments import read_arguments
 from node.api.call import Answer, Call
@@ -23,18 +24,26 @@ from node.api.methods import (
     subscriptions,
     transactions,
 )
+from node.api.openrpc import describe_apis
 from node.api.rpc import Request
+from protocol.json_form import JsonValue
 
 Method = Callable[..., Answer]
 
 DATABASE = "database"
 LOGIN = "login"
+RPC = "rpc"
 
 
 def _by_name(*groups: tuple[Method, ...]) -> dict[str, Method]:
     table = {method.__name__: method for group in groups for method in group}
     assert len(table) == sum(len(group) for group in groups), "a method is declared twice"
     return table
+
+
+def discover(call: Call) -> Answer:
+    """Every method of every API, as an OpenRPC document."""
+    return _document(call.backend.info().version)
 
 
 APIS: dict[str, dict[str, Method]] = {
@@ -54,6 +63,7 @@ APIS: dict[str, dict[str, Method]] = {
     "orders": _by_name(orders.METHODS),
     "debug": _by_name(debug.METHODS),
     "pegboard": _by_name(pegboard.METHODS),
+    RPC: _by_name((discover,)),
 }
 """API -> method name -> method."""
 
@@ -64,3 +74,8 @@ def invoke(call: Call, api: str, request: Request) -> Answer:
     if method is None:
         raise MethodNotFound(f"no such method in the API {api}", value=request.method)
     return method(call, *read_arguments(call.backend, method, request.arguments))
+
+
+@cache
+def _document(version: str) -> JsonValue:
+    return describe_apis(APIS, version, DATABASE)
