@@ -19,7 +19,7 @@ from protocol.json_form import JsonValue
 LIST_MAX = 500
 """Most entries of one kind; `more_data_available` tells that there are more."""
 
-ABSENT: Final = ("withdraws_from", "withdraws_to", "htlcs_from", "htlcs_to")
+ABSENT: Final = ("htlcs_from", "htlcs_to")
 """Kinds that this chain does not have; clients iterate over them all the same."""
 
 
@@ -33,6 +33,8 @@ def view_full_account(call: Call, account: Account) -> Json:
         "call_orders": _views(call, positions_of(call, owner)),
         "settle_orders": _views(call, settlements_of(call, owner)),
         "proposals": _views(call, proposals_of(call, account)),
+        "withdraws_from": _views(call, state.permissions_given.items(owner)),
+        "withdraws_to": _views(call, state.permissions_received.items(owner)),
         "assets": [f"1.3.{asset.id}" for asset in _assets_of(call, owner)],
     }
     lists |= {name: [] for name in ABSENT}

@@ -15,15 +15,16 @@ from node.api.history import Bucket, FillRecord, OperationRecord
 from node.market.pricing import initial_collateralization, maintenance_collateralization
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
-from node.state.objects.governance import ChainProperties, DynamicGlobalProperties
+from node.state.objects.governance import ChainProperties, DynamicGlobalProperties, Worker
 from node.state.objects.market import CallOrder, CollateralBid, LimitOrder
 from node.state.objects.vesting import VestingBalance
 from node.state.undo import StateObject
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.block import BlockEnvelope, BlockHeader
-from protocol.ids import ID_TYPES, AccountId
+from protocol.ids import ID_TYPES, AccountId, format_vote_id, vote_id
 from protocol.json_form import JsonValue, format_time, to_json, to_json_as
 from protocol.operations import OperationResult
+from protocol.operations.account import WORKER_VOTE
 from protocol.operations.base import Operation
 from protocol.schema import Variant
 from protocol.transaction import ProcessedTransaction, SignedTransaction
@@ -61,7 +62,7 @@ def view_statistics(backend: ApiBackend, item: AccountStatistics) -> Json:
     """The figures of an account (2.6.n); votes count as of the last maintenance (R8.11)."""
     account = backend.state.accounts.get(item.owner)
     total = backend.history.operation_count(item.owner)
-    newest = next(backend.history.operations_of(item.owner), None)
+    newest = backend.history.newest_operation(item.owner)
     fields = _fields(backend, item)
     stake = fields.pop("voting_stake")
     votes: Json = dict.fromkeys(
@@ -74,7 +75,7 @@ def view_statistics(backend: ApiBackend, item: AccountStatistics) -> Json:
             "has_cashback_vb": account.cashback_vb is not None,
             "is_voting": account.options.is_voting(),
             "last_vote_time": NEVER,
-            "most_recent_op": f"2.9.{0 if newest is None else newest.instance}",
+            "most_recent_op": f"2.9.{newest}",
             "total_ops": total,
             "removed_ops": 0,
             "total_core_inactive": 0,
@@ -131,6 +132,15 @@ def view_call_order(backend: ApiBackend, order: CallOrder) -> Json:
     del fields["debt_asset"], fields["collateral_asset"]
     price = Price(AssetAmount(1, order.collateral_asset), AssetAmount(1, order.debt_asset))
     return fields | {"call_price": view_price(backend, price)}
+
+
+def view_worker(backend: ApiBackend, worker: Worker) -> Json:
+    """A worker (1.14.n); nobody votes against workers any more, but each has an id for it."""
+    against = vote_id(WORKER_VOTE, (worker.vote_for >> 8) + 1)
+    return _fields(backend, worker) | {
+        "vote_against": format_vote_id(against),
+        "total_votes_against": 0,
+    }
 
 
 def view_collateral_bid(backend: ApiBackend, bid: CollateralBid) -> Json:
@@ -299,6 +309,7 @@ VIEWS: dict[type, View] = {
     CallOrder: _typed(view_call_order),
     CollateralBid: _typed(view_collateral_bid),
     VestingBalance: _typed(view_vesting_balance),
+    Worker: _typed(view_worker),
     DynamicGlobalProperties: _typed(view_dynamic_properties),
     ChainProperties: _typed(view_chain_properties),
 }

@@ -21,9 +21,10 @@ from node.api.call import Answer, Call
 from node.api.full_account import view_full_account
 from node.api.views import account_text, view_amount, view_object
 from node.state.objects.accounts import Account
+from node.state.objects.permissions import WithdrawPermission
 from protocol.asset import AssetAmount
 from protocol.crypto.keys import parse_address
-from protocol.ids import AccountId, ObjectId, object_id
+from protocol.ids import AccountId, ObjectId, object_id, parse_object_id
 from protocol.json_form import JsonValue
 
 FullAccountNames = Annotated[list[str], list_of(TEXT, 50)]
@@ -129,15 +130,23 @@ def get_balance_objects(call: Call, addresses: Texts) -> Answer:
 def get_withdraw_permissions_by_giver(
     call: Call, account: AccountArg, start: Text = "1.12.0", limit: LookupLimit = 101
 ) -> Answer:
-    """Always empty: this chain has no withdraw permissions."""
-    return []
+    """The withdraw permissions that an account has given, from an id on."""
+    return _permissions(call, call.state.permissions_given.items(account.id), start, limit)
 
 
 def get_withdraw_permissions_by_recipient(
     call: Call, account: AccountArg, start: Text = "1.12.0", limit: LookupLimit = 101
 ) -> Answer:
-    """Always empty: this chain has no withdraw permissions."""
-    return []
+    """The withdraw permissions that an account may use, from an id on."""
+    return _permissions(call, call.state.permissions_received.items(account.id), start, limit)
+
+
+def _permissions(
+    call: Call, permissions: list[WithdrawPermission], start: str, limit: int
+) -> list[JsonValue]:
+    first = parse_object_id(start).instance
+    found = (item for item in permissions if item.id >= first)
+    return [view_object(call.backend, item) for item in islice(found, limit)]
 
 
 def _accounts(call: Call, names: list[str], *, subscribe: bool) -> list[JsonValue]:
