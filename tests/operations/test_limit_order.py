@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from node.chain.invariants import check_all
 from node.market.order_book import expire_orders
@@ -23,6 +27,7 @@ from node.state.errors import (
     ReceivingAssetUnauthorized,
     SellingAssetUnauthorized,
     TooSmall,
+    TransactionRejected,
     WrongAssetType,
 )
 from protocol.asset import AssetAmount, Price, PriceOverflow
@@ -34,6 +39,7 @@ from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
 from protocol.operations.asset import AssetFundFeePool
 from protocol.operations.asset_options import WHITE_LIST
+from protocol.operations.base import Operation
 from protocol.operations.limit_order import (
     CreateTakeProfitOrder,
     LimitOrderCancel,
@@ -62,6 +68,10 @@ TOKEN = AssetId(1)
 @pytest.fixture
 def ctx() -> Context:
     """Alice has 1000 CORE, bob 1000 CORE and 1000 TOKEN."""
+    return fresh_context()
+
+
+def fresh_context() -> Context:
     state = make_state("alice", "bob", core=1000)
     assert add_asset(state, "TOKEN", issuer=BOB) == TOKEN
     issue(state, BOB, token(1000))
@@ -363,3 +373,60 @@ def set_fees(ctx: Context, *, create: int, cancel: int, update: int) -> None:
         schedule = with_parameters(schedule, number, FlatFee(fee))
     properties = ctx.state.global_properties.edit(ctx.state.properties)
     properties.parameters = replace(properties.parameters, current_fees=schedule)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(("buy", "sell", "update", "cancel")),
+        st.integers(0, 9),
+        st.integers(1, 9),
+        st.integers(1, 9),
+        st.integers(-9, 9),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS)
+def test_random_orders_updates_and_cancels_keep_the_books(
+    steps: list[tuple[str, int, int, int, int]],
+) -> None:
+    """R2.17, I1, I2, I5-I7, I16: after every step; and undoing all gives the state back."""
+    ctx = fresh_context()
+    set_fees(ctx, create=7, cancel=5, update=3)
+    before = ctx.state.state_hash()
+    ctx.state.log.begin()
+    for kind, pick, amount, price, delta in steps:
+        for op in random_operation(ctx, kind, pick, amount, price, delta):
+            with suppress(TransactionRejected, ValidationError):
+                apply(ctx, op)
+        check_all(ctx.state)
+    ctx.state.log.undo()
+    assert ctx.state.state_hash() == before
+    check_all(ctx.state)
+
+
+def random_operation(
+    ctx: Context, kind: str, pick: int, amount: int, price: int, delta: int
+) -> Iterator[Operation]:
+    """An operation on both sides' orders, of small numbers, so that much of it crosses."""
+    orders = list(ctx.state.limit_orders.in_order())
+    if kind == "buy":
+        yield buy(amount, price, fee=core(7))
+    elif kind == "sell":
+        yield replace(sell(amount, price), fee=core(7))
+    elif orders:
+        order = orders[pick % len(orders)]
+        if kind == "cancel":
+            yield LimitOrderCancel(core(5), order.seller, order.id)
+            return
+        quote = AssetAmount(price, order.receives)
+        yield LimitOrderUpdate(
+            core(3),
+            order.seller,
+            order.id,
+            new_price=Price(AssetAmount(amount, order.sells), quote) if pick % 3 else None,
+            delta_amount_to_sell=AssetAmount(delta, order.sells) if delta else None,
+            new_expiration=GENESIS_TIME + pick,
+        )
