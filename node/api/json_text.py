@@ -3,10 +3,12 @@
 Beyond the grammar, a request may hold no floating point number, no integer outside 64 bits, no
 duplicate key and no deep nesting, because other parsers read such texts differently or not at all.
 Clients send the nonce of a memo as a bare unsigned 64 bit integer, so that is the upper bound.
+A whole number that is written as `1000.0` is an integer: the Python client asks for 1e3 accounts.
 """
 
 from __future__ import annotations
 
+import math
 import re
 
 import msgspec
@@ -21,6 +23,7 @@ VALUES_MAX = 100_000
 """Commas and opening brackets of one text, counted before it is read."""
 INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 64) - 1
 
+_WHOLE_NUMBER = re.compile(r"(-?[0-9]{1,20})\.0+")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
@@ -32,7 +35,7 @@ def read_json(data: bytes) -> JsonValue:
     if count > VALUES_MAX:
         raise ParseError("too many values", rule="T-A1", value=count, limit=VALUES_MAX)
     try:
-        value: JsonValue = msgspec.json.decode(data)
+        value: JsonValue = _DECODER.decode(data)
     except RecursionError:
         raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX) from None
     except (msgspec.MsgspecError, ValueError) as error:
@@ -46,6 +49,19 @@ def read_json(data: bytes) -> JsonValue:
 def write_json(value: JsonValue) -> str:
     """Compact JSON text; integers keep every digit."""
     return msgspec.json.encode(value).decode()
+
+
+def _read_whole_number(text: str) -> int | float:
+    found = _WHOLE_NUMBER.fullmatch(text)
+    if found:
+        return int(found.group(1))
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("number out of range")
+    return number
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_read_whole_number)
 
 
 def _check_values(value: JsonValue) -> int:

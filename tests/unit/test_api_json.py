@@ -84,6 +84,16 @@ def test_unicode_escapes_are_decoded() -> None:
     assert read_json(rb'["\u00e9\ud83d\ude00"]') == ["é😀"]
 
 
+def test_a_whole_number_may_have_a_point() -> None:
+    """CLIENTS: the Python client lists accounts with the limit 1e3, which it writes `1000.0`."""
+    assert read_json(b"[1000.0, -2.00, 18446744073709551615.0]") == [1000, -2, (1 << 64) - 1]
+    with pytest.raises(InvalidRequest):
+        read_json(b"[18446744073709551616.0]")
+    client = Client(ChainBackend(TestChain("alice")))
+    (text,) = client.session.receive('{"id":1,"method":"lookup_accounts","params":["a",5.0]}')
+    assert [name for name, _ in json.loads(text)["result"] if name == "alice"] == ["alice"]
+
+
 def test_wide_integers_keep_every_digit() -> None:
     """Trap 8: the nonce of a memo is a bare unsigned 64 bit integer."""
     assert write_json([2**64 - 1, -(2**63)]) == "[18446744073709551615,-9223372036854775808]"
