@@ -7,6 +7,7 @@ from functools import cache
 
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
+from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.transactions import Proposal
 from node.state.objects.vesting import VestingBalance
 from node.state.undo import StateObject
@@ -46,6 +47,8 @@ def accounts_of_object(item: StateObject) -> tuple[AccountId, ...]:
         return (item.borrower,)
     if isinstance(item, CollateralBid):
         return (item.bidder,)
+    if isinstance(item, WithdrawPermission):
+        return (item.withdraw_from_account, item.authorized_account)
     if isinstance(item, Proposal):
         return (*item.required_active_approvals, *item.required_owner_approvals)
     return ()
