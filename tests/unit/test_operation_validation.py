@@ -177,6 +177,10 @@ def test_the_good_ones_pass_and_no_fee_is_negative(operation: Any) -> None:
     assert caught.value.rule == "R8.17"
 
 
+ELSEWHERE = {*range(25, 29), 34, 39, 40, 41, 49, 50, 52, *range(54, 74), 75, 76}
+"""Withdraw permissions and workers, beside their evaluators; what is not executed, by vectors."""
+
+
 def test_no_kind_of_operation_is_forgotten() -> None:
     simple = {
         "limit_order_cancel",
@@ -191,7 +195,9 @@ def test_no_kind_of_operation_is_forgotten() -> None:
     }
     tested = {type(operation) for operation in VALID}
     untested = {
-        entry.name for entry in OPERATIONS.values() if not entry.virtual and entry.cls not in tested
+        entry.name
+        for entry in OPERATIONS.values()
+        if not entry.virtual and entry.cls not in tested and entry.id not in ELSEWHERE
     }
     assert untested == simple
 
