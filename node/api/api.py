@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,6 +38,10 @@ class Api:
         self._directory = Directory(backend.state)
         self.sessions: list[ApiSession] = []
         self.waits: dict[TransactionId, list[Wait]] = {}
+        self.calls: Counter[tuple[str, str, int]] = Counter()
+        """Calls that were answered, by API, method and code; 0 is success."""
+        self.overflows = 0
+        """Connections that were closed because their client did not read."""
 
     @property
     def directory(self) -> Directory:
@@ -57,6 +62,7 @@ class Api:
     def close_session(self, session: ApiSession) -> None:
         """Forget a connection and all that it asked for."""
         session.close()
+        self.overflows += session.outbox.overflowed
         if session in self.sessions:
             self.sessions.remove(session)
         for transaction in list(self.waits):
@@ -107,6 +113,10 @@ class Api:
         kept = [wait for wait in self.waits.pop(transaction, ()) if wait.session is not session]
         if kept:
             self.waits[transaction] = kept
+
+    def count_call(self, api: str, method: str, code: int) -> None:
+        """Count a call that was answered."""
+        self.calls[api, method, code] += 1
 
     def _expire_waits(self, head_time: int) -> None:
         for transaction, waits in list(self.waits.items()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -41,8 +41,18 @@ class Later:
             listener(self.outcomes[0])
 
 
-Answer: TypeAlias = "JsonValue | Later"
-"""A method's result, now or once a block confirms it."""
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list that is worked out item by item, so that others get their turn in between.
+
+    `items` may be called again: an answer is of one state, and the state may have moved on.
+    """
+
+    items: Callable[[], Iterator[JsonValue]]
+
+
+Answer: TypeAlias = "JsonValue | Later | Listing"
+"""A method's result: now, once a block confirms it, or item by item."""
 
 
 class Connection(Protocol):
@@ -75,6 +85,9 @@ class Services(Protocol):
 
     def stop_waiting(self, session: Connection, transaction: TransactionId) -> None:
         """Forget a wait: the transaction was refused."""
+
+    def count_call(self, api: str, method: str, code: int) -> None:
+        """Count a call that was answered; code 0 is success. Unknown names come empty."""
 
 
 @dataclass(frozen=True, slots=True)

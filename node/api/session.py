@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar, cast
 
-from node.api.call import Call, Later, Outcome, Services
+from node.api.call import Call, Later, Listing, Outcome, Services
+from node.api.cost import WAITING_MAX
 from node.api.errors import (
     ApiError,
     InternalError,
@@ -35,12 +36,13 @@ from node.state.errors import InvariantViolated
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
 
+T = TypeVar("T")
+
 FIRST_APIS: Final = {0: DATABASE, 1: LOGIN}
 """Numbers that need no handshake."""
-WAITING_MAX = 100
-"""Requests of one connection that wait for a block."""
-
 Answers = list[JsonValue]
+Work = Generator[None, None, T]
+"""Work that gives way to others at every yield."""
 
 
 @dataclass(slots=True)
@@ -70,10 +72,22 @@ class ApiSession:
         self.subscriptions = Subscriptions(self.push, can_push=can_push)
         self.apis: dict[int, str] = dict(FIRST_APIS)
         self.waiting = 0
+        self.waiting_max = WAITING_MAX
+        """Calls that may wait for a block; the shell lowers it for a client that costs much."""
+        self.calls = 0
         self.worst_code = 0
         self.is_closed = False
 
     def receive(self, data: str | bytes) -> list[str]:
+        """Serve one text without giving way to others; see `serve`."""
+        work = self.serve(data)
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                return cast(list[str], end.value)
+
+    def serve(self, data: str | bytes) -> Work[list[str]]:
         """Serve one text: a request or a batch. The answers that are ready, as texts.
 
         What must wait for a block comes through `take_outgoing`, notices too. Only a violated
@@ -88,7 +102,7 @@ class ApiSession:
             return [write_json(self._failure(Envelope(), refusal, ""))]
         exchange = Exchange(isinstance(body, list), [], 0)
         for item in body if isinstance(body, list) else [body]:
-            self._serve(item, exchange)
+            yield from self._serve(item, exchange)
         return [self._text(exchange)] if exchange.missing == 0 and exchange.answers else []
 
     def take_outgoing(self) -> list[str]:
@@ -122,13 +136,14 @@ class ApiSession:
         self.is_closed = True
         self.subscriptions.cancel_all()
 
-    def _serve(self, item: JsonValue, exchange: Exchange) -> None:
+    def _serve(self, item: JsonValue, exchange: Exchange) -> Work[None]:
+        self.calls += 1
         try:
             request = read_request(item)
         except ApiError as error:
             exchange.answers.append(self._failure(read_envelope(item), error, ""))
             return
-        outcome = self._outcome(request)
+        outcome = yield from self._outcome(request)
         if not request.envelope.has_id:
             return
         if isinstance(outcome, Later):
@@ -136,20 +151,38 @@ class ApiSession:
         else:
             exchange.answers.append(self._answer(request, outcome))
 
-    def _outcome(self, request: Request) -> Outcome | Later:
+    def _outcome(self, request: Request) -> Work[Outcome | Later]:
         """What a call gives; every exception but a broken invariant becomes a refusal."""
+        outcome: Outcome | Later
+        code, api = 0, ""
         try:
-            result = invoke(self.call, self._api_named(request.api), request)
-            if isinstance(result, Later) and self.waiting >= WAITING_MAX:
-                raise NotPossible("too many calls wait", rule="T-A2", limit=WAITING_MAX)
-            return result
+            api = self._api_named(request.api)
+            answer = invoke(self.call, api, request)
+            outcome = (yield from self._collect(answer)) if isinstance(answer, Listing) else answer
+            if isinstance(outcome, Later) and self.waiting >= self.waiting_max:
+                raise NotPossible("too many calls wait", rule="T-A2", limit=self.waiting_max)
         except InvariantViolated:
             raise
         except PegboardError as error:
-            return error
+            outcome, code = error, code_of(error)
         except Exception as error:
             self.call.backend.report_bug(request.method, error)
-            return InternalError("internal error")
+            outcome, code = InternalError("internal error"), InternalError.code
+        is_known = api != "" and request.method in APIS[api]
+        self.services.count_call(api, request.method if is_known else "", code)
+        return outcome
+
+    def _collect(self, listing: Listing) -> Work[JsonValue]:
+        """The items of a listing, all of one state: when it moves, they are worked out at once."""
+        log = self.call.state.log
+        serial = log.serial
+        found: list[JsonValue] = []
+        for item in listing.items():
+            found.append(item)
+            yield
+            if log.serial != serial:
+                return list(listing.items())
+        return found
 
     def _wait(self, later: Later, request: Request, exchange: Exchange) -> None:
         place = len(exchange.answers)

@@ -6,9 +6,8 @@ from itertools import islice
 from typing import Annotated
 
 from node.api.arguments import AccountArg, Boolean, Text, Texts, at_most, find_asset
-from node.api.call import Answer, Call
+from node.api.call import Answer, Call, Listing
 from node.api.views import view_object
-from node.state.objects.assets import Asset
 from protocol.ids import AssetId, object_id
 from protocol.json_form import JsonValue
 
@@ -27,8 +26,13 @@ def lookup_asset_symbols(call: Call, symbols_or_ids: Texts) -> Answer:
 
 def list_assets(call: Call, lower_bound_symbol: Text, limit: AssetLimit) -> Answer:
     """Assets in the order of symbols, from a symbol on."""
-    found = call.services.directory.symbols_from(call.state, lower_bound_symbol)
-    return [view_object(call.backend, asset) for asset in islice(found, limit)]
+    directory = call.services.directory
+    return Listing(
+        lambda: (
+            view_object(call.backend, asset)
+            for asset in islice(directory.symbols_from(call.state, lower_bound_symbol), limit)
+        )
+    )
 
 
 def get_asset_count(call: Call) -> Answer:
@@ -56,13 +60,17 @@ def get_assets_by_issuer(
     return [view_object(call.backend, asset) for asset in islice(found, limit)]
 
 
-def _assets(call: Call, names: list[str], *, subscribe: bool) -> list[JsonValue]:
-    found: list[Asset | None] = [find_asset(call.backend, name) for name in names]
+def _assets(call: Call, names: list[str], *, subscribe: bool) -> Answer:
+    return Listing(lambda: (_asset(call, name, subscribe=subscribe) for name in names))
+
+
+def _asset(call: Call, name: str, *, subscribe: bool) -> JsonValue:
+    asset = find_asset(call.backend, name)
+    if asset is None:
+        return None
     if subscribe:
-        call.session.subscriptions.note_objects(
-            object_id(AssetId, asset.id) for asset in found if asset is not None
-        )
-    return [None if one is None else view_object(call.backend, one) for one in found]
+        call.session.subscriptions.note_objects((object_id(AssetId, asset.id),))
+    return view_object(call.backend, asset)
 
 
 METHODS = (

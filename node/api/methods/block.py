@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from node.api.arguments import BlockNum
-from node.api.call import Answer, Call
+from node.api.call import Answer, Call, Listing
 from node.api.errors import InvalidParams
 from node.api.views import view_block
+from protocol.json_form import JsonValue
 
 BLOCKS_MAX = 100
 
@@ -15,8 +16,13 @@ def get_blocks(call: Call, block_num_from: BlockNum, block_num_to: BlockNum) -> 
     wanted = block_num_to - block_num_from + 1
     if not 0 < wanted <= BLOCKS_MAX:
         raise InvalidParams("range of blocks", rule="T-A2", value=wanted, limit=BLOCKS_MAX)
-    found = [call.backend.block_at(num) for num in range(block_num_from, block_num_to + 1)]
-    return [None if one is None else view_block(call.backend, one) for one in found]
+    numbers = range(block_num_from, block_num_to + 1)
+    return Listing(lambda: (_view_block_at(call, num) for num in numbers))
+
+
+def _view_block_at(call: Call, num: int) -> JsonValue:
+    envelope = call.backend.block_at(num)
+    return None if envelope is None else view_block(call.backend, envelope)
 
 
 METHODS = (get_blocks,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.api.arguments import Boolean, ObjectIds
-from node.api.call import Answer, Call
+from node.api.call import Answer, Call, Listing
 from node.api.views import view_object
 from protocol.ids import ObjectId
 from protocol.json_form import JsonValue
@@ -13,7 +13,7 @@ def get_objects(call: Call, ids: ObjectIds, subscribe: Boolean = True) -> Answer
     """Objects in the order asked for, null for those that do not exist; reading subscribes."""
     if subscribe:
         call.session.subscriptions.note_objects(ids)
-    return [_find(call, found) for found in ids]
+    return Listing(lambda: (_find(call, found) for found in ids))
 
 
 def _find(call: Call, found: ObjectId) -> JsonValue:
