@@ -14,7 +14,6 @@ import structlog
 import trio
 
 from node.api.api import Api
-from node.api.memory_history import MemoryHistory
 from node.config import ConfigError, NodeSettings, read_settings, split_address
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
@@ -27,12 +26,14 @@ from node.services.api_backend import VERSION, ApiObserver, NodeApiBackend
 from node.services.api_server import serve_api
 from node.services.clock import SystemClock
 from node.services.node_service import NodeService, NodeStopped, Stores
+from node.services.stored_history import StoredHistory
 from node.state.database import State
 from node.state.errors import InvariantViolated
 from node.storage.block_store import BlockStore
 from node.storage.durable import replace_file
 from node.storage.errors import StorageError
 from node.storage.guard import SigningGuard
+from node.storage.history_store import HistoryStore, remove_history
 from node.storage.key_files import read_key_file
 from node.storage.memory import MemorySnapshots
 from node.storage.snapshots import SnapshotFiles
@@ -47,6 +48,7 @@ EXIT_OK = 0
 EXIT_BROKEN = 70
 """An invariant does not hold, or the code met what it holds to be impossible."""
 EXIT_CONFIG = 78
+HISTORY_FILE = "history.sqlite"
 PEERS_FILE = "peers.json"
 ENDPOINTS_FILE = "endpoints.json"
 SAVE_PEERS_EVERY_S = 60
@@ -122,19 +124,37 @@ def run_node(settings_path: Path) -> int:
     return exit_code
 
 
-def replay_node(settings_path: Path, *, paranoid: bool = False) -> Started:
+def replay_node(
+    settings_path: Path, *, paranoid: bool = False, with_history: bool = False
+) -> Started:
     """Rebuild a node's state from its stored blocks alone, without its snapshots.
 
-    Nothing is written. Raises `ConfigError`, `DecodeError`, a `StorageError`, or `BlockRejected`
-    when the blocks contradict the genesis.
+    Nothing is written, but for the history if it is to be made anew. Raises `ConfigError`,
+    `DecodeError`, a `StorageError`, or `BlockRejected` when the blocks contradict the genesis.
     """
     opened = open_node(settings_path)
+    history = None
     try:
+        if with_history:
+            remove_history(opened.data_dir / HISTORY_FILE)
+            history = open_history(opened)
         return start_chain(
-            opened.genesis, opened.stores.blocks, MemorySnapshots(), paranoid=paranoid
+            opened.genesis,
+            opened.stores.blocks,
+            MemorySnapshots(),
+            paranoid=paranoid,
+            history=history,
         )
     finally:
+        if history is not None:
+            history.close()
         opened.stores.close()
+
+
+def open_history(opened: Opened) -> StoredHistory:
+    """The history of a node as far as it is on disk; raises a `StorageError`."""
+    store = HistoryStore(opened.data_dir / HISTORY_FILE, chain_id(opened.genesis))
+    return StoredHistory(store, opened.stores.blocks)
 
 
 def configure_log() -> None:
@@ -152,14 +172,21 @@ def configure_log() -> None:
 
 
 async def _run(opened: Opened) -> None:
+    history = open_history(opened)
+    try:
+        await _run_with(opened, history)
+    finally:
+        history.close()
+
+
+async def _run_with(opened: Opened, history: StoredHistory) -> None:
     settings = opened.settings
-    history = MemoryHistory()
     started = start_chain(
         opened.genesis,
         opened.stores.blocks,
         opened.stores.snapshots,
         paranoid=settings.paranoid,
-        on_block=history.apply_block,
+        history=history,
     )
     clock = SystemClock(settings.clock_offset_ms)
     reader = ChainReader(started.chain, opened.stores.blocks)
@@ -171,7 +198,7 @@ async def _run(opened: Opened) -> None:
     )
     api = Api(backend)
     core.observer = ApiObserver(history, api)
-    service.sessions = api
+    service.sessions, service.history = api, history
     _tell_started(started)
     settle_memory()
     async with trio.open_nursery() as nursery:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
+from operator import attrgetter
+from typing import cast
 
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
@@ -27,6 +29,12 @@ def accounts_of_operation(op: Operation) -> tuple[AccountId, ...]:
     Those named in lists and options (voters' proxies, feed producers, whitelists) do not count,
     nor do they in BitShares.
     """
+    sole, pair = _plain_fields(type(op))
+    if sole is not None:
+        return (sole(op),)
+    if pair is not None:
+        first, second = pair(op)
+        return (first, second) if first < second else (second, first)[: 1 + (first != second)]
     found: set[AccountId] = set(_named_accounts(op))
     if isinstance(op, ProposalCreate):
         for proposed in op.proposed_ops:
@@ -64,6 +72,26 @@ def _named_accounts(op: Operation) -> Iterator[AccountId]:
         authority: Authority | None = getattr(op, name)
         if authority is not None:
             yield from (account for account, _ in authority.account_auths)
+
+
+Sole = Callable[[Operation], AccountId]
+Pair = Callable[[Operation], tuple[AccountId, AccountId]]
+
+
+@cache
+def _plain_fields(cls: type) -> tuple[Sole | None, Pair | None]:
+    """The getter of the only account, or of the only two, of the most frequent operations."""
+    accounts, authorities = _account_fields(cls)
+    optional = any(
+        isinstance(field.type, OptionalType)
+        for field in schema_of(cls).fields
+        if field.name in accounts
+    )
+    if optional or authorities or cls is ProposalCreate or len(accounts) not in (1, 2):
+        return None, None
+    if len(accounts) == 1:
+        return cast(Sole, attrgetter(*accounts)), None
+    return None, cast(Pair, attrgetter(*accounts))
 
 
 @cache

@@ -1,200 +1,241 @@
-"""History in memory: the newest operations, fills and buckets, in bounded queues.
-
-It follows the chain block by block, and takes back the newest block when the chain does.
-"""
+"""History in memory: of the newest blocks, which may still be taken back, or of a whole test."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import islice
+from typing import Protocol, TypeVar
 
-from node.api.backend import BlockTrace
+from node.api.block_history import BlockHistory, HistoryCounts, HistoryTrace, derive_block
 from node.api.history import (
-    BUCKET_SECONDS,
+    AssetEventRecord,
     Bucket,
     DaySummary,
+    FeedRecord,
     FillRecord,
+    MarginCallRecord,
     Market,
     OperationRecord,
-    market_of,
 )
-from node.api.impacted import accounts_of_operation
-from protocol.asset import Price
-from protocol.constants import SECONDS_PER_DAY
-from protocol.ids import AccountId
-from protocol.operations.limit_order import FillOrder
+from node.api.market_history import extend_buckets, sum_last_day
+from protocol.ids import AccountId, AssetId, CallOrderId
 
-ACCOUNT_RECORDS_MAX = 1_000
-FILLS_MAX = 10_000
-BUCKETS_MAX = 1_000
-BLOCKS_MAX = 1_000
-REVERTIBLE_BLOCKS = 1_000
+K = TypeVar("K", bound=Hashable)
 
-Step = Callable[[], object]
-"""Takes one change back."""
+
+class Numbered(Protocol):
+    """A record with an id of its own."""
+
+    @property
+    def instance(self) -> int: ...
+
+
+R = TypeVar("R", bound=Numbered)
 
 
 class MemoryHistory:
-    """A `HistoryReader` without a file; it forgets what lies beyond its limits."""
+    """A `HistoryReader` of blocks that follow each other; the oldest can be forgotten.
 
-    def __init__(self) -> None:
-        self.by_account: dict[AccountId, deque[OperationRecord]] = {}
-        self.by_block: dict[int, list[OperationRecord]] = {}
-        self.counts: dict[AccountId, int] = {}
-        self.fills: dict[Market, deque[FillRecord]] = {}
-        self.sequences: dict[Market, int] = {}
-        self.buckets: dict[tuple[Market, int], deque[Bucket]] = {}
-        self.tickers: dict[Market, int] = {}
-        self.next_operation = 0
-        self.next_fill = 0
-        self.next_bucket = 0
-        self.journal: deque[list[Step]] = deque(maxlen=REVERTIBLE_BLOCKS)
+    Ids and numbers go on from `counts`, which tell what came before the first block.
+    """
 
-    def apply_block(self, trace: BlockTrace) -> None:
-        """Take in the operations of a block that became the head."""
-        steps: list[Step] = []
-        self.journal.append(steps)
-        time = trace.envelope.header.timestamp
-        records = self._open_block(trace.envelope.num, steps)
-        for applied in trace.operations:
-            record = OperationRecord(
-                self.next_operation,
-                applied.op,
-                applied.result,
-                trace.envelope.num,
-                time,
-                applied.trx_in_block,
-                applied.op_in_trx,
-                applied.virtual_op,
-                applied.is_virtual,
-            )
-            self.next_operation += 1
-            records.append(record)
-            for account in accounts_of_operation(applied.op):
-                self._add_operation(account, record, steps)
-            if isinstance(applied.op, FillOrder):
-                self._add_fill(applied.op, time, steps)
+    def __init__(self, counts: HistoryCounts | None = None) -> None:
+        self.counts = counts or HistoryCounts()
+        self.blocks: deque[BlockHistory] = deque()
+        self._by_account: dict[AccountId, deque[int]] = {}
+        self._fills: dict[Market, deque[FillRecord]] = {}
+        self._feeds: dict[AssetId, deque[FeedRecord]] = {}
+        self._margin_calls: deque[MarginCallRecord] = deque()
+        self._asset_events: dict[AssetId, deque[AssetEventRecord]] = {}
+
+    def apply_block(self, trace: HistoryTrace) -> None:
+        """Take in a block that became the head."""
+        block = derive_block(trace, self.counts)
+        self.blocks.append(block)
+        by_account = self._by_account
+        for account, _, instance in block.entries:
+            found = by_account.get(account)
+            if found is None:
+                found = by_account[account] = deque()
+            found.append(instance)
+        for fill in block.fills:
+            self._fills.setdefault(fill.market, deque()).append(fill)
+        for feed in block.feeds:
+            self._feeds.setdefault(feed.asset, deque()).append(feed)
+        for event in block.asset_events:
+            self._asset_events.setdefault(event.asset, deque()).append(event)
+        self._margin_calls.extend(block.margin_calls)
 
     def revert_block(self) -> None:
-        """Take the newest block back; ids that it used stay used."""
-        if self.journal:
-            for step in reversed(self.journal.pop()):
-                step()
+        """Take the newest block back, and its ids with it."""
+        block = self.blocks.pop()
+        self.counts.take_back(block)
+        for account, _, _ in block.entries:
+            _drop(self._by_account, account, newest=True)
+        for fill in block.fills:
+            _drop(self._fills, fill.market, newest=True)
+        for feed in block.feeds:
+            _drop(self._feeds, feed.asset, newest=True)
+        for event in block.asset_events:
+            _drop(self._asset_events, event.asset, newest=True)
+        for _ in block.margin_calls:
+            self._margin_calls.pop()
 
-    def operations_of(self, account: AccountId) -> Iterator[OperationRecord]:
-        """Operations that concern an account, newest first."""
-        return reversed(self.by_account.get(account, deque()))
+    def forget(self, num: int) -> None:
+        """Drop the blocks up to a number, which somebody else keeps."""
+        while self.blocks and self.blocks[0].num <= num:
+            block = self.blocks.popleft()
+            for account, _, _ in block.entries:
+                _drop(self._by_account, account, newest=False)
+            for fill in block.fills:
+                _drop(self._fills, fill.market, newest=False)
+            for feed in block.feeds:
+                _drop(self._feeds, feed.asset, newest=False)
+            for event in block.asset_events:
+                _drop(self._asset_events, event.asset, newest=False)
+            for _ in block.margin_calls:
+                self._margin_calls.popleft()
 
-    def operations_in(self, block_num: int) -> Iterator[OperationRecord]:
-        """Operations of one of the newest blocks, in order."""
-        return iter(self.by_block.get(block_num, ()))
+    def operation(self, instance: int) -> OperationRecord | None:
+        """See `HistoryReader.operation`."""
+        block = self._block_of(instance)
+        return None if block is None else block.operation(instance)
+
+    def operations_of(
+        self, account: AccountId, *, newest: int, oldest: int, limit: int
+    ) -> list[OperationRecord]:
+        """See `HistoryReader.operations_of`."""
+        instances = self._by_account.get(account, ())
+        wanted = (item for item in reversed(instances) if oldest <= item <= newest)
+        return list(self._records(islice(wanted, limit)))
+
+    def numbered_operations_of(
+        self, account: AccountId, *, newest: int, oldest: int, limit: int
+    ) -> list[OperationRecord]:
+        """See `HistoryReader.numbered_operations_of`."""
+        instances = self._by_account.get(account, ())
+        total = self.operation_count(account)
+        wanted = (
+            instance
+            for place, instance in enumerate(reversed(instances))
+            if oldest <= total - place <= newest
+        )
+        return list(self._records(islice(wanted, limit)))
 
     def operation_count(self, account: AccountId) -> int:
-        """How many operations have concerned an account, forgotten ones included."""
-        return self.counts.get(account, 0)
+        """See `HistoryReader.operation_count`; includes blocks that are forgotten here."""
+        return self.counts.by_account.get(account, 0)
 
-    def fills_of(self, market: Market) -> Iterator[FillRecord]:
-        """Sides of trades, newest first."""
-        return reversed(self.fills.get(market, deque()))
+    def newest_operation(self, account: AccountId) -> int | None:
+        """See `HistoryReader.newest_operation`; None also when it is forgotten here."""
+        instances = self._by_account.get(account)
+        return instances[-1] if instances else None
 
-    def buckets_of(self, market: Market, seconds: int) -> Iterator[Bucket]:
-        """Buckets of one width, oldest first."""
-        return iter(self.buckets.get((market, seconds), deque()))
+    def operations_in(self, block_num: int) -> list[OperationRecord]:
+        """See `HistoryReader.operations_in`."""
+        block = self.block(block_num)
+        return [] if block is None else list(block.records())
+
+    def fills_of(self, market: Market, *, newest: int, limit: int) -> list[FillRecord]:
+        """See `HistoryReader.fills_of`."""
+        fills = reversed(self._fills.get(market, ()))
+        return list(islice((fill for fill in fills if fill.sequence <= newest), limit))
+
+    def fills_until(self, market: Market, time: int) -> int:
+        """See `HistoryReader.fills_until`; 0 also when all such are forgotten here."""
+        for fill in reversed(self._fills.get(market, ())):
+            if fill.time <= time:
+                return fill.sequence + 1
+        return 0
+
+    def buckets_of(
+        self, market: Market, seconds: int, *, start: int, end: int, limit: int
+    ) -> list[Bucket]:
+        """See `HistoryReader.buckets_of`."""
+        fills = self._fills.get(market, ())
+        return extend_buckets([], fills, seconds, start=start, end=end, limit=limit)
 
     def last_day(self, market: Market, now: int) -> DaySummary | None:
-        """The last 24 hours; None when the market never traded."""
-        latest: Price | None = None
-        day_ago: Price | None = None
-        base_volume = quote_volume = 0
-        for fill in self.fills_of(market):
-            if not fill.op.is_maker:
-                continue
-            price = _oriented(fill.op.fill_price, market)
-            latest = price if latest is None else latest
-            if fill.time <= now - SECONDS_PER_DAY:
-                day_ago = price
-                break
-            base, quote = _volumes(fill.op, market)
-            base_volume += base
-            quote_volume += quote
-        if latest is None:
+        """See `HistoryReader.last_day`."""
+        known = self.counts.by_market.get(market)
+        if known is None:
             return None
-        return DaySummary(self.tickers[market], latest, day_ago, base_volume, quote_volume)
+        found = sum_last_day(reversed(self._fills.get(market, ())), market, now)
+        return None if found.latest is None else found.summary(known.number)
 
-    def _open_block(self, num: int, steps: list[Step]) -> list[OperationRecord]:
-        records: list[OperationRecord] = []
-        self.by_block[num] = records
-        self.by_block.pop(num - BLOCKS_MAX, None)
-        steps.append(lambda: self.by_block.pop(num))
-        return records
+    def feeds_of(self, asset: AssetId, *, newest: int, limit: int) -> list[FeedRecord]:
+        """See `HistoryReader.feeds_of`."""
+        return _newest_first(self._feeds.get(asset, ()), newest, limit)
 
-    def _add_operation(
-        self, account: AccountId, record: OperationRecord, steps: list[Step]
-    ) -> None:
-        records = self.by_account.setdefault(account, deque(maxlen=ACCOUNT_RECORDS_MAX))
-        records.append(record)
-        count = self.counts.get(account, 0)
-        self.counts[account] = count + 1
-        steps.append(records.pop)
-        steps.append(lambda: self.counts.__setitem__(account, count))
-
-    def _add_fill(self, op: FillOrder, time: int, steps: list[Step]) -> None:
-        market = market_of(op.pays.asset_id, op.receives.asset_id)
-        fills = self.fills.setdefault(market, deque(maxlen=FILLS_MAX))
-        sequence = self.sequences.get(market, 0)
-        self.sequences[market] = sequence + 1
-        self.tickers.setdefault(market, len(self.tickers))
-        fills.append(FillRecord(self.next_fill, market, sequence, time, op))
-        self.next_fill += 1
-        steps.append(fills.pop)
-        steps.append(lambda: self.sequences.__setitem__(market, sequence))
-        if op.is_maker:
-            for seconds in BUCKET_SECONDS:
-                self._add_to_bucket(op, market, seconds, time, steps)
-
-    def _add_to_bucket(
-        self, op: FillOrder, market: Market, seconds: int, time: int, steps: list[Step]
-    ) -> None:
-        buckets = self.buckets.setdefault((market, seconds), deque(maxlen=BUCKETS_MAX))
-        price = _oriented(op.fill_price, market)
-        base, quote = _volumes(op, market)
-        open_time = time - time % seconds
-        if not buckets or buckets[-1].open_time != open_time:
-            buckets.append(
-                Bucket(
-                    self.next_bucket,
-                    market,
-                    seconds,
-                    open_time,
-                    opening=price,
-                    close=price,
-                    high=price,
-                    low=price,
-                    base_volume=base,
-                    quote_volume=quote,
-                )
-            )
-            self.next_bucket += 1
-            steps.append(buckets.pop)
-            return
-        last = buckets[-1]
-        buckets[-1] = replace(
-            last,
-            close=price,
-            high=price if last.high.is_less(price) else last.high,
-            low=price if price.is_less(last.low) else last.low,
-            base_volume=last.base_volume + base,
-            quote_volume=last.quote_volume + quote,
+    def margin_calls_of(
+        self,
+        *,
+        asset: AssetId | None = None,
+        account: AccountId | None = None,
+        position: CallOrderId | None = None,
+        newest: int,
+        limit: int,
+    ) -> list[MarginCallRecord]:
+        """See `HistoryReader.margin_calls_of`."""
+        wanted = (
+            record
+            for record in self._margin_calls
+            if asset in (None, record.debt.asset_id)
+            and account in (None, record.account)
+            and position in (None, record.position)
         )
-        steps.append(lambda: buckets.__setitem__(-1, last))
+        return _newest_first(list(wanted), newest, limit)
+
+    def margin_call_at(self, operation: int) -> MarginCallRecord | None:
+        """See `HistoryReader.margin_call_at`."""
+        found = (record for record in self._margin_calls if record.operation == operation)
+        return next(found, None)
+
+    def asset_events_of(self, asset: AssetId, *, newest: int, limit: int) -> list[AssetEventRecord]:
+        """See `HistoryReader.asset_events_of`."""
+        return _newest_first(self._asset_events.get(asset, ()), newest, limit)
+
+    def block(self, num: int) -> BlockHistory | None:
+        """The block of a number, if it is here."""
+        if not self.blocks or not 0 <= num - self.blocks[0].num < len(self.blocks):
+            return None
+        return self.blocks[num - self.blocks[0].num]
+
+    def fills_above(self, market: Market, block_num: int) -> list[FillRecord]:
+        """Sides of trades of the blocks above a number, oldest first."""
+        return [fill for fill in self._fills.get(market, ()) if fill.block_num > block_num]
+
+    def _records(self, instances: Iterable[int]) -> Iterator[OperationRecord]:
+        for instance in instances:
+            block = self._block_of(instance)
+            assert block is not None, instance
+            yield block.operation(instance)
+
+    def _block_of(self, instance: int) -> BlockHistory | None:
+        low, high = 0, len(self.blocks)
+        while low < high:
+            middle = (low + high) // 2
+            if self.blocks[middle].first_operation <= instance:
+                low = middle + 1
+            else:
+                high = middle
+        if low == 0:
+            return None
+        block = self.blocks[low - 1]
+        return block if instance - block.first_operation < len(block.operations) else None
 
 
-def _oriented(price: Price, market: Market) -> Price:
-    return price if price.base.asset_id == market[0] else price.inverse()
+def _drop(queues: dict[K, deque[R]] | dict[K, deque[int]], key: K, *, newest: bool) -> None:
+    queue = queues[key]
+    if newest:
+        queue.pop()
+    else:
+        queue.popleft()
+    if not queue:
+        del queues[key]
 
 
-def _volumes(op: FillOrder, market: Market) -> tuple[int, int]:
-    if op.pays.asset_id == market[0]:
-        return op.pays.amount, op.receives.amount
-    return op.receives.amount, op.pays.amount
+def _newest_first(records: Iterable[R], newest: int, limit: int) -> list[R]:
+    found = [record for record in records if record.instance <= newest]
+    return found[: -limit - 1 : -1]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from node.api.decimals import amount_text, price_text
-from node.api.history import FillRecord
+from node.api.history import FillRecord, HistoryReader, Market
 from node.api.views import Json, account_text
 from node.state.objects.assets import Asset
 from protocol.constants import COMMITTEE_ACCOUNT
@@ -39,20 +40,27 @@ class Trade:
         return tuple(side.sequence for side in self.sides)
 
 
-def trades_of(fills: Iterator[FillRecord]) -> Iterator[Trade]:
-    """Pair the sides of trades, in the order of the fills."""
-    waiting: FillRecord | None = None
+def trades_of(fills: Iterable[FillRecord]) -> Iterator[Trade]:
+    """Bring sides together again, given newest first; the older side of the last may be missing."""
+    second: FillRecord | None = None
     for fill in fills:
-        if waiting is None:
-            waiting = fill
-        elif waiting.time == fill.time and waiting.op.is_maker != fill.op.is_maker:
-            yield _trade(waiting, fill)
-            waiting = None
+        if fill.is_second:
+            second = fill
+        elif second is None:
+            yield _trade(fill, None)
         else:
-            yield _trade(waiting, None)
-            waiting = fill
-    if waiting is not None:
-        yield _trade(waiting, None)
+            yield _trade(fill, second)
+            second = None
+
+
+def read_trades(
+    history: HistoryReader, market: Market, *, below: int, stop: int, limit: int
+) -> list[Trade]:
+    """At most `limit` trades with sequences below one, back to a time, newest first."""
+    fills = history.fills_of(market, newest=below, limit=2 * limit + 2)
+    trades = (trade for trade in trades_of(fills) if max(trade.sequences) < below)
+    recent = takewhile(lambda trade: trade.time >= stop, trades)
+    return list(islice(recent, limit))
 
 
 def view_trade(trade: Trade, base: Asset, quote: Asset) -> Json:

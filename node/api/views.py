@@ -75,7 +75,7 @@ def view_statistics(backend: ApiBackend, item: AccountStatistics) -> Json:
             "has_cashback_vb": account.cashback_vb is not None,
             "is_voting": account.options.is_voting(),
             "last_vote_time": NEVER,
-            "most_recent_op": f"2.9.{newest}",
+            "most_recent_op": f"2.9.{newest or 0}",
             "total_ops": total,
             "removed_ops": 0,
             "total_core_inactive": 0,

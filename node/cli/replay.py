@@ -32,11 +32,13 @@ class ReplayFailed(CliError):
     help="Directory of a stopped node, or of a stopped network, whose API node is taken then.",
 )
 @click.option("--paranoid", is_flag=True, help="Recount every invariant after each block.")
+@click.option("--history", is_flag=True, help="Make the history of operations and trades anew.")
 @output_options
-def replay(output: Output, data_dir: Path, paranoid: bool) -> None:
+def replay(output: Output, data_dir: Path, paranoid: bool, history: bool) -> None:
     """Rebuild the state from the stored blocks alone; print head, state hash and speed.
 
-    Nothing is written. Signatures were checked when the blocks were stored and are trusted here.
+    Nothing is written without `--history`. Signatures were checked when the blocks were stored and
+    are trusted here.
 
     \b
     pegboard replay --data-dir my-network/init0
@@ -46,7 +48,7 @@ def replay(output: Output, data_dir: Path, paranoid: bool) -> None:
     settings = find_settings(data_dir)
     begin = time.perf_counter()
     try:
-        started = replay_node(settings, paranoid=paranoid)
+        started = replay_node(settings, paranoid=paranoid, with_history=history)
     except PegboardError as error:
         if isinstance(error, StorageError) or exit_code_of(error) != 1:
             raise

@@ -23,6 +23,7 @@ from node.core.effects import (
     SaveSnapshot,
     StopNode,
     StoreBlocks,
+    StoreHistory,
 )
 from node.core.inbox import BlockInbox, block_refusal, transaction_refusal
 from node.p2p.effects import (
@@ -312,6 +313,8 @@ class NodeCore:
             for transaction_id, reason in result.dropped:
                 self.observer.transaction_dropped(transaction_id, reason)
             self.effects.append(FlushSessions())
+            if result.applied:
+                self.effects.append(StoreHistory(self.chain.last_irreversible_num))
         for block in result.applied:
             self._report(
                 "block",

@@ -40,6 +40,13 @@ class SaveSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreHistory:
+    """What blocks did may be kept up to this one, which is irreversible; no hurry."""
+
+    irreversible_num: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecoverKeys:
     """Recover the keys of signatures; answer with `NodeCore.keys_recovered`."""
 
@@ -72,6 +79,7 @@ Effect = (
     ReserveSlot
     | StoreBlocks
     | SaveSnapshot
+    | StoreHistory
     | RecoverKeys
     | FlushSessions
     | Report

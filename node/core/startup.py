@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,19 @@ class StoredSnapshots(Protocol):
     ) -> tuple[tuple[int, BlockId, bytes] | None, Sequence[object]]: ...
 
 
+class HistoryKeeper(Protocol):
+    """What is needed of a history that follows the chain."""
+
+    @property
+    def stored_num(self) -> int:
+        """The newest block that it has kept; it knows those already, and wants those above."""
+
+    def apply_block(self, trace: AppliedBlock) -> None: ...
+
+    def write_all(self, irreversible_num: int) -> None:
+        """Keep what may be kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """A chain that stands where its store does."""
@@ -53,18 +66,21 @@ def start_chain(
     snapshots: StoredSnapshots,
     *,
     paranoid: bool = False,
-    on_block: Callable[[AppliedBlock], None] = lambda block: None,
+    history: HistoryKeeper | None = None,
 ) -> Started:
     """Restore the chain of a store.
 
     A snapshot serves only when its block is on the stored main chain and irreversible: a fork can
-    then never reach below it. Stored blocks are trusted in their signatures, not in their effects;
-    `on_block` is told of each replayed one. Raises what the stores raise, and `BlockRejected` when
-    the store contradicts the genesis.
+    then never reach below it. It must not lie above the history either, which is told of each
+    replayed block and lacks what comes before. Stored blocks are trusted in their signatures, not
+    in their effects. Raises what the stores raise, and `BlockRejected` when the store contradicts
+    the genesis.
     """
     head = blocks.head()
     skipped: list[object] = []
     at_most = 0 if head is None else head[0] - 1
+    if history is not None:
+        at_most = min(at_most, history.stored_num)
     while at_most > 0:
         snapshot, passed_over = snapshots.latest(at_most)
         skipped += passed_over
@@ -80,19 +96,22 @@ def start_chain(
         except PegboardError as error:
             skipped.append(error)
             continue
-        replayed = _replay(chain, blocks, on_block)
+        replayed = _replay(chain, blocks, history)
         if chain.state.dynamic.last_irreversible_block_num >= num:
             return Started(chain, replayed, tuple(skipped))
         skipped.append(f"snapshot of block {num} is not irreversible")
     chain = Chain(genesis, paranoid=paranoid)
-    return Started(chain, _replay(chain, blocks, on_block), tuple(skipped))
+    return Started(chain, _replay(chain, blocks, history), tuple(skipped))
 
 
-def _replay(chain: Chain, blocks: StoredBlocks, on_block: Callable[[AppliedBlock], None]) -> int:
+def _replay(chain: Chain, blocks: StoredBlocks, history: HistoryKeeper | None) -> int:
     replayed = 0
     while batch := blocks.blocks_from(chain.head_num + 1, REPLAY_BATCH):
         for _, _, data in batch:
             for applied in chain.push_block(BlockEnvelope(data), trusted=True).applied:
-                on_block(applied)
+                if history is not None:
+                    history.apply_block(applied)
             replayed += 1
+        if history is not None:
+            history.write_all(chain.last_irreversible_num)
     return replayed

@@ -45,21 +45,28 @@ def initial_collateralization(feed: FeedValues) -> Price:
 
 
 def call_price(position: CallOrder, maintenance_ratio: int) -> Price:
-    """The settlement price at which the position reaches the MCR (R1.10); never stored.
+    """The settlement price at which the position reaches the MCR (R1.10); never stored."""
+    return price_of_call(
+        AssetAmount(position.debt, position.debt_asset),
+        AssetAmount(position.collateral, position.collateral_asset),
+        maintenance_ratio,
+    )
+
+
+def price_of_call(owed: AssetAmount, held: AssetAmount, maintenance_ratio: int) -> Price:
+    """The call price of any debt and collateral (R1.10).
 
     Reduced to lowest terms, and to `MAX_SUPPLY` on both sides, for display.
     """
-    debt = position.debt * maintenance_ratio
-    collateral = position.collateral * RATIO_DENOMINATOR
+    debt = owed.amount * maintenance_ratio
+    collateral = held.amount * RATIO_DENOMINATOR
     divisor = gcd(debt, collateral)
     debt, collateral = debt // divisor, collateral // divisor
     while debt > MAX_SUPPLY or collateral > MAX_SUPPLY:
         debt, collateral = (debt >> 1) + 1, (collateral >> 1) + 1
         divisor = gcd(debt, collateral)
         debt, collateral = debt // divisor, collateral // divisor
-    return Price(
-        AssetAmount(debt, position.debt_asset), AssetAmount(collateral, position.collateral_asset)
-    )
+    return Price(AssetAmount(debt, owed.asset_id), AssetAmount(collateral, held.asset_id))
 
 
 def compare_collateralization(collateral: int, debt: int, limit: Price) -> int:

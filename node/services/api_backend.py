@@ -7,10 +7,10 @@ import structlog
 from node.api.api import Api
 from node.api.backend import NodeInfo, PeerInfo
 from node.api.history import HistoryReader
-from node.api.memory_history import MemoryHistory
 from node.chain.apply_block import AppliedBlock
 from node.core.chain_reader import ChainReader
 from node.services.node_service import NodeService
+from node.services.stored_history import StoredHistory
 from node.state.context import AppliedOperation
 from node.state.database import State
 from protocol.block import BlockEnvelope
@@ -120,7 +120,7 @@ class NodeApiBackend:
 class ApiObserver:
     """`node.core.core.ChainObserver` that keeps the history and tells the API's sessions."""
 
-    def __init__(self, history: MemoryHistory, api: Api) -> None:
+    def __init__(self, history: StoredHistory, api: Api) -> None:
         self.history = history
         self.api = api
 

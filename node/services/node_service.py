@@ -22,12 +22,14 @@ from node.core.effects import (
     Report,
     SaveSnapshot,
     StopNode,
+    StoreHistory,
 )
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
 from node.services.clock import Clock
 from node.services.effect_queue import Batch, EffectQueue
 from node.services.p2p_server import PeerConnections
 from node.services.signature_pool import SignaturePool
+from node.services.stored_history import StoredHistory
 from node.storage.errors import StorageError
 from node.storage.interface import BlockStorage, SigningStorage, SnapshotStorage
 from protocol.errors import PegboardError
@@ -78,6 +80,7 @@ class NodeService:
         self.clock = clock
         self.pool = SignaturePool()
         self.sessions: SessionFlusher | None = None
+        self.history: StoredHistory | None = None
         self.peers: PeerConnections | None = None
         self._queue = EffectQueue()
         self._queued = trio.Event()
@@ -159,6 +162,15 @@ class NodeService:
                 await self._persist(partial(self._save_snapshot, effect))
             else:
                 self._carry_one(effect)
+        kept = [effect for effect in batch.rest if isinstance(effect, StoreHistory)]
+        if kept:
+            await self._store_history(kept[-1])
+
+    async def _store_history(self, effect: StoreHistory) -> None:
+        history = self.history
+        while history is not None and (blocks := history.writable(effect.irreversible_num)):
+            await self._persist(partial(history.write, blocks))
+            history.written(blocks)
 
     async def _persist(self, write: Callable[[], None]) -> None:
         try:

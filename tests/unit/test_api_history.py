@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from node.api import memory_history
 from node.api.decimals import change_text, decimal_text, price_text
-from node.api.history import BUCKET_SECONDS, market_of
+from node.api.history import BUCKET_SECONDS, NEWEST, market_of
 from node.api.memory_history import MemoryHistory
 from node.chain.apply_block import AppliedBlock
 from node.state.objects.assets import Asset
@@ -41,16 +40,16 @@ def trade(chain: TestChain, usd: int, core: int, slot: int = 1) -> AppliedBlock:
 
 
 def observed(history: MemoryHistory, chain: TestChain) -> list[object]:
-    """All that a reader can see, but ids."""
+    """All that a reader can see of accounts and of the market."""
+    everything = {"newest": NEWEST, "oldest": 0, "limit": 1_000}
     accounts = [chain.account(name) for name in ("alice", "bob")]
     return [
-        [[(r.op, r.block_num) for r in history.operations_of(account)] for account in accounts],
+        [history.operations_of(account, **everything) for account in accounts],
         [history.operation_count(account) for account in accounts],
-        [(fill.sequence, fill.op) for fill in history.fills_of(MARKET)],
+        history.fills_of(MARKET, newest=NEWEST, limit=1_000),
         [
-            (bucket.open_time, bucket.close, bucket.high, bucket.low, bucket.base_volume)
+            history.buckets_of(MARKET, seconds, start=0, end=NEWEST, limit=1_000)
             for seconds in BUCKET_SECONDS
-            for bucket in history.buckets_of(MARKET, seconds)
         ],
     ]
 
@@ -78,12 +77,7 @@ def test_a_block_is_remembered_with_what_it_did_by_itself(chain: TestChain) -> N
     assert sorted(names) == ["FillOrder", "FillOrder", "LimitOrderCreate", "LimitOrderCreate"]
     assert [record.is_virtual for record in records].count(True) == 2
     history.revert_block()
-    assert list(history.operations_in(traded.envelope.num)) == []
-
-
-def test_nothing_to_take_back_is_no_error() -> None:
-    """A node that restarted has no journal of the blocks before."""
-    MemoryHistory().revert_block()
+    assert history.operations_in(traded.envelope.num) == []
 
 
 def test_buckets_keep_extremes_and_sums(chain: TestChain) -> None:
@@ -91,7 +85,7 @@ def test_buckets_keep_extremes_and_sums(chain: TestChain) -> None:
     history = MemoryHistory()
     for core in (1200, 1300, 1100):
         history.apply_block(trade(chain, 100, core))
-    (bucket,) = history.buckets_of(MARKET, 3600)
+    (bucket,) = history.buckets_of(MARKET, 3600, start=0, end=NEWEST, limit=9)
     prices = (bucket.opening, bucket.high, bucket.low, bucket.close)
     assert [price.base.amount for price in prices] == [1200, 1300, 1100, 1100]
     assert (bucket.base_volume, bucket.quote_volume) == (3600, 300)
@@ -116,16 +110,19 @@ def test_the_last_day_forgets_older_trades(chain: TestChain) -> None:
     assert history.last_day(market_of(AssetId(0), AssetId(9)), then) is None
 
 
-def test_each_queue_is_bounded(chain: TestChain, monkeypatch: pytest.MonkeyPatch) -> None:
-    """T-A2: the oldest records go first; the count remembers them."""
-    monkeypatch.setattr(memory_history, "ACCOUNT_RECORDS_MAX", 3)
+def test_what_is_forgotten_still_counts(chain: TestChain) -> None:
+    """A node forgets blocks that its store keeps; numbers and ids go on."""
     history = MemoryHistory()
     for amount in range(1, 6):
         history.apply_block(chain.block(chain.transfer("alice", "bob", amount)))
     bob = chain.account("bob")
-    records = list(history.operations_of(bob))
+    history.forget(4)
+    records = history.operations_of(bob, newest=NEWEST, oldest=0, limit=10)
     assert [record.block_num for record in records] == [7, 6, 5]
+    assert [record.instance for record in records] == [4, 3, 2]
     assert history.operation_count(bob) == 5
+    numbered = history.numbered_operations_of(bob, newest=4, oldest=1, limit=10)
+    assert [record.instance for record in numbered] == [3, 2]
 
 
 @pytest.mark.parametrize(

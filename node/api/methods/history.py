@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Annotated
 
 from node.api.arguments import (
@@ -15,18 +14,24 @@ from node.api.arguments import (
     at_most,
     find_account,
     integer,
+    list_of,
 )
 from node.api.call import Answer, Call
 from node.api.errors import InvalidParams
-from node.api.history import BUCKET_SECONDS, market_of
+from node.api.history import BUCKET_SECONDS, NEWEST, OperationRecord, market_of
 from node.api.views import view_bucket, view_fill, view_operation_record
+from node.state.objects.accounts import Account
 from protocol.json_form import JsonValue
+from protocol.operations import ENTRY_OF
 
 HistoryLimit = Annotated[int, at_most(100)]
 BUCKETS_MAX = 200
 """Most buckets of one answer."""
 Seconds = Annotated[int, integer(1, (1 << 32) - 1)]
 Position = Annotated[int, integer(0, (1 << 63) - 1)]
+Skip = Annotated[int, integer(0, (1 << 32) - 1)]
+TransactionPlace = Annotated[int | None, integer(0, (1 << 16) - 1)]
+OperationTypes = Annotated[list[int], list_of(integer(0, (1 << 16) - 1), 100)]
 
 
 def get_account_history(
@@ -43,13 +48,13 @@ def get_account_history(
     found = find_account(call.backend, account)
     if found is None:
         return []
-    newest = start or (1 << 63)
-    records = (
-        record
-        for record in call.backend.history.operations_of(found.id)
-        if record.instance <= newest and (record.instance > stop or stop == 0)
+    oldest = stop + 1 if stop else 0
+    return _views(
+        call,
+        call.backend.history.operations_of(
+            found.id, newest=start or NEWEST, oldest=oldest, limit=limit
+        ),
     )
-    return [view_operation_record(call.backend, record) for record in islice(records, limit)]
 
 
 def get_relative_account_history(
@@ -60,28 +65,44 @@ def get_relative_account_history(
     start: Position = 0,
 ) -> Answer:
     """Operations of an account by their number in its history, from 1, newest first."""
-    total = call.backend.history.operation_count(account.id)
-    newest = min(start or total, total)
-    answer: list[JsonValue] = []
-    for place, record in enumerate(call.backend.history.operations_of(account.id)):
-        number = total - place
-        if number < stop or len(answer) >= limit:
-            break
-        if number <= newest:
-            answer.append(view_operation_record(call.backend, record))
-    return answer
+    return _views(call, _numbered(call, account, stop, limit, start))
 
 
-def get_block_operation_history(call: Call, block_num: BlockNum) -> Answer:
-    """Operations of a block, virtual ones included, in order; empty when it is not kept."""
+def get_account_history_by_operations(
+    call: Call,
+    account: AccountArg,
+    operation_types: OperationTypes,
+    start: Skip,
+    limit: HistoryLimit,
+) -> Answer:
+    """Of the `limit` operations of an account from number `start` on, those of some types.
+
+    No types stand for all; `total_count` is how many were looked at.
+    """
+    records = _numbered(call, account, start, limit, start + limit - 1) if limit else []
+    wanted = [
+        record
+        for record in records
+        if not operation_types or ENTRY_OF[type(record.op)].id in operation_types
+    ]
+    return {"total_count": len(records), "operation_history_objs": _views(call, wanted)}
+
+
+def get_block_operation_history(
+    call: Call, block_num: BlockNum, trx_in_block: TransactionPlace = None
+) -> Answer:
+    """Operations of a block, or of one of its transactions, virtual ones included, in order."""
     records = call.backend.history.operations_in(block_num)
-    return [view_operation_record(call.backend, record) for record in records]
+    if trx_in_block is not None:
+        records = [record for record in records if record.trx_in_block == trx_in_block]
+    return _views(call, records)
 
 
 def get_fill_order_history(call: Call, a: AssetArg, b: AssetArg, limit: HistoryLimit) -> Answer:
     """Sides of the trades of a market, newest first."""
-    fills = call.backend.history.fills_of(market_of(a.id, b.id))
-    return [view_fill(call.backend, fill) for fill in islice(fills, limit)]
+    market = market_of(a.id, b.id)
+    fills = call.backend.history.fills_of(market, newest=NEWEST, limit=limit)
+    return [view_fill(call.backend, fill) for fill in fills]
 
 
 def get_market_history_buckets(call: Call) -> Answer:
@@ -97,17 +118,29 @@ def get_market_history(
         raise InvalidParams(
             "no buckets of this width", value=bucket_seconds, limit=str(BUCKET_SECONDS)
         )
-    buckets = (
-        bucket
-        for bucket in call.backend.history.buckets_of(market_of(a.id, b.id), bucket_seconds)
-        if start <= bucket.open_time <= end
+    buckets = call.backend.history.buckets_of(
+        market_of(a.id, b.id), bucket_seconds, start=start, end=end, limit=BUCKETS_MAX
     )
-    return [view_bucket(bucket) for bucket in islice(buckets, BUCKETS_MAX)]
+    return [view_bucket(bucket) for bucket in buckets]
+
+
+def _numbered(
+    call: Call, account: Account, stop: int, limit: int, start: int
+) -> list[OperationRecord]:
+    history = call.backend.history
+    total = history.operation_count(account.id)
+    newest = min(start or total, total)
+    return history.numbered_operations_of(account.id, newest=newest, oldest=stop, limit=limit)
+
+
+def _views(call: Call, records: list[OperationRecord]) -> list[JsonValue]:
+    return [view_operation_record(call.backend, record) for record in records]
 
 
 METHODS = (
     get_account_history,
     get_relative_account_history,
+    get_account_history_by_operations,
     get_block_operation_history,
     get_fill_order_history,
     get_market_history_buckets,

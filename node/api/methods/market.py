@@ -18,10 +18,11 @@ from node.api.arguments import (
 )
 from node.api.call import Answer, Call
 from node.api.full_account import positions_of, settlements_of
-from node.api.history import market_of
+from node.api.history import NEWEST, market_of
 from node.api.order_book import orders_of, view_order_book, view_ticker, view_volume
-from node.api.trades import trades_of, view_trade
+from node.api.trades import read_trades, view_trade
 from node.api.views import view_object
+from node.state.objects.assets import Asset
 from node.state.undo import StateObject
 from protocol.json_form import JsonValue
 
@@ -119,14 +120,9 @@ def get_trade_history(
     call: Call, base: AssetArg, quote: AssetArg, start: Time, stop: Time, limit: HundredLimit = 100
 ) -> Answer:
     """Trades from `start` back to `stop`, newest first; start 0 is now."""
-    newest = start or call.backend.now_s()
-    answer: list[JsonValue] = []
-    for trade in trades_of(call.backend.history.fills_of(market_of(base.id, quote.id))):
-        if trade.time < stop or len(answer) >= limit:
-            break
-        if trade.time <= newest:
-            answer.append(view_trade(trade, base, quote))
-    return answer
+    market = market_of(base.id, quote.id)
+    below = call.backend.history.fills_until(market, start or call.backend.now_s())
+    return _trades(call, base, quote, below=below, stop=stop, limit=limit)
 
 
 def get_trade_history_by_sequence(
@@ -138,13 +134,15 @@ def get_trade_history_by_sequence(
     limit: HundredLimit = 100,
 ) -> Answer:
     """Trades before a sequence number, back to a time, newest first; start 0 is the newest."""
-    answer: list[JsonValue] = []
-    for trade in trades_of(call.backend.history.fills_of(market_of(base.id, quote.id))):
-        if trade.time < stop or len(answer) >= limit:
-            break
-        if start == 0 or max(trade.sequences) < start:
-            answer.append(view_trade(trade, base, quote))
-    return answer
+    return _trades(call, base, quote, below=start or NEWEST, stop=stop, limit=limit)
+
+
+def _trades(
+    call: Call, base: Asset, quote: Asset, *, below: int, stop: int, limit: int
+) -> list[JsonValue]:
+    history, market = call.backend.history, market_of(base.id, quote.id)
+    trades = read_trades(history, market, below=below, stop=stop, limit=limit)
+    return [view_trade(trade, base, quote) for trade in trades]
 
 
 def _views(call: Call, items: Iterable[StateObject]) -> list[JsonValue]:

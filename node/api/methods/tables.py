@@ -14,6 +14,7 @@ from node.api.methods import (
     block,
     chain,
     debug,
+    explanations,
     history,
     login,
     market,
@@ -62,7 +63,7 @@ APIS: dict[str, dict[str, Method]] = {
     "block": _by_name(block.METHODS),
     "orders": _by_name(orders.METHODS),
     "debug": _by_name(debug.METHODS),
-    "pegboard": _by_name(pegboard.METHODS),
+    "pegboard": _by_name(pegboard.METHODS, explanations.METHODS),
     RPC: _by_name((discover,)),
 }
 """API -> method name -> method."""

@@ -1,0 +1,110 @@
+"""Figures of a market that are added up fill by fill: buckets, and the last 24 hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from node.api.history import (
+    VOLUME_MAX,
+    Bucket,
+    DaySummary,
+    FillRecord,
+    Market,
+    bucket_instance,
+    market_price,
+    market_volumes,
+)
+from protocol.asset import Price
+from protocol.constants import SECONDS_PER_DAY
+
+
+def extend_bucket(bucket: Bucket | None, fill: FillRecord, seconds: int) -> Bucket:
+    """A bucket with one more maker's fill, which lies within it; a new one for None."""
+    price = market_price(fill.op.fill_price, fill.market)
+    base, quote = market_volumes(fill.op, fill.market)
+    if bucket is None:
+        return Bucket(
+            bucket_instance(fill.instance, seconds),
+            fill.market,
+            seconds,
+            fill.time - fill.time % seconds,
+            opening=price,
+            close=price,
+            high=price,
+            low=price,
+            base_volume=base,
+            quote_volume=quote,
+        )
+    return replace(
+        bucket,
+        close=price,
+        high=price if bucket.high.is_less(price) else bucket.high,
+        low=price if price.is_less(bucket.low) else bucket.low,
+        base_volume=min(bucket.base_volume + base, VOLUME_MAX),
+        quote_volume=min(bucket.quote_volume + quote, VOLUME_MAX),
+    )
+
+
+def extend_buckets(
+    buckets: list[Bucket],
+    fills: Iterable[FillRecord],
+    seconds: int,
+    *,
+    start: int,
+    end: int,
+    limit: int,
+) -> list[Bucket]:
+    """At most `limit` buckets that open within two times, ascending, with newer fills in them."""
+    for fill in fills:
+        open_time = fill.time - fill.time % seconds
+        if not fill.op.is_maker or not start <= open_time <= end:
+            continue
+        if buckets and buckets[-1].open_time == open_time:
+            buckets[-1] = extend_bucket(buckets[-1], fill, seconds)
+        elif len(buckets) < limit:
+            buckets.append(extend_bucket(None, fill, seconds))
+        else:
+            break
+    return buckets
+
+
+@dataclass(slots=True)
+class DaySums:
+    """What is known of the last 24 hours so far."""
+
+    latest: Price | None = None
+    day_ago: Price | None = None
+    base_volume: int = 0
+    quote_volume: int = 0
+
+    def add_volumes(self, base: int, quote: int) -> None:
+        """Count a trade, or many."""
+        self.base_volume += base
+        self.quote_volume += quote
+
+    def summary(self, number: int) -> DaySummary:
+        """The finished figures of a market, which has traded."""
+        assert self.latest is not None, number
+        return DaySummary(
+            number,
+            self.latest,
+            self.day_ago,
+            min(self.base_volume, VOLUME_MAX),
+            min(self.quote_volume, VOLUME_MAX),
+        )
+
+
+def sum_last_day(fills: Iterable[FillRecord], market: Market, now: int) -> DaySums:
+    """Add up fills, newest first, down to the first that is older than 24 hours."""
+    sums = DaySums()
+    for fill in fills:
+        if not fill.op.is_maker:
+            continue
+        price = market_price(fill.op.fill_price, market)
+        sums.latest = price if sums.latest is None else sums.latest
+        if fill.time <= now - SECONDS_PER_DAY:
+            sums.day_ago = price
+            break
+        sums.add_volumes(*market_volumes(fill.op, market))
+    return sums
