@@ -35,6 +35,8 @@ class _Seen:
     last_irreversible: int = 0
     told: dict[BlockId, None] = field(default_factory=dict)
     """Blocks that it announced to peers or reported to clients, and so may not lose."""
+    told_irreversible: int = 0
+    """The highest block that it called irreversible towards anybody."""
 
 
 class Checkers:
@@ -69,6 +71,10 @@ class Checkers:
         demand(block.num > seen.last_irreversible, "final", node, "popped", block.num)
         self.counts["popped"] += 1
 
+    def id_at(self, node: int, num: int) -> BlockId | None:
+        """The block of a number on a node's main chain."""
+        return self._nodes[node].main.get(num)
+
     def observe(self, node: int, chain: Chain) -> None:
         """Look at a node's last irreversible block: it only grows, within one life."""
         seen = self._nodes[node]
@@ -91,6 +97,11 @@ class Checkers:
         if num_of(block_id):
             self._nodes[node].told[block_id] = None
 
+    def tell_irreversible(self, node: int, num: int) -> None:
+        """A node told somebody that a block is irreversible."""
+        seen = self._nodes[node]
+        seen.told_irreversible = max(seen.told_irreversible, num)
+
     def check_state(self, chain: Chain) -> None:
         """The state after a block is the same wherever it is reached."""
         state_hash = chain.state_hash()
@@ -100,14 +111,20 @@ class Checkers:
 
     # What survives.
 
+    def wiped(self, node: int) -> None:
+        """A node has lost its disk: of it nothing can be expected."""
+        self._nodes[node] = _Seen()
+
     def restarted(self, node: int, chain: Chain, store: BlockStorage) -> None:
         """A node came back: all that it told of is there (T-S1)."""
         seen = self._nodes[node]
         for block_id in seen.told:
             num = num_of(block_id)
-            may_be_pruned = num < chain.last_irreversible_num and store.id_at(num) != block_id
+            may_be_pruned = num < seen.last_irreversible and store.id_at(num) != block_id
             is_there = store.block(block_id) is not None
             demand(is_there or may_be_pruned, "durable", node, "lost block", num)
+        if chain.last_irreversible_num < seen.told_irreversible:
+            self.counts["irreversible fell at a restart"] += 1
         seen.main = {}
         for num in range(1, chain.head_num + 1):
             found = store.id_at(num)

@@ -80,6 +80,16 @@ def _draw_step(rng: Random, options: Options) -> tuple[int, ...]:
     return rng.randrange(options.nodes), rng.randrange(-limit_ms, limit_ms)
 
 
+def _draw_blackout(rng: Random, options: Options) -> tuple[int, ...]:
+    """For each node the milliseconds until it starts again after all have crashed."""
+    return tuple(rng.randrange(50, 15_000) for _ in range(options.nodes))
+
+
+def _draw_wipe(rng: Random, options: Options) -> tuple[int, ...]:
+    """Milliseconds until the last node starts again, from nothing but its record of slots."""
+    return (rng.randrange(500, 30_000),)
+
+
 Draw = Callable[[Random, Options], tuple[int, ...]]
 DRAWS: dict[str, tuple[Draw, Callable[[Options], int]]] = {
     "partition": (_draw_partition, lambda options: options.partition_every_s),
@@ -88,5 +98,7 @@ DRAWS: dict[str, tuple[Draw, Callable[[Options], int]]] = {
     "clog": (_draw_clog, lambda options: options.clog_every_s),
     "pause": (_draw_pause, lambda options: options.pause_every_s),
     "step": (_draw_step, lambda options: options.step_every_s),
+    "blackout": (_draw_blackout, lambda options: options.blackout_every_s),
+    "wipe": (_draw_wipe, lambda options: options.wipe_every_s),
 }
 """Each kind of fault: how its numbers are drawn, and its mean distance in seconds."""

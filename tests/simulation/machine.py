@@ -33,7 +33,7 @@ from node.services.node_service import TICK_MS
 from node.storage.memory import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from protocol.block import BlockEnvelope
-from protocol.crypto.keys import PrivateKey
+from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import recover_keys
 from protocol.genesis_form import Genesis
 from protocol.p2p.messages import BlockMessage, Hello, Inventory, ItemKind, Message
@@ -150,6 +150,19 @@ class Machine:
         self.snapshots.crash()
         self.is_up = not silently
         self.world.network.cut_off(self.number, silently=silently)
+
+    def wipe(self) -> None:
+        """Lose blocks and snapshots; the record of signed slots is kept apart from them."""
+        if self.core is None:
+            self.blocks = MemoryBlockStore(durable_at_once=False)
+            self.snapshots = MemorySnapshots(durable_at_once=False)
+            self.world.checkers.wiped(self.number)
+
+    def silence(self, *, is_silent: bool) -> None:
+        """Take the signing keys out of the running process, or put them back."""
+        if self.core is not None:
+            keys = () if is_silent else self.duties.secrets
+            self.core.secrets = {public_key(key): key for key in keys}
 
     def pause(self, duration_ms: int) -> None:
         """The process stands still; what arrives waits."""
@@ -354,6 +367,7 @@ class Machine:
                     checkers.tell(self.number, BlockId(block_id))
             case Hello():
                 checkers.tell(self.number, message.head_id)
+                checkers.tell_irreversible(self.number, message.lib_num)
             case _:
                 pass
 

@@ -44,6 +44,10 @@ class Options:
     """Percent of slots with blocks below which witnesses fear to be in the minority."""
     paranoid: int
     """1: every node recounts all invariants after each block; 0: at the end only."""
+    blackout_every_s: int
+    """Mean time between moments at which all nodes crash; 0 for none."""
+    wipe_every_s: int
+    """Mean time between losses of the last node's blocks and snapshots; 0 for none."""
 
     def to_json(self) -> dict[str, int]:
         """The options as a JSON object."""
@@ -86,4 +90,6 @@ def draw_options(seed: int, *, nodes: int | None = None, minutes: int | None = N
         stale_starters=rng.choice((1, count)),
         required_participation=rng.choice((0, 0, 33)),
         paranoid=rng.randrange(2),
+        blackout_every_s=rng.choice((0, 0, 60)),
+        wipe_every_s=rng.choice((0, 0, 60)) if count > 2 else 0,
     )

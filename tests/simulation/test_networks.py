@@ -1,7 +1,8 @@
 """Networks of production nodes keep their promises under faults, and come together after them.
 
-One irreversible block per height is reported and not demanded: the rule in force (R8.8) is known
-to allow two under partitions.
+Two things are reported and not demanded. One irreversible block per height: the rule in force
+(R8.8) is known to allow two under partitions. And that a restart does not lower it: the number
+follows from the stored main chain, and a fork that has won since may know a lower one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.p2p.messages import MESSAGES, Message, Ping, Pong
+from protocol.p2p.messages import MESSAGES, Message, NotAvailable, Ping, Pong
 from tests.simulation.faults import DRAWS
 from tests.simulation.options import Options, draw_options
 from tests.simulation.schedule import Schedule, shrink
@@ -41,6 +42,8 @@ CALM = Options(
     stale_starters=1,
     required_participation=33,
     paranoid=1,
+    blackout_every_s=0,
+    wipe_every_s=0,
 )
 """Two nodes and nothing that goes wrong."""
 
@@ -53,8 +56,7 @@ def run(options: Options) -> Outcome:
 def test_without_faults_every_slot_has_its_block() -> None:
     """R8.4, R8.5: two calm nodes miss no slot once they have met, and include what is sent."""
     outcome = run(CALM)
-    slots = outcome.simulated_s // CALM.block_interval_s
-    assert outcome.head_num >= slots - 2
+    assert outcome.head_num >= CALM.fault_s // CALM.block_interval_s - 1
     assert outcome.last_irreversible_num == outcome.head_num - 1
     assert outcome.counts["fork_switch"] == 0
     assert outcome.counts["accepted Transfer"] > 3
@@ -65,7 +67,7 @@ def test_without_faults_every_slot_has_its_block() -> None:
 def test_a_drawn_network_keeps_its_promises_and_heals(seed: int) -> None:
     """T-S1, T-W1, T-E1, I14, I18, S1: whatever a seed draws, one head and one state at the end."""
     outcome = run(draw_options(seed, minutes=1))
-    assert outcome.head_num > 10
+    assert outcome.head_num > 5
     assert outcome.counts["state hashes"] >= 2
 
 
@@ -85,9 +87,11 @@ def test_a_hard_life_meets_every_fault_and_every_message() -> None:
         transactions_per_minute=200,
         snapshot_interval=7,
         paranoid=0,
+        blackout_every_s=60,
+        wipe_every_s=60,
     )
     counts = run(options).counts
-    rare: tuple[type[Message], ...] = (Ping, Pong)
+    rare: tuple[type[Message], ...] = (Ping, Pong, NotAvailable)
     wanted = [f"sent {entry.cls.__name__}" for entry in MESSAGES if entry.cls not in rare]
     wanted += [f"fault {kind}" for kind in DRAWS]
     wanted += ["fork_switch", "dropped", "keys recovered", "started from a snapshot"]
