@@ -13,23 +13,28 @@ import structlog
 import trio
 
 from node.api.api import Api
+from node.api.cost import FAILED_LOGIN_COST, ClientAccount, ClientTooExpensive, CostLimits
 from node.api.errors import InternalError
+from node.api.rpc import error_text
 from node.config import ConfigError
 from node.services.http_connection import (
+    UNAUTHORIZED,
     AccessRules,
     HttpConnection,
     RequestRefused,
     UpgradedStream,
     wants_websocket,
 )
+from node.services.request_runner import RequestRunner
 from node.services.websocket_connection import serve_websocket
 from node.state.errors import InvariantViolated
 
 CONNECTIONS_MAX = 200
-ANSWER_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 30.0
 """For an answer over HTTP that waits for a block."""
 READY_SLOTS = 2
 """A node is ready while its head is younger than so many slots."""
+TOO_MANY_REQUESTS = 429
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
 
 log = structlog.get_logger()
@@ -41,23 +46,31 @@ async def serve_api(
     port: int,
     *,
     rules: AccessRules | None = None,
+    limits: CostLimits | None = None,
+    allow_remote: bool = False,
     connections_max: int = CONNECTIONS_MAX,
     task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve an API until cancelled; reports the port, which is chosen for port 0.
 
-    Raises `ConfigError` for any address but loopback (T-A4), and for a port that is in use.
+    Raises `ConfigError` for a port that is in use, and for an address beyond the loopback unless
+    that is allowed and the rules have a token (T-A4).
     """
-    if host not in LOOPBACK_HOSTS:
+    rules = rules or AccessRules()
+    if host not in LOOPBACK_HOSTS and not (allow_remote and rules.token):
         raise ConfigError(
-            "the API listens on loopback only", rule="T-A4", value=host, limit="127.0.0.1, ::1"
+            "beyond the loopback the API needs api.allow_remote and api.token_file",
+            rule="T-A4",
+            value=host,
+            limit=", ".join(LOOPBACK_HOSTS),
         )
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
         raise ConfigError(f"cannot listen: {error.strerror}", value=f"{host}:{port}") from error
-    server = ApiServer(api, rules or AccessRules(), connections_max)
+    server = ApiServer(api, rules, limits or CostLimits(), connections_max)
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.runner.turns.run)
         await nursery.start(trio.serve_listeners, server.handle, listeners)
         task_status.started(listeners[0].socket.getsockname()[1])
 
@@ -65,9 +78,12 @@ async def serve_api(
 class ApiServer:
     """Handles connections; each call of `handle` serves one."""
 
-    def __init__(self, api: Api, rules: AccessRules, connections_max: int) -> None:
+    def __init__(
+        self, api: Api, rules: AccessRules, limits: CostLimits, connections_max: int
+    ) -> None:
         self.api = api
         self.rules = rules
+        self.runner = RequestRunner(limits)
         self.connections_max = connections_max
         self.connections = 0
 
@@ -76,8 +92,13 @@ class ApiServer:
         self.connections += 1
         try:
             if self.connections <= self.connections_max:
-                await self._serve(stream)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+                address = str(stream.socket.getpeername()[0])
+                account = self.runner.open_account(address)
+                try:
+                    await self._serve(stream, account)
+                finally:
+                    account.close(trio.current_time())
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             log.debug("api_connection_lost", ev="api_connection_lost")
         except Exception as error:
             if holds_violation(error):
@@ -88,31 +109,38 @@ class ApiServer:
             with trio.move_on_after(1):
                 await stream.aclose()
 
-    async def _serve(self, stream: trio.SocketStream) -> None:
+    async def _serve(self, stream: trio.SocketStream, account: ClientAccount) -> None:
         http = HttpConnection(stream)
         try:
             while True:
                 request = await http.read_head()
                 if request is None:
                     return
+                account.check(trio.current_time())
                 self.rules.check(request)
                 if wants_websocket(request):
                     _check_target(request, (b"/", b"/ws"))
-                    await serve_websocket(self.api, UpgradedStream(bytes(http.raw), stream))
+                    upgraded = UpgradedStream(bytes(http.raw), stream)
+                    await serve_websocket(self.api, self.runner, account, upgraded)
                     return
-                await self._answer(http, request)
+                await self._answer(http, request, account)
                 if not http.reuse():
                     return
+        except ClientTooExpensive as refusal:
+            await http.refuse(TOO_MANY_REQUESTS, error_text(refusal))
         except RequestRefused as refusal:
-            if http.protocol.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                await http.respond(refusal.status, refusal.reason, kind="text/plain", close=True)
-                await http.drain()
+            if refusal.status == UNAUTHORIZED:
+                account.charge(FAILED_LOGIN_COST, trio.current_time())
+                await trio.sleep(account.delay_s(trio.current_time()))
+            await http.refuse(refusal.status, refusal.reason)
 
-    async def _answer(self, http: HttpConnection, request: h11.Request) -> None:
+    async def _answer(
+        self, http: HttpConnection, request: h11.Request, account: ClientAccount
+    ) -> None:
         if request.method == b"POST":
             _check_target(request, (b"/", b"/rpc"))
             body = await http.read_body(request)
-            await http.respond(*await self._call(body))
+            await http.respond(*await self._call(body, account))
             return
         if request.method != b"GET":
             raise RequestRefused(405, "only POST, and GET for health")
@@ -122,12 +150,12 @@ class ApiServer:
         text = "ok" if is_well else "the head is old"
         await http.respond(200 if is_well else 503, text, kind="text/plain")
 
-    async def _call(self, body: bytes) -> tuple[int, str]:
+    async def _call(self, body: bytes, account: ClientAccount) -> tuple[int, str]:
         """Status and text of the answer to one body, in a session of its own."""
         has_answer = trio.Event()
         session = self.api.open_session(can_push=False, wake=has_answer.set)
         try:
-            texts = session.receive(body)
+            texts = await self.runner.serve(session, account, body)
             if not texts and session.waiting:
                 with trio.move_on_after(ANSWER_TIMEOUT_S):
                     await has_answer.wait()
@@ -138,6 +166,8 @@ class ApiServer:
             if session.worst_code < 0:
                 status = 500 if session.worst_code == InternalError.code else 400
             return status, "".join(texts)
+        except trio.TooSlowError:
+            return 504, ""
         finally:
             self.api.close_session(session)
 

@@ -8,6 +8,7 @@ headers are checked, and no answer ever allows another origin.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hmac import compare_digest
 from typing import Final
 
 import h11
@@ -27,6 +28,7 @@ SEND_TIMEOUT_S = 20.0
 DRAIN_TIMEOUT_S = 1.0
 DRAIN_BYTES_MAX = 4 * REQUEST_BYTES_MAX
 
+UNAUTHORIZED = 401
 END_OF_HEAD = b"\r\n\r\n"
 WEBSOCKET_KEY_LENGTH = 24
 """16 bytes in base64."""
@@ -49,9 +51,11 @@ class AccessRules:
 
     hosts: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
+    token: str = ""
+    """What every request has to bring as `Authorization: Bearer TOKEN`; "" for nothing."""
 
     def check(self, request: h11.Request) -> None:
-        """Refuse a foreign `Host` or `Origin` (T-A5)."""
+        """Refuse a foreign `Host` or `Origin` (T-A5), and who does not know the token (T-A6)."""
         host = single_header(request, b"host")
         if host is None:
             raise RequestRefused(400, "no Host header")
@@ -62,6 +66,14 @@ class AccessRules:
         own = (f"http://{host}".lower(), f"https://{host}".lower())
         if origin is not None and origin.lower() not in own and origin not in self.origins:
             raise RequestRefused(403, "origin not allowed")
+        if self.token and not self._knows_token(request):
+            raise RequestRefused(UNAUTHORIZED, "no or wrong token")
+
+    def _knows_token(self, request: h11.Request) -> bool:
+        given = single_header(request, b"authorization") or ""
+        scheme, _, token = given.partition(" ")
+        is_right = compare_digest(token.strip().encode("latin-1"), self.token.encode())
+        return is_right and scheme.lower() == "bearer"
 
 
 class HttpConnection:
@@ -134,6 +146,12 @@ class HttpConnection:
         await self._send(h11.Response(status_code=status, headers=headers))
         await self._send(h11.Data(data=body))
         await self._send(h11.EndOfMessage())
+
+    async def refuse(self, status: int, reason: str) -> None:
+        """Send a refusal, if that is possible still, and what it takes to be read."""
+        if self.protocol.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            await self.respond(status, reason, kind="text/plain", close=True)
+            await self.drain()
 
     def reuse(self) -> bool:
         """Make ready for the next request; False when the connection has to close."""

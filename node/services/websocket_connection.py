@@ -8,7 +8,10 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from node.api.api import Api
+from node.api.cost import ClientAccount, ClientTooExpensive
 from node.api.json_text import REQUEST_BYTES_MAX
+from node.api.rpc import error_text
+from node.services.request_runner import RequestRunner
 
 MESSAGE_BYTES_MAX = 2 * REQUEST_BYTES_MAX
 """A longer message closes the connection; one above the API's own limit is answered."""
@@ -20,23 +23,30 @@ POLICY_VIOLATION: Final = 1008
 ABNORMAL_END = (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
-async def serve_websocket(api: Api, stream: trio.abc.Stream) -> None:
+async def serve_websocket(
+    api: Api, runner: RequestRunner, account: ClientAccount, stream: trio.abc.Stream
+) -> None:
     """Serve a stream whose next bytes are a WebSocket handshake, until either side closes."""
     async with trio.open_nursery() as nursery:
         with trio.move_on_after(HANDSHAKE_TIMEOUT_S) as handshake:
             request = await wrap_server_stream(nursery, stream, max_message_size=MESSAGE_BYTES_MAX)
             socket = await request.accept()
         if not handshake.cancelled_caught:
-            await SocketSession(api, socket).run()
+            await SocketSession(api, runner, account, socket).run()
         nursery.cancel_scope.cancel()
 
 
 class SocketSession:
     """An API session and the socket that its texts travel on."""
 
-    def __init__(self, api: Api, socket: WebSocketConnection) -> None:
+    def __init__(
+        self, api: Api, runner: RequestRunner, account: ClientAccount, socket: WebSocketConnection
+    ) -> None:
         self.api = api
+        self.runner = runner
+        self.account = account
         self.socket = socket
+        self.close_reason = ""
         self.scope = trio.CancelScope()
         self.has_outgoing = trio.Event()
         self.session = api.open_session(wake=self._wake)
@@ -51,9 +61,10 @@ class SocketSession:
                     nursery.start_soon(self._read)
         finally:
             self.api.close_session(self.session)
-        if self.session.close_reason:
+        reason = self.close_reason or self.session.close_reason
+        if reason:
             with trio.move_on_after(CLOSE_TIMEOUT_S):
-                await self.socket.aclose(POLICY_VIOLATION, self.session.close_reason)
+                await self.socket.aclose(POLICY_VIOLATION, reason)
 
     def _wake(self) -> None:
         if self.session.close_reason:
@@ -64,10 +75,14 @@ class SocketSession:
         try:
             while True:
                 message = await self.socket.get_message()
-                for text in self.session.receive(message):
+                for text in await self.runner.serve(self.session, self.account, message):
                     await self._send(text)
         except ABNORMAL_END:
             self.scope.cancel()
+        except ClientTooExpensive as refusal:
+            self._close(error_text(refusal))
+        except trio.TooSlowError:
+            self._close("the request took too long (T-A2)")
 
     async def _write(self) -> None:
         try:
@@ -75,6 +90,7 @@ class SocketSession:
                 await self.has_outgoing.wait()
                 self.has_outgoing = trio.Event()
                 for text in self.session.take_outgoing():
+                    self.account.charge_work(0, 0, len(text), trio.current_time())
                     await self._send(text)
         except ABNORMAL_END:
             self.scope.cancel()
@@ -89,6 +105,10 @@ class SocketSession:
                     self.scope.cancel()
         except ABNORMAL_END:
             self.scope.cancel()
+
+    def _close(self, reason: str) -> None:
+        self.close_reason = reason
+        self.scope.cancel()
 
     async def _send(self, text: str) -> None:
         """Send a text; a client that does not take it in time is cut off."""
