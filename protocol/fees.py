@@ -140,12 +140,26 @@ class FeeTable:
         return scaled
 
 
-def required_fee(operation: Operation, schedule: FeeSchedule) -> int:
-    """The least fee of one operation, in smallest units of CORE (R8.17).
+_TABLES: dict[int, FeeTable] = {}
+_TABLES_MAX = 32
 
-    For many operations under one schedule, build its `FeeTable` once.
+
+def fee_table(schedule: FeeSchedule) -> FeeTable:
+    """The look-up form of a schedule, built once for each schedule object.
+
+    A table keeps its schedule alive, so the identity that finds it stays its own.
     """
-    return FeeTable(schedule).required(operation)
+    table = _TABLES.get(id(schedule))
+    if table is None:
+        if len(_TABLES) >= _TABLES_MAX:
+            _TABLES.clear()
+        table = _TABLES[id(schedule)] = FeeTable(schedule)
+    return table
+
+
+def required_fee(operation: Operation, schedule: FeeSchedule) -> int:
+    """The least fee of one operation, in smallest units of CORE (R8.17)."""
+    return fee_table(schedule).required(operation)
 
 
 def data_fee(size: int, price_per_kbyte: int) -> int:

@@ -79,23 +79,31 @@ def apply_block(
 
 
 def _check_block(state: State, envelope: BlockEnvelope, *, trusted: bool) -> None:
-    """R8.1, in its order."""
+    """R8.1; the Merkle root was checked when the block came in."""
     limit = state.parameters.maximum_block_size
     if len(envelope.packed) > limit:
         raise BlockTooLarge("block too large", rule="R8.1", value=len(envelope.packed), limit=limit)
     header = envelope.header
-    root = envelope.merkle_root()
-    if root != header.transaction_merkle_root:
-        raise WrongMerkleRoot(
-            "the header commits to other transactions",
-            rule="R8.1",
-            value=header.transaction_merkle_root.hex(),
-            limit=root.hex(),
-        )
     assert header.previous == state.dynamic.head_block_id, "a block is applied on its parent"
     _check_slot(state, header)
     if not trusted:
         _check_witness_signature(state, envelope)
+
+
+def check_merkle_root(envelope: BlockEnvelope) -> None:
+    """Refuse a body that is not the header's, before anything is believed of the block (R8.1).
+
+    Its id comes from the header alone: whoever joins a true header to another body must not make
+    others refuse the true block, nor keep it out.
+    """
+    root, stated = envelope.merkle_root(), envelope.header.transaction_merkle_root
+    if root != stated:
+        raise WrongMerkleRoot(
+            "the header commits to other transactions",
+            rule="R8.1",
+            value=stated.hex(),
+            limit=root.hex(),
+        )
 
 
 def _check_slot(state: State, header: SignedBlockHeader) -> None:

@@ -273,6 +273,7 @@ class Chain:
         return result
 
     def _add_to_forks(self, envelope: BlockEnvelope, *, trusted: bool) -> ForkItem:
+        check_merkle_root(envelope)
         self._forks.check(envelope)
         if trusted:
             return self._forks.add(envelope, NULL_KEY)

@@ -13,30 +13,14 @@ from node.state.errors import InsufficientFee, InsufficientFeePool, LimitExceede
 from node.state.objects.accounts import Account
 from protocol.asset import AssetAmount, multiply_floor
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.fee_schedule import AccountCreateFee, FeeSchedule
-from protocol.fees import FeeTable, with_parameters
+from protocol.fee_schedule import AccountCreateFee
+from protocol.fees import fee_table, with_parameters
 from protocol.operations import ENTRY_OF
 from protocol.operations.account import AccountCreate
 from protocol.operations.base import Operation
 
 ACCOUNT_CREATE_ID = ENTRY_OF[AccountCreate].id
 """BitShares' number of account_create, whose basic fee scales (R8.21)."""
-
-_FEE_TABLES: dict[int, FeeTable] = {}
-_FEE_TABLES_MAX = 32
-
-
-def fee_table(schedule: FeeSchedule) -> FeeTable:
-    """The look-up form of a schedule, built once for each schedule object.
-
-    A table keeps its schedule alive, so the identity that finds it stays its own.
-    """
-    table = _FEE_TABLES.get(id(schedule))
-    if table is None:
-        if len(_FEE_TABLES) >= _FEE_TABLES_MAX:
-            _FEE_TABLES.clear()
-        table = _FEE_TABLES[id(schedule)] = FeeTable(schedule)
-    return table
 
 
 def core_worth_of(state: State, fee: AssetAmount) -> int:

@@ -39,7 +39,11 @@ class FeedPublisher:
         self._attempts: dict[int, int] = {}
 
     def due(self, chain: Chain, now_s: int) -> list[TransactionEnvelope]:
-        """The transactions to broadcast now; each is offered once an interval at most."""
+        """The transactions to broadcast now; each is offered once an interval at most.
+
+        On a development chain that runs ahead of the clock, the chain's time counts.
+        """
+        now_s = max(now_s, chain.head_time)
         found = []
         for index, plan in enumerate(self.plans):
             asset = chain.state.asset_by_symbol.find(plan.symbol)

@@ -214,3 +214,17 @@ def test_pops_give_back_the_state(chain: TestChain) -> None:
         for block, expected in zip(blocks, hashes[1:], strict=True):
             apply_block(state, block.envelope, chain.chain.chain_id)
             assert state.state_hash() == expected
+
+
+def test_a_true_header_with_another_body_does_not_keep_the_true_block_out() -> None:
+    """R8.1, T-P6: the id is the header's; what claims it must carry the header's transactions."""
+    chain = TestChain("alice", "bob")
+    chain.push(chain.transfer("alice", "bob", 5))
+    true = chain.build()
+    block = true.block
+    forged = BlockEnvelope.from_block(replace(block, transactions=()))
+    assert forged.id == true.id
+    with pytest.raises(WrongMerkleRoot):
+        chain.chain.push_block(forged)
+    assert not chain.chain.has_block(true.id)
+    assert chain.receive(true).applied

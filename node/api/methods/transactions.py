@@ -6,13 +6,13 @@ from node.api.arguments import AssetArg, Keys, Operations, Transaction
 from node.api.call import Answer, Call
 from node.api.views import view_amount, view_transaction
 from node.evaluators import authority as approvals
-from node.evaluators.fees import fee_table
 from node.state.objects.assets import Asset
 from protocol.asset import AssetAmount, multiply_ceil
 from protocol.authority import Authority
 from protocol.binary import pack
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import key_text
+from protocol.fees import fee_table
 from protocol.ids import AccountId
 from protocol.json_form import JsonValue
 from protocol.operations.authorities import required_authorities
