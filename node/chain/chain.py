@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from node.chain import witness_schedule
-from node.chain.apply_block import AppliedBlock, apply_block
+from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
 from node.chain.apply_transaction import apply_transaction
 from node.chain.block_builder import Sign, build_block
 from node.chain.fork_database import ForkDatabase, ForkItem
