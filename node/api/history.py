@@ -238,9 +238,14 @@ def market_volumes(op: FillOrder, market: Market) -> tuple[int, int]:
     return op.receives.amount, op.pays.amount
 
 
-def bucket_instance(first_fill: int, seconds: int) -> int:
+def bucket_instance(fill: int, seconds: int) -> int:
     """The id of a bucket (5.1.n): that of its first fill, spread over the widths.
 
     So it depends on nothing but the main chain, whatever was taken back in between.
     """
-    return first_fill * len(BUCKET_SECONDS) + BUCKET_SECONDS.index(seconds)
+    return fill * len(BUCKET_SECONDS) + BUCKET_SECONDS.index(seconds)
+
+
+def first_fill(bucket: int) -> int:
+    """The instance of a bucket's first fill, from its id."""
+    return bucket // len(BUCKET_SECONDS)

@@ -12,6 +12,7 @@ from node.api.history import (
     FillRecord,
     Market,
     bucket_instance,
+    first_fill,
     market_price,
     market_volumes,
 )
@@ -20,7 +21,10 @@ from protocol.constants import SECONDS_PER_DAY
 
 
 def extend_bucket(bucket: Bucket | None, fill: FillRecord, seconds: int) -> Bucket:
-    """A bucket with one more maker's fill, which lies within it; a new one for None."""
+    """A bucket with one more maker's fill, which lies within it; a new one for None.
+
+    The bucket that is given is changed.
+    """
     price = market_price(fill.op.fill_price, fill.market)
     base, quote = market_volumes(fill.op, fill.market)
     if bucket is None:
@@ -36,14 +40,33 @@ def extend_bucket(bucket: Bucket | None, fill: FillRecord, seconds: int) -> Buck
             base_volume=base,
             quote_volume=quote,
         )
-    return replace(
-        bucket,
-        close=price,
-        high=price if bucket.high.is_less(price) else bucket.high,
-        low=price if price.is_less(bucket.low) else bucket.low,
-        base_volume=min(bucket.base_volume + base, VOLUME_MAX),
-        quote_volume=min(bucket.quote_volume + quote, VOLUME_MAX),
-    )
+    bucket.close = price
+    if bucket.high.is_less(price):
+        bucket.high = price
+    elif price.is_less(bucket.low):
+        bucket.low = price
+    bucket.base_volume = min(bucket.base_volume + base, VOLUME_MAX)
+    bucket.quote_volume = min(bucket.quote_volume + quote, VOLUME_MAX)
+    return bucket
+
+
+def join_bucket(bucket: Bucket | None, newer: Bucket, seconds: int) -> Bucket:
+    """A bucket with a newer, narrower one that lies within it; a new one for None."""
+    if bucket is None:
+        return replace(
+            newer,
+            instance=bucket_instance(first_fill(newer.instance), seconds),
+            seconds=seconds,
+            open_time=newer.open_time - newer.open_time % seconds,
+        )
+    bucket.close = newer.close
+    if bucket.high.is_less(newer.high):
+        bucket.high = newer.high
+    if newer.low.is_less(bucket.low):
+        bucket.low = newer.low
+    bucket.base_volume = min(bucket.base_volume + newer.base_volume, VOLUME_MAX)
+    bucket.quote_volume = min(bucket.quote_volume + newer.quote_volume, VOLUME_MAX)
+    return bucket
 
 
 def extend_buckets(

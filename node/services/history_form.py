@@ -15,10 +15,9 @@ from node.api.history import (
     MarginCallRecord,
     Market,
     OperationRecord,
-    market_price,
     market_volumes,
 )
-from node.api.market_history import extend_bucket
+from node.api.market_history import extend_bucket, join_bucket
 from node.storage.history_rows import (
     AssetEventRow,
     BlockRow,
@@ -94,27 +93,36 @@ def add_rows(rows: HistoryRows, block: BlockHistory, market_numbers: dict[Market
     )
 
 
-def bucket_keys(fills: Sequence[FillRecord]) -> list[BucketKey]:
-    """The buckets that fills belong to."""
-    keys = (
-        (*fill.market, seconds, fill.time - fill.time % seconds)
-        for fill in fills
-        if fill.op.is_maker
-        for seconds in BUCKET_SECONDS
-    )
-    return list(dict.fromkeys(keys))
-
-
-def bucket_rows(before: dict[BucketKey, BucketRow], fills: Sequence[FillRecord]) -> list[BucketRow]:
-    """The buckets of new fills, oldest first, as they are after them."""
-    buckets: dict[BucketKey, Bucket] = {key: bucket_of(row) for key, row in before.items()}
+def minutes_of(fills: Sequence[FillRecord]) -> list[Bucket]:
+    """The narrowest buckets of new fills alone; all others are made of these."""
+    minutes: dict[tuple[Market, int], Bucket] = {}
+    width = BUCKET_SECONDS[0]
     for fill in fills:
-        if not fill.op.is_maker:
-            continue
+        if fill.op.is_maker:
+            key = (fill.market, fill.time // width)
+            minutes[key] = extend_bucket(minutes.get(key), fill, width)
+    return list(minutes.values())
+
+
+def bucket_keys(minutes: Sequence[Bucket]) -> list[BucketKey]:
+    """The buckets of all widths that minutes belong to."""
+    return list(
+        dict.fromkeys(_key(minute, seconds) for minute in minutes for seconds in BUCKET_SECONDS)
+    )
+
+
+def bucket_rows(before: dict[BucketKey, BucketRow], minutes: Sequence[Bucket]) -> list[BucketRow]:
+    """The buckets of all widths as they are after new minutes."""
+    buckets: dict[BucketKey, Bucket] = {key: bucket_of(row) for key, row in before.items()}
+    for minute in minutes:
         for seconds in BUCKET_SECONDS:
-            key = (*fill.market, seconds, fill.time - fill.time % seconds)
-            buckets[key] = extend_bucket(buckets.get(key), fill, seconds)
+            key = _key(minute, seconds)
+            buckets[key] = join_bucket(buckets.get(key), minute, seconds)
     return [_bucket_row(bucket) for bucket in buckets.values()]
+
+
+def _key(minute: Bucket, seconds: int) -> BucketKey:
+    return (*minute.market, seconds, minute.open_time - minute.open_time % seconds)
 
 
 def operation_of(found: TimedOperation) -> OperationRecord:
@@ -234,7 +242,9 @@ def _price(base: int, base_asset: int, quote: int, quote_asset: int) -> Price:
 
 
 def _fill_row(fill: FillRecord) -> FillRow:
-    price = market_price(fill.op.fill_price, fill.market)
+    base, quote = fill.op.fill_price.base, fill.op.fill_price.quote
+    if base.asset_id != fill.market[0]:
+        base, quote = quote, base
     return FillRow(
         *fill.market,
         fill.sequence,
@@ -244,8 +254,8 @@ def _fill_row(fill: FillRecord) -> FillRow:
         fill.operation,
         fill.op.is_maker,
         fill.is_second,
-        price.base.amount,
-        price.quote.amount,
+        base.amount,
+        quote.amount,
         *market_volumes(fill.op, fill.market),
     )
 

@@ -127,8 +127,9 @@ class StoredHistory:
         numbers = {fill.market: by_market[fill.market].number for fill in fills}
         for block in blocks:
             form.add_rows(rows, block, numbers)
-        before = self.store.buckets_before(form.bucket_keys(fills))
-        rows.buckets = form.bucket_rows(before, fills)
+        minutes = form.minutes_of(fills)
+        before = self.store.buckets_before(form.bucket_keys(minutes))
+        rows.buckets = form.bucket_rows(before, minutes)
         self.store.write(rows)
 
     def written(self, blocks: Sequence[BlockHistory]) -> None:

@@ -6,6 +6,7 @@ import argparse
 
 from .blocks import bench_full_validation, bench_known_signatures, bench_orders
 from .cascade import bench_cascade
+from .history import bench_history
 from .measure import print_machine
 from .memory import bench_memory
 from .startup import bench_startup
@@ -19,6 +20,7 @@ SECTIONS = {
     "e": bench_memory,
     "f": bench_startup,
     "g": bench_sync,
+    "h": bench_history,
 }
 
 

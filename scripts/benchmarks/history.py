@@ -1,0 +1,88 @@
+"""(h) What keeping the history costs: beside applying blocks, and in rows a second."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from node.app import settle_memory
+from node.chain.apply_block import AppliedBlock
+from node.chain.chain import Chain
+from node.services.stored_history import StoredHistory
+from node.storage.history_store import HistoryStore
+from protocol.schema import BlockId
+
+from .blocks import ReadBlock
+from .measure import cpu_seconds, print_rate, print_ratio, print_time, print_value, wall_seconds
+from .workload import Recording, record_orders, record_transfers
+
+ACCOUNTS = 2_000
+TRANSFERS = 10_000
+TRADERS = 500
+ORDERS = 4_000
+ROUNDS = 5
+
+
+class NoBlocks:
+    """A main chain of which nothing is stored."""
+
+    def id_at(self, num: int) -> BlockId | None:
+        """No block at all."""
+        return None
+
+
+def bench_history() -> None:
+    """(h): taking blocks in on the main thread, against applying them; and writing the rows."""
+    _, matching = record_orders(TRADERS, ORDERS)
+    for what, recording in (
+        ("transfers", record_transfers(ACCOUNTS, TRANSFERS)),
+        ("limit orders that match", matching),
+    ):
+        _bench(what, recording)
+
+
+def _bench(what: str, recording: Recording) -> None:
+    shares, rates, costs, whole = [], [], [], []
+    rows = size = 0
+    read = recording.reader_with_keys()
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory(prefix="pegboard-bench-") as directory:
+            path = Path(directory) / "history.sqlite"
+            chain = recording.start()
+            history = StoredHistory(HistoryStore(path, chain.chain_id), NoBlocks())
+            applied: list[AppliedBlock] = []
+            settle_memory()
+            apply_s = cpu_seconds(partial(_apply, chain, recording, read, applied))
+            take_s = cpu_seconds(partial(_take_in, history, applied))
+            rows = sum(
+                1 + len(block.operations) + len(block.entries) + len(block.fills)
+                for block in history.recent.blocks
+            )
+            blocks = list(history.recent.blocks)
+            written_s = wall_seconds(partial(history.write, blocks))
+            history.written(blocks)
+            shares.append(take_s / apply_s)
+            whole.append((take_s + written_s) / apply_s)
+            costs.append(take_s / len(applied))
+            rates.append(rows / written_s)
+            history.close()
+            size = path.stat().st_size
+    print_ratio("h", f"{what}: history / applying, main thread", shares, "target below 0.10")
+    print_ratio("h", f"{what}: with the writing thread", whole, "wall time of the writes")
+    print_time("h", f"{what}: main thread, a block", costs)
+    print_rate("h", f"{what}: rows written", rates, f"{rows:,} rows in one transaction")
+    print_value("h", f"{what}: on disk", f"{size / rows:,.0f} bytes a row")
+
+
+def _apply(
+    chain: Chain, recording: Recording, read: ReadBlock, applied: list[AppliedBlock]
+) -> None:
+    """Decode, check and apply the measured blocks, keys known, as in section (b)."""
+    for data in recording.measured:
+        applied.extend(chain.push_block(read(data)).applied)
+
+
+def _take_in(history: StoredHistory, applied: list[AppliedBlock]) -> None:
+    for block in applied:
+        history.recent.apply_block(block)
