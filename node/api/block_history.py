@@ -176,7 +176,7 @@ def _fill_record(
     if known is None:
         known = counts.by_market[market] = MarketCounts(len(counts.by_market), 0)
     before = block.fills[-1] if block.fills else None
-    is_second = before is not None and _completes(before, op, operation)
+    is_second = before is not None and before.market == market and _completes(before, op)
     sequence = known.fills
     known.fills += 1
     counts.fills += 1
@@ -185,7 +185,7 @@ def _fill_record(
     )
 
 
-def _completes(first: FillRecord, op: FillOrder, operation: int) -> bool:
+def _completes(first: FillRecord, op: FillOrder) -> bool:
     """Whether a fill is the other side of the one before; each side stands in one trade.
 
     A global settlement records one side alone; that a margin call pays a fee makes the collateral
@@ -194,9 +194,8 @@ def _completes(first: FillRecord, op: FillOrder, operation: int) -> bool:
     other = first.op
     return (
         not first.is_second
-        and first.operation < operation
         and other.is_maker != op.is_maker
-        and other.fill_price == op.fill_price
+        and (other.fill_price is op.fill_price or other.fill_price == op.fill_price)
         and (other.pays == op.receives or other.receives == op.pays)
     )
 
