@@ -7,13 +7,16 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
+from secrets import token_hex
 
 import structlog
 import trio
 
 from node.api.api import Api
+from node.api.cost import CostLimits
 from node.config import ConfigError, NodeSettings, read_settings, split_address
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
@@ -23,8 +26,9 @@ from node.p2p.effects import PeerAddress
 from node.p2p.manager import PeerManager
 from node.p2p.peer_database import PeerDatabase
 from node.services.api_backend import VERSION, ApiObserver, NodeApiBackend
-from node.services.api_server import serve_api
+from node.services.api_server import ApiOptions, serve_api
 from node.services.clock import SystemClock
+from node.services.http_connection import AccessRules
 from node.services.node_service import NodeService, NodeStopped, Stores
 from node.services.stored_history import StoredHistory
 from node.state.database import State
@@ -34,7 +38,7 @@ from node.storage.durable import replace_file
 from node.storage.errors import StorageError
 from node.storage.guard import SigningGuard
 from node.storage.history_store import HistoryStore, remove_history
-from node.storage.key_files import read_key_file
+from node.storage.key_files import read_key_file, write_key_file
 from node.storage.memory import MemorySnapshots
 from node.storage.snapshots import SnapshotFiles
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
@@ -49,6 +53,8 @@ EXIT_BROKEN = 70
 """An invariant does not hold, or the code met what it holds to be impossible."""
 EXIT_CONFIG = 78
 HISTORY_FILE = "history.sqlite"
+TOKEN_BYTES = 32
+TOKEN_LENGTH_MIN = 32
 PEERS_FILE = "peers.json"
 ENDPOINTS_FILE = "endpoints.json"
 SAVE_PEERS_EVERY_S = 60
@@ -207,7 +213,8 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
         api_port = 0
         if settings.api.listen:
             host, port = split_address(settings.api.listen)
-            api_port = await nursery.start(serve_api, api, host, port)
+            options = api_options(opened, host)
+            api_port = await nursery.start(partial(serve_api, api, host, port, options=options))
         endpoints = {"p2p": peer_port, "api": api_port, "pid": os.getpid()}
         replace_file(opened.data_dir / ENDPOINTS_FILE, json.dumps(endpoints).encode())
         log.info("ready", ev="ready", node=settings.node_name, **endpoints)
@@ -256,6 +263,36 @@ def make_core(opened: Opened, started: Started, peers: PeerManager) -> NodeCore:
         last_signed=opened.stores.guard.load(),
         feeds=FeedPublisher(_feed_plans(opened, started.chain.state)),
     )
+
+
+def api_options(opened: Opened, host: str) -> ApiOptions:
+    """How the API is served at an address; raises `ConfigError` or `KeyFileRefused`."""
+    api = opened.settings.api
+    token = read_token(opened.directory / api.token_file) if api.token_file else ""
+    name = f"[{host}]" if ":" in host else host
+    return ApiOptions(
+        AccessRules(frozenset({*api.hosts, name}), frozenset(api.origins), token),
+        CostLimits(
+            api.cost_soft_limit,
+            api.cost_hard_limit,
+            api.cost_decay_per_s,
+            api.cost_local_discount,
+        ),
+        allow_remote=api.allow_remote,
+    )
+
+
+def read_token(path: Path) -> str:
+    """The token of a file, which is made when it is missing; raises `ConfigError` for a short one.
+
+    `KeyFileRefused` (exit code 77) if others can read it.
+    """
+    if not path.exists():
+        write_key_file(path, token_hex(TOKEN_BYTES) + "\n")
+    token = read_key_file(path).strip()
+    if len(token) < TOKEN_LENGTH_MIN or not token.isascii():
+        raise ConfigError("token too short", value=len(token), limit=TOKEN_LENGTH_MIN)
+    return token
 
 
 def is_development(settings: NodeSettings) -> bool:

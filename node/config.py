@@ -29,10 +29,32 @@ class PeerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The JSON-RPC server."""
+    """The JSON-RPC server.
+
+    Costs of clients are counted in units: one is about a millisecond of this node's time, 5,000
+    bytes, or ten calls.
+    """
 
     listen: str = ""
-    """Loopback address and port; port 0 takes a free one; "" for none."""
+    """Address and port; port 0 takes a free one; "" for none. A loopback address, unless..."""
+    allow_remote: bool = False
+    """...this is set, and `token_file` too: then any address may be served."""
+    token_file: str = ""
+    """File with the token that every request must bring as `Authorization: Bearer`, relative to
+    the settings file; mode 0600, in a directory of mode 0700. It is made when it is missing.
+    "" asks for no token."""
+    hosts: tuple[str, ...] = ()
+    """Names, without port, under which clients may address this node beside those of loopback."""
+    origins: tuple[str, ...] = ()
+    """Origins of web pages, such as "https://wallet.example", that may call this node."""
+    cost_soft_limit: int = 1_000
+    """A client that cost more is slowed, by up to 2.5 seconds a call; 0 switches this off."""
+    cost_hard_limit: int = 10_000
+    """A client that cost more is disconnected."""
+    cost_decay_per_s: int = 100
+    """Units that a client is forgiven every second: how much it may go on costing for ever."""
+    cost_local_discount: int = 10
+    """Clients on this machine are charged so many times less."""
 
 
 class WitnessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +138,11 @@ def parse_settings(text: str, source: str) -> NodeSettings:
         "production.required_participation", settings.production.required_participation, 0, 100
     )
     _check_range("storage.snapshot_interval", settings.storage.snapshot_interval, 1, 1_000_000)
+    api = settings.api
+    _check_range("api.cost_soft_limit", api.cost_soft_limit, 0, 1_000_000_000)
+    _check_range("api.cost_hard_limit", api.cost_hard_limit, api.cost_soft_limit + 1, 2_000_000_000)
+    _check_range("api.cost_decay_per_s", api.cost_decay_per_s, 1, 1_000_000_000)
+    _check_range("api.cost_local_discount", api.cost_local_discount, 1, 1_000_000)
     for feed in settings.feeds:
         _check_range(f"interval_s of feed {feed.asset}", feed.interval_s, 1, 86_400)
     for address in (settings.p2p.listen, settings.api.listen, *settings.p2p.seeds):

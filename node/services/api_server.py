@@ -6,6 +6,7 @@ the node.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 import h11
@@ -40,15 +41,23 @@ LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """Who is served, and how much."""
+
+    rules: AccessRules = field(default_factory=AccessRules)
+    limits: CostLimits = field(default_factory=CostLimits)
+    allow_remote: bool = False
+    """Whether an address beyond the loopback may be served; the rules need a token then."""
+    connections_max: int = CONNECTIONS_MAX
+
+
 async def serve_api(
     api: Api,
     host: str,
     port: int,
     *,
-    rules: AccessRules | None = None,
-    limits: CostLimits | None = None,
-    allow_remote: bool = False,
-    connections_max: int = CONNECTIONS_MAX,
+    options: ApiOptions | None = None,
     task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve an API until cancelled; reports the port, which is chosen for port 0.
@@ -56,8 +65,8 @@ async def serve_api(
     Raises `ConfigError` for a port that is in use, and for an address beyond the loopback unless
     that is allowed and the rules have a token (T-A4).
     """
-    rules = rules or AccessRules()
-    if host not in LOOPBACK_HOSTS and not (allow_remote and rules.token):
+    options = options or ApiOptions()
+    if host not in LOOPBACK_HOSTS and not (options.allow_remote and options.rules.token):
         raise ConfigError(
             "beyond the loopback the API needs api.allow_remote and api.token_file",
             rule="T-A4",
@@ -68,7 +77,7 @@ async def serve_api(
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
         raise ConfigError(f"cannot listen: {error.strerror}", value=f"{host}:{port}") from error
-    server = ApiServer(api, rules, limits or CostLimits(), connections_max)
+    server = ApiServer(api, options)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.runner.turns.run)
         await nursery.start(trio.serve_listeners, server.handle, listeners)
@@ -78,20 +87,17 @@ async def serve_api(
 class ApiServer:
     """Handles connections; each call of `handle` serves one."""
 
-    def __init__(
-        self, api: Api, rules: AccessRules, limits: CostLimits, connections_max: int
-    ) -> None:
+    def __init__(self, api: Api, options: ApiOptions) -> None:
         self.api = api
-        self.rules = rules
-        self.runner = RequestRunner(limits)
-        self.connections_max = connections_max
+        self.options = options
+        self.runner = RequestRunner(options.limits)
         self.connections = 0
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one connection; whatever goes wrong with it ends here."""
         self.connections += 1
         try:
-            if self.connections <= self.connections_max:
+            if self.connections <= self.options.connections_max:
                 address = str(stream.socket.getpeername()[0])
                 account = self.runner.open_account(address)
                 try:
@@ -117,7 +123,7 @@ class ApiServer:
                 if request is None:
                     return
                 account.check(trio.current_time())
-                self.rules.check(request)
+                self.options.rules.check(request)
                 if wants_websocket(request):
                     _check_target(request, (b"/", b"/ws"))
                     upgraded = UpgradedStream(bytes(http.raw), stream)

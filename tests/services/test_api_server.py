@@ -16,7 +16,7 @@ from node.api.json_text import REQUEST_BYTES_MAX
 from node.api.methods.tables import APIS
 from node.config import ConfigError
 from node.services import api_server
-from node.services.api_server import serve_api
+from node.services.api_server import ApiOptions, serve_api
 from node.services.http_connection import HEAD_BYTES_MAX, HEADER_LINES_MAX
 from node.state.errors import InvariantViolated
 from tests.support.api import ChainBackend, Json, transaction_json
@@ -85,7 +85,7 @@ async def serve(
                     backend.api,
                     "127.0.0.1",
                     0,
-                    connections_max=connections_max,
+                    options=ApiOptions(connections_max=connections_max),
                     task_status=task_status,
                 )
 
