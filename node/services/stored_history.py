@@ -25,6 +25,7 @@ from node.api.history import (
 from node.api.market_history import DaySums, extend_buckets, sum_last_day
 from node.api.memory_history import MemoryHistory
 from node.services import history_form as form
+from node.storage.errors import StoreDamaged
 from node.storage.history_rows import HistoryRows
 from node.storage.history_store import HistoryStore
 from node.storage.history_view import HistoryView
@@ -61,21 +62,24 @@ class StoredHistory:
     """
 
     def __init__(self, store: HistoryStore, chain: MainChain) -> None:
-        """Go on where the store ends; begin anew if it ends beside the stored main chain."""
+        """Go on where the store ends; begin anew if that is damaged, or not on the main chain."""
         self.store = store
-        head = store.head()
-        if head is not None and chain.id_at(head.num) != head.id:
-            store.clear()
         self._stored_num = 0
-        self.recent = MemoryHistory(self._counts())
+        try:
+            counts = self._counts(chain)
+        except StoreDamaged:
+            store.clear()
+            counts = HistoryCounts()
+        self.recent = MemoryHistory(counts)
 
-    def _counts(self) -> HistoryCounts:
+    def _counts(self, chain: MainChain) -> HistoryCounts:
         with self.store.view() as view:
-            if view.head is None:
-                return HistoryCounts()
             head = view.head
-            self._stored_num = head.num
-            return HistoryCounts(
+            if head is None:
+                return HistoryCounts()
+            if chain.id_at(head.num) != head.id:
+                raise StoreDamaged("a history of other blocks", value=head.num)
+            counts = HistoryCounts(
                 head.operations,
                 head.fills,
                 head.feeds,
@@ -87,6 +91,8 @@ class StoredHistory:
                     for row in view.markets()
                 },
             )
+        self._stored_num = head.num
+        return counts
 
     @property
     def stored_num(self) -> int:

@@ -154,7 +154,8 @@ class HistoryStore:
             try:
                 yield HistoryView(database)
             finally:
-                database.execute("ROLLBACK")
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
 
     def buckets_before(
         self, keys: Iterable[tuple[int, int, int, int]]
