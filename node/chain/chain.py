@@ -263,7 +263,7 @@ class Chain:
         except BaseException:
             self._reopen_pending(waiting)
             raise
-        self._forget_irreversible()
+        self.keep_irreversible(self.state.dynamic.last_irreversible_block_num)
         retried = [
             transaction
             for block in reversed(result.popped)
@@ -325,9 +325,12 @@ class Chain:
         self._head = self._head.parent
         return applied.envelope
 
-    def _forget_irreversible(self) -> None:
-        """Move the root of the forks up to the last irreversible block of the head."""
-        num = self.state.dynamic.last_irreversible_block_num
+    def keep_irreversible(self, num: int) -> None:
+        """Take a block of the main chain as irreversible from now on (I14).
+
+        The state of a fork that has won may know a lower one; what was said once stays said, also
+        by a process that starts again.
+        """
         if num <= self._forks.root.num:
             return
         root = self._forks.find(self._main[num].envelope.id)

@@ -296,6 +296,7 @@ class NodeCore:
                 ((envelope.id, envelope.num, envelope.packed),),
                 self.chain.head_id,
                 tuple(block.envelope.id for block in result.applied),
+                self.chain.last_irreversible_num,
             )
         )
         if result.popped:

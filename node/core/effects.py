@@ -26,6 +26,8 @@ class StoreBlocks:
     head: BlockId
     main_chain: tuple[BlockId, ...]
     """Ids that become the top of the main chain, ascending; empty when only a fork grew."""
+    irreversible_num: int
+    """The last irreversible block by now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class StoredBlocks(Protocol):
 
     def id_at(self, num: int) -> BlockId | None: ...
 
+    def irreversible_num(self) -> int: ...
+
     def blocks_from(self, num: int, count: int) -> Sequence[tuple[BlockId, int, bytes]]: ...
 
 
@@ -114,4 +116,5 @@ def _replay(chain: Chain, blocks: StoredBlocks, history: HistoryKeeper | None) -
             replayed += 1
         if history is not None:
             history.write_all(chain.last_irreversible_num)
+    chain.keep_irreversible(min(blocks.irreversible_num(), chain.head_num))
     return replayed

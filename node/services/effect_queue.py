@@ -68,7 +68,10 @@ def join_moves(moves: Sequence[StoreBlocks]) -> list[StoreBlocks]:
         last = joined[-1] if joined else None
         if last is not None and last.main_chain and _extends(last, move):
             joined[-1] = StoreBlocks(
-                last.blocks + move.blocks, move.head, last.main_chain + move.main_chain
+                last.blocks + move.blocks,
+                move.head,
+                last.main_chain + move.main_chain,
+                move.irreversible_num,
             )
         else:
             joined.append(move)

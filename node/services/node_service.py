@@ -183,7 +183,9 @@ class NodeService:
         for slot in batch.slots:
             self.stores.guard.reserve(slot.witness, slot.slot_time_s, slot.block_num)
         for move in batch.moves:
-            self.stores.blocks.append(move.blocks, move.head, move.main_chain)
+            self.stores.blocks.append(
+                move.blocks, move.head, move.main_chain, move.irreversible_num
+            )
 
     def _save_snapshot(self, snapshot: SaveSnapshot) -> None:
         self.stores.snapshots.save(snapshot.num, snapshot.block_id, snapshot.payload)

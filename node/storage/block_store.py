@@ -80,10 +80,11 @@ class BlockStore:
         blocks: Sequence[tuple[BlockId, int, bytes]],
         head: BlockId | None,
         main_chain: Sequence[BlockId] = (),
+        irreversible_num: int = 0,
     ) -> None:
         """See `BlockStorage.append`; one transaction, flushed by one fsync."""
         with self._mutex:
-            self._append(blocks, head, main_chain)
+            self._append(blocks, head, main_chain, irreversible_num)
             self._head = head
             self._checkpoint(sum(len(data) for _, _, data in blocks))
 
@@ -92,6 +93,7 @@ class BlockStore:
         blocks: Sequence[tuple[BlockId, int, bytes]],
         head: BlockId | None,
         main_chain: Sequence[BlockId],
+        irreversible_num: int,
     ) -> None:
         kept_num = num_of(main_chain[0]) - 1 if main_chain else _num_or_zero(head)
         with self._writing() as database:
@@ -112,6 +114,9 @@ class BlockStore:
                     "INSERT INTO main_chain (num, id) VALUES (?, ?)", (num_of(block_id), block_id)
                 )
             _write_header(database, "head", head or b"")
+            irreversible = irreversible_num.to_bytes(4, "big")
+            if irreversible > _header(database, "irreversible"):
+                _write_header(database, "irreversible", irreversible)
             touched = min([kept_num + 1, *(num for _, num, _ in blocks)]).to_bytes(4, "big")
             if touched < _header(database, "forks_pruned"):
                 _write_header(database, "forks_pruned", touched)
@@ -146,6 +151,11 @@ class BlockStore:
     def head(self) -> tuple[int, BlockId] | None:
         """See `BlockStorage.head`."""
         return None if self._head is None else (num_of(self._head), self._head)
+
+    def irreversible_num(self) -> int:
+        """See `BlockStorage.irreversible_num`."""
+        with self._reading() as database:
+            return int.from_bytes(_header(database, "irreversible"), "big")
 
     def prune_forks(self, below_num: int) -> int:
         """See `BlockStorage.prune_forks`; looks only at what was written since the last time."""
@@ -203,6 +213,7 @@ class BlockStore:
             database.execute(statement)
         _write_header(database, "chain_id", chain_id)
         _write_header(database, "head", b"")
+        _write_header(database, "irreversible", bytes(4))
         _write_header(database, "forks_pruned", bytes(4))
         database.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         database.execute("COMMIT")

@@ -30,12 +30,14 @@ class BlockStorage(Protocol):
         blocks: Sequence[tuple[BlockId, int, bytes]],
         head: BlockId | None,
         main_chain: Sequence[BlockId] = (),
+        irreversible_num: int = 0,
     ) -> None:
         """Store blocks of any fork and move the main chain, all or nothing; durable on return.
 
         `main_chain` are the ids that become the chain's top, in ascending order and ending at
         `head`; without it the chain is only cut back to `head`, or emptied for None. A block that
-        is stored already is written again, which repairs a damaged one. Raises `DiskError`.
+        is stored already is written again, which repairs a damaged one. `irreversible_num` is
+        remembered with it unless a higher one was. Raises `DiskError`.
         """
 
     def block(self, block_id: BlockId) -> bytes | None:
@@ -49,6 +51,9 @@ class BlockStorage(Protocol):
 
     def head(self) -> tuple[int, BlockId] | None:
         """Number and id of the main chain's last block."""
+
+    def irreversible_num(self) -> int:
+        """The highest block of the main chain that was ever called irreversible; 0 for none."""
 
     def prune_forks(self, below_num: int) -> int:
         """Forget blocks beside the main chain below a number; says how many. `DiskError`."""

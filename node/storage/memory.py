@@ -25,6 +25,7 @@ class _Undo:
     """How to take back one write that is not durable yet."""
 
     head: BlockId | None
+    irreversible_num: int
     blocks: dict[BlockId, bytes | None] = field(default_factory=dict)
     main_chain: dict[int, BlockId | None] = field(default_factory=dict)
 
@@ -37,6 +38,7 @@ class MemoryBlockStore:
         self._blocks: dict[BlockId, bytes] = {}
         self._main_chain: dict[int, BlockId] = {}
         self._head: BlockId | None = None
+        self._irreversible_num = 0
         self._undo: list[_Undo] = []
 
     def append(
@@ -44,6 +46,7 @@ class MemoryBlockStore:
         blocks: Sequence[tuple[BlockId, int, bytes]],
         head: BlockId | None,
         main_chain: Sequence[BlockId] = (),
+        irreversible_num: int = 0,
     ) -> None:
         """See `BlockStorage.append`."""
         kept_num = num_of(main_chain[0]) - 1 if main_chain else num_of(head) if head else 0
@@ -53,13 +56,14 @@ class MemoryBlockStore:
             assert num == num_of(block_id), "a block id starts with the block number"
         for block_id in main_chain:
             assert block_id in added or block_id in self._blocks, "the chain holds stored blocks"
-        undo = _Undo(self._head, {block_id: self._blocks.get(block_id) for block_id in added})
+        undo = self._undo_of({block_id: self._blocks.get(block_id) for block_id in added})
         top = num_of(self._head) if self._head else 0
         for num in range(kept_num + 1, max(top, kept_num + len(main_chain)) + 1):
             undo.main_chain[num] = self._main_chain.pop(num, None)
         self._blocks.update(added)
         self._main_chain.update((num_of(block_id), block_id) for block_id in main_chain)
         self._head = head
+        self._irreversible_num = max(irreversible_num, self._irreversible_num)
         self._written(undo)
 
     def block(self, block_id: BlockId) -> bytes | None:
@@ -84,6 +88,10 @@ class MemoryBlockStore:
         """See `BlockStorage.head`."""
         return None if self._head is None else (num_of(self._head), self._head)
 
+    def irreversible_num(self) -> int:
+        """See `BlockStorage.irreversible_num`."""
+        return self._irreversible_num
+
     def prune_forks(self, below_num: int) -> int:
         """See `BlockStorage.prune_forks`."""
         pruned = [
@@ -91,7 +99,7 @@ class MemoryBlockStore:
             for block_id in self._blocks
             if num_of(block_id) < below_num and self.id_at(num_of(block_id)) != block_id
         ]
-        undo = _Undo(self._head, {block_id: self._blocks.pop(block_id) for block_id in pruned})
+        undo = self._undo_of({block_id: self._blocks.pop(block_id) for block_id in pruned})
         self._written(undo)
         return len(pruned)
 
@@ -107,10 +115,14 @@ class MemoryBlockStore:
         while self._undo:
             undo = self._undo.pop()
             self._head = undo.head
+            self._irreversible_num = undo.irreversible_num
             for block_id, data in undo.blocks.items():
                 _put_back(self._blocks, block_id, data)
             for num, old_id in undo.main_chain.items():
                 _put_back(self._main_chain, num, old_id)
+
+    def _undo_of(self, blocks: dict[BlockId, bytes | None]) -> _Undo:
+        return _Undo(self._head, self._irreversible_num, blocks)
 
     def _written(self, undo: _Undo) -> None:
         if not self._durable_at_once:

@@ -104,6 +104,16 @@ def test_a_switch_to_a_shorter_chain_leaves_nothing_above(store: BlockStorage) -
     assert store.id_at(5) is None
 
 
+def test_the_irreversible_number_never_falls(store: BlockStorage) -> None:
+    """I14: what a node once called irreversible outlasts a fork that knows a lower one."""
+    assert store.irreversible_num() == 0
+    chain = make_chain(1, 6)
+    store.append(chain, chain[-1].id, [block.id for block in chain], 4)
+    fork = make_chain(6, 7, "b")
+    store.append(fork, fork[-1].id, [block.id for block in fork], 3)
+    assert store.irreversible_num() == 4
+
+
 def test_popped_blocks_leave_the_main_chain_only(store: BlockStorage) -> None:
     chain = make_chain(1, 5)
     extend(store, chain)
@@ -185,11 +195,12 @@ def test_reopening_finds_everything(tmp_path: Path) -> None:
     chain = make_chain(1, 50)
     for block in chain:
         store = BlockStore(tmp_path / "blocks.sqlite", CHAIN)
-        extend(store, [block])
+        store.append([block], block.id, [block.id], block.num // 2)
         store.close()
         store.close()
     store = BlockStore(tmp_path / "blocks.sqlite", CHAIN)
     assert store.blocks_from(1, 100) == chain
+    assert store.irreversible_num() == 25
     store.close()
 
 
@@ -250,8 +261,9 @@ def test_memory_loses_what_is_not_durable() -> None:
     store.flush()
     extend(store, fork)
     store.prune_forks(9)
-    store.append([], fork[1].id)
+    store.append([], fork[1].id, (), 2)
     store.crash()
+    assert store.irreversible_num() == 0
     assert store.head() == (5, chain[-1].id)
     assert store.blocks_from(1, 10) == chain
     assert store.block(fork[0].id) == fork[0].data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.core.effects import FlushSessions, Report, ReserveSlot, StoreBlocks
+from node.core.effects import Effect, FlushSessions, Report, ReserveSlot, StoreBlocks
 from node.p2p.effects import PeerKey, SendBytes
 from node.services.effect_queue import EffectQueue, join_moves
 from protocol.ids import WitnessId
@@ -17,7 +17,7 @@ def id_of(num: int, fork: int = 0) -> BlockId:
 def move(*nums: int, fork: int = 0) -> StoreBlocks:
     """Blocks that become the top of the main chain."""
     ids = tuple(id_of(num, fork) for num in nums)
-    return StoreBlocks(((ids[-1], nums[-1], b"block"),), ids[-1], ids)
+    return StoreBlocks(((ids[-1], nums[-1], b"block"),), ids[-1], ids, nums[0])
 
 
 def test_slots_and_blocks_come_before_all_else_of_their_batch() -> None:
@@ -38,22 +38,23 @@ def test_slots_and_blocks_come_before_all_else_of_their_batch() -> None:
 def test_clients_hear_nothing_while_a_block_waits_for_the_disk() -> None:
     """T-S1: the core has gone on while a batch was written, and its notices have, too."""
     queue = EffectQueue()
-    queue.put([move(1), FlushSessions()])
-    assert not queue.may_report
-    queue.take_batch()
-    assert queue.may_report
-    queue.put([Report("x")])
-    assert queue.may_report
-    queue.put([move(2), FlushSessions()])
-    assert not queue.may_report
+    found = []
+    inputs: list[list[Effect]] = [[move(1), FlushSessions()], [Report("x")], [move(2)]]
+    for effects in inputs:
+        queue.put(effects)
+        found.append(queue.may_report)
+        queue.take_batch()
+        found.append(queue.may_report)
+    assert found == [False, True, True, True, False, True]
 
 
 def test_only_moves_that_continue_each_other_are_joined() -> None:
     """T-S1: a switch to another fork stays a move of its own."""
-    grown = StoreBlocks(((id_of(2, 9), 2, b"fork"),), id_of(2), ())
+    grown = StoreBlocks(((id_of(2, 9), 2, b"fork"),), id_of(2), (), 2)
     joined = join_moves([move(1), move(2), grown, move(2, 3, fork=1), move(4, fork=1)])
     assert [(item.head, item.main_chain) for item in joined] == [
         (id_of(2), (id_of(1), id_of(2))),
         (id_of(4, 1), (id_of(2, 1), id_of(3, 1), id_of(4, 1))),
     ]
     assert [len(item.blocks) for item in joined] == [3, 2]
+    assert [item.irreversible_num for item in joined] == [2, 4]
