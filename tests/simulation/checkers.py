@@ -123,8 +123,8 @@ class Checkers:
             may_be_pruned = num < seen.last_irreversible and store.id_at(num) != block_id
             is_there = store.block(block_id) is not None
             demand(is_there or may_be_pruned, "durable", node, "lost block", num)
-        if chain.last_irreversible_num < seen.told_irreversible:
-            self.counts["irreversible fell at a restart"] += 1
+        num, told = chain.last_irreversible_num, seen.told_irreversible
+        demand(num >= told, "monotonic", node, "after a restart", num, told)
         seen.main = {}
         for num in range(1, chain.head_num + 1):
             found = store.id_at(num)

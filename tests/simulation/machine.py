@@ -310,7 +310,7 @@ class Machine:
             yield self.flush_ms()
             self.guard.flush()
         for move in batch.moves:
-            self.blocks.append(move.blocks, move.head, move.main_chain)
+            self.blocks.append(move.blocks, move.head, move.main_chain, move.irreversible_num)
         if batch.moves:
             yield self.flush_ms()
             self.blocks.flush()

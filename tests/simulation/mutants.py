@@ -79,3 +79,12 @@ def compare_heads(manager: PeerManager, hello: Hello) -> None:
         return
     if manager._chain.id_at(hello.head_num) != hello.head_id:
         raise ForkBelowIrreversible("head on a fork", value=hello.head_num)
+
+
+class ForgetsFinality(Machine):
+    """Keeps no record of what it has called irreversible."""
+
+    def start(self) -> None:
+        """Start a process that must guess it from the main chain."""
+        self.blocks._irreversible_num = 0
+        super().start()

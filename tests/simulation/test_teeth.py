@@ -29,6 +29,7 @@ DIRECTORY = Path(__file__).with_name("regressions")
         (mutants.SendsFirst, "send_first", "durable"),
         (mutants.TellsEarly, "early_notices", "durable"),
         (mutants.PrunesToHead, "prune_forks", "durable"),
+        (mutants.ForgetsFinality, "finality", "monotonic"),
         (mutants.ForgetsSlots, "clock_steps", "one block a slot"),
     ],
 )
