@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from protocol.errors import PegboardError
+from protocol.json_form import JsonValue
 
 
 class ApiError(PegboardError):
@@ -24,6 +25,15 @@ class InvalidRequest(ApiError):
 
     name = "invalid_request"
     code = -32600
+
+
+class InvalidValue(InvalidRequest):
+    """T-A1: a value in a well-formed text breaks a limit; `identity` is what can be echoed of it.
+
+    A client that is told which call failed does not wait for the answer for ever.
+    """
+
+    identity: JsonValue = None
 
 
 class MethodNotFound(ApiError):

@@ -13,7 +13,7 @@ import re
 
 import msgspec
 
-from node.api.errors import InvalidRequest, ParseError
+from node.api.errors import InvalidValue, ParseError
 from protocol.json_form import JsonValue
 
 REQUEST_BYTES_MAX = 1 << 20
@@ -28,7 +28,7 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 def read_json(data: bytes) -> JsonValue:
-    """The value of a JSON text in UTF-8; raises `ParseError` or `InvalidRequest`."""
+    """The value of a JSON text in UTF-8; raises `ParseError` or `InvalidValue`."""
     if len(data) > REQUEST_BYTES_MAX:
         raise ParseError("text too long", rule="T-A1", value=len(data), limit=REQUEST_BYTES_MAX)
     count = data.count(b",") + data.count(b"[") + data.count(b"{")
@@ -40,7 +40,11 @@ def read_json(data: bytes) -> JsonValue:
         raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX) from None
     except (msgspec.MsgspecError, ValueError) as error:
         raise ParseError("not JSON", rule="T-A1", value=_reason(error)) from error
-    keys = _check_values(value)
+    try:
+        keys = _check_values(value)
+    except InvalidValue as error:
+        error.identity = _identity(value)
+        raise
     if keys and _STRING.sub(b"", data).count(b":") != keys:
         raise ParseError("a key stands twice in one object", rule="T-A1")
     return value
@@ -88,24 +92,37 @@ def _check_values(value: JsonValue) -> int:
     return keys
 
 
+def _identity(value: JsonValue) -> JsonValue:
+    """The fields of a request that an answer repeats, if they are within the limits themselves."""
+    if not isinstance(value, dict):
+        return None
+    fields: dict[str, JsonValue] = {}
+    fields.update((name, value[name]) for name in ("id", "jsonrpc") if name in value)
+    try:
+        _check_values(fields)
+    except (ParseError, InvalidValue):
+        return None
+    return fields
+
+
 def _check_scalar(value: bool | int | str | None) -> None:
     if isinstance(value, str):
         if len(value) > STRING_BYTES_MAX or (
             not value.isascii() and len(value.encode()) > STRING_BYTES_MAX
         ):
-            raise InvalidRequest(
+            raise InvalidValue(
                 "string too long", rule="T-A1", value=len(value), limit=STRING_BYTES_MAX
             )
     elif isinstance(value, int):
         if not INTEGER_MIN <= value <= INTEGER_MAX:
-            raise InvalidRequest(
+            raise InvalidValue(
                 "integer out of range",
                 rule="T-A1",
                 value=value.bit_length(),
                 limit=f"{INTEGER_MIN}..{INTEGER_MAX}",
             )
     elif value is not None:
-        raise InvalidRequest("number with a fraction or exponent", rule="T-A1")
+        raise InvalidValue("number with a fraction or exponent", rule="T-A1")
 
 
 def _reason(error: Exception) -> str:

@@ -12,6 +12,7 @@ from node.api.errors import (
     ApiError,
     InternalError,
     InvalidRequest,
+    InvalidValue,
     MethodNotFound,
     NotPossible,
     ParseError,
@@ -99,7 +100,8 @@ class ApiSession:
                 _check_batch(body)
         except (ApiError, UnicodeError) as error:
             refusal = error if isinstance(error, ApiError) else ParseError("not UTF-8")
-            return [write_json(self._failure(Envelope(), refusal, ""))]
+            envelope = read_envelope(error.identity if isinstance(error, InvalidValue) else None)
+            return [write_json(self._failure(envelope, refusal, ""))]
         exchange = Exchange(isinstance(body, list), [], 0)
         for item in body if isinstance(body, list) else [body]:
             yield from self._serve(item, exchange)

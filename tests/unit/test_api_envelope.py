@@ -154,6 +154,18 @@ def test_a_bad_request_is_answered_with_its_code(client: Client, body: Json, cod
     assert client.call("get_chain_id")
 
 
+@pytest.mark.parametrize(
+    ("sent", "echoed"), [(7, 7), ("seven", "seven"), (1 << 64, None), ("x" * 70_000, None)]
+)
+def test_a_value_out_of_range_is_answered_to_its_call(
+    client: Client, sent: int | str, echoed: int | str | None
+) -> None:
+    """Trap 4: a client that waits for its id is told; an id that breaks a limit is not echoed."""
+    error = client.request({"id": sent, "method": "get_objects", "params": [[1 << 64]]})
+    assert error["id"] == echoed
+    assert error["error"]["code"] == -32600
+
+
 def test_a_batch_is_answered_in_order(client: Client) -> None:
     """JSON-RPC 2.0: one list of answers; a bad member spoils no other."""
     answers = client.request(
