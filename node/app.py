@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import sys
@@ -28,6 +27,7 @@ from node.p2p.peer_database import PeerDatabase
 from node.services.api_backend import VERSION, ApiObserver, NodeApiBackend
 from node.services.api_server import ApiOptions, serve_api
 from node.services.clock import SystemClock
+from node.services.garbage import GarbageSchedule
 from node.services.http_connection import AccessRules
 from node.services.node_service import NodeService, NodeStopped, Stores
 from node.services.stored_history import StoredHistory
@@ -206,7 +206,7 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
     core.observer = ApiObserver(history, api)
     service.sessions, service.history = api, history
     _tell_started(started)
-    settle_memory()
+    service.garbage = GarbageSchedule()
     async with trio.open_nursery() as nursery:
         listen = split_address(settings.p2p.listen) if settings.p2p.listen else None
         peer_port = await nursery.start(service.run, listen)
@@ -298,13 +298,6 @@ def read_token(path: Path) -> str:
 def is_development(settings: NodeSettings) -> bool:
     """Whether blocks of this node may be made on demand; never while it talks to peers."""
     return settings.production.mode != "slots" and not settings.p2p.listen
-
-
-def settle_memory() -> None:
-    """Keep the garbage collector off what stays: the state, the code."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _feed_plans(opened: Opened, state: State) -> list[FeedPlan]:

@@ -27,6 +27,7 @@ from node.core.effects import (
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
 from node.services.clock import Clock
 from node.services.effect_queue import Batch, EffectQueue
+from node.services.garbage import GarbageSchedule
 from node.services.p2p_server import PeerConnections
 from node.services.signature_pool import SignaturePool
 from node.services.stored_history import StoredHistory
@@ -80,6 +81,7 @@ class NodeService:
         self.clock = clock
         self.pool = SignaturePool()
         self.sessions: SessionFlusher | None = None
+        self.garbage: GarbageSchedule | None = None
         self.history: StoredHistory | None = None
         self.peers: PeerConnections | None = None
         self._queue = EffectQueue()
@@ -141,6 +143,8 @@ class NodeService:
             now_ms = self.clock.now_ms()
             self.core.tick(now_ms)
             self.pump()
+            if self.garbage is not None:
+                self.garbage.collect_if_due()
             await trio.sleep((TICK_MS - now_ms % TICK_MS) / 1_000)
 
     # Effects.

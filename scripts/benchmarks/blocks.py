@@ -8,8 +8,8 @@ from time import perf_counter, process_time
 
 import trio
 
-from node.app import settle_memory
 from node.chain.chain import Chain
+from node.services.garbage import GarbageSchedule
 from node.services.signature_pool import SignaturePool
 from protocol.block import BlockEnvelope
 from protocol.crypto.signatures import recover_keys
@@ -54,10 +54,10 @@ async def _validate_rounds(recording: Recording) -> tuple[list[float], list[floa
         await pool.recover(signatures)
         for _ in range(ROUNDS):
             chain = recording.start()
-            settle_memory()
+            garbage = GarbageSchedule()
             raw_rates.append(RAW_SIGNATURES / wall_seconds(partial(recover_keys, sample)))
             start, cpu_start = perf_counter(), process_time()
-            await _validate(chain, recording.measured, pool)
+            await _validate(chain, recording.measured, pool, garbage)
             main_process.append((process_time() - cpu_start) / TRANSFERS)
             rates.append(TRANSFERS / (perf_counter() - start))
     finally:
@@ -65,7 +65,9 @@ async def _validate_rounds(recording: Recording) -> tuple[list[float], list[floa
     return rates, raw_rates, main_process
 
 
-async def _validate(chain: Chain, blocks: Sequence[bytes], pool: SignaturePool) -> None:
+async def _validate(
+    chain: Chain, blocks: Sequence[bytes], pool: SignaturePool, garbage: GarbageSchedule
+) -> None:
     """Apply blocks in order, the worker some blocks ahead."""
     envelopes: dict[int, BlockEnvelope] = {}
     ready = [trio.Event() for _ in blocks]
@@ -86,6 +88,7 @@ async def _validate(chain: Chain, blocks: Sequence[bytes], pool: SignaturePool) 
         for number, is_ready in enumerate(ready):
             await is_ready.wait()
             chain.push_block(envelopes.pop(number))
+            garbage.collect_if_due()
             room.release()
             await trio.lowlevel.checkpoint()
 
@@ -111,9 +114,10 @@ def bench_known_signatures() -> None:
     rates, raw_rates, decoding = [], [], []
     for _ in range(ROUNDS):
         chain = recording.start()
-        settle_memory()
+        garbage = GarbageSchedule()
         raw_rates.append(RAW_SIGNATURES / cpu_seconds(partial(recover_keys, sample)))
-        rates.append(TRANSFERS / cpu_seconds(partial(_push_all, chain, recording, read)))
+        push = partial(_push_all, chain, recording, read, garbage)
+        rates.append(TRANSFERS / cpu_seconds(push))
         decoding.append(cpu_seconds(partial(_decode_all, recording)) / TRANSFERS)
     print_rate("b", "raw key recovery, one core, CPU", raw_rates)
     print_rate("b", "transfers, keys known, one core, CPU", rates)
@@ -133,12 +137,13 @@ def _decode_all(recording: Recording) -> None:
         BlockEnvelope(data)
 
 
-def _push_all(chain: Chain, recording: Recording, read: ReadBlock) -> int:
-    """Apply the measured blocks; how many matches they brought, of two fills each."""
+def _push_all(chain: Chain, recording: Recording, read: ReadBlock, garbage: GarbageSchedule) -> int:
+    """Apply the measured blocks, garbage collected between them; matches, of two fills each."""
     fills = 0
     for data in recording.measured:
         for block in chain.push_block(read(data)).applied:
             fills += sum(isinstance(entry.op, FillOrder) for entry in block.operations)
+        garbage.collect_if_due()
     return fills // 2
 
 
@@ -148,12 +153,13 @@ def bench_orders() -> None:
     for what, recording in (("that rest", resting), ("that match", matching)):
         read = recording.reader_with_keys()
         count = len(recording.transactions())
-        matches = _push_all(recording.start(), recording, read)
+        matches = _push_all(recording.start(), recording, read, GarbageSchedule())
         rates = []
         for _ in range(ROUNDS):
             chain = recording.start()
-            settle_memory()
-            rates.append(count / cpu_seconds(partial(_push_all, chain, recording, read)))
+            garbage = GarbageSchedule()
+            push = partial(_push_all, chain, recording, read, garbage)
+            rates.append(count / cpu_seconds(push))
         print_rate(
             "c",
             f"limit orders {what}, one core, CPU",

@@ -6,9 +6,9 @@ import gc
 from statistics import median
 from time import process_time
 
-from node.app import settle_memory
 from node.chain.invariants_incremental import check_block
 from node.market.boundary import run_boundary
+from node.services.garbage import GarbageSchedule
 from node.state.database import State
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET
@@ -35,7 +35,7 @@ RECORDS_A_FILL = 2
 def bench_cascade() -> None:
     """(d): every position is called by some bid; fills and the check of invariants, CPU time."""
     markets = {size: make_falling_market(size) for size in SIZES}
-    settle_memory()
+    GarbageSchedule()
     for state, usd in markets.values():
         fill_seconds(state, usd)
     costs: dict[int, list[float]] = {size: [] for size in SIZES}

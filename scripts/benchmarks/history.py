@@ -6,9 +6,9 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from node.app import settle_memory
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
+from node.services.garbage import GarbageSchedule
 from node.services.stored_history import StoredHistory
 from node.storage.history_store import HistoryStore
 from protocol.schema import BlockId
@@ -52,7 +52,7 @@ def _bench(what: str, recording: Recording) -> None:
             chain = recording.start()
             history = StoredHistory(HistoryStore(path, chain.chain_id), NoBlocks())
             applied: list[AppliedBlock] = []
-            settle_memory()
+            GarbageSchedule()
             apply_s = cpu_seconds(partial(_apply, chain, recording, read, applied))
             take_s = cpu_seconds(partial(_take_in, history, applied))
             rows = sum(
