@@ -34,7 +34,7 @@ from node.storage.history_view import HistoryView
 from protocol.schema import Digest
 
 FORMAT_VERSION = 1
-ROWS_AT_ONCE = (512, 64, 8, 1)
+ROWS_AT_ONCE = 500
 """Rows of one INSERT. SQLite lets other threads run while a statement is carried out, and getting
 back is slow beside a busy one: many rows in one statement are paid for once."""
 
@@ -272,14 +272,11 @@ def _replace(
 
 
 def _execute_many(database: sqlite3.Connection, start: str, end: str, rows: Sequence[Row]) -> None:
-    done = 0
-    for size in ROWS_AT_ONCE:
-        while len(rows) - done >= size:
-            part = rows[done : done + size]
-            marks = f"({', '.join('?' * len(part[0]))})"
-            values = tuple(chain.from_iterable(part))
-            database.execute(start + ", ".join([marks] * size) + end, values)
-            done += size
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[first : first + ROWS_AT_ONCE]
+        marks = f"({', '.join('?' * len(part[0]))})"
+        values = tuple(chain.from_iterable(part))
+        database.execute(start + ", ".join([marks] * len(part)) + end, values)
 
 
 def remove_history(path: Path) -> None:
