@@ -287,3 +287,17 @@ def test_trades_of_one_block_page_without_doubles(backend: ChainBackend) -> None
     assert (
         client.call("get_trade_history", "TEST", "USD", "2100-01-01T00:00:00", *ends, 100) == whole
     )
+
+
+def test_an_operation_is_an_object(backend: ChainBackend) -> None:
+    """Ids 1.11.n are read like any other; they are dense on the main chain."""
+    client = Client(backend)
+    num = backend.test_chain.chain.head_num
+    blocks = [
+        client.call("get_block_operation_history", block, api="history")
+        for block in range(1, num + 1)
+    ]
+    whole = [entry for block in blocks for entry in block]
+    assert [entry["id"] for entry in whole] == [f"1.11.{n}" for n in range(len(whole))]
+    ids = [entry["id"] for entry in whole]
+    assert client.call("get_objects", [*ids, f"1.11.{len(ids)}"]) == [*whole, None]
