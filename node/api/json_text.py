@@ -25,6 +25,7 @@ INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 64) - 1
 
 _WHOLE_NUMBER = re.compile(r"(-?[0-9]{1,20})\.0+")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_UNUSUAL_NUMBER = re.compile(rb"[0-9][.eE]|[0-9]{19}")
 
 
 def read_json(data: bytes) -> JsonValue:
@@ -40,6 +41,8 @@ def read_json(data: bytes) -> JsonValue:
         raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX) from None
     except (msgspec.MsgspecError, ValueError) as error:
         raise ParseError("not JSON", rule="T-A1", value=_reason(error)) from error
+    if _is_plain(data, value):
+        return value
     try:
         keys = _check_values(value)
     except InvalidValue as error:
@@ -53,6 +56,20 @@ def read_json(data: bytes) -> JsonValue:
 def write_json(value: JsonValue) -> str:
     """Compact JSON text; integers keep every digit."""
     return msgspec.json.encode(value).decode()
+
+
+def _is_plain(data: bytes, value: JsonValue) -> bool:
+    """Whether a text is so small and plain that no limit can be broken, as most requests are."""
+    if not isinstance(value, dict) or len(data) > STRING_BYTES_MAX or data.count(b"[") >= DEPTH_MAX:
+        return False
+    if b"\\" in data or not data.isascii():
+        return False
+    bare = _STRING.sub(b"", data)
+    return (
+        bare.count(b"{") == 1
+        and bare.count(b":") == len(value)
+        and _UNUSUAL_NUMBER.search(bare) is None
+    )
 
 
 def _read_whole_number(text: str) -> int | float:

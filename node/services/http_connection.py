@@ -143,9 +143,8 @@ class HttpConnection:
         ]
         if close:
             headers.append((b"connection", b"close"))
-        await self._send(h11.Response(status_code=status, headers=headers))
-        await self._send(h11.Data(data=body))
-        await self._send(h11.EndOfMessage())
+        head = h11.Response(status_code=status, headers=headers)
+        await self._send(head, h11.Data(data=body), h11.EndOfMessage())
 
     async def refuse(self, status: int, reason: str) -> None:
         """Send a refusal, if that is possible still, and what it takes to be read."""
@@ -189,8 +188,8 @@ class HttpConnection:
             self.raw += data
             self.protocol.receive_data(data)
 
-    async def _send(self, event: h11.Event) -> None:
-        data = self.protocol.send(event)
+    async def _send(self, *events: h11.Event) -> None:
+        data = b"".join(self.protocol.send(event) or b"" for event in events)
         if data:
             with trio.fail_after(SEND_TIMEOUT_S):
                 await self.stream.send_all(data)
@@ -209,9 +208,12 @@ class UpgradedStream(trio.abc.Stream):
         self.rest = rest
         self.stream = stream
         self.is_answered = trio.Event()
+        self.is_drained = False
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """The handshake, then what followed it, then the stream."""
+        if self.is_drained:
+            return await self.stream.receive_some(max_bytes)
         await trio.lowlevel.checkpoint()
         if self.head:
             data, self.head = _split(self.head, max_bytes)
@@ -220,7 +222,8 @@ class UpgradedStream(trio.abc.Stream):
         if self.rest:
             data, self.rest = _split(self.rest, max_bytes)
             return data
-        return bytes(await self.stream.receive_some(max_bytes))
+        self.is_drained = True
+        return await self.stream.receive_some(max_bytes)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send on the stream."""

@@ -1,8 +1,8 @@
-"""Serves the calls of all connections: in small slices, the cheapest client first, each charged.
+"""Serves the calls of all connections: long ones in small slices, the cheapest client first.
 
-Everything of a node runs on one thread. So no call may hold it for long: long ones are cut into
-slices, and between two slices the event loop reads sockets and makes blocks. When there is more to
-do than fits between two looks at the sockets, who cost least is served next.
+Everything of a node runs on one thread. So no call may hold it for long: a call gets one slice at
+once, and the rest of a long one, slice by slice, when nobody waits who costs less. Between two such
+slices the event loop reads sockets and makes blocks.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from node.api.session import ApiSession
 
 SLICE_S = 0.000_5
 """Time that one call may take at a stretch, up to its next item."""
-BUDGET_S = 0.001
-"""Time for calls between two looks at the sockets."""
 REQUEST_TIMEOUT_S = 30.0
-"""For a request to be served, delays included; an answer that waits for a block is no part."""
+"""For a long call to come to its end; waiting for a block is no part of it."""
 SECONDS_BUCKETS = (0.000_25, 0.001, 0.004, 0.016, 0.064, 0.25, 1.0, 4.0)
 
 
@@ -38,32 +36,28 @@ class Waiter:
 
 
 class Turns:
-    """Who may use the thread for a slice now."""
+    """Who may go on with a long call: one in each round of the event loop."""
 
     def __init__(self) -> None:
-        self.used_s = 0.0
         self.waiting: list[Waiter] = []
         self._serial = count()
-        self._is_contended = trio.Event()
+        self._has_waiters = trio.Event()
 
     async def run(self) -> None:
-        """Call who waits, one in each round of the event loop, for ever."""
+        """Call who waits, for ever."""
         while True:
-            await self._is_contended.wait()
+            await self._has_waiters.wait()
             await trio.lowlevel.checkpoint()
-            self.used_s = 0.0
             if self.waiting:
                 heapq.heappop(self.waiting).is_called.set()
             else:
-                self._is_contended = trio.Event()
+                self._has_waiters = trio.Event()
 
     async def take(self, cost: float) -> None:
-        """Wait for a turn; there is nothing to wait for while there is time left."""
-        if self.used_s < BUDGET_S and not self.waiting:
-            return
+        """Wait for a turn."""
         waiter = Waiter(cost, next(self._serial))
         heapq.heappush(self.waiting, waiter)
-        self._is_contended.set()
+        self._has_waiters.set()
         try:
             await waiter.is_called.wait()
         except trio.Cancelled:
@@ -71,12 +65,6 @@ class Turns:
                 self.waiting.remove(waiter)
                 heapq.heapify(self.waiting)
             raise
-
-    def note(self, seconds: float) -> None:
-        """A turn took so long."""
-        self.used_s += seconds
-        if self.used_s >= BUDGET_S:
-            self._is_contended.set()
 
 
 class RequestRunner:
@@ -106,20 +94,19 @@ class RequestRunner:
         now = trio.current_time()
         account.check(now)
         session.waiting_max = account.waiting_max(now)
-        calls, spent_s = session.calls, 0.0
+        calls = session.calls
         work = session.serve(data)
-        texts = None
+        texts, spent_s = None, 0.0
         try:
-            with trio.fail_after(REQUEST_TIMEOUT_S):
-                if delay_s := account.delay_s(now):
-                    await trio.sleep(delay_s)
-                while texts is None:
-                    await self.turns.take(account.cost(now))
-                    texts, seconds = _run_slice(work)
-                    self.turns.note(seconds)
-                    spent_s += seconds
-                    if texts is None:
-                        await trio.lowlevel.checkpoint()
+            if delay_s := account.delay_s(now):
+                await trio.sleep(delay_s)
+            texts, spent_s = _run_slice(work)
+            if texts is None:
+                with trio.fail_after(REQUEST_TIMEOUT_S):
+                    while texts is None:
+                        await self.turns.take(account.cost(now))
+                        texts, seconds = _run_slice(work)
+                        spent_s += seconds
             return texts
         finally:
             work.close()

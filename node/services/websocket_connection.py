@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import trio
@@ -47,6 +48,7 @@ class SocketSession:
         self.account = account
         self.socket = socket
         self.close_reason = ""
+        self.sending_since = math.inf
         self.scope = trio.CancelScope()
         self.has_outgoing = trio.Event()
         self.session = api.open_session(wake=self._wake)
@@ -57,6 +59,7 @@ class SocketSession:
             with self.scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._keep_alive)
+                    nursery.start_soon(self._watch_sends)
                     nursery.start_soon(self._write)
                     nursery.start_soon(self._read)
         finally:
@@ -106,13 +109,19 @@ class SocketSession:
         except ABNORMAL_END:
             self.scope.cancel()
 
+    async def _watch_sends(self) -> None:
+        """Cut off a client that does not take what it is sent."""
+        while True:
+            await trio.sleep(SEND_TIMEOUT_S / 4)
+            if trio.current_time() - self.sending_since > SEND_TIMEOUT_S:
+                self.scope.cancel()
+
     def _close(self, reason: str) -> None:
         self.close_reason = reason
         self.scope.cancel()
 
     async def _send(self, text: str) -> None:
-        """Send a text; a client that does not take it in time is cut off."""
-        with trio.move_on_after(SEND_TIMEOUT_S) as deadline:
-            await self.socket.send_message(text)
-        if deadline.cancelled_caught:
-            self.scope.cancel()
+        """Send a text, under the eye of `_watch_sends`; reader and writer may both be at it."""
+        self.sending_since = min(self.sending_since, trio.current_time())
+        await self.socket.send_message(text)
+        self.sending_since = math.inf
