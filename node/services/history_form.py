@@ -18,6 +18,7 @@ from node.api.history import (
     market_volumes,
 )
 from node.api.market_history import extend_bucket, join_bucket
+from node.storage.errors import StoreDamaged
 from node.storage.history_rows import (
     AssetEventRow,
     BlockRow,
@@ -28,11 +29,12 @@ from node.storage.history_rows import (
     MarginCallRow,
     MarketRow,
     OperationRow,
+    operation_checksum,
 )
 from node.storage.history_view import (
+    FillAndOperation,
     TimedAssetEvent,
     TimedFeed,
-    TimedFill,
     TimedMarginCall,
     TimedOperation,
 )
@@ -54,9 +56,10 @@ def add_rows(rows: HistoryRows, block: BlockHistory, market_numbers: dict[Market
     write_op, write_result = writer_for(TaggedOperation), writer_for(OperationResult)
     instance = block.first_operation
     for applied in block.operations:
-        data, result = bytearray(), bytearray()
-        write_op(data, applied.op)
-        write_result(result, applied.result)
+        op_out, result_out = bytearray(), bytearray()
+        write_op(op_out, applied.op)
+        write_result(result_out, applied.result)
+        data, result = bytes(op_out), bytes(result_out)
         rows.operations.append(
             OperationRow(
                 instance,
@@ -66,8 +69,9 @@ def add_rows(rows: HistoryRows, block: BlockHistory, market_numbers: dict[Market
                 applied.virtual_op,
                 applied.is_virtual,
                 ENTRY_OF[type(applied.op)].id,
-                bytes(data),
-                bytes(result),
+                data,
+                result,
+                operation_checksum(instance, data, result),
             )
         )
         instance += 1
@@ -126,13 +130,13 @@ def _key(minute: Bucket, seconds: int) -> BucketKey:
 
 
 def operation_of(found: TimedOperation) -> OperationRecord:
-    """The record of an operation's row."""
+    """The record of an operation's row; raises `StoreDamaged`."""
     row = found.row
-    op, _ = reader_for(TaggedOperation)(row.data, 0, 0)
+    op = _operation(row)
     result, _ = reader_for(OperationResult)(row.result, 0, 0)
     return OperationRecord(
         row.id,
-        cast(Operation, op),
+        op,
         cast(OperationResult, result),
         row.block_num,
         found.time,
@@ -143,10 +147,12 @@ def operation_of(found: TimedOperation) -> OperationRecord:
     )
 
 
-def fill_of(found: TimedFill) -> FillRecord:
-    """The record of one side of a trade."""
+def fill_of(found: FillAndOperation) -> FillRecord:
+    """The record of one side of a trade; raises `StoreDamaged`."""
     row = found.row
-    op, _ = reader_for(TaggedOperation)(found.data, 0, 0)
+    op = _operation(found.operation)
+    if not isinstance(op, FillOrder):
+        raise StoreDamaged("a stored fill is damaged", rule="T-S3", value=row.operation)
     return FillRecord(
         row.id,
         (AssetId(row.base), AssetId(row.quote)),
@@ -155,8 +161,15 @@ def fill_of(found: TimedFill) -> FillRecord:
         row.time,
         row.operation,
         bool(row.is_second),
-        cast(FillOrder, op),
+        op,
     )
+
+
+def _operation(row: OperationRow) -> Operation:
+    if operation_checksum(row.id, row.data, row.result) != row.checksum:
+        raise StoreDamaged("a stored operation is damaged", rule="T-S3", value=f"1.11.{row.id}")
+    op, _ = reader_for(TaggedOperation)(row.data, 0, 0)
+    return cast(Operation, op)
 
 
 def fill_price(row: FillRow) -> Price:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from zlib import crc32
 
 
 class BlockRow(NamedTuple):
@@ -32,6 +33,13 @@ class OperationRow(NamedTuple):
     """BitShares' number of the operation."""
     data: bytes
     result: bytes
+    checksum: int
+    """CRC-32 over id, result and data (`operation_checksum`)."""
+
+
+def operation_checksum(id_: int, data: bytes, result: bytes) -> int:
+    """What tells that a stored operation is not what was written."""
+    return crc32(data, crc32(result, id_ & 0xFFFF_FFFF))
 
 
 AccountRow = tuple[int, int, int]

@@ -33,7 +33,7 @@ from node.storage.history_rows import (
 from node.storage.history_view import HistoryView
 from protocol.schema import Digest
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ROWS_AT_ONCE = 500
 """Rows of one INSERT. SQLite lets other threads run while a statement is carried out, and getting
 back is slow beside a busy one: many rows in one statement are paid for once."""
@@ -49,7 +49,7 @@ _SCHEMA = (
     "CREATE TABLE operation (id BIGINT PRIMARY KEY, block_num BIGINT NOT NULL,"
     " trx_in_block INTEGER NOT NULL, op_in_trx INTEGER NOT NULL, virtual_op INTEGER NOT NULL,"
     " is_virtual INTEGER NOT NULL, kind INTEGER NOT NULL, data BLOB NOT NULL,"
-    " result BLOB NOT NULL)" + _CLUSTERED,
+    " result BLOB NOT NULL, checksum BIGINT NOT NULL)" + _CLUSTERED,
     "CREATE TABLE account_operation (account BIGINT NOT NULL, number BIGINT NOT NULL,"
     " operation BIGINT NOT NULL, PRIMARY KEY (account, number))" + _CLUSTERED,
     "CREATE TABLE account_total (account BIGINT PRIMARY KEY, operations BIGINT NOT NULL)"

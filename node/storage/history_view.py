@@ -25,11 +25,11 @@ class TimedOperation(NamedTuple):
     time: int
 
 
-class TimedFill(NamedTuple):
-    """One side of a trade, with the binary form of its operation."""
+class FillAndOperation(NamedTuple):
+    """One side of a trade, and its operation."""
 
     row: FillRow
-    data: bytes
+    operation: OperationRow
 
 
 class TimedFeed(NamedTuple):
@@ -58,7 +58,8 @@ _OPERATION = (
     " FROM operation JOIN block ON block.num = operation.block_num "
 )
 _FILL = (
-    f"SELECT {', '.join('fill.' + name for name in FillRow._fields)}, operation.data"
+    f"SELECT {', '.join('fill.' + name for name in FillRow._fields)},"
+    f" {', '.join('operation.' + name for name in OperationRow._fields)}"
     " FROM fill JOIN operation ON operation.id = fill.operation "
 )
 _BUCKET = f"SELECT {', '.join(BucketRow._fields)} FROM bucket "
@@ -152,13 +153,14 @@ class HistoryView:
             first=0,
         )
 
-    def fills(self, base: int, quote: int, newest: int, limit: int) -> list[TimedFill]:
+    def fills(self, base: int, quote: int, newest: int, limit: int) -> list[FillAndOperation]:
         """Sides of trades by sequence, descending."""
         rows = self._database.execute(
             _FILL + _OF_MARKET + "AND sequence <= ? ORDER BY sequence DESC LIMIT ?",
             (base, quote, newest, limit),
         )
-        return [TimedFill(FillRow(*row[:-1]), row[-1]) for row in rows]
+        width = len(FillRow._fields)
+        return [FillAndOperation(FillRow(*row[:width]), OperationRow(*row[width:])) for row in rows]
 
     def volumes(self, base: int, quote: int, after: int) -> tuple[int, int]:
         """What makers traded after a time: of the base, and of the quote.

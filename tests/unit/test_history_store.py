@@ -139,6 +139,26 @@ def test_damage_met_while_reading_is_told(path: Path, traces: list[HistoryTrace]
     history.close()
 
 
+@pytest.mark.parametrize("column", ["data", "result", "checksum"])
+def test_each_flipped_bit_of_an_operation_is_noticed(
+    path: Path, traces: list[HistoryTrace], column: str
+) -> None:
+    """T-S3: whatever bit of its binary form or of its result it is."""
+    history = StoredHistory(HistoryStore(path, CHAIN_ID), MainChainIds(traces))
+    database = sqlite3.connect(path, isolation_level=None)
+    (value,) = database.execute(f"SELECT {column} FROM operation WHERE id = 3").fetchone()
+    whole = value if isinstance(value, bytes) else value.to_bytes(4, "big")
+    assert history.operation(3) is not None
+    for bit in range(8 * len(whole)):
+        flipped = (int.from_bytes(whole, "big") ^ 1 << bit).to_bytes(len(whole), "big")
+        stored = flipped if isinstance(value, bytes) else int.from_bytes(flipped, "big")
+        database.execute(f"UPDATE operation SET {column} = ? WHERE id = 3", (stored,))
+        with pytest.raises(StoreDamaged):
+            history.operation(3)
+    database.close()
+    history.close()
+
+
 def test_damage_met_while_opening_begins_it_anew(path: Path, traces: list[HistoryTrace]) -> None:
     """T-S3: what can be made again from the blocks is no reason not to start."""
     store = HistoryStore(path, CHAIN_ID)
