@@ -24,6 +24,7 @@ from node.api.json_schema import (
     integer_schema,
     plain,
 )
+from node.api.moments import Moment, parse_moment
 from node.api.rpc import kind_of
 from node.api.views import TaggedOperation
 from node.state.errors import NoSuchObject
@@ -33,6 +34,7 @@ from protocol.errors import DecodeError, PegboardError
 from protocol.ids import ObjectId, parse_object_id
 from protocol.json_form import JsonValue, from_json_as, parse_time, read_integer
 from protocol.operations.base import Operation
+from protocol.p2p.messages import is_ip_address
 from protocol.schema import BlockId, PublicKey, Timestamp
 from protocol.transaction import SignedTransaction
 
@@ -174,6 +176,24 @@ def _time(backend: ApiBackend, data: JsonValue) -> int:
     return parse_time(_text(backend, data))
 
 
+def _moment(backend: ApiBackend, data: JsonValue) -> Moment:
+    return parse_moment(_text(backend, data))
+
+
+def _endpoint(backend: ApiBackend, data: JsonValue) -> tuple[str, int]:
+    host, colon, port = _text(backend, data).rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not is_ip_address(host):
+        raise DecodeError("not an address and a port", value=data, limit="127.0.0.1:1776")
+    return host, read_integer(port, 1, (1 << 16) - 1)
+
+
+def _json_object(backend: ApiBackend, data: JsonValue) -> dict[str, JsonValue]:
+    if not isinstance(data, dict):
+        raise DecodeError("not an object", value=kind_of(data))
+    return data
+
+
 def _object_id(backend: ApiBackend, data: JsonValue) -> ObjectId:
     return parse_object_id(_text(backend, data))
 
@@ -251,6 +271,11 @@ BOOLEAN = Argument("boolean", _boolean, plain({"type": "boolean"}))
 CALLBACK = Argument("callback", _callback, plain(integer_schema(0, (1 << 63) - 1)))
 BLOCK_NUM = Argument("block number", _block_num, plain(integer_schema(0, (1 << 32) - 1)))
 TIME = Argument("time, UTC", _time, described_as(Timestamp))
+MOMENT = Argument(
+    "time, UTC, or seconds, minutes, hours, days on: +90s, +15m, +1h, +2d", _moment, STRING
+)
+ENDPOINT = Argument("address and port", _endpoint, STRING)
+JSON_OBJECT = Argument("object", _json_object, plain({"type": "object"}))
 OPERATION = _wired("operation", TaggedOperation)
 
 Text = Annotated[str, TEXT]
@@ -261,6 +286,9 @@ Callback = Annotated[int, CALLBACK]
 BlockNum = Annotated[int, BLOCK_NUM]
 BlockIdArg = Annotated[BlockId, _wired("block id", BlockId)]
 Time = Annotated[int, TIME]
+MomentArg = Annotated[Moment, MOMENT]
+EndpointArg = Annotated[tuple[str, int], ENDPOINT]
+JsonObjectArg = Annotated[dict[str, object], JSON_OBJECT]
 Texts = Annotated[list[str], list_of(TEXT)]
 ObjectIds = Annotated[list[ObjectId], list_of(OBJECT_ID)]
 AssetArgs = Annotated[list[Asset], list_of(ASSET, 200)]

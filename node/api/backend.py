@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,7 +35,35 @@ class PeerInfo:
     address: str
     version: str
     head_num: int
+    """Height that the peer greeted with."""
     outbound: bool
+    received_bytes: int
+    sent_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPeer:
+    """An address at which a node may listen."""
+
+    address: str
+    last_seen_s: int
+    """When a connection to it was last open, seconds since 1970; 0 for never."""
+    is_tried: bool
+    failures: int
+    """Failed attempts since the last success."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInfo:
+    """What this node is towards other nodes."""
+
+    node_id: bytes
+    listen_port: int
+    """0 when no node can connect to this one."""
+    peers: tuple[PeerInfo, ...]
+    known: tuple[KnownPeer, ...]
+    parameters: Mapping[str, int]
+    """Limits of the peer layer, by BitShares' names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +80,9 @@ class NodeInfo:
     witnesses: tuple[int, ...]
     """Instances of the witnesses whose keys this process holds."""
     peers: tuple[PeerInfo, ...]
+    block_mode: str
+    """How this node's blocks come about: in their "slots", "instant" with each transaction, or
+    "manual", on demand."""
 
 
 class ApiBackend(Protocol):
@@ -69,7 +101,7 @@ class ApiBackend(Protocol):
 
     @property
     def is_development(self) -> bool:
-        """Whether the `debug` API may make blocks."""
+        """Whether the APIs `debug` and `pegboard_dev` may make blocks."""
 
     @property
     def history(self) -> HistoryReader: ...
@@ -79,6 +111,12 @@ class ApiBackend(Protocol):
 
     def info(self) -> NodeInfo:
         """Version, prefixes, own witnesses, peers."""
+
+    def network(self) -> NetworkInfo:
+        """Peers, known addresses and limits of the peer layer."""
+
+    def add_peer(self, host: str, port: int) -> bool:
+        """Connect to an address at the next chance; False when it cannot be remembered."""
 
     def block_at(self, num: int) -> BlockEnvelope | None:
         """The main chain's block of a number, from wherever it is kept."""
@@ -95,8 +133,14 @@ class ApiBackend(Protocol):
     def simulate(self, envelope: TransactionEnvelope) -> list[AppliedOperation]:
         """Apply a transaction and take it back; raises its refusal."""
 
-    def generate_blocks(self, wif: str, count: int) -> int:
-        """Make blocks at the next slots (development chain); number of the new head."""
+    def generate_blocks(self, count: int, wif: str | None = None) -> int:
+        """Make blocks at the next slots (development chain); number of the new head.
+
+        They are signed with this node's keys, and with one more when it is given.
+        """
+
+    def travel_to(self, time_s: int) -> int:
+        """Make one block at the first slot from a time on (development chain); its number."""
 
     def report_bug(self, method: str, error: Exception) -> None:
         """A call met an exception that is no refusal."""

@@ -64,6 +64,13 @@ class NotPossible(ApiError):
     code = 10
 
 
+class AccessDenied(ApiError):
+    """T-A4: an API that this node does not give; in the words that BitShares' clients know."""
+
+    name = "is_allowed"
+    code = 10
+
+
 class TooManySubscriptions(ApiError):
     """T-A3: the connection subscribes to more than one session may."""
 

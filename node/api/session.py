@@ -18,6 +18,7 @@ from node.api.errors import (
     ParseError,
 )
 from node.api.json_text import read_json, write_json
+from node.api.methods.login import check_access
 from node.api.methods.tables import APIS, DATABASE, LOGIN, invoke
 from node.api.news import BlockNews
 from node.api.outbox import Outbox
@@ -206,8 +207,10 @@ class ApiSession:
     def _api_named(self, api: int | str) -> str:
         if isinstance(api, int) and api in self.apis:
             return self.apis[api]
-        if isinstance(api, str) and api in APIS:
-            return api
+        if isinstance(api, str):
+            check_access(self.call.backend, api)
+            if api in APIS:
+                return api
         raise MethodNotFound("no such API on this connection", value=api)
 
     def _answer(self, request: Request, outcome: Outcome) -> JsonValue:

@@ -180,15 +180,23 @@ class NodeCore:
         return applied
 
     def generate_blocks(
-        self, count: int, now_ms: int, secret: PrivateKey | None = None
+        self,
+        count: int,
+        now_ms: int,
+        secret: PrivateKey | None = None,
+        *,
+        earliest_s: int = 0,
     ) -> list[BlockEnvelope]:
-        """Make blocks at the next slots whose witness keys are here, whatever the clock says."""
+        """Make blocks at the next slots whose witness keys are here, whatever the clock says.
+
+        Slots that begin before `earliest_s` are left out. Raises `NoSigningKey`.
+        """
         secrets = dict(self.secrets)
         if secret is not None:
             secrets[public_key(secret)] = secret
         made = []
         for _ in range(count):
-            production = next_production(self.chain, secrets)
+            production = next_production(self.chain, secrets, earliest_s=earliest_s)
             if production is None:
                 raise NoSigningKey(
                     "none of the scheduled witnesses' keys is here", rule="R8.5", value=len(secrets)

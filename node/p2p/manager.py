@@ -89,6 +89,11 @@ class PeerManager:
         )
 
     @property
+    def config(self) -> PeerConfig:
+        """What this node is towards others."""
+        return self._config
+
+    @property
     def is_syncing(self) -> bool:
         """Whether blocks of some peer's chain are coming in; no peer can feign it by promises."""
         return self._exchange.sync.is_syncing
@@ -236,6 +241,13 @@ class PeerManager:
         if refusal is TransactionRefusal.INVALID:
             error = InvalidItem("transaction is invalid", rule="T-P4", value=transaction_id.hex())
             self._penalise_key(peer, error, now_ms)
+
+    def add_address(self, address: PeerAddress) -> bool:
+        """Dial an address that the operator named as soon as there is room for a connection.
+
+        False when it is this node's own, or when no more addresses can be remembered.
+        """
+        return self.database.want(address, self._rng)
 
     def shut_down(self, now_ms: int) -> None:
         """Say goodbye to all peers."""

@@ -65,6 +65,17 @@ class PeerDatabase:
         """The record of an address."""
         return self._records.get(address)
 
+    def records(self) -> tuple[PeerRecord, ...]:
+        """All records, in the order in which their addresses were heard of."""
+        return tuple(self._records.values())
+
+    def want(self, address: PeerAddress, rng: Random) -> bool:
+        """Remember an address without regard to who told it, and let it be dialled at once."""
+        if address not in self._records and not self.add(address, "", rng):
+            return False
+        self._records[address].next_attempt_ms = 0
+        return True
+
     def add(self, address: PeerAddress, source: str, rng: Random) -> bool:
         """Remember an address that `source` told us; False when there is no room for it."""
         if address in self._records or address in self._own:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import structlog
 
 from node.api.api import Api
-from node.api.backend import NodeInfo, PeerInfo
+from node.api.backend import KnownPeer, NetworkInfo, NodeInfo, PeerInfo
 from node.api.history import HistoryReader
 from node.chain.apply_block import AppliedBlock
 from node.core.chain_reader import ChainReader
+from node.p2p.effects import PeerAddress
+from node.p2p.peer_database import MAX_RETRY_MS
 from node.services.node_service import NodeService
 from node.services.stored_history import StoredHistory
 from node.state.context import AppliedOperation
@@ -17,6 +19,7 @@ from protocol.block import BlockEnvelope
 from protocol.crypto.keys import parse_wif
 from protocol.errors import PegboardError
 from protocol.genesis_form import Genesis
+from protocol.p2p.messages import MAX_ADDRESSES
 from protocol.schema import BlockId, Digest, TransactionId
 from protocol.transaction import TransactionEnvelope
 
@@ -73,11 +76,35 @@ class NodeApiBackend:
             display_prefix=self.genesis.settings().display_prefix,
             producer_term=self.genesis.settings().producer_term,
             witnesses=tuple(item.id for item in witnesses if item.signing_key in keys),
-            peers=tuple(
-                PeerInfo(str(peer.address), peer.user_agent, peer.head_num, peer.outbound)
-                for peer in self.core.peers.statistics().peers
-            ),
+            peers=self._peers(),
+            block_mode=self._block_mode(),
         )
+
+    def network(self) -> NetworkInfo:
+        """Peers, known addresses and limits of the peer layer."""
+        peers, limits = self.core.peers, self.core.peers.config.limits
+        return NetworkInfo(
+            node_id=peers.config.node_id,
+            listen_port=peers.config.listen_port,
+            peers=self._peers(),
+            known=tuple(
+                KnownPeer(str(item.address), item.last_seen_s, item.is_tried, item.failures)
+                for item in peers.database.records()
+            ),
+            parameters={
+                "peer_connection_retry_timeout": MAX_RETRY_MS // 1_000,
+                "desired_number_of_connections": limits.target_outbound,
+                "maximum_number_of_connections": limits.target_outbound + limits.max_inbound,
+                "max_addresses_to_handle_at_once": MAX_ADDRESSES,
+                "max_blocks_to_handle_at_once": limits.sync_unjudged,
+                "max_sync_blocks_to_prefetch": limits.sync_window,
+                "max_sync_blocks_per_peer": limits.sync_requests_per_peer,
+            },
+        )
+
+    def add_peer(self, host: str, port: int) -> bool:
+        """Connect to an address at the next chance; False when it cannot be remembered."""
+        return self.core.peers.add_address(PeerAddress(host, port))
 
     def block_at(self, num: int) -> BlockEnvelope | None:
         """The main chain's block of a number, from wherever it is kept."""
@@ -106,15 +133,41 @@ class NodeApiBackend:
         """Apply a transaction and take it back; raises its refusal."""
         return self.core.chain.simulate(envelope).operations
 
-    def generate_blocks(self, wif: str, count: int) -> int:
+    def generate_blocks(self, count: int, wif: str | None = None) -> int:
         """Make blocks at the next slots; number of the new head."""
-        self.core.generate_blocks(count, self.service.clock.now_ms(), parse_wif(wif))
+        secret = None if wif is None else parse_wif(wif)
+        self.core.generate_blocks(count, self.service.clock.now_ms(), secret)
+        self.service.pump()
+        return self.core.chain.head_num
+
+    def travel_to(self, time_s: int) -> int:
+        """Make one block at the first slot from a time on; its number."""
+        self.core.generate_blocks(1, self.service.clock.now_ms(), earliest_s=time_s)
         self.service.pump()
         return self.core.chain.head_num
 
     def report_bug(self, method: str, error: Exception) -> None:
         """Log an exception that is no refusal."""
         log.error("api_bug", ev="api_bug", method=method, error=repr(error), exc_info=error)
+
+    def _block_mode(self) -> str:
+        settings = self.core.settings
+        if settings.instant:
+            return "instant"
+        return "slots" if settings.by_the_clock else "manual"
+
+    def _peers(self) -> tuple[PeerInfo, ...]:
+        return tuple(
+            PeerInfo(
+                str(peer.address),
+                peer.user_agent,
+                peer.head_num,
+                peer.outbound,
+                peer.received_bytes,
+                peer.sent_bytes,
+            )
+            for peer in self.core.peers.statistics().peers
+        )
 
 
 class ApiObserver:

@@ -99,9 +99,17 @@ def maybe_produce(
     return Production(witness, slot_time_s, key)
 
 
-def next_production(chain: Chain, my_keys: Collection[PublicKey]) -> Production | None:
-    """The next slot whose witness key is at hand, whatever the clock says; None: there is none."""
-    for slot in range(1, SLOTS_AHEAD_MAX + 1):
+def next_production(
+    chain: Chain, my_keys: Collection[PublicKey], *, earliest_s: int = 0
+) -> Production | None:
+    """The next slot whose witness key is at hand, whatever the clock says; None: there is none.
+
+    Slots that begin before `earliest_s` are left out.
+    """
+    first = max(chain.slot_at(earliest_s), 1)
+    if chain.slot_time(first) < earliest_s:
+        first += 1
+    for slot in range(first, first + SLOTS_AHEAD_MAX):
         witness = chain.scheduled_witness(slot)
         key = chain.state.witnesses.get(witness).signing_key
         if key in my_keys:

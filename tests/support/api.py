@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from node.api.api import Api
-from node.api.backend import NodeInfo, PeerInfo
+from node.api.backend import KnownPeer, NetworkInfo, NodeInfo, PeerInfo
 from node.api.memory_history import MemoryHistory
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
@@ -21,6 +21,8 @@ from protocol.transaction import TransactionEnvelope
 from tests.support.chain import TestChain
 
 Json = Any
+PEERS = (PeerInfo("127.0.0.1:1776", "test/1", 0, True, 100, 200),)
+KNOWN_PEERS_MAX = 2
 
 
 class ChainBackend:
@@ -31,6 +33,8 @@ class ChainBackend:
         self.history = MemoryHistory()
         self.instant = instant
         self.is_development = True
+        self.block_mode = "instant" if instant else "manual"
+        self.added_peers: list[str] = []
         self.address_prefix = "TEST"
         self.blocks: dict[int, BlockEnvelope] = {}
         self.bugs: list[Exception] = []
@@ -48,8 +52,20 @@ class ChainBackend:
         return self.test_chain.chain.head_time
 
     def info(self) -> NodeInfo:
-        peers = (PeerInfo("127.0.0.1:1776", "test/1", 0, outbound=True),)
-        return NodeInfo("0.1.0", "TEST", "bit", "witness", (1,), peers)
+        return NodeInfo("0.1.0", "TEST", "bit", "witness", (1,), PEERS, self.block_mode)
+
+    def network(self) -> NetworkInfo:
+        known = (
+            KnownPeer("127.0.0.1:1776", 1_700_000_000, is_tried=True, failures=0),
+            *(KnownPeer(address, 0, is_tried=False, failures=0) for address in self.added_peers),
+        )
+        return NetworkInfo(bytes(32), 1776, PEERS, known, {"desired_number_of_connections": 8})
+
+    def add_peer(self, host: str, port: int) -> bool:
+        if len(self.added_peers) == KNOWN_PEERS_MAX:
+            return False
+        self.added_peers.append(f"{host}:{port}")
+        return True
 
     def block_at(self, num: int) -> BlockEnvelope | None:
         return self.blocks.get(num)
@@ -70,11 +86,18 @@ class ChainBackend:
     def simulate(self, envelope: TransactionEnvelope) -> list[AppliedOperation]:
         return self.test_chain.chain.simulate(envelope).operations
 
-    def generate_blocks(self, wif: str, count: int) -> int:
-        parse_wif(wif)
+    def generate_blocks(self, count: int, wif: str | None = None) -> int:
+        if wif is not None:
+            parse_wif(wif)
         for _ in range(count):
             self.produce()
         return self.test_chain.chain.head_num
+
+    def travel_to(self, time_s: int) -> int:
+        chain = self.test_chain.chain
+        slot = max(chain.slot_at(time_s), 1)
+        self.produce(slot=slot if chain.slot_time(slot) >= time_s else slot + 1)
+        return chain.head_num
 
     def report_bug(self, method: str, error: Exception) -> None:
         self.bugs.append(error)

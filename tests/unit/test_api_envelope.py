@@ -130,7 +130,7 @@ BAD_REQUESTS: list[tuple[Json, int]] = [
     ({"id": 1, "method": "call", "params": [0, "get_chain_id", {}]}, -32600),
     ({"id": 1, "method": "call", "params": [0, "get_chain_id", [], 1]}, -32600),
     ({"id": 1, "method": "call", "params": [99, "get_chain_id", []]}, -32601),
-    ({"id": 1, "method": "call", "params": ["crypto", "get_chain_id", []]}, -32601),
+    ({"id": 1, "method": "call", "params": ["wallet", "get_chain_id", []]}, -32601),
     ({"id": 1, "method": "call", "params": [0, "no_such_method", []]}, -32601),
     ({"id": 1, "method": "call", "params": [0, "__class__", []]}, -32601),
     ({"id": 1, "method": "call", "params": [0, "get_chain_id", [1]]}, -32602),

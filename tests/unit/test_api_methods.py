@@ -380,7 +380,7 @@ def test_blocks_are_made_on_demand_on_a_development_chain(
     for method, api in (("debug_generate_blocks", "debug"), ("debug", 1)):
         arguments: list[Json] = [key, 1] if api == "debug" else []
         error = client.refuse(method, *arguments, api=api)
-        assert error["data"]["name"] == "not_possible"
+        assert error["data"]["name"] == "is_allowed"
 
 
 def test_the_state_hash_is_of_the_head(backend: ChainBackend, client: Client) -> None:

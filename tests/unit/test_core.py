@@ -248,6 +248,22 @@ def test_generated_blocks_run_ahead_of_the_clock(genesis: Genesis) -> None:
     assert node.chain.head_time == GENESIS_TIME + 50
 
 
+def test_a_block_is_generated_at_a_time_or_after_it(genesis: Genesis) -> None:
+    """R8.4: no slot before the time; the first one from it on whose witness key is here."""
+    node = Node(genesis, witness_names(3), CoreSettings(by_the_clock=False))
+    node.core.generate_blocks(1, START_MS)
+    wanted = node.chain.slot_time(700)
+    for early_s, num in ((2, 2), (0, 3)):
+        (block,) = node.core.generate_blocks(1, START_MS, earliest_s=wanted - early_s)
+        assert (block.num, block.header.timestamp) == (num, wanted)
+        wanted = node.chain.slot_time(20_000)
+    lonely = Node(genesis, witness_names(1), CoreSettings(by_the_clock=False))
+    wanted = GENESIS_TIME + 3_600
+    (block,) = lonely.core.generate_blocks(1, START_MS, earliest_s=wanted)
+    assert wanted <= block.header.timestamp <= wanted + 3 * 5
+    assert lonely.chain.state.witnesses.get(block.header.witness).signing_key in lonely.core.secrets
+
+
 def test_blocks_need_a_key_of_a_scheduled_witness(genesis: Genesis) -> None:
     node = Node(genesis)
     with pytest.raises(NoSigningKey):

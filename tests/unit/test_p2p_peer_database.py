@@ -93,6 +93,21 @@ def test_tried_and_new_addresses_take_turns() -> None:
     assert {address(number) for number in range(4)} == set(chosen[::2])
 
 
+def test_an_address_that_is_wanted_waits_for_nothing() -> None:
+    """T-P9: named by the operator, it is tried at once again; the table's bounds stay."""
+    database, rng = filled(1), Random(1)
+    database.mark_failed(address(0), NOW_MS, rng)
+    assert database.candidates(NOW_MS, 9, rng, lambda _: True) == []
+    assert database.want(address(0), rng)
+    assert database.want(address(1), rng)
+    assert set(database.candidates(NOW_MS, 9, rng, lambda _: True)) == {address(0), address(1)}
+    assert [item.address for item in database.records()] == [address(0), address(1)]
+    own = address(2)
+    database.forget_own(own)
+    assert not database.want(own, rng)
+    assert not filled(MAX_PEERS, tried=MAX_PEERS).want(address(5_000), rng)
+
+
 def test_a_sample_holds_only_those_seen() -> None:
     """T-P9: 200 at most, never the asker's own, never a seed's name."""
     database = filled(500, tried=300)

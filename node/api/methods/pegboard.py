@@ -41,6 +41,7 @@ def get_node_info(call: Call) -> Answer:
         "display_prefix": info.display_prefix,
         "producer_term": info.producer_term,
         "is_development": backend.is_development,
+        "block_mode": info.block_mode,
         "head_block_number": head.head_block_number,
         "head_block_id": head.head_block_id.hex(),
         "head_block_time": format_time(head.time),

@@ -10,15 +10,18 @@ from node.api.call import Answer, Call
 from node.api.errors import MethodNotFound
 from node.api.methods import (
     accounts,
+    asset_holders,
     assets,
     block,
     chain,
     debug,
+    development,
     explanations,
     history,
     login,
     market,
     network_broadcast,
+    network_node,
     objects,
     orders,
     pegboard,
@@ -59,11 +62,14 @@ APIS: dict[str, dict[str, Method]] = {
         transactions.METHODS,
     ),
     "network_broadcast": _by_name(network_broadcast.METHODS),
+    "network_node": _by_name(network_node.METHODS),
     "history": _by_name(history.METHODS),
     "block": _by_name(block.METHODS),
+    "asset": _by_name(asset_holders.METHODS),
     "orders": _by_name(orders.METHODS),
     "debug": _by_name(debug.METHODS),
     "pegboard": _by_name(pegboard.METHODS, explanations.METHODS),
+    "pegboard_dev": _by_name(development.METHODS),
     RPC: _by_name((discover,)),
 }
 """API -> method name -> method."""
