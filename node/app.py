@@ -13,6 +13,7 @@ from secrets import token_hex
 
 import structlog
 import trio
+from prometheus_client.registry import Collector
 
 from node.api.api import Api
 from node.api.cost import CostLimits
@@ -29,6 +30,7 @@ from node.services.api_server import ApiOptions, serve_api
 from node.services.clock import SystemClock
 from node.services.garbage import GarbageSchedule
 from node.services.http_connection import AccessRules
+from node.services.metrics import NodeCollector
 from node.services.node_service import NodeService, NodeStopped, Stores
 from node.services.stored_history import StoredHistory
 from node.state.database import State
@@ -213,7 +215,7 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
         api_port = 0
         if settings.api.listen:
             host, port = split_address(settings.api.listen)
-            options = api_options(opened, host)
+            options = api_options(opened, host, NodeCollector(core, service.reports))
             api_port = await nursery.start(partial(serve_api, api, host, port, options=options))
         endpoints = {"p2p": peer_port, "api": api_port, "pid": os.getpid()}
         replace_file(opened.data_dir / ENDPOINTS_FILE, json.dumps(endpoints).encode())
@@ -265,7 +267,7 @@ def make_core(opened: Opened, started: Started, peers: PeerManager) -> NodeCore:
     )
 
 
-def api_options(opened: Opened, host: str) -> ApiOptions:
+def api_options(opened: Opened, host: str, *collectors: Collector) -> ApiOptions:
     """How the API is served at an address; raises `ConfigError` or `KeyFileRefused`."""
     api = opened.settings.api
     token = read_token(opened.directory / api.token_file) if api.token_file else ""
@@ -279,6 +281,7 @@ def api_options(opened: Opened, host: str) -> ApiOptions:
             api.cost_local_discount,
         ),
         allow_remote=api.allow_remote,
+        collectors=collectors,
     )
 
 

@@ -82,6 +82,12 @@ class Subscriptions:
         self.accounts.clear()
         self.markets.clear()
 
+    def count(self) -> int:
+        """Objects, accounts, markets and callbacks that are followed."""
+        callbacks = (self.object_callback, self.block_callback, self.pending_callback)
+        followed = len(self.objects) + len(self.accounts) + len(self.markets)
+        return followed + sum(callback is not None for callback in callbacks)
+
     def note_objects(self, ids: Iterable[ObjectId]) -> None:
         """Objects were read: reading is subscribing, once there is a callback."""
         if self.object_callback is not None and self.follows_reads:

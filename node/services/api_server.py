@@ -7,15 +7,18 @@ the node.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Final
 
 import h11
 import structlog
 import trio
+from prometheus_client.registry import Collector
 
 from node.api.api import Api
 from node.api.cost import FAILED_LOGIN_COST, ClientAccount, ClientTooExpensive, CostLimits
 from node.api.errors import InternalError
+from node.api.json_text import write_json
 from node.api.rpc import error_text
 from node.config import ConfigError
 from node.services.http_connection import (
@@ -26,9 +29,11 @@ from node.services.http_connection import (
     UpgradedStream,
     wants_websocket,
 )
+from node.services.metrics import make_registry, metrics_text
 from node.services.request_runner import RequestRunner
 from node.services.websocket_connection import serve_websocket
 from node.state.errors import InvariantViolated
+from protocol.json_form import JsonValue
 
 CONNECTIONS_MAX = 200
 ANSWER_TIMEOUT_S = 30.0
@@ -36,6 +41,8 @@ ANSWER_TIMEOUT_S = 30.0
 READY_SLOTS = 2
 """A node is ready while its head is younger than so many slots."""
 TOO_MANY_REQUESTS = 429
+PAGES: Final = (b"/health/live", b"/health/ready", b"/metrics", b"/version")
+METRICS_TYPE = "text/plain; version=0.0.4"
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
 
 log = structlog.get_logger()
@@ -50,6 +57,8 @@ class ApiOptions:
     allow_remote: bool = False
     """Whether an address beyond the loopback may be served; the rules need a token then."""
     connections_max: int = CONNECTIONS_MAX
+    collectors: tuple[Collector, ...] = ()
+    """What `/metrics` tells beside the chain and the API."""
 
 
 async def serve_api(
@@ -91,6 +100,7 @@ class ApiServer:
         self.api = api
         self.options = options
         self.runner = RequestRunner(options.limits)
+        self.registry = make_registry(api, self.runner.seconds, options.collectors)
         self.connections = 0
 
     async def handle(self, stream: trio.SocketStream) -> None:
@@ -149,12 +159,29 @@ class ApiServer:
             await http.respond(*await self._call(body, account))
             return
         if request.method != b"GET":
-            raise RequestRefused(405, "only POST, and GET for health")
-        _check_target(request, (b"/health/live", b"/health/ready"))
+            raise RequestRefused(405, "only POST, and GET for health, metrics and version")
+        _check_target(request, PAGES)
         await http.read_end()
-        is_well = request.target == b"/health/live" or self._is_ready()
-        text = "ok" if is_well else "the head is old"
-        await http.respond(200 if is_well else 503, text, kind="text/plain")
+        start = perf_counter()
+        status, kind, text = self.page(request.target)
+        now = trio.current_time()
+        account.charge_work(1, perf_counter() - start, len(text), now)
+        await http.respond(status, text, kind=kind)
+
+    def page(self, target: bytes) -> tuple[int, str, str]:
+        """Status, type and text of what a GET asks for."""
+        if target == b"/metrics":
+            return 200, METRICS_TYPE, metrics_text(self.registry)
+        if target == b"/version":
+            backend = self.api.backend
+            version: JsonValue = {
+                "version": backend.info().version,
+                "chain_id": backend.chain_id.hex(),
+            }
+            return 200, "application/json", write_json(version)
+        if target == b"/health/live" or self._is_ready():
+            return 200, "text/plain", "ok"
+        return 503, "text/plain", "the head is old"
 
     async def _call(self, body: bytes, account: ClientAccount) -> tuple[int, str]:
         """Status and text of the answer to one body, in a session of its own."""

@@ -6,6 +6,7 @@ off the main thread.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -84,6 +85,8 @@ class NodeService:
         self.garbage: GarbageSchedule | None = None
         self.history: StoredHistory | None = None
         self.peers: PeerConnections | None = None
+        self.reports: Counter[str] = Counter()
+        """How often the core reported each event."""
         self._queue = EffectQueue()
         self._queued = trio.Event()
         self._nursery: trio.Nursery | None = None
@@ -208,6 +211,7 @@ class NodeService:
             if self.sessions is not None and self._queue.may_report:
                 self.sessions.flush_sessions()
         elif isinstance(effect, Report):
+            self.reports[effect.name] += 1
             log.info(effect.name, ev=effect.name, **effect.fields)
         elif isinstance(effect, RecoverKeys):
             assert self._nursery is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from .api import bench_api, bench_greedy
 from .blocks import bench_full_validation, bench_known_signatures, bench_orders
 from .cascade import bench_cascade
 from .history import bench_history
@@ -21,6 +22,8 @@ SECTIONS = {
     "f": bench_startup,
     "g": bench_sync,
     "h": bench_history,
+    "i": bench_api,
+    "j": bench_greedy,
 }
 
 

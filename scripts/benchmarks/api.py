@@ -1,4 +1,4 @@
-"""(h) API calls and notices a second, (i) an honest client among greedy ones."""
+"""(i) API calls and notices a second, (j) an honest client among greedy ones."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ REQUESTS = {
 
 
 def bench_api() -> None:
-    """(h): calls by CPU time of the server, beside a bare echo of texts of the same lengths."""
+    """(i): calls by CPU time of the server, beside a bare echo of texts of the same lengths."""
     with start_server(UNLIMITED) as server:
         ratios: dict[str, list[float]] = {"WebSocket": [], "HTTP": []}
         for what, request in REQUESTS.items():
             rates = trio.run(_rates, server, request)
             for kind in ("echo", "WebSocket", "HTTP"):
-                print_rate("h", f"{what}: {kind}", rates[kind])
+                print_rate("i", f"{what}: {kind}", rates[kind])
             for kind, found in ratios.items():
                 found += [
                     rate / bare for rate, bare in zip(rates[kind], rates["echo"], strict=True)
                 ]
         for kind, found in ratios.items():
             each = [sum(found[n::ROUNDS]) / len(REQUESTS) for n in range(ROUNDS)]
-            print_ratio("h", f"{kind} calls to bare WebSocket echoes", each, "target 0.70")
-        print_rate("h", "notices to 100 subscribers", trio.run(_notice_rates, server))
+            print_ratio("i", f"{kind} calls to bare WebSocket echoes", each, "target 0.70")
+        print_rate("i", "notices to 100 subscribers", trio.run(_notice_rates, server))
 
 
 async def _rates(server: ServerProcess, request: bytes) -> dict[str, list[float]]:
@@ -114,7 +114,7 @@ async def _skip_frames(client: SocketClient, count: int) -> None:
 
 
 def bench_greedy() -> None:
-    """(i): 99th percentile of an honest client's calls, alone and beside greedy clients."""
+    """(j): 99th percentile of an honest client's calls, alone and beside greedy clients."""
     for whose, limits in (("strangers", STRANGERS), ("programs of this machine", CostLimits())):
         with start_server(limits) as server:
             alone = trio.run(_honest_p99, server)
@@ -127,10 +127,10 @@ def bench_greedy() -> None:
             finally:
                 greedy.terminate()
                 greedy.join()
-        print_value("i", f"{whose}: p99 alone", f"{alone * 1e3:.2f} ms")
+        print_value("j", f"{whose}: p99 alone", f"{alone * 1e3:.2f} ms")
         note = "target at most 3.0"
         what = f"{beside * 1e3:.2f} ms, ratio {beside / alone:.1f}"
-        print_value("i", f"{whose}: p99 beside {GREEDY} greedy ones", what, note)
+        print_value("j", f"{whose}: p99 beside {GREEDY} greedy ones", what, note)
 
 
 async def _honest_p99(server: ServerProcess) -> float:
