@@ -151,13 +151,17 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
     called: list[int] = []
     for applied in trace.operations:
         op = applied.op
-        for account in accounts_of_operation(op):
-            totals[account] = number = totals.get(account, 0) + 1
-            entries.append((account, number, instance))
+        accounts: tuple[AccountId, ...]
         if type(op) is FillOrder:
+            accounts = (op.account_id,)
             block.fills.append(_fill_record(block, op, instance, counts))
             if op.order_id.type == _POSITION_TYPE and not op.is_maker:
                 called.append(instance)
+        else:
+            accounts = accounts_of_operation(op)
+        for account in accounts:
+            totals[account] = number = totals.get(account, 0) + 1
+            entries.append((account, number, instance))
         instance += 1
     counts.operations = instance
     _add_events(block, trace.events, called, counts)
@@ -177,12 +181,9 @@ def _fill_record(
         known = counts.by_market[market] = MarketCounts(len(counts.by_market), 0)
     before = block.fills[-1] if block.fills else None
     is_second = before is not None and before.market == market and _completes(before, op)
-    sequence = known.fills
-    known.fills += 1
-    counts.fills += 1
-    return FillRecord(
-        counts.fills - 1, market, sequence, block.num, block.time, operation, is_second, op
-    )
+    instance, sequence = counts.fills, known.fills
+    counts.fills, known.fills = instance + 1, sequence + 1
+    return FillRecord(instance, market, sequence, block.num, block.time, operation, is_second, op)
 
 
 def _completes(first: FillRecord, op: FillOrder) -> bool:

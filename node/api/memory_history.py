@@ -55,12 +55,16 @@ class MemoryHistory:
         self.blocks.append(block)
         by_account = self._by_account
         for account, _, instance in block.entries:
-            found = by_account.get(account)
-            if found is None:
-                found = by_account[account] = deque()
-            found.append(instance)
+            if account in by_account:
+                by_account[account].append(instance)
+            else:
+                by_account[account] = deque((instance,))
+        fills = self._fills
         for fill in block.fills:
-            self._fills.setdefault(fill.market, deque()).append(fill)
+            if fill.market in fills:
+                fills[fill.market].append(fill)
+            else:
+                fills[fill.market] = deque((fill,))
         for feed in block.feeds:
             self._feeds.setdefault(feed.asset, deque()).append(feed)
         for event in block.asset_events:
