@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TypeAlias, TypeVar, cast
 
@@ -47,6 +47,9 @@ Decoder = Callable[[JsonValue, str], object]
 
 _INT64_STRING_FROM = 1 << 31
 _UINT64_STRING_FROM = 1 << 32
+TIMES_KEPT = 4_096
+"""Answers repeat times; formatting one costs as much as the rest of an order."""
+
 _DECIMAL = re.compile(r"-?[0-9]{1,39}")
 _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})")
 
@@ -74,6 +77,7 @@ def from_json_as(annotation: Hashable, data: JsonValue, prefix: str) -> object:
         raise DecodeError(error.what, rule=error.rule, value=error.value) from error
 
 
+@lru_cache(maxsize=TIMES_KEPT)
 def format_time(seconds: int) -> str:
     """Seconds since 1970 as BitShares writes them: UTC, no zone, no fraction."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

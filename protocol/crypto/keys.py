@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 import coincurve
@@ -24,6 +25,8 @@ _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 _BASE58_LENGTH_MAX = 128
 
 _CHECKSUM_LENGTH = 4
+TEXTS_KEPT = 16_384
+"""Public keys whose texts are remembered: answers repeat them, and base 58 is slow."""
 _WIF_VERSION = 0x80
 
 _SPACES = re.compile("[\t\n\v\f\r ]+")
@@ -113,6 +116,7 @@ def decode_base58(text: str) -> bytes:
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
+@lru_cache(maxsize=TEXTS_KEPT)
 def key_text(key: PublicKey, prefix: str) -> str:
     """A public key as people see it: prefix, base58(key ‖ RIPEMD160(key)[:4])."""
     return prefix + _with_checksum(key)
