@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from protocol.chain_parameters import ChainParameters, ImmutableChainParameters
-
 from node.state.undo import StateObject
+from protocol.chain_parameters import ChainParameters, ImmutableChainParameters
 from protocol.ids import (
     AccountId,
     BudgetRecordId,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from protocol.transaction import Transaction
-
 from node.state.undo import StateObject
 from protocol.ids import AccountId, BlockSummaryId, ProposalId, TransactionHistoryId
 from protocol.schema import SORTED, BlockId, PublicKey, Timestamp, TransactionId
+from protocol.transaction import Transaction
 
 AccountSet = Annotated[tuple[AccountId, ...], SORTED]
 
