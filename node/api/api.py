@@ -10,6 +10,7 @@ from node.api.backend import ApiBackend, BlockTrace
 from node.api.call import Call, Connection, Outcome
 from node.api.directory import Directory
 from node.api.news import BlockNews
+from node.api.recent_transactions import RecentTransactions
 from node.api.session import ApiSession
 from node.api.views import view_transaction
 from node.state.errors import TransactionExpired
@@ -36,6 +37,7 @@ class Api:
     def __init__(self, backend: ApiBackend) -> None:
         self.backend = backend
         self._directory = Directory(backend.state)
+        self._recent = RecentTransactions()
         self.sessions: list[ApiSession] = []
         self.waits: dict[TransactionId, list[Wait]] = {}
         self.calls: Counter[tuple[str, str, int]] = Counter()
@@ -47,6 +49,11 @@ class Api:
     def directory(self) -> Directory:
         """Names in order and accounts by key."""
         return self._directory
+
+    @property
+    def recent(self) -> RecentTransactions:
+        """Transactions that were seen lately."""
+        return self._recent
 
     def open_session(
         self, *, can_push: bool = True, wake: Callable[[], None] | None = None
@@ -70,6 +77,8 @@ class Api:
 
     def block_applied(self, trace: BlockTrace) -> None:
         """Tell subscribers of a block that became the head, and confirm its transactions."""
+        for envelope, _ in trace.envelope.transactions:
+            self._recent.remember(envelope)
         news = BlockNews(self.backend, trace)
         for change in news.changes:
             self._directory.apply_change(change)
@@ -82,6 +91,7 @@ class Api:
 
     def transaction_accepted(self, envelope: TransactionEnvelope) -> None:
         """Tell subscribers of a transaction that entered the pending pool."""
+        self._recent.remember(envelope)
         listeners = [
             session
             for session in self.sessions

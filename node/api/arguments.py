@@ -30,12 +30,13 @@ from node.api.views import TaggedOperation
 from node.state.errors import NoSuchObject
 from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
+from protocol.asset import Price
 from protocol.errors import DecodeError, PegboardError
 from protocol.ids import ObjectId, parse_object_id
 from protocol.json_form import JsonValue, from_json_as, parse_time, read_integer
 from protocol.operations.base import Operation
 from protocol.p2p.messages import is_ip_address
-from protocol.schema import BlockId, PublicKey, Timestamp
+from protocol.schema import BlockId, PublicKey, Timestamp, TransactionId
 from protocol.transaction import SignedTransaction
 
 LIST_MAX = 1_000
@@ -255,7 +256,8 @@ def _wired(kind: str, annotation: Hashable) -> Argument:
     return Argument(kind, _wire(annotation), described_as(annotation))
 
 
-def _id(kind: str, space: int, type_: int) -> Argument:
+def instance_of(kind: str, space: int, type_: int) -> Argument:
+    """The id of an object of one type; methods are given its instance."""
     return Argument(kind, _id_of(space, type_), plain(id_schema(space, type_)))
 
 
@@ -271,6 +273,8 @@ BOOLEAN = Argument("boolean", _boolean, plain({"type": "boolean"}))
 CALLBACK = Argument("callback", _callback, plain(integer_schema(0, (1 << 63) - 1)))
 BLOCK_NUM = Argument("block number", _block_num, plain(integer_schema(0, (1 << 32) - 1)))
 TIME = Argument("time, UTC", _time, described_as(Timestamp))
+ORDER_ID = instance_of("limit order id", 1, 7)
+PRICE = _wired("price", Price)
 MOMENT = Argument(
     "time, UTC, or seconds, minutes, hours, days on: +90s, +15m, +1h, +2d", _moment, STRING
 )
@@ -285,6 +289,7 @@ AssetArg = Annotated[Asset, ASSET]
 Callback = Annotated[int, CALLBACK]
 BlockNum = Annotated[int, BLOCK_NUM]
 BlockIdArg = Annotated[BlockId, _wired("block id", BlockId)]
+TransactionIdArg = Annotated[TransactionId, _wired("transaction id", TransactionId)]
 Time = Annotated[int, TIME]
 MomentArg = Annotated[Moment, MOMENT]
 EndpointArg = Annotated[tuple[str, int], ENDPOINT]
@@ -295,5 +300,5 @@ AssetArgs = Annotated[list[Asset], list_of(ASSET, 200)]
 Keys = Annotated[list[PublicKey], list_of(KEY, 100)]
 Transaction = Annotated[SignedTransaction, _wired("signed transaction", SignedTransaction)]
 Operations = Annotated[list[Operation], list_of(OPERATION, 200)]
-HistoryId = Annotated[int, _id("operation history id", 1, 11)]
-OrderId = Annotated[int, _id("limit order id", 1, 7)]
+HistoryId = Annotated[int, instance_of("operation history id", 1, 11)]
+OrderId = Annotated[int, ORDER_ID]

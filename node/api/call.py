@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from node.api.backend import ApiBackend
 from node.api.directory import Directory
+from node.api.recent_transactions import RecentTransactions
 from node.api.subscriptions import Subscriptions
 from node.state.database import State
 from protocol.errors import PegboardError
@@ -73,6 +74,9 @@ class Services(Protocol):
 
     @property
     def directory(self) -> Directory: ...
+
+    @property
+    def recent(self) -> RecentTransactions: ...
 
     def wait_for(
         self,

@@ -7,6 +7,7 @@ from itertools import islice
 
 from node.api.backend import ApiBackend
 from node.api.decimals import amount_text, change_text, price_text
+from node.api.errors import InvalidParams
 from node.api.history import DaySummary, market_of
 from node.api.views import Json, account_text
 from node.state.objects.assets import Asset
@@ -21,6 +22,18 @@ TICKER_SIZES = ("base_size", "quote_size")
 def orders_of(backend: ApiBackend, sells: AssetId, receives: AssetId) -> Iterator[LimitOrder]:
     """Orders of one side of the book, best offer first."""
     return backend.state.book.items((sells, receives))
+
+
+def check_market(price: Price, base: Asset, quote: Asset) -> None:
+    """Raise `InvalidParams` when a price is not of one asset per the other, `ValidationError`
+    when it is none at all."""
+    price.validate("start price")
+    if (price.base.asset_id, price.quote.asset_id) != (base.id, quote.id):
+        raise InvalidParams(
+            "price of another market",
+            value=f"1.3.{price.base.asset_id} per 1.3.{price.quote.asset_id}",
+            limit=f"1.3.{base.id} per 1.3.{quote.id}",
+        )
 
 
 def view_order_book(

@@ -47,10 +47,7 @@ def evaluate_balance_claim(ctx: Context, op: BalanceClaim) -> GenesisBalance:
 
 
 def _check_vested_claim(ctx: Context, balance: GenesisBalance, claimed: int) -> None:
-    policy, held = balance.vesting_policy, balance.balance.amount
-    assert policy is not None, balance
-    withdrawn = policy.begin_balance - held
-    available = linear_vested(policy, ctx.now) - withdrawn
+    available = claimable(balance, ctx.now)
     if not 0 < claimed <= available:
         raise InsufficientBalance(
             "not within what has vested", rule="R8.16", value=available, limit=claimed
@@ -63,6 +60,15 @@ def _check_vested_claim(ctx: Context, balance: GenesisBalance, claimed: int) -> 
             value=waited,
             limit=SECONDS_PER_DAY,
         )
+
+
+def claimable(balance: GenesisBalance, now: int) -> int:
+    """How much of a balance may be claimed, apart from the wait between two claims (R8.16)."""
+    policy, held = balance.vesting_policy, balance.balance.amount
+    if policy is None:
+        return held
+    withdrawn = policy.begin_balance - held
+    return linear_vested(policy, now) - withdrawn
 
 
 def apply_balance_claim(ctx: Context, op: BalanceClaim, balance: GenesisBalance) -> VoidResult:

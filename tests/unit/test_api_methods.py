@@ -403,12 +403,13 @@ def test_groups_of_orders_add_up(backend: ChainBackend, client: Client) -> None:
     """bitshares-ui: orders within 1 % of the best of their group become one line."""
     for usd, core in ((100, 10_000), (100, 10_050), (100, 12_000)):
         backend.produce(sell_usd(backend, "alice", usd, core))
-    groups = client.call("get_grouped_limit_orders", "USD", "TEST", 100, 10, api="orders")
+    groups = client.call("get_grouped_limit_orders", "USD", "TEST", 100, None, 10, api="orders")
     assert [group["total_for_sale"] for group in groups] == [200, 100]
     assert groups[0]["max_price"]["quote"]["amount"] == 10_000
     assert groups[0]["min_price"]["quote"]["amount"] == 10_050
     assert (
-        client.call("get_grouped_limit_orders", "USD", "TEST", 100, 1, api="orders") == groups[:1]
+        client.call("get_grouped_limit_orders", "USD", "TEST", 100, None, 1, api="orders")
+        == groups[:1]
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from itertools import islice
 from typing import Annotated
 
@@ -15,20 +16,25 @@ from node.api.arguments import (
     Texts,
     at_most,
     find_account,
+    instance_of,
     list_of,
 )
 from node.api.call import Answer, Call
 from node.api.full_account import view_full_account
 from node.api.views import account_text, view_amount, view_object
+from node.evaluators.balance import claimable
 from node.state.objects.accounts import Account
 from node.state.objects.permissions import WithdrawPermission
 from protocol.asset import AssetAmount
-from protocol.crypto.keys import parse_address
+from protocol.crypto.keys import parse_address, parse_key
+from protocol.errors import KeyFormatError
 from protocol.ids import AccountId, ObjectId, object_id, parse_object_id
 from protocol.json_form import JsonValue
 
 FullAccountNames = Annotated[list[str], list_of(TEXT, 50)]
 LookupLimit = Annotated[int, at_most(1_000)]
+VoterLimit = Annotated[int, at_most(200)]
+BalanceIds = Annotated[list[int], list_of(instance_of("balance id", 1, 15))]
 
 
 def get_accounts(call: Call, accounts: Texts, subscribe: Boolean = True) -> Answer:
@@ -44,6 +50,11 @@ def lookup_account_names(call: Call, names: Texts) -> Answer:
 def get_account_by_name(call: Call, name: Text) -> Answer:
     """An account by name, or null."""
     return _accounts(call, [name], subscribe=True)[0]
+
+
+def get_account_id_from_string(call: Call, name_or_id: AccountArg) -> Answer:
+    """The id of an account."""
+    return account_text(name_or_id.id)
 
 
 def get_account_count(call: Call) -> Answer:
@@ -109,6 +120,22 @@ def get_account_references(call: Call, account: AccountArg) -> Answer:
     return [account_text(other) for other in directory.accounts_naming(call.state, account.id)]
 
 
+def is_public_key_registered(call: Call, public_key: Text) -> Answer:
+    """Whether some account has a key; no key at all is not registered either."""
+    try:
+        key = parse_key(public_key, call.backend.address_prefix)
+    except KeyFormatError:
+        return False
+    return bool(call.services.directory.accounts_of_key(call.state, key))
+
+
+def get_top_voters(call: Call, limit: VoterLimit) -> Answer:
+    """Figures of the accounts with most stake at the last count of votes, most first (R8.11)."""
+    voters = (item for item in call.state.statistics.in_order() if item.voting_stake)
+    most = nsmallest(limit, voters, key=lambda item: (-item.voting_stake, item.owner))
+    return [view_object(call.backend, item) for item in most]
+
+
 def get_vesting_balances(call: Call, account: AccountArg) -> Answer:
     """The vesting balances of an account."""
     return [
@@ -124,6 +151,16 @@ def get_balance_objects(call: Call, addresses: Texts) -> Answer:
         for item in call.state.genesis_balances_of.items(
             parse_address(text, call.backend.address_prefix)
         )
+    ]
+
+
+def get_vested_balances(call: Call, objs: BalanceIds) -> Answer:
+    """How much of balances of genesis has vested and was not claimed yet, in their order."""
+    now = call.state.dynamic.time
+    found = [call.state.genesis_balances.get(instance) for instance in objs]
+    return [
+        view_amount(call.backend, AssetAmount(claimable(item, now), item.balance.asset_id))
+        for item in found
     ]
 
 
@@ -164,6 +201,7 @@ METHODS = (
     get_accounts,
     lookup_account_names,
     get_account_by_name,
+    get_account_id_from_string,
     get_account_count,
     lookup_accounts,
     get_full_accounts,
@@ -171,8 +209,11 @@ METHODS = (
     get_named_account_balances,
     get_key_references,
     get_account_references,
+    is_public_key_registered,
+    get_top_voters,
     get_vesting_balances,
     get_balance_objects,
+    get_vested_balances,
     get_withdraw_permissions_by_giver,
     get_withdraw_permissions_by_recipient,
 )

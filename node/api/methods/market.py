@@ -7,29 +7,43 @@ from itertools import islice
 from typing import Annotated
 
 from node.api.arguments import (
+    ORDER_ID,
+    PRICE,
     AccountArg,
     AssetArg,
     OrderId,
     Text,
     Time,
     at_most,
+    instance_of,
     integer,
     need_asset,
 )
 from node.api.call import Answer, Call
+from node.api.errors import InvalidParams
 from node.api.full_account import positions_of, settlements_of
 from node.api.history import NEWEST, market_of
-from node.api.order_book import orders_of, view_order_book, view_ticker, view_volume
+from node.api.order_book import check_market, orders_of, view_order_book, view_ticker, view_volume
 from node.api.trades import read_trades, view_trade
 from node.api.views import view_object
+from node.state.keys import RATIO_KEY_BITS, offer_key
 from node.state.objects.assets import Asset
+from node.state.objects.market import LimitOrder
 from node.state.undo import StateObject
+from protocol.asset import Price
 from protocol.json_form import JsonValue
+
+FIRST_PLACE = (-1 << (64 + RATIO_KEY_BITS), 0)
+"""Before every order of a book."""
 
 OrderLimit = Annotated[int, at_most(300)]
 BookLimit = Annotated[int, at_most(50)]
 HundredLimit = Annotated[int, at_most(100)]
 AccountOrderLimit = Annotated[int, at_most(101)]
+OptionalOrderId = Annotated[int | None, ORDER_ID]
+OptionalPrice = Annotated[Price | None, PRICE]
+AssetId = Annotated[int, instance_of("asset id", 1, 3)]
+SettlementId = Annotated[int, instance_of("force settlement id", 1, 4)]
 Sequence = Annotated[int, integer(0, (1 << 63) - 1)]
 Skip = Annotated[int, integer(0, (1 << 32) - 1)]
 
@@ -45,17 +59,26 @@ def get_limit_orders(call: Call, a: AssetArg, b: AssetArg, limit: OrderLimit) ->
 
 
 def get_account_limit_orders(
-    call: Call, account: AccountArg, base: AssetArg, quote: AssetArg, limit: AccountOrderLimit = 101
+    call: Call,
+    account: AccountArg,
+    base: AssetArg,
+    quote: AssetArg,
+    limit: AccountOrderLimit = 101,
+    start_id: OptionalOrderId = None,
+    start_price: OptionalPrice = None,
 ) -> Answer:
-    """An account's orders in one market, best first, those that sell the base before the others."""
-    sides = ((base.id, quote.id), (quote.id, base.id))
+    """An account's orders that sell the base for the quote, best first, older first at one price.
+
+    They begin with an order, or behind it when it is gone and its price is given; or with a price.
+    """
     own = [
         order
         for order in call.state.orders_of_account.items(account.id)
-        if (order.sells, order.receives) in sides
+        if (order.sells, order.receives) == (base.id, quote.id)
     ]
-    own.sort(key=lambda order: (sides.index((order.sells, order.receives)), order.id))
-    return _views(call, own[:limit])
+    own.sort(key=_place_in_book)
+    first = _first_place(own, base, quote, start_id, start_price)
+    return _views(call, islice((order for order in own if _place_in_book(order) >= first), limit))
 
 
 def get_limit_orders_by_account(
@@ -89,14 +112,17 @@ def get_call_orders(call: Call, asset: AssetArg, limit: OrderLimit) -> Answer:
     return _views(call, islice(call.state.positions.items(asset.id), limit))
 
 
-def get_call_orders_by_account(call: Call, account: AccountArg) -> Answer:
-    """The positions of an account."""
-    return _views(call, positions_of(call, account.id))
+def get_call_orders_by_account(
+    call: Call, account: AccountArg, start: AssetId = 0, limit: OrderLimit = 300
+) -> Answer:
+    """The positions of an account by their debt asset, from an asset's id on."""
+    own = (item for item in positions_of(call, account.id) if item.debt_asset >= start)
+    return _views(call, islice(own, limit))
 
 
 def get_margin_positions(call: Call, account: AccountArg) -> Answer:
-    """The positions of an account."""
-    return get_call_orders_by_account(call, account)
+    """The positions of an account by their debt asset."""
+    return _views(call, positions_of(call, account.id))
 
 
 def get_settle_orders(call: Call, asset: AssetArg, limit: OrderLimit) -> Answer:
@@ -104,9 +130,12 @@ def get_settle_orders(call: Call, asset: AssetArg, limit: OrderLimit) -> Answer:
     return _views(call, islice(call.state.settlements.items(asset.id), limit))
 
 
-def get_settle_orders_by_account(call: Call, account: AccountArg) -> Answer:
-    """The settlement requests of an account."""
-    return _views(call, settlements_of(call, account.id))
+def get_settle_orders_by_account(
+    call: Call, account: AccountArg, start: SettlementId = 0, limit: OrderLimit = 300
+) -> Answer:
+    """The settlement requests of an account by id, from an id on."""
+    own = (item for item in settlements_of(call, account.id) if item.id >= start)
+    return _views(call, islice(own, limit))
 
 
 def get_collateral_bids(
@@ -135,6 +164,27 @@ def get_trade_history_by_sequence(
 ) -> Answer:
     """Trades before a sequence number, back to a time, newest first; start 0 is the newest."""
     return _trades(call, base, quote, below=start or NEWEST, stop=stop, limit=limit)
+
+
+def _place_in_book(order: LimitOrder) -> tuple[int, int]:
+    return offer_key(order.sell_price), order.id
+
+
+def _first_place(
+    own: list[LimitOrder], base: Asset, quote: Asset, start_id: int | None, price: Price | None
+) -> tuple[int, int]:
+    """Where a list of an account's orders begins, as `_place_in_book` counts."""
+    found = next((order for order in own if order.id == start_id), None)
+    if found is not None:
+        return _place_in_book(found)
+    if price is not None:
+        check_market(price, base, quote)
+        return offer_key(price), start_id or 0
+    if start_id is not None:
+        raise InvalidParams(
+            "no such order of this account in this market, and no price", value=f"1.7.{start_id}"
+        )
+    return FIRST_PLACE
 
 
 def _trades(

@@ -13,6 +13,7 @@ from node.api.methods import (
     asset_holders,
     assets,
     block,
+    blocks,
     chain,
     debug,
     development,
@@ -27,6 +28,8 @@ from node.api.methods import (
     pegboard,
     subscriptions,
     transactions,
+    unbuilt,
+    voting,
 )
 from node.api.openrpc import describe_apis
 from node.api.rpc import Request
@@ -55,11 +58,14 @@ APIS: dict[str, dict[str, Method]] = {
     DATABASE: _by_name(
         accounts.METHODS,
         assets.METHODS,
+        blocks.METHODS,
         chain.METHODS,
         market.METHODS,
         objects.METHODS,
         subscriptions.METHODS,
         transactions.METHODS,
+        unbuilt.METHODS,
+        voting.METHODS,
     ),
     "network_broadcast": _by_name(network_broadcast.METHODS),
     "network_node": _by_name(network_node.METHODS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api.arguments import AssetArg, Keys, Operations, Transaction
+from node.api.arguments import AccountArg, AssetArg, Keys, Operations, Transaction
 from node.api.call import Answer, Call
 from node.api.views import view_amount, view_transaction
 from node.evaluators import authority as approvals
@@ -10,7 +10,7 @@ from node.state.objects.assets import Asset
 from protocol.asset import AssetAmount, multiply_ceil
 from protocol.authority import Authority
 from protocol.binary import pack
-from protocol.constants import CORE_ASSET
+from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET
 from protocol.crypto.keys import key_text
 from protocol.fees import fee_table
 from protocol.ids import AccountId
@@ -64,6 +64,17 @@ def verify_authority(call: Call, transaction: Transaction) -> Answer:
     keys = envelope.signature_keys(call.backend.chain_id)
     approvals.verify_authority(call.state, transaction.operations, keys)
     return True
+
+
+def verify_account_authority(call: Call, account: AccountArg, signers: Keys) -> Answer:
+    """Whether keys suffice for what needs an account's active authority, none of them in vain.
+
+    The committee acts by proposals only, so that no keys suffice for it (R8.23).
+    """
+    if account.id == COMMITTEE_ACCOUNT:
+        return False
+    check = approvals.ApprovalCheck(call.state, signers)
+    return check.is_account_satisfied(account.id) and not check.unused_keys()
 
 
 def validate_transaction(call: Call, transaction: Transaction) -> Answer:
@@ -141,6 +152,7 @@ METHODS = (
     get_potential_signatures,
     get_potential_address_signatures,
     verify_authority,
+    verify_account_authority,
     validate_transaction,
     get_transaction_hex,
     get_transaction_hex_without_sig,

@@ -1,0 +1,249 @@
+"""Database API: what this chain does not have: liquidity pools, SameT funds, credit offers and
+deals, HTLCs, tickets, blinded balances.
+
+Their operations are refused, so their lists are empty, and BitShares' clients that ask for them
+see a chain on which nobody uses them. Arguments are read, and limits hold, as they do elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from node.api.arguments import AccountArg, AssetArg, Boolean, Texts, at_most, instance_of, list_of
+from node.api.call import Answer, Call
+
+POOL_ID = instance_of("liquidity pool id", 1, 19)
+
+Limit = Annotated[int, at_most(101)]
+HtlcLimit = Annotated[int, at_most(100)]
+PoolId = Annotated[int, POOL_ID]
+PoolIds = Annotated[list[int], list_of(POOL_ID)]
+AssetId = Annotated[int, instance_of("asset id", 1, 3)]
+FundId = Annotated[int, instance_of("SameT fund id", 1, 20)]
+OfferId = Annotated[int, instance_of("credit offer id", 1, 21)]
+DealId = Annotated[int, instance_of("credit deal id", 1, 22)]
+HtlcId = Annotated[int, instance_of("HTLC id", 1, 16)]
+TicketId = Annotated[int, instance_of("ticket id", 1, 18)]
+
+
+def list_liquidity_pools(
+    call: Call, limit: Limit = 101, start_id: PoolId = 0, with_statistics: Boolean = False
+) -> Answer:
+    """Always empty: there are no liquidity pools."""
+    return []
+
+
+def get_liquidity_pools_by_asset_a(
+    call: Call,
+    asset: AssetArg,
+    limit: Limit = 101,
+    start_id: PoolId = 0,
+    with_statistics: Boolean = False,
+) -> Answer:
+    """Always empty: there are no liquidity pools."""
+    return []
+
+
+def get_liquidity_pools_by_asset_b(
+    call: Call,
+    asset: AssetArg,
+    limit: Limit = 101,
+    start_id: PoolId = 0,
+    with_statistics: Boolean = False,
+) -> Answer:
+    """Always empty: there are no liquidity pools."""
+    return []
+
+
+def get_liquidity_pools_by_one_asset(
+    call: Call,
+    asset: AssetArg,
+    limit: Limit = 101,
+    start_id: PoolId = 0,
+    with_statistics: Boolean = False,
+) -> Answer:
+    """Always empty: there are no liquidity pools."""
+    return []
+
+
+def get_liquidity_pools_by_both_assets(
+    call: Call,
+    asset_a: AssetArg,
+    asset_b: AssetArg,
+    limit: Limit = 101,
+    start_id: PoolId = 0,
+    with_statistics: Boolean = False,
+) -> Answer:
+    """Always empty: there are no liquidity pools."""
+    return []
+
+
+def get_liquidity_pools(
+    call: Call, ids: PoolIds, subscribe: Boolean = True, with_statistics: Boolean = False
+) -> Answer:
+    """Null in each place: there are no liquidity pools."""
+    return [None] * len(ids)
+
+
+def get_liquidity_pools_by_share_asset(
+    call: Call, assets: Texts, subscribe: Boolean = True, with_statistics: Boolean = False
+) -> Answer:
+    """Null in each place: no asset is the share of a liquidity pool."""
+    return [None] * len(assets)
+
+
+def get_liquidity_pools_by_owner(
+    call: Call,
+    account: AccountArg,
+    limit: Limit = 101,
+    start_id: AssetId = 0,
+    with_statistics: Boolean = False,
+) -> Answer:
+    """Always empty: there are no liquidity pools."""
+    return []
+
+
+def list_samet_funds(call: Call, limit: Limit = 101, start_id: FundId = 0) -> Answer:
+    """Always empty: there are no SameT funds."""
+    return []
+
+
+def get_samet_funds_by_owner(
+    call: Call, account: AccountArg, limit: Limit = 101, start_id: FundId = 0
+) -> Answer:
+    """Always empty: there are no SameT funds."""
+    return []
+
+
+def get_samet_funds_by_asset(
+    call: Call, asset: AssetArg, limit: Limit = 101, start_id: FundId = 0
+) -> Answer:
+    """Always empty: there are no SameT funds."""
+    return []
+
+
+def list_credit_offers(call: Call, limit: Limit = 101, start_id: OfferId = 0) -> Answer:
+    """Always empty: there are no credit offers."""
+    return []
+
+
+def get_credit_offers_by_owner(
+    call: Call, account: AccountArg, limit: Limit = 101, start_id: OfferId = 0
+) -> Answer:
+    """Always empty: there are no credit offers."""
+    return []
+
+
+def get_credit_offers_by_asset(
+    call: Call, asset: AssetArg, limit: Limit = 101, start_id: OfferId = 0
+) -> Answer:
+    """Always empty: there are no credit offers."""
+    return []
+
+
+def list_credit_deals(call: Call, limit: Limit = 101, start_id: DealId = 0) -> Answer:
+    """Always empty: there are no credit deals."""
+    return []
+
+
+def get_credit_deals_by_offer_id(
+    call: Call, offer_id: OfferId, limit: Limit = 101, start_id: DealId = 0
+) -> Answer:
+    """Always empty: there are no credit deals."""
+    return []
+
+
+def get_credit_deals_by_offer_owner(
+    call: Call, account: AccountArg, limit: Limit = 101, start_id: DealId = 0
+) -> Answer:
+    """Always empty: there are no credit deals."""
+    return []
+
+
+def get_credit_deals_by_borrower(
+    call: Call, account: AccountArg, limit: Limit = 101, start_id: DealId = 0
+) -> Answer:
+    """Always empty: there are no credit deals."""
+    return []
+
+
+def get_credit_deals_by_debt_asset(
+    call: Call, asset: AssetArg, limit: Limit = 101, start_id: DealId = 0
+) -> Answer:
+    """Always empty: there are no credit deals."""
+    return []
+
+
+def get_credit_deals_by_collateral_asset(
+    call: Call, asset: AssetArg, limit: Limit = 101, start_id: DealId = 0
+) -> Answer:
+    """Always empty: there are no credit deals."""
+    return []
+
+
+def get_htlc(call: Call, htlc_id: HtlcId, subscribe: Boolean = True) -> Answer:
+    """Always null: there are no HTLCs."""
+    return None
+
+
+def get_htlc_by_from(call: Call, account: AccountArg, start: HtlcId, limit: HtlcLimit) -> Answer:
+    """Always empty: there are no HTLCs."""
+    return []
+
+
+def get_htlc_by_to(call: Call, account: AccountArg, start: HtlcId, limit: HtlcLimit) -> Answer:
+    """Always empty: there are no HTLCs."""
+    return []
+
+
+def list_htlcs(call: Call, start: HtlcId, limit: HtlcLimit) -> Answer:
+    """Always empty: there are no HTLCs."""
+    return []
+
+
+def list_tickets(call: Call, limit: Limit = 101, start_id: TicketId = 0) -> Answer:
+    """Always empty: there are no tickets."""
+    return []
+
+
+def get_tickets_by_account(
+    call: Call, account: AccountArg, limit: Limit = 101, start_id: TicketId = 0
+) -> Answer:
+    """Always empty: there are no tickets."""
+    return []
+
+
+def get_blinded_balances(call: Call, commitments: Texts) -> Answer:
+    """Always empty: there are no blinded balances."""
+    return []
+
+
+METHODS = (
+    list_liquidity_pools,
+    get_liquidity_pools_by_asset_a,
+    get_liquidity_pools_by_asset_b,
+    get_liquidity_pools_by_one_asset,
+    get_liquidity_pools_by_both_assets,
+    get_liquidity_pools,
+    get_liquidity_pools_by_share_asset,
+    get_liquidity_pools_by_owner,
+    list_samet_funds,
+    get_samet_funds_by_owner,
+    get_samet_funds_by_asset,
+    list_credit_offers,
+    get_credit_offers_by_owner,
+    get_credit_offers_by_asset,
+    list_credit_deals,
+    get_credit_deals_by_offer_id,
+    get_credit_deals_by_offer_owner,
+    get_credit_deals_by_borrower,
+    get_credit_deals_by_debt_asset,
+    get_credit_deals_by_collateral_asset,
+    get_htlc,
+    get_htlc_by_from,
+    get_htlc_by_to,
+    list_htlcs,
+    list_tickets,
+    get_tickets_by_account,
+    get_blinded_balances,
+)

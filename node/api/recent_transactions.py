@@ -1,0 +1,31 @@
+"""Transactions that this node has seen lately, to be looked up by their ids."""
+
+from __future__ import annotations
+
+from node.state.database import State
+from protocol.schema import TransactionId
+from protocol.transaction import TransactionEnvelope
+
+REMEMBERED_MAX = 10_000
+"""Most transactions that are remembered; older ones make room (T-A2)."""
+
+
+class RecentTransactions:
+    """Remembers what was pending or in a block; whether it still is, the state says."""
+
+    def __init__(self, maximum: int = REMEMBERED_MAX) -> None:
+        self.maximum = maximum
+        self._seen: dict[TransactionId, TransactionEnvelope] = {}
+
+    def remember(self, envelope: TransactionEnvelope) -> None:
+        """A transaction became pending, or came in a block."""
+        self._seen.pop(envelope.id, None)
+        self._seen[envelope.id] = envelope
+        if len(self._seen) > self.maximum:
+            del self._seen[next(iter(self._seen))]
+
+    def find(self, state: State, transaction: TransactionId) -> TransactionEnvelope | None:
+        """A transaction that the state knows, so that it is neither dropped nor expired (R9.3)."""
+        if state.transaction_by_id.find(transaction) is None:
+            return None
+        return self._seen.get(transaction)
