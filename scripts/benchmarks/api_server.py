@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
 
 from node.api.cost import CostLimits
 from node.services.api_server import ApiOptions, serve_api
+from node.services.garbage import GarbageSchedule
+from node.services.node_service import TICK_MS
 from protocol.operations.limit_order import LimitOrderCreate
 from tests.support.api import ChainBackend
 from tests.support.chain import NO_FEE, TestChain
@@ -56,8 +57,6 @@ def start_server(limits: CostLimits) -> Iterator[ServerProcess]:
 def run_server(started: Connection, limits: CostLimits) -> None:
     """Serve until terminated; tells both ports."""
     backend = make_backend()
-    gc.collect()
-    gc.freeze()
     trio.run(_serve, backend, limits, started)
 
 
@@ -88,6 +87,10 @@ async def _serve(backend: ChainBackend, limits: CostLimits, started: Connection)
         echo = partial(serve_websocket, _echo, "127.0.0.1", 0, ssl_context=None)
         server = await nursery.start(echo)
         started.send((api_port, server.port))
+        garbage = GarbageSchedule()
+        while True:
+            await trio.sleep(TICK_MS / 1_000)
+            garbage.collect_if_due()
 
 
 async def _echo(request: WebSocketRequest) -> None:
