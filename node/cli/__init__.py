@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from node.cli.blocks import blocks
 from node.cli.completion import COMPLETE_VARIABLE, PROGRAM, completion
 from node.cli.demo import demo
 from node.cli.exits import INTERRUPTED, MEANINGS, USAGE, exit_code_of
@@ -42,7 +43,7 @@ def cli() -> None:
     """
 
 
-for command in (up, node, wallet, show, genesis, keys, replay, demo, completion):
+for command in (up, node, blocks, wallet, show, genesis, keys, replay, demo, completion):
     cli.add_command(command)
 
 

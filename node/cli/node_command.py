@@ -65,8 +65,7 @@ DATA_DIR = click.option(
     type=click.Choice(["interval", "instant", "manual"]),
     default="interval",
     show_default=True,
-    help="With --dev: blocks by the clock, for each transaction, or on demand "
-    "(debug.debug_generate_blocks).",
+    help="With --dev: blocks by the clock, for each transaction, or on demand (pegboard blocks).",
 )
 @click.option(
     "--genesis",

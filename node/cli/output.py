@@ -36,6 +36,11 @@ class Output:
         if not self.is_json:
             self._write(text)
 
+    def hint(self, text: str) -> None:
+        """Say something on standard error that helps people on; nothing with `--json`."""
+        if not self.is_json:
+            click.echo(text, err=True)
+
     def _write(self, text: str) -> None:
         click.echo(text, color=None if allows_color() else False)
         sys.stdout.flush()

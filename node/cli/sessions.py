@@ -27,6 +27,13 @@ from protocol.operations import ENTRY_OF, Operation
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+MANUAL = "manual"
+"""The node's word for blocks on demand."""
+MANUAL_HINT = (
+    "waiting for a block: this chain makes blocks on demand, by `pegboard blocks generate` in"
+    " another terminal; --no-wait does not wait"
+)
+
 
 @dataclass(slots=True)
 class Session:
@@ -69,6 +76,8 @@ class WalletSession(Session):
 
     def send(self, *operations: Operation) -> Broadcast:
         """Broadcast operations and print what became of them."""
+        if self.waits and self.chain.info().get("block_mode") == MANUAL:
+            self.output.hint(MANUAL_HINT)
         done = broadcast(self.chain, self.keys, operations, wait=self.waits)
         self.output.answer(done.to_json(self.chain), describe(self.chain, done))
         return done
