@@ -45,6 +45,7 @@ class Driver:
                 name: wif(development_key(name, "active"))
                 for name in (self.me, self.other, WITNESSES[0])
             },
+            "more_keys": [],
             **settings,
         }
         done = subprocess.run(

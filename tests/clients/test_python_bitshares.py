@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from node.presets import TEST_NETWORK_ID
+from node.presets import TEST_NETWORK_ID, development_key
+from protocol.crypto.keys import wif
 from tests.clients.drive import Driver
 
 pytestmark = [pytest.mark.clients, pytest.mark.functional]
@@ -161,9 +162,43 @@ def test_upgrade_vote_and_lists(python_driver: Driver) -> None:
     found = python_driver.run("govern")
     assert found["is_member"] is True
     assert found["proxy"] == found["other"]
-    assert [sorted(votes) for votes in found["votes"]] == [["0:5", "1:1"], ["0:5"]]
+    assert [sorted(votes) for votes in found["votes"]] == [["0:5", "1:0"], ["0:5"]]
     assert found["authorities"] == [[found["other"], 1]]
     assert found["whitelisted"] == [found["other"]]
+
+
+def test_administer_an_asset(python_driver: Driver) -> None:
+    """From its testnet suite: halt, release, flags, lists, seize; R9.5: the owner hands it on."""
+    owner_key = wif(development_key(python_driver.me, "owner"))
+    found = python_driver.run("administer", more_keys=[owner_key])
+    flags = [flags for flags, _ in found["steps"]]
+    assert flags[0] & 0x0A == 0x0A
+    assert flags[2] & 0x05 == 0x05
+    assert [markets for _, markets in found["steps"][1:6]] == [1, 1, 1, 1, 0]
+    assert found["balances"] == [2_0000, 3_0100]
+    assert found["issuer"] is True
+
+
+def test_read_objects(python_driver: Driver, orders: Json) -> None:
+    """From its testnet suite: orders by id and as objects, fills, feeds, messages, workers."""
+    found = python_driver.run("read_objects")
+    assert found["order"] == [0.04, 0.04]
+    assert found["fill"] == [12]
+    assert found["feed"] == 0.1
+    assert found["verified"] is True
+    assert found["workers"] == 1
+    assert found["keys"] is True
+    assert "alice" in found["names"]
+
+
+def test_a_bot_places_and_cancels_bundles(python_driver: Driver) -> None:
+    """From DEXBot's suite, which no registry has: tokens for a new account, orders in bundles."""
+    found = python_driver.run("bot")
+    assert found["placed"] == found["opened"]
+    assert found["book"] == [2, 3]
+    assert found["cancelled"] == 2
+    assert found["left"] == found["placed"][2:]
+    assert found["raw"] == 3
 
 
 def test_watch_blocks_accounts_and_markets(python_driver: Driver, orders: Json) -> None:

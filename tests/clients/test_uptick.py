@@ -118,12 +118,12 @@ def test_orders(uptick: Uptick) -> None:
 
 def test_votes_and_history(uptick: Uptick, node_client: NodeClient) -> None:
     """A vote for a witness by name, and the account's own operations."""
-    uptick.run("approvewitness", "--account", "carol", "init1")
+    uptick.run("approvewitness", "--account", "carol", "init0")
     account = node_client.call("database", "get_account_by_name", "carol")
     assert isinstance(account, dict)
     options = account["options"]
     assert isinstance(options, dict)
-    assert options["votes"] == ["1:1"]
+    assert options["votes"] == ["1:0"]
     assert "transfer (0)" in uptick.run("history", "carol")
 
 

@@ -287,7 +287,7 @@ exports.chapters = ({ settings, database, history, account, asset, send }) => {
         upgrade_to_lifetime_member: true,
         extensions: [],
       });
-      const witness = await database("get_witness_by_account", "init1");
+      const witness = await database("get_witness_by_account", "init0");
       await send(settings.me, "account_update", {
         fee: FEE,
         account: made.id,

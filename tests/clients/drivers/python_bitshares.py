@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from bitshares import BitShares
@@ -22,9 +23,12 @@ from bitshares.dex import Dex
 from bitshares.instance import set_shared_bitshares_instance
 from bitshares.market import Market
 from bitshares.memo import Memo
+from bitshares.message import Message
 from bitshares.notify import Notify
-from bitshares.price import Price
+from bitshares.price import FilledOrder, Order, Price, PriceFeed
 from bitshares.proposal import Proposals
+from bitshares.worker import Workers
+from bitsharesbase.account import PublicKey
 from graphenecommon.blockchainobject import Caching
 
 Result = dict[str, Any]
@@ -38,7 +42,7 @@ class Desk:
         self.peg, self.witness = settings["peg"], settings["witness"]
         self.keys = settings["keys"]
         self.url = settings["url"]
-        self.chain = BitShares(node=self.url, keys=list(self.keys.values()))
+        self.chain = BitShares(node=self.url, keys=[*self.keys.values(), *settings["more_keys"]])
         self.chain.blocking = True
         set_shared_bitshares_instance(self.chain)
 
@@ -201,7 +205,8 @@ def orders(desk: Desk) -> Result:
 
 
 def own_asset(desk: Desk) -> Result:
-    """Create a token and a BitAsset, issue, restrict, fund, reserve."""
+    """Create a token and a BitAsset, issue, restrict, fund, reserve; no step awaits its block."""
+    desk.chain.blocking = False
     desk.chain.create_asset("PYTOKEN", 3, 1_000_000, description="tést", account=desk.me)
     token = desk.asset("PYTOKEN")
     token.issue(50, desk.other)
@@ -237,6 +242,18 @@ def own_asset(desk: Desk) -> Result:
     }
 
 
+def placeholder(desk: Desk) -> Result:
+    """Create a token, whose exchange rate the client cannot name yet."""
+    sent = desk.chain.create_asset("PYRATE", 2, 1_000, account=desk.me)
+    options = sent["operations"][0][1]["common_options"]
+    made = desk.asset("PYRATE")
+    return {
+        "sent": options["core_exchange_rate"]["quote"]["asset_id"],
+        "rate": made["options"]["core_exchange_rate"]["quote"]["asset_id"],
+        "id": made["id"],
+    }
+
+
 def propose(desk: Desk) -> Result:
     """Another account proposes; the one concerned approves."""
     before = desk.balance(desk.other, "TEST")
@@ -255,13 +272,14 @@ def propose(desk: Desk) -> Result:
 def govern(desk: Desk) -> Result:
     """A new account becomes a lifetime member and votes; keys and lists change."""
     chain = desk.chain
+    chain.blocking = False
     chain.create_account(
         "python-made", registrar=desk.me, referrer=desk.me, password="made by a test"
     )
     chain.transfer("python-made", 20_000, "TEST", account=desk.me)
     chain.upgrade_account(account="python-made")
     chain.set_proxy(desk.other, account="python-made")
-    witness = chain.rpc.get_witness_by_account("init1")["id"]
+    witness = chain.rpc.get_witness_by_account("init0")["id"]
     member = chain.rpc.get_committee_member_by_account("init2")["id"]
     chain.approvewitness([witness], account=desk.me)
     Caching._cache.clear()
@@ -279,6 +297,115 @@ def govern(desk: Desk) -> Result:
         "other": Account(desk.other)["id"],
         "authorities": desk.account("python-made")["active"]["account_auths"],
         "whitelisted": desk.account(desk.me)["whitelisted_accounts"],
+    }
+
+
+def administer(desk: Desk) -> Result:
+    """What python-bitshares' tests of assets do."""
+    desk.chain.blocking = False
+    desk.chain.create_asset("PYADMIN", 4, 1_000_000, account=desk.me)
+    steps: list[Callable[[Any], object]] = [
+        lambda asset: asset.halt(),
+        lambda asset: asset.release(
+            whitelist_authorities=[desk.witness],
+            blacklist_authorities=["init1"],
+            whitelist_markets=[desk.peg],
+            blacklist_markets=["USD"],
+        ),
+        lambda asset: asset.setoptions({"charge_market_fee": True, "override_authority": True}),
+        lambda asset: asset.remove_authorities("blacklist", authorities=["init1"]),
+        lambda asset: asset.remove_authorities("whitelist", authorities=[desk.witness]),
+        lambda asset: asset.remove_markets("whitelist", [desk.peg]),
+        lambda asset: asset.remove_markets("blacklist", ["USD"]),
+        lambda asset: asset.issue("0.01", desk.other),
+        lambda asset: asset.issue(5, desk.other),
+        lambda asset: asset.seize(Account(desk.other), Account(desk.me), Amount("2 PYADMIN")),
+    ]
+    seen = []
+    for step in steps:
+        step(desk.asset("PYADMIN"))
+        options = desk.asset("PYADMIN")["options"]
+        seen.append([options["flags"], len(options["whitelist_markets"])])
+    asset = desk.asset("PYADMIN")
+    balances = [desk.balance(name, "PYADMIN") for name in (desk.me, desk.other)]
+    asset.change_issuer(desk.other)
+    return {
+        "steps": seen,
+        "balances": balances,
+        "issuer": desk.asset("PYADMIN")["issuer"] == Account(desk.other)["id"],
+        "maximum_fee": str(asset.max_market_fee),
+    }
+
+
+def read_objects(desk: Desk) -> Result:
+    """What python-bitshares' tests of orders, prices, keys, messages and workers do."""
+    chain, market = desk.chain, Market(f"{desk.peg}:TEST")
+    placed = market.sell(25, 1, expiration=3600, account=desk.me, returnOrderId=True)
+    order = Order(placed["orderid"])
+    raw = Order(chain.rpc.get_objects([placed["orderid"]])[0])
+    chain.cancel(placed["orderid"], account=desk.me)
+    fills = list(desk.account(desk.me).history(only_ops=["fill_order"], limit=1))
+    asset = desk.asset(desk.peg)
+    feed = PriceFeed(asset["bitasset_data"]["feeds"][0])
+    signed = Message("a message", blockchain_instance=chain).sign(account=desk.me)
+    chain.update_cer("PYTOKEN", Price(2.0, base="PYTOKEN", quote="TEST"), account=desk.me)
+    desk.asset("PYTOKEN")
+    chain.create_worker("a worker", Amount("1 TEST"), datetime(2099, 1, 1), account=desk.me)
+    return {
+        "order": [float(order["price"]), float(raw["price"])],
+        "fill": [float(FilledOrder(item["op"][1])["price"]) for item in fills],
+        "feed": float(feed["settlement_price"]),
+        "verified": Message(signed, blockchain_instance=chain).verify(),
+        "workers": len(Workers(desk.me)),
+        "keys": Account(desk.me)["id"] in chain.wallet.getAccounts(),
+        "names": [Account(item)["name"] for item in chain.wallet.getAccounts()],
+    }
+
+
+def bot(desk: Desk) -> Result:
+    """What DEXBot's tests prepare and do: an account by key, tokens, bundles of orders."""
+    chain = desk.chain
+    chain.blocking = False
+    key = str(PublicKey.from_privkey(desk.keys[desk.me], prefix=chain.prefix))
+    chain.create_account(
+        "python-bot",
+        registrar=desk.me,
+        referrer=Account(desk.me)["id"],
+        referrer_percent=0,
+        owner_key=key,
+        active_key=key,
+        memo_key=key,
+        storekeys=False,
+    )
+    chain.create_asset("PYBASE", 5, 10_000_000, account=desk.me)
+    chain.create_asset("PYQUOTE", 5, 10_000_000, account=desk.me)
+    for symbol in ("PYBASE", "PYQUOTE"):
+        Asset(symbol).issue(1000, "python-bot")
+    chain.transfer("python-bot", 100, "TEST", memo="prepare account", account=desk.me)
+    chain.blocking = True
+    market = Market("PYQUOTE/PYBASE")
+    chain.clear()
+    chain.bundle = True
+    for price in (0.9, 0.95):
+        market.buy(price, 10, expiration=3600, account="python-bot")
+    for price in (1.05, 1.1, 1.15):
+        market.sell(price, 10, expiration=3600, account="python-bot")
+    placed = chain.txbuffer.broadcast()
+    chain.clear()
+    account = desk.account("python-bot")
+    opened = [order["id"] for order in account.openorders]
+    book = market.orderbook(limit=10)
+    market.cancel(opened[:2], account="python-bot")
+    cancelled = chain.txbuffer.broadcast()
+    chain.bundle = False
+    account.refresh()
+    return {
+        "placed": [order_id for _, order_id in placed["operation_results"]],
+        "opened": opened,
+        "book": [len(book["bids"]), len(book["asks"])],
+        "cancelled": len(cancelled["operation_results"]),
+        "left": [order["id"] for order in desk.account("python-bot").openorders],
+        "raw": len(chain.rpc.get_limit_orders("PYQUOTE", "PYBASE", 50)),
     }
 
 
@@ -341,8 +468,12 @@ CHAPTERS: dict[str, Callable[[Desk], Result]] = {
         close,
         orders,
         own_asset,
+        placeholder,
         propose,
         govern,
+        administer,
+        read_objects,
+        bot,
         watch,
         refuse,
     )
