@@ -51,11 +51,11 @@ from tests.support.state import (
     apply,
     core,
     created,
+    expect,
     issue,
     key_of,
     make_context,
     make_state,
-    refuse,
 )
 
 ALICE, BOB = AccountId(6), AccountId(7)
@@ -119,25 +119,25 @@ def test_the_lifetime_referrer_is_the_referrer_s_own(ctx: Context) -> None:
 def test_only_lifetime_members_register_and_only_members_refer(ctx: Context) -> None:
     """R9.6: registrar lifetime member; R8.20: referrer any member."""
     basic = basic_member(ctx)
-    refuse(ctx, NotAuthorized, create(registrar=basic))
-    refuse(ctx, NotAuthorized, create(referrer=basic))
-    refuse(ctx, NoSuchObject, create(registrar=NOBODY))
-    refuse(ctx, NoSuchObject, create(referrer=NOBODY))
+    expect(ctx, NotAuthorized, create(registrar=basic))
+    expect(ctx, NotAuthorized, create(referrer=basic))
+    expect(ctx, NoSuchObject, create(registrar=NOBODY))
+    expect(ctx, NoSuchObject, create(referrer=NOBODY))
 
 
 def test_a_name_is_used_once(ctx: Context) -> None:
     """R9.6: names are unique."""
-    error = refuse(ctx, NameTaken, create("alice"))
+    error = expect(ctx, NameTaken, create("alice"))
     assert error.value == "alice"
 
 
 def test_authorities_are_bounded_and_name_accounts_that_exist(ctx: Context) -> None:
     """R9.5: at most maximum_authority_membership entries."""
     entries = tuple(sorted((key_of(f"k{n}"), 1) for n in range(11)))
-    error = refuse(ctx, LimitExceeded, create(owner=Authority(1, key_auths=entries)))
+    error = expect(ctx, LimitExceeded, create(owner=Authority(1, key_auths=entries)))
     assert (error.value, error.limit) == (11, 10)
     apply(ctx, create(owner=Authority(1, key_auths=entries[:10])))
-    refuse(ctx, NoSuchObject, create("dave", active=Authority(1, ((NOBODY, 1),))))
+    expect(ctx, NoSuchObject, create("dave", active=Authority(1, ((NOBODY, 1),))))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_special_authorities_are_refused_by_name(
     ctx: Context, extensions: AccountCreateExtensions
 ) -> None:
     """R9.6: options that this node does not execute."""
-    error = refuse(ctx, FeatureNotBuilt, create(extensions=extensions))
+    error = expect(ctx, FeatureNotBuilt, create(extensions=extensions))
     assert str(error.value).endswith("_special_authority")
     apply(ctx, create(extensions=AccountCreateExtensions(owner_special_authority=Void())))
 
@@ -164,7 +164,7 @@ def test_buyback_accounts_are_refused_by_name(ctx: Context) -> None:
         active=NULL_AUTHORITY,
         extensions=AccountCreateExtensions(buyback_options=buyback),
     )
-    assert refuse(ctx, FeatureNotBuilt, op).value == "buyback_options"
+    assert expect(ctx, FeatureNotBuilt, op).value == "buyback_options"
 
 
 def test_the_basic_fee_rises_after_many_registrations() -> None:
@@ -199,15 +199,15 @@ def test_votes_name_candidates_within_the_limits(ctx: Context) -> None:
     op = update(witness, member, num_witness=1)
     apply(ctx, op)
     assert account(ctx, ALICE).options == op.new_options
-    error = refuse(ctx, NoSuchObject, update(vote_id(1, 1)))
+    error = expect(ctx, NoSuchObject, update(vote_id(1, 1)))
     assert error.value == "1:1"
-    refuse(ctx, NoSuchObject, update(vote_id(0, 0)))
-    refuse(ctx, NoSuchObject, update(vote_id(2, 0)))
-    refuse(ctx, NoSuchObject, update(proxy=NOBODY))
+    expect(ctx, NoSuchObject, update(vote_id(0, 0)))
+    expect(ctx, NoSuchObject, update(vote_id(2, 0)))
+    expect(ctx, NoSuchObject, update(proxy=NOBODY))
     ctx.state.global_properties.edit(ctx.state.properties).parameters = replace(
         ctx.state.parameters, maximum_witness_count=0
     )
-    assert refuse(ctx, LimitExceeded, op).limit == 0
+    assert expect(ctx, LimitExceeded, op).limit == 0
 
 
 def test_an_update_replaces_only_what_it_gives(ctx: Context) -> None:
@@ -224,13 +224,13 @@ def test_an_update_replaces_only_what_it_gives(ctx: Context) -> None:
 
 def test_an_update_is_checked_like_a_registration(ctx: Context) -> None:
     """R9.5: authorities exist and are bounded, special ones are not built."""
-    refuse(ctx, NoSuchObject, AccountUpdate(FREE, ALICE, owner=Authority(1, ((NOBODY, 1),))))
-    refuse(ctx, NoSuchObject, AccountUpdate(FREE, ALICE, active=Authority(1, ((NOBODY, 1),))))
+    expect(ctx, NoSuchObject, AccountUpdate(FREE, ALICE, owner=Authority(1, ((NOBODY, 1),))))
+    expect(ctx, NoSuchObject, AccountUpdate(FREE, ALICE, active=Authority(1, ((NOBODY, 1),))))
     special = AccountUpdateExtensions(
         active_special_authority=TopHoldersSpecialAuthority(AssetId(0))
     )
-    refuse(ctx, FeatureNotBuilt, AccountUpdate(FREE, ALICE, extensions=special))
-    refuse(ctx, ValidationError, AccountUpdate(FREE, ALICE))
+    expect(ctx, FeatureNotBuilt, AccountUpdate(FREE, ALICE, extensions=special))
+    expect(ctx, ValidationError, AccountUpdate(FREE, ALICE))
 
 
 def test_a_listing_stands_on_both_accounts(ctx: Context) -> None:
@@ -253,8 +253,8 @@ def test_a_listing_stands_on_both_accounts(ctx: Context) -> None:
 def test_only_lifetime_members_list_unless_all_may(ctx: Context) -> None:
     """R2.20: allow_non_member_whitelists."""
     op = AccountWhitelist(FREE, basic_member(ctx), BOB, WHITE_LISTED)
-    refuse(ctx, NotAuthorized, op)
-    refuse(ctx, NoSuchObject, replace(op, authorizing_account=ALICE, account_to_list=NOBODY))
+    expect(ctx, NotAuthorized, op)
+    expect(ctx, NoSuchObject, replace(op, authorizing_account=ALICE, account_to_list=NOBODY))
     ctx.state.global_properties.edit(ctx.state.properties).parameters = replace(
         ctx.state.parameters, allow_non_member_whitelists=True
     )
@@ -274,7 +274,7 @@ def test_an_upgrade_shares_out_the_old_fees_first() -> None:
     new = AccountId(created(apply(ctx, create())))
     state = ctx.state
     op = AccountUpgrade(core(1000), new, upgrade_to_lifetime_member=True)
-    refuse(ctx, InsufficientBalance, op)
+    expect(ctx, InsufficientBalance, op)
     issue(state, new, core(1000))
     apply(ctx, op)
     upgraded = account(ctx, new)
@@ -292,11 +292,11 @@ def test_an_upgrade_shares_out_the_old_fees_first() -> None:
 
 def test_lifetime_membership_is_bought_once_and_annual_never(ctx: Context) -> None:
     """R8.20: annual membership is no longer sold."""
-    refuse(ctx, NotAuthorized, AccountUpgrade(FREE, ALICE, upgrade_to_lifetime_member=True))
+    expect(ctx, NotAuthorized, AccountUpgrade(FREE, ALICE, upgrade_to_lifetime_member=True))
     basic = basic_member(ctx)
-    refuse(ctx, FeatureDisabled, AccountUpgrade(FREE, basic))
+    expect(ctx, FeatureDisabled, AccountUpgrade(FREE, basic))
     apply(ctx, AccountUpgrade(FREE, basic, upgrade_to_lifetime_member=True))
-    refuse(ctx, NotAuthorized, AccountUpgrade(FREE, basic, upgrade_to_lifetime_member=True))
+    expect(ctx, NotAuthorized, AccountUpgrade(FREE, basic, upgrade_to_lifetime_member=True))
 
 
 def test_an_account_is_handed_over(ctx: Context) -> None:
@@ -323,6 +323,6 @@ def test_white_listings_end_with_the_owner_and_black_listings_stay(ctx: Context)
 
 def test_some_accounts_are_never_handed_over(ctx: Context) -> None:
     """R9.8, R9.5: special accounts, to nobody, and to itself."""
-    refuse(ctx, ValidationError, AccountTransfer(FREE, PROXY_TO_SELF_ACCOUNT, BOB))
-    refuse(ctx, ValidationError, AccountTransfer(FREE, ALICE, ALICE))
-    refuse(ctx, NoSuchObject, AccountTransfer(FREE, ALICE, AccountId(99)))
+    expect(ctx, ValidationError, AccountTransfer(FREE, PROXY_TO_SELF_ACCOUNT, BOB))
+    expect(ctx, ValidationError, AccountTransfer(FREE, ALICE, ALICE))
+    expect(ctx, NoSuchObject, AccountTransfer(FREE, ALICE, AccountId(99)))

@@ -66,10 +66,10 @@ from tests.support.state import (
     core,
     core_options,
     created,
+    expect,
     issue,
     make_context,
     make_state,
-    refuse,
     set_feed,
 )
 
@@ -165,20 +165,20 @@ def test_half_the_fee_fills_the_pool(ctx: Context, fee: int, pool: int, pending:
 def test_a_symbol_is_used_once(ctx: Context) -> None:
     """R2.19."""
     apply(ctx, create())
-    refuse(ctx, NameTaken, create(issuer=BOB))
+    expect(ctx, NameTaken, create(issuer=BOB))
 
 
 def test_a_sub_asset_belongs_to_the_issuer_of_its_parent(ctx: Context) -> None:
     """R2.19: TOKEN.SUB needs TOKEN, of the same issuer."""
-    refuse(ctx, NoSuchObject, create("TOKEN.SUB"))
+    expect(ctx, NoSuchObject, create("TOKEN.SUB"))
     apply(ctx, create())
-    refuse(ctx, WrongAccount, create("TOKEN.SUB", issuer=BOB))
+    expect(ctx, WrongAccount, create("TOKEN.SUB", issuer=BOB))
     apply(ctx, create("TOKEN.SUB"))
 
 
 def test_flags_fit_the_kind_of_asset(ctx: Context) -> None:
     """BSIP48: force settlement is no matter of a user-issued asset."""
-    refuse(ctx, ValidationError, create(common_options=new_options(flags=DISABLE_FORCE_SETTLE)))
+    expect(ctx, ValidationError, create(common_options=new_options(flags=DISABLE_FORCE_SETTLE)))
     options = new_options(flags=DISABLE_FORCE_SETTLE, issuer_permissions=BITASSET_ALL)
     apply(ctx, create_bitasset(common_options=options))
 
@@ -186,13 +186,13 @@ def test_flags_fit_the_kind_of_asset(ctx: Context) -> None:
 def test_list_authorities_exist_and_are_bounded(ctx: Context) -> None:
     """R2.20: at most maximum_asset_whitelist_authorities."""
     options = new_options(flags=WHITE_LIST, whitelist_authorities=(AccountId(99),))
-    refuse(ctx, NoSuchObject, create(common_options=options))
+    expect(ctx, NoSuchObject, create(common_options=options))
     ctx.state.global_properties.edit(ctx.state.properties).parameters = replace(
         ctx.state.parameters, maximum_asset_whitelist_authorities=1
     )
     for field in ("whitelist_authorities", "blacklist_authorities"):
         options = new_options(flags=WHITE_LIST, **{field: (ALICE, BOB)})
-        error = refuse(ctx, LimitExceeded, create(common_options=options))
+        error = expect(ctx, LimitExceeded, create(common_options=options))
         assert (error.value, error.limit) == (2, 1)
     apply(ctx, create(common_options=new_options(flags=WHITE_LIST, whitelist_authorities=(BOB,))))
 
@@ -205,7 +205,7 @@ def test_times_of_a_bitasset_exceed_a_block(ctx: Context, field: str) -> None:
         options = replace(BitassetOptions(), **{field: seconds})  # type: ignore[arg-type]
         return create_bitasset(bitasset_opts=options)
 
-    error = refuse(ctx, LimitExceeded, with_time(5))
+    error = expect(ctx, LimitExceeded, with_time(5))
     assert (error.value, error.limit) == (5, 6)
     apply(ctx, with_time(6))
 
@@ -218,7 +218,7 @@ def test_only_global_settlement_is_built(ctx: Context) -> None:
         if method is BlackSwanResponse.GLOBAL_SETTLEMENT:
             apply(ctx, op)
         else:
-            assert refuse(ctx, FeatureNotBuilt, op).value == method
+            assert expect(ctx, FeatureNotBuilt, op).value == method
 
 
 def backed_by(asset_id: AssetId) -> BitassetOptions:
@@ -227,10 +227,10 @@ def backed_by(asset_id: AssetId) -> BitassetOptions:
 
 def test_backing_rests_on_core_or_a_user_issued_asset_in_the_end(ctx: Context) -> None:
     """R1.18: one BitAsset may lie between, not two."""
-    refuse(ctx, NoSuchObject, create_bitasset(bitasset_opts=backed_by(AssetId(9))))
+    expect(ctx, NoSuchObject, create_bitasset(bitasset_opts=backed_by(AssetId(9))))
     apply(ctx, create_bitasset("ONE"))
     apply(ctx, create_bitasset("TWO", bitasset_opts=backed_by(AssetId(1))))
-    refuse(ctx, WrongAssetType, create_bitasset("THREE", bitasset_opts=backed_by(AssetId(2))))
+    expect(ctx, WrongAssetType, create_bitasset("THREE", bitasset_opts=backed_by(AssetId(2))))
 
 
 def test_what_the_committee_issues_rests_on_core(ctx: Context) -> None:
@@ -240,7 +240,7 @@ def test_what_the_committee_issues_rests_on_core(ctx: Context) -> None:
     on_core = AssetId(created(apply(ctx, create_bitasset("ONCORE"))))
     for backing in (uia, on_uia):
         op = create_bitasset(issuer=COMMITTEE_ACCOUNT, bitasset_opts=backed_by(backing))
-        refuse(ctx, WrongAssetType, op)
+        expect(ctx, WrongAssetType, op)
     for symbol, backing in (("USD", CORE_ASSET), ("EUR", on_core)):
         op = create_bitasset(symbol, issuer=COMMITTEE_ACCOUNT, bitasset_opts=backed_by(backing))
         apply(ctx, op)
@@ -249,7 +249,7 @@ def test_what_the_committee_issues_rests_on_core(ctx: Context) -> None:
 def test_a_prediction_market_has_the_precision_of_its_backing(ctx: Context) -> None:
     """R7.1: CORE has 5 decimal places."""
     op = create_bitasset("BET", is_prediction_market=True)
-    error = refuse(ctx, WrongAssetType, op)
+    error = expect(ctx, WrongAssetType, op)
     assert (error.value, error.limit) == (4, 5)
     apply(ctx, replace(op, precision=5))
 
@@ -268,15 +268,15 @@ def test_options_are_replaced_as_a_whole(ctx: Context) -> None:
 def test_only_the_issuer_updates_and_never_the_issuer(ctx: Context) -> None:
     """R9.6: the issuer changes by asset_update_issuer."""
     op = update(ctx, token(ctx))
-    refuse(ctx, WrongAccount, replace(op, issuer=BOB))
-    refuse(ctx, FeatureDisabled, replace(op, new_issuer=BOB))
+    expect(ctx, WrongAccount, replace(op, issuer=BOB))
+    expect(ctx, FeatureDisabled, replace(op, new_issuer=BOB))
 
 
 def test_a_flag_changes_only_with_its_permission(ctx: Context) -> None:
     """BSIP48: in both directions."""
     asset = token(ctx, issuer_permissions=WHITE_LIST, flags=OVERRIDE_AUTHORITY)
-    refuse(ctx, PermissionDenied, update(ctx, asset, flags=0))
-    refuse(ctx, PermissionDenied, update(ctx, asset, flags=OVERRIDE_AUTHORITY | CHARGE_MARKET_FEE))
+    expect(ctx, PermissionDenied, update(ctx, asset, flags=0))
+    expect(ctx, PermissionDenied, update(ctx, asset, flags=OVERRIDE_AUTHORITY | CHARGE_MARKET_FEE))
     apply(ctx, update(ctx, asset, flags=OVERRIDE_AUTHORITY | WHITE_LIST))
 
 
@@ -285,7 +285,7 @@ def test_a_permission_given_away_comes_back_only_without_supply(ctx: Context, bi
     """BSIP48: holders rely on what the issuer has given up."""
     asset = token(ctx, supply=1)
     apply(ctx, update(ctx, asset, issuer_permissions=UIA_ALL & ~bit))
-    error = refuse(ctx, PermissionDenied, update(ctx, asset, issuer_permissions=UIA_ALL))
+    error = expect(ctx, PermissionDenied, update(ctx, asset, issuer_permissions=UIA_ALL))
     assert error.value == f"{bit:#x}"
     apply(ctx, AssetReserve(FREE, BOB, AssetAmount(1, asset)))
     apply(ctx, update(ctx, asset, issuer_permissions=UIA_ALL))
@@ -296,25 +296,25 @@ def test_a_disabling_permission_is_given_away_by_setting_it(ctx: Context, bit: i
     """BSIP48: for these bits, 1 means that the issuer may not use the flag."""
     asset = token(ctx, supply=1)
     apply(ctx, update(ctx, asset, issuer_permissions=UIA_ALL | bit))
-    refuse(ctx, PermissionDenied, update(ctx, asset, flags=bit))
-    refuse(ctx, PermissionDenied, update(ctx, asset, issuer_permissions=UIA_ALL))
+    expect(ctx, PermissionDenied, update(ctx, asset, flags=bit))
+    expect(ctx, PermissionDenied, update(ctx, asset, issuer_permissions=UIA_ALL))
 
 
 def test_permissions_fit_the_kind_of_asset(ctx: Context) -> None:
     """BSIP48, R7.1: no BitAsset permission on others; a prediction market stays settleable."""
-    refuse(ctx, PermissionDenied, update(ctx, token(ctx), issuer_permissions=GLOBAL_SETTLE))
+    expect(ctx, PermissionDenied, update(ctx, token(ctx), issuer_permissions=GLOBAL_SETTLE))
     bet = add_bitasset(ctx.state, "BET", issuer=ALICE, is_prediction_market=True)
-    refuse(ctx, PermissionDenied, update(ctx, bet, issuer_permissions=0))
+    expect(ctx, PermissionDenied, update(ctx, bet, issuer_permissions=0))
     apply(ctx, update(ctx, bet, issuer_permissions=GLOBAL_SETTLE))
 
 
 def test_the_maximum_stays_above_the_supply_and_can_be_locked(ctx: Context) -> None:
     """BSIP48."""
     asset = token(ctx, supply=100)
-    error = refuse(ctx, MaxSupplyExceeded, update(ctx, asset, max_supply=99))
+    error = expect(ctx, MaxSupplyExceeded, update(ctx, asset, max_supply=99))
     assert (error.value, error.limit) == (99, 100)
     apply(ctx, update(ctx, asset, max_supply=100, flags=LOCK_MAX_SUPPLY))
-    refuse(ctx, FeatureDisabled, update(ctx, asset, max_supply=101))
+    expect(ctx, FeatureDisabled, update(ctx, asset, max_supply=101))
     apply(ctx, update(ctx, asset, flags=0))
     apply(ctx, update(ctx, asset, max_supply=101))
 
@@ -327,16 +327,16 @@ def test_precision_changes_only_while_nothing_depends_on_it(ctx: Context) -> Non
     """BSIP48: no supply, no prediction market, nothing backed by the asset."""
     asset = token(ctx)
     op = update(ctx, asset)
-    refuse(ctx, LimitExceeded, with_precision(op, 4))
+    expect(ctx, LimitExceeded, with_precision(op, 4))
     apply(ctx, with_precision(op, 6))
     assert ctx.state.assets.get(asset).precision == 6
     issue(ctx.state, BOB, AssetAmount(1, asset))
-    refuse(ctx, PermissionDenied, with_precision(op, 5))
+    expect(ctx, PermissionDenied, with_precision(op, 5))
     apply(ctx, AssetReserve(FREE, BOB, AssetAmount(1, asset)))
     apply(ctx, create_bitasset(bitasset_opts=backed_by(asset)))
-    assert refuse(ctx, WrongAssetType, with_precision(op, 5)).value == "USD"
+    assert expect(ctx, WrongAssetType, with_precision(op, 5)).value == "USD"
     bet = add_bitasset(ctx.state, "BET", issuer=ALICE, is_prediction_market=True)
-    refuse(ctx, WrongAssetType, with_precision(update(ctx, bet), 4))
+    expect(ctx, WrongAssetType, with_precision(update(ctx, bet), 4))
 
 
 def test_the_exchange_rate_can_be_left_alone(ctx: Context) -> None:
@@ -373,11 +373,11 @@ def test_the_issuer_hands_the_asset_over(ctx: Context) -> None:
     """R9.6: to an account that exists; to the committee only what rests on CORE (R1.18)."""
     asset = token(ctx)
     op = AssetUpdateIssuer(FREE, ALICE, asset, BOB)
-    refuse(ctx, WrongAccount, replace(op, issuer=BOB, new_issuer=ALICE))
-    refuse(ctx, NoSuchObject, replace(op, new_issuer=AccountId(99)))
+    expect(ctx, WrongAccount, replace(op, issuer=BOB, new_issuer=ALICE))
+    expect(ctx, NoSuchObject, replace(op, new_issuer=AccountId(99)))
     usd = AssetId(created(apply(ctx, create_bitasset(bitasset_opts=backed_by(asset)))))
     to_committee = AssetUpdateIssuer(FREE, ALICE, usd, COMMITTEE_ACCOUNT)
-    refuse(ctx, WrongAssetType, to_committee)
+    expect(ctx, WrongAssetType, to_committee)
     apply(ctx, op)
     assert ctx.state.assets.get(asset).issuer == BOB
 
@@ -389,27 +389,27 @@ def test_issuing_creates_supply_up_to_the_maximum(ctx: Context) -> None:
     """R3.2.3 for user-issued assets."""
     asset = token(ctx, max_supply=100)
     op = AssetIssue(FREE, ALICE, AssetAmount(100, asset), BOB)
-    error = refuse(ctx, MaxSupplyExceeded, replace(op, asset_to_issue=AssetAmount(101, asset)))
+    error = expect(ctx, MaxSupplyExceeded, replace(op, asset_to_issue=AssetAmount(101, asset)))
     assert (error.value, error.limit) == (101, 100)
     apply(ctx, op)
     assert ctx.state.balance_of(BOB, asset) == 100
     assert ctx.state.figures_of(asset).current_supply == 100
-    refuse(ctx, MaxSupplyExceeded, replace(op, asset_to_issue=AssetAmount(1, asset)))
+    expect(ctx, MaxSupplyExceeded, replace(op, asset_to_issue=AssetAmount(1, asset)))
 
 
 def test_who_and_what_may_be_issued(ctx: Context) -> None:
     """R9.6, R3.3, BSIP48, R2.20."""
     asset = token(ctx)
     op = AssetIssue(FREE, ALICE, AssetAmount(1, asset), BOB)
-    refuse(ctx, WrongAccount, replace(op, issuer=BOB))
-    refuse(ctx, NoSuchObject, replace(op, issue_to_account=AccountId(99)))
+    expect(ctx, WrongAccount, replace(op, issuer=BOB))
+    expect(ctx, NoSuchObject, replace(op, issue_to_account=AccountId(99)))
     usd = AssetId(created(apply(ctx, create_bitasset())))
-    refuse(ctx, WrongAssetType, replace(op, asset_to_issue=AssetAmount(1, usd)))
+    expect(ctx, WrongAssetType, replace(op, asset_to_issue=AssetAmount(1, usd)))
     apply(ctx, update(ctx, asset, flags=WHITE_LIST, blacklist_authorities=(ALICE,)))
     apply(ctx, AccountWhitelist(FREE, ALICE, BOB, BLACK_LISTED))
-    refuse(ctx, NotAuthorized, op)
+    expect(ctx, NotAuthorized, op)
     apply(ctx, update(ctx, asset, flags=DISABLE_NEW_SUPPLY, blacklist_authorities=()))
-    refuse(ctx, NewSupplyDisabled, op)
+    expect(ctx, NewSupplyDisabled, op)
 
 
 def test_reserving_destroys_supply(ctx: Context) -> None:
@@ -419,12 +419,12 @@ def test_reserving_destroys_supply(ctx: Context) -> None:
     apply(ctx, op)
     assert ctx.state.balance_of(BOB, asset) == 40
     assert ctx.state.figures_of(asset).current_supply == 40
-    assert refuse(ctx, LimitExceeded, op).limit == 40
-    refuse(
+    assert expect(ctx, LimitExceeded, op).limit == 40
+    expect(
         ctx, InsufficientBalance, replace(op, payer=ALICE, amount_to_reserve=AssetAmount(1, asset))
     )
     usd = AssetId(created(apply(ctx, create_bitasset())))
-    refuse(ctx, WrongAssetType, replace(op, amount_to_reserve=AssetAmount(1, usd)))
+    expect(ctx, WrongAssetType, replace(op, amount_to_reserve=AssetAmount(1, usd)))
 
 
 def test_core_can_be_reserved(ctx: Context) -> None:
@@ -444,9 +444,9 @@ def test_anybody_funds_a_fee_pool_but_core_has_none(ctx: Context) -> None:
     apply(ctx, op)
     assert ctx.state.figures_of(asset).fee_pool == 300
     assert ctx.state.balance_of(BOB, CORE_ASSET) == 9700
-    refuse(ctx, InsufficientBalance, replace(op, amount=9701))
-    refuse(ctx, WrongAssetType, replace(op, asset_id=CORE_ASSET))
-    refuse(ctx, NoSuchObject, replace(op, asset_id=AssetId(9)))
+    expect(ctx, InsufficientBalance, replace(op, amount=9701))
+    expect(ctx, WrongAssetType, replace(op, asset_id=CORE_ASSET))
+    expect(ctx, NoSuchObject, replace(op, asset_id=AssetId(9)))
 
 
 def test_the_issuer_claims_the_pool(ctx: Context) -> None:
@@ -454,8 +454,8 @@ def test_the_issuer_claims_the_pool(ctx: Context) -> None:
     asset = token(ctx)
     apply(ctx, AssetFundFeePool(FREE, BOB, asset, 300))
     op = AssetClaimPool(FREE, ALICE, asset, core(300))
-    refuse(ctx, WrongAccount, replace(op, issuer=BOB))
-    error = refuse(ctx, LimitExceeded, replace(op, amount_to_claim=core(301)))
+    expect(ctx, WrongAccount, replace(op, issuer=BOB))
+    error = expect(ctx, LimitExceeded, replace(op, amount_to_claim=core(301)))
     assert (error.value, error.limit) == (301, 300)
     apply(ctx, op)
     assert ctx.state.figures_of(asset).fee_pool == 0
@@ -468,8 +468,8 @@ def test_the_issuer_claims_accumulated_fees(ctx: Context) -> None:
     figures = ctx.state.asset_dynamic_data.edit(ctx.state.figures_of(asset))
     figures.accumulated_fees, figures.current_supply = 50, 50
     op = AssetClaimFees(FREE, ALICE, AssetAmount(50, asset))
-    refuse(ctx, WrongAccount, replace(op, issuer=BOB))
-    error = refuse(ctx, LimitExceeded, replace(op, amount_to_claim=AssetAmount(51, asset)))
+    expect(ctx, WrongAccount, replace(op, issuer=BOB))
+    error = expect(ctx, LimitExceeded, replace(op, amount_to_claim=AssetAmount(51, asset)))
     assert (error.value, error.limit) == (51, 50)
     apply(ctx, op)
     assert figures.accumulated_fees == 0
@@ -483,9 +483,9 @@ def test_the_issuer_claims_collateral_fees(ctx: Context) -> None:
     figures.accumulated_collateral_fees = 50
     naming = AssetClaimFeesExtensions(claim_from_asset_id=usd)
     op = AssetClaimFees(FREE, ALICE, core(50), naming)
-    refuse(ctx, WrongAccount, replace(op, issuer=BOB))
-    refuse(ctx, LimitExceeded, replace(op, amount_to_claim=core(51)))
-    refuse(ctx, WrongAssetType, replace(op, amount_to_claim=AssetAmount(1, token(ctx))))
+    expect(ctx, WrongAccount, replace(op, issuer=BOB))
+    expect(ctx, LimitExceeded, replace(op, amount_to_claim=core(51)))
+    expect(ctx, WrongAssetType, replace(op, amount_to_claim=AssetAmount(1, token(ctx))))
     apply(ctx, op)
     assert figures.accumulated_collateral_fees == 0
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 10_050
@@ -493,5 +493,5 @@ def test_the_issuer_claims_collateral_fees(ctx: Context) -> None:
 
 def test_the_largest_supply_is_the_limit_of_everything(ctx: Context) -> None:
     """R2.16."""
-    refuse(ctx, ValidationError, create(common_options=new_options(max_supply=MAX_SUPPLY + 1)))
+    expect(ctx, ValidationError, create(common_options=new_options(max_supply=MAX_SUPPLY + 1)))
     apply(ctx, create(common_options=new_options(max_supply=MAX_SUPPLY)))

@@ -28,10 +28,10 @@ from tests.support.state import (
     GENESIS_TIME,
     apply,
     core,
+    expect,
     key_of,
     make_context,
     make_state,
-    refuse,
 )
 
 ALICE = AccountId(6)
@@ -69,42 +69,42 @@ def test_a_balance_is_claimed_as_a_whole(ctx: Context, form: int) -> None:
     """R9.6: under any address of the key; it is gone afterwards."""
     give(ctx, form=form)
     for wrong in (999, 1001, 0):
-        assert refuse(ctx, LimitExceeded, claim(wrong)).limit == 1000
+        assert expect(ctx, LimitExceeded, claim(wrong)).limit == 1000
     assert apply(ctx, claim(1000)) == VoidResult()
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 1000
-    refuse(ctx, NoSuchObject, claim(1000))
+    expect(ctx, NoSuchObject, claim(1000))
 
 
 def test_only_the_key_of_the_address_claims(ctx: Context) -> None:
     """R9.6."""
     give(ctx)
-    refuse(ctx, WrongAccount, claim(1000, balance_owner_key=key_of("alice")))
-    refuse(ctx, WrongAssetType, claim(1000, total_claimed=AssetAmount(1000, AssetId(1))))
-    refuse(ctx, NoSuchObject, claim(1000, deposit_to_account=AccountId(99)))
+    expect(ctx, WrongAccount, claim(1000, balance_owner_key=key_of("alice")))
+    expect(ctx, WrongAssetType, claim(1000, total_claimed=AssetAmount(1000, AssetId(1))))
+    expect(ctx, NoSuchObject, claim(1000, deposit_to_account=AccountId(99)))
 
 
 def test_a_claim_is_free(ctx: Context) -> None:
     """R8.17: nobody who has no account yet could pay."""
     give(ctx)
-    refuse(ctx, ValidationError, claim(1000, fee=core(1)))
+    expect(ctx, ValidationError, claim(1000, fee=core(1)))
 
 
 def test_a_vesting_balance_is_claimed_in_parts_once_a_day(ctx: Context) -> None:
     """R8.16: linear over four days from the genesis; 250 a day."""
     give(ctx, vesting=LinearVesting(GENESIS_TIME, 0, 4 * SECONDS_PER_DAY, 1000))
     ctx.now = GENESIS_TIME + SECONDS_PER_DAY - 1
-    assert refuse(ctx, InsufficientBalance, claim(250)).value == 249
-    assert refuse(ctx, LimitExceeded, claim(249)).value == SECONDS_PER_DAY - 1
+    assert expect(ctx, InsufficientBalance, claim(250)).value == 249
+    assert expect(ctx, LimitExceeded, claim(249)).value == SECONDS_PER_DAY - 1
     ctx.now += 1
-    assert refuse(ctx, InsufficientBalance, claim(251)).value == 250
-    refuse(ctx, InsufficientBalance, claim(0))
-    refuse(ctx, InsufficientBalance, claim(-1))
+    assert expect(ctx, InsufficientBalance, claim(251)).value == 250
+    expect(ctx, InsufficientBalance, claim(0))
+    expect(ctx, InsufficientBalance, claim(-1))
     apply(ctx, claim(100))
     assert ctx.state.genesis_balances.get(FIRST).balance == core(900)
     ctx.now += SECONDS_PER_DAY - 1
-    refuse(ctx, LimitExceeded, claim(100))
+    expect(ctx, LimitExceeded, claim(100))
     ctx.now += 1
-    assert refuse(ctx, InsufficientBalance, claim(401)).value == 400
+    assert expect(ctx, InsufficientBalance, claim(401)).value == 400
     ctx.now += 2 * SECONDS_PER_DAY
     apply(ctx, claim(900))
     assert ctx.state.genesis_balances.find(FIRST) is None

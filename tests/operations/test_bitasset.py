@@ -71,9 +71,9 @@ from tests.support.state import (
     apply,
     bitasset,
     core,
+    expect,
     make_context,
     make_state,
-    refuse,
     set_feed,
 )
 
@@ -117,9 +117,9 @@ def ratios(**ratio: int) -> BitassetOptionsExtensions:
 def test_options_of_a_bitasset_are_replaced(ctx: Context) -> None:
     """R1.18: by the issuer, of a BitAsset."""
     op = update(minimum_feeds=3, force_settlement_delay_sec=60)
-    refuse(ctx, WrongAccount, replace(op, issuer=BOB))
+    expect(ctx, WrongAccount, replace(op, issuer=BOB))
     token = add_asset(ctx.state, "TOKEN", issuer=ALICE)
-    refuse(ctx, NotMarketIssued, replace(op, asset_to_update=token))
+    expect(ctx, NotMarketIssued, replace(op, asset_to_update=token))
     apply(ctx, op)
     assert data(ctx).options == op.new_options
     assert ctx.dirty_assets == {USD}
@@ -145,21 +145,21 @@ def test_the_median_follows_the_options(ctx: Context) -> None:
 def test_a_ratio_changes_only_with_its_permission(ctx: Context, field: str, bit: int) -> None:
     """BSIP75, BSIP77: setting, changing and removing are changes, keeping is none."""
     set_options(ctx, USD, issuer_permissions=bit)
-    refuse(ctx, PermissionDenied, update(extensions=ratios(**{field: 1800})))
+    expect(ctx, PermissionDenied, update(extensions=ratios(**{field: 1800})))
     set_options(ctx, USD, issuer_permissions=0)
     apply(ctx, update(extensions=ratios(**{field: 1800})))
     set_options(ctx, USD, issuer_permissions=bit)
-    refuse(ctx, PermissionDenied, update())
+    expect(ctx, PermissionDenied, update())
     apply(ctx, update(minimum_feeds=2, extensions=ratios(**{field: 1800})))
 
 
 def test_unbuilt_responses_and_short_times_are_refused(ctx: Context) -> None:
     """R6.9, R1.12."""
-    refuse(ctx, FeatureNotBuilt, update(extensions=ratios(black_swan_response_method=2)))
-    assert refuse(ctx, LimitExceeded, update(feed_lifetime_sec=5)).limit == 6
+    expect(ctx, FeatureNotBuilt, update(extensions=ratios(black_swan_response_method=2)))
+    assert expect(ctx, LimitExceeded, update(feed_lifetime_sec=5)).limit == 6
     bet = add_bitasset(ctx.state, "BET", issuer=ALICE, is_prediction_market=True)
     op = replace(update(extensions=ratios(black_swan_response_method=0)), asset_to_update=bet)
-    refuse(ctx, WrongAssetType, op)
+    expect(ctx, WrongAssetType, op)
 
 
 def test_the_backing_asset_changes_only_while_nothing_rests_on_it(ctx: Context) -> None:
@@ -168,13 +168,13 @@ def test_the_backing_asset_changes_only_while_nothing_rests_on_it(ctx: Context) 
     op = update(short_backing_asset=token)
     figures = ctx.state.asset_dynamic_data.edit(ctx.state.figures_of(USD))
     figures.current_supply = 1
-    refuse(ctx, LimitExceeded, op)
+    expect(ctx, LimitExceeded, op)
     figures.current_supply, figures.accumulated_collateral_fees = 0, 1
-    refuse(ctx, LimitExceeded, op)
+    expect(ctx, LimitExceeded, op)
     figures.accumulated_collateral_fees = 0
     item = ctx.state.bitassets.edit(data(ctx))
     item.settlement_price = Price(usd(1), core(1))
-    refuse(ctx, GloballySettled, op)
+    expect(ctx, GloballySettled, op)
     item.settlement_price = NULL_PRICE
     apply(ctx, op)
     assert data(ctx).options.short_backing_asset == token
@@ -182,20 +182,20 @@ def test_the_backing_asset_changes_only_while_nothing_rests_on_it(ctx: Context) 
 
 def test_the_new_backing_asset_keeps_the_tower_low(ctx: Context) -> None:
     """R1.18: exists, is not the asset itself, and nothing comes to rest on a third BitAsset."""
-    refuse(ctx, NoSuchObject, update(short_backing_asset=AssetId(9)))
-    refuse(ctx, WrongAssetType, update(short_backing_asset=USD))
+    expect(ctx, NoSuchObject, update(short_backing_asset=AssetId(9)))
+    expect(ctx, WrongAssetType, update(short_backing_asset=USD))
     on_usd = BitassetOptions(short_backing_asset=USD)
     child = add_bitasset(ctx.state, "CHILD", issuer=ALICE, bitasset_options=on_usd)
-    refuse(ctx, WrongAssetType, update(short_backing_asset=child))
+    expect(ctx, WrongAssetType, update(short_backing_asset=child))
     eur = add_bitasset(ctx.state, "EUR")
-    refuse(ctx, WrongAssetType, update(short_backing_asset=eur))
+    expect(ctx, WrongAssetType, update(short_backing_asset=eur))
     token = add_asset(ctx.state, "TOKEN")
     apply(ctx, update(short_backing_asset=token))
     apply(ctx, update())
     ctx.state.assets.edit(ctx.state.assets.get(child)).issuer = COMMITTEE_ACCOUNT
-    refuse(ctx, WrongAssetType, update(short_backing_asset=token))
+    expect(ctx, WrongAssetType, update(short_backing_asset=token))
     ctx.state.assets.edit(ctx.state.assets.get(USD)).issuer = COMMITTEE_ACCOUNT
-    refuse(ctx, WrongAssetType, replace(update(short_backing_asset=token), issuer=AccountId(0)))
+    expect(ctx, WrongAssetType, replace(update(short_backing_asset=token), issuer=AccountId(0)))
 
 
 def test_a_new_backing_asset_drops_the_feeds(ctx: Context) -> None:
@@ -247,18 +247,18 @@ def test_named_producers_keep_lose_and_get_their_place(ctx: Context) -> None:
 
 def test_producers_are_named_by_the_issuer_within_the_limit(ctx: Context) -> None:
     """R1.14: not where witnesses or the committee feed."""
-    refuse(ctx, WrongAccount, replace(producers(BOB), issuer=BOB))
-    refuse(ctx, NoSuchObject, producers(AccountId(99)))
-    refuse(ctx, NotMarketIssued, replace(producers(BOB), asset_to_update=CORE_ASSET))
+    expect(ctx, WrongAccount, replace(producers(BOB), issuer=BOB))
+    expect(ctx, NoSuchObject, producers(AccountId(99)))
+    expect(ctx, NotMarketIssued, replace(producers(BOB), asset_to_update=CORE_ASSET))
     ctx.state.global_properties.edit(ctx.state.properties).parameters = replace(
         ctx.state.parameters, maximum_asset_feed_publishers=1
     )
-    error = refuse(ctx, LimitExceeded, producers(ALICE, BOB))
+    error = expect(ctx, LimitExceeded, producers(ALICE, BOB))
     assert (error.value, error.limit) == (2, 1)
     apply(ctx, producers(ALICE))
     for flag in (WITNESS_FED_ASSET, COMMITTEE_FED_ASSET):
         set_options(ctx, USD, flags=flag)
-        refuse(ctx, WrongAssetType, producers(ALICE))
+        expect(ctx, WrongAssetType, producers(ALICE))
 
 
 def test_a_feed_is_stamped_with_the_parent_s_time(ctx: Context) -> None:
@@ -286,16 +286,16 @@ def test_members_of_the_group_publish(ctx: Context, flag: int, group: AccountId)
     set_options(ctx, USD, flags=flag)
     item = ctx.state.accounts.edit(ctx.state.accounts.get(group))
     item.active = Authority(1, ((BOB, 1),))
-    refuse(ctx, NotAuthorized, publish(ALICE, 1, 1))
+    expect(ctx, NotAuthorized, publish(ALICE, 1, 1))
     apply(ctx, publish(BOB, 1, 1))
     assert data(ctx).has_feed()
 
 
 def test_only_named_producers_publish(ctx: Context) -> None:
     """R1.13: not even the issuer."""
-    refuse(ctx, NotAuthorized, publish(ALICE, 1, 1))
+    expect(ctx, NotAuthorized, publish(ALICE, 1, 1))
     apply(ctx, producers(BOB))
-    refuse(ctx, NotAuthorized, publish(ALICE, 1, 1))
+    expect(ctx, NotAuthorized, publish(ALICE, 1, 1))
     apply(ctx, publish(BOB, 1, 1))
 
 
@@ -305,11 +305,11 @@ def test_a_feed_is_about_the_pair_and_core(ctx: Context) -> None:
     op = publish(BOB, 1, 1)
     token = add_asset(ctx.state, "TOKEN")
     other = Price(usd(1), AssetAmount(1, token))
-    refuse(ctx, WrongCollateralAsset, replace(op, feed=replace(op.feed, settlement_price=other)))
-    refuse(ctx, WrongCollateralAsset, replace(op, feed=replace(op.feed, core_exchange_rate=other)))
-    refuse(ctx, ValidationError, replace(op, asset_id=token))
+    expect(ctx, WrongCollateralAsset, replace(op, feed=replace(op.feed, settlement_price=other)))
+    expect(ctx, WrongCollateralAsset, replace(op, feed=replace(op.feed, core_exchange_rate=other)))
+    expect(ctx, ValidationError, replace(op, asset_id=token))
     about_token = PriceFeed(other.inverse(), 1750, 1500, other.inverse())
-    refuse(ctx, NotMarketIssued, replace(op, asset_id=token, feed=about_token))
+    expect(ctx, NotMarketIssued, replace(op, asset_id=token, feed=about_token))
 
 
 def test_a_settled_prediction_market_takes_no_feed(ctx: Context) -> None:
@@ -319,7 +319,7 @@ def test_a_settled_prediction_market_takes_no_feed(ctx: Context) -> None:
     item.settlement_price = Price(usd(1), core(1))
     apply(ctx, publish(BOB, 1, 1))
     item.is_prediction_market = True
-    refuse(ctx, GloballySettled, publish(BOB, 1, 1))
+    expect(ctx, GloballySettled, publish(BOB, 1, 1))
 
 
 # Settlement.
@@ -359,14 +359,14 @@ def test_the_longest_delay_ends_with_time_itself(ctx: Context) -> None:
 def test_what_can_be_settled(ctx: Context) -> None:
     """R5.1: a BitAsset with a feed, not disabled, of which the account holds enough."""
     add_position(ctx.state, BOB, USD, 1000, 3000)
-    refuse(ctx, InsufficientFeeds, settle(1))
+    expect(ctx, InsufficientFeeds, settle(1))
     set_feed(ctx.state, USD, 1, 1)
-    refuse(ctx, ValidationError, settle(0))
-    refuse(ctx, NotMarketIssued, AssetSettle(FREE, BOB, core(1)))
-    error = refuse(ctx, InsufficientBalance, settle(1001))
+    expect(ctx, ValidationError, settle(0))
+    expect(ctx, NotMarketIssued, AssetSettle(FREE, BOB, core(1)))
+    error = expect(ctx, InsufficientBalance, settle(1001))
     assert (error.value, error.limit) == (1000, 1001)
     set_options(ctx, USD, flags=DISABLE_FORCE_SETTLE)
-    refuse(ctx, FeatureDisabled, settle(1))
+    expect(ctx, FeatureDisabled, settle(1))
     set_options(ctx, USD, flags=0)
     apply(ctx, settle(1000))
 
@@ -378,7 +378,7 @@ def test_the_settler_may_hold_both_assets(ctx: Context) -> None:
     for asset in (USD, CORE_ASSET):
         set_options(ctx, asset, flags=WHITE_LIST, blacklist_authorities=(CAROL,))
         op = replace(settle(1), fee=AssetAmount(0, CORE_ASSET if asset == USD else USD))
-        refuse(ctx, NotAuthorized, op)
+        expect(ctx, NotAuthorized, op)
         set_options(ctx, asset, flags=0, blacklist_authorities=())
     apply(ctx, settle(1))
 
@@ -393,7 +393,7 @@ def test_after_global_settlement_the_fund_pays_at_once(ctx: Context) -> None:
     assert result == ExtendableOperationResult(paid=(usd(2),), received=(core(1),), fees=(core(0),))
     assert ctx.state.balance_of(BOB, USD) == 998
     assert data(ctx).settlement_fund == 499
-    refuse(ctx, TooSmall, settle(1))
+    expect(ctx, TooSmall, settle(1))
     apply(ctx, settle(998))
     assert (data(ctx).settlement_fund, ctx.state.figures_of(USD).current_supply) == (0, 0)
 
@@ -402,7 +402,7 @@ def test_a_prediction_market_is_settled_by_its_issuer_first(ctx: Context) -> Non
     """R5.1, R7.2: at any price a position can pay, even nothing."""
     ctx.state.bitassets.edit(data(ctx)).is_prediction_market = True
     add_position(ctx.state, BOB, USD, 1000, 1000)
-    refuse(ctx, NotGloballySettled, settle(1))
+    expect(ctx, NotGloballySettled, settle(1))
     apply(ctx, AssetGlobalSettle(FREE, ALICE, USD, Price(usd(1), core(0))))
     assert data(ctx).settlement_fund == 0
     assert ctx.state.balance_of(BOB, CORE_ASSET) == 11_000
@@ -418,30 +418,30 @@ def test_the_issuer_settles_at_a_price_everybody_can_pay(ctx: Context) -> None:
     def at(debt: int, backing: int) -> AssetGlobalSettle:
         return AssetGlobalSettle(FREE, ALICE, USD, Price(usd(debt), core(backing)))
 
-    error = refuse(ctx, InsufficientCollateral, at(1000, 3001))
+    error = expect(ctx, InsufficientCollateral, at(1000, 3001))
     assert (error.value, error.limit) == (3000, 3001)
-    refuse(ctx, InsufficientCollateral, at(1, 0))
-    refuse(ctx, ValidationError, at(0, 1))
-    refuse(ctx, ValidationError, at(1, -1))
+    expect(ctx, InsufficientCollateral, at(1, 0))
+    expect(ctx, ValidationError, at(0, 1))
+    expect(ctx, ValidationError, at(1, -1))
     apply(ctx, at(1, 3))
     assert len(ctx.state.call_orders) == 0
     assert data(ctx).settlement_price == Price(usd(1000), core(3000))
-    refuse(ctx, GloballySettled, at(1, 3))
+    expect(ctx, GloballySettled, at(1, 3))
 
 
 def test_who_may_settle_globally(ctx: Context) -> None:
     """R6.3: the issuer, with the permission, a BitAsset with supply, in its backing asset."""
     op = AssetGlobalSettle(FREE, ALICE, USD, Price(usd(1), core(1)))
-    refuse(ctx, TooSmall, op)
+    expect(ctx, TooSmall, op)
     give_usd(ctx)
-    refuse(ctx, WrongAccount, replace(op, issuer=BOB))
+    expect(ctx, WrongAccount, replace(op, issuer=BOB))
     token = add_asset(ctx.state, "TOKEN", issuer=ALICE)
     in_token = replace(op, settle_price=Price(usd(1), AssetAmount(1, token)))
-    refuse(ctx, WrongCollateralAsset, in_token)
+    expect(ctx, WrongCollateralAsset, in_token)
     of_token = Price(AssetAmount(1, token), core(1))
-    refuse(ctx, NotMarketIssued, replace(op, asset_to_settle=token, settle_price=of_token))
+    expect(ctx, NotMarketIssued, replace(op, asset_to_settle=token, settle_price=of_token))
     set_options(ctx, USD, issuer_permissions=0x1FF & ~GLOBAL_SETTLE)
-    refuse(ctx, PermissionDenied, op)
+    expect(ctx, PermissionDenied, op)
 
 
 # Collateral bids.
@@ -470,33 +470,33 @@ def test_a_bid_holds_its_collateral(ctx: Context) -> None:
     assert (second.id, second.debt_covered) == (1, usd(200))
     assert len(ctx.state.collateral_bids) == 1
     assert ctx.state.balance_of(CAROL, CORE_ASSET) == 1000
-    error = refuse(ctx, InsufficientBalance, bid(10_001, 200))
+    error = expect(ctx, InsufficientBalance, bid(10_001, 200))
     assert (error.value, error.limit) == (10_000, 10_001)
     apply(ctx, bid(0, 0))
     assert ctx.state.balance_of(CAROL, CORE_ASSET) == 10_000
     assert len(ctx.state.collateral_bids) == 0
-    refuse(ctx, NoSuchObject, bid(0, 0))
+    expect(ctx, NoSuchObject, bid(0, 0))
     assert not any(isinstance(entry.op, BidCollateral) for entry in ctx.applied)
 
 
 def test_when_bids_are_taken(ctx: Context) -> None:
     """R6.5: a globally settled BitAsset, not a prediction market, bidding not disabled."""
-    refuse(ctx, NotGloballySettled, bid(1, 1))
-    refuse(ctx, NotMarketIssued, replace(bid(1, 1), debt_covered=core(1)))
+    expect(ctx, NotGloballySettled, bid(1, 1))
+    expect(ctx, NotMarketIssued, replace(bid(1, 1), debt_covered=core(1)))
     settle_globally(ctx)
     token = add_asset(ctx.state, "TOKEN")
     op = replace(bid(1, 1), additional_collateral=AssetAmount(1, token))
-    refuse(ctx, WrongCollateralAsset, op)
-    refuse(ctx, ValidationError, bid(0, 1))
-    assert refuse(ctx, LimitExceeded, bid(1, MAX_SUPPLY + 1)).limit == MAX_SUPPLY
+    expect(ctx, WrongCollateralAsset, op)
+    expect(ctx, ValidationError, bid(0, 1))
+    assert expect(ctx, LimitExceeded, bid(1, MAX_SUPPLY + 1)).limit == MAX_SUPPLY
     set_options(ctx, USD, flags=DISABLE_COLLATERAL_BIDDING)
-    refuse(ctx, FeatureDisabled, bid(1, 1))
+    expect(ctx, FeatureDisabled, bid(1, 1))
     set_options(ctx, USD, flags=WHITE_LIST, blacklist_authorities=(BOB,))
     apply(ctx, AccountWhitelist(FREE, BOB, CAROL, BLACK_LISTED))
-    refuse(ctx, NotAuthorized, bid(1, 1))
+    expect(ctx, NotAuthorized, bid(1, 1))
     set_options(ctx, USD, flags=0, blacklist_authorities=())
     ctx.state.bitassets.edit(data(ctx)).is_prediction_market = True
-    refuse(ctx, WrongAssetType, bid(1, 1))
+    expect(ctx, WrongAssetType, bid(1, 1))
 
 
 def test_units_of_a_settled_asset_are_still_units(ctx: Context) -> None:

@@ -41,10 +41,10 @@ from tests.support.state import (
     bitasset,
     core,
     created,
+    expect,
     issue,
     make_context,
     make_state,
-    refuse,
     set_feed,
 )
 
@@ -136,14 +136,14 @@ def test_only_bitassets_are_borrowed(ctx: Context) -> None:
     """R3.2.1."""
     token = add_asset(ctx.state, "TOKEN")
     op = replace(update(2000, 1000), delta_debt=AssetAmount(1000, token))
-    refuse(ctx, NotMarketIssued, op)
+    expect(ctx, NotMarketIssued, op)
 
 
 def test_new_supply_can_be_disabled(ctx: Context) -> None:
     """R3.2.2: only borrowing is forbidden."""
     apply(ctx, update(2000, 1000))
     set_flags(ctx, DISABLE_NEW_SUPPLY)
-    refuse(ctx, NewSupplyDisabled, update(2000, 1))
+    expect(ctx, NewSupplyDisabled, update(2000, 1))
     apply(ctx, update(2000, 0))
     apply(ctx, update(0, -1))
 
@@ -151,7 +151,7 @@ def test_new_supply_can_be_disabled(ctx: Context) -> None:
 def test_the_supply_stays_within_its_maximum(ctx: Context) -> None:
     """R3.2.3: max_supply itself may be reached."""
     set_flags(ctx, 0, max_supply=1000)
-    error = refuse(ctx, MaxSupplyExceeded, update(5000, 1001))
+    error = expect(ctx, MaxSupplyExceeded, update(5000, 1001))
     assert (error.value, error.limit) == (1001, 1000)
     apply(ctx, update(5000, 1000))
 
@@ -159,27 +159,27 @@ def test_the_supply_stays_within_its_maximum(ctx: Context) -> None:
 def test_more_than_the_supply_is_never_paid_back(ctx: Context) -> None:
     """R3.2.4."""
     apply(ctx, update(2000, 1000))
-    refuse(ctx, NegativeSupply, update(0, -1001))
+    expect(ctx, NegativeSupply, update(0, -1001))
 
 
 def test_a_globally_settled_asset_takes_no_positions(ctx: Context) -> None:
     """R3.2.5, R6.4."""
     data = ctx.state.bitassets.edit(bitasset(ctx.state, USD))
     data.settlement_price = Price(AssetAmount(1, USD), core(1))
-    refuse(ctx, GloballySettled, update(2000, 1000))
+    expect(ctx, GloballySettled, update(2000, 1000))
 
 
 def test_collateral_is_in_the_backing_asset(ctx: Context) -> None:
     """R3.2.6."""
     token = add_asset(ctx.state, "TOKEN")
     op = replace(update(2000, 1000), delta_collateral=AssetAmount(2000, token))
-    refuse(ctx, WrongCollateralAsset, op)
+    expect(ctx, WrongCollateralAsset, op)
 
 
 def test_a_position_without_debt_gives_everything_back(ctx: Context) -> None:
     """R3.2.7."""
     apply(ctx, update(2000, 1000))
-    error = refuse(ctx, MustClaimAllCollateral, update(-1999, -1000))
+    error = expect(ctx, MustClaimAllCollateral, update(-1999, -1000))
     assert error.value == 1
 
 
@@ -187,7 +187,7 @@ def test_a_position_without_debt_gives_everything_back(ctx: Context) -> None:
 def test_a_new_position_has_debt_and_collateral(ctx: Context, collateral: int, debt: int) -> None:
     """R3.2.7: both deltas of a first update are positive."""
     apply(ctx, update(2000, 1000, account=BOB))
-    refuse(ctx, NonpositivePosition, update(collateral, debt))
+    expect(ctx, NonpositivePosition, update(collateral, debt))
 
 
 @pytest.mark.parametrize(("collateral", "debt"), [(-2000, 0), (-2001, 0), (0, -1001)])
@@ -197,12 +197,12 @@ def test_an_open_position_keeps_debt_and_collateral(
     """R3.2.7."""
     apply(ctx, update(2000, 1000))
     apply(ctx, update(9000, 1000, account=BOB))
-    refuse(ctx, NonpositivePosition, update(collateral, debt))
+    expect(ctx, NonpositivePosition, update(collateral, debt))
 
 
 def test_nothing_to_update_is_refused(ctx: Context) -> None:
     """R3.1."""
-    refuse(ctx, ValidationError, update(0, 0))
+    expect(ctx, ValidationError, update(0, 0))
 
 
 def test_without_a_feed_a_position_can_only_be_closed(ctx: Context) -> None:
@@ -212,8 +212,8 @@ def test_without_a_feed_a_position_can_only_be_closed(ctx: Context) -> None:
     data.median_feed = data.current_feed = bitasset(
         ctx.state, add_bitasset(ctx.state, "EUR")
     ).median_feed
-    refuse(ctx, InsufficientFeeds, update(2000, 1000, account=BOB))
-    refuse(ctx, InsufficientFeeds, update(1, 0))
+    expect(ctx, InsufficientFeeds, update(2000, 1000, account=BOB))
+    expect(ctx, InsufficientFeeds, update(1, 0))
     apply(ctx, update(-2000, -1000))
 
 
@@ -222,7 +222,7 @@ def test_a_prediction_market_holds_as_much_as_it_owes(ctx: Context) -> None:
     bet = add_bitasset(ctx.state, "BET", is_prediction_market=True)
     op = CallOrderUpdate(FREE, ALICE, core(100), AssetAmount(100, bet))
     apply(ctx, op)
-    error = refuse(ctx, PredictionMarketUnequal, replace(op, delta_collateral=core(101)))
+    error = expect(ctx, PredictionMarketUnequal, replace(op, delta_collateral=core(101)))
     assert (error.value, error.limit) == (101, 100)
     apply(ctx, replace(op, delta_collateral=core(-40), delta_debt=AssetAmount(-40, bet)))
     assert ctx.state.balance_of(ALICE, bet) == 60
@@ -232,44 +232,44 @@ def test_both_assets_pass_the_whitelist_test(ctx: Context) -> None:
     """R3.2.9."""
     set_flags(ctx, WHITE_LIST, blacklist_authorities=(BOB,))
     apply(ctx, AccountWhitelist(FREE, BOB, ALICE, BLACK_LISTED))
-    refuse(ctx, NotAuthorized, update(2000, 1000))
+    expect(ctx, NotAuthorized, update(2000, 1000))
     set_flags(ctx, 0, blacklist_authorities=())
     backing = ctx.state.assets.edit(ctx.state.assets.get(CORE_ASSET))
     backing.options = replace(backing.options, flags=WHITE_LIST, blacklist_authorities=(BOB,))
     op = replace(update(2000, 1000), fee=AssetAmount(0, USD))
-    refuse(ctx, NotAuthorized, op)
+    expect(ctx, NotAuthorized, op)
 
 
 def test_collateral_and_repayment_come_from_the_balance(ctx: Context) -> None:
     """R3.3: insufficient_balance, before any ratio is looked at."""
-    error = refuse(ctx, InsufficientBalance, update(10_001, 9_000))
+    error = expect(ctx, InsufficientBalance, update(10_001, 9_000))
     assert (error.value, error.limit) == (10_000, 10_001)
     apply(ctx, update(10_000, 1000))
     apply(ctx, Transfer(FREE, ALICE, BOB, AssetAmount(600, USD)))
-    error = refuse(ctx, InsufficientBalance, update(0, -401))
+    error = expect(ctx, InsufficientBalance, update(0, -401))
     assert (error.value, error.limit) == (400, 401)
 
 
 def test_a_new_position_clears_the_maintenance_ratio(ctx: Context) -> None:
     """R3.4b: strictly above MCR 1.75; 1750 for 1000 is at it."""
-    refuse(ctx, BelowRequiredRatio, update(1750, 1000))
+    expect(ctx, BelowRequiredRatio, update(1750, 1000))
     apply(ctx, update(1751, 1000))
 
 
 def test_a_new_position_clears_the_initial_ratio(ctx: Context) -> None:
     """R3.4b, BSIP77: an ICR above the MCR takes its place, a lower one does not."""
     set_feed(ctx.state, USD, 1, 1, icr=2000)
-    refuse(ctx, BelowRequiredRatio, update(2000, 1000))
+    expect(ctx, BelowRequiredRatio, update(2000, 1000))
     apply(ctx, update(2001, 1000))
     set_feed(ctx.state, USD, 1, 1, icr=1500)
-    refuse(ctx, BelowRequiredRatio, update(1750, 1000, account=BOB))
+    expect(ctx, BelowRequiredRatio, update(1750, 1000, account=BOB))
     apply(ctx, update(1751, 1000, account=BOB))
 
 
 def test_a_position_that_could_not_pay_the_squeeze_price_is_named(ctx: Context) -> None:
     """R3.4a: collateral worth less than debt times MSSR 1.5 would be a black swan at once."""
-    refuse(ctx, WouldBlackSwan, update(1499, 1000))
-    refuse(ctx, BelowRequiredRatio, update(1500, 1000))
+    expect(ctx, WouldBlackSwan, update(1499, 1000))
+    expect(ctx, BelowRequiredRatio, update(1500, 1000))
 
 
 def test_a_weak_position_may_only_be_improved(ctx: Context) -> None:
@@ -279,9 +279,9 @@ def test_a_weak_position_may_only_be_improved(ctx: Context) -> None:
     apply(ctx, update(1, 0))
     apply(ctx, update(0, -1))
     apply(ctx, update(-1, -10))
-    refuse(ctx, WouldBlackSwan, update(-1, 0))
-    refuse(ctx, WouldBlackSwan, update(10, 10))
-    refuse(ctx, WouldBlackSwan, update(300, 100))
+    expect(ctx, WouldBlackSwan, update(-1, 0))
+    expect(ctx, WouldBlackSwan, update(10, 10))
+    expect(ctx, WouldBlackSwan, update(300, 100))
     assert amounts(ctx) == (2000, 989)
 
 
@@ -289,14 +289,14 @@ def test_an_equal_ratio_is_no_improvement(ctx: Context) -> None:
     """R3.4: strictly higher; paying back a tenth for a tenth keeps the ratio."""
     apply(ctx, update(2000, 1000))
     set_feed(ctx.state, USD, 100, 120)
-    refuse(ctx, BelowRequiredRatio, update(-200, -100))
+    expect(ctx, BelowRequiredRatio, update(-200, -100))
     apply(ctx, update(-199, -100))
 
 
 def test_excess_collateral_can_be_withdrawn(ctx: Context) -> None:
     """R3.6: down to just above the required ratio, without repayment."""
     apply(ctx, update(4000, 1000))
-    refuse(ctx, BelowRequiredRatio, update(-2250, 0))
+    expect(ctx, BelowRequiredRatio, update(-2250, 0))
     apply(ctx, update(-2249, 0))
     assert amounts(ctx) == (1751, 1000)
 
@@ -308,7 +308,7 @@ def test_strict_release_ties_withdrawal_to_repayment() -> None:
     set_feed(state, USD, 1, 1)
     ctx = make_context(state)
     apply(ctx, update(4000, 1000))
-    refuse(ctx, StrictRelease, update(-1, 0))
+    expect(ctx, StrictRelease, update(-1, 0))
     apply(ctx, update(-1, -1))
     apply(ctx, update(-3999, -999))
 
@@ -319,7 +319,7 @@ def test_ratios_are_judged_by_the_median_feed(ctx: Context) -> None:
     capped = data.current_feed
     set_feed(ctx.state, USD, 1, 2)
     data.current_feed = capped
-    refuse(ctx, WouldBlackSwan, update(2000, 1000))
+    expect(ctx, WouldBlackSwan, update(2000, 1000))
     apply(ctx, update(3501, 1000))
 
 

@@ -21,7 +21,7 @@ from protocol.operations.committee import (
     CommitteeMemberUpdate,
     CommitteeMemberUpdateGlobalParameters,
 )
-from tests.support.state import FREE, add_account, apply, make_context, make_state, refuse
+from tests.support.state import FREE, add_account, apply, expect, make_context, make_state
 
 ALICE, BOB = AccountId(6), AccountId(7)
 
@@ -43,17 +43,17 @@ def test_a_candidate_gets_the_next_vote_id(ctx: Context) -> None:
 def test_only_lifetime_members_stand_and_only_once(ctx: Context) -> None:
     """R9.6, R8.12."""
     basic = add_account(ctx.state, "basic", lifetime=False)
-    refuse(ctx, NotAuthorized, CommitteeMemberCreate(FREE, basic, ""))
+    expect(ctx, NotAuthorized, CommitteeMemberCreate(FREE, basic, ""))
     apply(ctx, CommitteeMemberCreate(FREE, ALICE, ""))
-    refuse(ctx, NameTaken, CommitteeMemberCreate(FREE, ALICE, ""))
+    expect(ctx, NameTaken, CommitteeMemberCreate(FREE, ALICE, ""))
 
 
 def test_only_its_account_updates_a_member(ctx: Context) -> None:
     """R9.6."""
     apply(ctx, CommitteeMemberCreate(FREE, ALICE, "old"))
     op = CommitteeMemberUpdate(FREE, CommitteeMemberId(0), ALICE, new_url="new")
-    refuse(ctx, WrongAccount, replace(op, committee_member_account=BOB))
-    refuse(ctx, NoSuchObject, replace(op, committee_member=CommitteeMemberId(1)))
+    expect(ctx, WrongAccount, replace(op, committee_member_account=BOB))
+    expect(ctx, NoSuchObject, replace(op, committee_member=CommitteeMemberId(1)))
     apply(ctx, replace(op, new_url=None))
     assert ctx.state.committee_members.get(0).url == "old"
     apply(ctx, op)
@@ -64,7 +64,7 @@ def test_parameters_change_only_inside_a_proposal(ctx: Context) -> None:
     """R8.23, R8.10: and then they wait for the next maintenance."""
     parameters = replace(ctx.state.parameters, block_interval=3)
     op = CommitteeMemberUpdateGlobalParameters(FREE, parameters)
-    refuse(ctx, InvalidCommitteeApproval, op)
+    expect(ctx, InvalidCommitteeApproval, op)
     ctx.proposal_depth = 1
     apply(ctx, op)
     assert ctx.state.properties.pending_parameters == parameters
@@ -75,4 +75,4 @@ def test_impossible_parameters_are_refused(ctx: Context) -> None:
     """R8.4: parameters with which the chain could not go on are never stored."""
     parameters = replace(ctx.state.parameters, block_interval=0)
     ctx.proposal_depth = 1
-    refuse(ctx, ValidationError, CommitteeMemberUpdateGlobalParameters(FREE, parameters))
+    expect(ctx, ValidationError, CommitteeMemberUpdateGlobalParameters(FREE, parameters))

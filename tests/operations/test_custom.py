@@ -22,7 +22,7 @@ from protocol.operations.custom import (
 )
 from protocol.operations.results import VoidResult
 from protocol.schema import BlockId
-from tests.support.state import FREE, apply, core, make_context, make_state, refuse
+from tests.support.state import FREE, apply, core, expect, make_context, make_state
 
 ALICE = AccountId(6)
 
@@ -46,7 +46,7 @@ def test_custom_data_costs_its_fee_and_nothing_else(ctx: Context) -> None:
     op = Custom(core(1), ALICE, (), 7, b"data")
     assert apply(ctx, op) == VoidResult()
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 9
-    refuse(ctx, ValidationError, replace(op, fee=FREE))
+    expect(ctx, ValidationError, replace(op, fee=FREE))
 
 
 def test_predicates_are_true_or_refuse_the_transaction(ctx: Context) -> None:
@@ -54,11 +54,11 @@ def test_predicates_are_true_or_refuse_the_transaction(ctx: Context) -> None:
     apply(
         ctx, check(AccountNamePredicate(ALICE, "alice"), AssetSymbolPredicate(CORE_ASSET, "TEST"))
     )
-    refuse(ctx, AssertionFailed, check(AccountNamePredicate(ALICE, "bob")))
-    refuse(ctx, AssertionFailed, check(AssetSymbolPredicate(CORE_ASSET, "BTS")))
-    refuse(ctx, NoSuchObject, check(AccountNamePredicate(AccountId(99), "alice")))
-    refuse(ctx, NoSuchObject, check(AssetSymbolPredicate(AssetId(99), "TEST")))
-    error = refuse(
+    expect(ctx, AssertionFailed, check(AccountNamePredicate(ALICE, "bob")))
+    expect(ctx, AssertionFailed, check(AssetSymbolPredicate(CORE_ASSET, "BTS")))
+    expect(ctx, NoSuchObject, check(AccountNamePredicate(AccountId(99), "alice")))
+    expect(ctx, NoSuchObject, check(AssetSymbolPredicate(AssetId(99), "TEST")))
+    error = expect(
         ctx,
         AssertionFailed,
         check(AccountNamePredicate(ALICE, "alice"), AccountNamePredicate(ALICE, "bob")),
@@ -72,11 +72,11 @@ def test_a_block_is_known_for_65536_blocks(ctx: Context) -> None:
     later = BlockId((65_537).to_bytes(4, "big") + bytes(16))
     summaries = ctx.state.block_summaries
     summaries.create(BlockSummary(BlockSummaryId(0), BlockId(bytes(20))))
-    refuse(ctx, AssertionFailed, check(BlockIdPredicate(first)))
+    expect(ctx, AssertionFailed, check(BlockIdPredicate(first)))
     summary = summaries.create(BlockSummary(BlockSummaryId(1), first))
     apply(ctx, check(BlockIdPredicate(first)))
     summaries.edit(summary).block_id = later
-    refuse(ctx, AssertionFailed, check(BlockIdPredicate(first)))
+    expect(ctx, AssertionFailed, check(BlockIdPredicate(first)))
     apply(ctx, check(BlockIdPredicate(later)))
 
 
@@ -86,5 +86,5 @@ def test_predicates_are_allowed_by_their_number(ctx: Context) -> None:
         ctx.state.parameters, max_predicate_opcode=1
     )
     apply(ctx, check(AccountNamePredicate(ALICE, "alice")))
-    error = refuse(ctx, LimitExceeded, check(AssetSymbolPredicate(CORE_ASSET, "TEST")))
+    error = expect(ctx, LimitExceeded, check(AssetSymbolPredicate(CORE_ASSET, "TEST")))
     assert (error.value, error.limit) == (1, 1)

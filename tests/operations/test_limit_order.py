@@ -55,10 +55,10 @@ from tests.support.state import (
     apply,
     core,
     created,
+    expect,
     issue,
     make_context,
     make_state,
-    refuse,
 )
 
 ALICE, BOB = AccountId(6), AccountId(7)
@@ -126,14 +126,14 @@ def test_orders_match_at_once_at_the_older_one_s_price(ctx: Context) -> None:
 
 def test_the_whole_balance_can_be_offered(ctx: Context) -> None:
     """R2.1: insufficient_balance at one more."""
-    error = refuse(ctx, InsufficientBalance, buy(1001))
+    error = expect(ctx, InsufficientBalance, buy(1001))
     assert (error.value, error.limit) == (1000, 1001)
     apply(ctx, buy(1000))
 
 
 def test_an_order_must_not_have_expired(ctx: Context) -> None:
     """R2.1: the parent's time itself is allowed."""
-    error = refuse(ctx, OrderExpired, buy(1, expiration=GENESIS_TIME - 1))
+    error = expect(ctx, OrderExpired, buy(1, expiration=GENESIS_TIME - 1))
     assert (error.value, error.limit) == (GENESIS_TIME - 1, GENESIS_TIME)
     apply(ctx, buy(1, expiration=GENESIS_TIME))
 
@@ -141,30 +141,30 @@ def test_an_order_must_not_have_expired(ctx: Context) -> None:
 def test_market_lists_are_those_of_the_asset_that_is_sold(ctx: Context) -> None:
     """R2.1: market_not_whitelisted, market_blacklisted."""
     set_options(ctx, TOKEN, whitelist_markets=(AssetId(9),))
-    refuse(ctx, MarketNotWhitelisted, sell(1))
+    expect(ctx, MarketNotWhitelisted, sell(1))
     apply(ctx, buy(1))
     set_options(ctx, TOKEN, whitelist_markets=(CORE_ASSET,))
     apply(ctx, sell(1, 5))
     set_options(ctx, TOKEN, whitelist_markets=(), blacklist_markets=(CORE_ASSET,))
-    refuse(ctx, MarketBlacklisted, sell(1))
+    expect(ctx, MarketBlacklisted, sell(1))
 
 
 def test_the_seller_may_hold_both_assets(ctx: Context) -> None:
     """R2.1, R2.20: each side has its own reason."""
     set_options(ctx, TOKEN, flags=WHITE_LIST, blacklist_authorities=(BOB,))
     apply(ctx, AccountWhitelist(FREE, BOB, ALICE, BLACK_LISTED))
-    refuse(ctx, ReceivingAssetUnauthorized, buy(1))
+    expect(ctx, ReceivingAssetUnauthorized, buy(1))
     issue(ctx.state, ALICE, token(1))
-    refuse(ctx, SellingAssetUnauthorized, replace(sell(1), seller=ALICE))
+    expect(ctx, SellingAssetUnauthorized, replace(sell(1), seller=ALICE))
     apply(ctx, sell(1))
 
 
 def test_fill_or_kill_leaves_nothing_behind(ctx: Context) -> None:
     """R2.9: unfilled or partly filled, the operation fails; filled, it passes."""
     op = buy(100, fill_or_kill=True)
-    refuse(ctx, KillUnfilled, op)
+    expect(ctx, KillUnfilled, op)
     apply(ctx, sell(99))
-    assert refuse(ctx, KillUnfilled, op).value == 1
+    assert expect(ctx, KillUnfilled, op).value == 1
     apply(ctx, sell(1))
     apply(ctx, op)
     assert ctx.state.balance_of(ALICE, TOKEN) == 100
@@ -173,10 +173,10 @@ def test_fill_or_kill_leaves_nothing_behind(ctx: Context) -> None:
 
 def test_unknown_assets_and_senseless_amounts_are_refused(ctx: Context) -> None:
     """R2.1, R1.1: assets exist and differ, amounts are positive and below the largest supply."""
-    refuse(ctx, NoSuchObject, buy(1, min_to_receive=AssetAmount(1, AssetId(9))))
-    refuse(ctx, ValidationError, buy(1, min_to_receive=core(1)))
-    refuse(ctx, ValidationError, buy(1, min_to_receive=token(0)))
-    error = refuse(ctx, LimitExceeded, buy(1, min_to_receive=token(MAX_SUPPLY + 1)))
+    expect(ctx, NoSuchObject, buy(1, min_to_receive=AssetAmount(1, AssetId(9))))
+    expect(ctx, ValidationError, buy(1, min_to_receive=core(1)))
+    expect(ctx, ValidationError, buy(1, min_to_receive=token(0)))
+    error = expect(ctx, LimitExceeded, buy(1, min_to_receive=token(MAX_SUPPLY + 1)))
     assert error.limit == MAX_SUPPLY
     apply(ctx, buy(1, min_to_receive=token(MAX_SUPPLY)))
 
@@ -185,7 +185,7 @@ def test_actions_on_a_fill_are_refused_by_name(ctx: Context) -> None:
     """R2.18: declared, not built."""
     action = CreateTakeProfitOrder(CORE_ASSET, 100, 10_000, 3600, repeat=False)
     extensions = LimitOrderCreateExtensions(on_fill=(action,))
-    assert refuse(ctx, FeatureNotBuilt, buy(1, extensions=extensions)).value == "on_fill"
+    assert expect(ctx, FeatureNotBuilt, buy(1, extensions=extensions)).value == "on_fill"
 
 
 def test_cancelling_refunds_what_is_left(ctx: Context) -> None:
@@ -201,10 +201,10 @@ def test_cancelling_refunds_what_is_left(ctx: Context) -> None:
 def test_only_the_owner_cancels_and_only_once(ctx: Context) -> None:
     """R2.11: owner_mismatch, nonexist_order."""
     order = LimitOrderId(created(apply(ctx, buy(100))))
-    error = refuse(ctx, OwnerMismatch, LimitOrderCancel(FREE, BOB, order))
+    error = expect(ctx, OwnerMismatch, LimitOrderCancel(FREE, BOB, order))
     assert (error.value, error.limit) == ("1.2.7", "1.2.6")
     apply(ctx, LimitOrderCancel(FREE, ALICE, order))
-    refuse(ctx, OrderNotFound, LimitOrderCancel(FREE, ALICE, order))
+    expect(ctx, OrderNotFound, LimitOrderCancel(FREE, ALICE, order))
 
 
 def update(order: int, **changes: object) -> LimitOrderUpdate:
@@ -272,11 +272,11 @@ def test_only_the_owner_changes_an_order(ctx: Context) -> None:
     """R2.17: as with a cancel."""
     order = created(apply(ctx, buy(100)))
     later = update(order, new_expiration=GENESIS_TIME + 1)
-    error = refuse(ctx, OwnerMismatch, replace(later, seller=BOB))
+    error = expect(ctx, OwnerMismatch, replace(later, seller=BOB))
     assert (error.value, error.limit) == ("1.2.7", "1.2.6")
-    refuse(ctx, OrderNotFound, update(order + 1, new_expiration=GENESIS_TIME + 1))
+    expect(ctx, OrderNotFound, update(order + 1, new_expiration=GENESIS_TIME + 1))
     apply(ctx, later)
-    error_of_time = refuse(ctx, OrderExpired, update(order, new_expiration=GENESIS_TIME - 1))
+    error_of_time = expect(ctx, OrderExpired, update(order, new_expiration=GENESIS_TIME - 1))
     assert (error_of_time.value, error_of_time.limit) == (GENESIS_TIME - 1, GENESIS_TIME)
 
 
@@ -285,12 +285,12 @@ def test_a_new_price_stays_within_its_market_and_its_amounts(ctx: Context) -> No
     order = created(apply(ctx, buy(100, 3)))
     apply(ctx, sell(90, 3))
     assert ctx.state.limit_orders.get(order).for_sale == 30
-    refuse(ctx, WrongAssetType, update(order, new_price=Price(token(1), core(1))))
+    expect(ctx, WrongAssetType, update(order, new_price=Price(token(1), core(1))))
     wide = Price(core(301), token(200))
-    error = refuse(ctx, LimitExceeded, update(order, new_price=wide))
+    error = expect(ctx, LimitExceeded, update(order, new_price=wide))
     assert (error.value, error.limit) == (301, 300)
     huge = Price(core(1), token(MAX_SUPPLY + 1))
-    assert refuse(ctx, LimitExceeded, update(order, new_price=huge)).limit == MAX_SUPPLY
+    assert expect(ctx, LimitExceeded, update(order, new_price=huge)).limit == MAX_SUPPLY
     apply(ctx, update(order, new_price=wide, delta_amount_to_sell=core(1)))
     assert ctx.state.limit_orders.get(order).sell_price == wide
 
@@ -299,17 +299,17 @@ def test_a_change_leaves_an_order_that_is_worth_something(ctx: Context) -> None:
     """R2.17: not all is taken, the rest is no dust, and its worth can exist (R1.4)."""
     order = created(apply(ctx, buy(10, 3)))
     less = update(order, delta_amount_to_sell=core(-30))
-    error = refuse(ctx, LimitExceeded, less)
+    error = expect(ctx, LimitExceeded, less)
     assert (error.value, error.limit) == (30, 29)
-    assert refuse(ctx, TooSmall, replace(less, delta_amount_to_sell=core(-28))).value == 2
-    refuse(ctx, WrongAssetType, replace(less, delta_amount_to_sell=token(1)))
+    assert expect(ctx, TooSmall, replace(less, delta_amount_to_sell=core(-28))).value == 2
+    expect(ctx, WrongAssetType, replace(less, delta_amount_to_sell=token(1)))
     more = replace(less, delta_amount_to_sell=core(971))
-    shortage = refuse(ctx, InsufficientBalance, more)
+    shortage = expect(ctx, InsufficientBalance, more)
     assert (shortage.value, shortage.limit) == (970, 971)
     apply(ctx, replace(less, delta_amount_to_sell=core(-27)))
     dear = replace(less, delta_amount_to_sell=None, new_price=Price(core(3), token(MAX_SUPPLY)))
     apply(ctx, dear)
-    refuse(ctx, PriceOverflow, replace(less, delta_amount_to_sell=core(1)))
+    expect(ctx, PriceOverflow, replace(less, delta_amount_to_sell=core(1)))
 
 
 def test_who_may_not_trade_here_any_more_may_not_change_an_order(ctx: Context) -> None:
@@ -317,21 +317,21 @@ def test_who_may_not_trade_here_any_more_may_not_change_an_order(ctx: Context) -
     order = created(apply(ctx, buy(100)))
     change = update(order, delta_amount_to_sell=core(1))
     set_options(ctx, CORE_ASSET, blacklist_markets=(TOKEN,))
-    refuse(ctx, MarketBlacklisted, change)
+    expect(ctx, MarketBlacklisted, change)
     set_options(ctx, CORE_ASSET, blacklist_markets=())
     set_options(ctx, TOKEN, flags=WHITE_LIST, blacklist_authorities=(BOB,))
     apply(ctx, AccountWhitelist(FREE, BOB, ALICE, BLACK_LISTED))
-    refuse(ctx, ReceivingAssetUnauthorized, change)
+    expect(ctx, ReceivingAssetUnauthorized, change)
 
 
 def test_an_update_may_name_no_action_but_not_one(ctx: Context) -> None:
     """R2.17, R2.18: an empty list changes nothing; an action is not built."""
     order = created(apply(ctx, buy(100)))
-    refuse(ctx, ValidationError, update(order))
-    refuse(ctx, ValidationError, update(order, delta_amount_to_sell=core(0)))
+    expect(ctx, ValidationError, update(order))
+    expect(ctx, ValidationError, update(order, delta_amount_to_sell=core(0)))
     apply(ctx, update(order, on_fill=()))
     action = CreateTakeProfitOrder(CORE_ASSET, 100, 10_000, 3600, repeat=False)
-    assert refuse(ctx, FeatureNotBuilt, update(order, on_fill=(action,))).value == "on_fill"
+    assert expect(ctx, FeatureNotBuilt, update(order, on_fill=(action,))).value == "on_fill"
 
 
 @pytest.mark.parametrize(("cancel", "charged"), [(8, 2), (19, 4), (400, 40)])

@@ -42,10 +42,10 @@ from tests.support.state import (
     core,
     core_options,
     created,
+    expect,
     issue,
     make_context,
     make_state,
-    refuse,
 )
 
 ALICE, BOB, CAROL = AccountId(6), AccountId(7), AccountId(8)
@@ -119,7 +119,7 @@ def test_what_is_not_executed_is_not_proposed_either(ctx: Context) -> None:
     inner: Operation = TicketCreate(FREE, ALICE, 4, core(1))
     for _ in range(2):
         inner = ProposalCreate(FREE, ALICE, ctx.now + 60, (ProposedOperation(inner),))
-        assert refuse(ctx, FeatureNotBuilt, inner).value == "ticket_create"
+        assert expect(ctx, FeatureNotBuilt, inner).value == "ticket_create"
 
 
 @pytest.mark.parametrize("fee", [TRANSFER_FEE, TRANSFER_FEE + 1])
@@ -132,7 +132,7 @@ def test_the_payer_pays_what_is_stated(ctx: Context, fee: int) -> None:
 
 def test_less_than_the_schedule_asks_is_refused(ctx: Context) -> None:
     """R8.17: insufficient_fee carries both numbers."""
-    error = refuse(ctx, InsufficientFee, transfer(core(TRANSFER_FEE - 1)))
+    error = expect(ctx, InsufficientFee, transfer(core(TRANSFER_FEE - 1)))
     assert (error.value, error.limit) == (TRANSFER_FEE - 1, TRANSFER_FEE)
 
 
@@ -150,7 +150,7 @@ def test_the_fee_is_debited_after_the_effect(ctx: Context) -> None:
     apply(ctx, transfer(core(TRANSFER_FEE), 1000 - TRANSFER_FEE - 1))
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 1
     ctx = make_context(make_state("alice", "bob", core=1000, parameters=ctx.state.parameters))
-    refuse(ctx, InsufficientBalance, transfer(core(TRANSFER_FEE), 1000 - TRANSFER_FEE + 1))
+    expect(ctx, InsufficientBalance, transfer(core(TRANSFER_FEE), 1000 - TRANSFER_FEE + 1))
 
 
 def test_a_fee_in_another_asset_is_bought_from_its_pool(ctx: Context) -> None:
@@ -167,7 +167,7 @@ def test_a_fee_in_another_asset_is_bought_from_its_pool(ctx: Context) -> None:
 def test_a_fee_in_another_asset_must_be_worth_enough(ctx: Context) -> None:
     """R8.17: 29 units are worth floor(29 * 2 / 3) = 19 CORE; 30 are worth 20."""
     asset = fee_asset(ctx, pool=25)
-    error = refuse(ctx, InsufficientFee, transfer(AssetAmount(29, asset)))
+    error = expect(ctx, InsufficientFee, transfer(AssetAmount(29, asset)))
     assert error.value == 19
     apply(ctx, transfer(AssetAmount(30, asset)))
 
@@ -175,7 +175,7 @@ def test_a_fee_in_another_asset_must_be_worth_enough(ctx: Context) -> None:
 def test_the_pool_must_hold_what_the_fee_is_worth(ctx: Context) -> None:
     """R8.17: insufficient_fee_pool at one CORE too little."""
     asset = fee_asset(ctx, pool=19)
-    error = refuse(ctx, InsufficientFeePool, transfer(AssetAmount(30, asset)))
+    error = expect(ctx, InsufficientFeePool, transfer(AssetAmount(30, asset)))
     assert (error.value, error.limit) == (19, 20)
 
 
@@ -185,7 +185,7 @@ def test_the_payer_must_be_allowed_to_hold_the_fee_asset(ctx: Context) -> None:
     item = ctx.state.assets.edit(ctx.state.assets.get(asset))
     item.options = replace(item.options, blacklist_authorities=(CAROL,))
     apply(ctx, AccountWhitelist(FREE, CAROL, ALICE, BLACK_LISTED))
-    refuse(ctx, NotAuthorized, transfer(AssetAmount(60, asset)))
+    expect(ctx, NotAuthorized, transfer(AssetAmount(60, asset)))
 
 
 def test_an_order_keeps_its_fee(ctx: Context) -> None:

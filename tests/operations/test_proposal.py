@@ -31,10 +31,10 @@ from tests.support.state import (
     apply,
     core,
     created,
+    expect,
     key_of,
     make_context,
     make_state,
-    refuse,
 )
 
 ALICE, BOB, CAROL = AccountId(6), AccountId(7), AccountId(8)
@@ -88,14 +88,14 @@ def test_a_proposal_expires_within_the_longest_lifetime(ctx: Context) -> None:
     """R8.23: later than now, at most maximum_proposal_lifetime ahead."""
     longest = ctx.state.parameters.maximum_proposal_lifetime
     for lifetime in (0, longest + 1):
-        refuse(ctx, ProposalRefused, propose(pay(ALICE, BOB, 1), lifetime=lifetime))
+        expect(ctx, ProposalRefused, propose(pay(ALICE, BOB, 1), lifetime=lifetime))
     for lifetime in (1, longest):
         apply(ctx, propose(pay(ALICE, BOB, 1), lifetime=lifetime))
 
 
 def test_the_review_period_is_shorter_than_the_lifetime(ctx: Context) -> None:
     """R8.23."""
-    refuse(ctx, ProposalRefused, propose(pay(ALICE, BOB, 1), review=DAY))
+    expect(ctx, ProposalRefused, propose(pay(ALICE, BOB, 1), review=DAY))
     apply(ctx, propose(pay(ALICE, BOB, 1), review=DAY - 1))
 
 
@@ -103,17 +103,17 @@ def test_the_committee_needs_time_for_review(ctx: Context) -> None:
     """R8.23: mandatory, and at least committee_proposal_review_period."""
     shortest = ctx.state.parameters.committee_proposal_review_period
     op = propose(pay(COMMITTEE_ACCOUNT, BOB, 1), lifetime=shortest + 2)
-    assert refuse(ctx, ProposalRefused, op).limit == shortest
-    refuse(ctx, ProposalRefused, replace(op, review_period_seconds=shortest - 1))
+    assert expect(ctx, ProposalRefused, op).limit == shortest
+    expect(ctx, ProposalRefused, replace(op, review_period_seconds=shortest - 1))
     apply(ctx, replace(op, review_period_seconds=shortest))
 
 
 def test_nothing_and_nonsense_are_not_proposed(ctx: Context) -> None:
     """R8.23: proposed operations are checked like any other; keys alone cannot approve."""
-    refuse(ctx, ValidationError, propose())
-    refuse(ctx, ValidationError, propose(pay(ALICE, BOB, 0)))
+    expect(ctx, ValidationError, propose())
+    expect(ctx, ValidationError, propose(pay(ALICE, BOB, 0)))
     claim = BalanceClaim(FREE, ALICE, BalanceId(0), key_of("x"), core(1))
-    refuse(ctx, ProposalRefused, propose(claim))
+    expect(ctx, ProposalRefused, propose(claim))
 
 
 def test_it_executes_as_soon_as_it_is_authorised(ctx: Context) -> None:
@@ -160,9 +160,9 @@ def test_approvals_can_be_taken_back(ctx: Context) -> None:
     """R8.23: only those that were given."""
     apply(ctx, propose(pay(ALICE, BOB, 10), pay(BOB, ALICE, 3)))
     apply(ctx, approve(0, ALICE))
-    refuse(ctx, ProposalRefused, approve(0, active_approvals_to_remove=(BOB,)))
-    refuse(ctx, ProposalRefused, approve(0, owner_approvals_to_remove=(ALICE,)))
-    refuse(ctx, ProposalRefused, approve(0, key_approvals_to_remove=(key_of("alice"),)))
+    expect(ctx, ProposalRefused, approve(0, active_approvals_to_remove=(BOB,)))
+    expect(ctx, ProposalRefused, approve(0, owner_approvals_to_remove=(ALICE,)))
+    expect(ctx, ProposalRefused, approve(0, key_approvals_to_remove=(key_of("alice"),)))
     apply(ctx, approve(0, active_approvals_to_remove=(ALICE,)))
     assert get(ctx, 0).available_active_approvals == ()
     apply(ctx, approve(0, BOB))
@@ -183,7 +183,7 @@ def test_nothing_is_added_during_the_review_period(ctx: Context) -> None:
         {"owner_approvals_to_add": (CAROL,)},
         {"key_approvals_to_add": (key_of("carol"),)},
     ):
-        refuse(ctx, ProposalRefused, approve(0, **changes))
+        expect(ctx, ProposalRefused, approve(0, **changes))
     apply(ctx, approve(0, active_approvals_to_remove=(BOB,)))
     assert proposal.available_active_approvals == (ALICE,)
 
@@ -225,10 +225,10 @@ def test_who_must_approve_may_also_refuse(ctx: Context) -> None:
     change = AccountUpdate(FREE, BOB, owner=key_authority(key_of("new")))
     apply(ctx, propose(pay(ALICE, BOB, 10), change))
     veto = ProposalDelete(FREE, ALICE, using_owner_authority=False, proposal=ProposalId(0))
-    refuse(ctx, ProposalRefused, replace(veto, fee_paying_account=CAROL))
-    refuse(ctx, ProposalRefused, replace(veto, using_owner_authority=True))
-    refuse(ctx, ProposalRefused, replace(veto, fee_paying_account=BOB))
-    refuse(ctx, NoSuchObject, replace(veto, proposal=ProposalId(1)))
+    expect(ctx, ProposalRefused, replace(veto, fee_paying_account=CAROL))
+    expect(ctx, ProposalRefused, replace(veto, using_owner_authority=True))
+    expect(ctx, ProposalRefused, replace(veto, fee_paying_account=BOB))
+    expect(ctx, NoSuchObject, replace(veto, proposal=ProposalId(1)))
     apply(ctx, veto)
     assert ctx.state.proposals.find(0) is None
 
@@ -237,9 +237,9 @@ def test_a_proposal_cannot_name_itself_or_a_later_one(ctx: Context) -> None:
     """T-C5: neither approve nor delete, at any level."""
     veto = ProposalDelete(FREE, ALICE, using_owner_authority=False, proposal=ProposalId(1))
     apply(ctx, propose(pay(ALICE, BOB, 10)))
-    refuse(ctx, ProposalRefused, propose(approve(1, ALICE)))
-    refuse(ctx, ProposalRefused, propose(veto))
-    refuse(ctx, ProposalRefused, propose(pay(ALICE, BOB, 1), propose(veto)))
+    expect(ctx, ProposalRefused, propose(approve(1, ALICE)))
+    expect(ctx, ProposalRefused, propose(veto))
+    expect(ctx, ProposalRefused, propose(pay(ALICE, BOB, 1), propose(veto)))
     apply(ctx, propose(approve(0, ALICE)))
 
 
@@ -247,8 +247,8 @@ def test_one_proposal_approves_one_other(ctx: Context) -> None:
     """T-C5: two updates in one proposal are refused, at any level."""
     for _ in range(2):
         apply(ctx, propose(pay(ALICE, BOB, 10)))
-    refuse(ctx, ProposalRefused, propose(approve(0, ALICE), approve(1, ALICE)))
-    refuse(ctx, ProposalRefused, propose(propose(approve(0, ALICE), approve(1, ALICE))))
+    expect(ctx, ProposalRefused, propose(approve(0, ALICE), approve(1, ALICE)))
+    expect(ctx, ProposalRefused, propose(propose(approve(0, ALICE), approve(1, ALICE))))
     apply(ctx, propose(approve(0, ALICE), propose(approve(1, ALICE))))
 
 

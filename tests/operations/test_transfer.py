@@ -33,10 +33,10 @@ from tests.support.state import (
     apply,
     core,
     core_options,
+    expect,
     issue,
     make_context,
     make_state,
-    refuse,
 )
 
 ALICE, BOB, CAROL = AccountId(6), AccountId(7), AccountId(8)
@@ -68,7 +68,7 @@ def test_the_amount_moves(ctx: Context) -> None:
 
 def test_a_balance_can_be_emptied_but_not_exceeded(ctx: Context) -> None:
     """R2.1: the whole balance is the limit."""
-    error = refuse(ctx, InsufficientBalance, transfer(ALICE, BOB, core(1001)))
+    error = expect(ctx, InsufficientBalance, transfer(ALICE, BOB, core(1001)))
     assert (error.value, error.limit) == (1000, 1001)
     apply(ctx, transfer(ALICE, BOB, core(1000)))
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 0
@@ -77,14 +77,14 @@ def test_a_balance_can_be_emptied_but_not_exceeded(ctx: Context) -> None:
 @pytest.mark.parametrize("amount", [0, -1])
 def test_only_positive_amounts_move(ctx: Context, amount: int) -> None:
     """R9.3: a stateless check."""
-    refuse(ctx, ValidationError, transfer(ALICE, BOB, core(amount)))
+    expect(ctx, ValidationError, transfer(ALICE, BOB, core(amount)))
 
 
 def test_unknown_accounts_and_assets_are_refused(ctx: Context) -> None:
     """R9.3: every object that is named exists."""
-    refuse(ctx, NoSuchObject, transfer(ALICE, AccountId(99), core(1)))
-    refuse(ctx, NoSuchObject, transfer(AccountId(99), ALICE, core(1)))
-    refuse(ctx, NoSuchObject, transfer(ALICE, BOB, AssetAmount(1, AssetId(9))))
+    expect(ctx, NoSuchObject, transfer(ALICE, AccountId(99), core(1)))
+    expect(ctx, NoSuchObject, transfer(AccountId(99), ALICE, core(1)))
+    expect(ctx, NoSuchObject, transfer(ALICE, BOB, AssetAmount(1, AssetId(9))))
 
 
 @pytest.mark.parametrize("listed", [ALICE, BOB])
@@ -94,7 +94,7 @@ def test_a_blacklisted_account_neither_sends_nor_receives(ctx: Context, listed: 
     issue(ctx.state, ALICE, AssetAmount(100, asset))
     apply(ctx, transfer(BOB, ALICE, AssetAmount(1, asset)))
     apply(ctx, AccountWhitelist(FREE, CAROL, listed, BLACK_LISTED))
-    error = refuse(ctx, NotAuthorized, transfer(BOB, ALICE, AssetAmount(1, asset)))
+    error = expect(ctx, NotAuthorized, transfer(BOB, ALICE, AssetAmount(1, asset)))
     assert error.value == f"1.2.{listed}"
 
 
@@ -102,9 +102,9 @@ def test_a_white_list_admits_only_who_is_on_it(ctx: Context) -> None:
     """R2.20: with white list authorities, both ends must be on one of the lists."""
     asset = token(ctx, flags=WHITE_LIST, whitelist_authorities=(CAROL,))
     op = transfer(BOB, ALICE, AssetAmount(1, asset))
-    refuse(ctx, NotAuthorized, op)
+    expect(ctx, NotAuthorized, op)
     apply(ctx, AccountWhitelist(FREE, CAROL, BOB, WHITE_LISTED))
-    refuse(ctx, NotAuthorized, op)
+    expect(ctx, NotAuthorized, op)
     apply(ctx, AccountWhitelist(FREE, CAROL, ALICE, WHITE_LISTED))
     apply(ctx, op)
 
@@ -120,7 +120,7 @@ def test_the_committee_passes_every_list(ctx: Context) -> None:
 def test_a_restricted_asset_moves_only_from_and_to_its_issuer(ctx: Context) -> None:
     """R2.20: transfer_restricted."""
     asset = token(ctx, flags=TRANSFER_RESTRICTED)
-    refuse(ctx, NotAuthorized, transfer(BOB, CAROL, AssetAmount(1, asset)))
+    expect(ctx, NotAuthorized, transfer(BOB, CAROL, AssetAmount(1, asset)))
     apply(ctx, transfer(BOB, ALICE, AssetAmount(2, asset)))
     apply(ctx, transfer(ALICE, CAROL, AssetAmount(1, asset)))
     assert ctx.state.balance_of(CAROL, asset) == 1
@@ -138,18 +138,18 @@ def test_the_issuer_may_override(ctx: Context) -> None:
 def test_override_needs_flag_issuer_balance_and_an_authorized_receiver(ctx: Context) -> None:
     """R9.6, R2.20: only the receiver has to pass the whitelist test."""
     plain = add_asset(ctx.state, "PLAIN", issuer=ALICE)
-    refuse(
+    expect(
         ctx,
         PermissionDenied,
         OverrideTransfer(FREE, ALICE, BOB, CAROL, AssetAmount(1, plain)),
     )
     asset = token(ctx, flags=OVERRIDE_AUTHORITY | WHITE_LIST, blacklist_authorities=(ALICE,))
     amount = AssetAmount(100, asset)
-    refuse(ctx, WrongAccount, OverrideTransfer(FREE, CAROL, BOB, ALICE, amount))
+    expect(ctx, WrongAccount, OverrideTransfer(FREE, CAROL, BOB, ALICE, amount))
     more = AssetAmount(101, asset)
-    error = refuse(ctx, InsufficientBalance, OverrideTransfer(FREE, ALICE, BOB, CAROL, more))
+    error = expect(ctx, InsufficientBalance, OverrideTransfer(FREE, ALICE, BOB, CAROL, more))
     assert (error.value, error.limit) == (100, 101)
     apply(ctx, AccountWhitelist(FREE, ALICE, BOB, BLACK_LISTED))
     apply(ctx, AccountWhitelist(FREE, ALICE, CAROL, BLACK_LISTED))
-    refuse(ctx, NotAuthorized, OverrideTransfer(FREE, ALICE, BOB, CAROL, amount))
+    expect(ctx, NotAuthorized, OverrideTransfer(FREE, ALICE, BOB, CAROL, amount))
     apply(ctx, OverrideTransfer(FREE, ALICE, BOB, COMMITTEE_ACCOUNT, amount))

@@ -35,10 +35,10 @@ from tests.support.state import (
     apply,
     core,
     core_options,
+    expect,
     issue,
     make_context,
     make_state,
-    refuse,
 )
 
 ALICE, BOB = AccountId(6), AccountId(7)
@@ -62,7 +62,7 @@ def withdraw(amount: int) -> VestingBalanceWithdraw:
 def check_available(ctx: Context, elapsed: int, amount: int) -> None:
     """Exactly `amount` can be withdrawn at a time."""
     ctx.now = GENESIS_TIME + elapsed
-    error = refuse(ctx, InsufficientBalance, withdraw(amount + 1))
+    error = expect(ctx, InsufficientBalance, withdraw(amount + 1))
     assert (error.value, error.limit) == (amount, amount + 1)
     if amount:
         apply(ctx, withdraw(amount))
@@ -75,7 +75,7 @@ def test_the_amount_moves_into_a_new_balance(ctx: Context) -> None:
     assert (balance.owner, balance.balance) == (BOB, core(1000))
     assert balance.balance_type == BALANCE_UNSPECIFIED
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 0
-    refuse(ctx, InsufficientBalance, create(InstantVestingPolicy(), core(1)))
+    expect(ctx, InsufficientBalance, create(InstantVestingPolicy(), core(1)))
 
 
 def test_a_linear_balance_vests_evenly_after_its_cliff(ctx: Context) -> None:
@@ -110,9 +110,9 @@ def test_an_instant_balance_is_free_at_once(ctx: Context) -> None:
 def test_only_the_owner_withdraws_only_what_it_holds(ctx: Context) -> None:
     """R9.6."""
     apply(ctx, create(InstantVestingPolicy()))
-    refuse(ctx, WrongAccount, replace(withdraw(1), owner=ALICE))
-    refuse(ctx, NoSuchObject, replace(withdraw(1), vesting_balance=VestingBalanceId(1)))
-    refuse(ctx, WrongAssetType, replace(withdraw(1), amount=AssetAmount(1, AssetId(1))))
+    expect(ctx, WrongAccount, replace(withdraw(1), owner=ALICE))
+    expect(ctx, NoSuchObject, replace(withdraw(1), vesting_balance=VestingBalanceId(1)))
+    expect(ctx, WrongAssetType, replace(withdraw(1), amount=AssetAmount(1, AssetId(1))))
 
 
 def test_both_accounts_may_hold_the_asset_and_it_moves_freely(ctx: Context) -> None:
@@ -122,10 +122,10 @@ def test_both_accounts_may_hold_the_asset_and_it_moves_freely(ctx: Context) -> N
     issue(ctx.state, ALICE, AssetAmount(10, token))
     op = create(InstantVestingPolicy(), AssetAmount(10, token))
     apply(ctx, AccountWhitelist(FREE, ALICE, BOB, BLACK_LISTED))
-    refuse(ctx, NotAuthorized, op)
-    refuse(ctx, NotAuthorized, replace(op, creator=BOB, owner=ALICE))
+    expect(ctx, NotAuthorized, op)
+    expect(ctx, NotAuthorized, replace(op, creator=BOB, owner=ALICE))
     apply(ctx, replace(op, owner=ALICE, amount=AssetAmount(5, token)))
     asset = ctx.state.assets.edit(ctx.state.assets.get(token))
     asset.options = replace(core_options(), flags=TRANSFER_RESTRICTED)
-    refuse(ctx, NotAuthorized, replace(op, owner=ALICE, amount=AssetAmount(5, token)))
-    refuse(ctx, NoSuchObject, replace(op, owner=AccountId(99), amount=core(1)))
+    expect(ctx, NotAuthorized, replace(op, owner=ALICE, amount=AssetAmount(5, token)))
+    expect(ctx, NoSuchObject, replace(op, owner=AccountId(99), amount=core(1)))

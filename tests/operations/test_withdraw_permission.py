@@ -41,10 +41,10 @@ from tests.support.state import (
     apply,
     core,
     core_options,
+    expect,
     issue,
     make_context,
     make_state,
-    refuse,
 )
 
 ALICE, BOB, CAROL = AccountId(6), AccountId(7), AccountId(8)
@@ -94,13 +94,13 @@ def test_the_limit_is_for_each_period(ctx: Context) -> None:
     """R9.6: any number of withdrawals in a period; what is left does not add up."""
     ctx.now = START
     assert apply(ctx, claim(60)) == VoidResult()
-    error = refuse(ctx, LimitExceeded, claim(41))
+    error = expect(ctx, LimitExceeded, claim(41))
     assert (error.value, error.limit) == (41, 40)
     apply(ctx, claim(40))
     ctx.now = START + PERIOD - 1
-    refuse(ctx, LimitExceeded, claim(1))
+    expect(ctx, LimitExceeded, claim(1))
     ctx.now = START + 2 * PERIOD
-    assert refuse(ctx, LimitExceeded, claim(101)).limit == 100
+    assert expect(ctx, LimitExceeded, claim(101)).limit == 100
     apply(ctx, claim(70))
     assert permission(ctx).period_start_time == START + 2 * PERIOD
     assert permission(ctx).claimed_this_period == 70
@@ -112,10 +112,10 @@ def test_the_limit_is_for_each_period(ctx: Context) -> None:
 def test_nothing_is_withdrawn_outside_the_periods(ctx: Context) -> None:
     """R8.3 step 15: the end itself is too late."""
     ctx.now = START - 1
-    error = refuse(ctx, LimitExceeded, claim(1))
+    error = expect(ctx, LimitExceeded, claim(1))
     assert (error.value, error.limit) == (START - 1, START)
     ctx.now = START + 3 * PERIOD
-    refuse(ctx, PermissionExpired, claim(1))
+    expect(ctx, PermissionExpired, claim(1))
     ctx.now -= 1
     apply(ctx, claim(1))
 
@@ -123,23 +123,23 @@ def test_nothing_is_withdrawn_outside_the_periods(ctx: Context) -> None:
 def test_only_the_two_accounts_use_it(ctx: Context) -> None:
     """R9.6: giver and receiver are those of the permission, in every operation."""
     ctx.now = START
-    refuse(ctx, WrongAccount, claim(1, withdraw_to_account=CAROL))
-    refuse(ctx, WrongAccount, claim(1, withdraw_from_account=CAROL))
-    refuse(ctx, WrongAccount, change(withdraw_from_account=CAROL))
-    refuse(ctx, WrongAccount, change(authorized_account=CAROL))
-    refuse(ctx, WrongAccount, WithdrawPermissionDelete(FREE, CAROL, BOB, FIRST))
-    refuse(ctx, WrongAccount, WithdrawPermissionDelete(FREE, ALICE, CAROL, FIRST))
-    refuse(ctx, NoSuchObject, claim(1, withdraw_permission=WithdrawPermissionId(1)))
-    refuse(ctx, NoSuchObject, give(authorized_account=AccountId(99)))
+    expect(ctx, WrongAccount, claim(1, withdraw_to_account=CAROL))
+    expect(ctx, WrongAccount, claim(1, withdraw_from_account=CAROL))
+    expect(ctx, WrongAccount, change(withdraw_from_account=CAROL))
+    expect(ctx, WrongAccount, change(authorized_account=CAROL))
+    expect(ctx, WrongAccount, WithdrawPermissionDelete(FREE, CAROL, BOB, FIRST))
+    expect(ctx, WrongAccount, WithdrawPermissionDelete(FREE, ALICE, CAROL, FIRST))
+    expect(ctx, NoSuchObject, claim(1, withdraw_permission=WithdrawPermissionId(1)))
+    expect(ctx, NoSuchObject, give(authorized_account=AccountId(99)))
 
 
 def test_what_is_withdrawn_must_be_there_and_of_the_asset(ctx: Context) -> None:
     """R2.1: a permission reserves nothing."""
     token = add_asset(ctx.state, "TOKEN")
     ctx.now = START
-    refuse(ctx, WrongAssetType, claim(1, amount_to_withdraw=AssetAmount(1, token)))
+    expect(ctx, WrongAssetType, claim(1, amount_to_withdraw=AssetAmount(1, token)))
     apply(ctx, change(withdrawal_limit=AssetAmount(9, token)))
-    error = refuse(ctx, InsufficientBalance, claim(1, amount_to_withdraw=AssetAmount(1, token)))
+    error = expect(ctx, InsufficientBalance, claim(1, amount_to_withdraw=AssetAmount(1, token)))
     assert (error.value, error.limit) == (0, 1)
 
 
@@ -153,12 +153,12 @@ def test_the_asset_may_keep_both_from_it(ctx: Context) -> None:
     op = claim(1, amount_to_withdraw=AssetAmount(1, token))
     for account in (ALICE, BOB):
         apply(ctx, AccountWhitelist(FREE, CAROL, account, BLACK_LISTED))
-        refuse(ctx, NotAuthorized, op)
+        expect(ctx, NotAuthorized, op)
         apply(ctx, AccountWhitelist(FREE, CAROL, account, NO_LISTING))
     apply(ctx, op)
     asset = ctx.state.assets.edit(ctx.state.assets.get(token))
     asset.options = replace(core_options(), flags=TRANSFER_RESTRICTED)
-    refuse(ctx, NotAuthorized, op)
+    expect(ctx, NotAuthorized, op)
     asset.issuer = BOB
     apply(ctx, op)
 
@@ -172,9 +172,9 @@ def test_an_update_replaces_limit_and_periods(ctx: Context) -> None:
     )
     changed = permission(ctx)
     assert (changed.period_start_time, changed.expiration) == (START, START + 50)
-    assert refuse(ctx, LimitExceeded, claim(21)).limit == 20
+    assert expect(ctx, LimitExceeded, claim(21)).limit == 20
     apply(ctx, change(withdrawal_limit=core(10)))
-    assert refuse(ctx, LimitExceeded, claim(1)).limit == 0
+    assert expect(ctx, LimitExceeded, claim(1)).limit == 0
     ctx.now += PERIOD
     apply(ctx, claim(10))
 
@@ -191,14 +191,14 @@ def test_periods_are_possible(
     ctx: Context, changes: dict[str, int], value: int, limit: int
 ) -> None:
     """R8.4: the first begins ahead, none is shorter than a block interval, the last one ends."""
-    error = refuse(ctx, LimitExceeded, change(**changes))
+    error = expect(ctx, LimitExceeded, change(**changes))
     assert (error.value, error.limit) == (value, limit)
-    refuse(ctx, LimitExceeded, give(**changes))
+    expect(ctx, LimitExceeded, give(**changes))
 
 
 def test_a_new_permission_begins_later_and_an_update_may_begin_now(ctx: Context) -> None:
     """R9.6: as in BitShares."""
-    error = refuse(ctx, LimitExceeded, give(period_start_time=GENESIS_TIME))
+    error = expect(ctx, LimitExceeded, give(period_start_time=GENESIS_TIME))
     assert error.limit == GENESIS_TIME + 1
     apply(ctx, give(period_start_time=GENESIS_TIME + 1))
     apply(ctx, change(period_start_time=GENESIS_TIME))
@@ -209,7 +209,7 @@ def test_a_permission_is_taken_back(ctx: Context) -> None:
     apply(ctx, WithdrawPermissionDelete(FREE, ALICE, BOB, FIRST))
     assert len(ctx.state.withdraw_permissions) == 0
     ctx.now = START
-    refuse(ctx, NoSuchObject, claim(1))
+    expect(ctx, NoSuchObject, claim(1))
 
 
 def test_permissions_end_at_the_boundary(ctx: Context) -> None:

@@ -9,7 +9,7 @@ from node.state.errors import NameTaken, NoSuchObject, NotAuthorized, WrongAccou
 from protocol.ids import AccountId, ObjectId, WitnessId, vote_id
 from protocol.operations.committee import CommitteeMemberCreate
 from protocol.operations.witness import WitnessCreate, WitnessUpdate
-from tests.support.state import FREE, add_account, apply, key_of, make_context, make_state, refuse
+from tests.support.state import FREE, add_account, apply, expect, key_of, make_context, make_state
 
 ALICE, BOB = AccountId(6), AccountId(7)
 
@@ -35,13 +35,13 @@ def test_a_candidate_gets_the_next_vote_id(ctx: Context) -> None:
 def test_an_account_is_a_witness_once(ctx: Context) -> None:
     """R8.12: one witness an account."""
     apply(ctx, WitnessCreate(FREE, ALICE, "", key_of("block")))
-    refuse(ctx, NameTaken, WitnessCreate(FREE, ALICE, "", key_of("other")))
+    expect(ctx, NameTaken, WitnessCreate(FREE, ALICE, "", key_of("other")))
 
 
 def test_only_lifetime_members_stand(ctx: Context) -> None:
     """R9.6."""
     basic = add_account(ctx.state, "basic", lifetime=False)
-    refuse(ctx, NotAuthorized, WitnessCreate(FREE, basic, "", key_of("block")))
+    expect(ctx, NotAuthorized, WitnessCreate(FREE, basic, "", key_of("block")))
 
 
 def test_an_update_replaces_only_what_it_gives(ctx: Context) -> None:
@@ -57,6 +57,6 @@ def test_an_update_replaces_only_what_it_gives(ctx: Context) -> None:
 def test_only_its_account_updates_a_witness(ctx: Context) -> None:
     """R9.6."""
     apply(ctx, WitnessCreate(FREE, ALICE, "old", key_of("old")))
-    error = refuse(ctx, WrongAccount, WitnessUpdate(FREE, WitnessId(0), BOB, new_url="new"))
+    error = expect(ctx, WrongAccount, WitnessUpdate(FREE, WitnessId(0), BOB, new_url="new"))
     assert (error.value, error.limit) == ("1.2.7", "1.2.6")
-    refuse(ctx, NoSuchObject, WitnessUpdate(FREE, WitnessId(1), ALICE, new_url="new"))
+    expect(ctx, NoSuchObject, WitnessUpdate(FREE, WitnessId(1), ALICE, new_url="new"))

@@ -28,10 +28,10 @@ from tests.support.state import (
     add_account,
     apply,
     core,
+    expect,
     key_of,
     make_context,
     make_state,
-    refuse,
 )
 
 ALICE = AccountId(6)
@@ -94,13 +94,13 @@ def test_each_worker_takes_two_vote_ids(ctx: Context) -> None:
 def test_only_lifetime_members_work(ctx: Context) -> None:
     """R9.6."""
     basic = add_account(ctx.state, "basic", lifetime=False)
-    refuse(ctx, NotAuthorized, work(owner=basic))
-    refuse(ctx, NoSuchObject, work(owner=AccountId(99)))
+    expect(ctx, NotAuthorized, work(owner=basic))
+    expect(ctx, NoSuchObject, work(owner=AccountId(99)))
 
 
 def test_work_begins_now_or_later(ctx: Context) -> None:
     """R8.15: the parent's time itself is allowed."""
-    error = refuse(ctx, LimitExceeded, work(work_begin_date=GENESIS_TIME - 1))
+    error = expect(ctx, LimitExceeded, work(work_begin_date=GENESIS_TIME - 1))
     assert (error.value, error.limit) == (GENESIS_TIME - 1, GENESIS_TIME)
     apply(ctx, work())
 

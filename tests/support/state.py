@@ -384,7 +384,7 @@ def apply(ctx: Context, op: Operation) -> OperationResult:
     return result
 
 
-def refuse(ctx: Context, error: type[Error], op: Operation) -> Error:
+def expect(ctx: Context, error: type[Error], op: Operation) -> Error:
     """Execute an operation that must be refused with exactly this error; returns the error.
 
     Checks that nothing at all has changed.
