@@ -16,6 +16,8 @@ BLOCKS_AT_ONCE = 100
 def blocks() -> None:
     """Make blocks on demand, on a chain of `pegboard node --dev`.
 
+    With `--mode interval` the chain then stands still until the clock has caught up with it.
+
     \b
     pegboard node --dev --mode manual
     pegboard blocks generate 1

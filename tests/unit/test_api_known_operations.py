@@ -53,6 +53,9 @@ def test_permissions_by_giver_and_by_recipient(client: Client) -> None:
     assert ids(received) == ["1.12.1"]
     assert client.call("get_withdraw_permissions_by_giver", "carol") == []
     assert ids(client.call("get_objects", ["1.12.1"])) == ["1.12.1"]
+    for method in ("get_withdraw_permissions_by_giver", "get_withdraw_permissions_by_recipient"):
+        assert client.refuse(method, "alice", "1.12.0", 102)["code"] == -32602
+        assert client.refuse(method, "alice", "1.2.0", 1)["code"] == -32602
 
 
 def test_full_accounts_hold_permissions(client: Client) -> None:

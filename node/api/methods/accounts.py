@@ -28,11 +28,13 @@ from node.state.objects.permissions import WithdrawPermission
 from protocol.asset import AssetAmount
 from protocol.crypto.keys import parse_address, parse_key
 from protocol.errors import KeyFormatError
-from protocol.ids import AccountId, ObjectId, object_id, parse_object_id
+from protocol.ids import AccountId, ObjectId, object_id
 from protocol.json_form import JsonValue
 
 FullAccountNames = Annotated[list[str], list_of(TEXT, 50)]
 LookupLimit = Annotated[int, at_most(1_000)]
+PermissionLimit = Annotated[int, at_most(101)]
+PermissionId = Annotated[int, instance_of("withdraw permission id", 1, 12)]
 VoterLimit = Annotated[int, at_most(200)]
 BalanceIds = Annotated[list[int], list_of(instance_of("balance id", 1, 15))]
 
@@ -165,24 +167,23 @@ def get_vested_balances(call: Call, objs: BalanceIds) -> Answer:
 
 
 def get_withdraw_permissions_by_giver(
-    call: Call, account: AccountArg, start: Text = "1.12.0", limit: LookupLimit = 101
+    call: Call, account: AccountArg, start: PermissionId = 0, limit: PermissionLimit = 101
 ) -> Answer:
     """The withdraw permissions that an account has given, from an id on."""
     return _permissions(call, call.state.permissions_given.items(account.id), start, limit)
 
 
 def get_withdraw_permissions_by_recipient(
-    call: Call, account: AccountArg, start: Text = "1.12.0", limit: LookupLimit = 101
+    call: Call, account: AccountArg, start: PermissionId = 0, limit: PermissionLimit = 101
 ) -> Answer:
     """The withdraw permissions that an account may use, from an id on."""
     return _permissions(call, call.state.permissions_received.items(account.id), start, limit)
 
 
 def _permissions(
-    call: Call, permissions: list[WithdrawPermission], start: str, limit: int
+    call: Call, permissions: list[WithdrawPermission], start: int, limit: int
 ) -> list[JsonValue]:
-    first = parse_object_id(start).instance
-    found = (item for item in permissions if item.id >= first)
+    found = (item for item in permissions if item.id >= start)
     return [view_object(call.backend, item) for item in islice(found, limit)]
 
 
