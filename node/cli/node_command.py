@@ -142,7 +142,11 @@ def default_data_dir(kind: str) -> Path:
 
 
 def stop_on_signals(*, with_parent: bool) -> None:
-    """Let SIGTERM end the node as Ctrl-C does; and, if asked, the end of standard input too."""
+    """Let SIGTERM end the node as Ctrl-C does; and, if asked, the end of standard input too.
+
+    A shell starts its background jobs with SIGINT ignored, which would make both do nothing.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     if with_parent:
         threading.Thread(target=_wait_for_parent, daemon=True).start()
