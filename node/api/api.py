@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from node.api.backend import ApiBackend, BlockTrace
 from node.api.call import Call, Connection, Outcome
 from node.api.directory import Directory
+from node.api.kept_answers import KeptAnswers
 from node.api.news import BlockNews
 from node.api.recent_transactions import RecentTransactions
 from node.api.session import ApiSession
@@ -38,6 +39,7 @@ class Api:
         self.backend = backend
         self._directory = Directory(backend.state)
         self._recent = RecentTransactions()
+        self._kept = KeptAnswers()
         self.sessions: list[ApiSession] = []
         self.waits: dict[TransactionId, list[Wait]] = {}
         self.calls: Counter[tuple[str, str, int]] = Counter()
@@ -54,6 +56,11 @@ class Api:
     def recent(self) -> RecentTransactions:
         """Transactions that were seen lately."""
         return self._recent
+
+    @property
+    def kept(self) -> KeptAnswers:
+        """Answers that follow from the state alone."""
+        return self._kept
 
     def open_session(
         self, *, can_push: bool = True, wake: Callable[[], None] | None = None

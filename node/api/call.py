@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from node.api.backend import ApiBackend
 from node.api.directory import Directory
+from node.api.kept_answers import KeptAnswers
 from node.api.recent_transactions import RecentTransactions
 from node.api.subscriptions import Subscriptions
+from node.api.views import view_object
 from node.state.database import State
+from node.state.objects.accounts import AccountStatistics
+from node.state.undo import StateObject
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
 from protocol.schema import TransactionId
@@ -78,6 +82,9 @@ class Services(Protocol):
     @property
     def recent(self) -> RecentTransactions: ...
 
+    @property
+    def kept(self) -> KeptAnswers: ...
+
     def wait_for(
         self,
         session: Connection,
@@ -106,3 +113,16 @@ class Call:
     def state(self) -> State:
         """The state with pending transactions applied."""
         return self.backend.state
+
+    def view(self, item: StateObject) -> JsonValue:
+        """An object of the state, for an answer; its view may be kept, so nothing may look into it.
+
+        The figures of an account come from its history too, which moves at times of its own.
+        """
+        if isinstance(item, AccountStatistics):
+            return view_object(self.backend, item)
+        return self.keep((type(item), item.id), lambda: view_object(self.backend, item))
+
+    def keep(self, key: Hashable, work: Callable[[], JsonValue]) -> JsonValue:
+        """What `work` gives, which follows from the state and the key alone, for an answer."""
+        return self.services.kept.find(self.state, key, work)

@@ -191,7 +191,7 @@ def _accounts(call: Call, names: list[str], *, subscribe: bool) -> list[JsonValu
     found = [find_account(call.backend, name) for name in names]
     if subscribe:
         call.session.subscriptions.note_objects(_ids(found))
-    return [None if one is None else view_object(call.backend, one) for one in found]
+    return [None if one is None else call.view(one) for one in found]
 
 
 def _ids(accounts: list[Account | None]) -> list[ObjectId]:

@@ -70,7 +70,7 @@ def _asset(call: Call, name: str, *, subscribe: bool) -> JsonValue:
         return None
     if subscribe:
         call.session.subscriptions.note_objects((object_id(AssetId, asset.id),))
-    return view_object(call.backend, asset)
+    return call.view(asset)
 
 
 METHODS = (

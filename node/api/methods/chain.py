@@ -7,7 +7,7 @@ from typing import Annotated
 from node.api.arguments import Boolean, integer
 from node.api.call import Answer, Call
 from node.api.errors import NotPossible
-from node.api.views import account_text, view_object
+from node.api.views import account_text
 from node.state.errors import NoSuchObject
 from protocol import constants
 
@@ -21,17 +21,17 @@ def get_chain_id(call: Call) -> Answer:
 
 def get_chain_properties(call: Call) -> Answer:
     """What genesis fixed (2.11.0)."""
-    return view_object(call.backend, call.state.chain)
+    return call.view(call.state.chain)
 
 
 def get_global_properties(call: Call) -> Answer:
     """Chain parameters and elected producers (2.0.0)."""
-    return view_object(call.backend, call.state.properties)
+    return call.view(call.state.properties)
 
 
 def get_dynamic_global_properties(call: Call) -> Answer:
     """The head of the chain (2.1.0)."""
-    return view_object(call.backend, call.state.dynamic)
+    return call.view(call.state.dynamic)
 
 
 def get_config(call: Call) -> Answer:

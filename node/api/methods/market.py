@@ -93,8 +93,12 @@ def get_limit_orders_by_account(
 def get_order_book(call: Call, base: Text, quote: Text, limit: BookLimit = 50) -> Answer:
     """Bids and asks as decimal text; `base` and `quote` are echoed as asked."""
     base_asset, quote_asset = need_asset(call.backend, base), need_asset(call.backend, quote)
-    bids, asks = view_order_book(call.backend, base_asset, quote_asset, limit)
-    return {"base": base, "quote": quote, "bids": list(bids), "asks": list(asks)}
+
+    def work() -> JsonValue:
+        bids, asks = view_order_book(call.backend, base_asset, quote_asset, limit)
+        return {"base": base, "quote": quote, "bids": list(bids), "asks": list(asks)}
+
+    return call.keep((get_order_book, base, quote, limit), work)
 
 
 def get_ticker(call: Call, base: AssetArg, quote: AssetArg) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.api.arguments import Boolean, ObjectIds
 from node.api.call import Answer, Call, Listing
-from node.api.views import view_object, view_operation_record
+from node.api.views import view_operation_record
 from protocol.ids import ID_TYPES, ObjectId, OperationHistoryId
 from protocol.json_form import JsonValue
 
@@ -22,7 +22,7 @@ def _find(call: Call, found: ObjectId) -> JsonValue:
         return None if record is None else view_operation_record(call.backend, record)
     table = call.state.table_of_type.get((found.space, found.type))
     item = None if table is None else table.find(found.instance)
-    return None if item is None else view_object(call.backend, item)
+    return None if item is None else call.view(item)
 
 
 METHODS = (get_objects,)

@@ -1,0 +1,48 @@
+"""Answers that follow from the state alone, kept as JSON text until the state moves.
+
+Between two transactions many clients ask for the same: the head of the chain, an asset, a book.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import cast
+
+import msgspec
+
+from node.state.database import State
+from node.state.undo import UndoLog
+from protocol.json_form import JsonValue
+
+KEPT_BYTES_MAX = 16 << 20
+"""Of text; what is asked for beyond it is worked out each time."""
+ENTRY_BYTES = 200
+"""What an entry takes beside its text."""
+
+
+class KeptAnswers:
+    """One state's answers; every change of the state forgets them all."""
+
+    def __init__(self, limit: int = KEPT_BYTES_MAX) -> None:
+        self.limit = limit
+        self.size = 0
+        self._answers: dict[Hashable, JsonValue] = {}
+        self._log: UndoLog | None = None
+        self._serial = 0
+
+    def find(self, state: State, key: Hashable, work: Callable[[], JsonValue]) -> JsonValue:
+        """The answer of a key, which `work` gives when it is not known; only to be written out."""
+        log = state.log
+        if log.serial != self._serial or log is not self._log:
+            self._answers.clear()
+            self._log, self._serial, self.size = log, log.serial, 0
+        found = self._answers.get(key)
+        if found is None:
+            text = msgspec.json.encode(work())
+            # The encoder copies a `Raw` as it is, so it stands for the value that it is text of.
+            found = cast(JsonValue, msgspec.Raw(text))
+            size = len(text) + ENTRY_BYTES
+            if self.size + size <= self.limit:
+                self._answers[key] = found
+                self.size += size
+        return found
