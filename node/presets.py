@@ -18,7 +18,7 @@ from protocol.constants import (
     MIN_BLOCK_INTERVAL_S,
     SECONDS_PER_DAY,
 )
-from protocol.crypto.keys import PrivateKey, password_key, public_key
+from protocol.crypto.keys import PrivateKey, parse_wif, password_key, public_key
 from protocol.errors import ValidationError
 from protocol.fees import DEFAULT_FEE_SCHEDULE
 from protocol.genesis import (
@@ -34,7 +34,7 @@ from protocol.genesis import (
     genesis_to_json,
 )
 from protocol.operations.bitasset_options import BitassetOptions
-from protocol.schema import Digest
+from protocol.schema import Digest, PublicKey
 
 DEVELOPMENT_PASSWORD = "pegboard-development-chain-only"
 """With an account's name it opens that account in wallets that know password accounts."""
@@ -118,6 +118,18 @@ def development_key(account: str, role: str) -> PrivateKey:
     `role` is "owner", "active" (also the memo key) or "signing" (a witness's block key).
     """
     return password_key(account, role, DEVELOPMENT_PASSWORD)
+
+
+BITSHARES_DEVELOPMENT_KEY = parse_wif("5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3")
+"""The key of every account and witness of bitshares-core's own development genesis."""
+
+
+def known_signing_key(witness: str, key: PublicKey) -> PrivateKey | None:
+    """The secret of a witness's block key where everybody knows it; else None."""
+    for secret in (development_key(witness, "signing"), BITSHARES_DEVELOPMENT_KEY):
+        if public_key(secret) == key:
+            return secret
+    return None
 
 
 def build_genesis(

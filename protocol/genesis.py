@@ -76,6 +76,7 @@ _KEY_TEXT = re.compile(r"([A-Z]{1,8})[1-9A-HJ-NP-Za-km-z]{50}")
 def load_genesis(text: str) -> Genesis:
     """Read and check a genesis file.
 
+    A file that names no chain id gets the one that bitshares-core gives it: SHA256 of its text.
     Raises `DecodeError` or `ValidationError`, which name the place in the file (such as
     `.initial_accounts[3].owner_key`), the value and the limit.
     """
@@ -90,7 +91,10 @@ def load_genesis(text: str) -> Genesis:
         )
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"genesis is not JSON: {error}") from error
-    return genesis_from_json(cast(JsonValue, data))
+    genesis = genesis_from_json(cast(JsonValue, data))
+    if genesis.pegboard.chain_id is None and not any(genesis.initial_chain_id):
+        genesis = replace(genesis, initial_chain_id=sha256(text.encode()))
+    return genesis
 
 
 def genesis_from_json(data: JsonValue) -> Genesis:
@@ -123,8 +127,8 @@ def genesis_to_json(genesis: Genesis) -> JsonValue:
 def chain_id(genesis: Genesis) -> Digest:
     """The id that signatures of this chain commit to.
 
-    The `pegboard` section's, or a non-zero `initial_chain_id`, or SHA256 of the genesis in binary
-    form, which does not depend on how the file is laid out.
+    The `pegboard` section's, or a non-zero `initial_chain_id`, which `load_genesis` fills in. For
+    a genesis that never was a file it is SHA256 of the binary form.
     """
     if genesis.pegboard.chain_id is not None:
         return genesis.pegboard.chain_id

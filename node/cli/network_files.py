@@ -28,11 +28,12 @@ from node.presets import (
     build_genesis,
     development_key,
     genesis_text,
+    known_signing_key,
 )
 from node.storage.durable import replace_file
 from node.storage.key_files import write_key_file
 from node.witness.feed_text import FeedContext, parse_feed_source
-from protocol.crypto.keys import public_key, wif
+from protocol.crypto.keys import PrivateKey, public_key, wif
 from protocol.errors import PegboardError
 from protocol.genesis import Genesis, chain_id, load_genesis
 
@@ -79,12 +80,17 @@ class Network:
 
     @property
     def witnesses(self) -> tuple[str, ...]:
-        """Accounts of the candidates whose signing keys are development keys."""
-        return tuple(
-            item.owner_name
+        """Accounts of the candidates whose signing keys everybody knows."""
+        return tuple(self.signing_keys)
+
+    @property
+    def signing_keys(self) -> dict[str, PrivateKey]:
+        """The block keys that everybody knows, by account."""
+        candidates = (
+            (item.owner_name, known_signing_key(item.owner_name, item.block_signing_key))
             for item in self.genesis.initial_witness_candidates
-            if item.block_signing_key == public_key(development_key(item.owner_name, "signing"))
         )
+        return {name: secret for name, secret in candidates if secret is not None}
 
     @property
     def peg_symbols(self) -> tuple[str, ...]:
@@ -306,16 +312,17 @@ def _write_network(directory: Path, preset: str, genesis: Genesis) -> Network:
     draft = directory.with_name(f".{directory.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    network = Network(draft, preset, genesis)
-    (draft / GENESIS).write_text(genesis_text(genesis), encoding="utf-8")
-    for witness in network.witnesses:
-        for role in ("signing", "active"):
-            text = wif(development_key(witness, role)) + "\n"
-            write_key_file(draft / witness / "keys" / f"{role}.wif", text)
+    text = genesis_text(genesis)
+    (draft / GENESIS).write_text(text, encoding="utf-8")
+    network = Network(directory, preset, load_genesis(text))
+    for witness, signing_key in network.signing_keys.items():
+        secrets = {"signing": signing_key, "active": development_key(witness, "active")}
+        for role, secret in secrets.items():
+            write_key_file(draft / witness / "keys" / f"{role}.wif", wif(secret) + "\n")
     marker = {"version": FORMAT_VERSION, "preset": preset}
     (draft / MARKER).write_text(json.dumps(marker), encoding="utf-8")
     draft.replace(directory)
-    return Network(directory, preset, genesis)
+    return network
 
 
 def _write_node(network: Network, name: str, text: str) -> NodePlan:

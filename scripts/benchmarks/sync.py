@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -31,7 +32,8 @@ def bench_sync() -> None:
     with tempfile.TemporaryDirectory(prefix="pegboard-bench-") as name:
         directory = Path(name)
         genesis, blocks = _record()
-        (directory / "genesis.json").write_text(json.dumps(genesis_to_json(genesis)))
+        named = replace(genesis, initial_chain_id=chain_id(genesis))
+        (directory / "genesis.json").write_text(json.dumps(genesis_to_json(named)))
         _store(directory / "full" / "blocks.sqlite", genesis, blocks)
         start = monotonic()
         with _node(directory, "full", []) as full:
