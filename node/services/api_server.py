@@ -129,6 +129,11 @@ class ApiServer:
         http = HttpConnection(stream)
         try:
             while True:
+                body = await http.read_known()
+                if body is not None:
+                    account.check(trio.current_time())
+                    await http.respond_known(*await self._call(body, account))
+                    continue
                 request = await http.read_head()
                 if request is None:
                     return
@@ -142,6 +147,7 @@ class ApiServer:
                 await self._answer(http, request, account)
                 if not http.reuse():
                     return
+                http.remember_head(request)
         except ClientTooExpensive as refusal:
             await http.refuse(TOO_MANY_REQUESTS, error_text(refusal))
         except RequestRefused as refusal:
