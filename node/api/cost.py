@@ -112,6 +112,11 @@ class ClientAccount:
         own = self.own.read(now)
         return own if self.group.is_local else max(own, self.group.total.read(now))
 
+    def is_cheap(self, now: float) -> bool:
+        """Whether the client is below the soft limit: then it is neither delayed nor refused."""
+        soft = self.limits.soft
+        return not soft or self.cost(now) <= soft
+
     def delay_s(self, now: float) -> float:
         """How long the next call is to wait before it is served."""
         return DELAY_MAX_S * self._excess(now)

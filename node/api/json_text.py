@@ -66,8 +66,8 @@ def _is_plain(data: bytes, value: JsonValue) -> bool:
         return False
     bare = _STRING.sub(b"", data)
     return (
-        bare.count(b"{") == 1
-        and bare.count(b":") == len(value)
+        bare.count(b":") == len(value)
+        and bare.count(b"{") == 1
         and _UNUSUAL_NUMBER.search(bare) is None
     )
 

@@ -6,8 +6,9 @@ mere key for a failure. `jsonrpc` and `id` are echoed as they came; id 0 is an i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from node.api.errors import ApiError, InvalidRequest
 from protocol.errors import PegboardError
@@ -41,8 +42,7 @@ WORDS_OF_CODES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """What an answer has to repeat of its request."""
 
     id: int | str | None = None
@@ -50,8 +50,7 @@ class Envelope:
     jsonrpc: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One call: `api` is 0 for a plain method, else what it is called with: a number or a name."""
 
     envelope: Envelope
@@ -65,12 +64,11 @@ def read_envelope(data: JsonValue) -> Envelope:
     if not isinstance(data, dict):
         return Envelope()
     found, version = data.get("id"), data.get("jsonrpc")
-    usable = isinstance(found, str | int) and not isinstance(found, bool)
-    return Envelope(
-        found if usable and isinstance(found, str | int) else None,
-        usable,
-        version if isinstance(version, str) and len(version) <= 8 else None,
-    )
+    if version is not None and not (isinstance(version, str) and len(version) <= 8):
+        version = None
+    if isinstance(found, (str, int)) and found is not True and found is not False:
+        return Envelope(found, True, version)
+    return Envelope(None, False, version)
 
 
 def read_request(data: JsonValue) -> Request:
@@ -87,7 +85,7 @@ def read_request(data: JsonValue) -> Request:
     if len(params) not in (2, 3):
         raise InvalidRequest("a call has [api, method, arguments]", value=len(params), limit=3)
     api, name, arguments = params[0], params[1], params[2] if len(params) == 3 else []
-    if not isinstance(api, str | int) or isinstance(api, bool) or len(str(api)) > 32:
+    if not isinstance(api, (str, int)) or isinstance(api, bool) or len(str(api)) > 32:
         raise InvalidRequest("an API is a number or a name", value=kind_of(api))
     if not isinstance(name, str) or not 0 < len(name) <= METHOD_LENGTH_MAX:
         raise InvalidRequest("the method is not a name", value=kind_of(name))
@@ -98,13 +96,17 @@ def read_request(data: JsonValue) -> Request:
 
 def _split_name(api: int | str, method: str) -> tuple[int | str, str]:
     """API and method of "history.get_account_history", which is called on no API in particular."""
-    prefix, dot, name = method.rpartition(".")
-    return (prefix, name) if dot and api == 0 else (api, method)
+    if api != 0 or "." not in method:
+        return api, method
+    prefix, _, name = method.rpartition(".")
+    return prefix, name
 
 
 def success(envelope: Envelope, result: JsonValue) -> dict[str, JsonValue]:
     """The answer of a call that went well."""
-    return _echo(envelope) | {"result": result}
+    fields = _echo(envelope)
+    fields["result"] = result
+    return fields
 
 
 def failure(

@@ -16,7 +16,7 @@ from time import perf_counter
 import trio
 from prometheus_client import Histogram
 
-from node.api.cost import ClientAccount, CostLedger, CostLimits
+from node.api.cost import WAITING_MAX, ClientAccount, CostLedger, CostLimits
 from node.api.session import ApiSession
 
 SLICE_S = 0.000_5
@@ -92,13 +92,15 @@ class RequestRunner:
         Raises `ClientTooExpensive`, and `trio.TooSlowError` after `REQUEST_TIMEOUT_S`.
         """
         now = trio.current_time()
-        account.check(now)
-        session.waiting_max = account.waiting_max(now)
+        delay_s, session.waiting_max = 0.0, WAITING_MAX
+        if not account.is_cheap(now):
+            account.check(now)
+            delay_s, session.waiting_max = account.delay_s(now), account.waiting_max(now)
         calls = session.calls
         work = session.serve(data)
         texts, spent_s = None, 0.0
         try:
-            if delay_s := account.delay_s(now):
+            if delay_s:
                 await trio.sleep(delay_s)
             texts, spent_s = _run_slice(work)
             if texts is None:
