@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from types import FunctionType, SimpleNamespace
 from typing import Annotated, cast, get_type_hints
 
@@ -41,6 +41,11 @@ from protocol.transaction import SignedTransaction
 
 LIST_MAX = 1_000
 """Most items of a list argument that has no limit of its own."""
+
+IDS_KEPT = 8_192
+"""Ids that clients asked for last, read already."""
+
+_known_object_id = lru_cache(IDS_KEPT)(parse_object_id)
 
 Reader = Callable[[ApiBackend, JsonValue], object]
 
@@ -196,7 +201,7 @@ def _json_object(backend: ApiBackend, data: JsonValue) -> dict[str, JsonValue]:
 
 
 def _object_id(backend: ApiBackend, data: JsonValue) -> ObjectId:
-    return parse_object_id(_text(backend, data))
+    return _known_object_id(_text(backend, data))
 
 
 def _wire(annotation: Hashable) -> Reader:
@@ -205,7 +210,7 @@ def _wire(annotation: Hashable) -> Reader:
 
 def _id_of(space: int, type_: int) -> Reader:
     def read(backend: ApiBackend, data: JsonValue) -> int:
-        found = parse_object_id(_text(backend, data))
+        found = _known_object_id(_text(backend, data))
         if (found.space, found.type) != (space, type_):
             raise DecodeError("id of another type", value=data, limit=f"{space}.{type_}.n")
         return found.instance

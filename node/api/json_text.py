@@ -17,6 +17,8 @@ from node.api.errors import InvalidValue, ParseError
 from protocol.json_form import JsonValue
 
 REQUEST_BYTES_MAX = 1 << 20
+SHORT_TEXT_BYTES = 2_048
+"""What is no longer than this is read in next to no time."""
 DEPTH_MAX = 32
 STRING_BYTES_MAX = 64 * 1024
 VALUES_MAX = 100_000

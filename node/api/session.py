@@ -17,7 +17,7 @@ from node.api.errors import (
     NotPossible,
     ParseError,
 )
-from node.api.json_text import read_json, write_json
+from node.api.json_text import SHORT_TEXT_BYTES, read_json, write_json
 from node.api.methods.login import check_access
 from node.api.methods.tables import APIS, DATABASE, LOGIN, invoke
 from node.api.news import BlockNews
@@ -103,6 +103,8 @@ class ApiSession:
             refusal = error if isinstance(error, ApiError) else ParseError("not UTF-8")
             envelope = read_envelope(error.identity if isinstance(error, InvalidValue) else None)
             return [write_json(self._failure(envelope, refusal, ""))]
+        if len(data) > SHORT_TEXT_BYTES:
+            yield
         exchange = Exchange(isinstance(body, list), [], 0)
         for item in body if isinstance(body, list) else [body]:
             yield from self._serve(item, exchange)

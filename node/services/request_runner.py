@@ -1,8 +1,9 @@
 """Serves the calls of all connections: long ones in small slices, the cheapest client first.
 
-Everything of a node runs on one thread. So no call may hold it for long: a call gets one slice at
-once, and the rest of a long one, slice by slice, when nobody waits who costs less. Between two such
-slices the event loop reads sockets and makes blocks.
+Everything of a node runs on one thread. So no call may hold it for long: a short one gets one slice
+at once. A long text, a client that was delayed, and the rest of a long call wait for their turn,
+slice by slice, until nobody waits who costs less. Between two such slices the event loop reads
+sockets and makes blocks.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import trio
 from prometheus_client import Histogram
 
 from node.api.cost import WAITING_MAX, ClientAccount, CostLedger, CostLimits
+from node.api.json_text import SHORT_TEXT_BYTES
 from node.api.session import ApiSession
 
 SLICE_S = 0.000_5
@@ -102,7 +104,8 @@ class RequestRunner:
         try:
             if delay_s:
                 await trio.sleep(delay_s)
-            texts, spent_s = _run_slice(work)
+            if not delay_s and len(data) <= SHORT_TEXT_BYTES:
+                texts, spent_s = _run_slice(work)
             if texts is None:
                 with trio.fail_after(REQUEST_TIMEOUT_S):
                     while texts is None:

@@ -15,7 +15,7 @@ from trio_websocket import connect_websocket_url
 
 from node.api.call import Listing
 from node.api.cost import CostLimits
-from node.api.json_text import VALUES_MAX
+from node.api.json_text import SHORT_TEXT_BYTES, VALUES_MAX
 from node.api.methods.tables import APIS
 from node.app import TOKEN_LENGTH_MIN, read_token
 from node.config import ConfigError
@@ -181,6 +181,34 @@ async def test_a_long_call_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
             askers.start_soon(ask, CALL, 900)
         nursery.cancel_scope.cancel()
     assert done == [900, 300, 400, 500]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(
+    ("size", "cost", "waits"),
+    [(SHORT_TEXT_BYTES, 0, False), (SHORT_TEXT_BYTES + 1, 0, True), (99, 2_000, True)],
+)
+async def test_long_texts_and_delayed_clients_wait_for_their_turn(
+    size: int, cost: int, waits: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    """T-A2: many of them in one round of the loop would hold up everybody else."""
+    runner, served = RequestRunner(CostLimits(local_discount=1)), []
+    account = runner.open_account("127.0.0.1")
+    account.charge(cost, trio.current_time())
+    session = ChainBackend(TestChain("alice")).api.open_session()
+
+    async def ask() -> None:
+        served.append(await runner.serve(session, account, json.dumps(CALL).ljust(size)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        await trio.sleep(5)
+        assert (len(served), len(runner.turns.waiting)) == ((0, 1) if waits else (1, 0))
+        nursery.start_soon(runner.turns.run)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert len(served) == 1
+    assert '"result"' in served[0][0]
 
 
 def test_an_answer_is_of_one_state(monkeypatch: pytest.MonkeyPatch) -> None:
