@@ -21,7 +21,7 @@ from node.api.cost import WAITING_MAX, ClientAccount, CostLedger, CostLimits
 from node.api.json_text import SHORT_TEXT_BYTES
 from node.api.session import ApiSession
 
-SLICE_S = 0.000_5
+SLICE_S = 0.000_25
 """Time that one call may take at a stretch, up to its next item."""
 REQUEST_TIMEOUT_S = 30.0
 """For a long call to come to its end; waiting for a block is no part of it."""
