@@ -53,7 +53,7 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A client that cost more is disconnected."""
     cost_decay_per_s: int = 100
     """Units that a client is forgiven every second: how much it may go on costing for ever."""
-    cost_local_discount: int = 4
+    cost_local_discount: int = 2
     """Clients on this machine are charged so many times less."""
 
 

@@ -39,7 +39,7 @@ class CostLimits:
     soft: int = 1_000
     hard: int = 10_000
     decay_per_s: int = 100
-    local_discount: int = 4
+    local_discount: int = 2
 
 
 class ClientTooExpensive(NotPossible):
