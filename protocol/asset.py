@@ -11,12 +11,6 @@ from protocol.ids import AssetId
 from protocol.schema import Int64
 
 
-def floor_div(numerator: int, denominator: int) -> int:
-    """Quotient of two non-negative integers, rounded down."""
-    assert denominator > 0 <= numerator
-    return numerator // denominator
-
-
 def ceil_div(numerator: int, denominator: int) -> int:
     """Quotient of two non-negative integers, rounded up."""
     assert denominator > 0 <= numerator

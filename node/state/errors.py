@@ -267,12 +267,6 @@ class InsufficientCollateral(TransactionRejected):
     name = "insufficient_collateral"
 
 
-class ZeroAmount(TransactionRejected):
-    """R5.1: a settlement of nothing."""
-
-    name = "zero_amount"
-
-
 class TooSmall(TransactionRejected):
     """R5.3: the settlement would pay nothing."""
 

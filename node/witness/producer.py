@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
 
-from node.chain.chain import Chain, PushResult
+from node.chain.chain import Chain
 from protocol.constants import HUNDRED_PERCENT
-from protocol.crypto.keys import PrivateKey
-from protocol.crypto.signatures import sign_digest
 from protocol.ids import WitnessId
 from protocol.schema import PublicKey
 
@@ -115,23 +112,3 @@ def next_production(
         if key in my_keys:
             return Production(witness, chain.slot_time(slot), key)
     return None
-
-
-def generate_blocks(
-    chain: Chain, keys: Mapping[PublicKey, PrivateKey], count: int
-) -> list[PushResult]:
-    """Make and push blocks at the next slots of the witnesses whose keys are given.
-
-    For development chains: chain time runs ahead of the clock. Ends early when no key can sign.
-    """
-    results: list[PushResult] = []
-    for _ in range(count):
-        production = next_production(chain, keys)
-        if production is None:
-            break
-        secret = keys[production.signing_key]
-        envelope = chain.build_block(
-            production.witness, production.slot_time_s, partial(sign_digest, secret)
-        )
-        results.append(chain.push_block(envelope))
-    return results

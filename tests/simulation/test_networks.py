@@ -100,7 +100,8 @@ def test_a_hard_life_meets_every_fault_and_every_message() -> None:
 @pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
 def test_what_once_failed_does_not_fail_again(path: Path) -> None:
     """T-S1, T-W1, S2: schedules that once broke a promise, or break one of a planted bug."""
-    Simulation(Schedule.load(path)).run()
+    outcome = Simulation(Schedule.load(path)).run()
+    assert outcome.head_num >= outcome.last_irreversible_num > 0
 
 
 def test_a_schedule_survives_its_file(tmp_path: Path) -> None:

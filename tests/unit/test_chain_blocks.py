@@ -41,7 +41,9 @@ def resigned(chain: TestChain, block: SignedBlock, **changes: object) -> BlockEn
     return BlockEnvelope(pack(sign_block(header, block.transactions, secret)))
 
 
-def refused(chain: TestChain, envelope: BlockEnvelope, error: type[BlockRejected]) -> BlockRejected:
+def expect_refused(
+    chain: TestChain, envelope: BlockEnvelope, error: type[BlockRejected]
+) -> BlockRejected:
     """The reason of a refusal that leaves no trace."""
     before, head = chain.chain.state_hash(), chain.chain.head_id
     with pytest.raises(error) as refusal:
@@ -88,7 +90,7 @@ def test_a_wrong_header_is_refused(
     """R8.1: Merkle root, slot and witness; each refusal leaves no trace."""
     chain.push(chain.transfer("alice", "bob", 2))
     block = chain.build().block
-    refused(chain, resigned(chain, block, **changes(block)), error)
+    expect_refused(chain, resigned(chain, block, **changes(block)), error)
 
 
 def test_only_the_witness_key_signs(chain: TestChain) -> None:
@@ -98,14 +100,14 @@ def test_only_the_witness_key_signs(chain: TestChain) -> None:
         block.previous, block.timestamp, block.witness, block.transaction_merkle_root
     )
     forged = sign_block(header, block.transactions, secret_of("alice"))
-    refused(chain, BlockEnvelope(pack(forged)), WrongWitnessSignature)
+    expect_refused(chain, BlockEnvelope(pack(forged)), WrongWitnessSignature)
 
 
 def test_a_signature_of_no_key_is_refused(chain: TestChain) -> None:
     """R8.1: a signature from which no key can be recovered."""
     block = chain.build().block
     broken = replace(block, witness_signature=Signature(b"\x1f" + bytes(64)))
-    refused(chain, BlockEnvelope(pack(broken)), WrongWitnessSignature)
+    expect_refused(chain, BlockEnvelope(pack(broken)), WrongWitnessSignature)
 
 
 def test_a_block_above_the_limit_is_refused(chain: TestChain) -> None:
@@ -115,7 +117,7 @@ def test_a_block_above_the_limit_is_refused(chain: TestChain) -> None:
     envelope = chain.build()
     size = len(envelope.packed)
     chain.set_parameters(maximum_block_size=size - 1)
-    error = refused(chain, envelope, BlockTooLarge)
+    error = expect_refused(chain, envelope, BlockTooLarge)
     assert (error.value, error.limit) == (size, size - 1)
     chain.set_parameters(maximum_block_size=size)
     assert len(chain.chain.push_block(envelope).applied) == 1
@@ -131,7 +133,7 @@ def test_a_failing_transaction_fails_the_block(chain: TestChain) -> None:
     envelope = BlockEnvelope(pack(twice))
     root = envelope.merkle_root()
     envelope = resigned(chain, twice, transaction_merkle_root=root)
-    error = refused(chain, envelope, InvalidTransactionInBlock)
+    error = expect_refused(chain, envelope, InvalidTransactionInBlock)
     assert "duplicate_transaction" in str(error)
 
 
@@ -142,7 +144,7 @@ def test_a_block_must_state_the_true_results(chain: TestChain) -> None:
     lie = replace(block.transactions[0], operation_results=(AssetAmount(1, chain.asset("TEST")),))
     lying = replace(block, transactions=(lie,))
     root = BlockEnvelope(pack(lying)).merkle_root()
-    error = refused(
+    error = expect_refused(
         chain, resigned(chain, lying, transaction_merkle_root=root), InvalidTransactionInBlock
     )
     assert "other results" in str(error)
@@ -171,7 +173,7 @@ def test_a_chain_that_never_confirms_stops(chain: TestChain) -> None:
     assert chain.block().envelope.num == MAX_UNDO_HISTORY + 2
     chain.jump_to(MAX_UNDO_HISTORY + 1, 2)
     envelope = chain.build()
-    error = refused(chain, envelope, TooManyMissedBlocks)
+    error = expect_refused(chain, envelope, TooManyMissedBlocks)
     assert (error.value, error.limit) == (MAX_UNDO_HISTORY, MAX_UNDO_HISTORY - 1)
 
 

@@ -33,7 +33,7 @@ def chain() -> TestChain:
     return chain
 
 
-def refused(
+def expect_refused(
     chain: TestChain, envelope: TransactionEnvelope, error: type[TransactionRejected]
 ) -> TransactionRejected:
     """The reason of a refusal that leaves no trace (T-E2)."""
@@ -79,7 +79,7 @@ def test_a_transaction_applies_once_pending_and_in_blocks(chain: TestChain) -> N
     with refused_again:
         chain.chain.push_transaction(envelope)
     chain.block()
-    refused(chain, envelope, DuplicateTransaction)
+    expect_refused(chain, envelope, DuplicateTransaction)
 
 
 def test_other_signatures_do_not_make_another_transaction(chain: TestChain) -> None:
@@ -97,7 +97,7 @@ def test_other_signatures_do_not_make_another_transaction(chain: TestChain) -> N
         )
     )
     assert stripped.id == envelope.id
-    refused(chain, stripped, DuplicateTransaction)
+    expect_refused(chain, stripped, DuplicateTransaction)
 
 
 def test_the_dedupe_entry_lives_until_after_the_expiration(chain: TestChain) -> None:
@@ -108,10 +108,10 @@ def test_the_dedupe_entry_lives_until_after_the_expiration(chain: TestChain) -> 
     chain.block()
     assert chain.chain.head_time == expiration
     assert chain.chain.has_transaction(envelope.id)
-    refused(chain, envelope, DuplicateTransaction)
+    expect_refused(chain, envelope, DuplicateTransaction)
     chain.block()
     assert not chain.chain.has_transaction(envelope.id)
-    refused(chain, envelope, TransactionExpired)
+    expect_refused(chain, envelope, TransactionExpired)
 
 
 def test_the_dedupe_entry_does_not_outlive_the_expiration(chain: TestChain) -> None:
@@ -135,7 +135,7 @@ def test_the_earliest_expiration(
     if error is None:
         chain.chain.push_transaction(envelope)
     else:
-        found = refused(chain, envelope, error)
+        found = expect_refused(chain, envelope, error)
         assert (found.value, found.limit) == (expiration, chain.chain.head_time)
 
 
@@ -149,7 +149,7 @@ def test_the_latest_expiration(
     if error is None:
         chain.chain.push_transaction(envelope)
     else:
-        assert refused(chain, envelope, error).limit == latest
+        assert expect_refused(chain, envelope, error).limit == latest
 
 
 def test_a_transaction_refers_to_a_block_of_this_chain(chain: TestChain) -> None:
@@ -159,9 +159,9 @@ def test_a_transaction_refers_to_a_block_of_this_chain(chain: TestChain) -> None
     chain.chain.push_transaction(chain.transaction(operation, reference=reference_block(first)))
     number, prefix = reference_block(first)
     wrong = chain.transaction(operation, reference=(number, prefix ^ 1))
-    assert refused(chain, wrong, InvalidReferenceBlock).limit == prefix
+    assert expect_refused(chain, wrong, InvalidReferenceBlock).limit == prefix
     missing = chain.transaction(operation, reference=(number + 40_000, prefix))
-    assert refused(chain, missing, InvalidReferenceBlock).limit is None
+    assert expect_refused(chain, missing, InvalidReferenceBlock).limit is None
 
 
 def test_the_window_of_references_wraps_around(chain: TestChain) -> None:
@@ -172,7 +172,7 @@ def test_the_window_of_references_wraps_around(chain: TestChain) -> None:
     chain.chain.push_transaction(chain.transaction(operation, reference=reference_block(old)))
     chain.block()
     assert chain.chain.head_num == TAPOS_WINDOW + 3
-    refused(
+    expect_refused(
         chain, chain.transaction(operation, reference=reference_block(old)), InvalidReferenceBlock
     )
 
@@ -186,15 +186,17 @@ def test_the_size_limit(chain: TestChain) -> None:
     assert fitting.size == limit
     chain.chain.push_transaction(fitting)
     larger = chain.transaction(replace(empty, data=bytes(limit - overhead + 1)))
-    assert refused(chain, larger, TransactionTooLarge).value == limit + 1
+    assert expect_refused(chain, larger, TransactionTooLarge).value == limit + 1
 
 
 def test_signatures_are_needed_and_none_too_many(chain: TestChain) -> None:
     """R9.5: a missing and a needless signature."""
     operation = chain.transfer("alice", "bob", 1)
-    refused(chain, chain.transaction(operation, signers=[]), MissingActiveAuthority)
-    refused(chain, chain.transaction(operation, signers=["bob"]), MissingActiveAuthority)
-    refused(chain, chain.transaction(operation, signers=["alice", "bob"]), IrrelevantSignature)
+    expect_refused(chain, chain.transaction(operation, signers=[]), MissingActiveAuthority)
+    expect_refused(chain, chain.transaction(operation, signers=["bob"]), MissingActiveAuthority)
+    expect_refused(
+        chain, chain.transaction(operation, signers=["alice", "bob"]), IrrelevantSignature
+    )
 
 
 def test_a_signature_for_another_chain_is_worthless(chain: TestChain) -> None:
@@ -204,7 +206,7 @@ def test_a_signature_for_another_chain_is_worthless(chain: TestChain) -> None:
     foreign = other.transaction(
         other.transfer("alice", "bob", 1), reference=reference_block(chain.chain.head_id)
     )
-    refused(chain, foreign, MissingActiveAuthority)
+    expect_refused(chain, foreign, MissingActiveAuthority)
 
 
 def test_simulation_leaves_no_trace(chain: TestChain) -> None:
@@ -266,14 +268,14 @@ def test_the_pool_has_a_number_and_a_size(chain: TestChain) -> None:
     chain.chain.pending = PendingPool(transactions_max=2)
     for amount in (1, 2):
         chain.push(chain.transfer("alice", "bob", amount))
-    refused(chain, chain.transaction(chain.transfer("alice", "bob", 3)), PoolFull)
+    expect_refused(chain, chain.transaction(chain.transfer("alice", "bob", 3)), PoolFull)
     chain.block()
     chain.push(chain.transfer("alice", "bob", 3))
     chain.block()
 
     envelope = chain.transaction(chain.transfer("alice", "bob", 4))
     chain.chain.pending = PendingPool(bytes_max=envelope.size - 1)
-    refused(chain, envelope, PoolFull)
+    expect_refused(chain, envelope, PoolFull)
     chain.chain.pending = PendingPool(bytes_max=envelope.size)
     chain.chain.push_transaction(envelope)
 

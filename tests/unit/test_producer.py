@@ -7,7 +7,6 @@ import pytest
 from node.witness.producer import (
     Production,
     Refusal,
-    generate_blocks,
     is_synced,
     maybe_produce,
     next_production,
@@ -122,18 +121,12 @@ def test_a_clock_that_stepped_back(chain: TestChain) -> None:
     assert refusal_name(maybe_produce(chain.chain, now_ms, all_keys())) == "not_time_yet"
 
 
-def test_generated_blocks_take_pending_transactions(chain: TestChain) -> None:
-    """Development: blocks at the next slots, whatever the clock says."""
-    chain.push(chain.transfer("alice", "bob", 5))
-    results = generate_blocks(chain.chain, all_keys(), 3)
-    assert [len(result.applied[0].envelope.transactions) for result in results] == [1, 0, 0]
-    assert chain.chain.head_num == 7
-
-
-def test_generated_blocks_skip_slots_of_missing_keys(chain: TestChain) -> None:
-    """With one key of three, every third slot has a block; with none, no block is made."""
-    results = generate_blocks(chain.chain, all_keys("init1"), 4)
-    witnesses = {result.applied[0].envelope.header.witness for result in results}
-    assert witnesses == {2}
-    assert generate_blocks(chain.chain, {}, 1) == []
+def test_slots_of_missing_keys_are_skipped(chain: TestChain) -> None:
+    """Development: the next slot whose key is here, whatever the clock says; None without keys."""
+    production = next_production(chain.chain, all_keys("init1"))
+    assert production is not None
+    assert production.witness == 2
+    slot = chain.chain.slot_at(production.slot_time_s)
+    assert chain.chain.scheduled_witness(slot) == 2
+    assert all(chain.chain.scheduled_witness(earlier) != 2 for earlier in range(1, slot))
     assert next_production(chain.chain, {}) is None
