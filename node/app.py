@@ -41,7 +41,6 @@ from node.storage.errors import StorageError
 from node.storage.guard import SigningGuard
 from node.storage.history_store import HistoryStore, remove_history
 from node.storage.key_files import read_key_file, write_key_file
-from node.storage.memory import MemorySnapshots
 from node.storage.snapshots import SnapshotFiles
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from node.witness.feed_text import FeedContext, parse_feed_source
@@ -149,7 +148,7 @@ def replay_node(
         return start_chain(
             opened.genesis,
             opened.stores.blocks,
-            MemorySnapshots(),
+            None,
             paranoid=paranoid,
             history=history,
         )

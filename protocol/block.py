@@ -128,22 +128,6 @@ def merkle_root(digests: Sequence[Digest]) -> Ripemd160:
     return ripemd160(level[0])
 
 
-def sign_block(
-    header: BlockHeader, transactions: tuple[ProcessedTransaction, ...], secret: PrivateKey
-) -> SignedBlock:
-    """The block with the witness's signature; the header must hold the Merkle root already."""
-    signed = sign_header(header, secret)
-    return SignedBlock(
-        signed.previous,
-        signed.timestamp,
-        signed.witness,
-        signed.transaction_merkle_root,
-        signed.extensions,
-        signed.witness_signature,
-        transactions,
-    )
-
-
 def sign_header(header: BlockHeader, secret: PrivateKey) -> SignedBlockHeader:
     """The header with the witness's signature."""
     return SignedBlockHeader(
@@ -200,11 +184,6 @@ class BlockEnvelope:
         end = self._read_transactions(at)
         if end != len(data):
             raise DecodeError("bytes after the end of a block", value=len(data), limit=end)
-
-    @classmethod
-    def from_block(cls, block: SignedBlock) -> BlockEnvelope:
-        """The envelope of a block that was made here."""
-        return cls(pack(block))
 
     @classmethod
     def produce(
@@ -280,11 +259,6 @@ def processed(envelope: TransactionEnvelope, results: OperationResults) -> Proce
 def pack_results(results: OperationResults) -> bytes:
     """The binary form of the answers, which follows a transaction in a block."""
     return pack_as(OperationResults, results)
-
-
-def processed_digest(envelope: TransactionEnvelope, results: OperationResults) -> Digest:
-    """The leaf of the Merkle tree: SHA256 of the processed transaction (R9.7)."""
-    return sha256(envelope.packed() + pack_results(results))
 
 
 def _block_id(previous: BlockId, signed_header: bytes) -> BlockId:

@@ -30,8 +30,6 @@ RELAXED_COMMITTEE_ACCOUNT = AccountId(2)
 NULL_ACCOUNT = AccountId(3)
 TEMP_ACCOUNT = AccountId(4)
 PROXY_TO_SELF_ACCOUNT = AccountId(5)
-SPECIAL_ACCOUNTS = 100
-"""Instances below it are reserved for special accounts and assets (R9.8)."""
 
 ACCOUNT_NAME_LENGTH = range(1, 64)
 ASSET_SYMBOL_LENGTH = range(3, 17)
@@ -54,7 +52,6 @@ IRREVERSIBLE_THRESHOLD = 70 * ONE_PERCENT
 """Share of the active witnesses that must have confirmed a block (R8.8)."""
 
 MAX_UNDO_HISTORY = 10_000
-MIN_UNDO_HISTORY = 10
 TAPOS_WINDOW = 65_536
 """A transaction may refer to any of the last 65,536 blocks (R9.3)."""
 

@@ -36,7 +36,7 @@ from protocol.ids import ObjectId, parse_object_id
 from protocol.json_form import JsonValue, from_json_as, parse_time, read_integer
 from protocol.operations.base import Operation
 from protocol.p2p.messages import is_ip_address
-from protocol.schema import BlockId, PublicKey, Timestamp, TransactionId
+from protocol.schema import PublicKey, Timestamp, TransactionId
 from protocol.transaction import SignedTransaction
 
 LIST_MAX = 1_000
@@ -293,7 +293,6 @@ AccountArg = Annotated[Account, ACCOUNT]
 AssetArg = Annotated[Asset, ASSET]
 Callback = Annotated[int, CALLBACK]
 BlockNum = Annotated[int, BLOCK_NUM]
-BlockIdArg = Annotated[BlockId, _wired("block id", BlockId)]
 TransactionIdArg = Annotated[TransactionId, _wired("transaction id", TransactionId)]
 Time = Annotated[int, TIME]
 MomentArg = Annotated[Moment, MOMENT]

@@ -145,10 +145,6 @@ class ForkDatabase:
         item.parent = None
         self.root = item
 
-    def equivocations(self) -> list[SlotKey]:
-        """Slots for which one key signed two blocks: proof of its double signing (T-W2)."""
-        return [key for key, count in self._per_slot.items() if count > 1]
-
     def _forget(self, item: ForkItem) -> None:
         del self.items[item.id]
         self._strangers -= item.is_strange

@@ -65,25 +65,25 @@ class Started:
 def start_chain(
     genesis: Genesis,
     blocks: StoredBlocks,
-    snapshots: StoredSnapshots,
+    snapshots: StoredSnapshots | None,
     *,
     paranoid: bool = False,
     history: HistoryKeeper | None = None,
 ) -> Started:
     """Restore the chain of a store.
 
-    A snapshot serves only when its block is on the stored main chain and irreversible: a fork can
-    then never reach below it. It must not lie above the history either, which is told of each
-    replayed block and lacks what comes before. Stored blocks are trusted in their signatures, not
-    in their effects. Raises what the stores raise, and `BlockRejected` when the store contradicts
-    the genesis.
+    Without snapshots, every block is replayed. A snapshot serves only when its block is on the
+    stored main chain and irreversible: a fork can then never reach below it. It must not lie above
+    the history either, which is told of each replayed block and lacks what comes before. Stored
+    blocks are trusted in their signatures, not in their effects. Raises what the stores raise, and
+    `BlockRejected` when the store contradicts the genesis.
     """
     head = blocks.head()
     skipped: list[object] = []
     at_most = 0 if head is None else head[0] - 1
     if history is not None:
         at_most = min(at_most, history.stored_num)
-    while at_most > 0:
+    while snapshots is not None and at_most > 0:
         snapshot, passed_over = snapshots.latest(at_most)
         skipped += passed_over
         if snapshot is None:

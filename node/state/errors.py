@@ -330,12 +330,6 @@ class MissingOtherAuthority(TransactionRejected):
     name = "missing_other_auth"
 
 
-class DuplicateSignature(TransactionRejected):
-    """R9.5."""
-
-    name = "duplicate_sig"
-
-
 class IrrelevantSignature(TransactionRejected):
     """R9.5."""
 

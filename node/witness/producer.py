@@ -34,8 +34,8 @@ class Refusal:
     """Why no block is made."""
 
     name: str
-    """`not_time_yet`, `not_my_turn`, `no_private_key`, `not_synced`, `clock_behind`,
-    `already_signed`, `low_participation` or `lag`."""
+    """`not_time_yet`, `not_my_turn`, `not_synced`, `clock_behind`, `already_signed`,
+    `low_participation` or `lag`."""
     detail: str
     """The numbers behind it."""
     worth_telling: bool
@@ -55,15 +55,13 @@ def maybe_produce(
     now_ms: int,
     my_keys: Collection[PublicKey],
     *,
-    my_witnesses: Collection[WitnessId] = (),
     stale_ok: bool = False,
     required_participation: int = DEFAULT_PARTICIPATION,
     last_signed: Mapping[WitnessId, int] | None = None,
 ) -> ProduceDecision:
     """Decide about the slot that holds a time.
 
-    `my_keys` are the signing keys at hand; for a witness of `my_witnesses` a missing key is worth
-    telling. `stale_ok` says that this node has been in step with
+    `my_keys` are the signing keys at hand. `stale_ok` says that this node has been in step with
     the chain before, or starts one: without it a head from the past is taken for a lack of sync.
     `required_participation` is in percent. `last_signed` is, by witness, the time of the last slot
     that was signed, in seconds; no slot is ever signed twice (T-W1).
@@ -79,9 +77,7 @@ def maybe_produce(
     witness = chain.scheduled_witness(slot)
     key = chain.state.witnesses.get(witness).signing_key
     if key not in my_keys:
-        is_mine = witness in my_witnesses
-        name = "no_private_key" if is_mine else "not_my_turn"
-        return Refusal(name, f"slot of witness 1.6.{witness}", is_mine)
+        return Refusal("not_my_turn", f"slot of witness 1.6.{witness}", False)
     slot_time_s = chain.slot_time(slot)
     signed_s = (last_signed or {}).get(witness, 0)
     if slot_time_s <= signed_s:

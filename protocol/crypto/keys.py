@@ -82,15 +82,6 @@ def public_key(secret: PrivateKey) -> PublicKey:
     return PublicKey(coincurve.PublicKey.from_valid_secret(secret.reveal()).format())
 
 
-def is_point(key: PublicKey) -> bool:
-    """Whether the 33 bytes are a point of the curve; the null key is not."""
-    try:
-        coincurve.PublicKey(key)
-    except ValueError:
-        return False
-    return True
-
-
 def encode_base58(data: bytes) -> str:
     """Base58 in Bitcoin's alphabet; a leading zero byte is a leading "1"."""
     number = int.from_bytes(data, "big")

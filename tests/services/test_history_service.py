@@ -21,13 +21,13 @@ from node.services.node_service import NodeService, NodeStopped, Stores
 from node.services.stored_history import StoredHistory
 from node.storage.errors import DiskError
 from node.storage.history_store import HistoryStore
-from node.storage.memory import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 from protocol.block import BlockEnvelope
 from protocol.errors import PegboardError
 from protocol.genesis import chain_id
 from protocol.schema import TransactionId
 from protocol.transaction import TransactionEnvelope
 from tests.support.chain import GENESIS_TIME, make_genesis, secret_of, witness_names
+from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 
 WITNESSES = 3
 

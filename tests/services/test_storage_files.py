@@ -24,10 +24,10 @@ from node.storage.errors import (
 from node.storage.guard import SigningGuard
 from node.storage.interface import SigningStorage, SnapshotFault, SnapshotStorage
 from node.storage.key_files import list_key_files, read_key_file, write_key_file
-from node.storage.memory import MemorySigningGuard, MemorySnapshots
 from node.storage.snapshots import SnapshotFiles
 from protocol.ids import WitnessId
 from protocol.schema import Digest
+from tests.support.memory_stores import MemorySigningGuard, MemorySnapshots
 from tests.unit.test_block_store import CHAIN, make_block
 
 REPO = Path(__file__).resolve().parents[2]

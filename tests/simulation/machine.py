@@ -30,7 +30,6 @@ from node.p2p.manager import PeerManager
 from node.p2p.peer_database import PeerDatabase
 from node.services.effect_queue import Batch, EffectQueue
 from node.services.node_service import TICK_MS
-from node.storage.memory import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey, public_key
@@ -43,6 +42,7 @@ from tests.simulation.checkers import Checkers, NodeObserver, Violation
 from tests.simulation.event_loop import EventLoop
 from tests.simulation.network import Network, address_of
 from tests.simulation.options import Options
+from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 
 SAVE_PEERS_MS = 60_000
 STATE_HASH_EVERY = 10

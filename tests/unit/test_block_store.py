@@ -12,8 +12,8 @@ import pytest
 from node.storage.block_store import BlockStore
 from node.storage.errors import StorageError, StoreLocked, WrongChain, WrongFormat
 from node.storage.interface import BlockStorage, StoredBlock, num_of
-from node.storage.memory import MemoryBlockStore
 from protocol.schema import BlockId, Digest
+from tests.support.memory_stores import MemoryBlockStore
 
 CHAIN = Digest(bytes(range(32)))
 

@@ -20,10 +20,11 @@ from node.state.errors import (
 )
 from protocol.asset import AssetAmount
 from protocol.binary import pack
-from protocol.block import BlockEnvelope, BlockHeader, SignedBlock, sign_block
+from protocol.block import BlockEnvelope, BlockHeader, SignedBlock
 from protocol.constants import MAX_UNDO_HISTORY
 from protocol.ids import WitnessId
 from protocol.schema import Ripemd160, Signature
+from tests.support.blocks import signed_block
 from tests.support.chain import TestChain, secret_of
 
 
@@ -38,7 +39,7 @@ def resigned(chain: TestChain, block: SignedBlock, **changes: object) -> BlockEn
     )
     header = replace(header, **changes)  # type: ignore[arg-type]
     secret = chain.witness_secret(header.witness)
-    return BlockEnvelope(pack(sign_block(header, block.transactions, secret)))
+    return signed_block(header, block.transactions, secret)
 
 
 def expect_refused(
@@ -99,8 +100,8 @@ def test_only_the_witness_key_signs(chain: TestChain) -> None:
     header = BlockHeader(
         block.previous, block.timestamp, block.witness, block.transaction_merkle_root
     )
-    forged = sign_block(header, block.transactions, secret_of("alice"))
-    expect_refused(chain, BlockEnvelope(pack(forged)), WrongWitnessSignature)
+    forged = signed_block(header, block.transactions, secret_of("alice"))
+    expect_refused(chain, forged, WrongWitnessSignature)
 
 
 def test_a_signature_of_no_key_is_refused(chain: TestChain) -> None:
@@ -224,7 +225,7 @@ def test_a_true_header_with_another_body_does_not_keep_the_true_block_out() -> N
     chain.push(chain.transfer("alice", "bob", 5))
     true = chain.build()
     block = true.block
-    forged = BlockEnvelope.from_block(replace(block, transactions=()))
+    forged = BlockEnvelope(pack(replace(block, transactions=())))
     assert forged.id == true.id
     with pytest.raises(WrongMerkleRoot):
         chain.chain.push_block(forged)

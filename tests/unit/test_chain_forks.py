@@ -16,9 +16,10 @@ from node.state.errors import (
     WrongChain,
 )
 from protocol.binary import pack
-from protocol.block import BlockEnvelope, BlockHeader, sign_block
+from protocol.block import BlockEnvelope, BlockHeader
 from protocol.msgpack_form import pack_document, unpack_document
 from protocol.operations.vesting import CddVestingPolicy, VestingBalanceCreate
+from tests.support.blocks import signed_block
 from tests.support.chain import NO_FEE, TestChain, secret_of
 
 
@@ -94,7 +95,7 @@ def test_a_failing_branch_is_removed_and_the_old_one_is_back() -> None:
     twice = (block.transactions[0], block.transactions[0])
     root = BlockEnvelope(pack(replace(block, transactions=twice))).merkle_root()
     header = BlockHeader(block.previous, block.timestamp, block.witness, root)
-    bad = BlockEnvelope(pack(sign_block(header, twice, other.witness_secret(block.witness))))
+    bad = signed_block(header, twice, other.witness_secret(block.witness))
 
     head, before, full = one.chain.head_id, one.chain.state_hash(), one.state.state_hash()
     one.chain.push_block(good)
@@ -164,7 +165,7 @@ def test_strangers_do_not_fill_the_fork_database() -> None:
         block.previous, block.timestamp, block.witness, block.transaction_merkle_root
     )
     for number in range(STRANGERS_MAX + 1):
-        forged = BlockEnvelope(pack(sign_block(header, (), secret_of(f"stranger {number}"))))
+        forged = signed_block(header, (), secret_of(f"stranger {number}"))
         if number < STRANGERS_MAX:
             assert one.chain.push_block(forged).applied == []
         else:

@@ -26,7 +26,6 @@ from node.state.errors import (
     WrongMerkleRoot,
     WrongWitness,
 )
-from node.storage.memory import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 from protocol.asset import AssetAmount, PriceOverflow
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
@@ -35,6 +34,7 @@ from protocol.genesis_form import Genesis
 from protocol.operations.transfer import Transfer
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 from tests.support.chain import GENESIS_TIME, NO_FEE, make_genesis, secret_of, witness_names
+from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 
 ADDRESS = PeerAddress("127.0.0.1", 1)
 START_MS = GENESIS_TIME * 1_000

@@ -13,7 +13,6 @@ from node.chain.apply_block import AppliedBlock
 from node.core.startup import start_chain
 from node.services.stored_history import StoredHistory
 from node.storage.history_store import HistoryStore
-from node.storage.memory import MemoryBlockStore, MemorySnapshots
 from protocol.block import BlockEnvelope
 from protocol.ids import AssetId
 from protocol.msgpack_form import pack_document
@@ -21,6 +20,7 @@ from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
 from tests.support.api import ChainBackend, Client, Json
 from tests.support.chain import NO_FEE, TestChain
+from tests.support.memory_stores import MemoryBlockStore, MemorySnapshots
 
 NAMES = ("alice", "bob", "carol")
 MARKET = market_of(AssetId(1), AssetId(0))

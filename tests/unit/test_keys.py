@@ -13,7 +13,7 @@ from protocol.crypto import keys
 from protocol.crypto.hashes import address_of
 from protocol.crypto.keys import PrivateKey, SecretBytes
 from protocol.errors import KeyFormatError
-from protocol.schema import Address, PublicKey
+from protocol.schema import Address
 
 WIF = "5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3"
 KEY = "BTS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV"
@@ -37,7 +37,6 @@ def test_null_key_has_a_text() -> None:
     text = "BTS1111111111111111111111111111111114T1Anm"
     assert keys.key_text(keys.NULL_KEY, "BTS") == text
     assert keys.parse_key(text, "BTS") == keys.NULL_KEY
-    assert not keys.is_point(keys.NULL_KEY)
 
 
 def test_brain_keys_of_the_python_client() -> None:
@@ -91,7 +90,6 @@ def test_texts_round_trip(secret: PrivateKey) -> None:
     assert keys.parse_key(keys.key_text(key, "TEST"), "TEST") == key
     address = address_of(key)
     assert keys.parse_address(keys.address_text(address, "TEST"), "TEST") == address
-    assert keys.is_point(key)
 
 
 def test_each_wrong_digit_of_a_wif_is_noticed() -> None:
@@ -180,8 +178,3 @@ def test_secrets_compare_by_value() -> None:
 def test_half_a_surrogate_pair_is_refused() -> None:
     with pytest.raises(KeyFormatError, match="no UTF-8 form"):
         keys.password_key("alice", "active", "\ud800 password")
-
-
-def test_is_point_knows_the_curve() -> None:
-    assert keys.is_point(keys.public_key(PrivateKey(b"\1" * 32)))
-    assert not keys.is_point(PublicKey(b"\2" + b"\xff" * 32))

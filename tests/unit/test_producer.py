@@ -69,16 +69,6 @@ def test_another_witnesss_slot(chain: TestChain) -> None:
     assert refusal_name(maybe_produce(chain.chain, now_ms, all_keys(*others))) == "not_my_turn"
 
 
-def test_a_missing_key_of_ours_is_told(chain: TestChain) -> None:
-    """The key of our own witness changed on the chain, or was never given to this node."""
-    now_ms = chain.chain.slot_time(1) * 1000
-    ours = (chain.chain.scheduled_witness(1),)
-    decision = maybe_produce(chain.chain, now_ms, (), my_witnesses=ours)
-    assert refusal_name(decision) == "no_private_key"
-    assert isinstance(decision, Refusal)
-    assert decision.worth_telling
-
-
 def test_a_stale_head_is_not_built_upon(chain: TestChain) -> None:
     """A node that just started waits until its head is recent, unless told otherwise."""
     assert is_synced(chain.chain, chain.chain.slot_time(1) * 1000 + 500)

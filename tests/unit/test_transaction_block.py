@@ -23,9 +23,7 @@ from protocol.block import (
     header_digest,
     merkle_root,
     processed,
-    processed_digest,
     read_block_id,
-    sign_block,
     sign_header,
 )
 from protocol.constants import MAX_BLOCK_BYTES
@@ -38,6 +36,7 @@ from protocol.operations.results import VoidResult
 from protocol.operations.transfer import Transfer
 from protocol.schema import BlockId, Digest, Ripemd160, Tagged
 from protocol.transaction import Transaction, TransactionEnvelope, sign
+from tests.support.blocks import signed_block
 
 CHAIN = sha256(b"a chain")
 SECRET = PrivateKey(b"\x07" * 32)
@@ -59,7 +58,7 @@ def transactions(count: int) -> Transactions:
 
 def produced(count: int) -> BlockEnvelope:
     content = transactions(count)
-    root = merkle_root([processed_digest(*item) for item in content])
+    root = merkle_root([sha256(pack(processed(*item))) for item in content])
     return BlockEnvelope.produce(BlockHeader(PARENT, 100, WitnessId(3), root), content, SECRET)
 
 
@@ -69,7 +68,7 @@ def test_a_block_is_read_once_and_without_loss() -> None:
     block = envelope.block
     assert pack(block) == envelope.packed
     assert unpack(SignedBlock, envelope.packed) == block
-    assert BlockEnvelope.from_block(block).id == envelope.id
+    assert BlockEnvelope(pack(block)).id == envelope.id
     names = [field.name for field in fields(SignedBlockHeader)]
     assert envelope.header == SignedBlockHeader(*(getattr(block, name) for name in names))
     assert envelope.merkle_root() == block.transaction_merkle_root
@@ -106,8 +105,8 @@ def test_the_witness_signs_the_header() -> None:
     assert envelope.signing_key() == public_key(SECRET)
     assert header_digest(header) == sha256(pack(header))
     content = transactions(2)
-    block = sign_block(header, tuple(processed(*item) for item in content), SECRET)
-    assert BlockEnvelope.from_block(block).merkle_root() != block.transaction_merkle_root
+    envelope = signed_block(header, [processed(*item) for item in content], SECRET)
+    assert envelope.merkle_root() != envelope.header.transaction_merkle_root
 
 
 def test_merkle_root_promotes_the_odd_one() -> None:

@@ -1,0 +1,27 @@
+"""Blocks as somebody else might sign them, with any header over any transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from protocol.binary import pack
+from protocol.block import BlockEnvelope, BlockHeader, SignedBlock, sign_header
+from protocol.crypto.keys import PrivateKey
+from protocol.transaction import ProcessedTransaction
+
+
+def signed_block(
+    header: BlockHeader, transactions: Sequence[ProcessedTransaction], secret: PrivateKey
+) -> BlockEnvelope:
+    """A block of a header that holds the Merkle root already, or a wrong one."""
+    signed = sign_header(header, secret)
+    block = SignedBlock(
+        signed.previous,
+        signed.timestamp,
+        signed.witness,
+        signed.transaction_merkle_root,
+        signed.extensions,
+        signed.witness_signature,
+        tuple(transactions),
+    )
+    return BlockEnvelope(pack(block))
