@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, cast
 
 from protocol.binary import pack, pack_as, read_varint, reader_for, unpack_from, write_varint
 from protocol.constants import MAX_BLOCK_BYTES
 from protocol.crypto.hashes import ripemd160, sha224, sha256
-from protocol.crypto.keys import PrivateKey
-from protocol.crypto.signatures import recover_key, sign_digest
+from protocol.crypto.signatures import recover_key
 from protocol.errors import DecodeError
 from protocol.ids import WitnessId
 from protocol.operations import OperationResult
@@ -98,15 +97,6 @@ def block_id(header: SignedBlockHeader) -> BlockId:
     return _block_id(header.previous, pack(header))
 
 
-def read_block_id(data: bytes) -> BlockId:
-    """The id of a block by its binary form, of which only the header is read.
-
-    What follows the header may be anything. Raises `DecodeError` or `ValidationError`.
-    """
-    header, end = unpack_from(SignedBlockHeader, data, 0)
-    return _block_id(header.previous, data[:end])
-
-
 def header_digest(header: BlockHeader) -> Digest:
     """What the witness signs: SHA256 of the header (R9.7)."""
     return sha256(pack(header))
@@ -128,77 +118,174 @@ def merkle_root(digests: Sequence[Digest]) -> Ripemd160:
     return ripemd160(level[0])
 
 
-def sign_header(header: BlockHeader, secret: PrivateKey) -> SignedBlockHeader:
-    """The header with the witness's signature."""
+Sign = Callable[[Digest], Signature]
+"""Signs a digest with a key that only the caller has."""
+
+
+def sign_header(header: BlockHeader, sign: Sign) -> SignedBlockHeader:
+    """The header with the witness's signature; `sign` is called once."""
     return SignedBlockHeader(
         header.previous,
         header.timestamp,
         header.witness,
         header.transaction_merkle_root,
         header.extensions,
-        sign_digest(secret, header_digest(header)),
+        sign(header_digest(header)),
     )
+
+
+class HeaderEnvelope:
+    """A signed header read once from the front of a block; what judging a header needs.
+
+    What follows the header may be anything: a block can be asked for, told from others and
+    refused by it before its transactions are read.
+    """
+
+    __slots__ = ("_signing_key", "header", "id", "num", "packed")
+
+    packed: bytes
+    """Binary form of the signed header alone."""
+    header: SignedBlockHeader
+    id: BlockId
+    num: int
+    """Height: one more than the number in `previous`."""
+
+    def __init__(self, header: SignedBlockHeader, packed: bytes) -> None:
+        """Join a header and its binary form, which must belong together."""
+        self.header = header
+        self.packed = packed
+        self.num = block_num(header.previous) + 1
+        self.id = _block_id(header.previous, packed)
+        self._signing_key: PublicKey | None = None
+
+    @classmethod
+    def read(cls, data: bytes) -> HeaderEnvelope:
+        """Read the header at the front of a block; raises `DecodeError` or `ValidationError`."""
+        header, end = unpack_from(SignedBlockHeader, data, 0)
+        return cls(header, data[:end])
+
+    def signing_key(self) -> PublicKey:
+        """The key that signed the header; raises `KeyFormatError`. Recovered once, then kept."""
+        if self._signing_key is None:
+            signature = self.header.witness_signature
+            body = self.packed[: -len(signature)]
+            self._signing_key = recover_key(sha256(body), signature)
+        return self._signing_key
+
+
+FindTransaction = Callable[[bytes, int], TransactionEnvelope | None]
+"""A transaction whose binary form stands at an offset, when it was read before; or None."""
+
+
+class BlockBody:
+    """The transactions of a block and the answers of their operations, with their digests."""
+
+    __slots__ = ("_parts", "digests", "transactions")
+
+    digests: list[Digest]
+    """SHA256 of each transaction and its answers, the leaves of the Merkle tree."""
+    transactions: list[tuple[TransactionEnvelope, OperationResults]]
+    """Each transaction and the answers of its operations, in order."""
+
+    def __init__(self) -> None:
+        self.digests = []
+        self.transactions = []
+        self._parts: list[bytes] = []
+
+    @classmethod
+    def read(cls, data: bytes, at: int, find: FindTransaction) -> BlockBody:
+        """Read the transactions that fill `data` from an offset on, but for those that `find` has.
+
+        Raises `DecodeError` or `ValidationError`.
+        """
+        body = cls()
+        read_results = reader_for(OperationResults)
+        try:
+            count, at = read_varint(data, at)
+            for _ in range(count):
+                start = at
+                envelope = find(data, at)
+                if envelope is None:
+                    envelope, at = TransactionEnvelope.read(data, at)
+                else:
+                    at += envelope.size
+                results, at = read_results(data, at, 0)
+                body.append(envelope, cast(OperationResults, results), data[start:at])
+        except (IndexError, struct.error) as error:
+            raise DecodeError("block ends early", value=len(data)) from error
+        if at != len(data):
+            raise DecodeError("bytes after the end of a block", value=len(data), limit=at)
+        return body
+
+    def append(
+        self, envelope: TransactionEnvelope, results: OperationResults, packed: bytes
+    ) -> None:
+        """Add a transaction and its answers; `packed` is the binary form of both."""
+        self.transactions.append((envelope, results))
+        self._parts.append(packed)
+        self.digests.append(sha256(packed))
+
+    def packed(self) -> bytes:
+        """The binary form, which follows the header in a block."""
+        out = bytearray()
+        write_varint(out, len(self._parts))
+        return bytes(out) + b"".join(self._parts)
 
 
 class BlockEnvelope:
     """A block read once from its bytes; ids and digests come from slices, nothing is re-encoded."""
 
-    __slots__ = (
-        "_digests",
-        "_header_size",
-        "_signing_key",
-        "header",
-        "id",
-        "num",
-        "packed",
-        "transactions",
-    )
+    __slots__ = ("_digests", "front", "header", "id", "num", "packed", "transactions")
 
-    packed: bytes
-    """Binary form of the whole block."""
+    front: HeaderEnvelope
+    """The signed header."""
     header: SignedBlockHeader
     id: BlockId
     num: int
     """Height: one more than the number in `previous`."""
+    packed: bytes
+    """Binary form of the whole block."""
     transactions: list[tuple[TransactionEnvelope, OperationResults]]
     """Each transaction and the answers of its operations, in order."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, front: HeaderEnvelope, body: BlockBody, packed: bytes) -> None:
+        """Join header, transactions and the binary form of both, which must belong together."""
+        self.front = front
+        self.header = front.header
+        self.id = front.id
+        self.num = front.num
+        self.packed = packed
+        self.transactions = body.transactions
+        self._digests = body.digests
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> BlockEnvelope:
         """Read a block that fills `data` exactly.
 
         Raises `DecodeError` or `ValidationError`; the size is checked
         before anything is read (R8.1).
         """
-        if len(data) > MAX_BLOCK_BYTES:
-            raise DecodeError(
-                "block too large", rule="R8.1", value=len(data), limit=MAX_BLOCK_BYTES
-            )
-        self.packed = data
-        self.header, at = unpack_from(SignedBlockHeader, data, 0)
-        self._header_size = at
-        self.num = block_num(self.header.previous) + 1
-        self.id = _block_id(self.header.previous, data[:at])
-        self.transactions = []
-        self._digests: list[Digest] = []
-        self._signing_key: PublicKey | None = None
-        end = self._read_transactions(at)
-        if end != len(data):
-            raise DecodeError("bytes after the end of a block", value=len(data), limit=end)
+        _check_block_size(data)
+        return cls.read(HeaderEnvelope.read(data), data)
 
     @classmethod
-    def produce(
-        cls,
-        header: BlockHeader,
-        transactions: Sequence[tuple[TransactionEnvelope, OperationResults]],
-        secret: PrivateKey,
+    def read(
+        cls, front: HeaderEnvelope, data: bytes, find: FindTransaction = lambda data, at: None
     ) -> BlockEnvelope:
-        """Sign a header and join it with its transactions, without encoding these again."""
-        data = bytearray(pack(sign_header(header, secret)))
-        write_varint(data, len(transactions))
-        for envelope, results in transactions:
-            data += envelope.packed()
-            data += pack_results(results)
-        return cls(bytes(data))
+        """Read the rest of a block whose header was read before; raises like `from_bytes`.
+
+        Transactions that `find` has are not read again.
+        """
+        _check_block_size(data)
+        assert data.startswith(front.packed)
+        return cls(front, BlockBody.read(data, len(front.packed), find), data)
+
+    @classmethod
+    def produce(cls, header: BlockHeader, body: BlockBody, sign: Sign) -> BlockEnvelope:
+        """Sign a header and join it with its transactions; nothing is encoded or read again."""
+        signed = sign_header(header, sign)
+        front = HeaderEnvelope(signed, pack(signed))
+        return cls(front, body, front.packed + body.packed())
 
     @property
     def block(self) -> SignedBlock:
@@ -220,26 +307,7 @@ class BlockEnvelope:
 
     def signing_key(self) -> PublicKey:
         """The key that signed the header; raises `KeyFormatError`. Recovered once, then kept."""
-        if self._signing_key is None:
-            signature = self.header.witness_signature
-            body = self.packed[: self._header_size - len(signature)]
-            self._signing_key = recover_key(sha256(body), signature)
-        return self._signing_key
-
-    def _read_transactions(self, at: int) -> int:
-        data = self.packed
-        read_results = reader_for(OperationResults)
-        try:
-            count, at = read_varint(data, at)
-            for _ in range(count):
-                start = at
-                envelope, at = TransactionEnvelope.read(data, at)
-                results, at = read_results(data, at, 0)
-                self.transactions.append((envelope, cast(OperationResults, results)))
-                self._digests.append(sha256(data[start:at]))
-        except (IndexError, struct.error) as error:
-            raise DecodeError("block ends early", value=len(data)) from error
-        return at
+        return self.front.signing_key()
 
 
 def processed(envelope: TransactionEnvelope, results: OperationResults) -> ProcessedTransaction:
@@ -264,3 +332,8 @@ def pack_results(results: OperationResults) -> bytes:
 def _block_id(previous: BlockId, signed_header: bytes) -> BlockId:
     num = (block_num(previous) + 1).to_bytes(4, "big")
     return BlockId(num + sha224(signed_header)[4:20])
+
+
+def _check_block_size(data: bytes) -> None:
+    if len(data) > MAX_BLOCK_BYTES:
+        raise DecodeError("block too large", rule="R8.1", value=len(data), limit=MAX_BLOCK_BYTES)

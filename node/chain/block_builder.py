@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from node.chain.pending import AppliedTransaction
-from protocol.binary import pack, write_varint
-from protocol.block import (
-    BlockEnvelope,
-    BlockHeader,
-    SignedBlockHeader,
-    header_digest,
-    merkle_root,
-    pack_results,
-)
-from protocol.crypto.hashes import sha256
+from protocol.block import BlockBody, BlockEnvelope, BlockHeader, Sign, merkle_root, pack_results
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, Digest, Signature
-
-Sign = Callable[[Digest], Signature]
+from protocol.schema import BlockId
 
 HEADER_BYTES_MAX = 256
 """Room for a signed header and the number of transactions."""
@@ -38,30 +27,13 @@ def build_block(
     does; so their results stand as they are. The first that does not fit is postponed together
     with all later ones, which may build on it.
     """
-    bodies: list[bytes] = []
+    body = BlockBody()
     size = HEADER_BYTES_MAX
     for entry in pending:
-        body = entry.envelope.packed() + pack_results(entry.results)
-        size += len(body)
+        packed = entry.envelope.packed() + pack_results(entry.results)
+        size += len(packed)
         if size > bytes_max:
             break
-        bodies.append(body)
-    root = merkle_root([sha256(body) for body in bodies])
-    header = BlockHeader(previous, slot_time_s, witness, root)
-    signature = sign(header_digest(header))
-    data = bytearray(
-        pack(
-            SignedBlockHeader(
-                header.previous,
-                header.timestamp,
-                header.witness,
-                header.transaction_merkle_root,
-                header.extensions,
-                signature,
-            )
-        )
-    )
-    write_varint(data, len(bodies))
-    for body in bodies:
-        data += body
-    return BlockEnvelope(bytes(data))
+        body.append(entry.envelope, entry.results, packed)
+    header = BlockHeader(previous, slot_time_s, witness, merkle_root(body.digests))
+    return BlockEnvelope.produce(header, body, sign)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from node.chain import witness_schedule
 from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
 from node.chain.apply_transaction import apply_transaction
-from node.chain.block_builder import Sign, build_block
+from node.chain.block_builder import build_block
 from node.chain.fork_database import ForkDatabase, ForkItem
 from node.chain.genesis import build_state
 from node.chain.invariants import check_all
@@ -24,7 +24,7 @@ from node.state.errors import (
     WrongChain,
     WrongWitnessSignature,
 )
-from protocol.block import BlockEnvelope
+from protocol.block import BlockEnvelope, HeaderEnvelope, Sign
 from protocol.errors import KeyFormatError, PegboardError
 from protocol.genesis import chain_id as chain_id_of
 from protocol.genesis_form import Genesis
@@ -182,6 +182,13 @@ class Chain:
         found = self.pending.find(transaction_id)
         return None if found is None else found.envelope
 
+    def read_block(self, front: HeaderEnvelope, data: bytes) -> BlockEnvelope:
+        """Read a block whose header was read before; what is pending is taken from the pool.
+
+        Raises `DecodeError` or `ValidationError`.
+        """
+        return BlockEnvelope.read(front, data, self.pending.find_at)
+
     # Transactions.
 
     def push_transaction(self, envelope: TransactionEnvelope) -> AppliedTransaction:
@@ -252,7 +259,6 @@ class Chain:
         """
         if self.has_block(envelope.id):
             return PushResult()
-        self._reuse_keys(envelope)
         item = self._add_to_forks(envelope, trusted=trusted)
         if item.num <= self._head.num:
             return PushResult()
@@ -338,13 +344,6 @@ class Chain:
         for gone in range(self._forks.root.num + 1, num + 1):
             del self._main[gone]
         self._forks.move_root(root)
-
-    def _reuse_keys(self, envelope: BlockEnvelope) -> None:
-        """Spare recovering the keys of transactions that were pending here."""
-        for transaction, _ in envelope.transactions:
-            known = self.pending.find(transaction.id)
-            if known is not None and known.envelope.packed() == transaction.packed():
-                transaction.set_signature_keys(known.envelope.signature_keys(self.chain_id))
 
     # The pending session.
 

@@ -13,6 +13,8 @@ from protocol.transaction import TransactionEnvelope
 
 POOL_TRANSACTIONS_MAX = 10_000
 POOL_BYTES_MAX = 8_000_000
+_FRONT_BYTES = 64
+"""Bytes by which a transaction is looked for in a block; few have the first so many in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class AppliedTransaction:
 class PendingPool:
     """Applied pending transactions by id, oldest first, within a number and a size."""
 
-    __slots__ = ("_bytes", "_entries", "bytes_max", "transactions_max")
+    __slots__ = ("_by_front", "_bytes", "_entries", "bytes_max", "transactions_max")
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class PendingPool:
         self.transactions_max = transactions_max
         self.bytes_max = bytes_max
         self._entries: dict[TransactionId, AppliedTransaction] = {}
+        self._by_front: dict[bytes, TransactionEnvelope] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -50,6 +53,14 @@ class PendingPool:
     def find(self, transaction_id: TransactionId) -> AppliedTransaction | None:
         """The pending transaction with this id, or None."""
         return self._entries.get(transaction_id)
+
+    def find_at(self, data: bytes, offset: int) -> TransactionEnvelope | None:
+        """The pending transaction whose whole binary form stands at an offset, if there is one.
+
+        A transaction tells its own end, so reading there could find no other one.
+        """
+        found = self._by_front.get(data[offset : offset + _FRONT_BYTES])
+        return found if found is not None and data.startswith(found.packed(), offset) else None
 
     def check_room(self, envelope: TransactionEnvelope) -> None:
         """Raise `PoolFull` unless one more transaction fits."""
@@ -69,11 +80,13 @@ class PendingPool:
     def add(self, entry: AppliedTransaction) -> None:
         """Add a transaction that was applied on top of all others."""
         self._entries[entry.envelope.id] = entry
+        self._by_front[entry.envelope.packed()[:_FRONT_BYTES]] = entry.envelope
         self._bytes += entry.envelope.size
 
     def take_all(self) -> list[TransactionEnvelope]:
         """Empty the pool; what was in it, oldest first."""
         envelopes = [entry.envelope for entry in self._entries.values()]
         self._entries.clear()
+        self._by_front.clear()
         self._bytes = 0
         return envelopes

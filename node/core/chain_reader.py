@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from node.chain.chain import Chain
-from protocol.block import block_num, read_block_id
+from protocol.block import block_num
 from protocol.schema import BlockId, Digest, TransactionId
-from protocol.transaction import TransactionEnvelope
 
 
 class BlockReader(Protocol):
@@ -73,11 +72,3 @@ class ChainReader:
         """The signed binary form of a pending transaction."""
         envelope = self.chain.pending_transaction(transaction_id)
         return None if envelope is None else envelope.packed()
-
-    def block_id_of(self, data: bytes) -> BlockId:
-        """The id of a block by its header alone, the rest is read later; raises `ProtocolError`."""
-        return read_block_id(data)
-
-    def transaction_id_of(self, data: bytes) -> TransactionId:
-        """The id of a transaction by its signed form; raises `ProtocolError`."""
-        return TransactionEnvelope.from_bytes(data).id

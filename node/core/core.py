@@ -7,10 +7,10 @@ block leaves it before its slot is recorded as signed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain, PushResult
@@ -28,12 +28,16 @@ from node.core.effects import (
 from node.core.inbox import BlockInbox, block_refusal, transaction_refusal
 from node.p2p.effects import (
     BlockReceived,
+    ClosePeer,
+    OpenConnection,
     PeerAddress,
     PeerKey,
     PeerPenalised,
     PeerReady,
+    SendBytes,
     TransactionReceived,
 )
+from node.p2p.effects import Effect as PeerEffect
 from node.p2p.manager import PeerManager
 from node.p2p.verdicts import TransactionRefusal
 from node.state.errors import (
@@ -43,13 +47,13 @@ from node.state.errors import (
 )
 from node.witness.feed_publisher import FeedPublisher
 from node.witness.producer import Production, is_synced, maybe_produce, next_production
-from protocol.block import BlockEnvelope
+from protocol.block import BlockEnvelope, HeaderEnvelope, Sign
 from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError, ProtocolError
 from protocol.ids import WitnessId
 from protocol.msgpack_form import pack_document
-from protocol.schema import BlockId, Digest, PublicKey, Signature, TransactionId
+from protocol.schema import BlockId, PublicKey, TransactionId
 from protocol.transaction import TransactionEnvelope
 
 EXIT_INVARIANT = 70
@@ -172,7 +176,7 @@ class NodeCore:
     def broadcast(self, envelope: TransactionEnvelope, now_ms: int) -> AppliedTransaction:
         """Accept a transaction of this node's own user; raises the refusal."""
         applied = self.chain.push_transaction(envelope)
-        self.peers.announce_transaction(envelope.id, envelope.packed(), now_ms)
+        self.peers.announce_transaction(envelope, now_ms)
         self._tell_pending(envelope)
         self._follow_peers(now_ms)
         if self.settings.instant:
@@ -214,39 +218,43 @@ class NodeCore:
     def _follow_peers(self, now_ms: int) -> None:
         while effects := self.peers.take_effects():
             for effect in effects:
-                if isinstance(effect, BlockReceived):
-                    self._receive_block(effect, now_ms)
-                elif isinstance(effect, TransactionReceived):
-                    self._receive_transaction(effect, now_ms)
-                elif isinstance(effect, PeerReady):
-                    self._report("peer_ready", peer=effect.peer, head=effect.hello.head_num)
-                elif isinstance(effect, PeerPenalised):
-                    self._report(
-                        "peer_penalised",
-                        peer=effect.peer,
-                        points=effect.points,
-                        score=effect.score,
-                        reason=effect.reason,
-                    )
-                else:
-                    self.effects.append(effect)
+                self._follow_peer_effect(effect, now_ms)
+
+    def _follow_peer_effect(self, effect: PeerEffect, now_ms: int) -> None:
+        match effect:
+            case SendBytes() | ClosePeer() | OpenConnection():
+                self.effects.append(effect)
+            case BlockReceived():
+                self._receive_block(effect, now_ms)
+            case TransactionReceived():
+                self._receive_transaction(effect, now_ms)
+            case PeerReady():
+                self._report("peer_ready", peer=effect.peer, head=effect.hello.head_num)
+            case PeerPenalised():
+                self._report(
+                    "peer_penalised",
+                    peer=effect.peer,
+                    points=effect.points,
+                    score=effect.score,
+                    reason=effect.reason,
+                )
+            case _:
+                assert_never(effect)
 
     def _receive_transaction(self, received: TransactionReceived, now_ms: int) -> None:
+        envelope = received.envelope
         try:
-            envelope = TransactionEnvelope.from_bytes(received.data)
             self.chain.push_transaction(envelope)
         except PegboardError as error:
             refusal = transaction_refusal(error)
-            self.peers.transaction_rejected(received.peer, received.transaction_id, refusal, now_ms)
-            return
         except AssertionError as error:
-            self._report("transaction_bug", id=received.transaction_id.hex(), error=repr(error))
-            self.peers.transaction_rejected(
-                received.peer, received.transaction_id, TransactionRefusal.REFUSED, now_ms
-            )
+            self._report("transaction_bug", id=envelope.id.hex(), error=repr(error))
+            refusal = TransactionRefusal.REFUSED
+        else:
+            self.peers.announce_transaction(envelope, now_ms)
+            self._tell_pending(envelope)
             return
-        self.peers.transaction_accepted(received.peer, received.transaction_id, now_ms)
-        self._tell_pending(envelope)
+        self.peers.transaction_rejected(received.peer, envelope.id, refusal, now_ms)
 
     def _tell_pending(self, envelope: TransactionEnvelope) -> None:
         if self.observer is not None:
@@ -257,10 +265,10 @@ class NodeCore:
 
     def _receive_block(self, received: BlockReceived, now_ms: int) -> None:
         try:
-            envelope = BlockEnvelope(received.data)
-            self._refuse_future(envelope, now_ms)
+            self._refuse_future(received.front, now_ms)
+            envelope = self.chain.read_block(received.front, received.data)
         except PegboardError as error:
-            self._reject_block(received.peer, received.block_id, error, now_ms)
+            self._reject_block(received.peer, received.front.id, error, now_ms)
             return
         question = self._inbox.add(received.peer, envelope)
         if question is not None:
@@ -273,14 +281,14 @@ class NodeCore:
         self._report("block_rejected", id=block_id.hex(), peer=peer, reason=str(error))
         self.peers.block_rejected(peer, block_id, block_refusal(error), now_ms)
 
-    def _refuse_future(self, envelope: BlockEnvelope, now_ms: int) -> None:
+    def _refuse_future(self, front: HeaderEnvelope, now_ms: int) -> None:
         interval_ms = self.chain.state.parameters.block_interval * 1_000
         limit_ms = now_ms + interval_ms + FUTURE_TOLERANCE_MS
-        if envelope.header.timestamp * 1_000 > limit_ms:
+        if front.header.timestamp * 1_000 > limit_ms:
             raise FutureBlock(
                 "block lies in the future",
                 rule="R8.1",
-                value=envelope.header.timestamp,
+                value=front.header.timestamp,
                 limit=limit_ms // 1_000,
             )
 
@@ -295,7 +303,7 @@ class NodeCore:
                 self._reject_block(queued.peer, queued.envelope.id, error, now_ms)
                 continue
             self._follow_push(queued.envelope, result)
-            self.peers.block_accepted(queued.peer, queued.envelope.id, now_ms)
+            self.peers.block_accepted(queued.envelope.id, now_ms)
 
     def _follow_push(self, envelope: BlockEnvelope, result: PushResult) -> None:
         """Store, report and tell what pushing a block changed."""
@@ -388,7 +396,7 @@ class NodeCore:
             self._stop(error)
             raise
         self._follow_push(envelope, result)
-        self.peers.announce_block(envelope.id, envelope.packed, now_ms)
+        self.peers.announce_block(envelope, now_ms)
         self._follow_peers(now_ms)
         return envelope
 
@@ -400,5 +408,5 @@ class NodeCore:
         self.effects.append(Report(name, fields))
 
 
-def _signer(secret: PrivateKey) -> Callable[[Digest], Signature]:
+def _signer(secret: PrivateKey) -> Sign:
     return lambda digest: sign_digest(secret, digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from node.p2p.effects import ClosePeer, OpenConnection, SendBytes
+from node.p2p.effects import ConnectionEffect
 from protocol.ids import WitnessId
 from protocol.schema import BlockId, Digest, Signature
 
@@ -86,7 +86,5 @@ Effect = (
     | FlushSessions
     | Report
     | StopNode
-    | SendBytes
-    | ClosePeer
-    | OpenConnection
+    | ConnectionEffect
 )

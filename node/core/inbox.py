@@ -22,24 +22,19 @@ WORKER_FROM_SIGNATURES = 64
 
 @dataclass(slots=True)
 class QueuedBlock:
-    """A block, who sent it, and the number of the question about its keys while that is open."""
+    """A block, who sent it, and the question about its keys while that is open."""
 
     peer: PeerKey
     envelope: BlockEnvelope
     token: int | None = None
-
-    def unrecovered(self) -> list[TransactionEnvelope]:
-        """The transactions whose keys are not known yet."""
-        return [
-            envelope
-            for envelope, _ in self.envelope.transactions
-            if not envelope.knows_signature_keys()
-        ]
+    """Number of the question."""
+    unrecovered: tuple[TransactionEnvelope, ...] = ()
+    """The transactions that it is about."""
 
     def set_keys(self, keys: Sequence[PublicKey | None]) -> None:
         """Take what the worker found; a transaction that lacks a key is judged when applied."""
         position = 0
-        for envelope in self.unrecovered():
+        for envelope in self.unrecovered:
             count = len(envelope.transaction.signatures)
             found = [key for key in keys[position : position + count] if key is not None]
             position += count
@@ -62,15 +57,21 @@ class BlockInbox:
         """Queue a block; what to ask the worker about it, if anything."""
         queued = QueuedBlock(peer, envelope)
         self._blocks.append(queued)
+        unrecovered = tuple(
+            transaction
+            for transaction, _ in envelope.transactions
+            if not transaction.knows_signature_keys()
+        )
         items = tuple(
             (transaction.digest(self._chain_id), signature)
-            for transaction in queued.unrecovered()
+            for transaction in unrecovered
             for signature in transaction.transaction.signatures
         )
         if len(items) < WORKER_FROM_SIGNATURES:
             return None
         self._last_token += 1
         queued.token = self._last_token
+        queued.unrecovered = unrecovered
         return RecoverKeys(queued.token, items)
 
     def set_keys(self, token: int, keys: Sequence[PublicKey | None]) -> None:

@@ -110,7 +110,7 @@ def _replay(chain: Chain, blocks: StoredBlocks, history: HistoryKeeper | None) -
     replayed = 0
     while batch := blocks.blocks_from(chain.head_num + 1, REPLAY_BATCH):
         for _, _, data in batch:
-            for applied in chain.push_block(BlockEnvelope(data), trusted=True).applied:
+            for applied in chain.push_block(BlockEnvelope.from_bytes(data), trusted=True).applied:
                 if history is not None:
                     history.apply_block(applied)
             replayed += 1

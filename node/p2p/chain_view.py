@@ -59,11 +59,3 @@ class ChainView(Protocol):
     def transaction_bytes(self, transaction_id: TransactionId) -> bytes | None:
         """The signed binary form of a pending transaction."""
         ...
-
-    def block_id_of(self, data: bytes) -> BlockId:
-        """The id of a block by its binary form; `ProtocolError` when it cannot be read."""
-        ...
-
-    def transaction_id_of(self, data: bytes) -> TransactionId:
-        """The id of a transaction by its signed form; `ProtocolError` when it cannot be read."""
-        ...

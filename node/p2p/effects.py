@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
+from protocol.block import HeaderEnvelope
 from protocol.p2p.messages import GoodbyeCode, Hello
-from protocol.schema import BlockId, TransactionId
+from protocol.transaction import TransactionEnvelope
 
 PeerKey = NewType("PeerKey", int)
 """Names one connection; chosen by the shell, never used twice."""
@@ -57,20 +58,25 @@ class PeerReady:
 
 @dataclass(frozen=True, slots=True)
 class BlockReceived:
-    """A block that was asked for; answer with `block_accepted` or `block_rejected`."""
+    """A block that was asked for, its header read and the rest not.
+
+    Answer with `block_accepted` or `block_rejected`.
+    """
 
     peer: PeerKey
-    block_id: BlockId
+    """Who delivered it."""
+    front: HeaderEnvelope
     data: bytes
+    """Binary form of the whole block."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionReceived:
-    """A transaction that was asked for; answer with `transaction_accepted` or `…_rejected`."""
+    """A transaction that was asked for; answer with `announce_transaction` or
+    `transaction_rejected`."""
 
     peer: PeerKey
-    transaction_id: TransactionId
-    data: bytes
+    envelope: TransactionEnvelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +89,10 @@ class PeerPenalised:
     reason: str
 
 
-Effect = (
-    SendBytes
-    | ClosePeer
-    | OpenConnection
-    | PeerReady
-    | BlockReceived
-    | TransactionReceived
-    | PeerPenalised
-)
+ConnectionEffect = SendBytes | ClosePeer | OpenConnection
+"""What the shell does with connections; the core passes it on."""
+
+CoreEffect = PeerReady | BlockReceived | TransactionReceived | PeerPenalised
+"""What the core does itself."""
+
+Effect = ConnectionEffect | CoreEffect

@@ -9,14 +9,19 @@ from typing import NamedTuple
 from protocol.p2p.messages import (
     Addresses,
     BlockIds,
+    BlockMessage,
     Fetch,
     GetAddresses,
     GetBlockIds,
+    Goodbye,
+    Hello,
+    HelloAccepted,
     Inventory,
     Message,
     NotAvailable,
     Ping,
     Pong,
+    TransactionMessage,
 )
 
 BAN_SCORE = 100
@@ -110,6 +115,10 @@ class Rate(NamedTuple):
     messages: int
     total_bytes: int
 
+    def divided(self, divisor: int) -> Rate:
+        """A part of the rate."""
+        return Rate(self.messages // divisor, self.total_bytes // divisor)
+
 
 RATE_WINDOW_MS = 60_000
 
@@ -125,7 +134,12 @@ RATES: Mapping[type[Message], Rate] = {
     Addresses: Rate(4, 64 * 1024),
 }
 """What this node accepts of each message in a minute; it sends at most half of it, because
-windows of two nodes do not begin together (T-P7). Items are bounded by the requests for them,
-and the handshake by its states."""
+windows of two nodes do not begin together (T-P7)."""
+
+UNRATED: frozenset[type[Message]] = frozenset(
+    (Hello, HelloAccepted, Goodbye, TransactionMessage, BlockMessage)
+)
+"""Messages that have no rate: the states of a connection bound the first three, the requests for
+them the items."""
 
 OUTBOUND_DIVISOR = 2

@@ -25,14 +25,14 @@ from node.p2p.effects import (
     PeerReady,
 )
 from node.p2p.errors import ForkBelowIrreversible, InvalidItem, MalformedMessage, PeerError
-from node.p2p.exchange import Exchange
 from node.p2p.limits import BAN_SCORE
 from node.p2p.peer import Peer
 from node.p2p.peer_database import PeerDatabase, network_group
+from node.p2p.relay import Relay
 from node.p2p.requests import Item
 from node.p2p.statistics import PeerLayerStatistics, PeerStatistics
 from node.p2p.verdicts import BlockRefusal, TransactionRefusal
-from protocol.block import NO_BLOCK
+from protocol.block import NO_BLOCK, BlockEnvelope
 from protocol.p2p.handshake import (
     HandshakePolicy,
     HelloRefused,
@@ -53,6 +53,7 @@ from protocol.p2p.messages import (
 )
 from protocol.p2p.transport import PlainTransport, Transport
 from protocol.schema import BlockId, TransactionId
+from protocol.transaction import TransactionEnvelope
 
 STABLE_MS = 60_000
 """A connection that lived so long clears the failures of its address."""
@@ -81,9 +82,7 @@ class PeerManager:
         self._ready: dict[bytes, PeerKey] = {}
         """Active connections by node id."""
         self._ready_ms: dict[PeerKey, int] = {}
-        self._exchange = Exchange(
-            chain, self._peers, self.database, self._limits, rng, self._effects
-        )
+        self._relay = Relay(chain, self._peers, self.database, self._limits, rng, self._effects)
         self._connections = Connections(
             self._peers, self.database, self._limits, config.trusted_hosts, rng, self._effects
         )
@@ -96,7 +95,7 @@ class PeerManager:
     @property
     def is_syncing(self) -> bool:
         """Whether blocks of some peer's chain are coming in; no peer can feign it by promises."""
-        return self._exchange.sync.is_syncing
+        return self._relay.sync.is_syncing
 
     def take_effects(self) -> list[Effect]:
         """What is to be done since the last call, in order."""
@@ -163,72 +162,65 @@ class PeerManager:
             missed = peer.tick(now_ms)
             if missed is not None:
                 self._drop(peer, *missed, now_ms)
-        exchange = self._exchange
-        overdue = exchange.tracker.peers_overdue(now_ms) + exchange.sync.peers_overdue(now_ms)
+        relay = self._relay
+        overdue = relay.tracker.peers_overdue(now_ms) + relay.sync.peers_overdue(now_ms)
         for key in overdue:
             if key in self._peers:
                 self._drop(self._peers[key], GoodbyeCode.TIMEOUT, "request not answered", now_ms)
         for peer in self._peers.values():
             if peer.is_active:
-                exchange.server.serve(peer, now_ms)
-        exchange.ask_addresses(now_ms)
-        exchange.gossip.retry(now_ms)
-        exchange.gossip.flush(now_ms)
-        exchange.sync.tick(now_ms)
-        exchange.deliver_ready(now_ms)
+                relay.server.serve(peer, now_ms)
+        relay.addresses.tick(now_ms)
+        relay.gossip.retry(now_ms)
+        relay.gossip.flush(now_ms)
+        relay.sync.tick(now_ms)
+        relay.deliver_ready(now_ms)
         self._connections.dial(now_ms)
 
-    def announce_block(self, block_id: BlockId, data: bytes, now_ms: int) -> None:
+    def announce_block(self, envelope: BlockEnvelope, now_ms: int) -> None:
         """Tell all peers of a block that this node made, or got other than from a peer."""
-        item = Item(ItemKind.BLOCK, block_id)
-        self._exchange.server.keep(item, data)
-        self._exchange.gossip.announce(item, now_ms)
+        item = Item(ItemKind.BLOCK, envelope.id)
+        self._relay.server.keep(item, envelope.packed)
+        self._relay.gossip.announce(item, now_ms)
 
-    def announce_transaction(self, transaction_id: TransactionId, data: bytes, now_ms: int) -> None:
-        """Tell all peers, with the next tick, of a transaction that a client gave this node."""
-        item = Item(ItemKind.TRANSACTION, transaction_id)
-        self._exchange.server.keep(item, data)
-        self._exchange.gossip.announce(item, now_ms)
+    def announce_transaction(self, envelope: TransactionEnvelope, now_ms: int) -> None:
+        """The core took a transaction of a client or a peer; all that lack it are told.
 
-    def block_accepted(self, peer: PeerKey, block_id: BlockId, now_ms: int) -> None:
+        They are told with the next tick.
+        """
+        item = Item(ItemKind.TRANSACTION, envelope.id)
+        self._relay.server.keep(item, envelope.packed())
+        self._relay.gossip.announce(item, now_ms)
+
+    def block_accepted(self, block_id: BlockId, now_ms: int) -> None:
         """The core took a block, or had it already; it is announced to the other peers.
 
         Blocks of a sync are not: only the head, when a sync round is over.
         """
-        sync = self._exchange.sync
+        sync = self._relay.sync
         was_synced = sync.accepted(block_id, now_ms)
-        self._exchange.deliver_ready(now_ms)
+        self._relay.deliver_ready(now_ms)
         if not was_synced:
-            self._exchange.gossip.announce(Item(ItemKind.BLOCK, block_id), now_ms)
+            self._relay.gossip.announce(Item(ItemKind.BLOCK, block_id), now_ms)
         elif not sync.is_syncing:
-            self._exchange.gossip.announce(Item(ItemKind.BLOCK, self._chain.head_id), now_ms)
+            self._relay.gossip.announce(Item(ItemKind.BLOCK, self._chain.head_id), now_ms)
 
     def block_rejected(
         self, peer: PeerKey, block_id: BlockId, refusal: BlockRefusal, now_ms: int
     ) -> None:
         """The core refused a block that the peer delivered."""
-        exchange = self._exchange
-        misled = exchange.sync.rejected(block_id, refusal, now_ms)
+        relay = self._relay
+        misled = relay.sync.rejected(block_id, refusal, now_ms)
         if refusal is not BlockRefusal.INVALID:
-            exchange.gossip.forget(Item(ItemKind.BLOCK, block_id))
+            relay.gossip.forget(Item(ItemKind.BLOCK, block_id))
         if refusal in (BlockRefusal.INVALID, BlockRefusal.CORRUPT):
             error = InvalidItem(f"block is {refusal.value}", rule="T-P6", value=block_id.hex())
             self._penalise_key(peer, error, now_ms)
         elif refusal is BlockRefusal.UNLINKABLE and misled is None and self._is_active(peer):
-            exchange.sync.request_round(peer, now_ms)
+            relay.sync.request_round(peer, now_ms)
         if misled is not None:
             self._penalise_key(*misled, now_ms)
-        exchange.deliver_ready(now_ms)
-
-    def transaction_accepted(
-        self, peer: PeerKey, transaction_id: TransactionId, now_ms: int
-    ) -> None:
-        """The core took a transaction of a peer; it is announced to the others."""
-        item = Item(ItemKind.TRANSACTION, transaction_id)
-        data = self._chain.transaction_bytes(transaction_id)
-        if data is not None:
-            self._exchange.server.keep(item, data)
-        self._exchange.gossip.announce(item, now_ms)
+        relay.deliver_ready(now_ms)
 
     def transaction_rejected(
         self,
@@ -256,7 +248,7 @@ class PeerManager:
 
     def statistics(self) -> PeerLayerStatistics:
         """The connections and queues as they are now."""
-        exchange = self._exchange
+        relay = self._relay
         rows = tuple(self._describe(peer) for peer in self._peers.values())
         return PeerLayerStatistics(
             peers=rows,
@@ -264,10 +256,10 @@ class PeerManager:
             dialling_count=self._connections.dialling_count,
             known_addresses=len(self.database),
             bans=len(self._connections.bans),
-            wanted_items=exchange.gossip.wanted_count,
-            sync_pending=exchange.sync.pending_count,
-            sync_rounds=exchange.sync.rounds_started,
-            is_syncing=exchange.sync.is_syncing,
+            wanted_items=relay.gossip.wanted_count,
+            sync_pending=relay.sync.pending_count,
+            sync_rounds=relay.sync.rounds_started,
+            is_syncing=relay.sync.is_syncing,
         )
 
     def _describe(self, peer: Peer) -> PeerStatistics:
@@ -281,7 +273,7 @@ class PeerManager:
             head_num=hello.head_num if hello else 0,
             received_bytes=peer.received_bytes,
             sent_bytes=peer.sent_bytes,
-            requests_in_flight=self._exchange.tracker.load(peer.key) if peer.is_active else 0,
+            requests_in_flight=self._relay.tracker.load(peer.key) if peer.is_active else 0,
         )
 
     def _own_hello(self, now_ms: int) -> Hello:
@@ -309,7 +301,7 @@ class PeerManager:
             case Goodbye():
                 self._on_goodbye(peer, message, now_ms)
             case _:
-                self._exchange.handle(peer, message, now_ms)
+                self._relay.handle(peer, message, now_ms)
 
     def _on_hello(self, peer: Peer, hello: Hello, now_ms: int) -> None:
         peer.hello = hello
@@ -377,7 +369,7 @@ class PeerManager:
             elif peer.outbound:
                 self.database.mark_connected(address, now_ms)
         self._effects.append(PeerReady(peer.key, hello, address))
-        self._exchange.add_peer(peer, now_ms)
+        self._relay.add_peer(peer, now_ms)
 
     def _on_goodbye(self, peer: Peer, goodbye: Goodbye, now_ms: int) -> None:
         if goodbye.code == GoodbyeCode.SELF_CONNECTION and peer.outbound and peer.address:
@@ -414,8 +406,8 @@ class PeerManager:
         if ready_ms is not None:
             assert peer.hello is not None
             del self._ready[peer.hello.node_id]
-            self._exchange.remove_peer(peer.key, now_ms)
-            self._exchange.deliver_ready(now_ms)
+            self._relay.remove_peer(peer.key, now_ms)
+            self._relay.deliver_ready(now_ms)
         if peer.outbound and peer.address is not None:
             if ready_ms is not None and now_ms - ready_ms >= STABLE_MS:
                 self.database.clear_failures(peer.address, now_ms)

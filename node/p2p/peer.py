@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import get_args
 
 from node.p2p.effects import ClosePeer, Effect, PeerAddress, PeerKey, SendBytes
 from node.p2p.errors import MalformedMessage, RateExceeded, RepeatedItem, UnexpectedMessage
-from node.p2p.limits import OUTBOUND_DIVISOR, RATE_WINDOW_MS, RATES, PeerLimits
+from node.p2p.limits import OUTBOUND_DIVISOR, RATE_WINDOW_MS, RATES, PeerLimits, Rate
 from protocol.errors import ProtocolError
 from protocol.p2p.framing import MAX_FRAME_BYTES, FrameReader, encode_frame
 from protocol.p2p.message_codec import decode_message, encode_message
 from protocol.p2p.messages import (
     MAX_TEXT_BYTES,
-    MESSAGES,
+    ActiveMessage,
     Goodbye,
     GoodbyeCode,
     Hello,
@@ -58,9 +59,8 @@ TRANSITIONS: Mapping[PeerState, Mapping[type[Message], PeerState]] = {
         Goodbye: PeerState.CLOSED,
     },
     PeerState.ACTIVE: {
-        entry.cls: PeerState.CLOSED if entry.cls is Goodbye else PeerState.ACTIVE
-        for entry in MESSAGES
-        if entry.cls not in (Hello, HelloAccepted)
+        **dict.fromkeys(get_args(ActiveMessage), PeerState.ACTIVE),
+        Goodbye: PeerState.CLOSED,
     },
     PeerState.CLOSED: {},
 }
@@ -72,12 +72,13 @@ _MINUTE_MS = 60_000
 class RateWindow:
     """Counts one message type within the minute that began with its first one (T-P7)."""
 
-    __slots__ = ("_started_ms", "_total_bytes", "messages")
+    __slots__ = ("_started_ms", "_total_bytes", "messages", "rate")
 
-    def __init__(self) -> None:
-        self._started_ms = 0
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
         self.messages = 0
         self._total_bytes = 0
+        self._started_ms = 0
 
     def add(self, size: int, now_ms: int) -> None:
         """Count one message of `size` bytes."""
@@ -85,14 +86,10 @@ class RateWindow:
         self.messages += 1
         self._total_bytes += size
 
-    def exceeds(self, cls: type[Message], now_ms: int, divisor: int = 1) -> bool:
-        """Whether more was counted than the type's row allows, divided by `divisor`."""
+    def is_exceeded(self, now_ms: int) -> bool:
+        """Whether more was counted than the rate allows."""
         self._roll(now_ms)
-        rate = RATES[cls]
-        return (
-            self.messages > rate.messages // divisor
-            or self._total_bytes > rate.total_bytes // divisor
-        )
+        return self.messages > self.rate.messages or self._total_bytes > self.rate.total_bytes
 
     def _roll(self, now_ms: int) -> None:
         if now_ms - self._started_ms >= RATE_WINDOW_MS:
@@ -128,8 +125,10 @@ class Peer:
         self._effects = effects
         self._limits = limits
         self._frames = FrameReader()
-        self._inbound_rates = {cls: RateWindow() for cls in RATES}
-        self._outbound_rates = {cls: RateWindow() for cls in RATES}
+        self._inbound_rates = {cls: RateWindow(rate) for cls, rate in RATES.items()}
+        self._outbound_rates = {
+            cls: RateWindow(rate.divided(OUTBOUND_DIVISOR)) for cls, rate in RATES.items()
+        }
         self._connected_ms = now_ms
         self._heard_ms = now_ms
         self._frame_began_ms: int | None = None
@@ -199,7 +198,7 @@ class Peer:
 
     def may_send(self, cls: type[Message], now_ms: int) -> bool:
         """Whether one more message of this type stays within the peer's rate (T-P7)."""
-        return not self._outbound_rates[cls].exceeds(cls, now_ms, OUTBOUND_DIVISOR)
+        return not self._outbound_rates[cls].is_exceeded(now_ms)
 
     def send(self, message: Message, now_ms: int) -> None:
         """Send a message; nothing happens on a closed connection."""
@@ -268,12 +267,12 @@ class Peer:
         if window is None:
             return
         window.add(size, now_ms)
-        if window.exceeds(cls, now_ms):
+        if window.is_exceeded(now_ms):
             raise RateExceeded(
                 f"too many {cls.__name__} in a minute",
                 rule="T-P7",
                 value=window.messages,
-                limit=RATES[cls],
+                limit=window.rate,
             )
 
     def _advance(self, cls: type[Message]) -> None:

@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from itertools import islice
-from typing import NamedTuple
 
 from node.p2p.chain_view import ChainView
-from node.p2p.effects import PeerKey
+from node.p2p.effects import BlockReceived, PeerKey
 from node.p2p.errors import ForkBelowIrreversible, InvalidItem, LyingSync, PeerError
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer, unasked_answer
@@ -28,20 +27,6 @@ from node.p2p.synopsis import build_synopsis
 from node.p2p.verdicts import BlockRefusal
 from protocol.p2p.messages import BlockIds, Fetch, GetBlockIds, ItemKind, block_num_of
 from protocol.schema import BlockId
-
-
-class ReadyBlock(NamedTuple):
-    """A block whose turn has come."""
-
-    peer: PeerKey
-    """Who delivered it."""
-    block_id: BlockId
-    data: bytes
-
-
-class _Arrived(NamedTuple):
-    peer: PeerKey
-    data: bytes
 
 
 class BlockSync:
@@ -61,7 +46,7 @@ class BlockSync:
         self._rounds: dict[PeerKey, SyncRound] = {}
         self._listed: dict[BlockId, int] = {}
         """How many rounds list a block that was not handed to the core yet."""
-        self._arrived: dict[BlockId, _Arrived] = {}
+        self._arrived: dict[BlockId, BlockReceived] = {}
         self._arrived_bytes = 0
         self._unjudged: dict[BlockId, PeerKey] = {}
         """Blocks that the core has not judged yet, each with the peer on whose list it was."""
@@ -158,17 +143,18 @@ class BlockSync:
         else:
             self._finish(peer, now_ms)
 
-    def on_block(self, peer: PeerKey, block_id: BlockId, data: bytes, now_ms: int) -> None:
+    def on_block(self, received: BlockReceived, now_ms: int) -> None:
         """Take a block that a round wants; the first bytes of two equal deliveries stay.
 
         One that finds the buffer twice full and is not the next to be judged is let go; it will
         be asked for again.
         """
+        block_id = received.front.id
         is_wanted = block_id not in self._arrived and block_id not in self._unjudged
-        if is_wanted and self._has_room_for(block_id, data):
-            self._arrived[block_id] = _Arrived(peer, data)
-            self._arrived_bytes += len(data)
-        if self._tracker.load(peer) % self._limits.sync_blocks_per_fetch == 0:
+        if is_wanted and self._has_room_for(received):
+            self._arrived[block_id] = received
+            self._arrived_bytes += len(received.data)
+        if self._tracker.load(received.peer) % self._limits.sync_blocks_per_fetch == 0:
             self.fetch(now_ms)
 
     def on_unavailable(self, peer: PeerKey, block_id: BlockId, now_ms: int) -> None:
@@ -179,9 +165,9 @@ class BlockSync:
             self.fetch(now_ms)
             raise LyingSync("peer lacks a block that it listed", value=block_id.hex())
 
-    def take_ready(self, now_ms: int) -> list[ReadyBlock]:
+    def take_ready(self, now_ms: int) -> list[BlockReceived]:
         """Blocks whose predecessors were handed to the core before, in order."""
-        ready: list[ReadyBlock] = []
+        ready: list[BlockReceived] = []
         for key, found in list(self._rounds.items()):
             if found.ids:
                 self._take_from(key, found, ready)
@@ -293,12 +279,13 @@ class BlockSync:
                 break
         return items
 
-    def _has_room_for(self, block_id: BlockId, data: bytes) -> bool:
-        if self._arrived_bytes + len(data) <= 2 * self._limits.sync_buffer_bytes:
+    def _has_room_for(self, received: BlockReceived) -> bool:
+        if self._arrived_bytes + len(received.data) <= 2 * self._limits.sync_buffer_bytes:
             return True
+        block_id = received.front.id
         return any(found.ids and found.ids[0] == block_id for found in self._rounds.values())
 
-    def _take_from(self, key: PeerKey, found: SyncRound, ready: list[ReadyBlock]) -> None:
+    def _take_from(self, key: PeerKey, found: SyncRound, ready: list[BlockReceived]) -> None:
         while found.ids:
             block_id = found.ids[0]
             if block_id in self._unjudged or self._chain.has_block(block_id):
@@ -311,7 +298,7 @@ class BlockSync:
                 self._release(block_id)
                 self._drop_arrived(block_id)
                 self._unjudged[block_id] = key
-                ready.append(ReadyBlock(arrived.peer, block_id, arrived.data))
+                ready.append(arrived)
             else:
                 return
             found.has_progressed = True

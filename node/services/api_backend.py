@@ -117,7 +117,7 @@ class NodeApiBackend:
         if known is not None:
             return known
         data = self.reader.block_bytes(block_id)
-        return None if data is None else BlockEnvelope(data)
+        return None if data is None else BlockEnvelope.from_bytes(data)
 
     def head_state_hash(self) -> tuple[int, BlockId, Digest]:
         """Number, id and state hash of the head block, without pending transactions."""

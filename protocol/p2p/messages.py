@@ -237,11 +237,11 @@ class Addresses:
                 )
 
 
-Message = (
-    Hello
-    | HelloAccepted
-    | Goodbye
-    | Ping
+ConnectionMessage = Hello | HelloAccepted | Goodbye
+"""What begins and ends a connection."""
+
+ActiveMessage = (
+    Ping
     | Pong
     | Inventory
     | Fetch
@@ -253,6 +253,9 @@ Message = (
     | GetAddresses
     | Addresses
 )
+"""What peers say to each other in between."""
+
+Message = ConnectionMessage | ActiveMessage
 
 
 class MessageEntry(NamedTuple):

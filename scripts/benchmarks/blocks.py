@@ -80,7 +80,7 @@ async def _validate(
     async def read() -> None:
         for number, data in enumerate(blocks):
             await room.acquire()
-            envelopes[number] = BlockEnvelope(data)
+            envelopes[number] = BlockEnvelope.from_bytes(data)
             nursery.start_soon(recover, number)
 
     async with trio.open_nursery() as nursery:
@@ -134,7 +134,7 @@ def _print_ratios(
 
 def _decode_all(recording: Recording) -> None:
     for data in recording.measured:
-        BlockEnvelope(data)
+        BlockEnvelope.from_bytes(data)
 
 
 def _push_all(chain: Chain, recording: Recording, read: ReadBlock, garbage: GarbageSchedule) -> int:

@@ -64,7 +64,7 @@ def _record() -> tuple[Genesis, list[bytes]]:
 def _store(path: Path, genesis: Genesis, blocks: list[bytes]) -> None:
     path.parent.mkdir()
     store = BlockStore(path, chain_id(genesis))
-    envelopes = [BlockEnvelope(data) for data in blocks]
+    envelopes = [BlockEnvelope.from_bytes(data) for data in blocks]
     entries = [(envelope.id, envelope.num, envelope.packed) for envelope in envelopes]
     ids = [envelope.id for envelope in envelopes]
     store.append(entries, ids[-1], ids)

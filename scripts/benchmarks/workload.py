@@ -44,7 +44,7 @@ class Recording:
         """A chain that stands before the blocks to be measured."""
         chain = Chain(self.genesis)
         for data in self.prepared:
-            chain.push_block(BlockEnvelope(data), trusted=True)
+            chain.push_block(BlockEnvelope.from_bytes(data), trusted=True)
         return chain
 
     def transactions(self) -> list[TransactionEnvelope]:
@@ -52,7 +52,7 @@ class Recording:
         return [
             transaction
             for data in self.measured
-            for transaction, _ in BlockEnvelope(data).transactions
+            for transaction, _ in BlockEnvelope.from_bytes(data).transactions
         ]
 
     def signatures(self) -> list[tuple[Digest, Signature]]:
@@ -73,7 +73,7 @@ class Recording:
         }
 
         def read(data: bytes) -> BlockEnvelope:
-            envelope = BlockEnvelope(data)
+            envelope = BlockEnvelope.from_bytes(data)
             for transaction, _ in envelope.transactions:
                 transaction.set_signature_keys(known[transaction.id])
             return envelope

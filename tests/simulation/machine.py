@@ -361,7 +361,7 @@ class Machine:
         checkers.counts[f"sent {type(message).__name__}"] += 1
         match message:
             case BlockMessage():
-                checkers.block_sent(self.number, BlockEnvelope(message.data))
+                checkers.block_sent(self.number, BlockEnvelope.from_bytes(message.data))
             case Inventory() if message.kind == ItemKind.BLOCK:
                 for block_id in message.ids:
                     checkers.tell(self.number, BlockId(block_id))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from protocol.binary import pack
 from protocol.block import BlockEnvelope, BlockHeader, SignedBlock, sign_header
 from protocol.crypto.keys import PrivateKey
+from protocol.crypto.signatures import sign_digest
 from protocol.transaction import ProcessedTransaction
 
 
@@ -14,7 +16,7 @@ def signed_block(
     header: BlockHeader, transactions: Sequence[ProcessedTransaction], secret: PrivateKey
 ) -> BlockEnvelope:
     """A block of a header that holds the Merkle root already, or a wrong one."""
-    signed = sign_header(header, secret)
+    signed = sign_header(header, partial(sign_digest, secret))
     block = SignedBlock(
         signed.previous,
         signed.timestamp,
@@ -24,4 +26,4 @@ def signed_block(
         signed.witness_signature,
         tuple(transactions),
     )
-    return BlockEnvelope(pack(block))
+    return BlockEnvelope.from_bytes(pack(block))

@@ -2,45 +2,66 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from node.p2p.verdicts import BlockRefusal
-from protocol.errors import DecodeError
+from protocol.asset import AssetAmount
+from protocol.binary import pack
+from protocol.block import (
+    NO_BLOCK,
+    BlockBody,
+    BlockEnvelope,
+    BlockHeader,
+    HeaderEnvelope,
+    merkle_root,
+    pack_results,
+)
+from protocol.constants import CORE_ASSET
+from protocol.ids import AccountId, WitnessId
+from protocol.operations.custom import Custom
 from protocol.p2p.messages import block_num_of
-from protocol.schema import BlockId, Digest, TransactionId
+from protocol.schema import BlockId, Digest, Signature, TransactionId
+from protocol.transaction import SignedTransaction, TransactionEnvelope
 
-GENESIS_ID = BlockId(bytes(20))
+GENESIS_ID = NO_BLOCK
 CHAIN_ID = Digest(b"c" * 32)
 INVALID = b"invalid"
-"""A block whose payload begins so is refused."""
+"""A block that contains it is refused."""
 
-_HEADER_BYTES = 24
+INTERVAL_S = 5
 
 
 def make_block(previous: BlockId, payload: bytes = b"") -> bytes:
-    """A block: its predecessor's id, its number, anything."""
-    return previous + (block_num_of(previous) + 1).to_bytes(4, "big") + payload
+    """A block that can be read and nothing more; a payload stands in a transaction of its own."""
+    return make_envelope(previous, payload).packed
+
+
+def make_envelope(previous: BlockId, payload: bytes = b"") -> BlockEnvelope:
+    """The envelope of such a block."""
+    body = BlockBody()
+    if payload:
+        transaction = make_transaction(payload)
+        body.append(transaction, (), transaction.packed() + pack_results(()))
+    time_s = (block_num_of(previous) + 1) * INTERVAL_S
+    header = BlockHeader(previous, time_s, WitnessId(1), merkle_root(body.digests))
+    return BlockEnvelope.produce(header, body, lambda _: Signature(bytes(65)))
+
+
+def make_transaction(payload: bytes) -> TransactionEnvelope:
+    """A transaction that can be read and nothing more."""
+    operation = Custom(AssetAmount(0, CORE_ASSET), AccountId(0), (), 0, payload)
+    transaction = SignedTransaction(0, 0, 0, (operation,), (), ())
+    return TransactionEnvelope(transaction, pack(transaction))
 
 
 def id_of_block(data: bytes) -> BlockId:
-    """Number and hash, as the real ids are made."""
-    if len(data) < _HEADER_BYTES:
-        raise DecodeError("block too short", value=len(data), limit=_HEADER_BYTES)
-    return BlockId(data[20:24] + sha256(data).digest()[:16])
-
-
-def id_of_transaction(data: bytes) -> TransactionId:
-    """Hash of the bytes."""
-    if data == b"unreadable":
-        raise DecodeError("transaction cannot be read")
-    return TransactionId(sha256(data).digest()[:20])
+    """The id of a block by its bytes."""
+    return HeaderEnvelope.read(data).id
 
 
 class FakeChain:
     """A `ChainView`, and what the core would do with what arrives."""
 
     chain_id = CHAIN_ID
-    block_interval_s = 5
+    block_interval_s = INTERVAL_S
 
     def __init__(self, lib_distance: int = 20) -> None:
         self.lib_distance = lib_distance
@@ -80,21 +101,19 @@ class FakeChain:
     def transaction_bytes(self, transaction_id: TransactionId) -> bytes | None:
         return self.transactions.get(transaction_id)
 
-    def block_id_of(self, data: bytes) -> BlockId:
-        return id_of_block(data)
-
-    def transaction_id_of(self, data: bytes) -> TransactionId:
-        return id_of_transaction(data)
+    def add_transaction(self, envelope: TransactionEnvelope) -> None:
+        """Take a transaction."""
+        self.transactions[envelope.id] = envelope.packed()
 
     def push(self, data: bytes) -> BlockRefusal | None:
         """Take a block; the reason when it is refused."""
         block_id = id_of_block(data)
-        previous = BlockId(data[:20])
+        previous = self.previous(data)
         if self.has_block(block_id):
             return None
         if not self.has_block(previous):
             return BlockRefusal.UNLINKABLE
-        if data[_HEADER_BYTES:].startswith(INVALID):
+        if INVALID in data:
             return BlockRefusal.INVALID
         self.blocks[block_id] = data
         if block_num_of(block_id) > self.head_num:
@@ -106,11 +125,16 @@ class FakeChain:
         for _ in range(count):
             assert self.push(make_block(self.head_id, payload)) is None
 
+    @staticmethod
+    def previous(data: bytes) -> BlockId:
+        """The id of the block before; it stands first in a block."""
+        return BlockId(data[:20])
+
     def _make_head(self, block_id: BlockId) -> None:
         branch: list[BlockId] = []
         while self.id_at(block_num_of(block_id)) != block_id:
             branch.append(block_id)
-            block_id = BlockId(self.blocks[block_id][:20])
+            block_id = self.previous(self.blocks[block_id])
         del self.main[block_num_of(block_id) + 1 :]
         self.main.extend(reversed(branch))
         self.final_num = max(self.final_num, self.head_num - self.lib_distance)

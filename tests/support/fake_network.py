@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from random import Random
+from typing import assert_never
 
 from node.p2p.config import PeerConfig
 from node.p2p.effects import (
@@ -18,6 +19,7 @@ from node.p2p.effects import (
     PeerAddress,
     PeerKey,
     PeerPenalised,
+    PeerReady,
     SendBytes,
     TransactionReceived,
 )
@@ -169,21 +171,24 @@ class FakeNetwork:
                 self._judge_transaction(node, effect)
             case PeerPenalised():
                 node.penalties.append(effect)
-            case _:
+            case PeerReady():
                 pass
+            case _:
+                assert_never(effect)
 
     def _judge_block(self, node: FakeNode, effect: BlockReceived) -> None:
-        node.blocks_received[effect.block_id] += 1
+        block_id = effect.front.id
+        node.blocks_received[block_id] += 1
         refusal = node.chain.push(effect.data)
         if refusal is None:
-            node.manager.block_accepted(effect.peer, effect.block_id, self.now_ms)
+            node.manager.block_accepted(block_id, self.now_ms)
         else:
-            node.manager.block_rejected(effect.peer, effect.block_id, refusal, self.now_ms)
+            node.manager.block_rejected(effect.peer, block_id, refusal, self.now_ms)
 
     def _judge_transaction(self, node: FakeNode, effect: TransactionReceived) -> None:
-        node.transactions_received[effect.transaction_id] += 1
-        node.chain.transactions[effect.transaction_id] = effect.data
-        node.manager.transaction_accepted(effect.peer, effect.transaction_id, self.now_ms)
+        node.transactions_received[effect.envelope.id] += 1
+        node.chain.add_transaction(effect.envelope)
+        node.manager.announce_transaction(effect.envelope, self.now_ms)
 
     def _dial(self, node: FakeNode, address: PeerAddress) -> None:
         for name, other in self.nodes.items():

@@ -108,7 +108,7 @@ def test_a_signature_of_no_key_is_refused(chain: TestChain) -> None:
     """R8.1: a signature from which no key can be recovered."""
     block = chain.build().block
     broken = replace(block, witness_signature=Signature(b"\x1f" + bytes(64)))
-    expect_refused(chain, BlockEnvelope(pack(broken)), WrongWitnessSignature)
+    expect_refused(chain, BlockEnvelope.from_bytes(pack(broken)), WrongWitnessSignature)
 
 
 def test_a_block_above_the_limit_is_refused(chain: TestChain) -> None:
@@ -131,7 +131,7 @@ def test_a_failing_transaction_fails_the_block(chain: TestChain) -> None:
     block = chain.build().block
     processed = (block.transactions[0], block.transactions[0])
     twice = replace(block, transactions=processed)
-    envelope = BlockEnvelope(pack(twice))
+    envelope = BlockEnvelope.from_bytes(pack(twice))
     root = envelope.merkle_root()
     envelope = resigned(chain, twice, transaction_merkle_root=root)
     error = expect_refused(chain, envelope, InvalidTransactionInBlock)
@@ -144,7 +144,7 @@ def test_a_block_must_state_the_true_results(chain: TestChain) -> None:
     block = chain.build().block
     lie = replace(block.transactions[0], operation_results=(AssetAmount(1, chain.asset("TEST")),))
     lying = replace(block, transactions=(lie,))
-    root = BlockEnvelope(pack(lying)).merkle_root()
+    root = BlockEnvelope.from_bytes(pack(lying)).merkle_root()
     error = expect_refused(
         chain, resigned(chain, lying, transaction_merkle_root=root), InvalidTransactionInBlock
     )
@@ -196,8 +196,8 @@ def test_trusted_blocks_skip_signatures(chain: TestChain) -> None:
         witness_signature=Signature(bytes(65)),
         transactions=tuple(replace(tx, signatures=()) for tx in block.transactions),
     )
-    root = BlockEnvelope(pack(unsigned)).merkle_root()
-    envelope = BlockEnvelope(pack(replace(unsigned, transaction_merkle_root=root)))
+    root = BlockEnvelope.from_bytes(pack(unsigned)).merkle_root()
+    envelope = BlockEnvelope.from_bytes(pack(replace(unsigned, transaction_merkle_root=root)))
     with pytest.raises(WrongWitnessSignature):
         chain.chain.push_block(envelope)
     assert len(chain.chain.push_block(envelope, trusted=True).applied) == 1
@@ -225,7 +225,7 @@ def test_a_true_header_with_another_body_does_not_keep_the_true_block_out() -> N
     chain.push(chain.transfer("alice", "bob", 5))
     true = chain.build()
     block = true.block
-    forged = BlockEnvelope(pack(replace(block, transactions=())))
+    forged = BlockEnvelope.from_bytes(pack(replace(block, transactions=())))
     assert forged.id == true.id
     with pytest.raises(WrongMerkleRoot):
         chain.chain.push_block(forged)

@@ -93,7 +93,7 @@ def test_a_failing_branch_is_removed_and_the_old_one_is_back() -> None:
     other.push(other.transfer("alice", "carol", 1))
     block = other.build().block
     twice = (block.transactions[0], block.transactions[0])
-    root = BlockEnvelope(pack(replace(block, transactions=twice))).merkle_root()
+    root = BlockEnvelope.from_bytes(pack(replace(block, transactions=twice))).merkle_root()
     header = BlockHeader(block.previous, block.timestamp, block.witness, root)
     bad = signed_block(header, twice, other.witness_secret(block.witness))
 
@@ -186,7 +186,7 @@ def test_a_restored_chain_goes_on() -> None:
     assert restored.last_irreversible_num == restored.head_num
     for _ in range(3):
         applied = other.block(other.transfer("bob", "alice", 2))
-        restored.push_block(BlockEnvelope(applied.envelope.packed))
+        restored.push_block(BlockEnvelope.from_bytes(applied.envelope.packed))
     assert restored.state_hash() == other.chain.state_hash()
     with pytest.raises(BlockTooOld):
         restored.push_block(one.main[2])

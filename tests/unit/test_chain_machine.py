@@ -76,7 +76,7 @@ class ChainMachine(RuleBasedStateMachine):
         if detour and self.follower.chain.head_id == self.chain.chain.head_id:
             self.follower.block(slot=slot + 1)
         applied = self.chain.block(slot=slot)
-        self.follower.receive(BlockEnvelope(applied.envelope.packed))
+        self.follower.receive(BlockEnvelope.from_bytes(applied.envelope.packed))
 
     def slot_not_before(self, time_s: int) -> int:
         return self.chain.chain.slot_at(time_s - 1) + 1

@@ -13,8 +13,9 @@ from tests.support.fake_chain import (
     INVALID,
     FakeChain,
     id_of_block,
-    id_of_transaction,
     make_block,
+    make_envelope,
+    make_transaction,
 )
 from tests.support.fake_network import FakeNetwork, FakeNode
 
@@ -215,14 +216,14 @@ def test_gossip_reaches_all_and_each_fetches_once() -> None:
     network.run(1_000)
     for number in range(30):
         node = network.nodes["abcde"[number % 5]]
-        data = f"transaction {number}".encode()
-        node.chain.transactions[id_of_transaction(data)] = data
-        node.manager.announce_transaction(id_of_transaction(data), data, network.now_ms)
+        transaction = make_transaction(f"transaction {number}".encode())
+        node.chain.add_transaction(transaction)
+        node.manager.announce_transaction(transaction, network.now_ms)
         network.carry_out(node)
         if number % 3 == 0:
-            data = make_block(node.chain.head_id)
-            node.chain.push(data)
-            node.manager.announce_block(id_of_block(data), data, network.now_ms)
+            block = make_envelope(node.chain.head_id)
+            node.chain.push(block.packed)
+            node.manager.announce_block(block, network.now_ms)
             network.carry_out(node)
         network.run(1_000)
     for node in network.nodes.values():
@@ -253,11 +254,11 @@ def test_unlinkable_blocks_do_not_cause_a_storm() -> None:
     ring(network, "abcde")
     network.run(1_000)
     network.event_count = 0
-    orphan = make_block(id_of_block(make_block(GENESIS_ID, b"lost")), b"orphan")
+    lost = id_of_block(make_block(GENESIS_ID, b"lost"))
     mad = network.nodes["a"]
     for number in range(50):
-        data = orphan + bytes([number])
-        mad.manager.announce_block(id_of_block(data), data, network.now_ms)
+        orphan = make_envelope(lost, b"orphan" + bytes([number]))
+        mad.manager.announce_block(orphan, network.now_ms)
         network.carry_out(mad)
     network.run(600_000, max_events=4_000)
     rounds = [node.manager.statistics().sync_rounds for node in network.nodes.values()]

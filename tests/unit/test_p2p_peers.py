@@ -44,8 +44,8 @@ from tests.support.fake_chain import (
     GENESIS_ID,
     FakeChain,
     id_of_block,
-    id_of_transaction,
     make_block,
+    make_transaction,
 )
 from tests.support.fake_network import START_MS, Stranger, goodbyes, make_hello, make_manager
 
@@ -71,8 +71,16 @@ def code_of(stranger: Stranger) -> GoodbyeCode | None:
 
 BLOCK = make_block(GENESIS_ID, b"block")
 BLOCK_ID = id_of_block(BLOCK)
-TRANSACTION = b"a transaction"
-TRANSACTION_ID = id_of_transaction(TRANSACTION)
+TRANSACTION = make_transaction(b"a transaction")
+TRANSACTION_ID = TRANSACTION.id
+
+
+def was_handed_over(peer: Stranger, data: bytes) -> bool:
+    """Whether the core got a block that this peer delivered, as it was sent."""
+    return any(
+        isinstance(effect, BlockReceived) and (effect.peer, effect.data) == (peer.key, data)
+        for effect in peer.effects
+    )
 
 
 def test_an_announced_item_is_fetched_and_handed_over() -> None:
@@ -80,14 +88,15 @@ def test_an_announced_item_is_fetched_and_handed_over() -> None:
     peer = greeted()
     assert peer.send(Inventory(ItemKind.BLOCK, (BLOCK_ID,))) == [Fetch(ItemKind.BLOCK, (BLOCK_ID,))]
     assert peer.send(BlockMessage(BLOCK)) == []
-    assert BlockReceived(peer.key, BLOCK_ID, BLOCK) in peer.effects
+    assert was_handed_over(peer, BLOCK)
     wanted = Inventory(ItemKind.TRANSACTION, (TRANSACTION_ID,))
     assert peer.send(wanted) == [Fetch(ItemKind.TRANSACTION, (TRANSACTION_ID,))]
-    peer.send(TransactionMessage(TRANSACTION))
-    assert TransactionReceived(peer.key, TRANSACTION_ID, TRANSACTION) in peer.effects
+    peer.send(TransactionMessage(TRANSACTION.packed()))
+    (received,) = (item for item in peer.effects if isinstance(item, TransactionReceived))
+    assert (received.peer, received.envelope.packed()) == (peer.key, TRANSACTION.packed())
 
 
-@pytest.mark.parametrize("message", [BlockMessage(BLOCK), TransactionMessage(TRANSACTION)])
+@pytest.mark.parametrize("message", [BlockMessage(BLOCK), TransactionMessage(TRANSACTION.packed())])
 def test_an_unasked_item_drops_its_sender(message: BlockMessage) -> None:
     """T-P7: an item that was not asked of this peer is a violation, and never handed over."""
     peer = greeted()
@@ -102,7 +111,9 @@ def test_another_item_than_asked_for_drops_its_sender() -> None:
     """T-P7: the id is computed from the bytes, so a promise cannot be kept with other bytes."""
     peer = greeted()
     peer.send(Inventory(ItemKind.BLOCK, (BLOCK_ID,)))
-    assert goodbyes(peer.send(BlockMessage(BLOCK + b"!"))) == [GoodbyeCode.UNREQUESTED_ITEM]
+    assert goodbyes(peer.send(BlockMessage(make_block(GENESIS_ID, b"other")))) == [
+        GoodbyeCode.UNREQUESTED_ITEM
+    ]
 
 
 def test_a_repeated_item_counts_little() -> None:
@@ -244,7 +255,7 @@ def test_a_late_item_is_asked_of_another_peer() -> None:
     assert second.take() == []
     assert second.tick(100) == [Fetch(ItemKind.BLOCK, (BLOCK_ID,))]
     second.send(BlockMessage(BLOCK))
-    assert BlockReceived(second.key, BLOCK_ID, BLOCK) in second.effects
+    assert was_handed_over(second, BLOCK)
     first.send(BlockMessage(BLOCK))
     assert not any(isinstance(effect, BlockReceived) for effect in first.effects)
     assert code_of(first) is None
@@ -362,13 +373,16 @@ def test_transactions_are_announced_together() -> None:
     first = greeted()
     second = another(first, 2)
     manager = first.manager
-    ids = tuple(id_of_transaction(bytes([number])) for number in range(5))
-    for number, transaction_id in enumerate(ids):
-        manager.announce_transaction(transaction_id, bytes([number]), first.now_ms)
+    transactions = [make_transaction(bytes([number])) for number in range(5)]
+    ids = tuple(envelope.id for envelope in transactions)
+    for envelope in transactions:
+        manager.announce_transaction(envelope, first.now_ms)
     first.send(Inventory(ItemKind.TRANSACTION, ids[:2]))
     messages = first.tick(100)
     assert messages == [Inventory(ItemKind.TRANSACTION, ids[2:])]
-    assert second.send(Fetch(ItemKind.TRANSACTION, ids[:1])) == [TransactionMessage(b"\x00")]
+    assert second.send(Fetch(ItemKind.TRANSACTION, ids[:1])) == [
+        TransactionMessage(transactions[0].packed())
+    ]
 
 
 def test_inbound_connections_have_caps() -> None:
@@ -505,7 +519,7 @@ def test_more_ids_are_asked_for_at_once() -> None:
     assert peer.send(BlockIds(1, (BLOCK_ID,), 8)) == [Fetch(ItemKind.BLOCK, (BLOCK_ID,))]
     assert peer.send(BlockMessage(BLOCK)) == []
     assert peer.manager.is_syncing
-    peer.manager.block_accepted(peer.key, BLOCK_ID, peer.now_ms)
+    peer.manager.block_accepted(BLOCK_ID, peer.now_ms)
     assert peer.take()[0] == GetBlockIds(())
 
 
@@ -537,7 +551,7 @@ def test_promises_are_no_sync() -> None:
     look()
     peer.send(BlockMessage(BLOCK))
     look()
-    peer.manager.block_accepted(peer.key, BLOCK_ID, peer.now_ms)
+    peer.manager.block_accepted(BLOCK_ID, peer.now_ms)
     look()
     peer.tick(2_900)
     look()

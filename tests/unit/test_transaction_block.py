@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,10 @@ from protocol.binary import pack, unpack
 from protocol.block import (
     EMPTY_MERKLE_ROOT,
     NO_BLOCK,
+    BlockBody,
     BlockEnvelope,
     BlockHeader,
+    HeaderEnvelope,
     OperationResults,
     SignedBlock,
     SignedBlockHeader,
@@ -22,13 +25,14 @@ from protocol.block import (
     block_num,
     header_digest,
     merkle_root,
+    pack_results,
     processed,
-    read_block_id,
     sign_header,
 )
 from protocol.constants import MAX_BLOCK_BYTES
 from protocol.crypto.hashes import ripemd160, sha224, sha256
 from protocol.crypto.keys import PrivateKey, public_key
+from protocol.crypto.signatures import sign_digest
 from protocol.errors import DecodeError, PegboardError
 from protocol.ids import AccountId, AssetId, ObjectId, WitnessId
 from protocol.operations.base import Void
@@ -40,6 +44,7 @@ from tests.support.blocks import signed_block
 
 CHAIN = sha256(b"a chain")
 SECRET = PrivateKey(b"\x07" * 32)
+SIGN = partial(sign_digest, SECRET)
 PARENT = BlockId((41).to_bytes(4, "big") + b"\x09" * 16)
 FEE = AssetAmount(0, AssetId(0))
 
@@ -59,7 +64,14 @@ def transactions(count: int) -> Transactions:
 def produced(count: int) -> BlockEnvelope:
     content = transactions(count)
     root = merkle_root([sha256(pack(processed(*item))) for item in content])
-    return BlockEnvelope.produce(BlockHeader(PARENT, 100, WitnessId(3), root), content, SECRET)
+    return sealed(BlockHeader(PARENT, 100, WitnessId(3), root), content)
+
+
+def sealed(header: BlockHeader, content: Transactions) -> BlockEnvelope:
+    body = BlockBody()
+    for envelope, results in content:
+        body.append(envelope, results, envelope.packed() + pack_results(results))
+    return BlockEnvelope.produce(header, body, SIGN)
 
 
 def test_a_block_is_read_once_and_without_loss() -> None:
@@ -68,7 +80,7 @@ def test_a_block_is_read_once_and_without_loss() -> None:
     block = envelope.block
     assert pack(block) == envelope.packed
     assert unpack(SignedBlock, envelope.packed) == block
-    assert BlockEnvelope(pack(block)).id == envelope.id
+    assert BlockEnvelope.from_bytes(pack(block)).id == envelope.id
     names = [field.name for field in fields(SignedBlockHeader)]
     assert envelope.header == SignedBlockHeader(*(getattr(block, name) for name in names))
     assert envelope.merkle_root() == block.transaction_merkle_root
@@ -91,17 +103,19 @@ def test_the_id_needs_no_more_than_the_header() -> None:
     """R9.7: bytes behind the header, even senseless ones, do not change the id."""
     envelope = produced(2)
     size = len(pack(envelope.header))
-    assert read_block_id(envelope.packed) == envelope.id
-    assert read_block_id(envelope.packed[:size] + b"senseless") == envelope.id
+    assert HeaderEnvelope.read(envelope.packed).id == envelope.id
+    front = HeaderEnvelope.read(envelope.packed[:size] + b"senseless")
+    assert (front.id, front.num, front.header) == (envelope.id, envelope.num, envelope.header)
+    assert front.signing_key() == public_key(SECRET)
     with pytest.raises(DecodeError):
-        read_block_id(envelope.packed[: size - 1])
+        HeaderEnvelope.read(envelope.packed[: size - 1])
 
 
 def test_the_witness_signs_the_header() -> None:
     """R8.1: the key is recovered from the slice that was signed."""
     header = BlockHeader(PARENT, 100, WitnessId(3), EMPTY_MERKLE_ROOT)
     envelope = produced(0)
-    assert envelope.header == sign_header(header, SECRET)
+    assert envelope.header == sign_header(header, SIGN)
     assert envelope.signing_key() == public_key(SECRET)
     assert header_digest(header) == sha256(pack(header))
     content = transactions(2)
@@ -141,7 +155,7 @@ def test_header_extensions_change_no_other_byte() -> None:
     plain = BlockHeader(PARENT, 100, WitnessId(3), EMPTY_MERKLE_ROOT)
     extended = BlockHeader(PARENT, 100, WitnessId(3), EMPTY_MERKLE_ROOT, (Tagged(0, Void()),))
     assert pack(extended) == pack(plain)[:-1] + b"\x01\x00"
-    envelope = BlockEnvelope.produce(extended, [], SECRET)
+    envelope = sealed(extended, [])
     assert envelope.header.extensions == (Tagged(0, Void()),)
     assert envelope.signing_key() == public_key(SECRET)
 
@@ -151,11 +165,11 @@ def test_damaged_blocks_are_refused() -> None:
     packed = produced(2).packed
     for length in range(len(packed)):
         with pytest.raises(PegboardError):
-            BlockEnvelope(packed[:length])
+            BlockEnvelope.from_bytes(packed[:length])
     with pytest.raises(DecodeError, match="after the end"):
-        BlockEnvelope(packed + b"\x00")
+        BlockEnvelope.from_bytes(packed + b"\x00")
     with pytest.raises(DecodeError) as caught:
-        BlockEnvelope(packed + bytes(MAX_BLOCK_BYTES))
+        BlockEnvelope.from_bytes(packed + bytes(MAX_BLOCK_BYTES))
     assert caught.value.limit == MAX_BLOCK_BYTES
 
 
@@ -164,7 +178,7 @@ def test_a_flipped_byte_never_escapes_as_another_error(data: st.DataObject) -> N
     packed = bytearray(PACKED)
     packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        envelope = BlockEnvelope(bytes(packed))
+        envelope = BlockEnvelope.from_bytes(bytes(packed))
     except PegboardError:
         return
     assert envelope.id != INTACT.id or envelope.merkle_root() != INTACT.merkle_root()

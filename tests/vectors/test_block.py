@@ -20,7 +20,7 @@ VECTOR: dict[str, Any] = json.loads(
 def test_merkle_root_number_and_signature() -> None:
     """R9.7: the root covers transactions whose answers are left empty."""
     block = from_json(SignedBlock, VECTOR["block"], "BTS")
-    envelope = BlockEnvelope(pack(block))
+    envelope = BlockEnvelope.from_bytes(pack(block))
     assert envelope.merkle_root().hex() == VECTOR["block"]["transaction_merkle_root"]
     assert envelope.num == VECTOR["num"]
     assert key_text(envelope.signing_key(), "BTS") == VECTOR["signing_key"]

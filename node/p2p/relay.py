@@ -1,29 +1,27 @@
-"""What active peers say to each other: items, sync, addresses and pings."""
+"""What active peers pass on to each other: blocks and transactions, block ids, addresses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
+from typing import assert_never
 
+from node.p2p.address_relay import AddressRelay
 from node.p2p.chain_view import ChainView
-from node.p2p.effects import (
-    BlockReceived,
-    Effect,
-    PeerAddress,
-    PeerKey,
-    TransactionReceived,
-)
+from node.p2p.effects import BlockReceived, Effect, PeerKey, TransactionReceived
 from node.p2p.errors import MalformedMessage, RepeatedItem, UnrequestedItem
 from node.p2p.inventory import Gossip
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer, unasked_answer
-from node.p2p.peer_database import PeerDatabase, network_group
+from node.p2p.peer_database import PeerDatabase
 from node.p2p.requests import Delivery, Item, RequestTracker
 from node.p2p.serving import ItemServer
 from node.p2p.sync import BlockSync
 from node.p2p.synopsis import continue_synopsis
+from protocol.block import HeaderEnvelope
 from protocol.errors import ProtocolError
 from protocol.p2p.messages import (
+    ActiveMessage,
     Addresses,
     BlockIds,
     BlockMessage,
@@ -33,21 +31,25 @@ from protocol.p2p.messages import (
     Inventory,
     ItemId,
     ItemKind,
-    Message,
     NotAvailable,
     Ping,
     Pong,
     TransactionMessage,
     block_num_of,
 )
-from protocol.schema import BlockId, TransactionId
+from protocol.schema import BlockId
+from protocol.transaction import TransactionEnvelope
 
 NEAR_BLOCKS = 10
 """An announced block so little above our head is fetched; one further up starts a sync round."""
 
 
-class Exchange:
-    """Handles the messages of active peers; a peer's fault leaves it as a `PeerError`."""
+class Relay:
+    """Handles the messages of active peers; a peer's fault leaves it as a `PeerError`.
+
+    What a peer delivers is read here, once: a transaction as a whole, for its id needs it, a block
+    as far as its header.
+    """
 
     def __init__(
         self,
@@ -59,15 +61,8 @@ class Exchange:
         effects: list[Effect],
     ) -> None:
         self._chain = chain
-        self._database = database
-        self._rng = rng
         self._effects = effects
-        self._peers = peers
-        self._limits = limits
-        self._addresses_asked_ms: dict[PeerKey, int] = {}
-        """When each peer that we dialled was asked for addresses."""
-        self._awaits_addresses: dict[PeerKey, bool] = {}
-        """Peers asked for addresses; False once they have answered."""
+        self.addresses = AddressRelay(peers, database, limits, rng)
         self.tracker = RequestTracker(limits)
         self.server = ItemServer(chain, limits)
         self.gossip = Gossip(chain, peers, self.tracker, limits)
@@ -81,19 +76,17 @@ class Exchange:
         self.gossip.add_peer(peer.key)
         self.gossip.note_known(peer.key, [Item(ItemKind.BLOCK, peer.hello.head_id)])
         self.sync.add_peer(peer, peer.hello.head_num, now_ms)
-        if peer.outbound:
-            self._ask_addresses(peer, now_ms)
+        self.addresses.add_peer(peer, now_ms)
 
     def remove_peer(self, peer: PeerKey, now_ms: int) -> None:
         """A peer is gone; others are asked for what it owed."""
-        self._awaits_addresses.pop(peer, None)
-        self._addresses_asked_ms.pop(peer, None)
+        self.addresses.remove_peer(peer)
         self.tracker.remove_peer(peer)
         self.server.remove_peer(peer)
         self.gossip.remove_peer(peer, now_ms)
         self.sync.remove_peer(peer, now_ms)
 
-    def handle(self, peer: Peer, message: Message, now_ms: int) -> None:
+    def handle(self, peer: Peer, message: ActiveMessage, now_ms: int) -> None:
         """Carry out one message; raises the `PeerError` that it amounts to."""
         match message:
             case Inventory():
@@ -112,32 +105,19 @@ class Exchange:
                 self.sync.on_block_ids(peer.key, message, now_ms)
                 self.deliver_ready(now_ms)
             case GetAddresses():
-                known = self._database.sample(self._rng, peer.listen_address)
-                peer.send(Addresses(known), now_ms)
+                self.addresses.answer(peer, now_ms)
             case Addresses():
-                self._on_addresses(peer, message)
+                self.addresses.take(peer, message)
             case Ping():
                 peer.answer_ping(message, now_ms)
             case Pong():
                 peer.check_pong(message)
             case _:
-                raise AssertionError(f"{type(message).__name__} in an active connection")
-
-    def ask_addresses(self, now_ms: int) -> None:
-        """Ask the peers that we dialled again, after a while (T-P9)."""
-        for key, asked_ms in list(self._addresses_asked_ms.items()):
-            if now_ms - asked_ms >= self._limits.ask_addresses_ms:
-                self._ask_addresses(self._peers[key], now_ms)
+                assert_never(message)
 
     def deliver_ready(self, now_ms: int) -> None:
         """Hand over the synced blocks whose turn has come."""
-        for ready in self.sync.take_ready(now_ms):
-            self._effects.append(BlockReceived(ready.peer, ready.block_id, ready.data))
-
-    def _ask_addresses(self, peer: Peer, now_ms: int) -> None:
-        self._addresses_asked_ms[peer.key] = now_ms
-        self._awaits_addresses[peer.key] = True
-        peer.send(GetAddresses(), now_ms)
+        self._effects.extend(self.sync.take_ready(now_ms))
 
     def _on_inventory(self, peer: Peer, message: Inventory, now_ms: int) -> None:
         items = [Item(ItemKind(message.kind), item_id) for item_id in message.ids]
@@ -176,27 +156,27 @@ class Exchange:
 
     def _on_transaction(self, peer: Peer, message: TransactionMessage) -> None:
         try:
-            transaction_id = self._chain.transaction_id_of(message.data)
+            envelope = TransactionEnvelope.from_bytes(message.data)
         except ProtocolError as error:
             raise MalformedMessage(f"transaction: {error.what}", rule=error.rule) from error
-        item = Item(ItemKind.TRANSACTION, transaction_id)
+        item = Item(ItemKind.TRANSACTION, envelope.id)
         self._check_requested(peer, item)
-        if self.gossip.take(item) and not self._chain.has_transaction(transaction_id):
-            received = TransactionReceived(peer.key, TransactionId(item.id), message.data)
-            self._effects.append(received)
+        if self.gossip.take(item) and not self._chain.has_transaction(envelope.id):
+            self._effects.append(TransactionReceived(peer.key, envelope))
 
     def _on_block(self, peer: Peer, message: BlockMessage, now_ms: int) -> None:
         try:
-            block_id = self._chain.block_id_of(message.data)
+            front = HeaderEnvelope.read(message.data)
         except ProtocolError as error:
             raise MalformedMessage(f"block: {error.what}", rule=error.rule) from error
-        item = Item(ItemKind.BLOCK, block_id)
+        item = Item(ItemKind.BLOCK, front.id)
         self._check_requested(peer, item)
-        if self.sync.wants(block_id):
-            self.sync.on_block(peer.key, block_id, message.data, now_ms)
+        received = BlockReceived(peer.key, front, message.data)
+        if self.sync.wants(front.id):
+            self.sync.on_block(received, now_ms)
             self.deliver_ready(now_ms)
-        elif self.gossip.take(item) and not self._chain.has_block(block_id):
-            self._effects.append(BlockReceived(peer.key, block_id, message.data))
+        elif self.gossip.take(item) and not self._chain.has_block(front.id):
+            self._effects.append(received)
 
     def _check_requested(self, peer: Peer, item: Item) -> None:
         delivery = self.tracker.finish(peer.key, item)
@@ -205,14 +185,3 @@ class Exchange:
         if delivery is Delivery.REPEATED:
             raise RepeatedItem("item delivered again", rule="T-P8", value=item.id.hex())
         self.gossip.note_known(peer.key, [item])
-
-    def _on_addresses(self, peer: Peer, message: Addresses) -> None:
-        if not self._awaits_addresses.get(peer.key, False):
-            raise unasked_answer(
-                "Addresses", was_answered=self._awaits_addresses.get(peer.key) is False
-            )
-        self._awaits_addresses[peer.key] = False
-        host = peer.address.host if peer.address is not None else "unknown"
-        source = network_group(host, v4_bits=16, v6_bits=32)
-        for known in message.addresses:
-            self._database.add(PeerAddress(known.host, known.port), source, self._rng)
