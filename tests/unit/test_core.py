@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -10,11 +9,10 @@ import pytest
 from node.chain.chain import Chain
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore, NoSigningKey
-from node.core.effects import Effect, Report, ReserveSlot, SaveSnapshot, StopNode, StoreBlocks
+from node.core.effects import Report, ReserveSlot, StopNode, StoreBlocks
 from node.core.inbox import block_refusal, transaction_refusal
-from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
-from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
+from node.p2p.effects import OpenConnection, PeerAddress, SendBytes
 from node.p2p.manager import PeerManager
 from node.p2p.verdicts import BlockRefusal, TransactionRefusal
 from node.state.errors import (
@@ -26,92 +24,14 @@ from node.state.errors import (
     WrongMerkleRoot,
     WrongWitness,
 )
-from protocol.asset import AssetAmount, PriceOverflow
+from protocol.asset import PriceOverflow
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
 from protocol.errors import DecodeError, KeyFormatError, PegboardError, ValidationError
 from protocol.genesis_form import Genesis
-from protocol.operations.transfer import Transfer
-from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
-from tests.support.chain import GENESIS_TIME, NO_FEE, make_genesis, secret_of, witness_names
-from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
-
-ADDRESS = PeerAddress("127.0.0.1", 1)
-START_MS = GENESIS_TIME * 1_000
-
-
-class Node:
-    """A node core with stores in memory and a shell that does what it is told at once."""
-
-    def __init__(
-        self,
-        genesis: Genesis,
-        witnesses: Sequence[str] = (),
-        settings: CoreSettings | None = None,
-        name: int = 1,
-        stores: tuple[MemoryBlockStore, MemorySigningGuard, MemorySnapshots] | None = None,
-    ) -> None:
-        self.blocks, self.guard, self.snapshots = stores or (
-            MemoryBlockStore(),
-            MemorySigningGuard(),
-            MemorySnapshots(),
-        )
-        self.started = start_chain(genesis, self.blocks, self.snapshots)
-        self.chain = self.started.chain
-        reader = ChainReader(self.chain, self.blocks)
-        peers = PeerManager(reader, PeerConfig(bytes([name]) * 32, "test"), Random(name))
-        self.core = NodeCore(
-            self.chain,
-            peers,
-            settings or CoreSettings(enable_stale=True, start_grace_ms=0),
-            secrets=[secret_of(f"{witness} block") for witness in witnesses],
-            last_signed=self.guard.load(),
-        )
-        self.link: Node | None = None
-        self.seen: list[Effect] = []
-
-    def connect(self, other: Node, now_ms: int) -> None:
-        self.link, other.link = other, self
-        self.core.peer_connected(PeerKey(1), ADDRESS, now_ms, outbound=True)
-        other.core.peer_connected(PeerKey(1), ADDRESS, now_ms, outbound=False)
-
-    def carry(self, now_ms: int) -> bool:
-        """Carry the waiting effects out; whether there were any."""
-        effects = self.core.take_effects()
-        self.seen += effects
-        for effect in effects:
-            if isinstance(effect, StoreBlocks):
-                self.blocks.append(effect.blocks, effect.head, effect.main_chain)
-            elif isinstance(effect, ReserveSlot):
-                self.guard.reserve(effect.witness, effect.slot_time_s, effect.block_num)
-            elif isinstance(effect, SaveSnapshot):
-                self.snapshots.save(effect.num, effect.block_id, effect.payload)
-            elif isinstance(effect, SendBytes) and self.link is not None:
-                self.link.core.peer_received(PeerKey(1), effect.data, now_ms)
-            elif isinstance(effect, ClosePeer) and self.link is not None:
-                self.link.core.peer_disconnected(PeerKey(1), now_ms)
-        return bool(effects)
-
-
-def run(nodes: Sequence[Node], start_ms: int, seconds: int) -> int:
-    """Ten ticks a second for all nodes; the time at the end."""
-    for now_ms in range(start_ms, start_ms + seconds * 1_000, 100):
-        for node in nodes:
-            node.core.tick(now_ms)
-        while sum(node.carry(now_ms) for node in nodes):
-            pass
-    return start_ms + seconds * 1_000
-
-
-def transfer(chain: Chain, amount: int) -> TransactionEnvelope:
-    alice = chain.state.account_named("alice").id
-    bob = chain.state.account_named("bob").id
-    op = Transfer(NO_FEE, alice, bob, AssetAmount(amount, CORE_ASSET), None)
-    num, prefix = reference_block(chain.head_id)
-    transaction = Transaction(num, prefix, chain.head_time + 60, (op,), ())
-    return TransactionEnvelope.from_transaction(
-        sign(transaction, [secret_of("alice")], chain.chain_id)
-    )
+from tests.support.chain import GENESIS_TIME, make_genesis, secret_of, witness_names
+from tests.support.core_nodes import START_MS, CoreNode, run, transfer
+from tests.support.memory_stores import MemoryBlockStore, MemorySnapshots
 
 
 @pytest.fixture
@@ -121,8 +41,8 @@ def genesis() -> Genesis:
 
 def test_two_nodes_share_the_slots_and_agree(genesis: Genesis) -> None:
     """R8.5: each fills its own slots, and both have every block in their stores."""
-    left = Node(genesis, witness_names(3)[:2], name=1)
-    right = Node(genesis, witness_names(3)[2:], name=2)
+    left = CoreNode(genesis, witness_names(3)[:2], name=1)
+    right = CoreNode(genesis, witness_names(3)[2:], name=2)
     left.connect(right, START_MS)
     run([left, right], START_MS, 62)
     assert left.chain.head_num >= 12
@@ -133,8 +53,8 @@ def test_two_nodes_share_the_slots_and_agree(genesis: Genesis) -> None:
 
 def test_slot_and_block_are_kept_before_the_block_is_sent(genesis: Genesis) -> None:
     """T-W1, T-S1: nothing leaves before the slot is reserved and the block stored."""
-    node = Node(genesis, witness_names(3), name=1)
-    other = Node(genesis, name=2)
+    node = CoreNode(genesis, witness_names(3), name=1)
+    other = CoreNode(genesis, name=2)
     node.connect(other, START_MS)
     run([node, other], START_MS, 1)
     node.seen.clear()
@@ -153,10 +73,10 @@ def test_slot_and_block_are_kept_before_the_block_is_sent(genesis: Genesis) -> N
 
 def test_a_slot_is_not_signed_again_after_a_restart(genesis: Genesis) -> None:
     """T-W1: the record of the slot outlives the block that a crash has lost."""
-    node = Node(genesis, witness_names(3))
+    node = CoreNode(genesis, witness_names(3))
     run([node], START_MS + 5_000, 1)
     assert node.chain.head_num == 1
-    again = Node(
+    again = CoreNode(
         genesis, witness_names(3), stores=(MemoryBlockStore(), node.guard, MemorySnapshots())
     )
     run([again], START_MS + 5_000, 1)
@@ -169,7 +89,7 @@ def test_a_restarted_witness_waits_for_peers_before_it_goes_on_from_an_old_head(
     genesis: Genesis,
 ) -> None:
     settings = CoreSettings(enable_stale=True, start_grace_ms=3_000)
-    node = Node(genesis, witness_names(3), settings)
+    node = CoreNode(genesis, witness_names(3), settings)
     run([node], START_MS + 59_000, 3)
     assert node.chain.head_num == 0
     run([node], START_MS + 62_000, 8)
@@ -178,7 +98,7 @@ def test_a_restarted_witness_waits_for_peers_before_it_goes_on_from_an_old_head(
 
 def test_a_witness_with_an_old_head_does_not_produce_unless_told_to(genesis: Genesis) -> None:
     """R8.4: without `enable_stale` an old head means that the node is not in step."""
-    node = Node(genesis, witness_names(3), CoreSettings(start_grace_ms=0))
+    node = CoreNode(genesis, witness_names(3), CoreSettings(start_grace_ms=0))
     run([node], START_MS + 60_000, 20)
     assert node.chain.head_num == 0
 
@@ -186,10 +106,10 @@ def test_a_witness_with_an_old_head_does_not_produce_unless_told_to(genesis: Gen
 def test_a_restart_goes_on_from_snapshot_and_blocks(genesis: Genesis) -> None:
     """T-S1: the same state, from the newest irreversible snapshot and the blocks above it."""
     settings = CoreSettings(enable_stale=True, start_grace_ms=0, snapshot_interval=4)
-    node = Node(genesis, witness_names(3), settings)
+    node = CoreNode(genesis, witness_names(3), settings)
     now_ms = run([node], START_MS, 71)
     stores = (node.blocks, node.guard, node.snapshots)
-    again = Node(genesis, witness_names(3), settings, stores=stores)
+    again = CoreNode(genesis, witness_names(3), settings, stores=stores)
     assert again.chain.head_id == node.chain.head_id
     assert again.chain.state_hash() == node.chain.state_hash()
     assert 0 < again.started.replayed < node.chain.head_num
@@ -198,19 +118,19 @@ def test_a_restart_goes_on_from_snapshot_and_blocks(genesis: Genesis) -> None:
 
 
 def test_a_snapshot_of_another_fork_is_passed_over(genesis: Genesis) -> None:
-    node = Node(genesis, witness_names(3))
+    node = CoreNode(genesis, witness_names(3))
     run([node], START_MS, 41)
     stores = (node.blocks, node.guard, MemorySnapshots())
     stores[2].save(3, node.chain.head_id, b"\xc0")
-    again = Node(genesis, stores=stores)
+    again = CoreNode(genesis, stores=stores)
     assert again.chain.head_id == node.chain.head_id
     assert again.started.replayed == node.chain.head_num
     assert any("main chain" in str(reason) for reason in again.started.skipped_snapshots)
 
 
 def test_a_transaction_travels_and_is_included(genesis: Genesis) -> None:
-    left = Node(genesis, witness_names(3), name=1)
-    right = Node(genesis, name=2)
+    left = CoreNode(genesis, witness_names(3), name=1)
+    right = CoreNode(genesis, name=2)
     left.connect(right, START_MS)
     now_ms = run([left, right], START_MS, 12)
     envelope = transfer(right.chain, 7)
@@ -224,7 +144,7 @@ def test_a_transaction_travels_and_is_included(genesis: Genesis) -> None:
 
 
 def test_a_refused_transaction_is_refused_in_the_call(genesis: Genesis) -> None:
-    node = Node(genesis, witness_names(3))
+    node = CoreNode(genesis, witness_names(3))
     now_ms = run([node], START_MS, 12)
     with pytest.raises(InsufficientBalance):
         node.core.broadcast(transfer(node.chain, 10**14), now_ms)
@@ -233,7 +153,7 @@ def test_a_refused_transaction_is_refused_in_the_call(genesis: Genesis) -> None:
 
 def test_an_instant_node_makes_a_block_for_each_transaction(genesis: Genesis) -> None:
     settings = CoreSettings(instant=True, by_the_clock=False)
-    node = Node(genesis, witness_names(3), settings)
+    node = CoreNode(genesis, witness_names(3), settings)
     node.core.generate_blocks(1, START_MS)
     node.core.broadcast(transfer(node.chain, 7), START_MS)
     assert node.chain.head_num == 2
@@ -242,7 +162,7 @@ def test_an_instant_node_makes_a_block_for_each_transaction(genesis: Genesis) ->
 
 def test_generated_blocks_run_ahead_of_the_clock(genesis: Genesis) -> None:
     """Development node: blocks at the next slots, whatever the clock says."""
-    node = Node(genesis, witness_names(3), CoreSettings(by_the_clock=False))
+    node = CoreNode(genesis, witness_names(3), CoreSettings(by_the_clock=False))
     made = node.core.generate_blocks(10, START_MS)
     assert [block.num for block in made] == list(range(1, 11))
     assert node.chain.head_time == GENESIS_TIME + 50
@@ -250,14 +170,14 @@ def test_generated_blocks_run_ahead_of_the_clock(genesis: Genesis) -> None:
 
 def test_a_block_is_generated_at_a_time_or_after_it(genesis: Genesis) -> None:
     """R8.4: no slot before the time; the first one from it on whose witness key is here."""
-    node = Node(genesis, witness_names(3), CoreSettings(by_the_clock=False))
+    node = CoreNode(genesis, witness_names(3), CoreSettings(by_the_clock=False))
     node.core.generate_blocks(1, START_MS)
     wanted = node.chain.slot_time(700)
     for early_s, num in ((2, 2), (0, 3)):
         (block,) = node.core.generate_blocks(1, START_MS, earliest_s=wanted - early_s)
         assert (block.num, block.header.timestamp) == (num, wanted)
         wanted = node.chain.slot_time(20_000)
-    lonely = Node(genesis, witness_names(1), CoreSettings(by_the_clock=False))
+    lonely = CoreNode(genesis, witness_names(1), CoreSettings(by_the_clock=False))
     wanted = GENESIS_TIME + 3_600
     (block,) = lonely.core.generate_blocks(1, START_MS, earliest_s=wanted)
     assert wanted <= block.header.timestamp <= wanted + 3 * 5
@@ -265,7 +185,7 @@ def test_a_block_is_generated_at_a_time_or_after_it(genesis: Genesis) -> None:
 
 
 def test_blocks_need_a_key_of_a_scheduled_witness(genesis: Genesis) -> None:
-    node = Node(genesis)
+    node = CoreNode(genesis)
     with pytest.raises(NoSigningKey):
         node.core.generate_blocks(1, START_MS)
     stranger = PrivateKey(b"\x07" * 32)
@@ -276,8 +196,8 @@ def test_blocks_need_a_key_of_a_scheduled_witness(genesis: Genesis) -> None:
 
 def test_a_block_from_the_future_is_refused_for_now(genesis: Genesis) -> None:
     """T-W3: a node whose clock is an hour ahead does not drag the others along."""
-    ahead = Node(genesis, witness_names(3), name=1)
-    node = Node(genesis, name=2)
+    ahead = CoreNode(genesis, witness_names(3), name=1)
+    node = CoreNode(genesis, name=2)
     ahead.connect(node, START_MS)
     ahead.core.generate_blocks(720, START_MS)
     for _ in range(20):
@@ -292,7 +212,7 @@ def test_a_broken_invariant_stops_the_node(
     genesis: Genesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Section 10: exit code 70, and the block is not kept."""
-    node = Node(genesis, witness_names(3))
+    node = CoreNode(genesis, witness_names(3))
 
     def violate(*_: object) -> None:
         raise InvariantViolated("supply of asset 1.3.0", rule="I1", value=2, limit=1)
@@ -337,7 +257,7 @@ def test_seeds_are_dialled(genesis: Genesis) -> None:
 
 def test_a_node_in_step_produces_after_others_missed_their_slots(genesis: Genesis) -> None:
     """R8.5: one of three is absent; a missed slot before one's own is no lack of sync."""
-    node = Node(genesis, witness_names(3)[2:], CoreSettings())
+    node = CoreNode(genesis, witness_names(3)[2:], CoreSettings())
     run([node], START_MS - 5_000, 40)
     assert node.chain.head_num >= 1
     assert node.chain.state.dynamic.current_witness == 3
@@ -363,8 +283,8 @@ def test_a_bug_met_by_a_peers_transaction_refuses_it_and_nothing_more(
     genesis: Genesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """T-R4: the node lives on, and says so in its log."""
-    left = Node(genesis, witness_names(3), name=1)
-    right = Node(genesis, name=2)
+    left = CoreNode(genesis, witness_names(3), name=1)
+    right = CoreNode(genesis, name=2)
     left.connect(right, START_MS)
     now_ms = run([left, right], START_MS, 12)
 
@@ -386,7 +306,7 @@ def test_a_bug_met_by_a_block_stops_the_node(
     genesis: Genesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """T-R4: whoever produces or receives it ends with code 70 and keeps nothing of it."""
-    node = Node(genesis, witness_names(3))
+    node = CoreNode(genesis, witness_names(3))
 
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("impossible")

@@ -1,0 +1,106 @@
+"""Node cores with stores in memory, linked two by two; no socket, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from node.chain.chain import Chain
+from node.core.chain_reader import ChainReader
+from node.core.core import CoreSettings, NodeCore
+from node.core.effects import Effect, ReserveSlot, SaveSnapshot, StoreBlocks
+from node.core.startup import start_chain
+from node.p2p.config import PeerConfig
+from node.p2p.effects import ClosePeer, PeerAddress, PeerKey, SendBytes
+from node.p2p.manager import PeerManager
+from protocol.asset import AssetAmount
+from protocol.constants import CORE_ASSET
+from protocol.genesis_form import Genesis
+from protocol.operations.transfer import Transfer
+from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
+from tests.support.chain import GENESIS_TIME, NO_FEE, secret_of
+from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
+
+ADDRESS = PeerAddress("127.0.0.1", 1)
+START_MS = GENESIS_TIME * 1_000
+
+
+class CoreNode:
+    """A node core with stores in memory and a shell that does what it is told at once."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        witnesses: Sequence[str] = (),
+        settings: CoreSettings | None = None,
+        name: int = 1,
+        stores: tuple[MemoryBlockStore, MemorySigningGuard, MemorySnapshots] | None = None,
+    ) -> None:
+        self.blocks, self.guard, self.snapshots = stores or (
+            MemoryBlockStore(),
+            MemorySigningGuard(),
+            MemorySnapshots(),
+        )
+        self.started = start_chain(genesis, self.blocks, self.snapshots)
+        self.chain = self.started.chain
+        reader = ChainReader(self.chain, self.blocks)
+        peers = PeerManager(reader, PeerConfig(bytes([name]) * 32, "test"), Random(name))
+        self.core = NodeCore(
+            self.chain,
+            peers,
+            settings or CoreSettings(enable_stale=True, start_grace_ms=0),
+            secrets=[secret_of(f"{witness} block") for witness in witnesses],
+            last_signed=self.guard.load(),
+        )
+        self.links: dict[PeerKey, tuple[CoreNode, PeerKey]] = {}
+        """The other end of each connection, and its name for it."""
+        self.seen: list[Effect] = []
+
+    def connect(self, other: CoreNode, now_ms: int) -> None:
+        """Open a connection; this node is the one who dialled."""
+        near, far = PeerKey(len(self.links) + 1), PeerKey(len(other.links) + 1)
+        self.links[near], other.links[far] = (other, far), (self, near)
+        self.core.peer_connected(near, ADDRESS, now_ms, outbound=True)
+        other.core.peer_connected(far, ADDRESS, now_ms, outbound=False)
+
+    def carry(self, now_ms: int) -> bool:
+        """Carry the waiting effects out; whether there were any."""
+        effects = self.core.take_effects()
+        self.seen += effects
+        for effect in effects:
+            match effect:
+                case StoreBlocks():
+                    self.blocks.append(effect.blocks, effect.head, effect.main_chain)
+                case ReserveSlot():
+                    self.guard.reserve(effect.witness, effect.slot_time_s, effect.block_num)
+                case SaveSnapshot():
+                    self.snapshots.save(effect.num, effect.block_id, effect.payload)
+                case SendBytes() if effect.peer in self.links:
+                    other, key = self.links[effect.peer]
+                    other.core.peer_received(key, effect.data, now_ms)
+                case ClosePeer() if effect.peer in self.links:
+                    other, key = self.links[effect.peer]
+                    other.core.peer_disconnected(key, now_ms)
+        return bool(effects)
+
+
+def run(nodes: Sequence[CoreNode], start_ms: int, seconds: int) -> int:
+    """Ten ticks a second for all nodes; the time at the end."""
+    for now_ms in range(start_ms, start_ms + seconds * 1_000, 100):
+        for node in nodes:
+            node.core.tick(now_ms)
+        while sum(node.carry(now_ms) for node in nodes):
+            pass
+    return start_ms + seconds * 1_000
+
+
+def transfer(chain: Chain, amount: int) -> TransactionEnvelope:
+    """A signed transfer from alice to bob."""
+    alice = chain.state.account_named("alice").id
+    bob = chain.state.account_named("bob").id
+    op = Transfer(NO_FEE, alice, bob, AssetAmount(amount, CORE_ASSET), None)
+    num, prefix = reference_block(chain.head_id)
+    transaction = Transaction(num, prefix, chain.head_time + 60, (op,), ())
+    return TransactionEnvelope.from_transaction(
+        sign(transaction, [secret_of("alice")], chain.chain_id)
+    )

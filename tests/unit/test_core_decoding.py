@@ -1,0 +1,182 @@
+"""What a peer delivers is read once between its message and the chain, and passed on as it came."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from node.core.core import CoreSettings
+from node.core.effects import Report
+from node.p2p.effects import ClosePeer, PeerKey, SendBytes
+from protocol import block, transaction
+from protocol.binary import unpack_from
+from protocol.block import BlockEnvelope, SignedBlockHeader
+from protocol.genesis_form import Genesis
+from protocol.p2p.framing import FrameReader, encode_frame
+from protocol.p2p.message_codec import decode_message, encode_message
+from protocol.p2p.messages import (
+    BlockMessage,
+    Fetch,
+    GoodbyeCode,
+    HelloAccepted,
+    Inventory,
+    ItemKind,
+    Message,
+)
+from protocol.transaction import SignedTransaction, TransactionEnvelope
+from tests.support.chain import make_genesis, witness_names
+from tests.support.core_nodes import ADDRESS, START_MS, CoreNode, run, transfer
+from tests.support.fake_network import make_hello
+
+ON_DEMAND = CoreSettings(by_the_clock=False)
+
+
+class Reads:
+    """How often the derived readers read each transaction and each header."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[type, bytes]] = Counter()
+
+    def unpack_from(self, cls: type, data: bytes, offset: int) -> tuple[object, int]:
+        """The true reader, counted."""
+        value: object
+        value, end = unpack_from(cls, data, offset)
+        self.counts[cls, data[offset:end]] += 1
+        return value, end
+
+    def of(self, read: TransactionEnvelope | BlockEnvelope) -> int:
+        """How often this one was read."""
+        if isinstance(read, BlockEnvelope):
+            return self.counts[SignedBlockHeader, read.front.packed]
+        return self.counts[SignedTransaction, read.packed()]
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    found = Reads()
+    monkeypatch.setattr(block, "unpack_from", found.unpack_from)
+    monkeypatch.setattr(transaction, "unpack_from", found.unpack_from)
+    return found
+
+
+@pytest.fixture
+def genesis() -> Genesis:
+    return make_genesis("alice", "bob")
+
+
+def test_each_node_reads_an_item_once(genesis: Genesis, reads: Reads) -> None:
+    """R9.7: gossiped, relayed, included, announced in a block: one reading a node, the same bytes.
+
+    The first node makes transaction and block itself and reads neither.
+    """
+    maker = CoreNode(genesis, witness_names(3), ON_DEMAND, name=1)
+    middle, far = CoreNode(genesis, name=2), CoreNode(genesis, name=3)
+    nodes = [maker, middle, far]
+    maker.connect(middle, START_MS)
+    middle.connect(far, START_MS)
+    now_ms = run(nodes, START_MS, 1)
+    sent = transfer(maker.chain, 7)
+    maker.core.broadcast(sent, now_ms)
+    now_ms = run(nodes, now_ms, 1)
+    pending = far.chain.pending_transaction(sent.id)
+    assert pending is not None
+    assert pending.packed() == sent.packed()
+    assert reads.of(sent) == 2
+
+    (made,) = maker.core.generate_blocks(1, now_ms)
+    run(nodes, now_ms, 1)
+    for node in nodes:
+        envelope = node.chain.block_envelope(made.id)
+        assert envelope is not None
+        assert envelope.packed == made.packed
+        assert [item.id for item, _ in envelope.transactions] == [sent.id]
+    assert (reads.of(sent), reads.of(made)) == (2, 2)
+
+
+def test_a_synced_block_is_read_once(genesis: Genesis, reads: Reads) -> None:
+    """S5: header and transactions once each, though the header is judged long before the rest."""
+    old = CoreNode(genesis, witness_names(3), ON_DEMAND, name=1)
+    sent: list[TransactionEnvelope] = []
+    made: list[BlockEnvelope] = []
+    for amount in range(1, 31):
+        sent.append(transfer(old.chain, amount))
+        old.core.broadcast(sent[-1], START_MS)
+        made += old.core.generate_blocks(1, START_MS)
+    fresh = CoreNode(genesis, name=2)
+    now_ms = old.chain.head_time * 1_000
+    fresh.connect(old, now_ms)
+    run([old, fresh], now_ms, 3)
+    assert fresh.chain.head_id == old.chain.head_id
+    assert {reads.of(item) for item in sent} == {reads.of(item) for item in made} == {1}
+    assert fresh.chain.state_hash() == old.chain.state_hash()
+
+
+class Player:
+    """One peer of a node, played message by message."""
+
+    def __init__(self, node: CoreNode, key: int) -> None:
+        self.node = node
+        self.key = PeerKey(key)
+        self.effects: list[object] = []
+        self._frames = FrameReader()
+        node.core.peer_connected(self.key, ADDRESS, START_MS, outbound=False)
+        self.send(make_hello(f"player {key}", chain_id=node.chain.chain_id, time_ms=START_MS))
+        self.send(HelloAccepted())
+
+    def send(self, message: Message) -> list[Message]:
+        """Send a message; what the node answers this peer."""
+        self.node.core.peer_received(self.key, encode_frame(encode_message(message)), START_MS)
+        taken = self.node.core.take_effects()
+        self.effects += taken
+        for effect in taken:
+            if isinstance(effect, SendBytes) and effect.peer == self.key:
+                self._frames.feed(effect.data)
+        answers = []
+        while (payload := self._frames.next_frame()) is not None:
+            answers.append(decode_message(payload))
+        return answers
+
+    def deliver(self, made: BlockEnvelope, data: bytes) -> str:
+        """Announce a block and deliver these bytes for it; why the node refused them, or ""."""
+        wanted = (made.id,)
+        answers = self.send(Inventory(ItemKind.BLOCK, wanted))
+        assert answers == [Fetch(ItemKind.BLOCK, wanted)]
+        self.effects.clear()
+        self.send(BlockMessage(data))
+        refused = [item for item in self.effects if isinstance(item, Report)]
+        reasons = [str(item.fields["reason"]) for item in refused if item.name == "block_rejected"]
+        return "".join(reasons)
+
+
+def block_with_a_transfer(genesis: Genesis) -> BlockEnvelope:
+    maker = CoreNode(genesis, witness_names(3), ON_DEMAND, name=1)
+    maker.core.broadcast(transfer(maker.chain, 7), START_MS)
+    (made,) = maker.core.generate_blocks(1, START_MS)
+    return made
+
+
+def test_a_true_header_with_a_damaged_body_is_held_against_its_sender_alone(
+    genesis: Genesis,
+) -> None:
+    """T-P6: its id is not spoiled, and the true block comes from the next peer."""
+    made = block_with_a_transfer(genesis)
+    for damaged in (made.packed[:-1], made.packed + b"\x00"):
+        node = CoreNode(genesis, name=2)
+        liar, honest = Player(node, 1), Player(node, 2)
+        assert liar.deliver(made, damaged).startswith("decode_error")
+        (closed,) = (item for item in liar.effects if isinstance(item, ClosePeer))
+        assert (closed.peer, closed.code) == (liar.key, GoodbyeCode.INVALID_ITEM)
+        assert honest.deliver(made, made.packed) == ""
+        assert node.chain.head_id == made.id
+
+
+def test_a_header_is_judged_before_the_body_is_read(genesis: Genesis, reads: Reads) -> None:
+    """T-W3: of a block from the future nothing but the header is read."""
+    maker = CoreNode(genesis, witness_names(3), ON_DEMAND, name=1)
+    sent = transfer(maker.chain, 7)
+    maker.core.broadcast(sent, START_MS)
+    (made,) = maker.core.generate_blocks(1, START_MS, earliest_s=maker.chain.head_time + 50)
+    player = Player(CoreNode(genesis, name=2), 1)
+    assert player.deliver(made, made.packed).startswith("future_block")
+    assert (reads.of(made), reads.of(sent)) == (1, 0)
