@@ -7,7 +7,7 @@ from math import gcd
 
 from protocol.constants import MAX_SUPPLY
 from protocol.errors import ValidationError
-from protocol.ids import AssetId
+from protocol.ids import AssetId, asset_text
 from protocol.schema import Int64
 
 
@@ -78,8 +78,8 @@ class Price:
 
     def __str__(self) -> str:
         return (
-            f"{self.base.amount} 1.3.{self.base.asset_id}"
-            f" / {self.quote.amount} 1.3.{self.quote.asset_id}"
+            f"{self.base.amount} {asset_text(self.base.asset_id)}"
+            f" / {self.quote.amount} {asset_text(self.quote.asset_id)}"
         )
 
 

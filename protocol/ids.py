@@ -7,7 +7,8 @@ are a property of the declared type, so they are never stored (rule book section
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, NewType
+from collections.abc import Callable
+from typing import NamedTuple, NewType, TypeVar
 
 from protocol.errors import DecodeError
 
@@ -47,6 +48,10 @@ WitnessScheduleId = NewType("WitnessScheduleId", int)
 BudgetRecordId = NewType("BudgetRecordId", int)
 CollateralBidId = NewType("CollateralBidId", int)
 
+FillId = NewType("FillId", int)
+BucketId = NewType("BucketId", int)
+MarketTickerId = NewType("MarketTickerId", int)
+
 VoteId = NewType("VoteId", int)
 """A vote target, `instance << 8 | kind`: kind 0 committee, 1 witness, 2 worker."""
 
@@ -85,8 +90,13 @@ ID_TYPES: dict[object, tuple[int, int]] = {
     WitnessScheduleId: (2, 12),
     BudgetRecordId: (2, 13),
     CollateralBidId: (2, 17),
+    FillId: (5, 0),
+    BucketId: (5, 1),
+    MarketTickerId: (5, 2),
 }
 """Space and type of every id type, as BitShares numbers them."""
+
+Id = TypeVar("Id", bound=int)
 
 MAX_INSTANCE = (1 << 48) - 1
 """Largest instance number of an object id (48 bits)."""
@@ -120,6 +130,42 @@ def object_id(id_type: object, instance: int) -> ObjectId:
     """The full id of an instance of an id type, for example `object_id(AccountId, 17)`."""
     space, type_ = ID_TYPES[id_type]
     return ObjectId(space, type_, instance)
+
+
+def id_text(id_type: Callable[[int], Id]) -> Callable[[Id], str]:
+    """What writes ids of one type: `id_text(AccountId)(AccountId(17))` is "1.2.17".
+
+    In two steps, so that the type checker refuses the id of another type.
+    """
+    space, type_ = ID_TYPES[id_type]
+    return f"{space}.{type_}.{{}}".format
+
+
+account_text = id_text(AccountId)
+asset_text = id_text(AssetId)
+committee_member_text = id_text(CommitteeMemberId)
+witness_text = id_text(WitnessId)
+order_text = id_text(LimitOrderId)
+position_text = id_text(CallOrderId)
+proposal_text = id_text(ProposalId)
+operation_text = id_text(OperationHistoryId)
+vesting_text = id_text(VestingBalanceId)
+bitasset_text = id_text(AssetBitassetDataId)
+balance_text = id_text(AccountBalanceId)
+transaction_text = id_text(TransactionHistoryId)
+account_history_text = id_text(AccountHistoryId)
+fill_text = id_text(FillId)
+bucket_text = id_text(BucketId)
+market_ticker_text = id_text(MarketTickerId)
+
+
+def parse_id(id_type: Callable[[int], Id], text: str) -> Id:
+    """Read an id of a known type; raises `DecodeError` for one of another type."""
+    found, kind = parse_object_id(text), ID_TYPES[id_type]
+    if (found.space, found.type) != kind:
+        limit = "{}.{}.n".format(*kind)
+        raise DecodeError("not an object id of this type", value=text, limit=limit)
+    return id_type(found.instance)
 
 
 def vote_id(kind: int, instance: int) -> VoteId:

@@ -12,9 +12,12 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from protocol.ids import ID_TYPES
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -154,6 +157,23 @@ def has_no_set_order(module: Module) -> Iterator[str]:
                 yield f"{module.path}:{expression.lineno}: the order of a set"
 
 
+ID_HEAD = re.compile(r"(?<![0-9.])([0-9]+)\.([0-9]+)\.$")
+ID_KINDS = {(str(space), str(type_)) for space, type_ in ID_TYPES.values()}
+
+
+def has_no_handwritten_ids(module: Module) -> Iterator[str]:
+    """Ids of objects are written by `protocol.ids`, which knows whose number has which type."""
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        for head, filled in pairwise(node.values):
+            if not (isinstance(head, ast.Constant) and isinstance(filled, ast.FormattedValue)):
+                continue
+            match = ID_HEAD.search(str(head.value))
+            if match and match.groups() in ID_KINDS:
+                yield f"{module.path}:{node.lineno}: {match[0]} before {ast.unparse(filled.value)}"
+
+
 RULES: dict[str, Callable[[Module], Iterator[str]]] = {
     rule.__name__: rule
     for rule in (
@@ -164,6 +184,7 @@ RULES: dict[str, Callable[[Module], Iterator[str]]] = {
         has_no_leftovers,
         has_no_any,
         has_no_set_order,
+        has_no_handwritten_ids,
     )
 }
 
@@ -251,6 +272,8 @@ PLANTED = [
     ("has_no_set_order", "node/chain/x.py", "for x in {1, 2}: pass\n"),
     ("has_no_set_order", "node/chain/x.py", "y = [x for x in set(z)]\n"),
     ("has_no_set_order", "node/core/x.py", "y = list({x for x in z})\n"),
+    ("has_no_handwritten_ids", "node/x.py", 'x = f"1.2.{account}"\n'),
+    ("has_no_handwritten_ids", "tests/x.py", 'x = f"of 1.3.{asset} and 2.5.{balance}"\n'),
 ]
 
 
@@ -270,6 +293,7 @@ PERMITTED = [
     ("has_no_any", "node/services/x.py", "x: Any\n"),
     ("has_no_set_order", "node/chain/x.py", "for x in sorted(set(y)): pass\n"),
     ("has_no_set_order", "node/chain/x.py", "y = {x + 1 for x in set(z)}\n"),
+    ("has_no_handwritten_ids", "tests/x.py", 'x = f"10.1.2.{n} or 1.{n} or 1.2.3, {n}"\n'),
 ]
 
 

@@ -16,14 +16,7 @@ from typing import Annotated, cast, get_type_hints
 
 from node.api.backend import ApiBackend
 from node.api.errors import InvalidParams
-from node.api.json_schema import (
-    Describe,
-    array_of,
-    described_as,
-    id_schema,
-    integer_schema,
-    plain,
-)
+from node.api.json_schema import Describe, array_of, described_as, id_schema, integer_schema, plain
 from node.api.moments import Moment, parse_moment
 from node.api.rpc import kind_of
 from node.api.views import TaggedOperation
@@ -32,7 +25,7 @@ from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
 from protocol.asset import Price
 from protocol.errors import DecodeError, PegboardError
-from protocol.ids import ObjectId, parse_object_id
+from protocol.ids import AccountId, AssetId, ObjectId, parse_id, parse_object_id
 from protocol.json_form import JsonValue, from_json_as, parse_time, read_integer
 from protocol.operations.base import Operation
 from protocol.p2p.messages import is_ip_address
@@ -127,15 +120,14 @@ def read_arguments(
 def find_account(backend: ApiBackend, text: str) -> Account | None:
     """The account of a name or an id, or None."""
     if text.startswith("1.2."):
-        found = parse_object_id(text)
-        return backend.state.accounts.find(found.instance)
+        return backend.state.accounts.find(parse_id(AccountId, text))
     return backend.state.account_by_name.find(text)
 
 
 def find_asset(backend: ApiBackend, text: str) -> Asset | None:
     """The asset of a symbol or an id, or None."""
     if text.startswith("1.3."):
-        return backend.state.assets.find(parse_object_id(text).instance)
+        return backend.state.assets.find(parse_id(AssetId, text))
     return backend.state.asset_by_symbol.find(text)
 
 

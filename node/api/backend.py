@@ -11,6 +11,7 @@ from node.state.context import AppliedOperation
 from node.state.database import State
 from node.state.undo import Revision
 from protocol.block import BlockEnvelope
+from protocol.ids import WitnessId
 from protocol.schema import BlockId, Digest
 from protocol.transaction import TransactionEnvelope
 
@@ -77,7 +78,7 @@ class NodeInfo:
     """Set before symbols of BitAssets where people read them."""
     producer_term: str
     """"witness" or "delegate"."""
-    witnesses: tuple[int, ...]
+    witnesses: tuple[WitnessId, ...]
     """Instances of the witnesses whose keys this process holds."""
     peers: tuple[PeerInfo, ...]
     block_mode: str

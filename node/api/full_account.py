@@ -13,7 +13,7 @@ from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
 from node.state.objects.market import CallOrder, ForceSettlement
 from node.state.undo import StateObject
-from protocol.ids import AccountId
+from protocol.ids import AccountId, asset_text
 from protocol.json_form import JsonValue
 
 LIST_MAX = 500
@@ -35,7 +35,7 @@ def view_full_account(call: Call, account: Account) -> Json:
         "proposals": _views(call, proposals_of(call, account)),
         "withdraws_from": _views(call, state.permissions_given.items(owner)),
         "withdraws_to": _views(call, state.permissions_received.items(owner)),
-        "assets": [f"1.3.{asset.id}" for asset in _assets_of(call, owner)],
+        "assets": [asset_text(asset.id) for asset in _assets_of(call, owner)],
     }
     lists |= {name: [] for name in ABSENT}
     answer: Json = {

@@ -9,11 +9,18 @@ from node.api.backend import ApiBackend
 from node.api.decimals import amount_text, change_text, price_text
 from node.api.errors import InvalidParams
 from node.api.history import DaySummary, market_of
-from node.api.views import Json, account_text
+from node.api.views import Json
 from node.state.objects.assets import Asset
 from node.state.objects.market import LimitOrder
 from protocol.asset import Price
-from protocol.ids import AssetId
+from protocol.ids import (
+    AssetId,
+    MarketTickerId,
+    account_text,
+    asset_text,
+    market_ticker_text,
+    order_text,
+)
 from protocol.json_form import JsonValue, format_time
 
 TICKER_SIZES = ("base_size", "quote_size")
@@ -31,8 +38,8 @@ def check_market(price: Price, base: Asset, quote: Asset) -> None:
     if (price.base.asset_id, price.quote.asset_id) != (base.id, quote.id):
         raise InvalidParams(
             "price of another market",
-            value=f"1.3.{price.base.asset_id} per 1.3.{price.quote.asset_id}",
-            limit=f"1.3.{base.id} per 1.3.{quote.id}",
+            value=f"{asset_text(price.base.asset_id)} per {asset_text(price.quote.asset_id)}",
+            limit=f"{asset_text(base.id)} per {asset_text(quote.id)}",
         )
 
 
@@ -56,7 +63,7 @@ def view_ticker(backend: ApiBackend, base: Asset, quote: Asset) -> Json:
         return answer
     latest = _seen_from(base.id, day.latest)
     answer["latest"] = price_text(latest, base, quote)
-    answer["mto_id"] = f"5.2.{day.instance}"
+    answer["mto_id"] = market_ticker_text(MarketTickerId(day.instance))
     if day.day_ago is not None:
         answer["percent_change"] = change_text(_seen_from(base.id, day.day_ago), latest)
     answer |= _volumes(day, base, quote)
@@ -88,7 +95,7 @@ def _entry(backend: ApiBackend, order: LimitOrder, base: Asset, quote: Asset) ->
         "price": price_text(price, base, quote),
         "quote": amount_text(quote_amount, quote),
         "base": amount_text(base_amount, base),
-        "id": f"1.7.{order.id}",
+        "id": order_text(order.id),
         "owner_id": account_text(order.seller),
         "owner_name": backend.state.accounts.get(order.seller).name,
         "expiration": format_time(order.expiration),

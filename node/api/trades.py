@@ -8,9 +8,10 @@ from itertools import islice, takewhile
 
 from node.api.decimals import amount_text, price_text
 from node.api.history import FillRecord, HistoryReader, Market
-from node.api.views import Json, account_text
+from node.api.views import Json
 from node.state.objects.assets import Asset
 from protocol.constants import COMMITTEE_ACCOUNT
+from protocol.ids import account_text
 from protocol.json_form import format_time
 
 NOBODY = account_text(COMMITTEE_ACCOUNT)

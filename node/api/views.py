@@ -21,7 +21,20 @@ from node.state.objects.vesting import VestingBalance
 from node.state.undo import StateObject
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.block import BlockEnvelope, BlockHeader
-from protocol.ids import ID_TYPES, AccountId, format_vote_id, vote_id
+from protocol.ids import (
+    AccountHistoryId,
+    BucketId,
+    FillId,
+    OperationHistoryId,
+    account_history_text,
+    account_text,
+    asset_text,
+    bucket_text,
+    fill_text,
+    format_vote_id,
+    operation_text,
+    vote_id,
+)
 from protocol.json_form import JsonValue, format_time, to_json, to_json_as
 from protocol.operations import OperationResult
 from protocol.operations.account import WORKER_VOTE
@@ -75,7 +88,7 @@ def view_statistics(backend: ApiBackend, item: AccountStatistics) -> Json:
             "has_cashback_vb": account.cashback_vb is not None,
             "is_voting": account.options.is_voting(),
             "last_vote_time": NEVER,
-            "most_recent_op": f"2.9.{newest or 0}",
+            "most_recent_op": account_history_text(AccountHistoryId(newest or 0)),
             "total_ops": total,
             "removed_ops": 0,
             "total_core_inactive": 0,
@@ -217,7 +230,7 @@ def view_result(backend: ApiBackend, result: OperationResult) -> JsonValue:
 def view_operation_record(backend: ApiBackend, record: OperationRecord) -> Json:
     """One entry of an account's history (1.11.n)."""
     return {
-        "id": f"1.11.{record.instance}",
+        "id": operation_text(OperationHistoryId(record.instance)),
         "op": view_operation(backend, record.op),
         "result": view_result(backend, record.result),
         "block_num": record.block_num,
@@ -232,10 +245,10 @@ def view_operation_record(backend: ApiBackend, record: OperationRecord) -> Json:
 def view_fill(backend: ApiBackend, fill: FillRecord) -> Json:
     """One side of a trade; its sequence counts downwards, so that the newest sorts first."""
     return {
-        "id": f"5.0.{fill.instance}",
+        "id": fill_text(FillId(fill.instance)),
         "key": {
-            "base": f"1.3.{fill.market[0]}",
-            "quote": f"1.3.{fill.market[1]}",
+            "base": asset_text(fill.market[0]),
+            "quote": asset_text(fill.market[1]),
             "sequence": -fill.sequence,
         },
         "time": format_time(fill.time),
@@ -256,13 +269,13 @@ def view_bucket(bucket: Bucket) -> Json:
         answer[f"{name}_base"] = wide_integer(price.base.amount)
         answer[f"{name}_quote"] = wide_integer(price.quote.amount)
     key: Json = {
-        "base": f"1.3.{bucket.market[0]}",
-        "quote": f"1.3.{bucket.market[1]}",
+        "base": asset_text(bucket.market[0]),
+        "quote": asset_text(bucket.market[1]),
         "seconds": bucket.seconds,
         "open": format_time(bucket.open_time),
     }
     return answer | {
-        "id": f"5.1.{bucket.instance}",
+        "id": bucket_text(BucketId(bucket.instance)),
         "key": key,
         "base_volume": wide_integer(bucket.base_volume),
         "quote_volume": wide_integer(bucket.quote_volume),
@@ -277,12 +290,6 @@ def view_amount(backend: ApiBackend, amount: AssetAmount) -> JsonValue:
 def view_price(backend: ApiBackend, price: Price) -> JsonValue:
     """A price as two amounts."""
     return to_json(price, backend.address_prefix)
-
-
-def account_text(account: AccountId) -> str:
-    """The id of an account: "1.2.17"."""
-    space, type_ = ID_TYPES[AccountId]
-    return f"{space}.{type_}.{account}"
 
 
 def wide_integer(value: int) -> JsonValue:

@@ -42,7 +42,7 @@ from node.state.undo import Revision
 from protocol.block import BlockEnvelope, SignedBlockHeader
 from protocol.constants import MAX_UNDO_HISTORY, TAPOS_WINDOW
 from protocol.errors import KeyFormatError, ProtocolError
-from protocol.ids import BlockSummaryId
+from protocol.ids import BlockSummaryId, witness_text
 from protocol.schema import Digest
 
 
@@ -120,8 +120,8 @@ def _check_slot(state: State, header: SignedBlockHeader) -> None:
         raise WrongWitness(
             f"another witness is scheduled for slot {slot}",
             rule="R8.1",
-            value=f"1.6.{header.witness}",
-            limit=f"1.6.{expected}",
+            value=witness_text(header.witness),
+            limit=witness_text(expected),
         )
 
 
@@ -133,7 +133,7 @@ def _check_witness_signature(state: State, envelope: BlockEnvelope) -> None:
         raise WrongWitnessSignature(str(error), rule="R8.1") from error
     if signer != expected:
         raise WrongWitnessSignature(
-            f"not signed by the key of witness 1.6.{envelope.header.witness}",
+            f"not signed by the key of witness {witness_text(envelope.header.witness)}",
             rule="R8.1",
             value=signer.hex(),
             limit=expected.hex(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.state.errors import BlockTooOld, TooManyForks, UnlinkableBlock
 from protocol.block import BlockEnvelope
-from protocol.ids import WitnessId
+from protocol.ids import WitnessId, witness_text
 from protocol.schema import BlockId, PublicKey
 
 BLOCKS_PER_SLOT_MAX = 2
@@ -92,7 +92,7 @@ class ForkDatabase:
         count = self._per_slot.get(slot_key, 0)
         if count >= BLOCKS_PER_SLOT_MAX:
             raise TooManyForks(
-                f"witness 1.6.{slot_key[0]} signed too many blocks for one slot",
+                f"witness {witness_text(slot_key[0])} signed too many blocks for one slot",
                 rule="T-W2",
                 value=count + 1,
                 limit=BLOCKS_PER_SLOT_MAX,

@@ -18,7 +18,17 @@ from node.state.objects.assets import Asset
 from node.state.objects.market import LimitOrder
 from protocol.asset import Price
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.ids import AccountId, AssetId
+from protocol.ids import (
+    AccountId,
+    AssetId,
+    asset_text,
+    balance_text,
+    order_text,
+    position_text,
+    proposal_text,
+    transaction_text,
+    vesting_text,
+)
 
 
 def check_all(state: State) -> None:
@@ -81,7 +91,9 @@ def check_debts(state: State) -> None:
         )
         supply = state.figures_of(bitasset.asset_id).current_supply
         if debt != supply:
-            raise violated("I3", f"supply and debt of 1.3.{bitasset.asset_id}", supply, debt)
+            raise violated(
+                "I3", f"supply and debt of {asset_text(bitasset.asset_id)}", supply, debt
+            )
 
 
 def check_global_settlements(state: State) -> None:
@@ -91,13 +103,15 @@ def check_global_settlements(state: State) -> None:
         supply = state.figures_of(asset_id).current_supply
         if not bitasset.is_globally_settled():
             if bitasset.settlement_fund:
-                raise violated("I4", f"fund of live 1.3.{asset_id}", bitasset.settlement_fund, 0)
+                raise violated(
+                    "I4", f"fund of live {asset_text(asset_id)}", bitasset.settlement_fund, 0
+                )
             continue
         if state.positions.count(asset_id):
             count = state.positions.count(asset_id)
-            raise violated("I4", f"positions of settled 1.3.{asset_id}", count, 0)
+            raise violated("I4", f"positions of settled {asset_text(asset_id)}", count, 0)
         if bitasset.settlement_fund == 0 < supply and not bitasset.is_prediction_market:
-            raise violated("I4", f"empty fund of settled 1.3.{asset_id}", 0, supply)
+            raise violated("I4", f"empty fund of settled {asset_text(asset_id)}", 0, supply)
 
 
 def check_core_in_orders(state: State) -> None:
@@ -124,15 +138,17 @@ def check_amounts(state: State) -> None:
     """I6: positions and orders are positive and not dust; no amount is negative or too large."""
     for position in state.call_orders.in_order():
         if position.collateral <= 0 or position.debt <= 0:
-            raise violated("I6", f"position 1.8.{position.id}", position, "positive")
+            raise violated("I6", f"position {position_text(position.id)}", position, "positive")
     for order in state.limit_orders.in_order():
         check_order_is_not_dust(order)
     for balance in state.balances.in_order():
         if not 0 <= balance.balance <= MAX_SUPPLY:
-            raise violated("I6", f"balance 2.5.{balance.id}", balance.balance, MAX_SUPPLY)
+            raise violated("I6", f"balance {balance_text(balance.id)}", balance.balance, MAX_SUPPLY)
     for vesting in state.vesting_balances.in_order():
         if not 0 <= vesting.balance.amount <= MAX_SUPPLY:
-            raise violated("I6", f"vesting balance 1.13.{vesting.id}", vesting.balance, MAX_SUPPLY)
+            raise violated(
+                "I6", f"vesting balance {vesting_text(vesting.id)}", vesting.balance, MAX_SUPPLY
+            )
     for statistics in state.statistics.in_order():
         if min(statistics.pending_fees, statistics.pending_vested_fees) < 0:
             raise violated("I6", f"pending fees of {statistics.name}", statistics, 0)
@@ -144,7 +160,7 @@ def check_order_is_not_dust(order: LimitOrder) -> None:
     """I6: an order has something for sale that buys at least one unit at its own price."""
     price = order.sell_price
     if order.for_sale * price.quote.amount // price.base.amount <= 0:
-        raise violated("I6", f"dust in order 1.7.{order.id}", order.for_sale, str(price))
+        raise violated("I6", f"dust in order {order_text(order.id)}", order.for_sale, str(price))
 
 
 def check_figures(state: State, asset: Asset) -> None:
@@ -180,7 +196,7 @@ def check_market(state: State, sold: AssetId, wanted: AssetId) -> None:
     if overlap(best.sell_price, opposite.sell_price):
         raise violated(
             "I7",
-            f"orders 1.7.{best.id} and 1.7.{opposite.id} cross",
+            f"orders {order_text(best.id)} and {order_text(opposite.id)} cross",
             str(best.sell_price),
             str(opposite.sell_price),
         )
@@ -199,7 +215,9 @@ def check_head(state: State) -> None:
         raise violated("I14", "last irreversible block", last, head - 1)
     for entry in state.transactions.in_order():
         if entry.expiration < dynamic.time:
-            raise violated("I14", f"stale transaction 2.7.{entry.id}", entry.expiration, head)
+            raise violated(
+                "I14", f"stale transaction {transaction_text(entry.id)}", entry.expiration, head
+            )
 
 
 def check_medians(state: State) -> None:
@@ -211,7 +229,7 @@ def check_medians(state: State) -> None:
         expected = NULL_FEED if is_null else median_of(values, bitasset.options)
         if bitasset.median_feed != expected:
             raise violated(
-                "I15", f"median of 1.3.{bitasset.asset_id}", bitasset.median_feed, expected
+                "I15", f"median of {asset_text(bitasset.asset_id)}", bitasset.median_feed, expected
             )
 
 
@@ -225,7 +243,7 @@ def check_indexes(state: State) -> None:
         expected = [item.id for item in positions if item.debt_asset == asset_id]
         found = [item.id for item in state.positions.items(asset_id)]
         if found != expected:
-            raise violated("I16", f"order of positions of 1.3.{asset_id}", found, expected)
+            raise violated("I16", f"order of positions of {asset_text(asset_id)}", found, expected)
     orders = sorted(
         state.limit_orders.in_order(),
         key=lambda item: (
@@ -247,10 +265,10 @@ def check_expirations(state: State) -> None:
     now = state.dynamic.time
     for order in state.limit_orders.in_order():
         if order.expiration <= now:
-            raise violated("I17", f"expired order 1.7.{order.id}", order.expiration, now)
+            raise violated("I17", f"expired order {order_text(order.id)}", order.expiration, now)
     for proposal in state.proposals.in_order():
         if proposal.expiration_time <= now:
-            raise violated("I17", f"expired proposal 1.10.{proposal.id}", now, now)
+            raise violated("I17", f"expired proposal {proposal_text(proposal.id)}", now, now)
 
 
 INVARIANTS: tuple[Callable[[State], None], ...] = (

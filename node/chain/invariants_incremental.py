@@ -20,7 +20,15 @@ from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement,
 from node.state.objects.vesting import GenesisBalance, VestingBalance
 from node.state.undo import CREATE, EDIT, REMOVE, Revision, StateObject, Values
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.ids import AccountId, AssetId
+from protocol.ids import (
+    AccountId,
+    AssetId,
+    account_text,
+    asset_text,
+    balance_text,
+    position_text,
+    vesting_text,
+)
 
 
 class Changes:
@@ -72,12 +80,14 @@ def _check_sums(changes: Changes) -> None:
     for asset_id, difference in changes.holdings.items():
         if difference:
             rule = "I2" if asset_id == CORE_ASSET else "I1"
-            raise violated(rule, f"units of 1.3.{asset_id} beyond its supply", difference, 0)
+            raise violated(
+                rule, f"units of {asset_text(asset_id)} beyond its supply", difference, 0
+            )
     for asset_id, difference in changes.debts.items():
         _check_debt(changes, asset_id, difference)
     for account, difference in changes.core_in_orders.items():
         if difference:
-            raise violated("I5", f"CORE in orders of 1.2.{account}", difference, 0)
+            raise violated("I5", f"CORE in orders of {account_text(account)}", difference, 0)
 
 
 def _check_debt(changes: Changes, asset_id: AssetId, difference: int) -> None:
@@ -88,15 +98,15 @@ def _check_debt(changes: Changes, asset_id: AssetId, difference: int) -> None:
         return
     if bitasset.is_globally_settled():
         if state.positions.first(asset_id) is not None:
-            raise violated("I4", f"position of settled 1.3.{asset_id}", 1, 0)
+            raise violated("I4", f"position of settled {asset_text(asset_id)}", 1, 0)
         return
     if bitasset.settlement_fund:
-        raise violated("I4", f"fund of live 1.3.{asset_id}", bitasset.settlement_fund, 0)
+        raise violated("I4", f"fund of live {asset_text(asset_id)}", bitasset.settlement_fund, 0)
     if asset_id in changes.settled_before:
         debt = sum(position.debt for position in state.positions.items(asset_id))
         difference = debt - state.figures_of(asset_id).current_supply
     if difference:
-        raise violated("I3", f"debt of 1.3.{asset_id} beyond its supply", difference, 0)
+        raise violated("I3", f"debt of {asset_text(asset_id)} beyond its supply", difference, 0)
 
 
 def _check_head(state: State) -> None:
@@ -121,19 +131,19 @@ def _count_edited_balance(changes: Changes, item: AccountBalance, old_values: Va
     *_, old = old_values
     assert isinstance(old, int), old_values
     if not 0 <= item.balance <= MAX_SUPPLY:
-        raise violated("I6", f"balance 2.5.{item.id}", item.balance, MAX_SUPPLY)
+        raise violated("I6", f"balance {balance_text(item.id)}", item.balance, MAX_SUPPLY)
     changes.holdings[item.asset_type] += item.balance - old
 
 
 def _count_balance(changes: Changes, item: AccountBalance, sign: int) -> None:
     if sign > 0 and not 0 <= item.balance <= MAX_SUPPLY:
-        raise violated("I6", f"balance 2.5.{item.id}", item.balance, MAX_SUPPLY)
+        raise violated("I6", f"balance {balance_text(item.id)}", item.balance, MAX_SUPPLY)
     changes.holdings[item.asset_type] += sign * item.balance
 
 
 def _count_vesting(changes: Changes, item: VestingBalance, sign: int) -> None:
     if sign > 0 and not 0 <= item.balance.amount <= MAX_SUPPLY:
-        raise violated("I6", f"vesting balance 1.13.{item.id}", item.balance, MAX_SUPPLY)
+        raise violated("I6", f"vesting balance {vesting_text(item.id)}", item.balance, MAX_SUPPLY)
     changes.holdings[item.balance.asset_id] += sign * item.balance.amount
 
 
@@ -159,7 +169,7 @@ def _count_settlement(changes: Changes, item: ForceSettlement, sign: int) -> Non
 
 def _count_position(changes: Changes, item: CallOrder, sign: int) -> None:
     if sign > 0 and (item.collateral <= 0 or item.debt <= 0):
-        raise violated("I6", f"position 1.8.{item.id}", item, "positive")
+        raise violated("I6", f"position {position_text(item.id)}", item, "positive")
     changes.holdings[item.collateral_asset] += sign * item.collateral
     changes.debts[item.debt_asset] += sign * item.debt
     if item.collateral_asset == CORE_ASSET:

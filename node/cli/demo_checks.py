@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from node.cli.client import as_int, as_object, as_objects, as_text
 from node.cli.demo_model import Model
 from node.cli.remote_chain import RemoteAsset, RemoteChain
+from protocol.ids import asset_text
 from protocol.json_form import JsonValue
 
 LIST_LIMIT = 100
@@ -36,19 +37,19 @@ def check_all(chain: RemoteChain, model: Model, peg: RemoteAsset) -> list[Check]
     checks = []
     for name in model.core:
         found = chain.client.call(
-            "database", "get_account_balances", name, [f"1.3.{core.id}", f"1.3.{peg.id}"]
+            "database", "get_account_balances", name, [asset_text(core.id), asset_text(peg.id)]
         )
         amounts = {as_text(item["asset_id"]): as_int(item["amount"]) for item in as_objects(found)}
         checks += [
-            Check(f"{core.symbol} of {name}", model.core[name], amounts[f"1.3.{core.id}"]),
-            Check(f"{peg.symbol} of {name}", model.peg[name], amounts[f"1.3.{peg.id}"]),
+            Check(f"{core.symbol} of {name}", model.core[name], amounts[asset_text(core.id)]),
+            Check(f"{peg.symbol} of {name}", model.peg[name], amounts[asset_text(peg.id)]),
         ]
     return [*checks, *_positions(chain, model, peg), *_orders(chain, model, peg)]
 
 
 def _positions(chain: RemoteChain, model: Model, peg: RemoteAsset) -> list[Check]:
     positions = as_objects(
-        chain.client.call("database", "get_call_orders", f"1.3.{peg.id}", LIST_LIMIT)
+        chain.client.call("database", "get_call_orders", asset_text(peg.id), LIST_LIMIT)
     )
     by_name = {chain.account_name(as_text(item["borrower"])): item for item in positions}
     checks = [Check("number of positions", len(model.loans), len(by_name))]
@@ -69,7 +70,11 @@ def _positions(chain: RemoteChain, model: Model, peg: RemoteAsset) -> list[Check
 def _orders(chain: RemoteChain, model: Model, peg: RemoteAsset) -> list[Check]:
     orders = as_objects(
         chain.client.call(
-            "database", "get_limit_orders", f"1.3.{chain.core.id}", f"1.3.{peg.id}", LIST_LIMIT
+            "database",
+            "get_limit_orders",
+            asset_text(chain.core.id),
+            asset_text(peg.id),
+            LIST_LIMIT,
         )
     )
     for_sale = {as_text(item["id"]): as_int(item["for_sale"]) for item in orders}

@@ -27,6 +27,7 @@ from node.witness.feed_source import (
 )
 from protocol.constants import HUNDRED_PERCENT
 from protocol.crypto.keys import wif
+from protocol.ids import asset_text
 from protocol.json_form import parse_time
 from protocol.operations import Operation, fee_payer
 from protocol.operations.bitasset_options import BitassetOptions
@@ -226,7 +227,7 @@ class Story:
 
     def _wait_for_settlement(self) -> None:
         """Until the request is gone; a development chain that stands still is moved on."""
-        client, peg = self.chain.client, f"1.3.{self.peg.id}"
+        client, peg = self.chain.client, asset_text(self.peg.id)
         key = wif(development_key(PRODUCERS[0], "signing"))
         is_development = self.chain.info()["is_development"]
         standstill_s = STANDSTILL_INTERVALS * self.block_interval_s
@@ -313,6 +314,6 @@ class Story:
         return format_decimal(int(whole * 10**6), 6)
 
     def _core_balance(self, name: str) -> int:
-        core = f"1.3.{self.chain.core.id}"
+        core = asset_text(self.chain.core.id)
         found = as_objects(self.chain.client.call("database", "get_account_balances", name, [core]))
         return as_int(found[0]["amount"])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_text
 from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
+from protocol.ids import asset_text
 from protocol.json_form import JsonValue
 from protocol.operations import OPERATIONS, operation_name
 
@@ -52,7 +53,7 @@ def describe_position(chain: RemoteChain, position: JsonObject) -> str:
 def format_price(price: JsonValue, base: RemoteAsset, quote: RemoteAsset) -> str:
     """A price as whole units of `base` for one of `quote`, 8 decimals, rounded down; - if null."""
     sides = {as_text(side["asset_id"]): as_int(side["amount"]) for side in _price_sides(price)}
-    units = sides.get(f"1.3.{base.id}", 0), sides.get(f"1.3.{quote.id}", 0)
+    units = sides.get(asset_text(base.id), 0), sides.get(asset_text(quote.id), 0)
     return format_ratio(*units, base, quote)
 
 

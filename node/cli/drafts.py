@@ -11,7 +11,13 @@ import secrets
 from node.cli.client import JsonObject, as_int, as_object, as_objects, as_text
 from node.cli.exits import CliError, KeyMissing, UsageProblem
 from node.cli.keyring import KeyRing
-from node.cli.remote_chain import RemoteAccount, RemoteAsset, RemoteChain, parse_decimal
+from node.cli.remote_chain import (
+    RemoteAccount,
+    RemoteAsset,
+    RemoteChain,
+    id_argument,
+    parse_decimal,
+)
 from node.cli.transactions import FREE
 from node.witness.feed_source import FeedSource, FixedPrice, PeggedAsset
 from node.witness.feed_source import publish_feed as feed_operation
@@ -23,7 +29,7 @@ from protocol.constants import (
     RATIO_DENOMINATOR,
 )
 from protocol.crypto.memo import encrypt_memo
-from protocol.ids import LimitOrderId, parse_object_id
+from protocol.ids import LimitOrderId, asset_text
 from protocol.json_form import from_json, parse_time
 from protocol.operations import Operation
 from protocol.operations.asset import AssetIssue
@@ -122,10 +128,7 @@ def sell(
 
 def cancel(account: RemoteAccount, order: str) -> LimitOrderCancel:
     """Take an order (1.7.n) back."""
-    found = parse_object_id(order)
-    if (found.space, found.type) != (1, 7):
-        raise UsageProblem("not a limit order", value=order, limit="1.7.n")
-    return LimitOrderCancel(FREE, account.id, LimitOrderId(found.instance))
+    return LimitOrderCancel(FREE, account.id, id_argument(LimitOrderId, order))
 
 
 def settle(account: RemoteAccount, amount: AssetAmount) -> AssetSettle:
@@ -153,7 +156,7 @@ def position_of(chain: RemoteChain, account: RemoteAccount, asset: RemoteAsset) 
     positions = as_objects(chain.client.call("database", "get_margin_positions", account.name))
     for position in positions:
         price = as_object(position["call_price"])
-        if as_object(price["quote"])["asset_id"] == f"1.3.{asset.id}":
+        if as_object(price["quote"])["asset_id"] == asset_text(asset.id):
             return position
     raise NoPosition(f"{account.name} has no position", rule="R3.1", value=asset.display_symbol)
 
@@ -168,7 +171,7 @@ def borrow(
     target_ratio: int | None,
 ) -> CallOrderUpdate:
     """Borrow against collateral that is given, or follows from a ratio at the present feed."""
-    asset = chain.asset(f"1.3.{debt.asset_id}")
+    asset = chain.asset(asset_text(debt.asset_id))
     backing = chain.backing_asset(asset)
     if (collateral is None) == (ratio is None):
         raise UsageProblem("give either --collateral or --ratio")

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from node.cli.client import as_object, as_text
-from node.cli.exits import UsageProblem
-from node.cli.remote_chain import NoSuchName, RemoteAccount, RemoteAsset, RemoteChain
+from node.cli.remote_chain import NoSuchName, RemoteAccount, RemoteAsset, RemoteChain, id_argument
 from node.cli.transactions import FREE
 from protocol.asset import AssetAmount, Price
 from protocol.authority import key_authority
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.ids import ProposalId, VoteId, parse_object_id, parse_vote_id
+from protocol.ids import ProposalId, VoteId, parse_vote_id
 from protocol.operations import Operation
 from protocol.operations.account import (
     COMMITTEE_VOTE,
@@ -139,10 +138,7 @@ def propose(
 
 def approve(account: RemoteAccount, proposal: str, *, owner: bool, remove: bool) -> ProposalUpdate:
     """Approve a proposal (1.10.n) with an account's active or owner authority, or take it back."""
-    found = parse_object_id(proposal)
-    if (found.space, found.type) != (1, 10):
-        raise UsageProblem("not a proposal", value=proposal, limit="1.10.n")
-    update = ProposalUpdate(FREE, account.id, ProposalId(found.instance))
+    update = ProposalUpdate(FREE, account.id, id_argument(ProposalId, proposal))
     accounts = (account.id,)
     if owner and remove:
         return replace(update, owner_approvals_to_remove=accounts)

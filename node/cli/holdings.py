@@ -10,6 +10,7 @@ from node.cli.remote_chain import RemoteAccount, RemoteAsset, RemoteChain
 from node.cli.sessions import Session
 from protocol.authority import Authority
 from protocol.crypto.keys import key_text
+from protocol.ids import account_text, asset_text
 from protocol.json_form import JsonValue
 
 Balances = list[tuple[RemoteAsset, int]]
@@ -26,7 +27,7 @@ def balance_json(asset: RemoteAsset, amount: int) -> JsonValue:
     """A balance as commands print it."""
     return {
         "asset": asset.symbol,
-        "asset_id": f"1.3.{asset.id}",
+        "asset_id": asset_text(asset.id),
         "amount": amount,
         "text": asset.format(amount),
     }
@@ -42,7 +43,7 @@ def show_holdings(
     holdings = as_object(as_list(full[0])[1])
     document: JsonObject = {
         "account": account.name,
-        "id": f"1.2.{account.id}",
+        "id": account_text(account.id),
         "balances": [balance_json(asset, amount) for asset, amount in found],
         "positions": holdings.get("call_orders", []),
         "orders": holdings.get("limit_orders", []),
@@ -61,7 +62,7 @@ def show_holdings(
 def _lines(
     chain: RemoteChain, account: RemoteAccount, balances: Balances, document: JsonObject
 ) -> Iterator[str]:
-    yield f"{account.name} (1.2.{account.id})"
+    yield f"{account.name} ({account_text(account.id)})"
     for asset, amount in balances:
         yield f"  {asset.format(amount)}"
     for position in as_objects(document["positions"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from node.cli.client import JsonObject, NodeClient, as_int, as_list, as_object, as_text
@@ -11,7 +12,16 @@ from protocol.asset import AssetAmount
 from protocol.authority import Authority
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import DecodeError
-from protocol.ids import AccountId, AssetBitassetDataId, AssetId, parse_object_id
+from protocol.ids import (
+    AccountId,
+    AssetBitassetDataId,
+    AssetId,
+    Id,
+    account_text,
+    asset_text,
+    bitasset_text,
+    parse_id,
+)
 from protocol.json_form import JsonValue, from_json
 from protocol.operations.account import AccountOptions
 from protocol.operations.asset_options import AssetOptions
@@ -106,7 +116,7 @@ class RemoteChain:
     @property
     def core(self) -> RemoteAsset:
         """The core asset."""
-        return self.asset(f"1.3.{CORE_ASSET}")
+        return self.asset(asset_text(CORE_ASSET))
 
     def head(self) -> JsonObject:
         """The dynamic global properties, now."""
@@ -132,7 +142,7 @@ class RemoteChain:
 
     def account_name(self, account_id: AccountId | str) -> str:
         """The name behind an account id."""
-        text = account_id if isinstance(account_id, str) else f"1.2.{account_id}"
+        text = account_id if isinstance(account_id, str) else account_text(account_id)
         return self.account(text).name
 
     def know_accounts(self, ids: list[str]) -> None:
@@ -154,7 +164,7 @@ class RemoteChain:
             if found is None:
                 raise NoSuchName("no such asset", value=name)
             asset = self._read_asset(as_object(found))
-            for key in (name, asset.symbol, f"1.3.{asset.id}"):
+            for key in (name, asset.symbol, asset_text(asset.id)):
                 self._assets[key] = asset
         return self._assets[name]
 
@@ -167,7 +177,7 @@ class RemoteChain:
         """The BitAsset data of an asset (2.4.n), as it is now; raises `UsageProblem`."""
         if asset.bitasset_data_id is None:
             raise UsageProblem("not a BitAsset", value=asset.symbol)
-        return self.object(f"2.4.{asset.bitasset_data_id}")
+        return self.object(bitasset_text(asset.bitasset_data_id))
 
     def backing_asset(self, asset: RemoteAsset) -> RemoteAsset:
         """The asset that backs a BitAsset."""
@@ -185,7 +195,7 @@ class RemoteChain:
     def format_amount(self, value: JsonValue | AssetAmount) -> str:
         """An amount of JSON's or ours as people read it."""
         if isinstance(value, AssetAmount):
-            return self.asset(f"1.3.{value.asset_id}").format(value.amount)
+            return self.asset(asset_text(value.asset_id)).format(value.amount)
         fields = as_object(value)
         return self.asset(as_text(fields["asset_id"])).format(as_int(fields["amount"]))
 
@@ -201,30 +211,35 @@ class RemoteChain:
 
     def _remember_account(self, data: JsonObject) -> None:
         account = RemoteAccount(
-            AccountId(parse_object_id(as_text(data["id"])).instance),
+            parse_id(AccountId, as_text(data["id"])),
             as_text(data["name"]),
             from_json(Authority, data["owner"], self.prefix),
             from_json(Authority, data["active"], self.prefix),
             from_json(AccountOptions, data["options"], self.prefix),
         )
-        for key in (account.name, f"1.2.{account.id}"):
+        for key in (account.name, account_text(account.id)):
             self._accounts[key] = account
 
     def _read_asset(self, data: JsonObject) -> RemoteAsset:
         symbol = as_text(data["symbol"])
         bitasset = data.get("bitasset_data_id")
-        asset_id = parse_object_id(as_text(data["id"])).instance
         return RemoteAsset(
-            AssetId(asset_id),
+            parse_id(AssetId, as_text(data["id"])),
             symbol,
             as_int(data["precision"]),
-            AccountId(parse_object_id(as_text(data["issuer"])).instance),
+            parse_id(AccountId, as_text(data["issuer"])),
             from_json(AssetOptions, data["options"], self.prefix),
-            None
-            if bitasset is None
-            else AssetBitassetDataId(parse_object_id(as_text(bitasset)).instance),
+            None if bitasset is None else parse_id(AssetBitassetDataId, as_text(bitasset)),
             symbol if bitasset is None else f"{self.display_prefix}{symbol}",
         )
+
+
+def id_argument(id_type: Callable[[int], Id], text: str) -> Id:
+    """An id of a known type that the user named; raises `UsageProblem`."""
+    try:
+        return parse_id(id_type, text)
+    except DecodeError as error:
+        raise UsageProblem(error.what, value=error.value, limit=error.limit) from error
 
 
 def parse_decimal(text: str, precision: int) -> int:

@@ -9,6 +9,7 @@ from node.cli.descriptions import format_price
 from node.cli.output import heading, table
 from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
 from node.cli.sessions import Session, chain_options
+from protocol.ids import asset_text
 from protocol.json_form import JsonValue
 
 LIMIT = click.option(
@@ -35,7 +36,7 @@ def asset(session: Session, symbol: str) -> None:
         as_list(chain.client.call("database", "lookup_asset_symbols", [found.symbol]))[0]
     )
     rows = [
-        ("symbol", f"{found.display_symbol} (1.3.{found.id}, {found.symbol} on the chain)"),
+        ("symbol", f"{found.display_symbol} ({asset_text(found.id)}, {found.symbol} on the chain)"),
         ("precision", f"{found.precision} decimals"),
         ("issuer", chain.account_name(found.issuer)),
         ("largest supply", found.format(found.options.max_supply)),

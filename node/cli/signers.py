@@ -10,7 +10,7 @@ from node.cli.remote_chain import RemoteChain
 from protocol.authority import Authority
 from protocol.constants import TEMP_ACCOUNT
 from protocol.crypto.keys import PrivateKey, key_text
-from protocol.ids import AccountId
+from protocol.ids import AccountId, account_text
 from protocol.operations import Operation
 from protocol.operations.authorities import required_authorities
 from protocol.schema import PublicKey
@@ -36,10 +36,10 @@ class Signers:
         for operation in operations:
             required = required_authorities(operation)
             for account in required.owner:
-                owner = self._chain.account(f"1.2.{account}").owner
+                owner = self._chain.account(account_text(account)).owner
                 self._require((owner,), self._name(account, "owner"))
             for account in required.active:
-                found = self._chain.account(f"1.2.{account}")
+                found = self._chain.account(account_text(account))
                 self._require((found.active, found.owner), self._name(account, "active"))
             for authority in required.other:
                 self._require((authority,), "an authority of no account")
@@ -84,7 +84,7 @@ class Signers:
             return {}
         if depth >= AUTHORITY_DEPTH:
             return None
-        return self._satisfy(self._chain.account(f"1.2.{account}").active, depth + 1)
+        return self._satisfy(self._chain.account(account_text(account)).active, depth + 1)
 
     def _preference(self, entry: tuple[PublicKey, int]) -> tuple[bool, int, bytes]:
         key, weight = entry

@@ -12,7 +12,7 @@ from node.cli.remote_chain import RemoteChain
 from node.cli.signers import Signers
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET
-from protocol.ids import AssetId, parse_object_id
+from protocol.ids import AssetId, asset_text, parse_id
 from protocol.json_form import JsonValue, from_json_as, parse_time, to_json
 from protocol.operations import ENTRY_OF, Operation
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
@@ -95,7 +95,9 @@ def price(chain: RemoteChain, operations: Sequence[Operation]) -> tuple[Operatio
     for operation in operations:
         operation.validate()
     asked: list[JsonValue] = [operation_json(item, chain.prefix) for item in operations]
-    fees = as_list(chain.client.call("database", "get_required_fees", asked, f"1.3.{CORE_ASSET}"))
+    fees = as_list(
+        chain.client.call("database", "get_required_fees", asked, asset_text(CORE_ASSET))
+    )
     return tuple(with_fee(operation, fee) for operation, fee in zip(operations, fees, strict=True))
 
 
@@ -109,8 +111,8 @@ def with_fee(operation: Operation, fee: JsonValue) -> Operation:
         )
         return with_fee(replace(operation, proposed_ops=proposed), fee[0])
     fields = as_object(fee)
-    asset = parse_object_id(as_text(fields["asset_id"])).instance
-    amount = AssetAmount(as_int(fields["amount"]), AssetId(asset))
+    asset = parse_id(AssetId, as_text(fields["asset_id"]))
+    amount = AssetAmount(as_int(fields["amount"]), asset)
     return cast(Operation, replace(cast(Any, operation), fee=amount))
 
 

@@ -32,6 +32,7 @@ from node.cli.wallet_ownership import OWNERSHIP_COMMANDS
 from protocol.crypto.keys import PrivateKey, parse_wif
 from protocol.crypto.memo import decrypt_memo
 from protocol.errors import KeyFormatError
+from protocol.ids import account_text
 from protocol.json_form import JsonValue, from_json
 from protocol.operations.memo import Memo
 
@@ -167,7 +168,7 @@ def history(session: WalletSession, name: str | None, limit: int, memos: bool) -
     account = session.chain.account(name) if name else session.account()
     records = as_objects(
         session.chain.client.call(
-            "history", "get_account_history", f"1.2.{account.id}", "1.11.0", limit, "1.11.0"
+            "history", "get_account_history", account_text(account.id), "1.11.0", limit, "1.11.0"
         )
     )
     lines = []

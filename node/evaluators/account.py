@@ -23,6 +23,7 @@ from protocol.ids import (
     AccountStatisticsId,
     ObjectId,
     VoteId,
+    account_text,
     format_vote_id,
 )
 from protocol.operations.account import (
@@ -57,7 +58,10 @@ def evaluate_account_create(ctx: Context, op: AccountCreate) -> Account:
     check_lifetime_member(registrar)
     if not referrer.is_member(ctx.now):
         raise NotAuthorized(
-            "the referrer is no member", rule="R8.20", value=f"1.2.{referrer.id}", limit=ctx.now
+            "the referrer is no member",
+            rule="R8.20",
+            value=account_text(referrer.id),
+            limit=ctx.now,
         )
     _check_authority(state, op.owner)
     _check_authority(state, op.active)
@@ -194,7 +198,7 @@ def evaluate_account_upgrade(ctx: Context, op: AccountUpgrade) -> None:
 
     if account.is_lifetime_member():
         raise NotAuthorized(
-            "already a lifetime member", rule="R8.20", value=f"1.2.{op.account_to_upgrade}"
+            "already a lifetime member", rule="R8.20", value=account_text(op.account_to_upgrade)
         )
     if not op.upgrade_to_lifetime_member:
         raise FeatureDisabled("annual membership is no longer sold", rule="R8.20", value=False)

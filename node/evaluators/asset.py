@@ -36,7 +36,14 @@ from node.state.errors import (
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.constants import CORE_ASSET
-from protocol.ids import AssetBitassetDataId, AssetDynamicDataId, AssetId, ObjectId
+from protocol.ids import (
+    AssetBitassetDataId,
+    AssetDynamicDataId,
+    AssetId,
+    ObjectId,
+    account_text,
+    asset_text,
+)
 from protocol.operations.asset import (
     AssetClaimFees,
     AssetClaimPool,
@@ -161,8 +168,8 @@ def _check_symbol(state: State, op: AssetCreate) -> None:
             raise WrongAccount(
                 f"only the issuer of {parent_symbol} creates its sub-assets",
                 rule="R2.19",
-                value=f"1.2.{op.issuer}",
-                limit=f"1.2.{parent.issuer}",
+                value=account_text(op.issuer),
+                limit=account_text(parent.issuer),
             )
 
 
@@ -176,7 +183,7 @@ def evaluate_asset_update(ctx: Context, op: AssetUpdate) -> Asset:
     check_issuer(asset, op.issuer)
     if op.new_issuer is not None:
         raise FeatureDisabled(
-            "asset_update_issuer changes the issuer", rule="R9.6", value=f"1.2.{op.new_issuer}"
+            "asset_update_issuer changes the issuer", rule="R9.6", value=account_text(op.new_issuer)
         )
     options.validate_flags(is_bitasset=data is not None)
     check_permission_bits(asset, data, options, supply)
@@ -327,7 +334,7 @@ def evaluate_asset_fund_fee_pool(ctx: Context, op: AssetFundFeePool) -> None:
     """Any asset but CORE, whose fees need no conversion (I13)."""
     ctx.state.assets.get(op.asset_id)
     if op.asset_id == CORE_ASSET:
-        raise WrongAssetType("CORE has no fee pool", rule="I13", value=f"1.3.{CORE_ASSET}")
+        raise WrongAssetType("CORE has no fee pool", rule="I13", value=asset_text(CORE_ASSET))
 
 
 def apply_asset_fund_fee_pool(ctx: Context, op: AssetFundFeePool, checked: None) -> VoidResult:
@@ -359,7 +366,7 @@ def evaluate_asset_claim_fees(ctx: Context, op: AssetClaimFees) -> Claim:
         raise WrongAssetType(
             f"{container.symbol} holds no fees in the claimed asset",
             rule="R8.22",
-            value=f"1.3.{amount.asset_id}",
+            value=asset_text(amount.asset_id),
         )
     held = figures.accumulated_collateral_fees if is_collateral else figures.accumulated_fees
     if amount.amount > held:

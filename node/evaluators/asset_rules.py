@@ -13,7 +13,7 @@ from node.state.errors import (
 )
 from node.state.objects.assets import Asset, BitassetData
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET
-from protocol.ids import AccountId, AssetId
+from protocol.ids import AccountId, AssetId, account_text, asset_text
 from protocol.operations.asset_options import AssetOptions
 from protocol.operations.bitasset_options import BitassetOptions, BlackSwanResponse
 
@@ -24,8 +24,8 @@ def check_issuer(asset: Asset, account: AccountId) -> None:
         raise WrongAccount(
             f"not the issuer of {asset.symbol}",
             rule="R9.6",
-            value=f"1.2.{account}",
-            limit=f"1.2.{asset.issuer}",
+            value=account_text(account),
+            limit=account_text(asset.issuer),
         )
 
 
@@ -114,8 +114,8 @@ def check_committee_backing(state: State, issuer: AccountId, backing: Asset) -> 
         raise WrongAssetType(
             "a BitAsset of the committee rests on CORE",
             rule="R1.18",
-            value=f"1.3.{root}",
-            limit=f"1.3.{CORE_ASSET}",
+            value=asset_text(root),
+            limit=asset_text(CORE_ASSET),
         )
 
 

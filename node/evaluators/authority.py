@@ -15,7 +15,7 @@ from node.state.errors import (
 from protocol.authority import Authority
 from protocol.constants import COMMITTEE_ACCOUNT, TEMP_ACCOUNT
 from protocol.crypto.addresses import addresses_of
-from protocol.ids import AccountId
+from protocol.ids import AccountId, account_text
 from protocol.operations.authorities import required_authorities, sole_account
 from protocol.operations.base import Operation
 from protocol.schema import Address, PublicKey
@@ -149,12 +149,12 @@ def verify_authority(
             state.accounts.get(account_id).owner
         ):
             raise MissingOwnerAuthority(
-                "owner authority is missing", rule="R9.5", value=f"1.2.{account_id}"
+                "owner authority is missing", rule="R9.5", value=account_text(account_id)
             )
     for account_id in sorted(active):
         if not check.is_account_satisfied(account_id):
             raise MissingActiveAuthority(
-                "active authority is missing", rule="R9.5", value=f"1.2.{account_id}"
+                "active authority is missing", rule="R9.5", value=account_text(account_id)
             )
     unused = check.unused_keys()
     if unused:

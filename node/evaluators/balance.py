@@ -10,6 +10,7 @@ from node.state.objects.vesting import GenesisBalance
 from protocol.asset import AssetAmount
 from protocol.constants import SECONDS_PER_DAY
 from protocol.crypto.addresses import addresses_of
+from protocol.ids import asset_text
 from protocol.operations.balance import BalanceClaim
 from protocol.operations.results import VoidResult
 
@@ -34,8 +35,8 @@ def evaluate_balance_claim(ctx: Context, op: BalanceClaim) -> GenesisBalance:
         raise WrongAssetType(
             "the balance holds another asset",
             rule="R8.16",
-            value=f"1.3.{claimed.asset_id}",
-            limit=f"1.3.{held.asset_id}",
+            value=asset_text(claimed.asset_id),
+            limit=asset_text(held.asset_id),
         )
     if balance.vesting_policy is not None:
         _check_vested_claim(ctx, balance, claimed.amount)

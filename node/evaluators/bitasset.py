@@ -15,13 +15,12 @@ from node.evaluators.permissions import check_ratio_permissions
 from node.market.black_swan import cancel_bid, settle_globally_at
 from node.market.feeds import NULL_FEED, update_median
 from node.market.settlement import settle_from_fund
-from node.state.balances import debit
+from node.state.balances import check_balance, debit
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import (
     FeatureDisabled,
     GloballySettled,
-    InsufficientBalance,
     InsufficientCollateral,
     InsufficientFeeds,
     LimitExceeded,
@@ -37,7 +36,7 @@ from node.state.objects.assets import Asset, BitassetData, Feeds, FeedValues
 from node.state.objects.market import CollateralBid, ForceSettlement
 from protocol.asset import NULL_PRICE, AssetAmount, multiply_floor
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY, WITNESS_ACCOUNT
-from protocol.ids import AccountId, CollateralBidId, ForceSettlementId
+from protocol.ids import AccountId, CollateralBidId, ForceSettlementId, account_text, asset_text
 from protocol.operations.asset_options import (
     COMMITTEE_FED_ASSET,
     DISABLE_COLLATERAL_BIDDING,
@@ -156,14 +155,14 @@ def evaluate_asset_publish_feed(ctx: Context, op: AssetPublishFeed) -> BitassetD
             raise WrongCollateralAsset(
                 f"quote of {field} is another asset",
                 rule="R1.12",
-                value=f"1.3.{price.quote.asset_id}",
-                limit=f"1.3.{expected}",
+                value=asset_text(price.quote.asset_id),
+                limit=asset_text(expected),
             )
     if not _may_publish(state, asset, data, op.publisher):
         raise NotAuthorized(
             f"the account may not publish feeds of {asset.symbol}",
             rule="R1.13",
-            value=f"1.2.{op.publisher}",
+            value=account_text(op.publisher),
         )
     return data
 
@@ -219,14 +218,7 @@ def evaluate_asset_settle(ctx: Context, op: AssetSettle) -> BitassetData:
             )
         if not data.has_feed():
             raise InsufficientFeeds("no price feed", rule="R5.1", value=asset.symbol)
-    balance = state.balance_of(op.account, asset.id)
-    if balance < op.amount.amount:
-        raise InsufficientBalance(
-            f"account {account.name} holds too little {asset.symbol}",
-            rule="R5.1",
-            value=balance,
-            limit=op.amount.amount,
-        )
+    check_balance(state, op.account, op.amount, rule="R5.1")
     check_authorized(account, asset)
     check_authorized(account, backing)
     return data
@@ -277,8 +269,8 @@ def evaluate_asset_global_settle(ctx: Context, op: AssetGlobalSettle) -> Bitasse
         raise WrongCollateralAsset(
             "quote of settle_price is not the backing asset",
             rule="R6.3",
-            value=f"1.3.{price.quote.asset_id}",
-            limit=f"1.3.{data.options.short_backing_asset}",
+            value=asset_text(price.quote.asset_id),
+            limit=asset_text(data.options.short_backing_asset),
         )
     least_quote = 0 if data.is_prediction_market else 1
     if price.quote.amount < least_quote:
@@ -330,8 +322,8 @@ def evaluate_bid_collateral(ctx: Context, op: BidCollateral) -> CollateralBid | 
         raise WrongCollateralAsset(
             "collateral is not in the backing asset",
             rule="R6.5",
-            value=f"1.3.{op.additional_collateral.asset_id}",
-            limit=f"1.3.{backing.id}",
+            value=asset_text(op.additional_collateral.asset_id),
+            limit=asset_text(backing.id),
         )
     if data.is_prediction_market:
         raise WrongAssetType("nobody bids for a prediction market", rule="R6.5", value=asset.symbol)
@@ -343,17 +335,10 @@ def evaluate_bid_collateral(ctx: Context, op: BidCollateral) -> CollateralBid | 
             limit=MAX_SUPPLY,
         )
     if bid is None and op.debt_covered.amount == 0:
-        raise NoSuchObject("there is no bid to cancel", rule="R6.5", value=f"1.2.{op.bidder}")
+        raise NoSuchObject("there is no bid to cancel", rule="R6.5", value=account_text(op.bidder))
     if op.debt_covered.amount:
         held = 0 if bid is None else bid.additional_collateral.amount
-        balance = state.balance_of(op.bidder, backing.id) + held
-        if balance < op.additional_collateral.amount:
-            raise InsufficientBalance(
-                f"account {bidder.name} holds too little {backing.symbol}",
-                rule="R6.5",
-                value=balance,
-                limit=op.additional_collateral.amount,
-            )
+        check_balance(state, op.bidder, op.additional_collateral, released=held, rule="R6.5")
     check_authorized(bidder, asset)
     check_authorized(bidder, backing)
     return bid

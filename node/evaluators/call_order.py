@@ -12,13 +12,12 @@ from node.market.pricing import (
     owes_more_than,
     squeeze_protection_price,
 )
-from node.state.balances import adjust_balance, adjust_core_in_orders, adjust_supply
+from node.state.balances import adjust_balance, adjust_core_in_orders, adjust_supply, check_balance
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import (
     BelowRequiredRatio,
     GloballySettled,
-    InsufficientBalance,
     InsufficientFeeds,
     MaxSupplyExceeded,
     MustClaimAllCollateral,
@@ -32,7 +31,8 @@ from node.state.errors import (
 )
 from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.market import CallOrder
-from protocol.ids import AccountId, AssetId, CallOrderId, ObjectId
+from protocol.asset import AssetAmount
+from protocol.ids import CallOrderId, ObjectId, asset_text
 from protocol.operations.asset_options import DISABLE_NEW_SUPPLY
 from protocol.operations.call_order import CallOrderUpdate
 
@@ -63,8 +63,8 @@ def evaluate_call_order_update(ctx: Context, op: CallOrderUpdate) -> NewPosition
         raise WrongCollateralAsset(
             "collateral is not in the backing asset",
             rule="R3.2.6",
-            value=f"1.3.{op.delta_collateral.asset_id}",
-            limit=f"1.3.{backing.id}",
+            value=asset_text(op.delta_collateral.asset_id),
+            limit=asset_text(backing.id),
         )
     new = _new_position(state, op)
     _check_feed(data, op, is_closing=new.debt == 0)
@@ -77,8 +77,9 @@ def evaluate_call_order_update(ctx: Context, op: CallOrderUpdate) -> NewPosition
             value=op.delta_debt.amount,
             limit=-1,
         )
-    _check_balance(state, borrower.id, asset.id, -op.delta_debt.amount)
-    _check_balance(state, borrower.id, backing.id, op.delta_collateral.amount)
+    repaid = AssetAmount(-op.delta_debt.amount, asset.id)
+    check_balance(state, borrower.id, repaid, rule="R3.3")
+    check_balance(state, borrower.id, op.delta_collateral, rule="R3.3")
     if new.debt and not data.is_prediction_market:
         _check_ratio(data, new)
     return new
@@ -138,18 +139,7 @@ def _check_feed(data: BitassetData, op: CallOrderUpdate, *, is_closing: bool) ->
                 limit=op.delta_debt.amount,
             )
     elif not data.has_feed() and not is_closing:
-        raise InsufficientFeeds("no price feed", rule="R3.2.8", value=f"1.3.{data.asset_id}")
-
-
-def _check_balance(state: State, account: AccountId, asset: AssetId, taken: int) -> None:
-    balance = state.balance_of(account, asset)
-    if taken > balance:
-        raise InsufficientBalance(
-            f"account 1.2.{account} holds too little of asset 1.3.{asset}",
-            rule="R3.3",
-            value=balance,
-            limit=taken,
-        )
+        raise InsufficientFeeds("no price feed", rule="R3.2.8", value=asset_text(data.asset_id))
 
 
 def _check_ratio(data: BitassetData, new: NewPosition) -> None:

@@ -6,7 +6,7 @@ from node.evaluators.membership import check_lifetime_member, next_vote_id
 from node.state.context import Context
 from node.state.errors import InvalidCommitteeApproval, NameTaken, WrongAccount
 from node.state.objects.governance import CommitteeMember
-from protocol.ids import CommitteeMemberId, ObjectId
+from protocol.ids import CommitteeMemberId, ObjectId, account_text
 from protocol.operations.account import COMMITTEE_VOTE
 from protocol.operations.committee import (
     CommitteeMemberCreate,
@@ -22,7 +22,7 @@ def evaluate_committee_member_create(ctx: Context, op: CommitteeMemberCreate) ->
     check_lifetime_member(state.accounts.get(account))
     if state.committee_member_by_account.find(account) is not None:
         raise NameTaken(
-            "the account is a committee member already", rule="R8.12", value=f"1.2.{account}"
+            "the account is a committee member already", rule="R8.12", value=account_text(account)
         )
 
 
@@ -52,8 +52,8 @@ def evaluate_committee_member_update(ctx: Context, op: CommitteeMemberUpdate) ->
         raise WrongAccount(
             "the committee member belongs to another account",
             rule="R9.6",
-            value=f"1.2.{op.committee_member_account}",
-            limit=f"1.2.{member.committee_member_account}",
+            value=account_text(op.committee_member_account),
+            limit=account_text(member.committee_member_account),
         )
     return member
 

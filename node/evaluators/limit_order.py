@@ -8,12 +8,11 @@ from node.evaluators.fees import core_worth_of
 from node.evaluators.lists import check_authorized, check_market_lists
 from node.market.fees import NO_FEE, settle_old_fee
 from node.market.order_book import cancel_order, place_order
-from node.state.balances import adjust_balance, adjust_core_in_orders, debit
+from node.state.balances import adjust_balance, adjust_core_in_orders, check_balance, debit
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import (
     FeatureNotBuilt,
-    InsufficientBalance,
     KillUnfilled,
     LimitExceeded,
     OrderExpired,
@@ -27,7 +26,15 @@ from node.state.errors import (
 from node.state.objects.market import LimitOrder
 from protocol.asset import AssetAmount, Price, multiply_floor
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId
+from protocol.ids import (
+    AccountId,
+    AssetId,
+    LimitOrderId,
+    ObjectId,
+    account_text,
+    asset_text,
+    order_text,
+)
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.results import VoidResult
 
@@ -59,7 +66,7 @@ def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> DeferredF
     if op.expiration < ctx.now:
         raise OrderExpired("order has expired", rule="R2.1", value=op.expiration, limit=ctx.now)
     _check_market(state, op.seller, sold.asset_id, op.min_to_receive.asset_id)
-    _check_balance(state, op.seller, sold)
+    check_balance(state, op.seller, sold)
     return _deferred_fee(state, op.fee)
 
 
@@ -170,8 +177,8 @@ def _check_delta(state: State, order: LimitOrder, delta: AssetAmount) -> None:
         raise WrongAssetType(
             "the order sells another asset",
             rule="R2.17",
-            value=f"1.3.{delta.asset_id}",
-            limit=f"1.3.{order.sells}",
+            value=asset_text(delta.asset_id),
+            limit=asset_text(order.sells),
         )
     if -delta.amount >= order.for_sale:
         raise LimitExceeded(
@@ -180,7 +187,7 @@ def _check_delta(state: State, order: LimitOrder, delta: AssetAmount) -> None:
             value=-delta.amount,
             limit=order.for_sale - 1,
         )
-    _check_balance(state, order.seller, delta)
+    check_balance(state, order.seller, delta)
 
 
 def _check_new_worth(change: OrderChange) -> None:
@@ -220,13 +227,13 @@ def _own_order(state: State, order_id: LimitOrderId, account: AccountId) -> Limi
     """The order, once it exists and belongs to the account (R2.11, R2.17)."""
     order = state.limit_orders.find(order_id)
     if order is None:
-        raise OrderNotFound("no such limit order", rule="R2.11", value=f"1.7.{order_id}")
+        raise OrderNotFound("no such limit order", rule="R2.11", value=order_text(order_id))
     if order.seller != account:
         raise OwnerMismatch(
             "the order belongs to another account",
             rule="R2.11",
-            value=f"1.2.{account}",
-            limit=f"1.2.{order.seller}",
+            value=account_text(account),
+            limit=account_text(order.seller),
         )
     return order
 
@@ -238,17 +245,6 @@ def _check_market(state: State, account: AccountId, sold: AssetId, received: Ass
     check_market_lists(sold_asset, received)
     check_authorized(seller, sold_asset, SellingAssetUnauthorized)
     check_authorized(seller, received_asset, ReceivingAssetUnauthorized)
-
-
-def _check_balance(state: State, account: AccountId, amount: AssetAmount) -> None:
-    balance = state.balance_of(account, amount.asset_id)
-    if balance < amount.amount:
-        raise InsufficientBalance(
-            f"account 1.2.{account} holds too little of asset 1.3.{amount.asset_id}",
-            rule="R2.1",
-            value=balance,
-            limit=amount.amount,
-        )
 
 
 def _deferred_fee(state: State, fee: AssetAmount) -> DeferredFee:

@@ -6,7 +6,7 @@ from node.market.holders import is_authorized
 from node.state.errors import MarketBlacklisted, MarketNotWhitelisted, NotAuthorized
 from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
-from protocol.ids import AssetId
+from protocol.ids import AssetId, account_text, asset_text
 
 
 def check_authorized(
@@ -17,7 +17,7 @@ def check_authorized(
         raise error(
             f"account {account.name} may not hold {asset.symbol}",
             rule="R2.20",
-            value=f"1.2.{account.id}",
+            value=account_text(account.id),
             limit=asset.symbol,
         )
 
@@ -29,9 +29,9 @@ def check_market_lists(sold: Asset, received: AssetId) -> None:
         raise MarketNotWhitelisted(
             f"{sold.symbol} is sold in white-listed markets only",
             rule="R2.1",
-            value=f"1.3.{received}",
+            value=asset_text(received),
         )
     if received in options.blacklist_markets:
         raise MarketBlacklisted(
-            f"{sold.symbol} is not sold in this market", rule="R2.1", value=f"1.3.{received}"
+            f"{sold.symbol} is not sold in this market", rule="R2.1", value=asset_text(received)
         )

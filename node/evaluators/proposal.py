@@ -11,7 +11,7 @@ from node.state.errors import ProposalRefused
 from node.state.objects.transactions import Proposal
 from protocol.constants import COMMITTEE_ACCOUNT
 from protocol.errors import PegboardError
-from protocol.ids import AccountId, ObjectId, ProposalId
+from protocol.ids import AccountId, ObjectId, ProposalId, account_text, proposal_text
 from protocol.operations.authorities import required_authorities
 from protocol.operations.base import Operation
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
@@ -97,8 +97,8 @@ def _check_nested_updates(op: ProposalCreate, proposal_id: int) -> None:
                 raise ProposalRefused(
                     "names a proposal that does not exist yet",
                     rule="R8.23",
-                    value=f"1.10.{inner.proposal}",
-                    limit=f"1.10.{proposal_id - 1}",
+                    value=proposal_text(inner.proposal),
+                    limit=proposal_text(ProposalId(proposal_id - 1)),
                 )
 
 
@@ -212,7 +212,7 @@ def evaluate_proposal_delete(ctx: Context, op: ProposalDelete) -> Proposal:
         raise ProposalRefused(
             "the proposal does not require this authority",
             rule="R8.23",
-            value=f"1.2.{op.fee_paying_account}",
+            value=account_text(op.fee_paying_account),
         )
     return proposal
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from node.evaluators.lists import check_authorized
-from node.state.balances import adjust_balance
+from node.state.balances import adjust_balance, check_balance
 from node.state.context import Context
 from node.state.database import State
-from node.state.errors import InsufficientBalance, NotAuthorized, PermissionDenied, WrongAccount
+from node.state.errors import NotAuthorized, PermissionDenied, WrongAccount
 from protocol.asset import AssetAmount
-from protocol.ids import AccountId
+from protocol.ids import AccountId, account_text
 from protocol.operations.asset_options import OVERRIDE_AUTHORITY, TRANSFER_RESTRICTED
 from protocol.operations.results import VoidResult
 from protocol.operations.transfer import OverrideTransfer, Transfer
@@ -28,10 +28,10 @@ def evaluate_transfer(ctx: Context, op: Transfer) -> None:
         raise NotAuthorized(
             f"{asset.symbol} moves only from and to its issuer",
             rule="R2.20",
-            value=f"1.2.{op.to}",
-            limit=f"1.2.{asset.issuer}",
+            value=account_text(op.to),
+            limit=account_text(asset.issuer),
         )
-    _check_balance(state, op.from_, amount)
+    check_balance(state, op.from_, amount)
 
 
 def apply_transfer(ctx: Context, op: Transfer, checked: None) -> VoidResult:
@@ -52,28 +52,17 @@ def evaluate_override_transfer(ctx: Context, op: OverrideTransfer) -> None:
     if asset.issuer != op.issuer:
         raise WrongAccount(
             f"not the issuer of {asset.symbol}",
-            value=f"1.2.{op.issuer}",
-            limit=f"1.2.{asset.issuer}",
+            value=account_text(op.issuer),
+            limit=account_text(asset.issuer),
         )
     check_authorized(receiver, asset)
-    _check_balance(state, op.from_, op.amount)
+    check_balance(state, op.from_, op.amount)
 
 
 def apply_override_transfer(ctx: Context, op: OverrideTransfer, checked: None) -> VoidResult:
     """Move the amount."""
     _move(ctx.state, op.from_, op.to, op.amount)
     return DONE
-
-
-def _check_balance(state: State, account: AccountId, amount: AssetAmount) -> None:
-    balance = state.balance_of(account, amount.asset_id)
-    if balance < amount.amount:
-        raise InsufficientBalance(
-            f"account 1.2.{account} holds too little of asset 1.3.{amount.asset_id}",
-            rule="R2.1",
-            value=balance,
-            limit=amount.amount,
-        )
 
 
 def _move(state: State, sender: AccountId, receiver: AccountId, amount: AssetAmount) -> None:

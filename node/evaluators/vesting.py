@@ -15,7 +15,7 @@ from node.state.objects.vesting import (
     VestingBalance,
     VestingPolicy,
 )
-from protocol.ids import ObjectId, VestingBalanceId
+from protocol.ids import ObjectId, VestingBalanceId, account_text, asset_text
 from protocol.operations.asset_options import TRANSFER_RESTRICTED
 from protocol.operations.results import VoidResult
 from protocol.operations.vesting import (
@@ -79,15 +79,15 @@ def evaluate_vesting_balance_withdraw(ctx: Context, op: VestingBalanceWithdraw) 
         raise WrongAccount(
             "the vesting balance belongs to another account",
             rule="R9.6",
-            value=f"1.2.{op.owner}",
-            limit=f"1.2.{balance.owner}",
+            value=account_text(op.owner),
+            limit=account_text(balance.owner),
         )
     if balance.balance.asset_id != op.amount.asset_id:
         raise WrongAssetType(
             "the vesting balance holds another asset",
             rule="R8.16",
-            value=f"1.3.{op.amount.asset_id}",
-            limit=f"1.3.{balance.balance.asset_id}",
+            value=asset_text(op.amount.asset_id),
+            limit=asset_text(balance.balance.asset_id),
         )
     available = withdrawable(balance, ctx.now)
     if op.amount.amount > available:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from node.evaluators.lists import check_authorized
-from node.state.balances import adjust_balance
+from node.state.balances import adjust_balance, check_balance
 from node.state.context import Context
 from node.state.errors import (
-    InsufficientBalance,
     LimitExceeded,
     NotAuthorized,
     PermissionExpired,
@@ -15,7 +14,7 @@ from node.state.errors import (
 )
 from node.state.objects.assets import Asset
 from node.state.objects.permissions import WithdrawPermission
-from protocol.ids import AccountId, ObjectId, WithdrawPermissionId
+from protocol.ids import AccountId, ObjectId, WithdrawPermissionId, account_text, asset_text
 from protocol.operations.asset_options import TRANSFER_RESTRICTED
 from protocol.operations.results import VoidResult
 from protocol.operations.withdraw_permission import (
@@ -94,14 +93,7 @@ def evaluate_withdraw_permission_claim(
     _check_transferable(asset, op.withdraw_from_account, op.withdraw_to_account)
     check_authorized(state.accounts.get(op.withdraw_to_account), asset)
     check_authorized(state.accounts.get(op.withdraw_from_account), asset)
-    balance = state.balance_of(op.withdraw_from_account, amount.asset_id)
-    if balance < amount.amount:
-        raise InsufficientBalance(
-            f"account 1.2.{op.withdraw_from_account} holds too little {asset.symbol}",
-            rule="R2.1",
-            value=balance,
-            limit=amount.amount,
-        )
+    check_balance(state, op.withdraw_from_account, amount)
     return permission
 
 
@@ -165,12 +157,13 @@ def _check_terms(ctx: Context, op: WithdrawPermissionCreate | WithdrawPermission
 
 
 def _check_parties(permission: WithdrawPermission, giver: AccountId, receiver: AccountId) -> None:
-    if (giver, receiver) != (permission.withdraw_from_account, permission.authorized_account):
+    parties = (permission.withdraw_from_account, permission.authorized_account)
+    if (giver, receiver) != parties:
         raise WrongAccount(
             "the permission is between two other accounts",
             rule="R9.6",
-            value=f"1.2.{giver}, 1.2.{receiver}",
-            limit=f"1.2.{permission.withdraw_from_account}, 1.2.{permission.authorized_account}",
+            value=", ".join(map(account_text, (giver, receiver))),
+            limit=", ".join(map(account_text, parties)),
         )
 
 
@@ -196,8 +189,8 @@ def _check_available(
         raise WrongAssetType(
             "the permission is for another asset",
             rule="R9.6",
-            value=f"1.3.{amount.asset_id}",
-            limit=f"1.3.{limit.asset_id}",
+            value=asset_text(amount.asset_id),
+            limit=asset_text(limit.asset_id),
         )
     available = permission.available(ctx.now)
     if amount.amount > available:
@@ -214,6 +207,6 @@ def _check_transferable(asset: Asset, giver: AccountId, receiver: AccountId) -> 
         raise NotAuthorized(
             f"{asset.symbol} moves only from and to its issuer",
             rule="R2.20",
-            value=f"1.2.{receiver}",
-            limit=f"1.2.{asset.issuer}",
+            value=account_text(receiver),
+            limit=account_text(asset.issuer),
         )

@@ -6,7 +6,7 @@ from node.evaluators.membership import check_lifetime_member, next_vote_id
 from node.state.context import Context
 from node.state.errors import NameTaken, WrongAccount
 from node.state.objects.governance import Witness
-from protocol.ids import ObjectId, WitnessId
+from protocol.ids import ObjectId, WitnessId, account_text
 from protocol.operations.account import WITNESS_VOTE
 from protocol.operations.results import VoidResult
 from protocol.operations.witness import WitnessCreate, WitnessUpdate
@@ -18,7 +18,7 @@ def evaluate_witness_create(ctx: Context, op: WitnessCreate) -> None:
     check_lifetime_member(state.accounts.get(op.witness_account))
     if state.witness_by_account.find(op.witness_account) is not None:
         raise NameTaken(
-            "the account is a witness already", rule="R8.12", value=f"1.2.{op.witness_account}"
+            "the account is a witness already", rule="R8.12", value=account_text(op.witness_account)
         )
 
 
@@ -51,8 +51,8 @@ def evaluate_witness_update(ctx: Context, op: WitnessUpdate) -> Witness:
         raise WrongAccount(
             "the witness belongs to another account",
             rule="R9.6",
-            value=f"1.2.{op.witness_account}",
-            limit=f"1.2.{witness.witness_account}",
+            value=account_text(op.witness_account),
+            limit=account_text(witness.witness_account),
         )
     return witness
 

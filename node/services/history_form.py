@@ -40,7 +40,14 @@ from node.storage.history_view import (
 )
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.binary import reader_for, writer_for
-from protocol.ids import AccountId, AssetId, CallOrderId, LimitOrderId
+from protocol.ids import (
+    AccountId,
+    AssetId,
+    CallOrderId,
+    LimitOrderId,
+    OperationHistoryId,
+    operation_text,
+)
 from protocol.operations import ENTRY_OF, OperationResult
 from protocol.operations.base import Operation
 from protocol.operations.limit_order import FillOrder
@@ -167,7 +174,11 @@ def fill_of(found: FillAndOperation) -> FillRecord:
 
 def _operation(row: OperationRow) -> Operation:
     if operation_checksum(row.id, row.data, row.result) != row.checksum:
-        raise StoreDamaged("a stored operation is damaged", rule="T-S3", value=f"1.11.{row.id}")
+        raise StoreDamaged(
+            "a stored operation is damaged",
+            rule="T-S3",
+            value=operation_text(OperationHistoryId(row.id)),
+        )
     op, _ = reader_for(TaggedOperation)(row.data, 0, 0)
     return cast(Operation, op)
 

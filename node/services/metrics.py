@@ -18,6 +18,7 @@ from node.core.core import NodeCore
 from node.market.pricing import call_terms
 from node.state.database import State
 from node.state.objects.assets import BitassetData
+from protocol.ids import witness_text
 
 PARTICIPATION_SLOTS = 128
 
@@ -118,7 +119,7 @@ def chain_metrics(state: State, now_s: int) -> Iterator[Metric]:
         "pegboard_missed_slots", "Slots without the witness' block", labels=("witness",)
     )
     for witness in state.witnesses.in_order():
-        missed.add_metric((f"1.6.{witness.id}",), witness.total_missed)
+        missed.add_metric((witness_text(witness.id),), witness.total_missed)
     yield missed
 
 

@@ -7,7 +7,7 @@ from node.state.errors import InsufficientBalance
 from node.state.objects.accounts import AccountBalance
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET
-from protocol.ids import AccountBalanceId, AccountId, AssetId
+from protocol.ids import AccountBalanceId, AccountId, AssetId, account_text, asset_text
 
 
 def adjust_balance(state: State, account: AccountId, asset_id: AssetId, delta: int) -> None:
@@ -17,25 +17,38 @@ def adjust_balance(state: State, account: AccountId, asset_id: AssetId, delta: i
     found = state.balance_by_owner.find((account, asset_id))
     if found is None:
         if delta < 0:
-            raise InsufficientBalance(
-                f"account 1.2.{account} holds nothing of asset 1.3.{asset_id}",
-                rule="R2.1",
-                value=0,
-                limit=-delta,
-            )
+            raise _holds_too_little(account, asset_id, 0, -delta, "R2.1")
         table = state.balances
         table.create(
             AccountBalance(AccountBalanceId(table.next_instance), account, asset_id, delta)
         )
         return
     if found.balance + delta < 0:
-        raise InsufficientBalance(
-            f"account 1.2.{account} holds too little of asset 1.3.{asset_id}",
-            rule="R2.1",
-            value=found.balance,
-            limit=-delta,
-        )
+        raise _holds_too_little(account, asset_id, found.balance, -delta, "R2.1")
     state.balances.edit(found).balance += delta
+
+
+def check_balance(
+    state: State, account: AccountId, wanted: AssetAmount, *, released: int = 0, rule: str = "R2.1"
+) -> None:
+    """An account holds an amount, with what the operation gives back to it before; or raise.
+
+    Raises `InsufficientBalance`.
+    """
+    held = state.balance_of(account, wanted.asset_id) + released
+    if held < wanted.amount:
+        raise _holds_too_little(account, wanted.asset_id, held, wanted.amount, rule)
+
+
+def _holds_too_little(
+    account: AccountId, asset_id: AssetId, held: int, wanted: int, rule: str
+) -> InsufficientBalance:
+    return InsufficientBalance(
+        f"account {account_text(account)} holds too little of asset {asset_text(asset_id)}",
+        rule=rule,
+        value=held,
+        limit=wanted,
+    )
 
 
 def credit(state: State, account: AccountId, amount: AssetAmount) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from node.chain.chain import Chain
 from protocol.constants import HUNDRED_PERCENT
-from protocol.ids import WitnessId
+from protocol.ids import WitnessId, witness_text
 from protocol.schema import PublicKey
 
 MAX_LAG_MS = 500
@@ -77,7 +77,7 @@ def maybe_produce(
     witness = chain.scheduled_witness(slot)
     key = chain.state.witnesses.get(witness).signing_key
     if key not in my_keys:
-        return Refusal("not_my_turn", f"slot of witness 1.6.{witness}", False)
+        return Refusal("not_my_turn", f"slot of witness {witness_text(witness)}", False)
     slot_time_s = chain.slot_time(slot)
     signed_s = (last_signed or {}).get(witness, 0)
     if slot_time_s <= signed_s:

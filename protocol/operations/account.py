@@ -9,18 +9,10 @@ from protocol.asset import AssetAmount
 from protocol.authority import NULL_AUTHORITY, Authority
 from protocol.checks import check_fee, check_percent, require
 from protocol.constants import COMMITTEE_ACCOUNT, PROXY_TO_SELF_ACCOUNT, TEMP_ACCOUNT
-from protocol.ids import AccountId, AssetId, VoteId
+from protocol.ids import AccountId, AssetId, VoteId, account_text
 from protocol.names import is_valid_account_name
 from protocol.operations.base import Void
-from protocol.schema import (
-    EXTENSION,
-    SORTED,
-    NoExtensions,
-    PublicKey,
-    UInt8,
-    UInt16,
-    Variant,
-)
+from protocol.schema import EXTENSION, SORTED, NoExtensions, PublicKey, UInt8, UInt16, Variant
 
 COMMITTEE_VOTE = 0
 """Kind of a `VoteId` that names a committee member."""
@@ -277,13 +269,13 @@ class AccountTransfer:
             self.account_id > PROXY_TO_SELF_ACCOUNT,
             "special accounts are not handed over",
             rule="R9.8",
-            value=f"1.2.{self.account_id}",
+            value=account_text(self.account_id),
         )
         require(
             self.account_id != self.new_owner,
             "an account cannot own itself",
             rule="R9.5",
-            value=f"1.2.{self.new_owner}",
+            value=account_text(self.new_owner),
         )
 
 

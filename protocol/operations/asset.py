@@ -8,7 +8,7 @@ from typing import Annotated
 from protocol.asset import AssetAmount, multiply_floor
 from protocol.checks import check_amount, check_fee, check_positive, require
 from protocol.constants import ASSET_PRECISION_MAX, CORE_ASSET
-from protocol.ids import AccountId, AssetId
+from protocol.ids import AccountId, AssetId, asset_text
 from protocol.names import is_valid_symbol
 from protocol.operations.asset_options import (
     BITASSET_ONLY_MASK,
@@ -272,7 +272,7 @@ def _check_core_exchange_rate(options: AssetOptions, asset: AssetId, unit: Asset
         "core_exchange_rate is not between CORE and the asset",
         rule="R8.17",
         value=rate,
-        limit=f"1.3.{asset}",
+        limit=asset_text(asset),
     )
     multiply_floor(unit, rate)
 

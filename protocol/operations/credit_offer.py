@@ -9,7 +9,7 @@ from typing import Annotated
 from protocol.asset import AssetAmount, Price
 from protocol.checks import check_fee, check_positive, require
 from protocol.constants import MAX_SUPPLY, SECONDS_PER_DAY
-from protocol.ids import AccountId, AssetId, CreditDealId, CreditOfferId
+from protocol.ids import AccountId, AssetId, CreditDealId, CreditOfferId, asset_text
 from protocol.operations.base import refuse_virtual
 from protocol.schema import EXTENSION, SORTED, Int64, NoExtensions, Timestamp, UInt8, UInt32
 
@@ -186,8 +186,8 @@ class CreditDealRepay:
             self.repay_amount.asset_id == self.credit_fee.asset_id,
             "repay_amount and credit_fee are of two assets",
             rule=RULE,
-            value=f"1.3.{self.credit_fee.asset_id}",
-            limit=f"1.3.{self.repay_amount.asset_id}",
+            value=asset_text(self.credit_fee.asset_id),
+            limit=asset_text(self.repay_amount.asset_id),
         )
 
 
@@ -255,15 +255,15 @@ def _check_collateral(collateral: AcceptableCollateral, lent: AssetId | None) ->
             price.base.asset_id == base,
             "base of a collateral's price is not the asset that is lent",
             rule=RULE,
-            value=f"1.3.{price.base.asset_id}",
-            limit=f"1.3.{base}",
+            value=asset_text(price.base.asset_id),
+            limit=asset_text(base),
         )
         require(
             price.quote.asset_id == asset,
             "quote of a collateral's price is another asset",
             rule=RULE,
-            value=f"1.3.{price.quote.asset_id}",
-            limit=f"1.3.{asset}",
+            value=asset_text(price.quote.asset_id),
+            limit=asset_text(asset),
         )
         price.validate("acceptable_collateral", check_upper_bound=True)
 

@@ -23,7 +23,7 @@ from protocol.constants import (
     WITNESS_ACCOUNT,
 )
 from protocol.fee_schedule import OPERATION_COUNT
-from protocol.ids import AccountId, CustomAuthorityId
+from protocol.ids import AccountId, CustomAuthorityId, account_text
 from protocol.operations.base import Void
 from protocol.schema import (
     SORTED,
@@ -271,7 +271,7 @@ def _check_account(account: AccountId) -> None:
         account not in special,
         "special accounts have no custom authorities",
         rule="R9.8",
-        value=f"1.2.{account}",
+        value=account_text(account),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_percent, check_positive, require
-from protocol.ids import AccountId, AssetId, LiquidityPoolId
+from protocol.ids import AccountId, AssetId, LiquidityPoolId, asset_text
 from protocol.schema import NoExtensions, UInt16
 
 RULE = "R2.18"
@@ -37,7 +37,7 @@ class LiquidityPoolCreate:
             self.share_asset not in (self.asset_a, self.asset_b),
             "share_asset is one of the assets of the pool",
             rule=RULE,
-            value=f"1.3.{self.share_asset}",
+            value=asset_text(self.share_asset),
         )
         check_percent(self.taker_fee_percent, "taker_fee_percent", rule=RULE)
         check_percent(self.withdrawal_fee_percent, "withdrawal_fee_percent", rule=RULE)
@@ -116,7 +116,7 @@ class LiquidityPoolExchange:
             self.amount_to_sell.asset_id != self.min_to_receive.asset_id,
             "an asset is sold for itself",
             rule=RULE,
-            value=f"1.3.{self.min_to_receive.asset_id}",
+            value=asset_text(self.min_to_receive.asset_id),
         )
 
 
@@ -156,6 +156,6 @@ def _check_order(asset_a: AssetId, asset_b: AssetId) -> None:
         asset_a < asset_b,
         "the asset with the lower id comes first",
         rule=RULE,
-        value=f"1.3.{asset_a}",
-        limit=f"1.3.{asset_b}",
+        value=asset_text(asset_a),
+        limit=asset_text(asset_b),
     )

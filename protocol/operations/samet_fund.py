@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, require
-from protocol.ids import AccountId, AssetId, SametFundId
+from protocol.ids import AccountId, AssetId, SametFundId, asset_text
 from protocol.schema import Int64, NoExtensions, UInt32
 
 RULE = "R2.18"
@@ -113,6 +113,6 @@ class SametFundRepay:
             self.repay_amount.asset_id == self.fund_fee.asset_id,
             "repay_amount and fund_fee are of two assets",
             rule=RULE,
-            value=f"1.3.{self.fund_fee.asset_id}",
-            limit=f"1.3.{self.repay_amount.asset_id}",
+            value=asset_text(self.fund_fee.asset_id),
+            limit=asset_text(self.repay_amount.asset_id),
         )

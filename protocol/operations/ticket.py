@@ -8,7 +8,7 @@ from enum import IntEnum
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, require
 from protocol.constants import CORE_ASSET
-from protocol.ids import AccountId, TicketId
+from protocol.ids import AccountId, TicketId, asset_text
 from protocol.schema import NoExtensions, VarUInt32
 
 
@@ -77,6 +77,6 @@ def _check_core(amount: AssetAmount) -> None:
     require(
         amount.asset_id == CORE_ASSET,
         "a ticket locks CORE only",
-        value=f"1.3.{amount.asset_id}",
-        limit=f"1.3.{CORE_ASSET}",
+        value=asset_text(amount.asset_id),
+        limit=asset_text(CORE_ASSET),
     )

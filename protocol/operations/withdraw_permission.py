@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, require
-from protocol.ids import AccountId, WithdrawPermissionId
+from protocol.ids import AccountId, WithdrawPermissionId, account_text
 from protocol.operations.memo import Memo
 from protocol.schema import Timestamp, UInt32
 
@@ -102,4 +102,4 @@ class WithdrawPermissionDelete:
 
 
 def _check_parties(giver: AccountId, receiver: AccountId) -> None:
-    require(giver != receiver, "an account withdraws from itself", value=f"1.2.{giver}")
+    require(giver != receiver, "an account withdraws from itself", value=account_text(giver))

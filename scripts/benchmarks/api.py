@@ -10,6 +10,7 @@ import trio
 
 from node.api.cost import CostLimits
 from protocol.crypto.keys import wif
+from protocol.ids import LimitOrderId, order_text
 from tests.support.chain import secret_of
 
 from .api_clients import HttpClient, SocketClient, ask_many, call, frame, post
@@ -149,7 +150,7 @@ def run_greedy(port: int) -> None:
 
 
 async def _run_greedy(port: int) -> None:
-    request = frame(call("get_objects", [f"1.7.{n % 500}" for n in range(1_000)]))
+    request = frame(call("get_objects", [order_text(LimitOrderId(n % 500)) for n in range(1_000)]))
     async with trio.open_nursery() as nursery:
         for number in range(1, GREEDY + 1):
             nursery.start_soon(_ask_for_ever, port, f"127.0.{number}.1", request)

@@ -16,7 +16,7 @@ from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.crypto.hashes import ripemd160, sha512
 from protocol.crypto.keys import key_text, parse_key, public_key
-from protocol.ids import AccountId, parse_object_id
+from protocol.ids import AccountId, parse_id
 from protocol.json_form import parse_time, to_json
 from protocol.operations.transfer import Transfer
 from protocol.schema import BlockId
@@ -47,7 +47,7 @@ def signed_transfer(wire: RawSocket, units: int, *, at_block: int | None = None)
         block_id = wire.result(0, "get_block_header", at_block + 1)["previous"]
     num, prefix = reference_block(BlockId(bytes.fromhex(block_id)))
     sender, receiver = (
-        AccountId(parse_object_id(wire.result(0, "get_account_by_name", name)["id"]).instance)
+        parse_id(AccountId, wire.result(0, "get_account_by_name", name)["id"])
         for name in ("nathan", "dave")
     )
     operation = Transfer(FEE, sender, receiver, AssetAmount(units, CORE_ASSET), None, ())

@@ -17,7 +17,7 @@ from node.state.errors import (
 from protocol.asset import AssetAmount
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET
 from protocol.errors import ValidationError
-from protocol.ids import AccountId, AssetId
+from protocol.ids import AccountId, AssetId, account_text
 from protocol.operations.account import BLACK_LISTED, WHITE_LISTED, AccountWhitelist
 from protocol.operations.asset_options import (
     OVERRIDE_AUTHORITY,
@@ -95,7 +95,7 @@ def test_a_blacklisted_account_neither_sends_nor_receives(ctx: Context, listed: 
     apply(ctx, transfer(BOB, ALICE, AssetAmount(1, asset)))
     apply(ctx, AccountWhitelist(FREE, CAROL, listed, BLACK_LISTED))
     error = expect(ctx, NotAuthorized, transfer(BOB, ALICE, AssetAmount(1, asset)))
-    assert error.value == f"1.2.{listed}"
+    assert error.value == account_text(listed)
 
 
 def test_a_white_list_admits_only_who_is_on_it(ctx: Context) -> None:

@@ -17,6 +17,7 @@ from node.p2p.effects import PeerAddress, PeerKey
 from node.p2p.manager import PeerManager
 from node.services.api_server import ApiOptions, ApiServer
 from node.services.metrics import NodeCollector, metrics_text
+from protocol.ids import WitnessId, witness_text
 from protocol.operations.call_order import CallOrderUpdate
 from tests.support.api import ChainBackend, Client
 from tests.support.chain import NO_FEE, TestChain
@@ -61,7 +62,7 @@ def test_the_chain_is_measured(backend: ChainBackend) -> None:
     assert found["head_block"] == 3
     assert found["last_irreversible_block"] == backend.state.dynamic.last_irreversible_block_num
     assert found["head_age_seconds"] == 0
-    missed = [found["missed_slots_total", f"1.6.{number}"] for number in (1, 2, 3)]
+    missed = [found["missed_slots_total", witness_text(WitnessId(number))] for number in (1, 2, 3)]
     assert sum(missed) == 2
     assert found["feed_age_seconds", "USD"] == backend.now_s() - (
         backend.state.bitassets.get(0).current_feed_publication_time

@@ -14,6 +14,7 @@ from node.state.context import AppliedOperation
 from node.state.database import State
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import parse_wif
+from protocol.ids import WitnessId
 from protocol.json_form import to_json
 from protocol.operations.base import Operation
 from protocol.schema import BlockId, Digest
@@ -52,7 +53,7 @@ class ChainBackend:
         return self.test_chain.chain.head_time
 
     def info(self) -> NodeInfo:
-        return NodeInfo("0.1.0", "TEST", "bit", "witness", (1,), PEERS, self.block_mode)
+        return NodeInfo("0.1.0", "TEST", "bit", "witness", (WitnessId(1),), PEERS, self.block_mode)
 
     def network(self) -> NetworkInfo:
         known = (

@@ -13,6 +13,7 @@ from protocol.constants import CORE_ASSET
 from protocol.crypto.addresses import addresses_of
 from protocol.crypto.keys import key_text, public_key
 from protocol.genesis import InitialBalance, InitialVestingBalance
+from protocol.ids import account_text, asset_text
 from protocol.operations.account import AccountUpdate
 from protocol.operations.bitasset import AssetSettle
 from protocol.operations.call_order import CallOrderUpdate
@@ -125,7 +126,7 @@ def test_the_next_id_of_a_type(backend: ChainBackend, client: Client) -> None:
 
 def test_account_ids(backend: ChainBackend, client: Client) -> None:
     """By name or id; an unknown name is an error here, not null."""
-    alice = f"1.2.{backend.test_chain.account('alice')}"
+    alice = account_text(backend.test_chain.account("alice"))
     assert client.call("get_account_id_from_string", "alice") == alice
     assert client.call("get_account_id_from_string", alice) == alice
     assert client.refuse("get_account_id_from_string", "nobody")["code"] == 10
@@ -172,8 +173,8 @@ def test_what_has_vested_of_genesis_balances() -> None:
     assert backend.state.dynamic.time == GENESIS_TIME + 500
     vested = client.call("get_vested_balances", ["1.15.1", "1.15.0"])
     assert vested == [
-        {"amount": 500, "asset_id": f"1.3.{CORE_ASSET}"},
-        {"amount": 500, "asset_id": f"1.3.{CORE_ASSET}"},
+        {"amount": 500, "asset_id": asset_text(CORE_ASSET)},
+        {"amount": 500, "asset_id": asset_text(CORE_ASSET)},
     ]
     backend.produce(slot=50)
     assert client.call("get_vested_balances", ["1.15.1"])[0]["amount"] == 750

@@ -8,7 +8,7 @@ from protocol.asset import AssetAmount, Price
 from protocol.authority import Authority
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import public_key
-from protocol.ids import AccountId, AssetId
+from protocol.ids import AccountId, AssetId, account_text, asset_text, proposal_text
 from protocol.operations.account import AccountUpdate
 from protocol.operations.asset import AssetCreate, AssetUpdateIssuer
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
@@ -26,13 +26,13 @@ def scan(chain: TestChain, account: AccountId) -> tuple[list[str], list[str], li
     """Accounts naming an account, assets it issued, proposals it must approve: the slow way."""
     state = chain.state
     naming = [
-        f"1.2.{other.id}"
+        account_text(other.id)
         for other in state.accounts.in_order()
         if account in dict((*other.owner.account_auths, *other.active.account_auths))
     ]
-    issued = [f"1.3.{asset.id}" for asset in state.assets.in_order() if asset.issuer == account]
+    issued = [asset_text(asset.id) for asset in state.assets.in_order() if asset.issuer == account]
     waiting = [
-        f"1.10.{item.id}"
+        proposal_text(item.id)
         for item in state.proposals.in_order()
         if account in item.required_active_approvals + item.required_owner_approvals
     ]
@@ -41,7 +41,7 @@ def scan(chain: TestChain, account: AccountId) -> tuple[list[str], list[str], li
 
 def look_up(client: Client, account: AccountId) -> tuple[list[str], list[str], list[str]]:
     """The same through the API."""
-    name = f"1.2.{account}"
+    name = account_text(account)
     ((_, full),) = client.call("get_full_accounts", [name], False)
     issued = [asset["id"] for asset in client.call("get_assets_by_issuer", name)]
     waiting = [item["id"] for item in client.call("get_proposed_transactions", name)]
@@ -76,7 +76,7 @@ def test_look_ups_follow_every_change() -> None:
     assert look_up(client, alice) == ([], ["1.3.2", "1.3.3"], ["1.10.0"])
     joint = Authority(1, ((bob, 1),), ((public_key(secret_of("carol")), 1),))
     backend.produce(AccountUpdate(NO_FEE, carol, None, joint))
-    assert look_up(client, bob)[0] == [f"1.2.{carol}"]
+    assert look_up(client, bob)[0] == [account_text(carol)]
     check(chain, client)
     backend.produce(AssetUpdateIssuer(NO_FEE, alice, chain.asset("ZETA"), bob))
     backend.produce(AccountUpdate(NO_FEE, carol, None, Authority(1, (), joint.key_auths)), slot=40)

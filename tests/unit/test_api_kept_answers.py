@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from node.api.kept_answers import ENTRY_BYTES, KeptAnswers
+from protocol.ids import asset_text
 from protocol.json_form import JsonValue
 from protocol.operations.limit_order import LimitOrderCreate
 from tests.support.api import ChainBackend, Client, Json
@@ -96,7 +97,7 @@ def test_one_market_has_an_answer_for_each_way_to_ask(chain: TestChain) -> None:
     backend = ChainBackend(chain)
     backend.produce(sell(chain))
     client = Client(backend)
-    usd = f"1.3.{chain.asset('USD')}"
+    usd = asset_text(chain.asset("USD"))
     assert client.call("get_order_book", "TEST", usd, 50)["quote"] == usd
     assert client.call("get_order_book", "TEST", "USD", 50)["quote"] == "USD"
     assert client.call("get_order_book", "TEST", "USD", 0)["bids"] == []

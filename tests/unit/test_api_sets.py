@@ -9,6 +9,7 @@ from node.api.methods.debug import BLOCKS_MAX
 from node.api.methods.development import TRAVEL_MAX_S
 from node.api.moments import parse_moment
 from protocol.errors import DecodeError
+from protocol.ids import account_text, asset_text
 from protocol.json_form import format_time, parse_time
 from protocol.operations.call_order import CallOrderUpdate
 from tests.support.api import KNOWN_PEERS_MAX, ChainBackend, Client, Json
@@ -91,7 +92,7 @@ def test_holders_are_ranked_by_balance(backend: ChainBackend, client: Client) ->
     chain = backend.test_chain
     first = client.call("get_asset_holders", "USD", 0, 100, api="asset")
     assert [(item["name"], item["amount"]) for item in first] == [("alice", 6_000), ("bob", 4_000)]
-    assert first[0]["account_id"] == f"1.2.{chain.account('alice')}"
+    assert first[0]["account_id"] == account_text(chain.account("alice"))
     assert client.call("get_asset_holders", "1.3.1", 1, 1, api="asset") == first[1:]
     assert client.call("get_asset_holders", "USD", 2, 1, api="asset") == []
     backend.produce(chain.transfer("alice", "carol", 6_000, "USD"))
@@ -118,7 +119,7 @@ def test_every_asset_has_its_count(backend: ChainBackend, client: Client) -> Non
     """Also those that nobody holds."""
     counts = client.call("get_all_asset_holders", api="asset")
     assert [item["asset_id"] for item in counts] == [
-        f"1.3.{asset.id}" for asset in backend.state.assets.in_order()
+        asset_text(asset.id) for asset in backend.state.assets.in_order()
     ]
     assert counts[1] == {"asset_id": "1.3.1", "count": 2}
 

@@ -14,7 +14,7 @@ from protocol.authority import Authority, key_authority
 from protocol.constants import CORE_ASSET, TEMP_ACCOUNT
 from protocol.crypto.hashes import sha256
 from protocol.crypto.keys import PrivateKey, public_key
-from protocol.ids import AccountId
+from protocol.ids import AccountId, account_text
 from protocol.operations.account import AccountOptions, AccountUpdate
 from protocol.operations.transfer import Transfer
 from protocol.schema import PublicKey
@@ -50,7 +50,7 @@ class FixedChain(RemoteChain):
         for account, active in accounts.items():
             owner = key_authority(key_of(f"owner {account}"))
             options = AccountOptions(key_of("memo"))
-            self._accounts[f"1.2.{account}"] = RemoteAccount(
+            self._accounts[account_text(account)] = RemoteAccount(
                 account, f"account{account}", owner, active, options
             )
 

@@ -12,6 +12,7 @@ from node.presets import development_key
 from protocol.constants import CORE_UNIT
 from protocol.crypto.keys import wif
 from protocol.crypto.keystore import SCRYPT_N_MIN
+from protocol.ids import account_text
 from tests.support.desk import Desk, Ended
 
 USD = 10**4
@@ -197,7 +198,7 @@ def test_vote_and_take_it_back(desk: Desk) -> None:
 
 def test_propose_and_approve(desk: Desk, tmp_path: Path) -> None:
     """R8.23: operations of a file wait for an approval, then happen."""
-    alice, bob = (f"1.2.{desk.chain.account(name)}" for name in ("alice", "bob"))
+    alice, bob = (account_text(desk.chain.account(name)) for name in ("alice", "bob"))
     amount = {"amount": 100_000, "asset_id": "1.3.0"}
     fields = {"fee": amount, "from": alice, "to": bob, "amount": amount, "extensions": []}
     path = tmp_path / "operations.json"

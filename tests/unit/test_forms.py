@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +15,17 @@ from protocol.binary import pack, read_varint, unpack, write_varint
 from protocol.block import SignedBlock
 from protocol.chain_parameters import ChainParameters
 from protocol.errors import DecodeError, EncodeError, ProtocolError
-from protocol.ids import AccountId, AssetId, parse_object_id, parse_vote_id
+from protocol.ids import (
+    ID_TYPES,
+    AccountId,
+    AssetId,
+    account_text,
+    id_text,
+    object_id,
+    parse_id,
+    parse_object_id,
+    parse_vote_id,
+)
 from protocol.json_form import (
     format_time,
     from_json,
@@ -182,6 +192,20 @@ def test_malformed_object_ids_are_refused(text: str) -> None:
 def test_an_id_of_another_type_is_refused() -> None:
     with pytest.raises(DecodeError, match="not an object id of this type"):
         from_json_as(AccountId, "1.3.0", "TEST")
+
+
+def test_an_id_is_written_and_read_by_its_type() -> None:
+    assert account_text(AccountId(17)) == "1.2.17"
+    assert parse_id(AccountId, "1.2.17") == 17
+    with pytest.raises(DecodeError, match="not an object id of this type") as caught:
+        parse_id(AccountId, "1.3.17")
+    assert (caught.value.value, caught.value.limit) == ("1.3.17", "1.2.n")
+
+
+@pytest.mark.parametrize("id_type", ID_TYPES)
+def test_both_forms_of_an_id_agree(id_type: Callable[[int], int]) -> None:
+    """The text that is written at once, and that of an id whose type is known at run time only."""
+    assert id_text(id_type)(7) == str(object_id(id_type, 7))
 
 
 @pytest.mark.parametrize("text", ["1", "a:1", "1:", "256:1", "0:16777216"])

@@ -14,7 +14,7 @@ from node.core.startup import start_chain
 from node.services.stored_history import StoredHistory
 from node.storage.history_store import HistoryStore
 from protocol.block import BlockEnvelope
-from protocol.ids import AssetId
+from protocol.ids import AssetId, OperationHistoryId, operation_text
 from protocol.msgpack_form import pack_document
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
@@ -298,6 +298,6 @@ def test_an_operation_is_an_object(backend: ChainBackend) -> None:
         for block in range(1, num + 1)
     ]
     whole = [entry for block in blocks for entry in block]
-    assert [entry["id"] for entry in whole] == [f"1.11.{n}" for n in range(len(whole))]
-    ids = [entry["id"] for entry in whole]
-    assert client.call("get_objects", [*ids, f"1.11.{len(ids)}"]) == [*whole, None]
+    ids = [operation_text(OperationHistoryId(num)) for num in range(len(whole) + 1)]
+    assert [entry["id"] for entry in whole] == ids[:-1]
+    assert client.call("get_objects", ids) == [*whole, None]

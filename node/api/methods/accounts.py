@@ -21,14 +21,14 @@ from node.api.arguments import (
 )
 from node.api.call import Answer, Call
 from node.api.full_account import view_full_account
-from node.api.views import account_text, view_amount, view_object
+from node.api.views import view_amount, view_object
 from node.evaluators.balance import claimable
 from node.state.objects.accounts import Account
 from node.state.objects.permissions import WithdrawPermission
 from protocol.asset import AssetAmount
 from protocol.crypto.keys import parse_address, parse_key
 from protocol.errors import KeyFormatError
-from protocol.ids import AccountId, ObjectId, object_id
+from protocol.ids import AccountId, ObjectId, account_text, object_id
 from protocol.json_form import JsonValue
 
 FullAccountNames = Annotated[list[str], list_of(TEXT, 50)]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from node.api.arguments import AssetArg, at_most, integer
 from node.api.call import Answer, Call, Listing
-from node.api.views import account_text, wide_integer
-from protocol.ids import AssetId
+from node.api.views import wide_integer
+from protocol.ids import AssetId, account_text, asset_text
 from protocol.json_form import JsonValue
 
 HOLDERS_SKIPPED_MAX = 100_000
@@ -44,7 +44,7 @@ def get_all_asset_holders(call: Call) -> Answer:
 
 
 def _view_count(call: Call, asset: AssetId) -> JsonValue:
-    return {"asset_id": f"1.3.{asset}", "count": _count(call, asset)}
+    return {"asset_id": asset_text(asset), "count": _count(call, asset)}
 
 
 def _count(call: Call, asset: AssetId) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 from node.api.arguments import AccountArg, Boolean, Text, Texts, at_most, find_asset
 from node.api.call import Answer, Call, Listing
 from node.api.views import view_object
-from protocol.ids import AssetId, object_id
+from protocol.ids import AssetId, asset_text, object_id
 from protocol.json_form import JsonValue
 
 AssetLimit = Annotated[int, at_most(101)]
@@ -43,7 +43,7 @@ def get_asset_count(call: Call) -> Answer:
 def get_asset_id_from_string(call: Call, symbol_or_id: Text) -> Answer:
     """The id of an asset, or null."""
     asset = find_asset(call.backend, symbol_or_id)
-    return None if asset is None else f"1.3.{asset.id}"
+    return None if asset is None else asset_text(asset.id)
 
 
 def get_assets_by_issuer(

@@ -7,9 +7,9 @@ from typing import Annotated
 from node.api.arguments import Boolean, integer
 from node.api.call import Answer, Call
 from node.api.errors import NotPossible
-from node.api.views import account_text
 from node.state.errors import NoSuchObject
 from protocol import constants
+from protocol.ids import account_text
 
 Byte = Annotated[int, integer(0, (1 << 8) - 1)]
 

@@ -8,13 +8,23 @@ from node.api.arguments import AssetArg, Text, at_most, find_account, find_asset
 from node.api.call import Answer, Call
 from node.api.decimals import amount_text, price_text
 from node.api.history import NEWEST, AssetEventRecord, FeedRecord, MarginCallRecord
-from node.api.views import Json, account_text, view_amount, view_price
+from node.api.views import Json, view_amount, view_price
 from node.market.pricing import price_of_call
 from node.state.errors import NoSuchObject
 from node.state.objects.governance import TRIGGER_FEED
 from protocol.asset import AssetAmount, Price
 from protocol.constants import RATIO_DENOMINATOR
-from protocol.ids import ID_TYPES, CallOrderId, OperationHistoryId, parse_object_id
+from protocol.ids import (
+    ID_TYPES,
+    CallOrderId,
+    OperationHistoryId,
+    account_text,
+    asset_text,
+    operation_text,
+    order_text,
+    parse_object_id,
+    position_text,
+)
 from protocol.json_form import JsonValue, format_time
 
 RecordLimit = Annotated[int, at_most(100)]
@@ -79,7 +89,7 @@ def get_asset_events(
 def _view_feed(call: Call, record: FeedRecord) -> JsonValue:
     return {
         "instance": record.instance,
-        "asset_id": f"1.3.{record.asset}",
+        "asset_id": asset_text(record.asset),
         "block_num": record.block_num,
         "block_time": format_time(record.block_time),
         "settlement_price": _price_or_none(call, record.settlement_price),
@@ -95,7 +105,7 @@ def _view_feed(call: Call, record: FeedRecord) -> JsonValue:
 def _view_event(call: Call, record: AssetEventRecord) -> JsonValue:
     return {
         "instance": record.instance,
-        "asset_id": f"1.3.{record.asset}",
+        "asset_id": asset_text(record.asset),
         "block_num": record.block_num,
         "block_time": format_time(record.block_time),
         "event": EVENT_NAMES[record.kind],
@@ -111,10 +121,10 @@ def _view_margin_call(call: Call, record: MarginCallRecord) -> JsonValue:
     collateral_left = AssetAmount(record.collateral_left, backing)
     answer: Json = {
         "instance": record.instance,
-        "operation": f"1.11.{record.operation}",
+        "operation": operation_text(OperationHistoryId(record.operation)),
         "block_num": record.block_num,
         "block_time": format_time(record.block_time),
-        "position": f"1.8.{record.position}",
+        "position": position_text(record.position),
         "account": account_text(record.account),
         "account_name": call.state.accounts.get(record.account).name,
         "trigger": "feed" if trigger == TRIGGER_FEED else "bid",
@@ -125,7 +135,7 @@ def _view_margin_call(call: Call, record: MarginCallRecord) -> JsonValue:
         "collateral_before": view_amount(backend, record.collateral),
         "collateral_ratio_before": _ratio(record, record.debt, record.collateral),
         "call_price": view_price(backend, _call_price(record)),
-        "bid": f"1.7.{record.bid}",
+        "bid": order_text(record.bid),
         "bidder": account_text(record.bidder),
         "bid_price": view_price(backend, record.bid_price),
         "debt_covered": view_amount(backend, AssetAmount(record.covered, debt_asset)),
@@ -170,9 +180,10 @@ def _explain(call: Call, record: MarginCallRecord) -> str:
     )
     return (
         f"In block {record.block_num} the settlement price was {price(record.settlement_price)}"
-        f" and position 1.8.{record.position} owed"
+        f" and position {position_text(record.position)} owed"
         f" {amounts(record.debt.amount, record.collateral.amount)}. It was called because {reason}."
-        f" Order 1.7.{record.bid} covered {amount_text(record.covered, debt)} {debt.symbol} for"
+        f" Order {order_text(record.bid)} covered {amount_text(record.covered, debt)}"
+        f" {debt.symbol} for"
         f" {amount_text(record.paid, backing)} {backing.symbol}, a fee of"
         f" {amount_text(record.fee, backing)} included. {end}"
     )

@@ -31,6 +31,7 @@ from node.state.objects.assets import Asset
 from node.state.objects.market import LimitOrder
 from node.state.undo import StateObject
 from protocol.asset import Price
+from protocol.ids import LimitOrderId, order_text
 from protocol.json_form import JsonValue
 
 FIRST_PLACE = (-1 << (64 + RATIO_KEY_BITS), 0)
@@ -186,7 +187,8 @@ def _first_place(
         return offer_key(price), start_id or 0
     if start_id is not None:
         raise InvalidParams(
-            "no such order of this account in this market, and no price", value=f"1.7.{start_id}"
+            "no such order of this account in this market, and no price",
+            value=order_text(LimitOrderId(start_id)),
         )
     return FIRST_PLACE
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from node.api.arguments import AssetArg, at_most
 from node.api.call import Answer, Call
-from node.api.views import Json, account_text, view_object, view_price
+from node.api.views import Json, view_object, view_price
 from node.market.margin_calls import is_called
 from node.market.pricing import CallTerms, call_price, call_terms
 from node.state.errors import NotMarketIssued
@@ -15,6 +15,7 @@ from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.governance import TRIGGER_FEED
 from node.state.objects.market import CallOrder, LimitOrder
 from protocol.constants import CORE_ASSET, RATIO_DENOMINATOR
+from protocol.ids import account_text, asset_text, position_text, witness_text
 from protocol.json_form import JsonValue, format_time, to_json
 
 ListLimit = Annotated[int, at_most(300)]
@@ -47,8 +48,8 @@ def get_node_info(call: Call) -> Answer:
         "head_block_time": format_time(head.time),
         "last_irreversible_block_num": head.last_irreversible_block_num,
         "participation": head.recent_slots_filled.bit_count(),
-        "current_witness": f"1.6.{head.current_witness}",
-        "own_witnesses": [f"1.6.{witness}" for witness in info.witnesses],
+        "current_witness": witness_text(head.current_witness),
+        "own_witnesses": [witness_text(witness) for witness in info.witnesses],
         "margin_call_trigger": _trigger(call),
         "strict_release": state.chain.strict_release,
         "peers": peers,
@@ -74,9 +75,9 @@ def get_asset_market(call: Call, asset: AssetArg) -> Answer:
     ask = call.state.book.first((backing.id, asset.id))
     answer: Json = {
         "asset": asset.symbol,
-        "asset_id": f"1.3.{asset.id}",
+        "asset_id": asset_text(asset.id),
         "backing_asset": backing.symbol,
-        "backing_asset_id": f"1.3.{backing.id}",
+        "backing_asset_id": asset_text(backing.id),
         "current_supply": str(supply),
         "force_settled_volume": str(bitasset.force_settled_volume),
         "max_settlement_volume": str(bitasset.max_settlement_volume(supply)),
@@ -141,13 +142,13 @@ def _position(
     call: Call, position: CallOrder, terms: CallTerms | None, bid: LimitOrder | None
 ) -> JsonValue:
     fields: Json = {
-        "id": f"1.8.{position.id}",
+        "id": position_text(position.id),
         "borrower": account_text(position.borrower),
         "borrower_name": call.state.accounts.get(position.borrower).name,
         "debt": str(position.debt),
-        "debt_asset": f"1.3.{position.debt_asset}",
+        "debt_asset": asset_text(position.debt_asset),
         "collateral": str(position.collateral),
-        "collateral_asset": f"1.3.{position.collateral_asset}",
+        "collateral_asset": asset_text(position.collateral_asset),
         "target_collateral_ratio": position.target_collateral_ratio,
         "call_price": None,
         "collateral_ratio": None,

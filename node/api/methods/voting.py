@@ -9,7 +9,7 @@ from node.api.call import Answer, Call
 from node.api.governance import proposals_of, view_votes, witnesses_of
 from node.api.views import view_object
 from node.state.undo import StateObject
-from protocol.ids import AccountId, parse_vote_id
+from protocol.ids import AccountId, committee_member_text, parse_vote_id, witness_text
 from protocol.json_form import JsonValue
 
 LookupLimit = Annotated[int, at_most(1_000)]
@@ -35,7 +35,7 @@ def get_witness_count(call: Call) -> Answer:
 
 def lookup_witness_accounts(call: Call, lower_bound_name: Text, limit: LookupLimit) -> Answer:
     """Names and ids of witnesses by name, from a name on."""
-    witnesses = [(item.witness_account, f"1.6.{item.id}") for item in witnesses_of(call)]
+    witnesses = [(item.witness_account, witness_text(item.id)) for item in witnesses_of(call)]
     return _by_name(call, witnesses, lower_bound_name, limit)
 
 
@@ -60,7 +60,7 @@ def lookup_committee_member_accounts(
 ) -> Answer:
     """Names and ids of committee members by name, from a name on."""
     members = [
-        (item.committee_member_account, f"1.5.{item.id}")
+        (item.committee_member_account, committee_member_text(item.id))
         for item in call.state.committee_members.in_order()
     ]
     return _by_name(call, members, lower_bound_name, limit)
