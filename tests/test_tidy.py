@@ -1,4 +1,4 @@
-"""House rules that no linter knows: sizes, docstrings, order, leftovers, the top level.
+"""House rules that no linter knows: sizes, order, banners, the top level; ruff has the others.
 
 Each rule is a function from a parsed module to the lines that break it, and each is shown a
 planted violation at the end.
@@ -32,10 +32,7 @@ TOP_LEVEL = {
     "config": "chain presets and price series",
     "scripts": "commands of this repository",
 }
-NOT_OURS = re.compile(r"\..*|__pycache__|.*\.egg-info|build|dist|data")
-"""Tool caches and build results that .gitignore keeps out."""
 
-LINE_LENGTH_MAX = 100
 FUNCTION_LINES_MAX = 70
 MODULE_LINES_MAX = 600
 TEST_MODULE_LINES_MAX = 800
@@ -43,11 +40,6 @@ TEST_MODULE_LINES_MAX = 800
 PRODUCT = ("protocol/", "node/")
 PURE = ("protocol/", "node/state/", "node/market/", "node/evaluators/", "node/chain/")
 DETERMINISTIC = (*PURE, "node/witness/", "node/p2p/", "node/api/", "node/core/")
-REFLECTIVE = tuple(
-    f"protocol/{name}.py"
-    for name in ("schema", "binary", "binary_source", "json_form", "msgpack_form")
-)
-"""The codecs, which read declarations at import and so handle values of every type."""
 
 
 @dataclass(frozen=True)
@@ -83,54 +75,11 @@ def has_bounded_size(module: Module) -> Iterator[str]:
                 yield f"{module.path}:{node.lineno}: {node.name} has {length} lines"
 
 
-def has_short_lines(module: Module) -> Iterator[str]:
-    """Lines of at most 100 characters."""
+def has_no_banners(module: Module) -> Iterator[str]:
+    """No banners in comments: a section is a module."""
     for number, line in enumerate(module.text.splitlines(), 1):
-        if len(line) > LINE_LENGTH_MAX:
-            yield f"{module.path}:{number}: {len(line)} characters"
-
-
-def has_docstrings(module: Module) -> Iterator[str]:
-    """Every module, and every public class and function of the product, says what it is."""
-    if not module.path.startswith(PRODUCT) or not module.text:
-        return
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for node in (module.tree, *module.tree.body):
-        if not isinstance(node, documented) or ast.get_docstring(node):
-            continue
-        name = "the module" if isinstance(node, ast.Module) else node.name
-        if not name.startswith("_"):
-            yield f"{module.path}: {name} has no docstring"
-
-
-def has_future_annotations(module: Module) -> Iterator[str]:
-    """Annotations are never evaluated while a module is imported."""
-    only_docstring = len(module.tree.body) == 1 and ast.get_docstring(module.tree) is not None
-    if (
-        module.text
-        and not only_docstring
-        and "\nfrom __future__ import annotations\n" not in "\n" + module.text
-    ):
-        yield f"{module.path}: no `from __future__ import annotations`"
-
-
-def has_no_leftovers(module: Module) -> Iterator[str]:
-    """No reminders, no banners: an open end is an issue, a section is a module."""
-    pattern = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b|#\s*[-=*#]{4,}")
-    for number, line in enumerate(module.text.splitlines(), 1):
-        if pattern.search(line):
+        if re.search(r"#\s*[-=*#]{4,}", line):
             yield f"{module.path}:{number}: {line.strip()}"
-
-
-def has_no_any(module: Module) -> Iterator[str]:
-    """The rules of the chain are fully typed."""
-    if not module.path.startswith(PURE) or module.path in REFLECTIVE:
-        return
-    for node in ast.walk(module.tree):
-        named = isinstance(node, ast.Name) and node.id == "Any"
-        dotted = isinstance(node, ast.Attribute) and node.attr == "Any"
-        if isinstance(node, ast.expr) and (named or dotted):
-            yield f"{module.path}:{node.lineno}: Any"
 
 
 def is_set(node: ast.expr) -> bool:
@@ -178,11 +127,7 @@ RULES: dict[str, Callable[[Module], Iterator[str]]] = {
     rule.__name__: rule
     for rule in (
         has_bounded_size,
-        has_short_lines,
-        has_docstrings,
-        has_future_annotations,
-        has_no_leftovers,
-        has_no_any,
+        has_no_banners,
         has_no_set_order,
         has_no_handwritten_ids,
     )
@@ -234,8 +179,18 @@ def test_deep_inheritance_is_caught() -> None:
 
 
 def test_top_level_is_the_map() -> None:
-    """A newcomer sees the architecture in the folder tree, and nothing else."""
-    present = {path.name for path in REPO.iterdir() if not NOT_OURS.fullmatch(path.name)}
+    """A newcomer sees the architecture in the folder tree, and nothing else.
+
+    Only what git keeps is looked at: a reader may put folders of their own beside it.
+    """
+    listed = subprocess.run(
+        ["git", "ls-tree", "--name-only", "HEAD"],
+        cwd=REPO,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    present = {name for name in listed.stdout.split() if not name.startswith(".")}
     assert present <= set(TOP_LEVEL), sorted(present - set(TOP_LEVEL))
 
 
@@ -259,16 +214,7 @@ PLANTED = [
     ("has_bounded_size", "node/x.py", HEAD + "x = 1\n" * 600),
     ("has_bounded_size", "tests/x.py", HEAD + "x = 1\n" * 800),
     ("has_bounded_size", "tests/x.py", HEAD + "def f():\n" + "    x = 1\n" * 70),
-    ("has_short_lines", "tests/x.py", "x = " + "1" * 97 + "\n"),
-    ("has_docstrings", "node/x.py", "x = 1\n"),
-    ("has_docstrings", "node/x.py", HEAD + "def f(): pass\n"),
-    ("has_docstrings", "protocol/x.py", HEAD + "class A: pass\n"),
-    ("has_docstrings", "node/x.py", HEAD + "async def f(): pass\n"),
-    ("has_future_annotations", "tests/x.py", '"""Doc."""\nx = 1\n'),
-    ("has_no_leftovers", "tests/x.py", "x = 1  # TO" + "DO later\n"),
-    ("has_no_leftovers", "node/x.py", "# --" + "-----\n"),
-    ("has_no_any", "node/market/x.py", "def f(x: Any) -> None: pass\n"),
-    ("has_no_any", "protocol/x.py", "def f(x: dict[str, typing.Any]) -> None: pass\n"),
+    ("has_no_banners", "node/x.py", "# --" + "-----\n"),
     ("has_no_set_order", "node/chain/x.py", "for x in {1, 2}: pass\n"),
     ("has_no_set_order", "node/chain/x.py", "y = [x for x in set(z)]\n"),
     ("has_no_set_order", "node/core/x.py", "y = list({x for x in z})\n"),
@@ -285,12 +231,6 @@ def test_a_planted_violation_is_caught(rule: str, path: str, text: str) -> None:
 
 PERMITTED = [
     ("has_bounded_size", "tests/x.py", HEAD + "x = 1\n" * 700),
-    ("has_docstrings", "node/x.py", HEAD + "def _f(): pass\n"),
-    ("has_docstrings", "tests/x.py", "def f(): pass\n"),
-    ("has_docstrings", "node/x/__init__.py", ""),
-    ("has_future_annotations", "node/x/__init__.py", '"""Doc."""\n'),
-    ("has_no_any", "protocol/schema.py", "x: Any\n"),
-    ("has_no_any", "node/services/x.py", "x: Any\n"),
     ("has_no_set_order", "node/chain/x.py", "for x in sorted(set(y)): pass\n"),
     ("has_no_set_order", "node/chain/x.py", "y = {x + 1 for x in set(z)}\n"),
     ("has_no_handwritten_ids", "tests/x.py", 'x = f"10.1.2.{n} or 1.{n} or 1.2.3, {n}"\n'),

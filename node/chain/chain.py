@@ -101,7 +101,7 @@ class Chain:
             raise WrongChain(
                 "snapshot of another chain", value=chain.chain_id.hex(), limit=expected.hex()
             )
-        chain._start(genesis, state, paranoid=paranoid)
+        chain._start(genesis, state, paranoid=paranoid)  # noqa: SLF001  # our own
         return chain
 
     def _start(self, genesis: Genesis, state: State, *, paranoid: bool) -> None:

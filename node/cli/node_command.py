@@ -152,7 +152,7 @@ def stop_on_signals(*, with_parent: bool) -> None:
         threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     signal.raise_signal(signal.SIGINT)
 
 

@@ -25,7 +25,7 @@ def max_cover(
     if payment is None:
         return debt
     covered = wedge.covered_by(payment)
-    return covered if covered < debt else debt
+    return min(debt, covered)
 
 
 class _Wedge:

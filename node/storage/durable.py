@@ -18,7 +18,7 @@ def replace_file(path: Path, *chunks: bytes) -> None:
     temporary = _temporary(path)
     try:
         _write(temporary, chunks)
-        os.replace(temporary, path)
+        temporary.replace(path)
         flush_directory(path.parent)
     except OSError as error:
         raise disk_error(f"cannot write {path.name}", error) from error
@@ -35,7 +35,7 @@ def create_file(path: Path, data: bytes) -> None:
         try:
             os.link(temporary, path)  # unlike a rename, never replaces a file
         finally:
-            os.unlink(temporary)
+            temporary.unlink()
         flush_directory(path.parent)
     except FileExistsError:
         raise KeyFileRefused("key file exists already", value=path) from None
@@ -64,8 +64,7 @@ def _temporary(path: Path) -> Path:
 def _write(temporary: Path, chunks: tuple[bytes, ...]) -> None:
     temporary.unlink(missing_ok=True)  # left by a process that was killed
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(temporary, flags, OWNER_ONLY), "wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
+    with os.fdopen(os.open(temporary, flags, OWNER_ONLY), "wb") as file:
+        file.writelines(chunks)
         file.flush()
         os.fsync(file.fileno())

@@ -23,8 +23,8 @@ def draw_faults(options: Options) -> list[Fault]:
     found: list[Fault] = []
     for kind, (draw, every_s) in DRAWS.items():
         rng = Random(f"{options.seed}/faults/{kind}")
-        for at_ms in _moments(rng, every_s(options), options.fault_s):
-            found.append(Fault(at_ms, kind, draw(rng, options)))
+        moments = _moments(rng, every_s(options), options.fault_s)
+        found.extend(Fault(at_ms, kind, draw(rng, options)) for at_ms in moments)
     return sorted(found)
 
 

@@ -32,7 +32,7 @@ class Answering:
                 self.end_headers()
                 self.wfile.write(outer.body)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *_: object) -> None:
                 pass
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)

@@ -58,7 +58,7 @@ def get_margin_call_history(
     return [_view_margin_call(call, record) for record in records]
 
 
-def explain_margin_call(call: Call, id: Text) -> Answer:
+def explain_margin_call(call: Call, id: Text) -> Answer:  # noqa: A002  # its name on the wire
     """Why a position was called: by its id (1.8.n), its newest call, or by that of a fill (1.11.n).
 
     Ratios are over 1,000 and rounded down; prices are BitAsset per backing.
