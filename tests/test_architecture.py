@@ -62,6 +62,7 @@ LAYERS = {
     "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS),
     "node.cli": Layer((*SERVICES, "node.services", "node.app"), SHELL_TOOLS),
     "node.__main__": Layer(("node.cli",)),
+    "pegboard": Layer((*WITNESS, "node.presets")),
     "node": Layer(),
 }
 """Each row uses only rows above it; `node` itself is the empty package file."""
@@ -118,7 +119,7 @@ def import_violations(module: str, tree: ast.AST) -> Iterator[str]:
     banned = {m: ban for ban in layer.bans for m in BANNED_MODULES.get(ban, "").split()}
     for line, imported in imported_names(tree):
         top = imported.split(".")[0]
-        if top in ("protocol", "node", "tests"):
+        if top in ("protocol", "node", "pegboard", "tests"):
             target = layer_name(imported) if top != "tests" else "tests"
             if target != name and target not in layer.may_import:
                 yield f"{module}:{line}: {name} may not import {target}"
@@ -214,6 +215,8 @@ def module_paths() -> dict[str, Path]:
     found = {}
     for path in sorted([*REPO.glob("protocol/**/*.py"), *REPO.glob("node/**/*.py")]):
         parts = path.relative_to(REPO).with_suffix("").parts
+        if parts[:2] == ("node", "pegboard"):
+            parts = parts[1:]
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
@@ -284,6 +287,9 @@ PLANTED = [
     ("node.services.p2p_server", "import requests"),
     ("node.services.p2p_server", "from tests.support import builders"),
     ("node.mystery", "from protocol import asset"),
+    ("node.cli.up", "import pegboard"),
+    ("node.cli.up", "from node.pegboard import open_chain"),
+    ("pegboard", "from node.cli import main"),
 ]
 
 

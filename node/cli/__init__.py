@@ -50,9 +50,11 @@ for command in (up, node, blocks, wallet, show, genesis, keys, replay, demo, com
 def main() -> None:
     """Run the command line and end the process with one of `MEANINGS`.
 
-    The process never dumps core: keys could be in it.
+    The process never dumps core: keys could be in it. Those that it starts never import from the
+    working directory: a reader's own `node` or `random.py` could be in it.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ["PYTHONSAFEPATH"] = "1"
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

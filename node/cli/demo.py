@@ -10,6 +10,7 @@ from node.cli.demo_story import Step, Story
 from node.cli.exits import REFUSED, CliError, FileUnreadable
 from node.cli.output import Output, heading
 from node.cli.sessions import Session, chain_options
+from node.cli.shipped import shipped_file
 from node.witness.feed_source import CsvSeries
 from node.witness.feed_text import parse_series
 
@@ -47,7 +48,7 @@ def margin_call(session: Session, prices: Path | None) -> None:
     pegboard up            (in another terminal)
     pegboard demo margin-call
     """
-    series = read_series(prices or default_series())
+    series = read_series(prices or shipped_file(f"config/prices/{SERIES}"))
     output = session.output
     steps: list[Step] = []
 
@@ -91,11 +92,6 @@ def show_step(output: Output, number: int, step: Step) -> None:
             f"   {verdict}",
         ],
     )
-
-
-def default_series() -> Path:
-    """The recorded series of this repository."""
-    return Path(__file__).resolve().parents[2] / "config" / "prices" / SERIES
 
 
 def read_series(path: Path) -> CsvSeries:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.cli.exits import SetupRefused, UsageProblem
+from node.cli.shipped import find_file
 from node.config import split_address
 from node.presets import (
     BLOCK_INTERVAL_S,
@@ -32,7 +33,7 @@ from node.presets import (
 )
 from node.storage.durable import replace_file
 from node.storage.key_files import write_key_file
-from node.witness.feed_text import FeedContext, parse_feed_source
+from node.witness.feed_text import FeedContext, parse_feed_source, publication_interval_s
 from protocol.crypto.keys import PrivateKey, public_key, wif
 from protocol.errors import PegboardError
 from protocol.genesis import Genesis, chain_id, load_genesis
@@ -44,8 +45,6 @@ LOG = "node.log"
 API_NODE = "api"
 DEVELOPMENT_NODE = "dev"
 FORMAT_VERSION = 1
-FIXED_FEED_INTERVAL_S = 600
-"""Seconds between two publications of a price that does not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +206,8 @@ def choose_feeds(network: Network, options: Sequence[str]) -> dict[str, str]:
     """The default feeds, changed by options of the form "USD=walk:seed=7,start=0.1,step=30bp".
 
     Without a symbol an option is for the first BitAsset. A CSV file is found from the working
-    directory. Raises `UsageProblem` or `FeedSourceError`.
+    directory, or else among those that come with the program. Raises `UsageProblem` or
+    `FeedSourceError`.
     """
     feeds = {symbol: PEGS[symbol].feed for symbol in network.peg_symbols}
     for option in options:
@@ -221,7 +221,7 @@ def choose_feeds(network: Network, options: Sequence[str]) -> dict[str, str]:
         kind, _, rest = source.partition(":")
         if kind == "csv":
             path, mark, how = rest.partition("?")
-            source = f"csv:{Path(path).resolve()}{mark}{how}"
+            source = f"csv:{find_file(path)}{mark}{how}"
         context = FeedContext(
             network.genesis.initial_timestamp,
             network.block_interval_s,
@@ -275,10 +275,10 @@ def witness_tables(network: Network, names: Sequence[str], *, feeding: Sequence[
 
 
 def feed_tables(feeds: Mapping[str, str], block_interval_s: int) -> str:
-    """The settings of feeds: a fixed price now and then, others with every block interval."""
+    """The settings of feeds."""
     text = ""
     for symbol, source in feeds.items():
-        interval_s = FIXED_FEED_INTERVAL_S if source.startswith("fixed:") else block_interval_s
+        interval_s = publication_interval_s(source, block_interval_s)
         text += f"\n[[feeds]]\nasset = {quote(symbol)}\nsource = {quote(source)}\n"
         text += f"interval_s = {interval_s}\n"
     return text

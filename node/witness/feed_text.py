@@ -44,6 +44,10 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECONDS_OF = {"s": 1, "m": 60, "h": 3600, "d": SECONDS_PER_DAY}
 
 
+FIXED_INTERVAL_S = 600
+"""Seconds between two publications of a price that does not change."""
+
+
 class FeedSourceError(PegboardError):
     """The text of a feed source is malformed or out of bounds."""
 
@@ -144,6 +148,11 @@ class FeedContext:
     block_interval_s: int
     read_text: Callable[[str], str]
     """The text of a named file; raises `OSError`."""
+
+
+def publication_interval_s(text: str, block_interval_s: int) -> int:
+    """How often a source is published: a fixed price now and then, others with every block."""
+    return FIXED_INTERVAL_S if text.startswith("fixed:") else block_interval_s
 
 
 def parse_feed_source(text: str, context: FeedContext) -> FeedSource:

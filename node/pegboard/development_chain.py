@@ -1,0 +1,188 @@
+"""A chain of a preset in the caller's process, with the keys of everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from node.chain.apply_block import AppliedBlock
+from node.chain.chain import Chain
+from node.chain.pending import AppliedTransaction
+from node.presets import (
+    BLOCK_INTERVAL_S,
+    PEGS,
+    PRESETS,
+    TEMPLATE_TIME,
+    WITNESSES,
+    build_genesis,
+    development_key,
+)
+from node.state.database import State
+from node.witness.feed_publisher import FeedPlan, FeedPublisher
+from node.witness.feed_text import FeedContext, parse_feed_source, publication_interval_s
+from node.witness.producer import next_production
+from protocol.asset import AssetAmount
+from protocol.constants import CORE_ASSET
+from protocol.crypto.keys import PrivateKey, public_key
+from protocol.crypto.signatures import sign_digest
+from protocol.errors import ValidationError
+from protocol.fees import required_fee
+from protocol.genesis import Genesis
+from protocol.ids import AccountId, AssetId
+from protocol.operations import Operation
+from protocol.operations.authorities import required_authorities
+from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
+
+LIFETIME_S = 120
+"""Seconds from the head block's time until a transaction expires, and a second for each before."""
+
+FREE = AssetAmount(0, CORE_ASSET)
+"""The fee of an operation that `DevelopmentChain.push` shall fill in."""
+
+
+def open_chain(
+    preset: str = "testnet",
+    *,
+    block_interval_s: int = BLOCK_INTERVAL_S,
+    witness_count: int = len(WITNESSES),
+    initial_timestamp: int = TEMPLATE_TIME,
+    feeds: Mapping[str, str] | None = None,
+) -> DevelopmentChain:
+    """A new chain of a preset: "testnet", "bitshares", "openshares" or "graphene".
+
+    `initial_timestamp` is in seconds since 1970. `feeds` says by on-chain symbol where the prices
+    of BitAssets come from, as in `pegboard up --feed`; without it the preset's own are published.
+    Raises `ValidationError` for another name or a number out of range, and `FeedSourceError`.
+    """
+    if preset not in PRESETS:
+        raise ValidationError("no such preset", value=preset, limit=", ".join(PRESETS))
+    genesis = build_genesis(
+        PRESETS[preset],
+        initial_timestamp=initial_timestamp,
+        block_interval_s=block_interval_s,
+        witness_count=witness_count,
+    )
+    own = {symbol: peg.feed for symbol, peg in PEGS.items()}
+    return DevelopmentChain(genesis, own if feeds is None else feeds)
+
+
+class DevelopmentChain:
+    """A chain whose keys are those of `node.presets.development_key`; blocks come on demand.
+
+    The same calls give the same blocks and the same state. What has been pushed shows at once; it
+    is in a block after the next `generate_block`.
+    """
+
+    def __init__(self, genesis: Genesis, feeds: Mapping[str, str]) -> None:
+        """A chain without blocks, and the sources of its prices as text, by symbol."""
+        self.chain = Chain(genesis)
+        self._secrets = {
+            public_key(secret): secret
+            for secret in (development_key(name, "signing") for name in WITNESSES)
+        }
+        self._feeds = FeedPublisher(self._plans(feeds))
+        self._serial = 0
+
+    def _plans(self, feeds: Mapping[str, str]) -> list[FeedPlan]:
+        witness = WITNESSES[0]
+        interval_s = self.state.parameters.block_interval
+        context = FeedContext(
+            self.head_time, interval_s, lambda name: Path(name).read_text(encoding="utf-8")
+        )
+        return [
+            FeedPlan(
+                self.account(witness),
+                development_key(witness, "active"),
+                symbol,
+                parse_feed_source(text, context),
+                publication_interval_s(text, interval_s),
+            )
+            for symbol, text in feeds.items()
+        ]
+
+    @property
+    def state(self) -> State:
+        """The state at the head with pending transactions on top; to be read, not written."""
+        return self.chain.state
+
+    @property
+    def head_time(self) -> int:
+        """Time of the head block, or of the genesis, in seconds since 1970."""
+        return self.chain.head_time
+
+    def account(self, name: str) -> AccountId:
+        """The id of an account; raises `NoSuchObject`."""
+        return self.state.account_named(name).id
+
+    def asset(self, symbol: str) -> AssetId:
+        """The id of an asset by its on-chain symbol: "USD", not "bitUSD". Raises `NoSuchObject`."""
+        return self.state.asset_named(symbol).id
+
+    def amount(self, amount: int, symbol: str) -> AssetAmount:
+        """So many of an asset's smallest units; raises `NoSuchObject`."""
+        return AssetAmount(amount, self.asset(symbol))
+
+    def balance(self, name: str, symbol: str) -> int:
+        """What an account holds of an asset, in smallest units; raises `NoSuchObject`."""
+        return self.state.balance_of(self.account(name), self.asset(symbol))
+
+    def push(
+        self, *operations: Operation, secrets: Sequence[PrivateKey] | None = None
+    ) -> AppliedTransaction:
+        """Apply operations as one transaction; what each answered, and what it did.
+
+        A fee of `FREE` becomes the required one, in core. `secrets` sign; without them the
+        development keys of the accounts whose authority is required do. Raises
+        `TransactionRejected` or `ProtocolError`, and leaves no trace then.
+        """
+        paid = tuple(self._with_fee(operation) for operation in operations)
+        number, prefix = reference_block(self.chain.head_id)
+        expiration = self.head_time + LIFETIME_S + self._serial
+        transaction = Transaction(number, prefix, expiration, paid)
+        keys = self._keys_of(paid) if secrets is None else secrets
+        envelope = TransactionEnvelope.from_transaction(
+            sign(transaction, keys, self.chain.chain_id)
+        )
+        applied = self.chain.push_transaction(envelope)
+        self._serial += 1
+        return applied
+
+    def generate_block(self, *, earliest_s: int = 0) -> AppliedBlock:
+        """Make a block of what is pending and of due feeds, in the next slot.
+
+        With `earliest_s`, slots that begin before that time are left empty.
+        """
+        for envelope in self._feeds.due(self.chain, earliest_s):
+            self.chain.push_transaction(envelope)
+        production = next_production(self.chain, self._secrets, earliest_s=earliest_s)
+        assert production is not None, "all keys of the preset's witnesses are here"
+        secret = self._secrets[production.signing_key]
+        block = self.chain.build_block(
+            production.witness,
+            production.slot_time_s,
+            lambda digest: sign_digest(secret, digest),
+        )
+        self._serial = 0
+        return self.chain.push_block(block).applied[-1]
+
+    def _with_fee(self, operation: Operation) -> Operation:
+        if operation.fee != FREE:
+            return operation
+        fee = required_fee(operation, self.state.parameters.current_fees)
+        return cast(Operation, replace(cast(Any, operation), fee=AssetAmount(fee, CORE_ASSET)))
+
+    def _keys_of(self, operations: Sequence[Operation]) -> list[PrivateKey]:
+        """The development keys that the operations require, each once."""
+        required = [required_authorities(operation) for operation in operations]
+        wanted = {
+            (account, role)
+            for authorities in required
+            for role, accounts in (("active", authorities.active), ("owner", authorities.owner))
+            for account in accounts
+        }
+        return [
+            development_key(self.state.accounts.get(account).name, role)
+            for account, role in sorted(wanted)
+        ]
