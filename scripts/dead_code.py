@@ -23,6 +23,9 @@ COMMANDS = ("@*.command", "@*.group")
 USED_OUTSIDE = {"ZERO_FEE_SCHEDULE": "a chain on which everything is free, as the tests have it"}
 """Names for programs that import `protocol`, and what they do with them."""
 
+FACE = "node/pegboard/"
+"""What this folder offers is for programs."""
+
 PARAMETER_CONFIDENCE = 100
 """Percent that vulture gives to an unused parameter, and to no other variable."""
 
@@ -36,7 +39,9 @@ def dead_code(paths: Sequence[str]) -> list[str]:
     return [
         item.get_report()
         for item in unused
-        if not is_declared(item) and not (item.typ == "attribute" and item.name in declared)
+        if not is_declared(item)
+        and not (item.typ == "attribute" and item.name in declared)
+        and FACE not in str(item.filename)
     ]
 
 

@@ -9,19 +9,14 @@ from typing import NamedTuple
 from protocol.p2p.messages import (
     Addresses,
     BlockIds,
-    BlockMessage,
     Fetch,
     GetAddresses,
     GetBlockIds,
-    Goodbye,
-    Hello,
-    HelloAccepted,
     Inventory,
     Message,
     NotAvailable,
     Ping,
     Pong,
-    TransactionMessage,
 )
 
 BAN_SCORE = 100
@@ -134,12 +129,7 @@ RATES: Mapping[type[Message], Rate] = {
     Addresses: Rate(4, 64 * 1024),
 }
 """What this node accepts of each message in a minute; it sends at most half of it, because
-windows of two nodes do not begin together (T-P7)."""
-
-UNRATED: frozenset[type[Message]] = frozenset(
-    (Hello, HelloAccepted, Goodbye, TransactionMessage, BlockMessage)
-)
-"""Messages that have no rate: the states of a connection bound the first three, the requests for
-them the items."""
+windows of two nodes do not begin together (T-P7). Greetings and farewells have no rate, since the
+states of a connection bound them; nor have transactions and blocks, since requests bound them."""
 
 OUTBOUND_DIVISOR = 2
