@@ -61,7 +61,7 @@ def _install(home: Path, lists: Sequence[Path], fill: Callable[[Path], None]) ->
 def _install_python(home: Path) -> None:
     _run([sys.executable, "-m", "venv", str(home)])
     pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
-    _run([*pip, "--quiet", "--no-deps", "-r", str(PYTHON_LIST)])
+    _run([*pip, "--quiet", "--no-deps", "--require-hashes", "-r", str(PYTHON_LIST)])
 
 
 def _install_node(home: Path) -> None:
