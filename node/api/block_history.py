@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from node.api.backend import BlockTrace
 from node.api.history import (
@@ -23,14 +23,16 @@ from node.api.history import (
 from node.api.impacted import accounts_of_operation
 from node.state.context import AppliedOperation
 from node.state.events import (
+    AssetEvent,
     ChainEvent,
     FeedExpiredEvent,
     GloballySettledEvent,
     MarginCallEvent,
+    MarketRunAbandonedEvent,
     MedianFeedEvent,
     RevivedEvent,
 )
-from protocol.asset import NULL_PRICE, Price
+from protocol.asset import NULL_PRICE
 from protocol.ids import ID_TYPES, AccountId, AssetId, CallOrderId
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import BlockId
@@ -206,36 +208,34 @@ def _add_events(
 ) -> None:
     fills = iter(called)
     for event in events:
-        if isinstance(event, MedianFeedEvent):
-            block.feeds.append(_feed_record(block, event, counts.feeds))
-            counts.feeds += 1
-        elif isinstance(event, MarginCallEvent):
-            record = _margin_call_record(block, event, next(fills), counts.margin_calls)
-            block.margin_calls.append(record)
-            counts.margin_calls += 1
-        else:
-            kind, price, fund = _turn(event)
-            block.asset_events.append(
-                AssetEventRecord(
-                    counts.asset_events,
-                    event.asset_id,
-                    block.num,
-                    block.time,
-                    kind,
-                    price,
-                    fund,
-                )
-            )
-            counts.asset_events += 1
+        match event:
+            case MedianFeedEvent():
+                block.feeds.append(_feed_record(block, event, counts.feeds))
+                counts.feeds += 1
+            case MarginCallEvent():
+                record = _margin_call_record(block, event, next(fills), counts.margin_calls)
+                block.margin_calls.append(record)
+                counts.margin_calls += 1
+            case _:
+                turn = _asset_event_record(block, event, counts.asset_events)
+                block.asset_events.append(turn)
+                counts.asset_events += 1
 
 
-def _turn(event: ChainEvent) -> tuple[int, Price, int]:
-    if isinstance(event, GloballySettledEvent):
-        return GLOBALLY_SETTLED, event.settlement_price, event.settlement_fund
-    if isinstance(event, RevivedEvent):
-        return REVIVED, NULL_PRICE, 0
-    kind = FEED_EXPIRED if isinstance(event, FeedExpiredEvent) else MARGIN_CALLS_ABANDONED
-    return kind, NULL_PRICE, 0
+def _asset_event_record(block: BlockHistory, event: AssetEvent, instance: int) -> AssetEventRecord:
+    price, fund = NULL_PRICE, 0
+    match event:
+        case GloballySettledEvent():
+            kind, price, fund = GLOBALLY_SETTLED, event.settlement_price, event.settlement_fund
+        case RevivedEvent():
+            kind = REVIVED
+        case FeedExpiredEvent():
+            kind = FEED_EXPIRED
+        case MarketRunAbandonedEvent():
+            kind = MARGIN_CALLS_ABANDONED
+        case _:
+            assert_never(event)
+    return AssetEventRecord(instance, event.asset_id, block.num, block.time, kind, price, fund)
 
 
 def _feed_record(block: BlockHistory, event: MedianFeedEvent, instance: int) -> FeedRecord:

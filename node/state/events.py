@@ -78,11 +78,8 @@ class MarginCallEvent:
     fee: int
 
 
-ChainEvent = (
-    GloballySettledEvent
-    | FeedExpiredEvent
-    | RevivedEvent
-    | MarketRunAbandonedEvent
-    | MedianFeedEvent
-    | MarginCallEvent
-)
+AssetEvent = GloballySettledEvent | FeedExpiredEvent | RevivedEvent | MarketRunAbandonedEvent
+"""A turn in a BitAsset's life."""
+
+ChainEvent = AssetEvent | MedianFeedEvent | MarginCallEvent
+"""All that there is: who reads events names each kind, and the type checker sees that he does."""

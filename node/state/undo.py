@@ -9,7 +9,7 @@ it is first edited; its `stamp` tells that it was.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, assert_never
 
 Values = tuple[object, ...]
 """The declared fields of an object, in order."""
@@ -41,9 +41,13 @@ class UndoableTable(Protocol):
     def undo_remove(self, item: StateObject) -> None: ...
 
 
-CREATE, EDIT, REMOVE, REKEY = range(4)
+CREATE: Final = 0
+EDIT: Final = 1
+REMOVE: Final = 2
+REKEY: Final = 3
 
-Record = tuple[int, UndoableTable, StateObject, Values]
+Kind = Literal[0, 1, 2, 3]
+Record = tuple[Kind, UndoableTable, StateObject, Values]
 """One step: its kind, and for an edit the fields as they were when the session began.
 
 `REKEY` moves an object within indexes; it always comes after an edit, or the creation, of it.
@@ -53,7 +57,7 @@ Record = tuple[int, UndoableTable, StateObject, Values]
 class Change(NamedTuple):
     """What a finished block did to one object."""
 
-    kind: int
+    kind: Kind
     """`CREATE`, `EDIT` or `REMOVE`."""
     table: UndoableTable
     item: StateObject
@@ -151,6 +155,8 @@ class UndoLog:
                 table.undo_create(item)
             elif kind == REKEY:
                 table.undo_rekey(item, values)
-            else:
+            elif kind == REMOVE:
                 table.undo_remove(item)
+            else:
+                assert_never(kind)
         self.serial += 1
