@@ -122,32 +122,12 @@ FeeParameters = (
 )
 """The parameters of one kind of operation."""
 
-OPERATION_COUNT = 78
-"""BitShares numbers its operations 0 to 77."""
-
-FEE_PARAMETERS: dict[int, type] = {
-    **dict.fromkeys(range(OPERATION_COUNT), FlatFee),
-    **dict.fromkeys((4, 37, 42, 44, 46, 51, 53, 74), NoFee),
-    **dict.fromkeys((0, 6, 11, 14, 22, 23, 27, 35, 38, 69, 71), SizedFee),
-    5: AccountCreateFee,
-    8: AccountUpgradeFee,
-    10: AssetCreateFee,
-    39: OutputFee,
-    40: OutputFee,
-    49: DailyFee,
-    50: PreimageFee,
-    52: DailyFee,
-    54: ByteFee,
-    55: ByteFee,
-}
-"""Operation id -> class of its fee parameters."""
-
 
 @dataclass(frozen=True, slots=True)
 class FeeSchedule:
     """What operations cost, in CORE (R8.17)."""
 
-    parameters: Annotated[tuple[Annotated[Tagged, Variant(FEE_PARAMETERS)], ...], SORTED]
+    parameters: Annotated[tuple[Annotated[Tagged, Variant("fee_parameters")], ...], SORTED]
     """Parameters by operation id; an absent id costs what `protocol.fees` says."""
     scale: UInt32 = HUNDRED_PERCENT
     """Factor on all fees, over 10,000."""

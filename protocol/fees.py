@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
-from typing import cast
+from typing import TypeVar, cast
 
 from protocol.asset import ceil_div
 from protocol.authority import Authority
@@ -12,8 +11,6 @@ from protocol.binary import pack, pack_as
 from protocol.constants import HUNDRED_PERCENT, MAX_SUPPLY, SECONDS_PER_DAY
 from protocol.errors import ValidationError
 from protocol.fee_schedule import (
-    FEE_PARAMETERS,
-    OPERATION_COUNT,
     AccountCreateFee,
     AccountUpgradeFee,
     AssetCreateFee,
@@ -50,7 +47,9 @@ from protocol.operations.stealth import BlindTransfer, TransferToBlind
 from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
 from protocol.operations.withdraw_permission import WithdrawPermissionClaim
-from protocol.schema import Tagged
+from protocol.schema import Tagged, schema_of
+
+Parameters = TypeVar("Parameters", bound=FeeParameters)
 
 _ACCOUNT_TRANSFER = ENTRY_OF[AccountTransfer].id
 _TICKET_CREATE = ENTRY_OF[TicketCreate].id
@@ -63,17 +62,17 @@ _FALLBACKS = {45: 3, 47: 16, 48: 11}
 
 
 def _zero_parameters(operation_id: int) -> FeeParameters:
-    cls = FEE_PARAMETERS[operation_id]
-    return cast(FeeParameters, cls(*(0 for _ in fields(cls))))
+    cls: type = type(OPERATIONS[operation_id].default_fee)
+    return cast(FeeParameters, cls(*(0 for _ in schema_of(cls).fields)))
 
 
 DEFAULT_FEE_SCHEDULE = FeeSchedule(
-    tuple(Tagged(tag, OPERATIONS[tag].default_fee) for tag in range(OPERATION_COUNT))
+    tuple(Tagged(tag, OPERATIONS[tag].default_fee) for tag in OPERATIONS)
 )
 """What a new chain charges (R8.19)."""
 
 ZERO_FEE_SCHEDULE = FeeSchedule(
-    tuple(Tagged(tag, _zero_parameters(tag)) for tag in range(OPERATION_COUNT)), scale=0
+    tuple(Tagged(tag, _zero_parameters(tag)) for tag in OPERATIONS), scale=0
 )
 """Everything is free."""
 
@@ -108,6 +107,12 @@ class FeeTable:
             return OPERATIONS[operation_id].default_fee
         found = self._parameters.get(operation_id)
         return OPERATIONS[operation_id].default_fee if found is None else found
+
+    def of(self, cls: type, kind: type[Parameters]) -> Parameters:
+        """The parameters of an operation's class, which are of a kind."""
+        found = self.parameters(ENTRY_OF[cls].id)
+        assert isinstance(found, kind), found
+        return found
 
     def sub_asset_fee(self) -> int | None:
         """Fee of an asset with a dot in its symbol; None: no special one (R8.19).
@@ -171,7 +176,7 @@ def with_parameters(
     schedule: FeeSchedule, operation_id: int, parameters: FeeParameters
 ) -> FeeSchedule:
     """The schedule with the parameters of one operation replaced or added."""
-    assert type(parameters) is FEE_PARAMETERS[operation_id], parameters
+    assert type(parameters) is type(OPERATIONS[operation_id].default_fee), parameters
     others = (item for item in schedule.parameters if item.tag != operation_id)
     changed = sorted((*others, Tagged(operation_id, parameters)), key=lambda item: item.tag)
     return FeeSchedule(tuple(changed), schedule.scale)
@@ -179,8 +184,7 @@ def with_parameters(
 
 def _memo_fee(operation: Operation, table: FeeTable) -> int:
     assert isinstance(operation, Transfer | OverrideTransfer | WithdrawPermissionClaim)
-    parameters = table.parameters(ENTRY_OF[type(operation)].id)
-    assert isinstance(parameters, SizedFee)
+    parameters = table.of(type(operation), SizedFee)
     if operation.memo is None:
         return parameters.fee
     size = len(pack_as(Memo | None, operation.memo))
@@ -189,15 +193,13 @@ def _memo_fee(operation: Operation, table: FeeTable) -> int:
 
 def _issue_fee(operation: Operation, table: FeeTable) -> int:
     assert isinstance(operation, AssetIssue)
-    parameters = table.parameters(ENTRY_OF[AssetIssue].id)
-    assert isinstance(parameters, SizedFee)
+    parameters = table.of(AssetIssue, SizedFee)
     size = len(pack_as(Memo | None, operation.memo))
     return parameters.fee + data_fee(size, parameters.price_per_kbyte)
 
 
 def _sized_fee(operation: Operation, table: FeeTable) -> int:
-    parameters = table.parameters(ENTRY_OF[type(operation)].id)
-    assert isinstance(parameters, SizedFee)
+    parameters = table.of(type(operation), SizedFee)
     return parameters.fee + data_fee(len(pack(operation)), parameters.price_per_kbyte)
 
 
@@ -205,15 +207,13 @@ def _account_update_fee(operation: Operation, table: FeeTable) -> int:
     assert isinstance(operation, AccountUpdate)
     if operation.new_options is not None:
         return _sized_fee(operation, table)
-    parameters = table.parameters(ENTRY_OF[AccountUpdate].id)
-    assert isinstance(parameters, SizedFee)
+    parameters = table.of(AccountUpdate, SizedFee)
     return parameters.fee
 
 
 def _account_create_fee(operation: Operation, table: FeeTable) -> int:
     assert isinstance(operation, AccountCreate)
-    parameters = table.parameters(ENTRY_OF[AccountCreate].id)
-    assert isinstance(parameters, AccountCreateFee)
+    parameters = table.of(AccountCreate, AccountCreateFee)
     cheap = is_cheap_account_name(operation.name)
     name_fee = parameters.basic_fee if cheap else parameters.premium_fee
     return name_fee + data_fee(len(pack(operation)), parameters.price_per_kbyte)
@@ -221,8 +221,7 @@ def _account_create_fee(operation: Operation, table: FeeTable) -> int:
 
 def _account_upgrade_fee(operation: Operation, table: FeeTable) -> int:
     assert isinstance(operation, AccountUpgrade)
-    parameters = table.parameters(ENTRY_OF[AccountUpgrade].id)
-    assert isinstance(parameters, AccountUpgradeFee)
+    parameters = table.of(AccountUpgrade, AccountUpgradeFee)
     if operation.upgrade_to_lifetime_member:
         return parameters.membership_lifetime_fee
     return parameters.membership_annual_fee
@@ -230,8 +229,7 @@ def _account_upgrade_fee(operation: Operation, table: FeeTable) -> int:
 
 def _asset_create_fee(operation: Operation, table: FeeTable) -> int:
     assert isinstance(operation, AssetCreate)
-    parameters = table.parameters(ENTRY_OF[AssetCreate].id)
-    assert isinstance(parameters, AssetCreateFee)
+    parameters = table.of(AssetCreate, AssetCreateFee)
     symbol_fee = {3: parameters.symbol3, 4: parameters.symbol4}.get(
         len(operation.symbol), parameters.long_symbol
     )
@@ -243,54 +241,48 @@ def _asset_create_fee(operation: Operation, table: FeeTable) -> int:
 
 def _assert_fee(operation: Operation, table: FeeTable) -> int:
     assert isinstance(operation, Assert)
-    parameters = table.parameters(ENTRY_OF[Assert].id)
-    assert isinstance(parameters, FlatFee)
+    parameters = table.of(Assert, FlatFee)
     return parameters.fee * len(operation.predicates)
 
 
 def _output_fee(operation: Operation, table: FeeTable) -> int:
     assert isinstance(operation, TransferToBlind | BlindTransfer)
-    parameters = table.parameters(ENTRY_OF[type(operation)].id)
-    assert isinstance(parameters, OutputFee)
+    parameters = table.of(type(operation), OutputFee)
     return parameters.fee + len(operation.outputs) * parameters.price_per_output
 
 
 def _htlc_create_fee(operation: Operation, table: FeeTable) -> int:
     """By the day, and for the memo what the memo of a transfer costs."""
     assert isinstance(operation, HtlcCreate)
-    fee = _daily_fee(ENTRY_OF[HtlcCreate].id, operation.claim_period_seconds, table)
+    fee = _daily_fee(operation, operation.claim_period_seconds, table)
     memo = operation.extensions.memo
     if memo is None:
         return fee
-    transfer = table.parameters(ENTRY_OF[Transfer].id)
-    assert isinstance(transfer, SizedFee)
+    transfer = table.of(Transfer, SizedFee)
     return fee + data_fee(len(pack_as(Memo | None, memo)), transfer.price_per_kbyte)
 
 
 def _htlc_extend_fee(operation: Operation, table: FeeTable) -> int:
     assert isinstance(operation, HtlcExtend)
-    return _daily_fee(ENTRY_OF[HtlcExtend].id, operation.seconds_to_add, table)
+    return _daily_fee(operation, operation.seconds_to_add, table)
 
 
-def _daily_fee(operation_id: int, seconds: int, table: FeeTable) -> int:
-    parameters = table.parameters(operation_id)
-    assert isinstance(parameters, DailyFee)
+def _daily_fee(operation: Operation, seconds: int, table: FeeTable) -> int:
+    parameters = table.of(type(operation), DailyFee)
     return parameters.fee + ceil_div(seconds, SECONDS_PER_DAY) * parameters.fee_per_day
 
 
 def _htlc_redeem_fee(operation: Operation, table: FeeTable) -> int:
     """For each begun 1,024 bytes of the preimage."""
     assert isinstance(operation, HtlcRedeem)
-    parameters = table.parameters(ENTRY_OF[HtlcRedeem].id)
-    assert isinstance(parameters, PreimageFee)
+    parameters = table.of(HtlcRedeem, PreimageFee)
     return parameters.fee + ceil_div(len(operation.preimage), 1024) * parameters.fee_per_kb
 
 
 def _custom_authority_fee(operation: Operation, table: FeeTable) -> int:
     """By the byte: the restrictions and the authority that the operation sets."""
     assert isinstance(operation, CustomAuthorityCreate | CustomAuthorityUpdate)
-    parameters = table.parameters(ENTRY_OF[type(operation)].id)
-    assert isinstance(parameters, ByteFee)
+    parameters = table.of(type(operation), ByteFee)
     authority: Authority | None
     if isinstance(operation, CustomAuthorityCreate):
         restrictions, authority = operation.restrictions, operation.auth

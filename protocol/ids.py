@@ -114,6 +114,10 @@ class ObjectId(NamedTuple):
     def __str__(self) -> str:
         return f"{self.space}.{self.type}.{self.instance}"
 
+    def is_of(self, id_type: object) -> bool:
+        """Whether this is the id of an object of an id type, as `AccountId`."""
+        return (self.space, self.type) == ID_TYPES[id_type]
+
 
 def parse_object_id(text: str) -> ObjectId:
     """Read "1.2.17"; raises `DecodeError` for anything that is not three small numbers."""
@@ -161,9 +165,9 @@ market_ticker_text = id_text(MarketTickerId)
 
 def parse_id(id_type: Callable[[int], Id], text: str) -> Id:
     """Read an id of a known type; raises `DecodeError` for one of another type."""
-    found, kind = parse_object_id(text), ID_TYPES[id_type]
-    if (found.space, found.type) != kind:
-        limit = "{}.{}.n".format(*kind)
+    found = parse_object_id(text)
+    if not found.is_of(id_type):
+        limit = "{}.{}.n".format(*ID_TYPES[id_type])
         raise DecodeError("not an object id of this type", value=text, limit=limit)
     return id_type(found.instance)
 

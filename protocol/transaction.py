@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 from protocol.binary import pack, unpack_from
 from protocol.constants import MAX_TRANSACTION_SIGNATURES
@@ -12,7 +11,8 @@ from protocol.crypto.hashes import sha256
 from protocol.crypto.keys import PrivateKey
 from protocol.crypto.signatures import recover_key, sign_digest
 from protocol.errors import DecodeError, ValidationError
-from protocol.operations import Operation, OperationResult
+from protocol.operations import OperationResult
+from protocol.operations.base import TaggedOperation
 from protocol.schema import (
     BlockId,
     Digest,
@@ -23,7 +23,6 @@ from protocol.schema import (
     TransactionId,
     UInt16,
     UInt32,
-    Variant,
 )
 
 _SIGNATURE_LENGTH = 65
@@ -45,7 +44,7 @@ class Transaction:
     """Second four bytes of that block's id, little endian."""
     expiration: Timestamp
     """Time of the head block after which the transaction is refused."""
-    operations: tuple[Annotated[Operation, Variant("operation")], ...]
+    operations: tuple[TaggedOperation, ...]
     extensions: NoExtensions = ()
 
 
@@ -56,7 +55,7 @@ class SignedTransaction:
     ref_block_num: UInt16
     ref_block_prefix: UInt32
     expiration: Timestamp
-    operations: tuple[Annotated[Operation, Variant("operation")], ...]
+    operations: tuple[TaggedOperation, ...]
     extensions: NoExtensions = ()
     signatures: tuple[Signature, ...] = ()
     """In any order; each by another key (R9.5)."""
@@ -69,7 +68,7 @@ class ProcessedTransaction:
     ref_block_num: UInt16
     ref_block_prefix: UInt32
     expiration: Timestamp
-    operations: tuple[Annotated[Operation, Variant("operation")], ...]
+    operations: tuple[TaggedOperation, ...]
     extensions: NoExtensions = ()
     signatures: tuple[Signature, ...] = ()
     operation_results: tuple[OperationResult, ...] = ()

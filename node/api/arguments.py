@@ -19,7 +19,6 @@ from node.api.errors import InvalidParams
 from node.api.json_schema import Describe, array_of, described_as, id_schema, integer_schema, plain
 from node.api.moments import Moment, parse_moment
 from node.api.rpc import kind_of
-from node.api.views import TaggedOperation
 from node.state.errors import NoSuchObject
 from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
@@ -27,7 +26,7 @@ from protocol.asset import Price
 from protocol.errors import DecodeError, PegboardError
 from protocol.ids import AccountId, AssetId, ObjectId, parse_id, parse_object_id
 from protocol.json_form import JsonValue, from_json_as, parse_time, read_integer
-from protocol.operations.base import Operation
+from protocol.operations.base import Operation, TaggedOperation
 from protocol.p2p.messages import is_ip_address
 from protocol.schema import PublicKey, Timestamp, TransactionId
 from protocol.transaction import SignedTransaction

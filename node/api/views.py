@@ -8,7 +8,7 @@ without them shows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, TypeVar, cast
+from typing import TypeVar, cast
 
 from node.api.backend import ApiBackend
 from node.api.history import Bucket, FillRecord, OperationRecord
@@ -38,12 +38,10 @@ from protocol.ids import (
 from protocol.json_form import JsonValue, format_time, to_json, to_json_as
 from protocol.operations import OperationResult
 from protocol.operations.account import WORKER_VOTE
-from protocol.operations.base import Operation
-from protocol.schema import Variant
+from protocol.operations.base import Operation, TaggedOperation
 from protocol.transaction import ProcessedTransaction, SignedTransaction
 
 Json = dict[str, JsonValue]
-TaggedOperation = Annotated[Operation, Variant("operation")]
 """An operation as [id, fields]."""
 T = TypeVar("T", bound=StateObject)
 View = Callable[[ApiBackend, StateObject], Json]

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
 from node.cli.output import count_of
 from node.cli.remote_chain import RemoteChain
+from protocol.ids import CallOrderId, parse_object_id
+from protocol.operations import ENTRY_OF
+from protocol.operations.bitasset import AssetPublishFeed
+from protocol.operations.limit_order import FillOrder
 
-FILL_ORDER = 4
-PUBLISH_FEED = 19
+FILL_ORDER = ENTRY_OF[FillOrder].id
+PUBLISH_FEED = ENTRY_OF[AssetPublishFeed].id
 BLOCKS_AT_ONCE = 50
 
 
@@ -64,7 +68,7 @@ class BlockLines:
             for record in records
             if as_list(record["op"])[0] == FILL_ORDER
         ]
-        positions = [side for side in sides if as_text(side["order_id"]).startswith("1.8.")]
+        positions = [side for side in sides if _is_position(as_text(side["order_id"]))]
         calls = sum(side["is_maker"] is False for side in positions)
         settlements = len(positions) - calls
         return {
@@ -78,6 +82,10 @@ class BlockLines:
             account = as_text(self.chain.object(witness)["witness_account"])
             self._names[witness] = self.chain.account_name(account)
         return self._names[witness]
+
+
+def _is_position(order: str) -> bool:
+    return parse_object_id(order).is_of(CallOrderId)
 
 
 def block_line(block: JsonObject) -> str:

@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_text
 from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
-from protocol.ids import asset_text
+from protocol.ids import CallOrderId, ForceSettlementId, LimitOrderId, asset_text, parse_object_id
 from protocol.json_form import JsonValue
-from protocol.operations import OPERATIONS, operation_name
+from protocol.operations import ENTRY_OF, OPERATIONS, operation_name
+from protocol.operations.bitasset import AssetPublishFeed, AssetSettle
+from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.limit_order import FillOrder, LimitOrderCancel, LimitOrderCreate
+from protocol.operations.transfer import Transfer
 
-FILL_ORDER = 4
 PRICE_DIGITS = 8
 
 
@@ -103,9 +106,8 @@ def _call_order_update(chain: RemoteChain, fields: JsonObject) -> str:
 def _fill_order(chain: RemoteChain, fields: JsonObject) -> str:
     account = chain.account_name(as_text(fields["account_id"]))
     order = as_text(fields["order_id"])
-    kind = {"1.7": "trade", "1.8": "position called", "1.4": "settlement"}.get(
-        order.rpartition(".")[0], "fill"
-    )
+    found = parse_object_id(order)
+    kind = next((word for id_type, word in _FILLED if found.is_of(id_type)), "fill")
     pays, receives = (chain.format_amount(fields[side]) for side in ("pays", "receives"))
     return f"{kind}: {account} pays {pays} for {receives} ({order})"
 
@@ -124,12 +126,21 @@ def _publish_feed(chain: RemoteChain, fields: JsonObject) -> str:
     return f"{publisher} publishes {text} {asset.display_symbol} for 1 {backing.display_symbol}"
 
 
+_FILLED = (
+    (LimitOrderId, "trade"),
+    (CallOrderId, "position called"),
+    (ForceSettlementId, "settlement"),
+)
+
 _WORDS: dict[int, Callable[[RemoteChain, JsonObject], str]] = {
-    0: _transfer,
-    1: _limit_order_create,
-    2: _limit_order_cancel,
-    3: _call_order_update,
-    FILL_ORDER: _fill_order,
-    17: _asset_settle,
-    19: _publish_feed,
+    ENTRY_OF[cls].id: describe
+    for cls, describe in (
+        (Transfer, _transfer),
+        (LimitOrderCreate, _limit_order_create),
+        (LimitOrderCancel, _limit_order_cancel),
+        (CallOrderUpdate, _call_order_update),
+        (FillOrder, _fill_order),
+        (AssetSettle, _asset_settle),
+        (AssetPublishFeed, _publish_feed),
+    )
 }

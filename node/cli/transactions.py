@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 from node.cli.client import as_int, as_list, as_object, as_text
 from node.cli.keyring import KeyRing
@@ -13,16 +13,16 @@ from node.cli.signers import Signers
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.ids import AssetId, asset_text, parse_id
-from protocol.json_form import JsonValue, from_json_as, parse_time, to_json
-from protocol.operations import ENTRY_OF, Operation
+from protocol.json_form import JsonValue, from_json_as, parse_time, to_json, to_json_as
+from protocol.operations import Operation
+from protocol.operations.base import TaggedOperation
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
-from protocol.schema import BlockId, Variant
+from protocol.schema import BlockId
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 
 LIFETIME_S = 120
 """Seconds from the head block's time until a transaction expires."""
 
-OperationJson = Annotated[Operation, Variant("operation")]
 """An operation as BitShares writes it: [id, fields]."""
 
 FREE = AssetAmount(0, CORE_ASSET)
@@ -57,12 +57,12 @@ class Broadcast:
 
 def operation_json(operation: Operation, prefix: str) -> JsonValue:
     """An operation as [id, fields]."""
-    return [ENTRY_OF[type(operation)].id, to_json(operation, prefix)]
+    return to_json_as(TaggedOperation, operation, prefix)
 
 
 def read_operation(data: JsonValue, prefix: str) -> Operation:
     """An operation from [id, fields]; raises `DecodeError`."""
-    return cast(Operation, from_json_as(OperationJson, data, prefix))
+    return cast(Operation, from_json_as(TaggedOperation, data, prefix))
 
 
 def broadcast(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, cast
+from typing import cast
 
 from node.api.block_history import BlockHistory
 from node.api.history import (
@@ -49,11 +49,9 @@ from protocol.ids import (
     operation_text,
 )
 from protocol.operations import ENTRY_OF, OperationResult
-from protocol.operations.base import Operation
+from protocol.operations.base import Operation, TaggedOperation
 from protocol.operations.limit_order import FillOrder
-from protocol.schema import Variant
 
-TaggedOperation = Annotated[Operation, Variant("operation")]
 BucketKey = tuple[int, int, int, int]
 """Base, quote, width in seconds, time at which it opens."""
 

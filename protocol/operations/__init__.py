@@ -76,13 +76,7 @@ from protocol.operations.custom_authority import (
     CustomAuthorityUpdate,
 )
 from protocol.operations.fba import FbaDistribute
-from protocol.operations.htlc import (
-    HtlcCreate,
-    HtlcExtend,
-    HtlcRedeem,
-    HtlcRedeemed,
-    HtlcRefund,
-)
+from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, HtlcRedeemed, HtlcRefund
 from protocol.operations.limit_order import (
     FillOrder,
     LimitOrderCancel,
@@ -377,6 +371,7 @@ ENTRY_OF: dict[type, OperationEntry] = {entry.cls: entry for entry in _TABLE}
 """Class -> row."""
 
 define_variant("operation", {entry.id: entry.cls for entry in _TABLE})
+define_variant("fee_parameters", {entry.id: type(entry.default_fee) for entry in _TABLE})
 
 
 def operation_name(operation_id: int) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import Annotated, NoReturn, Protocol
 
 from protocol.asset import AssetAmount
 from protocol.errors import ValidationError
+from protocol.schema import Variant
+
+OPERATION_COUNT = 78
+"""BitShares numbers its operations 0 to 77."""
 
 
 class Operation(Protocol):
@@ -21,6 +25,10 @@ class Operation(Protocol):
 
     def validate(self) -> None:
         """Check all that needs no chain state (R9.3); raises `ValidationError`."""
+
+
+TaggedOperation = Annotated[Operation, Variant("operation")]
+"""An operation as it crosses the wire: [id, fields], by the table of `protocol.operations`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,8 @@ from protocol.constants import (
     TEMP_ACCOUNT,
     WITNESS_ACCOUNT,
 )
-from protocol.fee_schedule import OPERATION_COUNT
 from protocol.ids import AccountId, CustomAuthorityId, account_text
-from protocol.operations.base import Void
+from protocol.operations.base import OPERATION_COUNT, Void
 from protocol.schema import (
     SORTED,
     Digest,

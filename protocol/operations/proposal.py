@@ -10,22 +10,15 @@ from protocol.asset import AssetAmount
 from protocol.checks import check_fee, require
 from protocol.constants import MAX_NESTED_OPERATIONS
 from protocol.ids import AccountId, ProposalId
-from protocol.operations.base import Operation
-from protocol.schema import (
-    SORTED,
-    NoExtensions,
-    PublicKey,
-    Timestamp,
-    UInt32,
-    Variant,
-)
+from protocol.operations.base import TaggedOperation
+from protocol.schema import SORTED, NoExtensions, PublicKey, Timestamp, UInt32
 
 
 @dataclass(frozen=True, slots=True)
 class ProposedOperation:
     """One operation inside a proposal."""
 
-    op: Annotated[Operation, Variant("operation")]
+    op: TaggedOperation
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,13 @@ from node.state.objects.accounts import AccountStatistics
 from protocol.asset import AssetAmount, Price
 from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.fee_schedule import OPERATION_COUNT, AccountCreateFee, FlatFee, SizedFee
+from protocol.fee_schedule import AccountCreateFee, FlatFee, SizedFee
 from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
 from protocol.ids import AccountId, AssetId
 from protocol.operations import ENTRY_OF, OPERATIONS, Operation, OperationEntry
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
 from protocol.operations.asset_options import WHITE_LIST
+from protocol.operations.base import OPERATION_COUNT
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
 from protocol.operations.ticket import TicketCreate

@@ -11,7 +11,7 @@ from protocol.authority import key_authority
 from protocol.binary import pack, unpack
 from protocol.constants import CORE_UNIT, MAX_SUPPLY
 from protocol.errors import ValidationError
-from protocol.fee_schedule import OPERATION_COUNT, FeeSchedule, FlatFee, SizedFee
+from protocol.fee_schedule import FeeSchedule, FlatFee, SizedFee
 from protocol.fees import (
     DEFAULT_FEE_SCHEDULE,
     ZERO_FEE_SCHEDULE,
@@ -23,15 +23,10 @@ from protocol.fees import (
 from protocol.ids import AccountId, AssetId, LimitOrderId
 from protocol.json_form import from_json, to_json
 from protocol.operations import OPERATIONS
-from protocol.operations.account import (
-    AccountCreate,
-    AccountOptions,
-    AccountUpdate,
-    AccountUpgrade,
-)
+from protocol.operations.account import AccountCreate, AccountOptions, AccountUpdate, AccountUpgrade
 from protocol.operations.asset import AssetCreate, AssetIssue, AssetUpdateIssuer
 from protocol.operations.asset_options import AssetOptions
-from protocol.operations.base import Operation
+from protocol.operations.base import OPERATION_COUNT, Operation
 from protocol.operations.bitasset import BidCollateral
 from protocol.operations.custom import Assert, BlockIdPredicate, Custom
 from protocol.operations.limit_order import LimitOrderUpdate

@@ -8,32 +8,30 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import pytest
 
 from protocol.binary import pack, pack_as, unpack
 from protocol.errors import ProtocolError
-from protocol.fee_schedule import OPERATION_COUNT
 from protocol.json_form import from_json_as, to_json_as
 from protocol.msgpack_form import from_plain, pack_document, to_plain, unpack_document
 from protocol.operations import OPERATIONS, Operation
+from protocol.operations.base import OPERATION_COUNT, TaggedOperation
 from protocol.operations.proposal import ProposedOperation
-from protocol.schema import Variant
 
 Vector = dict[str, Any]
 
 VECTORS: list[Vector] = json.loads(
     (Path(__file__).parent / "operations.json").read_text(encoding="utf-8")
 )
-OPERATION = Annotated[Operation, Variant("operation")]
 
 each_vector = pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
 
 
 def declared(vector: Vector) -> Operation:
     """The operation of a vector, read from its JSON."""
-    return cast(Operation, from_json_as(OPERATION, vector["operation"], "TEST"))
+    return cast(Operation, from_json_as(TaggedOperation, vector["operation"], "TEST"))
 
 
 def test_every_operation_has_a_vector_and_every_vector_a_source() -> None:
@@ -50,7 +48,7 @@ def test_every_operation_has_a_vector_and_every_vector_a_source() -> None:
 def test_json_becomes_the_bytes_of_the_library(vector: Vector) -> None:
     """R9.7: and the bytes the same operation again."""
     operation = declared(vector)
-    packed = pack_as(OPERATION, operation)
+    packed = pack_as(TaggedOperation, operation)
     assert packed.hex() == vector["serialized_hex"]
     assert unpack(ProposedOperation, packed).op == operation
     assert type(operation) is OPERATIONS[vector["operation"][0]].cls
@@ -60,7 +58,7 @@ def test_json_becomes_the_bytes_of_the_library(vector: Vector) -> None:
 def test_json_and_message_pack_give_the_operation_back(vector: Vector) -> None:
     """R9.7: the JSON to the letter, as bitshares-core would answer with it."""
     operation = declared(vector)
-    assert to_json_as(OPERATION, operation, "TEST") == vector["operation"]
+    assert to_json_as(TaggedOperation, operation, "TEST") == vector["operation"]
     document = pack_document(to_plain(operation))
     assert from_plain(type(operation), unpack_document(document)) == operation
 

@@ -15,7 +15,6 @@ from node.state.objects.governance import TRIGGER_FEED
 from protocol.asset import AssetAmount, Price
 from protocol.constants import RATIO_DENOMINATOR
 from protocol.ids import (
-    ID_TYPES,
     CallOrderId,
     OperationHistoryId,
     account_text,
@@ -64,14 +63,14 @@ def explain_margin_call(call: Call, id: Text) -> Answer:  # noqa: A002  # its na
     Ratios are over 1,000 and rounded down; prices are BitAsset per backing.
     """
     found = parse_object_id(id)
-    kind, history = (found.space, found.type), call.backend.history
+    history = call.backend.history
     record: MarginCallRecord | None = None
-    if kind == ID_TYPES[CallOrderId]:
+    if found.is_of(CallOrderId):
         position = CallOrderId(found.instance)
         record = next(
             iter(history.margin_calls_of(position=position, newest=NEWEST, limit=1)), None
         )
-    elif kind == ID_TYPES[OperationHistoryId]:
+    elif found.is_of(OperationHistoryId):
         record = history.margin_call_at(found.instance)
     if record is None:
         raise NoSuchObject("no margin call of this id", value=id, limit="1.8.n or 1.11.n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from node.api.arguments import Boolean, ObjectIds
 from node.api.call import Answer, Call, Listing
 from node.api.views import view_operation_record
-from protocol.ids import ID_TYPES, ObjectId, OperationHistoryId
+from protocol.ids import ObjectId, OperationHistoryId
 from protocol.json_form import JsonValue
 
 
@@ -17,7 +17,7 @@ def get_objects(call: Call, ids: ObjectIds, subscribe: Boolean = True) -> Answer
 
 
 def _find(call: Call, found: ObjectId) -> JsonValue:
-    if (found.space, found.type) == ID_TYPES[OperationHistoryId]:
+    if found.is_of(OperationHistoryId):
         record = call.backend.history.operation(found.instance)
         return None if record is None else view_operation_record(call.backend, record)
     table = call.state.table_of_type.get((found.space, found.type))
