@@ -24,7 +24,16 @@ from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
 from protocol.asset import Price
 from protocol.errors import DecodeError, PegboardError
-from protocol.ids import AccountId, AssetId, ObjectId, parse_id, parse_object_id
+from protocol.ids import (
+    ID_TYPES,
+    AccountId,
+    AssetId,
+    LimitOrderId,
+    ObjectId,
+    OperationHistoryId,
+    parse_id,
+    parse_object_id,
+)
 from protocol.json_form import JsonValue, from_json_as, parse_time, read_integer
 from protocol.operations.base import Operation, TaggedOperation
 from protocol.p2p.messages import is_ip_address
@@ -252,8 +261,9 @@ def _wired(kind: str, annotation: Hashable) -> Argument:
     return Argument(kind, _wire(annotation), described_as(annotation))
 
 
-def instance_of(kind: str, space: int, type_: int) -> Argument:
+def instance_of(kind: str, id_type: object) -> Argument:
     """The id of an object of one type; methods are given its instance."""
+    space, type_ = ID_TYPES[id_type]
     return Argument(kind, _id_of(space, type_), plain(id_schema(space, type_)))
 
 
@@ -269,7 +279,7 @@ BOOLEAN = Argument("boolean", _boolean, plain({"type": "boolean"}))
 CALLBACK = Argument("callback", _callback, plain(integer_schema(0, (1 << 63) - 1)))
 BLOCK_NUM = Argument("block number", _block_num, plain(integer_schema(0, (1 << 32) - 1)))
 TIME = Argument("time, UTC", _time, described_as(Timestamp))
-ORDER_ID = instance_of("limit order id", 1, 7)
+ORDER_ID = instance_of("limit order id", LimitOrderId)
 PRICE = _wired("price", Price)
 MOMENT = Argument(
     "time, UTC, or seconds, minutes, hours, days on: +90s, +15m, +1h, +2d", _moment, STRING
@@ -295,5 +305,5 @@ AssetArgs = Annotated[list[Asset], list_of(ASSET, 200)]
 Keys = Annotated[list[PublicKey], list_of(KEY, 100)]
 Transaction = Annotated[SignedTransaction, _wired("signed transaction", SignedTransaction)]
 Operations = Annotated[list[Operation], list_of(OPERATION, 200)]
-HistoryId = Annotated[int, instance_of("operation history id", 1, 11)]
+HistoryId = Annotated[int, instance_of("operation history id", OperationHistoryId)]
 OrderId = Annotated[int, ORDER_ID]

@@ -22,6 +22,7 @@ from protocol.ids import AccountId, AssetId
 from protocol.schema import PublicKey
 
 K = TypeVar("K", bound=Hashable)
+Id = TypeVar("Id", bound=int)
 T = TypeVar("T", bound=StateObject)
 
 
@@ -39,13 +40,13 @@ class Links(Generic[K]):
         for key in keys:
             self.instances.setdefault(key, set()).add(item.id)
 
-    def candidates(self, table: Table[T], key: K) -> Iterator[T]:
+    def candidates(self, table: Table[Id, T], key: K) -> Iterator[T]:
         """What may be linked now, ascending: what ever was, and what nobody has seen yet."""
         for instance in (
             *sorted(self.instances.get(key, ())),
             *range(self.end, table.next_instance),
         ):
-            item = table.find(instance)
+            item = table.rows.get(instance)
             if item is not None:
                 yield item
 

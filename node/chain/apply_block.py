@@ -40,9 +40,9 @@ from node.state.events import ChainEvent
 from node.state.objects.transactions import BlockSummary
 from node.state.undo import Revision
 from protocol.block import BlockEnvelope, SignedBlockHeader
-from protocol.constants import MAX_UNDO_HISTORY, TAPOS_WINDOW
+from protocol.constants import MAX_UNDO_HISTORY
 from protocol.errors import KeyFormatError, ProtocolError
-from protocol.ids import BlockSummaryId, witness_text
+from protocol.ids import witness_text
 from protocol.schema import Digest
 
 
@@ -221,9 +221,8 @@ def _credit_witness(ctx: Context, header: SignedBlockHeader) -> None:
 def _remember_block(state: State, envelope: BlockEnvelope) -> None:
     """Let transactions refer to the block: summary number n & 0xffff (R9.3)."""
     table = state.block_summaries
-    place = envelope.num % TAPOS_WINDOW
-    found = table.find(place)
+    found = state.block_summary(envelope.num)
     if found is None:
-        table.create(BlockSummary(BlockSummaryId(place), envelope.id))
+        table.create(BlockSummary(table.next_id, envelope.id))
     else:
         table.edit(found).block_id = envelope.id

@@ -15,7 +15,6 @@ from node.state.errors import (
 )
 from node.state.objects.transactions import TransactionHistory
 from protocol.block import OperationResults
-from protocol.ids import TransactionHistoryId
 from protocol.schema import Digest
 from protocol.transaction import TransactionEnvelope
 
@@ -41,11 +40,7 @@ def apply_transaction(
         _check_place_and_time(state, envelope)
 
     table = state.transactions
-    table.create(
-        TransactionHistory(
-            TransactionHistoryId(table.next_instance), envelope.id, transaction.expiration
-        )
-    )
+    table.create(TransactionHistory(table.next_id, envelope.id, transaction.expiration))
     results = []
     for position, op in enumerate(operations):
         ctx.op_in_trx = position
@@ -59,7 +54,7 @@ def apply_transaction(
 def _check_place_and_time(state: State, envelope: TransactionEnvelope) -> None:
     """TaPoS, expiration and size, in R9.3's order."""
     transaction, parameters = envelope.transaction, state.parameters
-    summary = state.block_summaries.find(transaction.ref_block_num)
+    summary = state.block_summary(transaction.ref_block_num)
     prefix = None if summary is None else int.from_bytes(summary.block_id[4:8], "little")
     if prefix != transaction.ref_block_prefix:
         raise InvalidReferenceBlock(

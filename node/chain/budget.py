@@ -25,7 +25,6 @@ from protocol.constants import (
     NULL_ACCOUNT,
     SECONDS_PER_DAY,
 )
-from protocol.ids import BudgetRecordId
 
 
 def pay_witness(ctx: Context, witness: Witness) -> None:
@@ -74,7 +73,7 @@ def process_budget(ctx: Context) -> None:
         supply_delta=delta,
         current_supply=core.current_supply,
     )
-    record_id = BudgetRecordId(state.budget_records.next_instance)
+    record_id = state.budget_records.next_id
     state.budget_records.create(BudgetRecord(record_id, ctx.now, record))
 
 

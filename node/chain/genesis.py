@@ -32,13 +32,10 @@ from protocol.genesis import Genesis, check_genesis
 from protocol.ids import (
     BlockSummaryId,
     ChainPropertyId,
-    CommitteeMemberId,
     DynamicGlobalPropertyId,
     GlobalPropertyId,
-    VestingBalanceId,
     WitnessId,
     WitnessScheduleId,
-    WorkerId,
 )
 from protocol.operations.account import COMMITTEE_VOTE, WITNESS_VOTE, WORKER_VOTE
 from protocol.schema import MAX_TIMESTAMP, BlockId, Digest
@@ -126,7 +123,7 @@ def _create_witnesses(state: State, genesis: Genesis) -> None:
         account = state.account_named(candidate.owner_name)
         state.witnesses.create(
             Witness(
-                id=WitnessId(state.witnesses.next_instance),
+                id=state.witnesses.next_id,
                 witness_account=account.id,
                 last_aslot=0,
                 signing_key=candidate.block_signing_key,
@@ -153,7 +150,7 @@ def _create_committee(state: State, genesis: Genesis) -> None:
         account = state.account_named(candidate.owner_name)
         state.committee_members.create(
             CommitteeMember(
-                id=CommitteeMemberId(state.committee_members.next_instance),
+                id=state.committee_members.next_id,
                 committee_member_account=account.id,
                 vote_id=next_vote_id(state, COMMITTEE_VOTE),
                 total_votes=0,
@@ -169,7 +166,7 @@ def _create_workers(state: State, genesis: Genesis) -> None:
         account = state.account_named(candidate.owner_name)
         balance = state.vesting_balances.create(
             VestingBalance(
-                id=VestingBalanceId(state.vesting_balances.next_instance),
+                id=state.vesting_balances.next_id,
                 owner=account.id,
                 balance=AssetAmount(0, CORE_ASSET),
                 policy=CddVesting(0, 0, 0, start),
@@ -180,7 +177,7 @@ def _create_workers(state: State, genesis: Genesis) -> None:
         next_vote_id(state, WORKER_VOTE)
         state.workers.create(
             Worker(
-                id=WorkerId(state.workers.next_instance),
+                id=state.workers.next_id,
                 worker_account=account.id,
                 work_begin_date=start,
                 work_end_date=MAX_TIMESTAMP,

@@ -13,7 +13,7 @@ from protocol.constants import (
     TEMP_ACCOUNT,
 )
 from protocol.genesis import SPECIAL_ACCOUNT_NAMES, Genesis
-from protocol.ids import AccountId, AccountStatisticsId, VoteId, vote_id
+from protocol.ids import AccountId, VoteId, vote_id
 from protocol.operations.account import AccountOptions
 from protocol.operations.balance import NULL_KEY
 from protocol.schema import MAX_TIMESTAMP, PublicKey
@@ -25,7 +25,7 @@ DEFAULT_NETWORK_PERCENT = 2_000
 def create_special_accounts(state: State, time_s: int) -> None:
     """The six accounts that the chain itself knows; nobody can sign for most of them."""
     for name in SPECIAL_ACCOUNT_NAMES:
-        account = AccountId(state.accounts.next_instance)
+        account = state.accounts.next_id
         nobody = account in (NULL_ACCOUNT, PROXY_TO_SELF_ACCOUNT)
         authority = Authority(0 if account == TEMP_ACCOUNT else 1)
         patron = NULL_ACCOUNT if nobody else account
@@ -79,7 +79,7 @@ def create_account(
     parameters = genesis.initial_parameters
     network = parameters.network_percent_of_fee
     if is_member:
-        account = AccountId(state.accounts.next_instance)
+        account = state.accounts.next_id
         patrons = (account, account, account)
         percents = (network, HUNDRED_PERCENT - network)
     else:
@@ -114,8 +114,8 @@ def add_account(
 
     `percents` are the shares of the network and of the lifetime referrer, of 10,000.
     """
-    account_id = AccountId(state.accounts.next_instance)
-    statistics_id = AccountStatisticsId(state.statistics.next_instance)
+    account_id = state.accounts.next_id
+    statistics_id = state.statistics.next_id
     state.statistics.create(
         AccountStatistics(
             id=statistics_id,

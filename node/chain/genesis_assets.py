@@ -19,14 +19,7 @@ from protocol.constants import (
     NULL_ACCOUNT,
 )
 from protocol.genesis import Genesis, InitialAsset, InitialAssetSettings
-from protocol.ids import (
-    AccountId,
-    AssetBitassetDataId,
-    AssetDynamicDataId,
-    AssetId,
-    BalanceId,
-    CallOrderId,
-)
+from protocol.ids import AccountId, AssetBitassetDataId, AssetId
 from protocol.operations.asset_options import (
     DEFAULT_UIA_PERMISSIONS,
     ENABLE_BITS_MASK,
@@ -70,7 +63,7 @@ def create_assets(state: State, genesis: Genesis) -> None:
     section = genesis.pegboard.assets or ()
     settings = {item.symbol: item for item in section}
     for initial in genesis.initial_assets:
-        asset_id = AssetId(state.assets.next_instance)
+        asset_id = state.assets.next_id
         chosen = settings.get(initial.symbol, InitialAssetSettings(initial.symbol))
         bitasset_id = None
         if initial.is_bitasset:
@@ -122,11 +115,11 @@ def _add_asset(
     accumulated_fees: int,
     bitasset_id: AssetBitassetDataId | None,
 ) -> None:
-    dynamic_id = AssetDynamicDataId(state.asset_dynamic_data.next_instance)
+    dynamic_id = state.asset_dynamic_data.next_id
     state.asset_dynamic_data.create(AssetDynamicData(dynamic_id, 0, accumulated_fees, 0, 0))
     state.assets.create(
         Asset(
-            id=AssetId(state.assets.next_instance),
+            id=state.assets.next_id,
             symbol=symbol,
             precision=precision,
             issuer=issuer,
@@ -140,7 +133,7 @@ def _add_asset(
 def _add_bitasset(
     state: State, asset_id: AssetId, chosen: InitialAssetSettings, time_s: int
 ) -> AssetBitassetDataId:
-    bitasset_id = AssetBitassetDataId(state.bitassets.next_instance)
+    bitasset_id = state.bitassets.next_id
     state.bitassets.create(
         BitassetData(
             id=bitasset_id,
@@ -177,7 +170,7 @@ def _create_positions(
         account = create_account(state, genesis, name, owner, owner, NULL_KEY, is_member=False)
         state.call_orders.create(
             CallOrder(
-                id=CallOrderId(state.call_orders.next_instance),
+                id=state.call_orders.next_id,
                 borrower=account.id,
                 collateral=record.collateral,
                 debt=record.debt,
@@ -235,7 +228,7 @@ def _add_claimable(
 ) -> None:
     state.genesis_balances.create(
         GenesisBalance(
-            id=BalanceId(state.genesis_balances.next_instance),
+            id=state.genesis_balances.next_id,
             owner=owner,
             balance=amount,
             vesting_policy=policy,

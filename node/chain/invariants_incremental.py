@@ -191,7 +191,7 @@ def _count_bitasset(changes: Changes, item: BitassetData, sign: int) -> None:
 
 def _count_figures(changes: Changes, item: AssetDynamicData, sign: int) -> None:
     state = changes.state
-    asset = state.assets.get(item.id)
+    asset = state.assets.get(AssetId(item.id))
     assert asset.dynamic_asset_data_id == item.id, "assets and their figures are numbered alike"
     if sign > 0:
         check_figures(state, asset)

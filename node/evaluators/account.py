@@ -74,8 +74,8 @@ def evaluate_account_create(ctx: Context, op: AccountCreate) -> Account:
 def apply_account_create(ctx: Context, op: AccountCreate, referrer: Account) -> ObjectId:
     """Create the account with its statistics, and raise the fee when many register (R8.21)."""
     state, parameters = ctx.state, ctx.state.parameters
-    account_id = AccountId(state.accounts.next_instance)
-    statistics_id = AccountStatisticsId(state.statistics.next_instance)
+    account_id = state.accounts.next_id
+    statistics_id = state.statistics.next_id
     state.accounts.create(
         Account(
             id=account_id,

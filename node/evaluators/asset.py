@@ -36,14 +36,7 @@ from node.state.errors import (
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.constants import CORE_ASSET
-from protocol.ids import (
-    AssetBitassetDataId,
-    AssetDynamicDataId,
-    AssetId,
-    ObjectId,
-    account_text,
-    asset_text,
-)
+from protocol.ids import AssetBitassetDataId, AssetId, ObjectId, account_text, asset_text
 from protocol.operations.asset import (
     AssetClaimFees,
     AssetClaimPool,
@@ -89,12 +82,12 @@ def evaluate_asset_create(ctx: Context, op: AssetCreate) -> int:
 def apply_asset_create(ctx: Context, op: AssetCreate, fee_pool: int) -> ObjectId:
     """Create the asset with its figures and, for a BitAsset, its data."""
     state = ctx.state
-    asset_id = AssetId(state.assets.next_instance)
-    figures_id = AssetDynamicDataId(state.asset_dynamic_data.next_instance)
+    asset_id = state.assets.next_id
+    figures_id = state.asset_dynamic_data.next_id
     state.asset_dynamic_data.create(AssetDynamicData(figures_id, 0, 0, 0, fee_pool))
     data_id = None
     if op.bitasset_opts is not None:
-        data_id = AssetBitassetDataId(state.bitassets.next_instance)
+        data_id = state.bitassets.next_id
         state.bitassets.create(
             new_bitasset_data(
                 data_id,

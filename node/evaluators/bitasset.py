@@ -36,7 +36,7 @@ from node.state.objects.assets import Asset, BitassetData, Feeds, FeedValues
 from node.state.objects.market import CollateralBid, ForceSettlement
 from protocol.asset import NULL_PRICE, AssetAmount, multiply_floor
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY, WITNESS_ACCOUNT
-from protocol.ids import AccountId, CollateralBidId, ForceSettlementId, account_text, asset_text
+from protocol.ids import AccountId, account_text, asset_text
 from protocol.operations.asset_options import (
     COMMITTEE_FED_ASSET,
     DISABLE_COLLATERAL_BIDDING,
@@ -235,7 +235,7 @@ def apply_asset_settle(
             paid=(payout.paid,), received=(payout.received,), fees=(payout.fee,)
         )
     debit(state, op.account, op.amount)
-    request_id = ForceSettlementId(state.force_settlements.next_instance)
+    request_id = state.force_settlements.next_id
     state.force_settlements.create(
         ForceSettlement(
             id=request_id,
@@ -353,7 +353,7 @@ def apply_bid_collateral(ctx: Context, op: BidCollateral, bid: CollateralBid | N
         debit(state, op.bidder, op.additional_collateral)
         state.collateral_bids.create(
             CollateralBid(
-                id=CollateralBidId(state.collateral_bids.next_instance),
+                id=state.collateral_bids.next_id,
                 bidder=op.bidder,
                 additional_collateral=op.additional_collateral,
                 debt_covered=op.debt_covered,

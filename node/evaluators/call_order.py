@@ -32,7 +32,7 @@ from node.state.errors import (
 from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount
-from protocol.ids import CallOrderId, ObjectId, asset_text
+from protocol.ids import ObjectId, asset_text
 from protocol.operations.asset_options import DISABLE_NEW_SUPPLY
 from protocol.operations.call_order import CallOrderUpdate
 
@@ -179,7 +179,7 @@ def apply_call_order_update(ctx: Context, op: CallOrderUpdate, new: NewPosition)
     if position is None:
         position = state.call_orders.create(
             CallOrder(
-                id=CallOrderId(state.call_orders.next_instance),
+                id=state.call_orders.next_id,
                 borrower=borrower,
                 collateral=new.collateral,
                 debt=new.debt,

@@ -6,7 +6,7 @@ from node.evaluators.membership import check_lifetime_member, next_vote_id
 from node.state.context import Context
 from node.state.errors import InvalidCommitteeApproval, NameTaken, WrongAccount
 from node.state.objects.governance import CommitteeMember
-from protocol.ids import CommitteeMemberId, ObjectId, account_text
+from protocol.ids import ObjectId, account_text
 from protocol.operations.account import COMMITTEE_VOTE
 from protocol.operations.committee import (
     CommitteeMemberCreate,
@@ -32,7 +32,7 @@ def apply_committee_member_create(
     """Create the candidate under a new vote id."""
     state = ctx.state
     vote = next_vote_id(state, COMMITTEE_VOTE)
-    member_id = CommitteeMemberId(state.committee_members.next_instance)
+    member_id = state.committee_members.next_id
     state.committee_members.create(
         CommitteeMember(
             id=member_id,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import AssertionFailed, LimitExceeded
-from protocol.constants import TAPOS_WINDOW
 from protocol.operations.custom import (
     AccountNamePredicate,
     Assert,
@@ -52,7 +51,7 @@ def _is_true(state: State, predicate: Predicate) -> bool:
     if isinstance(predicate, AssetSymbolPredicate):
         return state.assets.get(predicate.asset_id).symbol == predicate.symbol
     block_num = int.from_bytes(predicate.id[:4], "big")
-    summary = state.block_summaries.find(block_num % TAPOS_WINDOW)
+    summary = state.block_summary(block_num)
     return summary is not None and summary.block_id == predicate.id
 
 

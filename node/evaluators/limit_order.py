@@ -75,7 +75,7 @@ def apply_limit_order_create(ctx: Context, op: LimitOrderCreate, fee: DeferredFe
     state, sold = ctx.state, op.amount_to_sell
     debit(state, op.seller, sold)
     adjust_core_in_orders(state, op.seller, sold.asset_id, sold.amount)
-    order_id = LimitOrderId(state.limit_orders.next_instance)
+    order_id = state.limit_orders.next_id
     order = state.limit_orders.create(
         LimitOrder(
             id=order_id,

@@ -116,7 +116,7 @@ def apply_proposal_create(
 ) -> ObjectId:
     """Keep the proposal until it is approved or expires."""
     state = ctx.state
-    proposal_id = ProposalId(state.proposals.next_instance)
+    proposal_id = state.proposals.next_id
     review = op.review_period_seconds
     operations = tuple(proposed.op for proposed in op.proposed_ops)
     state.proposals.create(

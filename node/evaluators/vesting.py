@@ -15,7 +15,7 @@ from node.state.objects.vesting import (
     VestingBalance,
     VestingPolicy,
 )
-from protocol.ids import ObjectId, VestingBalanceId, account_text, asset_text
+from protocol.ids import ObjectId, account_text, asset_text
 from protocol.operations.asset_options import TRANSFER_RESTRICTED
 from protocol.operations.results import VoidResult
 from protocol.operations.vesting import (
@@ -44,7 +44,7 @@ def apply_vesting_balance_create(ctx: Context, op: VestingBalanceCreate, checked
     """Move the amount into a new vesting balance."""
     state = ctx.state
     debit(state, op.creator, op.amount)
-    balance_id = VestingBalanceId(state.vesting_balances.next_instance)
+    balance_id = state.vesting_balances.next_id
     state.vesting_balances.create(
         VestingBalance(
             id=balance_id,

@@ -14,7 +14,7 @@ from node.state.errors import (
 )
 from node.state.objects.assets import Asset
 from node.state.objects.permissions import WithdrawPermission
-from protocol.ids import AccountId, ObjectId, WithdrawPermissionId, account_text, asset_text
+from protocol.ids import AccountId, ObjectId, account_text, asset_text
 from protocol.operations.asset_options import TRANSFER_RESTRICTED
 from protocol.operations.results import VoidResult
 from protocol.operations.withdraw_permission import (
@@ -41,7 +41,7 @@ def apply_withdraw_permission_create(
 ) -> ObjectId:
     """Keep the permission until it expires."""
     table = ctx.state.withdraw_permissions
-    permission_id = WithdrawPermissionId(table.next_instance)
+    permission_id = table.next_id
     table.create(
         WithdrawPermission(
             id=permission_id,

@@ -6,7 +6,7 @@ from node.evaluators.membership import check_lifetime_member, next_vote_id
 from node.state.context import Context
 from node.state.errors import NameTaken, WrongAccount
 from node.state.objects.governance import Witness
-from protocol.ids import ObjectId, WitnessId, account_text
+from protocol.ids import ObjectId, account_text
 from protocol.operations.account import WITNESS_VOTE
 from protocol.operations.results import VoidResult
 from protocol.operations.witness import WitnessCreate, WitnessUpdate
@@ -26,7 +26,7 @@ def apply_witness_create(ctx: Context, op: WitnessCreate, checked: None) -> Obje
     """Create the candidate under a new vote id."""
     state = ctx.state
     vote = next_vote_id(state, WITNESS_VOTE)
-    witness_id = WitnessId(state.witnesses.next_instance)
+    witness_id = state.witnesses.next_id
     state.witnesses.create(
         Witness(
             id=witness_id,

@@ -9,7 +9,7 @@ from node.state.objects.governance import BurnWorker, RefundWorker, VestingWorke
 from node.state.objects.vesting import BALANCE_WORKER, CddVesting, VestingBalance
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET, SECONDS_PER_DAY
-from protocol.ids import ObjectId, VestingBalanceId, WorkerId
+from protocol.ids import ObjectId, VestingBalanceId
 from protocol.operations.account import WORKER_VOTE
 from protocol.operations.worker import (
     RefundWorkerInitializer,
@@ -35,7 +35,7 @@ def apply_worker_create(ctx: Context, op: WorkerCreate, checked: None) -> Object
     state = ctx.state
     vote_for = next_vote_id(state, WORKER_VOTE)
     next_vote_id(state, WORKER_VOTE)
-    worker_id = WorkerId(state.workers.next_instance)
+    worker_id = state.workers.next_id
     state.workers.create(
         Worker(
             id=worker_id,
@@ -66,7 +66,7 @@ def _create_pay_balance(ctx: Context, op: WorkerCreate, days: int) -> VestingBal
     table = ctx.state.vesting_balances
     created = table.create(
         VestingBalance(
-            id=VestingBalanceId(table.next_instance),
+            id=table.next_id,
             owner=op.owner,
             balance=AssetAmount(0, CORE_ASSET),
             policy=CddVesting(

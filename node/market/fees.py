@@ -14,11 +14,7 @@ from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, HUNDRED_PERCENT, T
 from protocol.fees import required_fee
 from protocol.ids import AccountId
 from protocol.operations.asset_options import CHARGE_MARKET_FEE
-from protocol.operations.limit_order import (
-    LimitOrderCancel,
-    LimitOrderCreate,
-    LimitOrderUpdate,
-)
+from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 
 NO_FEE = AssetAmount(0, CORE_ASSET)
 """The fee of a virtual operation, and a deferred fee that is no other asset."""
@@ -27,9 +23,7 @@ NO_FEE = AssetAmount(0, CORE_ASSET)
 def add_pending_fee(state: State, payer: AccountId, amount: int) -> None:
     """Have CORE shared out at maintenance; small fees need not vest (R8.20)."""
     if amount:
-        statistics = state.statistics.edit(
-            state.statistics.get(state.accounts.get(payer).statistics)
-        )
+        statistics = state.statistics.edit(state.statistics_of(payer))
         if amount > state.parameters.cashback_vesting_threshold:
             statistics.pending_fees += amount
         else:

@@ -69,7 +69,7 @@ def open_position(
     adjust_core_in_orders(state, borrower, collateral.asset_id, collateral.amount)
     return table.create(
         CallOrder(
-            id=CallOrderId(table.next_instance),
+            id=table.next_id,
             borrower=borrower,
             collateral=collateral.amount,
             debt=debt.amount,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from node.market.fees import NO_FEE, pay_market_fee
 from node.market.matching import match_settlement
@@ -77,7 +77,7 @@ def cancel_settlement(ctx: Context, request: ForceSettlement) -> None:
 
 def execute_due_settlements(ctx: Context) -> None:
     """Settle requests whose date has come, by (asset, date, id), within the volume (R5.4)."""
-    asset_ids = cast("list[AssetId]", ctx.state.settlements.group_keys())
+    asset_ids = ctx.state.settlements.group_keys()
     for asset_id in sorted(asset_ids):
         bitasset = ctx.state.bitasset_of(asset_id)
         assert bitasset is not None, asset_id

@@ -102,7 +102,7 @@ def deposit_lazy(
             return None
     created = table.create(
         VestingBalance(
-            id=VestingBalanceId(table.next_instance),
+            id=table.next_id,
             owner=owner,
             balance=AssetAmount(amount, CORE_ASSET),
             policy=CddVesting(
@@ -128,7 +128,7 @@ def deposit_fee_share(ctx: Context, owner: AccountId, amount: AssetAmount) -> No
     table = state.vesting_balances
     table.create(
         VestingBalance(
-            id=VestingBalanceId(table.next_instance),
+            id=table.next_id,
             owner=owner,
             balance=amount,
             policy=InstantVesting(),

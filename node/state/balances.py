@@ -7,7 +7,7 @@ from node.state.errors import InsufficientBalance
 from node.state.objects.accounts import AccountBalance
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET
-from protocol.ids import AccountBalanceId, AccountId, AssetId, account_text, asset_text
+from protocol.ids import AccountId, AssetId, account_text, asset_text
 
 
 def adjust_balance(state: State, account: AccountId, asset_id: AssetId, delta: int) -> None:
@@ -19,9 +19,7 @@ def adjust_balance(state: State, account: AccountId, asset_id: AssetId, delta: i
         if delta < 0:
             raise _holds_too_little(account, asset_id, 0, -delta, "R2.1")
         table = state.balances
-        table.create(
-            AccountBalance(AccountBalanceId(table.next_instance), account, asset_id, delta)
-        )
+        table.create(AccountBalance(table.next_id, account, asset_id, delta))
         return
     if found.balance + delta < 0:
         raise _holds_too_little(account, asset_id, found.balance, -delta, "R2.1")
@@ -74,8 +72,6 @@ def adjust_supply(state: State, asset_id: AssetId, delta: int) -> None:
 def adjust_core_in_orders(state: State, account: AccountId, asset_id: AssetId, delta: int) -> None:
     """Keep the account's CORE in orders and collateral (I5); other assets are not counted."""
     if asset_id == CORE_ASSET and delta:
-        statistics = state.statistics.edit(
-            state.statistics.get(state.accounts.get(account).statistics)
-        )
+        statistics = state.statistics.edit(state.statistics_of(account))
         statistics.total_core_in_orders += delta
         assert statistics.total_core_in_orders >= 0, statistics

@@ -34,9 +34,10 @@ from node.state.undo import StateObject, UndoLog
 from protocol import ids
 from protocol.binary import pack, write_varint
 from protocol.chain_parameters import ChainParameters
+from protocol.constants import TAPOS_WINDOW
 from protocol.ids import AccountId, AssetId
 from protocol.msgpack_form import Plain, from_plain, to_plain
-from protocol.schema import Digest
+from protocol.schema import Address, Digest, TransactionId
 
 ALL = ()
 """The only group of an index over a whole table."""
@@ -71,8 +72,8 @@ class State:
         self.witness_schedules = Table(WitnessSchedule, ids.WitnessScheduleId, log)
         self.budget_records = Table(BudgetRecord, ids.BudgetRecordId, log)
         self.collateral_bids = Table(CollateralBid, ids.CollateralBidId, log)
-        self.tables: tuple[Table[StateObject], ...] = tuple(
-            cast("Table[StateObject]", value)
+        self.tables: tuple[Table[int, StateObject], ...] = tuple(
+            cast("Table[int, StateObject]", value)
             for value in vars(self).values()
             if isinstance(value, Table)
         )
@@ -82,82 +83,82 @@ class State:
         self._add_time_indexes()
 
     def _add_account_indexes(self) -> None:
-        self.account_by_name = UniqueIndex[Account](lambda item: item.name)
+        self.account_by_name = UniqueIndex[str, Account](lambda item: item.name)
         self.accounts.add_index(self.account_by_name)
-        self.asset_by_symbol = UniqueIndex[Asset](lambda item: item.symbol)
+        self.asset_by_symbol = UniqueIndex[str, Asset](lambda item: item.symbol)
         self.assets.add_index(self.asset_by_symbol)
-        self.balance_by_owner = UniqueIndex[AccountBalance](
+        self.balance_by_owner = UniqueIndex[tuple[AccountId, AssetId], AccountBalance](
             lambda item: (item.owner, item.asset_type)
         )
         self.balances.add_index(self.balance_by_owner)
-        self.balances_of_account = GroupIndex[AccountBalance](
+        self.balances_of_account = GroupIndex[AccountId, AccountBalance](
             lambda item: item.owner, lambda item: item.asset_type
         )
         self.balances.add_index(self.balances_of_account)
-        self.witness_by_account = UniqueIndex[Witness](lambda item: item.witness_account)
+        self.witness_by_account = UniqueIndex[AccountId, Witness](lambda item: item.witness_account)
         self.witnesses.add_index(self.witness_by_account)
-        self.committee_member_by_account = UniqueIndex[CommitteeMember](
+        self.committee_member_by_account = UniqueIndex[AccountId, CommitteeMember](
             lambda item: item.committee_member_account
         )
         self.committee_members.add_index(self.committee_member_by_account)
-        self.vesting_of_account = GroupIndex[VestingBalance](
+        self.vesting_of_account = GroupIndex[AccountId, VestingBalance](
             lambda item: item.owner, lambda item: item.id
         )
         self.vesting_balances.add_index(self.vesting_of_account)
-        self.vesting_by_purpose = OrderedIndex[VestingBalance](
+        self.vesting_by_purpose = OrderedIndex[tuple[AccountId, AssetId, int], VestingBalance](
             lambda item: (item.owner, item.balance.asset_id, item.balance_type),
             lambda item: item.id,
         )
         """By owner, asset and what it is for; finds the one that collects fee shares (R2.15)."""
         self.vesting_balances.add_index(self.vesting_by_purpose)
-        self.genesis_balances_of = GroupIndex[GenesisBalance](
+        self.genesis_balances_of = GroupIndex[Address, GenesisBalance](
             lambda item: item.owner, lambda item: item.balance.asset_id
         )
         self.genesis_balances.add_index(self.genesis_balances_of)
-        self.permissions_given = GroupIndex[WithdrawPermission](
+        self.permissions_given = GroupIndex[AccountId, WithdrawPermission](
             lambda item: item.withdraw_from_account, lambda item: item.id
         )
         self.withdraw_permissions.add_index(self.permissions_given)
-        self.permissions_received = GroupIndex[WithdrawPermission](
+        self.permissions_received = GroupIndex[AccountId, WithdrawPermission](
             lambda item: item.authorized_account, lambda item: item.id
         )
         self.withdraw_permissions.add_index(self.permissions_received)
 
     def _add_market_indexes(self) -> None:
-        self.book = OrderedIndex[LimitOrder](
+        self.book = OrderedIndex[tuple[AssetId, AssetId], LimitOrder](
             lambda item: (item.sells, item.receives), lambda item: offer_key(item.sell_price)
         )
         """By (asset sold, asset wanted): best offer first, older first at one price (R2.3)."""
         self.limit_orders.add_index(self.book)
-        self.orders_of_account = GroupIndex[LimitOrder](
+        self.orders_of_account = GroupIndex[AccountId, LimitOrder](
             lambda item: item.seller, lambda item: item.id
         )
         self.limit_orders.add_index(self.orders_of_account)
-        self.position_by_borrower = UniqueIndex[CallOrder](
+        self.position_by_borrower = UniqueIndex[tuple[AccountId, AssetId], CallOrder](
             lambda item: (item.borrower, item.debt_asset)
         )
         self.call_orders.add_index(self.position_by_borrower)
-        self.positions = OrderedIndex[CallOrder](
+        self.positions = OrderedIndex[AssetId, CallOrder](
             lambda item: item.debt_asset,
             lambda item: ratio_key(item.collateral, item.debt),
             mutable=True,
         )
         """By debt asset: least collateralised first, older first at one ratio (R4.1)."""
         self.call_orders.add_index(self.positions)
-        self.settlements = OrderedIndex[ForceSettlement](
+        self.settlements = OrderedIndex[AssetId, ForceSettlement](
             lambda item: item.balance.asset_id, lambda item: item.settlement_date
         )
         """By asset: earliest date first (R5.4)."""
         self.force_settlements.add_index(self.settlements)
-        self.settlements_of_account = GroupIndex[ForceSettlement](
+        self.settlements_of_account = GroupIndex[AccountId, ForceSettlement](
             lambda item: item.owner, lambda item: item.id
         )
         self.force_settlements.add_index(self.settlements_of_account)
-        self.bid_by_bidder = UniqueIndex[CollateralBid](
+        self.bid_by_bidder = UniqueIndex[tuple[AccountId, AssetId], CollateralBid](
             lambda item: (item.bidder, item.debt_covered.asset_id)
         )
         self.collateral_bids.add_index(self.bid_by_bidder)
-        self.bids = OrderedIndex[CollateralBid](
+        self.bids = OrderedIndex[AssetId, CollateralBid](
             lambda item: item.debt_covered.asset_id,
             lambda item: -ratio_key(item.additional_collateral.amount, item.debt_covered.amount),
         )
@@ -165,7 +166,9 @@ class State:
         self.collateral_bids.add_index(self.bids)
 
     def _add_time_indexes(self) -> None:
-        self.transaction_by_id = UniqueIndex[TransactionHistory](lambda item: item.trx_id)
+        self.transaction_by_id = UniqueIndex[TransactionId, TransactionHistory](
+            lambda item: item.trx_id
+        )
         self.transactions.add_index(self.transaction_by_id)
         self.transaction_expirations = TimeIndex[TransactionHistory](lambda item: item.expiration)
         self.transactions.add_index(self.transaction_expirations)
@@ -173,7 +176,7 @@ class State:
         self.limit_orders.add_index(self.order_expirations)
         self.proposal_expirations = TimeIndex[Proposal](lambda item: item.expiration_time)
         self.proposals.add_index(self.proposal_expirations)
-        self.permission_expirations = OrderedIndex[WithdrawPermission](
+        self.permission_expirations = OrderedIndex[tuple[()], WithdrawPermission](
             lambda item: ALL, lambda item: item.expiration, mutable=True
         )
         self.withdraw_permissions.add_index(self.permission_expirations)
@@ -225,6 +228,14 @@ class State:
         """What an account holds of an asset; 0 when it never held any."""
         found = self.balance_by_owner.find((account, asset_id))
         return 0 if found is None else found.balance
+
+    def statistics_of(self, account: AccountId) -> AccountStatistics:
+        """The statistics of an account."""
+        return self.statistics.get(self.accounts.get(account).statistics)
+
+    def block_summary(self, block_num: int) -> BlockSummary | None:
+        """What is remembered of a block, as long as it is in the window of references (R9.3)."""
+        return self.block_summaries.find(ids.BlockSummaryId(block_num % TAPOS_WINDOW))
 
     def state_hash(self) -> Digest:
         """SHA256 over every object of every table and all instance counters, in order of ids."""

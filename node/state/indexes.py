@@ -8,27 +8,41 @@ reads the index. So code edits an object and never thinks of indexes.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from typing import Generic, TypeVar, cast
+from typing import Generic, Protocol, TypeVar, cast
 
 from sortedcontainers import SortedList
 
 from node.state.undo import StateObject
 
 T = TypeVar("T", bound=StateObject)
+T_contra = TypeVar("T_contra", bound=StateObject, contravariant=True)
+K = TypeVar("K", bound=Hashable)
+"""What a unique index finds by, as an account's name or the pair of account and asset."""
+G = TypeVar("G", bound=Hashable)
+"""What the objects of a group have in common."""
 Key = int | tuple[int, ...]
+"""What the objects of a group are ordered by."""
 Entry = tuple[Key, int, T]
 
 
-class UniqueIndex(Generic[T]):
+class Index(Protocol[T_contra]):
+    """What a table tells an index."""
+
+    def insert(self, item: T_contra) -> None: ...
+
+    def remove(self, item: T_contra) -> None: ...
+
+
+class UniqueIndex(Generic[K, T]):
     """Finds an object by a key that it keeps for life."""
 
     __slots__ = ("entries", "key_of")
 
-    def __init__(self, key_of: Callable[[T], Hashable]) -> None:
+    def __init__(self, key_of: Callable[[T], K]) -> None:
         self.key_of = key_of
-        self.entries: dict[Hashable, T] = {}
+        self.entries: dict[K, T] = {}
 
-    def find(self, key: Hashable) -> T | None:
+    def find(self, key: K) -> T | None:
         """The object with this key, or None."""
         return self.entries.get(key)
 
@@ -41,7 +55,7 @@ class UniqueIndex(Generic[T]):
         del self.entries[self.key_of(item)]
 
 
-class GroupIndex(Generic[T]):
+class GroupIndex(Generic[G, T]):
     """Finds the objects of a group, such as one account's; sorts them only when it is asked.
 
     Group and key of an object do not change.
@@ -49,12 +63,12 @@ class GroupIndex(Generic[T]):
 
     __slots__ = ("group_of", "groups", "key_of")
 
-    def __init__(self, group_of: Callable[[T], Hashable], key_of: Callable[[T], int]) -> None:
+    def __init__(self, group_of: Callable[[T], G], key_of: Callable[[T], int]) -> None:
         self.group_of = group_of
         self.key_of = key_of
-        self.groups: dict[Hashable, dict[int, T]] = {}
+        self.groups: dict[G, dict[int, T]] = {}
 
-    def items(self, group: Hashable) -> list[T]:
+    def items(self, group: G) -> list[T]:
         """The objects of a group in ascending order of (key, instance)."""
         found = self.groups.get(group, {}).values()
         return sorted(found, key=lambda item: (self.key_of(item), item.id))
@@ -119,14 +133,14 @@ class TimeIndex(Generic[T]):
             self.times.remove(time)
 
 
-class OrderedIndex(Generic[T]):
+class OrderedIndex(Generic[G, T]):
     """Keeps the objects of each group in ascending order of (key, instance)."""
 
     __slots__ = ("group_of", "groups", "key_of", "mutable", "places", "suspended")
 
     def __init__(
         self,
-        group_of: Callable[[T], Hashable],
+        group_of: Callable[[T], G],
         key_of: Callable[[T], Key],
         *,
         mutable: bool = False,
@@ -134,26 +148,26 @@ class OrderedIndex(Generic[T]):
         self.group_of = group_of
         self.key_of = key_of
         self.mutable = mutable
-        self.groups: dict[Hashable, SortedList] = {}
+        self.groups: dict[G, SortedList] = {}
         """Entries of key, instance and object; no two are equal in the first two."""
-        self.places: dict[int, tuple[Hashable, Entry[T]]] = {}
+        self.places: dict[int, tuple[G, Entry[T]]] = {}
         """Where the objects of a mutable index stand; their keys may have changed since."""
         self.suspended: dict[int, T] = {}
 
-    def first(self, group: Hashable) -> T | None:
+    def first(self, group: G) -> T | None:
         """The least object of a group, or None."""
         if self.suspended:
             self.refresh()
         entries = self.groups.get(group)
         return None if entries is None else cast(T, entries[0][2])
 
-    def items(self, group: Hashable) -> Iterator[T]:
+    def items(self, group: G) -> Iterator[T]:
         """The objects of a group in order; the group must not change meanwhile."""
         self.refresh()
         for entry in self.groups.get(group, ()):
             yield entry[2]
 
-    def up_to(self, group: Hashable, key: Key) -> list[T]:
+    def up_to(self, group: G, key: Key) -> list[T]:
         """The objects of a group whose key is at most `key`, in order, as a list of its own."""
         self.refresh()
         entries = self.groups.get(group)
@@ -162,12 +176,12 @@ class OrderedIndex(Generic[T]):
         end = entries.bisect_right((key, 1 << 62))
         return [entry[2] for entry in entries.islice(0, end)]
 
-    def count(self, group: Hashable) -> int:
+    def count(self, group: G) -> int:
         """Number of objects in a group."""
         self.refresh()
         return len(self.groups.get(group, ()))
 
-    def group_keys(self) -> list[Hashable]:
+    def group_keys(self) -> list[G]:
         """The groups that have objects; in no particular order."""
         self.refresh()
         return list(self.groups)

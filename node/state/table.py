@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from operator import attrgetter
 from typing import Generic, TypeVar, cast
 
 from node.state.errors import NoSuchObject
-from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
+from node.state.indexes import Index, OrderedIndex
 from node.state.undo import CREATE, EDIT, REKEY, REMOVE, StateObject, UndoLog, Values
 from protocol.ids import ID_TYPES, ObjectId
-from protocol.schema import schema_of
+from protocol.schema import IdType, schema_of
 
+K = TypeVar("K", bound=int)
+"""The type of the table's ids, as `AccountId`."""
 T = TypeVar("T", bound=StateObject)
-Index = UniqueIndex[T] | GroupIndex[T] | TimeIndex[T] | OrderedIndex[T]
 
 
-class Table(Generic[T]):
+class Table(Generic[K, T]):
     """Objects `space.type.n`; instance numbers rise and are never reused within one history."""
 
     __slots__ = (
@@ -32,17 +33,18 @@ class Table(Generic[T]):
         "values_of",
     )
 
-    def __init__(self, cls: type[T], id_type: object, log: UndoLog) -> None:
+    def __init__(self, cls: type[T], id_type: Callable[[int], K], log: UndoLog) -> None:
         self.cls = cls
         self.space, self.type = ID_TYPES[id_type]
         self.log = log
         self.rows: dict[int, T] = {}
         self.next_instance = 0
-        self.field_names = tuple(field.name for field in schema_of(cast(type, cls)).fields)
-        assert self.field_names[0] == "id", cls
+        fields = schema_of(cast(type, cls)).fields
+        assert (fields[0].name, fields[0].type) == ("id", IdType(self.space, self.type)), cls
+        self.field_names = tuple(field.name for field in fields)
         self.values_of = cast(Callable[[T], Values], attrgetter(*self.field_names))
         self.index_list: list[Index[T]] = []
-        self.mutable_indexes: list[OrderedIndex[T]] = []
+        self.mutable_indexes: list[OrderedIndex[Hashable, T]] = []
 
     def add_index(self, index: Index[T]) -> None:
         """Attach an index; the table must still be empty."""
@@ -51,21 +53,26 @@ class Table(Generic[T]):
         if isinstance(index, OrderedIndex) and index.mutable:
             self.mutable_indexes.append(index)
 
+    @property
+    def next_id(self) -> K:
+        """The id of the next object to be created."""
+        return cast(K, self.next_instance)
+
     def __len__(self) -> int:
         return len(self.rows)
 
-    def find(self, instance: int) -> T | None:
+    def find(self, instance: K) -> T | None:
         """The object with this instance number, or None."""
         return self.rows.get(instance)
 
-    def get(self, instance: int) -> T:
+    def get(self, instance: K) -> T:
         """The object with this instance number; raises `NoSuchObject`."""
         item = self.rows.get(instance)
         if item is None:
             raise NoSuchObject("no such object", rule="0", value=str(self.object_id(instance)))
         return item
 
-    def object_id(self, instance: int) -> ObjectId:
+    def object_id(self, instance: K) -> ObjectId:
         """The full id of an instance of this table."""
         return ObjectId(self.space, self.type, instance)
 

@@ -75,7 +75,7 @@ def create(name: str = "carol", **changes: object) -> AccountCreate:
 
 
 def account(ctx: Context, account_id: int) -> Account:
-    return ctx.state.accounts.get(account_id)
+    return ctx.state.accounts.get(AccountId(account_id))
 
 
 def basic_member(ctx: Context, name: str = "basic") -> AccountId:

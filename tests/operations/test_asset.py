@@ -157,7 +157,7 @@ def test_half_the_fee_fills_the_pool(ctx: Context, fee: int, pool: int, pending:
     """R8.19: floor(fee / 2) seeds the pool, the rest is shared out."""
     asset_id = created(apply(ctx, create(fee=core(fee))))
     assert ctx.state.figures_of(AssetId(asset_id)).fee_pool == pool
-    statistics = ctx.state.statistics.get(ctx.state.accounts.get(ALICE).statistics)
+    statistics = ctx.state.statistics_of(ALICE)
     assert statistics.pending_vested_fees == pending
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 10_000 - fee
 

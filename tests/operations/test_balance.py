@@ -50,7 +50,7 @@ def give(ctx: Context, *, form: int = 0, vesting: LinearVesting | None = None) -
     adjust_supply(ctx.state, CORE_ASSET, 1000)
     table.create(
         GenesisBalance(
-            id=BalanceId(table.next_instance),
+            id=table.next_id,
             owner=addresses_of(WALLET)[form],
             balance=core(1000),
             vesting_policy=vesting,

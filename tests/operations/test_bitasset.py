@@ -32,7 +32,7 @@ from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.authority import Authority
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY, WITNESS_ACCOUNT
 from protocol.errors import ValidationError
-from protocol.ids import AccountId, AssetId, ObjectId
+from protocol.ids import AccountId, AssetId, ForceSettlementId, ObjectId
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
 from protocol.operations.asset_options import (
     COMMITTEE_FED_ASSET,
@@ -340,7 +340,7 @@ def test_a_request_waits_for_its_delay(ctx: Context) -> None:
     give_usd(ctx)
     result = apply(ctx, settle(400))
     assert result == ExtendableOperationResult(new_objects=(ObjectId(1, 4, 0),))
-    request = ctx.state.force_settlements.get(0)
+    request = ctx.state.force_settlements.get(ForceSettlementId(0))
     assert (request.owner, request.balance) == (BOB, usd(400))
     assert request.settlement_date == GENESIS_TIME + 86_400
     assert ctx.state.balance_of(BOB, USD) == 600
@@ -352,7 +352,7 @@ def test_the_longest_delay_ends_with_time_itself(ctx: Context) -> None:
     apply(ctx, update(force_settlement_delay_sec=0xFFFF_FFFF))
     give_usd(ctx)
     apply(ctx, settle(1))
-    assert ctx.state.force_settlements.get(0).settlement_date == MAX_TIMESTAMP
+    assert ctx.state.force_settlements.get(ForceSettlementId(0)).settlement_date == MAX_TIMESTAMP
     ctx.state.state_hash()
 
 

@@ -35,7 +35,7 @@ def test_a_candidate_gets_the_next_vote_id(ctx: Context) -> None:
     """R8.12."""
     assert apply(ctx, CommitteeMemberCreate(FREE, BOB, "b")) == ObjectId(1, 5, 0)
     apply(ctx, CommitteeMemberCreate(FREE, ALICE, "a"))
-    member = ctx.state.committee_members.get(1)
+    member = ctx.state.committee_members.get(CommitteeMemberId(1))
     assert (member.committee_member_account, member.vote_id) == (ALICE, vote_id(0, 1))
     assert (member.url, member.total_votes) == ("a", 0)
 
@@ -55,9 +55,9 @@ def test_only_its_account_updates_a_member(ctx: Context) -> None:
     expect(ctx, WrongAccount, replace(op, committee_member_account=BOB))
     expect(ctx, NoSuchObject, replace(op, committee_member=CommitteeMemberId(1)))
     apply(ctx, replace(op, new_url=None))
-    assert ctx.state.committee_members.get(0).url == "old"
+    assert ctx.state.committee_members.get(CommitteeMemberId(0)).url == "old"
     apply(ctx, op)
-    assert ctx.state.committee_members.get(0).url == "new"
+    assert ctx.state.committee_members.get(CommitteeMemberId(0)).url == "new"
 
 
 def test_parameters_change_only_inside_a_proposal(ctx: Context) -> None:

@@ -94,7 +94,7 @@ def sell(amount: int, price: int = 1) -> LimitOrderCreate:
 
 
 def core_in_orders(ctx: Context) -> int:
-    return ctx.state.statistics.get(ctx.state.accounts.get(ALICE).statistics).total_core_in_orders
+    return ctx.state.statistics_of(ALICE).total_core_in_orders
 
 
 def set_options(ctx: Context, asset_id: AssetId, **changes: object) -> None:
@@ -106,7 +106,7 @@ def test_an_order_takes_the_amount_out_of_the_balance(ctx: Context) -> None:
     """R2.2: at once, and counted as CORE in orders."""
     result = apply(ctx, buy(100, 3))
     assert result == ObjectId(1, 7, 0)
-    order = ctx.state.limit_orders.get(0)
+    order = ctx.state.limit_orders.get(LimitOrderId(0))
     assert (order.seller, order.for_sale, order.filled_amount) == (ALICE, 300, 0)
     assert order.sell_price == Price(core(300), token(100))
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 700
@@ -119,7 +119,7 @@ def test_orders_match_at_once_at_the_older_one_s_price(ctx: Context) -> None:
     apply(ctx, buy(100, 2))
     assert ctx.state.balance_of(ALICE, TOKEN) == 100
     assert ctx.state.balance_of(BOB, CORE_ASSET) == 1100
-    resting = ctx.state.limit_orders.get(1)
+    resting = ctx.state.limit_orders.get(LimitOrderId(1))
     assert resting.for_sale == 100
     assert core_in_orders(ctx) == 100
 
@@ -216,7 +216,7 @@ def test_more_can_be_offered_in_an_order(ctx: Context) -> None:
     """R2.17: the difference moves between balance and order, at the order's price."""
     order = created(apply(ctx, buy(100, 3)))
     assert apply(ctx, update(order, delta_amount_to_sell=core(60))) == VoidResult()
-    changed = ctx.state.limit_orders.get(order)
+    changed = ctx.state.limit_orders.get(LimitOrderId(order))
     assert (changed.for_sale, changed.sell_price) == (360, Price(core(300), token(100)))
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 640
     assert core_in_orders(ctx) == 360
@@ -241,7 +241,7 @@ def test_a_new_price_changes_the_place_in_the_book(ctx: Context) -> None:
     assert book() == [first, second]
     ctx.state.log.undo()
     assert book() == [first, second]
-    assert ctx.state.limit_orders.get(second).sell_price == Price(core(20), token(10))
+    assert ctx.state.limit_orders.get(LimitOrderId(second)).sell_price == Price(core(20), token(10))
 
 
 def test_an_order_expires_when_its_update_says(ctx: Context) -> None:
@@ -261,10 +261,10 @@ def test_a_changed_order_is_matched_anew(ctx: Context) -> None:
     apply(ctx, sell(100, 4))
     order = created(apply(ctx, buy(100, 3)))
     apply(ctx, update(order, new_price=Price(core(300), token(60))))
-    assert ctx.state.limit_orders.find(order) is None
+    assert ctx.state.limit_orders.find(LimitOrderId(order)) is None
     assert ctx.state.balance_of(ALICE, TOKEN) == 75
     assert ctx.state.balance_of(BOB, CORE_ASSET) == 1300
-    assert ctx.state.limit_orders.get(0).for_sale == 25
+    assert ctx.state.limit_orders.get(LimitOrderId(0)).for_sale == 25
     check_all(ctx.state)
 
 
@@ -284,7 +284,7 @@ def test_a_new_price_stays_within_its_market_and_its_amounts(ctx: Context) -> No
     """R2.17: same assets; base at most max(for_sale, old base) + delta; quote can exist."""
     order = created(apply(ctx, buy(100, 3)))
     apply(ctx, sell(90, 3))
-    assert ctx.state.limit_orders.get(order).for_sale == 30
+    assert ctx.state.limit_orders.get(LimitOrderId(order)).for_sale == 30
     expect(ctx, WrongAssetType, update(order, new_price=Price(token(1), core(1))))
     wide = Price(core(301), token(200))
     error = expect(ctx, LimitExceeded, update(order, new_price=wide))
@@ -292,7 +292,7 @@ def test_a_new_price_stays_within_its_market_and_its_amounts(ctx: Context) -> No
     huge = Price(core(1), token(MAX_SUPPLY + 1))
     assert expect(ctx, LimitExceeded, update(order, new_price=huge)).limit == MAX_SUPPLY
     apply(ctx, update(order, new_price=wide, delta_amount_to_sell=core(1)))
-    assert ctx.state.limit_orders.get(order).sell_price == wide
+    assert ctx.state.limit_orders.get(LimitOrderId(order)).sell_price == wide
 
 
 def test_a_change_leaves_an_order_that_is_worth_something(ctx: Context) -> None:
@@ -342,8 +342,8 @@ def test_an_update_settles_the_old_fee_and_defers_its_own(
     set_fees(ctx, create=40, cancel=cancel, update=10)
     order = created(apply(ctx, buy(100, fee=core(40))))
     apply(ctx, replace(update(order, new_expiration=GENESIS_TIME + 1), fee=core(10)))
-    assert ctx.state.limit_orders.get(order).deferred_fee == 10
-    statistics = ctx.state.statistics.get(ctx.state.accounts.get(ALICE).statistics)
+    assert ctx.state.limit_orders.get(LimitOrderId(order)).deferred_fee == 10
+    statistics = ctx.state.statistics_of(ALICE)
     assert statistics.pending_fees + statistics.pending_vested_fees == charged
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 1000 - 100 - charged - 10
     check_all(ctx.state)
@@ -356,9 +356,9 @@ def test_fees_of_an_update_in_another_asset(ctx: Context) -> None:
     issue(ctx.state, ALICE, token(100))
     apply(ctx, AssetFundFeePool(FREE, BOB, TOKEN, 60))
     order = created(apply(ctx, buy(100, fee=token(61))))
-    assert ctx.state.limit_orders.get(order).deferred_fee == 40
+    assert ctx.state.limit_orders.get(LimitOrderId(order)).deferred_fee == 40
     apply(ctx, replace(update(order, new_expiration=GENESIS_TIME + 1), fee=token(15)))
-    changed = ctx.state.limit_orders.get(order)
+    changed = ctx.state.limit_orders.get(LimitOrderId(order))
     assert (changed.deferred_fee, changed.deferred_paid_fee) == (10, token(15))
     figures = ctx.state.figures_of(TOKEN)
     assert (figures.fee_pool, figures.accumulated_fees) == (60 - 10 - 2, 4)

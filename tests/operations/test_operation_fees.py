@@ -26,7 +26,7 @@ from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.fee_schedule import AccountCreateFee, FlatFee, SizedFee
 from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
-from protocol.ids import AccountId, AssetId
+from protocol.ids import AccountId, AssetId, LimitOrderId
 from protocol.operations import ENTRY_OF, OPERATIONS, Operation, OperationEntry
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
 from protocol.operations.asset_options import WHITE_LIST
@@ -71,7 +71,7 @@ def transfer(fee: AssetAmount, amount: int = 100) -> Transfer:
 
 
 def statistics(ctx: Context, account: AccountId) -> AccountStatistics:
-    return ctx.state.statistics.get(ctx.state.accounts.get(account).statistics)
+    return ctx.state.statistics_of(account)
 
 
 def fee_asset(ctx: Context, *, pool: int, flags: int = 0) -> AssetId:
@@ -194,8 +194,8 @@ def test_an_order_keeps_its_fee(ctx: Context) -> None:
     asset = fee_asset(ctx, pool=100)
     own = LimitOrderCreate(core(30), ALICE, core(10), AssetAmount(10, asset))
     other = replace(own, fee=AssetAmount(47, asset))
-    first = ctx.state.limit_orders.get(created(apply(ctx, own)))
-    second = ctx.state.limit_orders.get(created(apply(ctx, other)))
+    first = ctx.state.limit_orders.get(LimitOrderId(created(apply(ctx, own))))
+    second = ctx.state.limit_orders.get(LimitOrderId(created(apply(ctx, other))))
     assert (first.deferred_fee, first.deferred_paid_fee) == (30, FREE)
     assert (second.deferred_fee, second.deferred_paid_fee) == (31, AssetAmount(47, asset))
     payer, figures = statistics(ctx, ALICE), ctx.state.figures_of(asset)

@@ -62,7 +62,7 @@ def approve(proposal: int, *accounts: AccountId, **changes: object) -> ProposalU
 
 
 def get(ctx: Context, proposal: int) -> Proposal:
-    return ctx.state.proposals.get(proposal)
+    return ctx.state.proposals.get(ProposalId(proposal))
 
 
 def balance(ctx: Context, account: AccountId) -> int:
@@ -123,7 +123,7 @@ def test_it_executes_as_soon_as_it_is_authorised(ctx: Context) -> None:
     assert get(ctx, 0).available_active_approvals == (ALICE,)
     assert balance(ctx, ALICE) == 1000
     apply(ctx, approve(0, BOB))
-    assert ctx.state.proposals.find(0) is None
+    assert ctx.state.proposals.find(ProposalId(0)) is None
     assert (balance(ctx, ALICE), balance(ctx, BOB)) == (993, 1007)
     assert [entry.op for entry in ctx.applied] == [pay(ALICE, BOB, 10), pay(BOB, ALICE, 3)]
 
@@ -201,7 +201,7 @@ def test_a_failed_execution_leaves_only_its_reason(ctx: Context) -> None:
     assert execute_proposal(ctx, proposal)
     ctx.state.log.finish()
     assert balance(ctx, ALICE) == 0
-    assert ctx.state.proposals.find(0) is None
+    assert ctx.state.proposals.find(ProposalId(0)) is None
 
 
 def test_chain_parameters_change_through_a_proposal(ctx: Context) -> None:
@@ -230,7 +230,7 @@ def test_who_must_approve_may_also_refuse(ctx: Context) -> None:
     expect(ctx, ProposalRefused, replace(veto, fee_paying_account=BOB))
     expect(ctx, NoSuchObject, replace(veto, proposal=ProposalId(1)))
     apply(ctx, veto)
-    assert ctx.state.proposals.find(0) is None
+    assert ctx.state.proposals.find(ProposalId(0)) is None
 
 
 def test_a_proposal_cannot_name_itself_or_a_later_one(ctx: Context) -> None:

@@ -71,7 +71,7 @@ def check_available(ctx: Context, elapsed: int, amount: int) -> None:
 def test_the_amount_moves_into_a_new_balance(ctx: Context) -> None:
     """R8.16."""
     assert apply(ctx, create(InstantVestingPolicy())) == ObjectId(1, 13, 0)
-    balance = ctx.state.vesting_balances.get(0)
+    balance = ctx.state.vesting_balances.get(VestingBalanceId(0))
     assert (balance.owner, balance.balance) == (BOB, core(1000))
     assert balance.balance_type == BALANCE_UNSPECIFIED
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 0
@@ -81,19 +81,21 @@ def test_the_amount_moves_into_a_new_balance(ctx: Context) -> None:
 def test_a_linear_balance_vests_evenly_after_its_cliff(ctx: Context) -> None:
     """R8.16: floor(1000 * 33 / 100) = 330 at 33 s, then the difference."""
     apply(ctx, create(LinearVestingPolicy(GENESIS_TIME, 30, 100)))
-    assert ctx.state.vesting_balances.get(0).policy == LinearVesting(GENESIS_TIME, 30, 100, 1000)
+    assert ctx.state.vesting_balances.get(VestingBalanceId(0)).policy == LinearVesting(
+        GENESIS_TIME, 30, 100, 1000
+    )
     check_available(ctx, 29, 0)
     check_available(ctx, 33, 330)
     check_available(ctx, 50, 170)
     check_available(ctx, 100, 500)
     assert ctx.state.balance_of(BOB, CORE_ASSET) == 2000
-    assert ctx.state.vesting_balances.get(0).balance == core(0)
+    assert ctx.state.vesting_balances.get(VestingBalanceId(0)).balance == core(0)
 
 
 def test_a_cdd_balance_earns_coin_seconds(ctx: Context) -> None:
     """R8.16: a tenth of the vesting time frees a tenth; the rest goes on earning."""
     apply(ctx, create(CddVestingPolicy(GENESIS_TIME + 5, 100)))
-    policy = ctx.state.vesting_balances.get(0).policy
+    policy = ctx.state.vesting_balances.get(VestingBalanceId(0)).policy
     assert policy == CddVesting(100, GENESIS_TIME + 5, 0, GENESIS_TIME)
     check_available(ctx, 5, 0)
     check_available(ctx, 10, 100)

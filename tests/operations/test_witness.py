@@ -24,7 +24,7 @@ def test_a_candidate_gets_the_next_vote_id(ctx: Context) -> None:
     apply(ctx, CommitteeMemberCreate(FREE, BOB, ""))
     result = apply(ctx, WitnessCreate(FREE, ALICE, "https://alice.example", key_of("block")))
     assert result == ObjectId(1, 6, 0)
-    witness = ctx.state.witnesses.get(0)
+    witness = ctx.state.witnesses.get(WitnessId(0))
     assert (witness.witness_account, witness.vote_id) == (ALICE, vote_id(1, 1))
     assert (witness.url, witness.signing_key) == ("https://alice.example", key_of("block"))
     assert (witness.total_votes, witness.total_missed, witness.pay_vb) == (0, 0, None)
@@ -47,7 +47,7 @@ def test_only_lifetime_members_stand(ctx: Context) -> None:
 def test_an_update_replaces_only_what_it_gives(ctx: Context) -> None:
     """R9.6: URL and key change each for itself."""
     apply(ctx, WitnessCreate(FREE, ALICE, "old", key_of("old")))
-    witness = ctx.state.witnesses.get(0)
+    witness = ctx.state.witnesses.get(WitnessId(0))
     apply(ctx, WitnessUpdate(FREE, WitnessId(0), ALICE, new_url="new"))
     assert (witness.url, witness.signing_key) == ("new", key_of("old"))
     apply(ctx, WitnessUpdate(FREE, WitnessId(0), ALICE, new_signing_key=key_of("new")))

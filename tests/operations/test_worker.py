@@ -13,7 +13,7 @@ from node.state.objects.governance import BurnWorker, RefundWorker, VestingWorke
 from node.state.objects.vesting import BALANCE_WORKER, CddVesting
 from protocol.constants import CORE_ASSET, MAX_SUPPLY, SECONDS_PER_DAY
 from protocol.errors import ValidationError
-from protocol.ids import AccountId, ObjectId, VestingBalanceId, vote_id
+from protocol.ids import AccountId, ObjectId, VestingBalanceId, WorkerId, vote_id
 from protocol.operations.account import WORKER_VOTE, AccountOptions, AccountUpdate
 from protocol.operations.worker import (
     BurnWorkerInitializer,
@@ -60,10 +60,10 @@ def work(**changes: object) -> WorkerCreate:
 def test_a_worker_that_is_paid_has_a_vesting_balance(ctx: Context) -> None:
     """R8.15: of its account, empty, and vesting for the days that it states."""
     assert apply(ctx, work()) == ObjectId(1, 14, 0)
-    worker = ctx.state.workers.get(0)
+    worker = ctx.state.workers.get(WorkerId(0))
     assert (worker.worker_account, worker.daily_pay, worker.name) == (ALICE, 50_000, "Better docs")
     assert worker.worker == VestingWorker(VestingBalanceId(0))
-    balance = ctx.state.vesting_balances.get(0)
+    balance = ctx.state.vesting_balances.get(VestingBalanceId(0))
     assert (balance.owner, balance.balance, balance.balance_type) == (
         ALICE,
         core(0),
@@ -132,7 +132,7 @@ def test_a_worker_is_voted_for_and_paid() -> None:
     alice = state.account_named("alice").id
     begin, end = state.dynamic.time, state.dynamic.time + 30 * DAY
     chain.block(work(owner=alice, work_begin_date=begin, work_end_date=end, daily_pay=24_000))
-    worker = state.workers.get(0)
+    worker = state.workers.get(WorkerId(0))
     chain.block(
         AccountUpdate(
             NO_FEE, alice, new_options=AccountOptions(key_of("alice"), votes=(worker.vote_for,))

@@ -17,7 +17,7 @@ from node.p2p.effects import PeerAddress, PeerKey
 from node.p2p.manager import PeerManager
 from node.services.api_server import ApiOptions, ApiServer
 from node.services.metrics import NodeCollector, metrics_text
-from protocol.ids import WitnessId, witness_text
+from protocol.ids import AssetBitassetDataId, WitnessId, witness_text
 from protocol.operations.call_order import CallOrderUpdate
 from tests.support.api import ChainBackend, Client
 from tests.support.chain import NO_FEE, TestChain
@@ -65,7 +65,7 @@ def test_the_chain_is_measured(backend: ChainBackend) -> None:
     missed = [found["missed_slots_total", witness_text(WitnessId(number))] for number in (1, 2, 3)]
     assert sum(missed) == 2
     assert found["feed_age_seconds", "USD"] == backend.now_s() - (
-        backend.state.bitassets.get(0).current_feed_publication_time
+        backend.state.bitassets.get(AssetBitassetDataId(0)).current_feed_publication_time
     )
     assert found["asset_collateral_ratio", "USD", "0"] == 2.0
 

@@ -16,7 +16,6 @@ from node.state.database import State
 from node.state.objects.assets import BitassetData
 from node.state.objects.governance import TRIGGER_BID
 from node.state.objects.market import CallOrder, ForceSettlement, LimitOrder
-from protocol import ids
 from protocol.asset import AssetAmount, Price
 from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET
@@ -104,7 +103,7 @@ class Market:
         table = self.state.force_settlements
         return table.create(
             ForceSettlement(
-                id=ids.ForceSettlementId(table.next_instance),
+                id=table.next_id,
                 owner=who,
                 balance=AssetAmount(usd, self.usd),
                 settlement_date=due,
@@ -170,7 +169,7 @@ def place(
     table = state.limit_orders
     order = table.create(
         LimitOrder(
-            id=ids.LimitOrderId(table.next_instance),
+            id=table.next_id,
             expiration=expiration,
             seller=seller,
             for_sale=sells[0],

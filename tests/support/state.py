@@ -169,8 +169,8 @@ def add_account(
     authority: Authority | None = None,
 ) -> AccountId:
     """An account that is its own registrar; controlled by `key_of(name)` unless told."""
-    account_id = AccountId(state.accounts.next_instance)
-    statistics_id = ids.AccountStatisticsId(state.statistics.next_instance)
+    account_id = state.accounts.next_id
+    statistics_id = state.statistics.next_id
     rule = authority or key_authority(key_of(name))
     state.accounts.create(
         Account(
@@ -242,7 +242,7 @@ def add_bitasset(
 ) -> AssetId:
     """A BitAsset without feeds, backed by CORE unless its options say otherwise."""
     chosen = options or replace(core_options(), issuer_permissions=PERMISSION_MASK & 0x1FF)
-    data_id = ids.AssetBitassetDataId(state.bitassets.next_instance)
+    data_id = state.bitassets.next_id
     asset_id = _create_asset(state, symbol, issuer, precision, chosen, data_id)
     state.bitassets.create(
         BitassetData(
@@ -275,8 +275,8 @@ def _create_asset(
     options: AssetOptions,
     bitasset_data_id: ids.AssetBitassetDataId | None,
 ) -> AssetId:
-    asset_id = AssetId(state.assets.next_instance)
-    figures_id = ids.AssetDynamicDataId(state.asset_dynamic_data.next_instance)
+    asset_id = state.assets.next_id
+    figures_id = state.asset_dynamic_data.next_id
     rate = Price(AssetAmount(1, asset_id), AssetAmount(1, CORE_ASSET))
     state.asset_dynamic_data.create(AssetDynamicData(figures_id, 0, 0, 0, 0))
     state.assets.create(
@@ -346,7 +346,7 @@ def add_position(
     adjust_core_in_orders(state, borrower, backing, collateral)
     return state.call_orders.create(
         CallOrder(
-            id=ids.CallOrderId(state.call_orders.next_instance),
+            id=state.call_orders.next_id,
             borrower=borrower,
             collateral=collateral,
             debt=debt,

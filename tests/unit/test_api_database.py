@@ -13,7 +13,7 @@ from protocol.constants import CORE_ASSET
 from protocol.crypto.addresses import addresses_of
 from protocol.crypto.keys import key_text, public_key
 from protocol.genesis import InitialBalance, InitialVestingBalance
-from protocol.ids import account_text, asset_text
+from protocol.ids import WitnessId, account_text, asset_text
 from protocol.operations.account import AccountUpdate
 from protocol.operations.bitasset import AssetSettle
 from protocol.operations.call_order import CallOrderUpdate
@@ -144,7 +144,7 @@ def test_the_accounts_with_most_votes(backend: ChainBackend, client: Client) -> 
     """R8.11: as of the last maintenance, most stake first; nobody has any before."""
     chain = backend.test_chain
     assert client.call("get_top_voters", 10) == []
-    vote = chain.state.witnesses.get(1).vote_id
+    vote = chain.state.witnesses.get(WitnessId(1)).vote_id
     for name in ("alice", "bob"):
         account = chain.state.account_named(name)
         options = replace(account.options, num_witness=1, votes=(vote,))

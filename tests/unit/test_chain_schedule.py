@@ -157,7 +157,7 @@ def test_irreversibility_never_goes_back() -> None:
     last = chain.chain.last_irreversible_num
     assert last >= 7
     with chain.chain.head_state() as state:
-        state.witnesses.get(1).last_confirmed_block_num = 2
+        state.witnesses.get(WitnessId(1)).last_confirmed_block_num = 2
     while chain.chain.scheduled_witness(1) == 1:
         chain.block(slot=2)
     chain.block()

@@ -21,6 +21,7 @@ from node.state.errors import (
 )
 from protocol.constants import TAPOS_WINDOW
 from protocol.errors import ValidationError
+from protocol.ids import BlockSummaryId
 from protocol.operations.custom import Custom
 from protocol.transaction import SignedTransaction, TransactionEnvelope, reference_block
 from tests.support.chain import TestChain
@@ -155,7 +156,7 @@ def test_the_latest_expiration(
 def test_a_transaction_refers_to_a_block_of_this_chain(chain: TestChain) -> None:
     """R9.3, T-C1: TaPoS; the id of any block of the window will do, another one will not."""
     operation = chain.transfer("alice", "bob", 1)
-    first = chain.chain.id_at(1) or chain.state.block_summaries.get(1).block_id
+    first = chain.chain.id_at(1) or chain.state.block_summaries.get(BlockSummaryId(1)).block_id
     chain.chain.push_transaction(chain.transaction(operation, reference=reference_block(first)))
     number, prefix = reference_block(first)
     wrong = chain.transaction(operation, reference=(number, prefix ^ 1))
@@ -167,7 +168,7 @@ def test_a_transaction_refers_to_a_block_of_this_chain(chain: TestChain) -> None
 def test_the_window_of_references_wraps_around(chain: TestChain) -> None:
     """R9.3: block n + 65,536 takes the place of block n, and not before."""
     operation = chain.transfer("alice", "bob", 1)
-    old = chain.state.block_summaries.get(3).block_id
+    old = chain.state.block_summaries.get(BlockSummaryId(3)).block_id
     chain.jump_to(TAPOS_WINDOW + 2, TAPOS_WINDOW + 1)
     chain.chain.push_transaction(chain.transaction(operation, reference=reference_block(old)))
     chain.block()

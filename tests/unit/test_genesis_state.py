@@ -27,7 +27,7 @@ from protocol.genesis import (
     InitialWorker,
     chain_id,
 )
-from protocol.ids import vote_id
+from protocol.ids import AccountId, AssetBitassetDataId, BalanceId, WitnessId, vote_id
 from protocol.operations.account import COMMITTEE_VOTE, WITNESS_VOTE, WORKER_VOTE
 from protocol.operations.asset_options import WITNESS_FED_ASSET
 from protocol.schema import MAX_TIMESTAMP, Digest
@@ -39,12 +39,12 @@ CHAIN_ID = Digest(bytes(32))
 def test_special_accounts() -> None:
     """R9.8: six accounts that the chain knows by number, all lifetime members."""
     state = build_state(make_genesis(), CHAIN_ID)
-    names = [state.accounts.get(number).name for number in range(6)]
+    names = [state.accounts.get(AccountId(number)).name for number in range(6)]
     assert tuple(names) == SPECIAL_ACCOUNT_NAMES
     assert state.account_named("proxy-to-self").id == 5
-    assert state.accounts.get(4).active.weight_threshold == 0
+    assert state.accounts.get(AccountId(4)).active.weight_threshold == 0
     assert state.accounts.get(NULL_ACCOUNT).active.weight_threshold == 1
-    assert all(state.accounts.get(number).is_lifetime_member() for number in range(6))
+    assert all(state.accounts.get(AccountId(number)).is_lifetime_member() for number in range(6))
 
 
 def test_initial_accounts() -> None:
@@ -77,7 +77,7 @@ def test_reserved_ids() -> None:
     assert state.statistics.get(state.account_named("init0").statistics).id == 100
     assert state.asset_named("USD").id == 100
     assert state.figures_of(state.asset_named("USD").id).id == 100
-    assert state.accounts.find(50) is None
+    assert state.accounts.find(AccountId(50)) is None
 
 
 def test_bitassets_follow_their_settings() -> None:
@@ -94,7 +94,7 @@ def test_bitassets_follow_their_settings() -> None:
     assert (rate.base.asset_id, rate.quote.asset_id) == (usd.id, CORE_ASSET)
 
     plain = replace(genesis, pegboard=replace(genesis.pegboard, assets=None))
-    bare = build_state(plain, CHAIN_ID).bitassets.get(0)
+    bare = build_state(plain, CHAIN_ID).bitassets.get(AssetBitassetDataId(0))
     assert bare.options.minimum_feeds == 7
 
 
@@ -107,7 +107,7 @@ def test_the_witness_account_speaks_for_the_initial_witnesses() -> None:
     assert names == ["init0", "init1", "init2"]
     assert authority.weight_threshold == 2
     assert chain.state.properties.active_witnesses == (1, 2, 3)
-    assert chain.state.witnesses.find(0) is None
+    assert chain.state.witnesses.find(WitnessId(0)) is None
 
 
 def test_vote_ids_count_up_over_all_kinds() -> None:
@@ -151,7 +151,7 @@ def test_supplies_are_what_was_handed_out() -> None:
     holder = state.account_named("usd-collateral-holder-0")
     assert state.statistics.get(holder.statistics).total_core_in_orders == 300
     assert state.balance_of(COMMITTEE_ACCOUNT, CORE_ASSET) == 0
-    vesting = state.genesis_balances.get(2)
+    vesting = state.genesis_balances.get(BalanceId(2))
     assert vesting.vesting_policy == LinearVesting(GENESIS_TIME, 0, 1000, 9)
 
 

@@ -20,7 +20,7 @@ from node.state.table import Table
 from node.state.undo import StateObject
 from protocol.asset import AssetAmount, Price
 from protocol.constants import CORE_ASSET
-from protocol.ids import AccountId, AssetId, CallOrderId, LimitOrderId, TransactionHistoryId
+from protocol.ids import AccountId, AssetBitassetDataId, AssetId, CallOrderId, LimitOrderId
 from protocol.operations.base import Operation
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
@@ -28,6 +28,7 @@ from protocol.schema import TransactionId
 from tests.support.chain import NO_FEE, TestChain
 
 USD = AssetId(1)
+Id = TypeVar("Id", bound=int)
 Item = TypeVar("Item", bound=StateObject)
 
 
@@ -62,14 +63,14 @@ def sell(chain: TestChain, name: str, sold: tuple[int, str], wanted: tuple[int, 
     )
 
 
-def set_field(table: Table[Item], instance: int, **values: object) -> None:
+def set_field(table: Table[Id, Item], instance: Id, **values: object) -> None:
     item = table.edit(table.get(instance))
     for name, value in values.items():
         setattr(item, name, value)
 
 
 def add_to(state: State, table_name: str, instance: int, field: str, amount: int) -> None:
-    table: Table[StateObject] = getattr(state, table_name)
+    table: Table[int, StateObject] = getattr(state, table_name)
     set_field(table, instance, **{field: getattr(table.get(instance), field) + amount})
 
 
@@ -91,7 +92,7 @@ def keep_an_expired_order(state: State) -> None:
 
 
 def remember_a_stale_transaction(state: State) -> None:
-    number = TransactionHistoryId(state.transactions.next_instance)
+    number = state.transactions.next_id
     stale = TransactionHistory(number, TransactionId(bytes(20)), state.dynamic.time - 1)
     state.transactions.create(stale)
 
@@ -106,12 +107,12 @@ def make_a_balance_negative(state: State) -> None:
 
 
 def forget_the_median(state: State) -> None:
-    set_field(state.bitassets, 0, median_feed=NULL_FEED)
+    set_field(state.bitassets, AssetBitassetDataId(0), median_feed=NULL_FEED)
 
 
 def settle_with_positions(state: State) -> None:
     price = Price(AssetAmount(1, USD), AssetAmount(2, CORE_ASSET))
-    set_field(state.bitassets, 0, settlement_price=price)
+    set_field(state.bitassets, AssetBitassetDataId(0), settlement_price=price)
 
 
 def move_a_position_behind_the_index(state: State) -> None:

@@ -17,7 +17,14 @@ from protocol.constants import CORE_ASSET, NULL_ACCOUNT
 from protocol.crypto.keys import public_key
 from protocol.fees import DEFAULT_FEE_SCHEDULE
 from protocol.genesis import InitialAccount, InitialAccountBalance, InitialWorker
-from protocol.ids import AccountId
+from protocol.ids import (
+    AccountId,
+    AssetBitassetDataId,
+    BudgetRecordId,
+    VestingBalanceId,
+    WitnessId,
+    WorkerId,
+)
 from protocol.operations.account import AccountCreate, AccountUpdate
 from protocol.operations.transfer import Transfer
 from tests.support.chain import (
@@ -51,7 +58,7 @@ def chain() -> TestChain:
 
 def test_the_first_maintenance_has_no_budget(chain: TestChain) -> None:
     """R8.10, R8.14: block 1 is a maintenance block, and no time has passed before it."""
-    record = chain.state.budget_records.get(0).record
+    record = chain.state.budget_records.get(BudgetRecordId(0)).record
     assert (record.time_since_last_budget, record.total_budget, record.supply_delta) == (0, 0, 0)
     assert chain.state.dynamic.witness_budget == 0
     assert chain.state.dynamic.next_maintenance_time == GENESIS_TIME + 2000
@@ -62,7 +69,7 @@ def test_the_budget_by_hand(chain: TestChain) -> None:
     """R8.14: ceil(reserve * 1995 s * 17 / 2**32); of it 720 blocks' pay; workers an hour."""
     before = supply_of(chain)
     maintain(chain)
-    record = chain.state.budget_records.get(1).record
+    record = chain.state.budget_records.get(BudgetRecordId(1)).record
     assert record.time_since_last_budget == ELAPSED_S
     assert record.from_initial_reserve == RESERVE
     assert record.total_budget == 7_896_372_316
@@ -84,7 +91,7 @@ def test_witnesses_are_paid_until_the_budget_ends(chain: TestChain) -> None:
         paid[witness] = paid.get(witness, 0) + PAY
     assert chain.state.dynamic.witness_budget == 714 * PAY
     for number, amount in paid.items():
-        item = chain.state.witnesses.get(number)
+        item = chain.state.witnesses.get(WitnessId(number))
         assert item.pay_vb is not None
         vesting = chain.state.vesting_balances.get(item.pay_vb)
         assert vesting.owner == item.witness_account
@@ -106,7 +113,7 @@ def test_unspent_budget_returns(chain: TestChain) -> None:
     chain.blocks(3)
     supply = supply_of(chain)
     maintain(chain)
-    record = chain.state.budget_records.get(2).record
+    record = chain.state.budget_records.get(BudgetRecordId(2)).record
     assert record.from_unused_witness_budget == (720 - 4) * PAY
     assert record.supply_delta == 720 * PAY - 716 * PAY
     assert supply_of(chain) == supply + record.supply_delta
@@ -129,8 +136,8 @@ def test_workers_are_paid_by_votes() -> None:
     chain = TestChain(genesis=replace(genesis, initial_worker_candidates=workers))
     chain.block()
     with chain.chain.head_state() as state:
-        state.workers.get(1).worker = RefundWorker(0)
-        state.workers.get(2).worker = BurnWorker(0)
+        state.workers.get(WorkerId(1)).worker = RefundWorker(0)
+        state.workers.get(WorkerId(2)).worker = BurnWorker(0)
     options = chain.state.account_named("alice").options
     votes = tuple(sorted(worker.vote_for for worker in chain.state.workers.in_order()))
     chain.block(
@@ -139,12 +146,12 @@ def test_workers_are_paid_by_votes() -> None:
     chain.set_parameters(worker_budget_per_day=24 * (2 * ELAPSED_S + 7))
     supply = supply_of(chain)
     maintain(chain)
-    record = chain.state.budget_records.get(1).record
+    record = chain.state.budget_records.get(BudgetRecordId(1)).record
     assert record.worker_budget == 2 * ELAPSED_S + 7
     assert record.leftover_worker_funds == 0
     assert record.supply_delta == 720 * PAY + 2 * ELAPSED_S + 7
     vesting, refund, burn = chain.state.workers.in_order()
-    assert chain.state.vesting_balances.get(0).balance.amount == ELAPSED_S
+    assert chain.state.vesting_balances.get(VestingBalanceId(0)).balance.amount == ELAPSED_S
     assert refund.worker == RefundWorker(ELAPSED_S)
     assert burn.worker == BurnWorker(7)
     assert chain.state.balance_of(NULL_ACCOUNT, CORE_ASSET) == 7
@@ -166,7 +173,10 @@ def test_the_worker_with_most_votes_is_paid_first() -> None:
         chain.block(AccountUpdate(NO_FEE, chain.account(name), new_options=opinion))
     chain.set_parameters(worker_budget_per_day=24 * (ELAPSED_S + 1))
     maintain(chain)
-    pay = [chain.state.vesting_balances.get(number).balance.amount for number in (0, 1)]
+    pay = [
+        chain.state.vesting_balances.get(VestingBalanceId(number)).balance.amount
+        for number in (0, 1)
+    ]
     assert pay == [1, ELAPSED_S]
 
 
@@ -216,7 +226,7 @@ def test_fees_are_shared_out_by_hand() -> None:
     assert (statistics.pending_fees, statistics.pending_vested_fees) == (0, 2_000_003)
     maintain(chain)
     assert (statistics.pending_vested_fees, statistics.lifetime_fees_paid) == (0, 2_000_003)
-    record = chain.state.budget_records.get(1).record
+    record = chain.state.budget_records.get(BudgetRecordId(1)).record
     assert record.from_accumulated_fees == 400_000
     assert cashback(chain, "init2") == 600_000
     assert cashback(chain, "init1") == 750_002
@@ -268,7 +278,7 @@ def test_shares_of_special_accounts_are_burned() -> None:
     pay_fee(chain, "dave", 2_000_000)
     supply = supply_of(chain)
     maintain(chain)
-    record = chain.state.budget_records.get(1).record
+    record = chain.state.budget_records.get(BudgetRecordId(1)).record
     assert supply_of(chain) == supply - 1_600_000 + record.supply_delta
 
 
@@ -329,18 +339,18 @@ def test_the_next_maintenance_time(previous: int, now: int, block_num: int, expe
 def test_settled_volume_starts_again(chain: TestChain) -> None:
     """R8.10, I11: the volume of forced settlements counts from maintenance."""
     with chain.chain.head_state() as state:
-        state.bitassets.get(0).force_settled_volume = 5
+        state.bitassets.get(AssetBitassetDataId(0)).force_settled_volume = 5
     chain.block()
-    assert chain.state.bitassets.get(0).force_settled_volume == 5
+    assert chain.state.bitassets.get(AssetBitassetDataId(0)).force_settled_volume == 5
     maintain(chain)
-    assert chain.state.bitassets.get(0).force_settled_volume == 0
+    assert chain.state.bitassets.get(AssetBitassetDataId(0)).force_settled_volume == 0
 
 
 def test_old_feeds_are_erased(chain: TestChain) -> None:
     """R1.19: at maintenance the feeds of a witness-fed asset that outlived their time go."""
     chain.block(*chain.feed("USD", 1, 2))
-    assert len(chain.state.bitassets.get(0).feeds) == 1
+    assert len(chain.state.bitassets.get(AssetBitassetDataId(0)).feeds) == 1
     maintain(chain)
-    assert len(chain.state.bitassets.get(0).feeds) == 1
+    assert len(chain.state.bitassets.get(AssetBitassetDataId(0)).feeds) == 1
     chain.block_at(chain.chain.head_time + 90_000)
-    assert chain.state.bitassets.get(0).feeds == ()
+    assert chain.state.bitassets.get(AssetBitassetDataId(0)).feeds == ()

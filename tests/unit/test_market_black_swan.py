@@ -20,7 +20,7 @@ from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
 from node.state.objects.market import CollateralBid
 from protocol.asset import AssetAmount, Price
 from protocol.constants import COMMITTEE_ACCOUNT
-from protocol.ids import CollateralBidId
+from protocol.ids import CallOrderId
 from protocol.operations.bitasset import AssetSettleCancel, BidCollateral, ExecuteBid
 from tests.support.market import CORE, WHALE_DEBT, Market, emitted, fills, make_market, trade
 from tests.support.slow_market import check_supplies, value
@@ -189,7 +189,7 @@ def test_a_recovered_feed_gives_all_debt_to_the_issuer() -> None:
     assert kinds == [ExecuteBid, BidCollateral]
     assert not market.data.is_globally_settled()
     assert ctx.events == [RevivedEvent(market.usd)]
-    assert market.state.statistics.get(COMMITTEE_ACCOUNT).total_core_in_orders == fund
+    assert market.state.statistics_of(COMMITTEE_ACCOUNT).total_core_in_orders == fund
     check_supplies(market.state)
 
 
@@ -221,7 +221,7 @@ def test_an_asset_without_supply_revives_without_a_position() -> None:
     """R6.7, R6.6: nothing is owed."""
     for by_bids in (False, True):
         market = make_market()
-        market.state.call_orders.remove(market.state.call_orders.get(0))
+        market.state.call_orders.remove(market.state.call_orders.get(CallOrderId(0)))
         data = market.state.bitassets.edit(market.data)
         data.settlement_price = price_of(market, 1, 9)
         market.state.asset_dynamic_data.edit(market.state.figures_of(market.usd)).current_supply = 0
@@ -241,7 +241,7 @@ def collect_bid(market: Market, who: int, usd: int, core: int) -> CollateralBid:
     table = market.state.collateral_bids
     return table.create(
         CollateralBid(
-            id=CollateralBidId(table.next_instance),
+            id=table.next_id,
             bidder=account,
             additional_collateral=AssetAmount(core, CORE),
             debt_covered=AssetAmount(usd, market.usd),
@@ -284,7 +284,7 @@ def test_bids_that_cover_the_debt_revive_the_asset() -> None:
     assert not market.data.is_globally_settled()
     assert market.data.settlement_fund == 0
     assert len(market.state.collateral_bids) == 0
-    assert market.state.statistics.get(first.bidder).total_core_in_orders == 13_300
+    assert market.state.statistics_of(first.bidder).total_core_in_orders == 13_300
 
 
 def test_positions_made_of_bids_are_called_in_the_same_block() -> None:

@@ -23,7 +23,6 @@ from node.state.events import FeedExpiredEvent, GloballySettledEvent, RevivedEve
 from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
 from node.state.objects.market import CollateralBid
 from protocol.asset import AssetAmount
-from protocol.ids import CollateralBidId
 from protocol.operations.bitasset import AssetSettleCancel
 from protocol.operations.limit_order import LimitOrderCancel
 from tests.support.market import CORE, Market, emitted, fills, make_market, place
@@ -180,7 +179,7 @@ class Author:
             adjust_balance(self.state, account, CORE, -size)
             self.state.call_orders.edit(position).collateral += size
             self.state.statistics.edit(
-                self.state.statistics.get(account)
+                self.state.statistics_of(account)
             ).total_core_in_orders += size
             self.ctx.mark_dirty(self.market.usd)
 
@@ -208,7 +207,7 @@ class Author:
             adjust_balance(self.state, account, CORE, -added)
             table = self.state.collateral_bids
             amounts = AssetAmount(added, CORE), AssetAmount(debt, usd)
-            table.create(CollateralBid(CollateralBidId(table.next_instance), account, *amounts))
+            table.create(CollateralBid(table.next_id, account, *amounts))
 
 
 def play(market: Market, block: list[Command], now: int, *, all_assets: bool) -> Context:

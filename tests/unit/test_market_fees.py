@@ -193,7 +193,7 @@ def test_small_fees_need_not_vest(amount: int, *, vests: bool) -> None:
     """R8.20: above the threshold of 100 CORE, strictly."""
     state = make_book()
     add_pending_fee(state, ALICE, amount)
-    statistics = state.statistics.get(ALICE)
+    statistics = state.statistics_of(ALICE)
     assert (statistics.pending_fees, statistics.pending_vested_fees) == (
         (amount, 0) if vests else (0, amount)
     )
@@ -234,7 +234,7 @@ def take(state: State, gold: int) -> None:
 
 
 def pending(state: State) -> int:
-    return state.statistics.get(ALICE).pending_vested_fees
+    return state.statistics_of(ALICE).pending_vested_fees
 
 
 def test_the_creation_fee_is_distributed_at_the_first_fill() -> None:

@@ -129,7 +129,7 @@ def test_a_call_that_takes_a_whole_bid(trigger: int) -> None:
     assert (of_position.order_id.type, of_order.order_id.type) == (8, 7)
     assert market.balance(market.whale, CORE) == whale + 4_800
     assert market.supply() == supply - 400
-    assert market.state.statistics.get(market.accounts[0]).total_core_in_orders == 12_200
+    assert market.state.statistics_of(market.accounts[0]).total_core_in_orders == 12_200
     check_supplies(market.state)
 
 
@@ -142,7 +142,7 @@ def test_a_position_that_is_covered_returns_its_collateral() -> None:
     market.settle_boundary()
     assert market.state.call_orders.find(position.id) is None
     assert market.balance(market.accounts[0], CORE) == before + 8_000
-    assert market.state.statistics.get(market.accounts[0]).total_core_in_orders == 0
+    assert market.state.statistics_of(market.accounts[0]).total_core_in_orders == 0
     assert bid is not None
     assert (bid.for_sale, bid.filled_amount) == (500, 1_000)
     check_supplies(market.state)

@@ -16,7 +16,7 @@ from node.state.database import State
 from node.state.objects.market import LimitOrder
 from protocol.asset import AssetAmount, PriceOverflow
 from protocol.constants import MAX_SUPPLY
-from protocol.ids import AccountId, AssetId
+from protocol.ids import AccountId, AssetId, LimitOrderId
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel
 from tests.support.market import CORE, emitted, fills, place, trade
 from tests.support.slow_market import SlowBook, SlowOrder, check_supplies
@@ -63,7 +63,7 @@ def test_an_order_that_meets_nothing_rests(state: State, ctx: Context) -> None:
     assert (order.sell_price.base.amount, order.sell_price.quote.amount) == (100, 50)
     assert order.for_sale == 100
     assert state.balance_of(ALICE, CORE) == STOCK - 100
-    assert state.statistics.get(ALICE).total_core_in_orders == 100
+    assert state.statistics_of(ALICE).total_core_in_orders == 100
     assert sell(ctx, 49, 100) is not None, "asks more than is bid"
     assert not fills(ctx)
     check_supplies(state)
@@ -82,7 +82,7 @@ def test_the_maker_sets_the_price(state: State, ctx: Context) -> None:
     assert (taker_fill.account_id, maker_fill.account_id) == (BOB, ALICE)
     assert state.balance_of(BOB, CORE) == STOCK + 200
     assert state.balance_of(ALICE, GOLD) == 100
-    assert state.statistics.get(ALICE).total_core_in_orders == 0
+    assert state.statistics_of(ALICE).total_core_in_orders == 0
     assert len(state.limit_orders) == 0
     check_supplies(state)
 
@@ -188,7 +188,7 @@ def test_a_cancelled_order_is_refunded_without_a_record(state: State, ctx: Conte
     assert cancel_order(ctx, order, virtual=False) == AssetAmount(180, CORE)
     assert emitted(ctx) == []
     assert state.balance_of(ALICE, CORE) == STOCK - 20
-    assert state.statistics.get(ALICE).total_core_in_orders == 0
+    assert state.statistics_of(ALICE).total_core_in_orders == 0
     assert len(state.limit_orders) == 0
     check_supplies(state)
 
@@ -271,6 +271,6 @@ def test_matching_can_be_undone(state: State) -> None:
     sell(make_context(state), 150, 150)
     state.log.undo()
     assert state.state_hash() == before
-    order = state.limit_orders.get(0)
+    order = state.limit_orders.get(LimitOrderId(0))
     assert replace(order.sell_price) == order.sell_price
     assert state.book.first((CORE, GOLD)) is order

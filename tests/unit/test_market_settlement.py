@@ -11,6 +11,7 @@ from node.market.settlement import cancel_settlements, settle_from_fund
 from node.state.errors import InsufficientBalance, TooSmall
 from node.state.objects.assets import BitassetData
 from protocol.asset import NULL_PRICE, AssetAmount, Price
+from protocol.ids import CallOrderId
 from protocol.operations.asset_options import CHARGE_MARKET_FEE
 from protocol.operations.bitasset import AssetSettleCancel
 from tests.support.market import CORE, Market, emitted, fills, make_market, trade
@@ -199,7 +200,7 @@ def test_a_request_without_a_position_is_cancelled() -> None:
     """R5.4: a defence; with a supply there are positions."""
     market = make_market()
     market.request(market.whale, 10)
-    market.state.call_orders.remove(market.state.call_orders.get(0))
+    market.state.call_orders.remove(market.state.call_orders.get(CallOrderId(0)))
     ops = emitted(market.settle_boundary())
     assert [type(op) for op in ops] == [AssetSettleCancel]
 

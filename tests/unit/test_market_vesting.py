@@ -19,7 +19,7 @@ from node.state.objects.vesting import (
     VestingPolicy,
 )
 from protocol.asset import AssetAmount
-from protocol.ids import AccountId, AssetId, VestingBalanceId
+from protocol.ids import AccountId, AssetId
 from tests.support.market import CORE
 from tests.support.state import make_context, make_state
 
@@ -35,7 +35,7 @@ def balance_of(ctx: Context, policy: VestingPolicy, amount: int = 600) -> Vestin
     table = ctx.state.vesting_balances
     return table.create(
         VestingBalance(
-            id=VestingBalanceId(table.next_instance),
+            id=table.next_id,
             owner=ALICE,
             balance=AssetAmount(amount, CORE),
             policy=policy,

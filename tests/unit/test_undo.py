@@ -28,14 +28,14 @@ class Store:
     def __init__(self) -> None:
         self.log = UndoLog()
         self.table = Table(Position, CallOrderId, self.log)
-        self.by_borrower: UniqueIndex[Position] = UniqueIndex(lambda item: item.borrower)
-        self.by_debt: OrderedIndex[Position] = OrderedIndex(
+        self.by_borrower = UniqueIndex[AccountId, Position](lambda item: item.borrower)
+        self.by_debt = OrderedIndex[int, Position](
             lambda item: item.debt % 2, lambda item: item.debt, mutable=True
         )
-        self.by_age: OrderedIndex[Position] = OrderedIndex(
+        self.by_age = OrderedIndex[tuple[()], Position](
             lambda item: (), lambda item: -item.borrower
         )
-        self.by_third: GroupIndex[Position] = GroupIndex(
+        self.by_third = GroupIndex[int, Position](
             lambda item: item.borrower % 3, lambda item: -item.borrower
         )
         self.by_time: TimeIndex[Position] = TimeIndex(lambda item: item.borrower // 2)
@@ -89,7 +89,7 @@ class UndoMachine(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 99), borrower=st.integers(0, 9))
     def rekey(self, pick: int, borrower: int) -> None:
         item = list(self.store.table.in_order())[pick % len(self.store.table)]
-        taken = self.store.by_borrower.find(borrower)
+        taken = self.store.by_borrower.find(AccountId(borrower))
         if taken is None or taken is item:
             self.store.table.rekey(item, lambda moved: _become(moved, AccountId(borrower)))
 

@@ -28,15 +28,22 @@ from node.state.objects.permissions import WithdrawPermission
 from protocol.asset import AssetAmount
 from protocol.crypto.keys import parse_address, parse_key
 from protocol.errors import KeyFormatError
-from protocol.ids import AccountId, ObjectId, account_text, object_id
+from protocol.ids import (
+    AccountId,
+    BalanceId,
+    ObjectId,
+    WithdrawPermissionId,
+    account_text,
+    object_id,
+)
 from protocol.json_form import JsonValue
 
 FullAccountNames = Annotated[list[str], list_of(TEXT, 50)]
 LookupLimit = Annotated[int, at_most(1_000)]
 PermissionLimit = Annotated[int, at_most(101)]
-PermissionId = Annotated[int, instance_of("withdraw permission id", 1, 12)]
+PermissionId = Annotated[int, instance_of("withdraw permission id", WithdrawPermissionId)]
 VoterLimit = Annotated[int, at_most(200)]
-BalanceIds = Annotated[list[int], list_of(instance_of("balance id", 1, 15))]
+BalanceIds = Annotated[list[BalanceId], list_of(instance_of("balance id", BalanceId))]
 
 
 def get_accounts(call: Call, accounts: Texts, subscribe: Boolean = True) -> Answer:

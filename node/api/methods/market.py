@@ -31,7 +31,7 @@ from node.state.objects.assets import Asset
 from node.state.objects.market import LimitOrder
 from node.state.undo import StateObject
 from protocol.asset import Price
-from protocol.ids import LimitOrderId, order_text
+from protocol.ids import AssetId, ForceSettlementId, LimitOrderId, order_text
 from protocol.json_form import JsonValue
 
 FIRST_PLACE = (-1 << (64 + RATIO_KEY_BITS), 0)
@@ -43,8 +43,8 @@ HundredLimit = Annotated[int, at_most(100)]
 AccountOrderLimit = Annotated[int, at_most(101)]
 OptionalOrderId = Annotated[int | None, ORDER_ID]
 OptionalPrice = Annotated[Price | None, PRICE]
-AssetId = Annotated[int, instance_of("asset id", 1, 3)]
-SettlementId = Annotated[int, instance_of("force settlement id", 1, 4)]
+FirstAssetId = Annotated[int, instance_of("asset id", AssetId)]
+SettlementId = Annotated[int, instance_of("force settlement id", ForceSettlementId)]
 Sequence = Annotated[int, integer(0, (1 << 63) - 1)]
 Skip = Annotated[int, integer(0, (1 << 32) - 1)]
 
@@ -118,7 +118,7 @@ def get_call_orders(call: Call, asset: AssetArg, limit: OrderLimit) -> Answer:
 
 
 def get_call_orders_by_account(
-    call: Call, account: AccountArg, start: AssetId = 0, limit: OrderLimit = 300
+    call: Call, account: AccountArg, start: FirstAssetId = 0, limit: OrderLimit = 300
 ) -> Answer:
     """The positions of an account by their debt asset, from an asset's id on."""
     own = (item for item in positions_of(call, account.id) if item.debt_asset >= start)

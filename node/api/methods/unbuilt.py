@@ -11,19 +11,20 @@ from typing import Annotated
 
 from node.api.arguments import AccountArg, AssetArg, Boolean, Texts, at_most, instance_of, list_of
 from node.api.call import Answer, Call
+from protocol import ids
 
-POOL_ID = instance_of("liquidity pool id", 1, 19)
+POOL_ID = instance_of("liquidity pool id", ids.LiquidityPoolId)
 
 Limit = Annotated[int, at_most(101)]
 HtlcLimit = Annotated[int, at_most(100)]
 PoolId = Annotated[int, POOL_ID]
 PoolIds = Annotated[list[int], list_of(POOL_ID)]
-AssetId = Annotated[int, instance_of("asset id", 1, 3)]
-FundId = Annotated[int, instance_of("SameT fund id", 1, 20)]
-OfferId = Annotated[int, instance_of("credit offer id", 1, 21)]
-DealId = Annotated[int, instance_of("credit deal id", 1, 22)]
-HtlcId = Annotated[int, instance_of("HTLC id", 1, 16)]
-TicketId = Annotated[int, instance_of("ticket id", 1, 18)]
+AssetId = Annotated[int, instance_of("asset id", ids.AssetId)]
+FundId = Annotated[int, instance_of("SameT fund id", ids.SametFundId)]
+OfferId = Annotated[int, instance_of("credit offer id", ids.CreditOfferId)]
+DealId = Annotated[int, instance_of("credit deal id", ids.CreditDealId)]
+HtlcId = Annotated[int, instance_of("HTLC id", ids.HtlcId)]
+TicketId = Annotated[int, instance_of("ticket id", ids.TicketId)]
 
 
 def list_liquidity_pools(

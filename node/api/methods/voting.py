@@ -9,12 +9,21 @@ from node.api.call import Answer, Call
 from node.api.governance import proposals_of, view_votes, witnesses_of
 from node.api.views import view_object
 from node.state.undo import StateObject
-from protocol.ids import AccountId, committee_member_text, parse_vote_id, witness_text
+from protocol.ids import (
+    AccountId,
+    CommitteeMemberId,
+    WitnessId,
+    committee_member_text,
+    parse_vote_id,
+    witness_text,
+)
 from protocol.json_form import JsonValue
 
 LookupLimit = Annotated[int, at_most(1_000)]
-WitnessIds = Annotated[list[int], list_of(instance_of("witness id", 1, 6))]
-CommitteeMemberIds = Annotated[list[int], list_of(instance_of("committee member id", 1, 5))]
+WitnessIds = Annotated[list[WitnessId], list_of(instance_of("witness id", WitnessId))]
+CommitteeMemberIds = Annotated[
+    list[CommitteeMemberId], list_of(instance_of("committee member id", CommitteeMemberId))
+]
 OptionalBoolean = Annotated[bool | None, BOOLEAN]
 
 
