@@ -17,6 +17,7 @@ derive their codecs from the tree, and nobody else reflects on a class.
 | `ObjectId` | 8 bytes | "1.2.17" |
 | `X | None` | 00, or 01 and the value | the value; absent when None |
 | `tuple[X, ...]` | LEB128 count and the items | list |
+| `Annotated[tuple[X, ...] or str or bytes, Length(1, 9)]` | as without; bounds a peer message | |
 | `Annotated[tuple[X, ...], SORTED]` | ascending, no duplicates | list, any order accepted |
 | `tuple[X, Y]` | one after the other | list of two |
 | a dataclass | its fields in order | object |
@@ -30,7 +31,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from typing import (
     Annotated,
@@ -122,6 +123,17 @@ class Empty:
     """Marker of BitShares' unused `extensions` set; must be empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class Length:
+    """Marker of the fewest and most items of a sequence, or bytes of a byte string or text.
+
+    `message_codec` keeps to it, before it allocates; bytes of one length are as fixed ones.
+    """
+
+    smallest: int
+    largest: int
+
+
 class Variant:
     """Marker of a tagged union: a table tag -> class, or the name of one defined later.
 
@@ -172,9 +184,11 @@ class IntegerType:
 
 @dataclass(frozen=True, slots=True)
 class ScalarType:
-    """A leaf without parameters."""
+    """A leaf."""
 
     kind: Literal["varint", "bool", "time", "string", "bytes", "object_id", "vote_id", "empty"]
+    length: Length | None = None
+    """Bounds of a text or byte string; None for none but those of what holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +220,8 @@ class SequenceType:
 
     inner: WireType
     sorted: bool
+    length: Length | None = None
+    """How many there may be; None for any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,9 +381,20 @@ def _annotated_type(inner: Any, marker: object) -> WireType:
         return _tuple_type(get_args(inner), is_sorted=True)
     if isinstance(marker, Extension):
         return ExtensionType(inner)
+    if isinstance(marker, Length):
+        return _bounded_type(wire_type(inner), marker)
     if isinstance(marker, Variant):
         return _variant_type(marker.table, tagged=inner is Tagged)
     raise TypeError(f"unknown marker {marker!r}")
+
+
+def _bounded_type(node: WireType, length: Length) -> WireType:
+    match node:
+        case ScalarType("bytes") if length.smallest == length.largest:
+            return FixedBytesType(length.largest)
+        case ScalarType("bytes" | "string") | SequenceType():
+            return replace(node, length=length)
+    raise TypeError(f"no length of a {node!r}")
 
 
 def _variant_type(table: Mapping[int, Any] | str, *, tagged: bool) -> VariantType:

@@ -1,25 +1,26 @@
-"""The messages of the peer protocol, and the one table of their numbers and limits.
+"""The messages of the peer protocol, and the one table of their numbers.
 
 On the wire a message is a msgpack list `[number, field, ...]` in one frame; `message_codec` reads
-and writes it. Limits are those of RELIABILITY's threats, cited as `T-P2`.
+and writes it. The lengths that a field allows stand in its declaration, and bound the size of the
+message before it is read (T-P2).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import Annotated
 
 from protocol.constants import MAX_BLOCK_BYTES
 from protocol.errors import DecodeError
-from protocol.schema import BlockId, Digest, Timestamp, UInt8, UInt16, UInt32, UInt64
+from protocol.schema import BlockId, Digest, Length, Timestamp, UInt8, UInt16, UInt32, UInt64
 
 PROTOCOL_VERSION = 1
 """Version of this peer protocol; unrelated to BitShares' numbers."""
 
 NODE_ID_BYTES = 32
-ITEM_ID_BYTES = 20
 MAX_INVENTORY_IDS = 1_000
 MAX_FETCH_IDS = 200
 MAX_SYNOPSIS_IDS = 64
@@ -30,8 +31,17 @@ MAX_TRANSACTION_BYTES = 256 * 1024
 
 MAX_TEXT_BYTES = 200
 
-ItemId = bytes
-"""A block id or a transaction id, 20 bytes."""
+ItemId = Annotated[bytes, Length(20, 20)]
+"""A block id or a transaction id."""
+
+NodeId = Annotated[bytes, Length(NODE_ID_BYTES, NODE_ID_BYTES)]
+"""Random bytes, drawn once per process."""
+
+Text = Annotated[str, Length(0, MAX_TEXT_BYTES)]
+"""A sentence for the other side's log."""
+
+HostText = Annotated[str, Length(1, 45)]
+"""An IPv4 or IPv6 address as text; names are refused, nobody resolves a stranger's names."""
 
 
 class ItemKind(IntEnum):
@@ -69,8 +79,8 @@ class Hello:
 
     protocol_version: UInt16
     chain_id: Digest
-    node_id: bytes
-    """32 random bytes, drawn once per process; tells a connection to oneself and a second one."""
+    node_id: NodeId
+    """Tells a connection to oneself and a second one."""
     head_num: UInt32
     head_id: BlockId
     """Id of the head block; zeros while the chain has only its genesis."""
@@ -79,7 +89,7 @@ class Hello:
     """Number of the last irreversible block."""
     lib_id: BlockId
     """Id of that block; zeros while there is none."""
-    user_agent: str
+    user_agent: Text
     listen_port: UInt16
     """Port on which the sender accepts connections; 0 when it accepts none."""
     time_ms: UInt64
@@ -97,8 +107,7 @@ class Goodbye:
 
     code: UInt8
     """A `GoodbyeCode`."""
-    reason: str
-    """One sentence for the other side's log."""
+    reason: Text
 
     def validate(self) -> None:
         """Raises `DecodeError` for an unknown code."""
@@ -126,7 +135,7 @@ class Inventory:
 
     kind: UInt8
     """An `ItemKind`."""
-    ids: tuple[bytes, ...]
+    ids: Annotated[tuple[ItemId, ...], Length(1, MAX_INVENTORY_IDS)]
 
     def validate(self) -> None:
         """Raises `DecodeError` for an unknown kind."""
@@ -139,7 +148,7 @@ class Fetch:
 
     kind: UInt8
     """An `ItemKind`."""
-    ids: tuple[bytes, ...]
+    ids: Annotated[tuple[ItemId, ...], Length(1, MAX_FETCH_IDS)]
 
     def validate(self) -> None:
         """Raises `DecodeError` for an unknown kind."""
@@ -152,7 +161,7 @@ class NotAvailable:
 
     kind: UInt8
     """An `ItemKind`."""
-    ids: tuple[bytes, ...]
+    ids: Annotated[tuple[ItemId, ...], Length(1, MAX_FETCH_IDS)]
 
     def validate(self) -> None:
         """Raises `DecodeError` for an unknown kind."""
@@ -163,7 +172,7 @@ class NotAvailable:
 class TransactionMessage:
     """One signed transaction that was fetched."""
 
-    data: bytes
+    data: Annotated[bytes, Length(1, MAX_TRANSACTION_BYTES)]
     """Its binary form, with signatures."""
 
 
@@ -171,7 +180,7 @@ class TransactionMessage:
 class BlockMessage:
     """One signed block that was fetched."""
 
-    data: bytes
+    data: Annotated[bytes, Length(1, MAX_BLOCK_BYTES)]
     """Its binary form."""
 
 
@@ -179,7 +188,7 @@ class BlockMessage:
 class GetBlockIds:
     """Asks how the other's main chain goes on after the last block that both know."""
 
-    synopsis: tuple[BlockId, ...]
+    synopsis: Annotated[tuple[BlockId, ...], Length(0, MAX_SYNOPSIS_IDS)]
     """Ids of the sender's main chain, ascending, thinning out towards its irreversible block;
     empty when it has no block. The genesis is always in common."""
 
@@ -190,7 +199,7 @@ class BlockIds:
 
     first_num: UInt32
     """Number of the first id; one more than that of the last block in common."""
-    ids: tuple[BlockId, ...]
+    ids: Annotated[tuple[BlockId, ...], Length(0, MAX_BLOCK_IDS)]
     remaining: UInt32
     """How many more ids follow on the sender's main chain."""
 
@@ -215,8 +224,7 @@ class GetAddresses:
 class KnownAddress:
     """Where a node accepts connections."""
 
-    host: str
-    """An IPv4 or IPv6 address as text; names are refused, nobody resolves a stranger's names."""
+    host: HostText
     port: UInt16
     last_seen: Timestamp
     """When the sender last spoke with it."""
@@ -226,7 +234,7 @@ class KnownAddress:
 class Addresses:
     """Answers `GetAddresses`."""
 
-    addresses: tuple[KnownAddress, ...]
+    addresses: Annotated[tuple[KnownAddress, ...], Length(0, MAX_ADDRESSES)]
 
     def validate(self) -> None:
         """Raises `DecodeError` for a host that is no address or a port of 0."""
@@ -258,52 +266,23 @@ ActiveMessage = (
 Message = ConnectionMessage | ActiveMessage
 
 
-class MessageEntry(NamedTuple):
-    """One row of the table of messages."""
-
-    number: int
-    cls: type[Message]
-    max_bytes: int
-    """Largest payload; checked before decoding."""
-    items: range = range(1)
-    """Allowed lengths of its list."""
-    data: range = range(1)
-    """Allowed lengths in bytes of its plain byte strings."""
-    text: range = range(1)
-    """Allowed lengths in bytes of its texts."""
-    is_bulk: bool = False
-    """A single byte string, which may be large."""
-
-
-_ID = range(ITEM_ID_BYTES, ITEM_ID_BYTES + 1)
-_NODE_ID = range(NODE_ID_BYTES, NODE_ID_BYTES + 1)
-_TEXT = range(MAX_TEXT_BYTES + 1)
-
-MESSAGES: tuple[MessageEntry, ...] = (
-    MessageEntry(1, Hello, 512, data=_NODE_ID, text=_TEXT),
-    MessageEntry(2, HelloAccepted, 16),
-    MessageEntry(3, Goodbye, 512, text=_TEXT),
-    MessageEntry(4, Ping, 16),
-    MessageEntry(5, Pong, 16),
-    MessageEntry(6, Inventory, 24 * 1024, items=range(1, MAX_INVENTORY_IDS + 1), data=_ID),
-    MessageEntry(7, Fetch, 8 * 1024, items=range(1, MAX_FETCH_IDS + 1), data=_ID),
-    MessageEntry(8, NotAvailable, 8 * 1024, items=range(1, MAX_FETCH_IDS + 1), data=_ID),
-    MessageEntry(
-        9,
-        TransactionMessage,
-        MAX_TRANSACTION_BYTES + 16,
-        data=range(1, MAX_TRANSACTION_BYTES + 1),
-        is_bulk=True,
-    ),
-    MessageEntry(
-        10, BlockMessage, MAX_BLOCK_BYTES + 16, data=range(1, MAX_BLOCK_BYTES + 1), is_bulk=True
-    ),
-    MessageEntry(11, GetBlockIds, 2 * 1024, items=range(MAX_SYNOPSIS_IDS + 1)),
-    MessageEntry(12, BlockIds, 48 * 1024, items=range(MAX_BLOCK_IDS + 1)),
-    MessageEntry(13, GetAddresses, 16),
-    MessageEntry(14, Addresses, 16 * 1024, items=range(MAX_ADDRESSES + 1), text=range(1, 46)),
-)
-"""Number, class and limits of every message (T-P2)."""
+MESSAGES: Mapping[int, type[Message]] = {
+    1: Hello,
+    2: HelloAccepted,
+    3: Goodbye,
+    4: Ping,
+    5: Pong,
+    6: Inventory,
+    7: Fetch,
+    8: NotAvailable,
+    9: TransactionMessage,
+    10: BlockMessage,
+    11: GetBlockIds,
+    12: BlockIds,
+    13: GetAddresses,
+    14: Addresses,
+}
+"""Number and class of every message."""
 
 _GOODBYE_CODES = frozenset(int(code) for code in GoodbyeCode)
 _KINDS = frozenset(int(kind) for kind in ItemKind)

@@ -91,7 +91,7 @@ def test_a_hard_life_meets_every_fault_and_every_message() -> None:
     )
     counts = run(options).counts
     rare: tuple[type[Message], ...] = (Goodbye, NotAvailable, Ping, Pong)
-    wanted = [f"sent {entry.cls.__name__}" for entry in MESSAGES if entry.cls not in rare]
+    wanted = [f"sent {cls.__name__}" for cls in MESSAGES.values() if cls not in rare]
     wanted += [f"fault {kind}" for kind in DRAWS]
     wanted += ["fork_switch", "dropped", "keys recovered", "started from a snapshot"]
     assert [name for name in wanted if not counts[name]] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from node.p2p.effects import PeerReady
+from node.p2p.limits import RATES, UNRATED
 from node.p2p.peer import TRANSITIONS, PeerState
 from protocol.p2p.handshake import (
     ClockSkew,
@@ -18,6 +19,7 @@ from protocol.p2p.handshake import (
     keeps_new_connection,
 )
 from protocol.p2p.messages import (
+    MESSAGES,
     GetAddresses,
     Goodbye,
     GoodbyeCode,
@@ -194,3 +196,12 @@ def test_a_goodbye_is_believed() -> None:
     assert stranger.closing.code is GoodbyeCode.SHUTTING_DOWN
     assert not manager.statistics().peers
     assert stranger.send(Ping(1)) == []
+
+
+def test_every_message_has_a_state_and_a_rate_or_a_reason_for_none() -> None:
+    """T-P7, T-P10: a new message that is forgotten in either table is found here."""
+    assert set(RATES).isdisjoint(UNRATED)
+    assert set(RATES) | UNRATED == set(MESSAGES.values())
+    accepted = {cls for following in TRANSITIONS.values() for cls in following}
+    assert accepted == set(MESSAGES.values())
+    assert set(TRANSITIONS) == set(PeerState)
