@@ -8,7 +8,7 @@ from random import Random
 from node.p2p.effects import PeerAddress, PeerKey
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer, unasked_answer
-from node.p2p.peer_database import PeerDatabase, network_group
+from node.p2p.peer_database import PeerDatabase, wide_group
 from protocol.p2p.messages import Addresses, GetAddresses
 
 
@@ -64,8 +64,7 @@ class AddressRelay:
         if question is None or question.is_answered:
             raise unasked_answer("Addresses", was_answered=question is not None)
         question.is_answered = True
-        host = peer.address.host if peer.address is not None else "unknown"
-        source = network_group(host, v4_bits=16, v6_bits=32)
+        source = wide_group(peer.address.host)
         for known in message.addresses:
             self._database.add(PeerAddress(known.host, known.port), source, self._rng)
 

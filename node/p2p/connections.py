@@ -9,7 +9,7 @@ from node.p2p.bans import Bans
 from node.p2p.effects import Effect, OpenConnection, PeerAddress, PeerKey
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer
-from node.p2p.peer_database import PeerDatabase, network_group
+from node.p2p.peer_database import PeerDatabase, narrow_group, wide_group
 from protocol.p2p.messages import GoodbyeCode
 
 _DIAL_FORGOTTEN_MS = 60_000
@@ -42,7 +42,7 @@ class Connections:
         """Attempts of which the outcome is not known yet."""
         return len(self._dialling)
 
-    def refusal(self, address: PeerAddress | None, now_ms: int) -> GoodbyeCode | None:
+    def refusal(self, address: PeerAddress, now_ms: int) -> GoodbyeCode | None:
         """Why one more inbound connection from an address is not admitted (T-P5)."""
         limits = self._limits
         inbound = [peer for peer in self._peers.values() if not peer.outbound]
@@ -50,16 +50,15 @@ class Connections:
             return GoodbyeCode.TOO_MANY_CONNECTIONS
         if sum(not peer.is_active for peer in inbound) >= limits.max_in_handshake:
             return GoodbyeCode.TOO_MANY_CONNECTIONS
-        if address is None or address.host in self._trusted_hosts:
+        if address.host in self._trusted_hosts:
             return None
         if self.bans.is_banned(address.host, now_ms):
             return GoodbyeCode.BANNED
-        hosts = [peer.address.host for peer in inbound if peer.address is not None]
+        hosts = [peer.address.host for peer in inbound]
         if hosts.count(address.host) >= limits.max_inbound_per_host:
             return GoodbyeCode.TOO_MANY_CONNECTIONS
-        groups = [network_group(host, v4_bits=24, v6_bits=48) for host in hosts]
-        group = network_group(address.host, v4_bits=24, v6_bits=48)
-        if groups.count(group) >= limits.max_inbound_per_group:
+        groups = [narrow_group(host) for host in hosts]
+        if groups.count(narrow_group(address.host)) >= limits.max_inbound_per_group:
             return GoodbyeCode.TOO_MANY_CONNECTIONS
         return None
 
@@ -67,7 +66,7 @@ class Connections:
         """Ban the node, and its host unless that is trusted."""
         if peer.hello is not None:
             self.bans.add(peer.hello.node_id.hex(), code, now_ms)
-        if peer.address is not None and peer.address.host not in self._trusted_hosts:
+        if peer.address.host not in self._trusted_hosts:
             self.bans.add(peer.address.host, code, now_ms)
 
     def dialled(self, address: PeerAddress) -> None:
@@ -92,14 +91,13 @@ class Connections:
         if room <= 0:
             return
         taken = {peer.listen_address for peer in self._peers.values()} | set(self._dialling)
-        groups = {
-            self._group(peer.address.host) for peer in outbound if peer.address is not None
-        } | {self._group(address.host) for address in self._dialling}
+        dialled = [peer.address for peer in outbound] + list(self._dialling)
+        groups = {wide_group(address.host) for address in dialled}
 
         def is_allowed(address: PeerAddress) -> bool:
             if address in taken or self.bans.is_banned(address.host, now_ms):
                 return False
-            group = self._group(address.host)
+            group = wide_group(address.host)
             if address.host not in self._trusted_hosts and group in groups:
                 return False
             groups.add(group)
@@ -108,6 +106,3 @@ class Connections:
         for address in self._database.candidates(now_ms, room, self._rng, is_allowed):
             self._dialling[address] = now_ms
             self._effects.append(OpenConnection(address))
-
-    def _group(self, host: str) -> str:
-        return network_group(host, v4_bits=16, v6_bits=32)

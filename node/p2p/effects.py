@@ -53,7 +53,6 @@ class PeerReady:
 
     peer: PeerKey
     hello: Hello
-    address: PeerAddress | None
 
 
 @dataclass(frozen=True, slots=True)

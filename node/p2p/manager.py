@@ -27,7 +27,7 @@ from node.p2p.effects import (
 from node.p2p.errors import ForkBelowIrreversible, InvalidItem, MalformedMessage, PeerError
 from node.p2p.limits import BAN_SCORE
 from node.p2p.peer import Peer
-from node.p2p.peer_database import PeerDatabase, network_group
+from node.p2p.peer_database import PeerDatabase, wide_group
 from node.p2p.relay import Relay
 from node.p2p.requests import Item
 from node.p2p.statistics import PeerLayerStatistics, PeerStatistics
@@ -81,7 +81,6 @@ class PeerManager:
         self._peers: dict[PeerKey, Peer] = {}
         self._ready: dict[bytes, PeerKey] = {}
         """Active connections by node id."""
-        self._ready_ms: dict[PeerKey, int] = {}
         self._relay = Relay(chain, self._peers, self.database, self._limits, rng, self._effects)
         self._connections = Connections(
             self._peers, self.database, self._limits, config.trusted_hosts, rng, self._effects
@@ -103,12 +102,10 @@ class PeerManager:
         self._effects.clear()
         return taken
 
-    def connected(
-        self, key: PeerKey, address: PeerAddress | None, *, outbound: bool, now_ms: int
-    ) -> None:
+    def connected(self, key: PeerKey, address: PeerAddress, *, outbound: bool, now_ms: int) -> None:
         """A connection exists. `address` is where we dialled, or where the other came from."""
         assert key not in self._peers, key
-        if outbound and address is not None:
+        if outbound:
             self._connections.dialled(address)
         refusal = None if outbound else self._connections.refusal(address, now_ms)
         if refusal is not None:
@@ -310,7 +307,7 @@ class PeerManager:
             if not self._replaces_old(peer, hello):
                 check_not_connected(hello, self._ready)
         except HelloRefused as error:
-            if isinstance(error, SelfConnection) and peer.outbound and peer.address is not None:
+            if isinstance(error, SelfConnection) and peer.outbound:
                 self.database.forget_own(peer.address)
             self._drop(peer, error.code, error.what, now_ms)
             return
@@ -359,27 +356,27 @@ class PeerManager:
             if not replaces:
                 return
         self._ready[hello.node_id] = peer.key
-        self._ready_ms[peer.key] = now_ms
+        peer.ready_ms = now_ms
         address = peer.listen_address
         if address is not None:
             if not peer.outbound and is_ip_address(address.host):
-                source = network_group(address.host, v4_bits=16, v6_bits=32)
-                self.database.add(address, source, self._rng)
+                self.database.add(address, wide_group(address.host), self._rng)
                 self.database.mark_seen(address, now_ms)
             elif peer.outbound:
                 self.database.mark_connected(address, now_ms)
-        self._effects.append(PeerReady(peer.key, hello, address))
+        self._effects.append(PeerReady(peer.key, hello))
         self._relay.add_peer(peer, now_ms)
 
     def _on_goodbye(self, peer: Peer, goodbye: Goodbye, now_ms: int) -> None:
-        if goodbye.code == GoodbyeCode.SELF_CONNECTION and peer.outbound and peer.address:
+        if goodbye.code == GoodbyeCode.SELF_CONNECTION and peer.outbound:
             self.database.forget_own(peer.address)
         reason = f"peer said goodbye: {goodbye.reason}"
         self._effects.append(ClosePeer(peer.key, GoodbyeCode(goodbye.code), reason))
         self._remove(peer, now_ms)
 
     def _is_active(self, key: PeerKey) -> bool:
-        return key in self._ready_ms
+        peer = self._peers.get(key)
+        return peer is not None and peer.ready_ms is not None
 
     def _penalise_key(self, key: PeerKey, error: PeerError, now_ms: int) -> None:
         peer = self._peers.get(key)
@@ -402,13 +399,13 @@ class PeerManager:
     def _remove(self, peer: Peer, now_ms: int) -> None:
         """Forget a connection, and plan when its address is dialled again."""
         del self._peers[peer.key]
-        ready_ms = self._ready_ms.pop(peer.key, None)
+        ready_ms = peer.ready_ms
         if ready_ms is not None:
             assert peer.hello is not None
             del self._ready[peer.hello.node_id]
             self._relay.remove_peer(peer.key, now_ms)
             self._relay.deliver_ready(now_ms)
-        if peer.outbound and peer.address is not None:
+        if peer.outbound:
             if ready_ms is not None and now_ms - ready_ms >= STABLE_MS:
                 self.database.clear_failures(peer.address, now_ms)
             self._connections.failed(peer.address, now_ms)

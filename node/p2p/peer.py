@@ -104,7 +104,7 @@ class Peer:
     def __init__(
         self,
         key: PeerKey,
-        address: PeerAddress | None,
+        address: PeerAddress,
         *,
         outbound: bool,
         transport: Transport,
@@ -119,6 +119,8 @@ class Peer:
         self.state = PeerState.AWAITING_REPLY if outbound else PeerState.AWAITING_HELLO
         self.hello: Hello | None = None
         """What the peer said of itself; None before."""
+        self.ready_ms: int | None = None
+        """When the handshake was done and the peer admitted; None before."""
         self.received_bytes = 0
         self.sent_bytes = 0
         self._transport = transport
@@ -150,7 +152,7 @@ class Peer:
     @property
     def listen_address(self) -> PeerAddress | None:
         """Where the peer accepts connections, as far as is known."""
-        if self.outbound or self.address is None:
+        if self.outbound:
             return self.address
         if self.hello is None or self.hello.listen_port == 0:
             return None

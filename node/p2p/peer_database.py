@@ -197,6 +197,16 @@ class PeerDatabase:
         return True
 
 
+def wide_group(host: str) -> str:
+    """The /16 or /32 of a host: who may tell us many addresses, and what is dialled once."""
+    return network_group(host, v4_bits=16, v6_bits=32)
+
+
+def narrow_group(host: str) -> str:
+    """The /24 or /48 of a host: what one operator may own, so it may connect a few times."""
+    return network_group(host, v4_bits=24, v6_bits=48)
+
+
 def network_group(host: str, *, v4_bits: int, v6_bits: int) -> str:
     """The network that an address belongs to, such as "10.1.0.0/16"; a name is its own group."""
     if not is_ip_address(host):

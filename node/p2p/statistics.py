@@ -12,7 +12,7 @@ class PeerStatistics:
     """One connection."""
 
     key: PeerKey
-    address: PeerAddress | None
+    address: PeerAddress
     outbound: bool
     state: str
     user_agent: str
