@@ -25,7 +25,7 @@ from node.p2p.config import PeerConfig
 from node.p2p.effects import PeerAddress
 from node.p2p.manager import PeerManager
 from node.p2p.peer_database import PeerDatabase
-from node.services.api_backend import VERSION, ApiObserver, NodeApiBackend
+from node.services.api_backend import ApiObserver, NodeApiBackend
 from node.services.api_server import ApiOptions, serve_api
 from node.services.clock import SystemClock
 from node.services.garbage import GarbageSchedule
@@ -42,6 +42,7 @@ from node.storage.guard import SigningGuard
 from node.storage.history_store import HistoryStore, remove_history
 from node.storage.key_files import read_key_file, write_key_file
 from node.storage.snapshots import SnapshotFiles
+from node.version import VERSION
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from node.witness.feed_text import FeedContext, parse_feed_source
 from protocol.crypto.keys import PrivateKey, parse_wif

@@ -1,4 +1,4 @@
-"""The settings of one node: a TOML file, read strictly into typed settings."""
+"""The settings of one node: a TOML file, read strictly into typed settings, and written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import tomli_w
 
+from node.storage.durable import replace_file
 from protocol.errors import PegboardError
 
 ProductionMode = Literal["slots", "interval", "instant", "manual"]
@@ -19,7 +21,7 @@ class ConfigError(PegboardError):
     name = "config_error"
 
 
-class PeerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PeerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The peer network."""
 
     listen: str = "127.0.0.1:0"
@@ -28,7 +30,7 @@ class PeerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses that are dialled until they answer."""
 
 
-class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The JSON-RPC server.
 
     Costs of clients are counted in units: one is about a millisecond of this node's time, 5,000
@@ -57,7 +59,7 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Clients on this machine are charged so many times less."""
 
 
-class WitnessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WitnessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A witness whose slots this node fills."""
 
     account: str
@@ -67,7 +69,7 @@ class WitnessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """File with the WIF of the account's active key; needed to publish feeds."""
 
 
-class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A price that this node's witnesses publish."""
 
     asset: str
@@ -78,7 +80,9 @@ class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds between two publications of one witness."""
 
 
-class ProductionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ProductionSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """How blocks come about."""
 
     mode: ProductionMode = "slots"
@@ -90,14 +94,14 @@ class ProductionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Percent of the last 128 slots that must be filled."""
 
 
-class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is kept on disk."""
 
     snapshot_interval: int = 1_000
     """Blocks between two snapshots of the state."""
 
 
-class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """All settings of a node."""
 
     genesis: str
@@ -149,6 +153,18 @@ def parse_settings(text: str, source: str) -> NodeSettings:
         if address:
             split_address(address)
     return settings
+
+
+def write_settings(path: Path, settings: NodeSettings) -> None:
+    """Replace a settings file by one that says what differs from the defaults.
+
+    Raises `ConfigError` for text that a file cannot hold, such as a path that is not Unicode.
+    """
+    try:
+        text = tomli_w.dumps(msgspec.to_builtins(settings)).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError("not Unicode text", value=ascii(error.object)) from error
+    replace_file(path, text)
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -41,9 +41,9 @@ CHAIN = (*EVALUATORS, "node.chain")
 WITNESS = (*CHAIN, "node.witness")
 CORE = (*WITNESS, "node.p2p", "node.api")
 CONFIG = (*CORE, "node.core", "node.presets", "node.storage")
-SERVICES = (*CONFIG, "node.config")
-SHELL = ("trio", "h11", "trio_websocket", "click", "rich", "structlog", "prometheus_client")
-SHELL_TOOLS = (*SHELL, "msgspec", "msgpack", "platformdirs")
+SERVICES = (*CONFIG, "node.config", "node.version")
+SHELL = ("trio", "h11", "trio_websocket", "click", "structlog", "prometheus_client")
+SHELL_TOOLS = (*SHELL, "msgspec", "msgpack", "platformdirs", "tomli_w")
 
 LAYERS = {
     "protocol": Layer((), ("cryptography", "coincurve", "msgpack"), (*PURE, "async", "float")),
@@ -58,6 +58,7 @@ LAYERS = {
     "node.storage": Layer(("protocol",), ("msgpack",)),
     "node.presets": Layer(("protocol",), (), ("clock", "random", "concurrency", "async", "float")),
     "node.config": Layer(CONFIG, SHELL_TOOLS),
+    "node.version": Layer(),
     "node.services": Layer(SERVICES, SHELL_TOOLS),
     "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS),
     "node.cli": Layer((*SERVICES, "node.services", "node.app"), SHELL_TOOLS),

@@ -20,6 +20,7 @@ from node.cli.replay import replay
 from node.cli.show import show
 from node.cli.up import up
 from node.cli.wallet import wallet
+from node.version import VERSION
 from protocol.errors import PegboardError
 
 EXIT_CODES = "\n".join(f"{code:>4}  {meaning}" for code, meaning in MEANINGS.items())
@@ -29,7 +30,7 @@ EXIT_CODES = "\n".join(f"{code:>4}  {meaning}" for code, meaning in MEANINGS.ite
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"Exit codes:\n\n\b\n{EXIT_CODES}",
 )
-@click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
+@click.version_option(VERSION, prog_name=PROGRAM)
 def cli() -> None:
     """A market for BitAssets on one's own desk: a network, wallets, and a look inside.
 

@@ -18,9 +18,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from node.cli.exits import SetupRefused, UsageProblem
 from node.cli.shipped import find_file
-from node.config import split_address
+from node.config import (
+    ApiSettings,
+    FeedSettings,
+    NodeSettings,
+    PeerSettings,
+    ProductionMode,
+    ProductionSettings,
+    WitnessSettings,
+    split_address,
+    write_settings,
+)
 from node.presets import (
     BLOCK_INTERVAL_S,
     PEGS,
@@ -31,7 +43,6 @@ from node.presets import (
     genesis_text,
     known_signing_key,
 )
-from node.storage.durable import replace_file
 from node.storage.key_files import write_key_file
 from node.witness.feed_text import FeedContext, parse_feed_source, publication_interval_s
 from protocol.crypto.keys import PrivateKey, public_key, wif
@@ -40,6 +51,8 @@ from protocol.genesis import Genesis, chain_id, load_genesis
 
 MARKER = "network.json"
 GENESIS = "genesis.json"
+GENESIS_PATH = f"../{GENESIS}"
+"""As the settings of a node name it."""
 SETTINGS = "node.toml"
 LOG = "node.log"
 API_NODE = "api"
@@ -173,33 +186,38 @@ def plan_nodes(network: Network, api: str, feeds: Mapping[str, str]) -> list[Nod
     """
     names = (*network.witnesses, API_NODE)
     ports = free_ports(len(names))
+    addresses = [f"127.0.0.1:{port}" for port in ports]
     plans = []
-    for name, port in zip(names, ports, strict=True):
-        seeds = ", ".join(quote(f"127.0.0.1:{other}") for other in ports if other != port)
-        peers = f'\n[p2p]\nlisten = "127.0.0.1:{port}"\nseeds = [{seeds}]\n'
+    for name, address in zip(names, addresses, strict=True):
+        seeds = tuple(other for other in addresses if other != address)
+        peers = PeerSettings(listen=address, seeds=seeds)
         if name == API_NODE:
-            rest = f"\n[api]\nlisten = {quote(api)}\n"
+            settings = NodeSettings(GENESIS_PATH, p2p=peers, api=ApiSettings(listen=api))
         else:
-            rest = (
-                production_table("slots")
-                + witness_tables(network, [name], feeding=[name])
-                + feed_tables(feeds, network.block_interval_s)
+            settings = NodeSettings(
+                GENESIS_PATH,
+                p2p=peers,
+                production=production_settings("slots"),
+                witnesses=witness_settings(network, [name], feeding=[name]),
+                feeds=feed_settings(feeds, network.block_interval_s),
             )
-        plans.append(_write_node(network, name, peers + rest))
+        plans.append(_write_node(network, name, settings))
     return plans
 
 
 def plan_development_node(
-    network: Network, mode: str, api: str, feeds: Mapping[str, str]
+    network: Network, mode: ProductionMode, api: str, feeds: Mapping[str, str]
 ) -> NodePlan:
     """Write the settings of one node that holds all development keys and has no peers."""
-    text = (
-        f'\n[p2p]\nlisten = ""\n\n[api]\nlisten = {quote(api)}\n'
-        + production_table(mode)
-        + witness_tables(network, network.witnesses, feeding=network.witnesses[:1])
-        + feed_tables(feeds, network.block_interval_s)
+    settings = NodeSettings(
+        GENESIS_PATH,
+        p2p=PeerSettings(listen=""),
+        api=ApiSettings(listen=api),
+        production=production_settings(mode),
+        witnesses=witness_settings(network, network.witnesses, feeding=network.witnesses[:1]),
+        feeds=feed_settings(feeds, network.block_interval_s),
     )
-    return _write_node(network, DEVELOPMENT_NODE, text)
+    return _write_node(network, DEVELOPMENT_NODE, settings)
 
 
 def choose_feeds(network: Network, options: Sequence[str]) -> dict[str, str]:
@@ -254,39 +272,41 @@ def check_free(address: str) -> None:
             ) from error
 
 
-def production_table(mode: str) -> str:
+def production_settings(mode: ProductionMode) -> ProductionSettings:
     """How a node of a development network produces: also after a long pause, also alone."""
-    return (
-        f"\n[production]\nmode = {quote(mode)}\nenable_stale = true\nrequired_participation = 0\n"
+    return ProductionSettings(mode, enable_stale=True, required_participation=0)
+
+
+def witness_settings(
+    network: Network, names: Sequence[str], *, feeding: Sequence[str]
+) -> tuple[WitnessSettings, ...]:
+    """The settings of witnesses; those of `feeding` publish feeds if their active key is known."""
+    accounts = {item.name: item for item in network.genesis.initial_accounts}
+
+    def can_feed(name: str) -> bool:
+        active = public_key(development_key(name, "active"))
+        return name in feeding and accounts[name].effective_active_key() == active
+
+    return tuple(
+        WitnessSettings(
+            name,
+            key_file=f"../{name}/keys/signing.wif",
+            feed_key_file=f"../{name}/keys/active.wif" if can_feed(name) else "",
+        )
+        for name in names
     )
 
 
-def witness_tables(network: Network, names: Sequence[str], *, feeding: Sequence[str]) -> str:
-    """The settings of witnesses; those of `feeding` publish feeds if their active key is known."""
-    accounts = {item.name: item for item in network.genesis.initial_accounts}
-    text = ""
-    for name in names:
-        text += f"\n[[witnesses]]\naccount = {quote(name)}\n"
-        text += f"key_file = {quote(f'../{name}/keys/signing.wif')}\n"
-        active = public_key(development_key(name, "active"))
-        if name in feeding and accounts[name].effective_active_key() == active:
-            text += f"feed_key_file = {quote(f'../{name}/keys/active.wif')}\n"
-    return text
-
-
-def feed_tables(feeds: Mapping[str, str], block_interval_s: int) -> str:
+def feed_settings(feeds: Mapping[str, str], block_interval_s: int) -> tuple[FeedSettings, ...]:
     """The settings of feeds."""
-    text = ""
-    for symbol, source in feeds.items():
-        interval_s = publication_interval_s(source, block_interval_s)
-        text += f"\n[[feeds]]\nasset = {quote(symbol)}\nsource = {quote(source)}\n"
-        text += f"interval_s = {interval_s}\n"
-    return text
-
-
-def quote(text: str) -> str:
-    """A string of TOML; JSON's strings are among them."""
-    return json.dumps(text)
+    return tuple(
+        FeedSettings(
+            symbol,
+            source,
+            publication_interval_s(source, block_interval_s),
+        )
+        for symbol, source in feeds.items()
+    )
 
 
 def _check_wanted(found: Network, wanted: Wanted) -> None:
@@ -325,9 +345,8 @@ def _write_network(directory: Path, preset: str, genesis: Genesis) -> Network:
     return network
 
 
-def _write_node(network: Network, name: str, text: str) -> NodePlan:
+def _write_node(network: Network, name: str, settings: NodeSettings) -> NodePlan:
     directory = network.directory / name
     directory.mkdir(exist_ok=True)
-    head = f'genesis = "../{GENESIS}"\nnode_name = {quote(name)}\n'
-    replace_file(directory / SETTINGS, f"{head}{text}".encode())
+    write_settings(directory / SETTINGS, msgspec.structs.replace(settings, node_name=name))
     return NodePlan(name, directory / SETTINGS, directory / LOG)

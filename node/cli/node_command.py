@@ -24,6 +24,7 @@ from node.cli.network_files import (
     remove_network,
 )
 from node.cli.welcome import welcome
+from node.config import ProductionMode
 from node.storage.file_lock import FileLock
 
 API = click.option(
@@ -85,7 +86,7 @@ def node(
     context: click.Context,
     config: Path | None,
     dev: bool,
-    mode: str,
+    mode: ProductionMode,
     genesis: Path | None,
     preset: str,
     block_interval: int,

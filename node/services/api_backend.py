@@ -15,6 +15,7 @@ from node.services.node_service import NodeService
 from node.services.stored_history import StoredHistory
 from node.state.context import AppliedOperation
 from node.state.database import State
+from node.version import VERSION
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import parse_wif
 from protocol.errors import PegboardError
@@ -22,8 +23,6 @@ from protocol.genesis_form import Genesis
 from protocol.p2p.messages import MAX_ADDRESSES
 from protocol.schema import BlockId, Digest, TransactionId
 from protocol.transaction import TransactionEnvelope
-
-VERSION = "0.1.0"
 
 log = structlog.get_logger()
 

@@ -119,7 +119,10 @@ def test_pages_have_types(backend: ChainBackend) -> None:
     assert "# TYPE pegboard_rpc_seconds histogram" in text
     status, kind, text = server.page(b"/version")
     assert (status, kind) == (200, "application/json")
-    assert json.loads(text) == {"version": "0.1.0", "chain_id": backend.chain_id.hex()}
+    assert json.loads(text) == {
+        "version": backend.info().version,
+        "chain_id": backend.chain_id.hex(),
+    }
 
 
 def test_the_node_behind_the_api_is_measured(backend: ChainBackend) -> None:
