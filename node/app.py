@@ -25,12 +25,13 @@ from node.p2p.config import PeerConfig
 from node.p2p.effects import PeerAddress
 from node.p2p.manager import PeerManager
 from node.p2p.peer_database import PeerDatabase
-from node.services.api_backend import ApiObserver, NodeApiBackend
+from node.services.api_backend import NodeApiBackend
 from node.services.api_server import ApiOptions, serve_api
 from node.services.clock import SystemClock
 from node.services.garbage import GarbageSchedule
 from node.services.http_connection import AccessRules
 from node.services.metrics import NodeCollector
+from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
 from node.services.stored_history import StoredHistory
 from node.state.database import State
@@ -200,16 +201,15 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
     reader = ChainReader(started.chain, opened.stores.blocks)
     peers = make_peers(opened, reader)
     core = make_core(opened, started, peers)
-    service = NodeService(core, opened.stores, clock)
+    inputs = NodeInputs(core, clock)
     backend = NodeApiBackend(
-        service, reader, opened.genesis, history, is_development=is_development(settings)
+        inputs, reader, opened.genesis, history, is_development=is_development(settings)
     )
     api = Api(backend)
-    core.observer = ApiObserver(history, api)
-    service.sessions, service.history = api, history
+    service = NodeService(inputs, opened.stores, history, api)
     _tell_started(started)
-    service.garbage = GarbageSchedule()
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(GarbageSchedule().run)
         listen = split_address(settings.p2p.listen) if settings.p2p.listen else None
         peer_port = await nursery.start(service.run, listen)
         api_port = 0

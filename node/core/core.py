@@ -53,7 +53,7 @@ from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError, ProtocolError
 from protocol.ids import WitnessId
 from protocol.msgpack_form import pack_document
-from protocol.schema import BlockId, PublicKey, TransactionId
+from protocol.schema import BlockId, PublicKey
 from protocol.transaction import TransactionEnvelope
 
 EXIT_INVARIANT = 70
@@ -82,9 +82,6 @@ class ChainObserver(Protocol):
 
     def transaction_pending(self, envelope: TransactionEnvelope) -> None:
         """A transaction entered the pending pool."""
-
-    def transaction_dropped(self, transaction_id: TransactionId, reason: PegboardError) -> None:
-        """A pending transaction is not valid any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +112,6 @@ class NodeCore:
         secrets: Sequence[PrivateKey] = (),
         last_signed: Mapping[WitnessId, int] | None = None,
         feeds: FeedPublisher | None = None,
-        observer: ChainObserver | None = None,
     ) -> None:
         self.chain = chain
         self.peers = peers
@@ -123,12 +119,16 @@ class NodeCore:
         self.secrets: dict[PublicKey, PrivateKey] = {public_key(key): key for key in secrets}
         self.last_signed: dict[WitnessId, int] = dict(last_signed or {})
         self.feeds = feeds
-        self.observer = observer
+        self.observers: list[ChainObserver] = []
         self.effects: list[Effect] = []
         self._inbox = BlockInbox(chain.chain_id)
         self._last_refusal = ""
         self._in_step = False
         self._first_tick_ms: int | None = None
+
+    def observe(self, observer: ChainObserver) -> None:
+        """Tell somebody of all that changes from now on."""
+        self.observers.append(observer)
 
     # Inputs.
 
@@ -257,9 +257,9 @@ class NodeCore:
         self.peers.transaction_rejected(received.peer, envelope.id, refusal, now_ms)
 
     def _tell_pending(self, envelope: TransactionEnvelope) -> None:
-        if self.observer is not None:
-            self.observer.transaction_pending(envelope)
-            self.effects.append(FlushSessions())
+        for observer in self.observers:
+            observer.transaction_pending(envelope)
+        self.effects.append(FlushSessions())
 
     # Blocks.
 
@@ -322,16 +322,16 @@ class NodeCore:
                 applied=len(result.applied),
                 head=self.chain.head_num,
             )
-        if self.observer is not None:
+        for observer in self.observers:
             for popped in result.popped:
-                self.observer.block_popped(popped)
+                observer.block_popped(popped)
             for block in result.applied:
-                self.observer.block_applied(block)
-            for transaction_id, reason in result.dropped:
-                self.observer.transaction_dropped(transaction_id, reason)
-            self.effects.append(FlushSessions())
-            if result.applied:
-                self.effects.append(StoreHistory(self.chain.last_irreversible_num))
+                observer.block_applied(block)
+        self.effects.append(FlushSessions())
+        if result.applied:
+            self.effects.append(StoreHistory(self.chain.last_irreversible_num))
+        for transaction_id, reason in result.dropped:
+            self._report("transaction_dropped", id=transaction_id.hex(), reason=str(reason))
         for block in result.applied:
             self._report(
                 "block",

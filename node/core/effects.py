@@ -77,14 +77,9 @@ class StopNode:
     reason: str
 
 
-Effect = (
-    ReserveSlot
-    | StoreBlocks
-    | SaveSnapshot
-    | StoreHistory
-    | RecoverKeys
-    | FlushSessions
-    | Report
-    | StopNode
-    | ConnectionEffect
+LaterEffect = (
+    SaveSnapshot | StoreHistory | RecoverKeys | FlushSessions | Report | StopNode | ConnectionEffect
 )
+"""What waits until all that was to be made durable before it is so."""
+
+Effect = ReserveSlot | StoreBlocks | LaterEffect

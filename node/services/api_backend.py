@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import structlog
 
-from node.api.api import Api
 from node.api.backend import KnownPeer, NetworkInfo, NodeInfo, PeerInfo
 from node.api.history import HistoryReader
-from node.chain.apply_block import AppliedBlock
 from node.core.chain_reader import ChainReader
 from node.p2p.effects import PeerAddress
 from node.p2p.peer_database import MAX_RETRY_MS
-from node.services.node_service import NodeService
-from node.services.stored_history import StoredHistory
+from node.services.node_inputs import NodeInputs
 from node.state.context import AppliedOperation
 from node.state.database import State
 from node.version import VERSION
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import parse_wif
-from protocol.errors import PegboardError
 from protocol.genesis_form import Genesis
 from protocol.p2p.messages import MAX_ADDRESSES
-from protocol.schema import BlockId, Digest, TransactionId
+from protocol.schema import BlockId, Digest
 from protocol.transaction import TransactionEnvelope
 
 log = structlog.get_logger()
@@ -32,15 +28,15 @@ class NodeApiBackend:
 
     def __init__(
         self,
-        service: NodeService,
+        inputs: NodeInputs,
         reader: ChainReader,
         genesis: Genesis,
         history: HistoryReader,
         *,
         is_development: bool,
     ) -> None:
-        self.service = service
-        self.core = service.core
+        self.inputs = inputs
+        self.core = inputs.core
         self.reader = reader
         self.genesis = genesis
         self.history = history
@@ -63,7 +59,7 @@ class NodeApiBackend:
 
     def now_s(self) -> int:
         """Seconds since 1970, by the node's clock."""
-        return self.service.clock.now_ms() // 1_000
+        return self.inputs.clock.now_ms() // 1_000
 
     def info(self) -> NodeInfo:
         """Version, prefixes, own witnesses, peers."""
@@ -125,8 +121,7 @@ class NodeApiBackend:
 
     def broadcast(self, envelope: TransactionEnvelope) -> None:
         """Take a transaction into the pending pool and offer it to peers; raises its refusal."""
-        self.core.broadcast(envelope, self.service.clock.now_ms())
-        self.service.pump()
+        self.inputs.broadcast(envelope)
 
     def simulate(self, envelope: TransactionEnvelope) -> list[AppliedOperation]:
         """Apply a transaction and take it back; raises its refusal."""
@@ -135,14 +130,12 @@ class NodeApiBackend:
     def generate_blocks(self, count: int, wif: str | None = None) -> int:
         """Make blocks at the next slots; number of the new head."""
         secret = None if wif is None else parse_wif(wif)
-        self.core.generate_blocks(count, self.service.clock.now_ms(), secret)
-        self.service.pump()
+        self.inputs.generate_blocks(count, secret)
         return self.core.chain.head_num
 
     def travel_to(self, time_s: int) -> int:
         """Make one block at the first slot from a time on; its number."""
-        self.core.generate_blocks(1, self.service.clock.now_ms(), earliest_s=time_s)
-        self.service.pump()
+        self.inputs.generate_blocks(1, earliest_s=time_s)
         return self.core.chain.head_num
 
     def report_bug(self, method: str, error: Exception) -> None:
@@ -166,34 +159,4 @@ class NodeApiBackend:
                 peer.sent_bytes,
             )
             for peer in self.core.peers.statistics().peers
-        )
-
-
-class ApiObserver:
-    """`node.core.core.ChainObserver` that keeps the history and tells the API's sessions."""
-
-    def __init__(self, history: StoredHistory, api: Api) -> None:
-        self.history = history
-        self.api = api
-
-    def block_applied(self, block: AppliedBlock) -> None:
-        """A block became the head."""
-        self.history.apply_block(block)
-        self.api.block_applied(block)
-
-    def block_popped(self, block: BlockEnvelope) -> None:
-        """The head block was taken back."""
-        self.history.revert_block()
-
-    def transaction_pending(self, envelope: TransactionEnvelope) -> None:
-        """A transaction entered the pending pool."""
-        self.api.transaction_accepted(envelope)
-
-    def transaction_dropped(self, transaction_id: TransactionId, reason: PegboardError) -> None:
-        """A pending transaction is not valid any more."""
-        log.info(
-            "transaction_dropped",
-            ev="transaction_dropped",
-            id=transaction_id.hex(),
-            reason=str(reason),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from node.core.effects import Effect, ReserveSlot, StoreBlocks
+from node.core.effects import Effect, LaterEffect, ReserveSlot, StoreBlocks
 from node.storage.interface import num_of
 
 
@@ -21,7 +21,7 @@ class Batch:
     """To be made durable before anything else."""
     moves: tuple[StoreBlocks, ...]
     """To be made durable before anything of `rest`."""
-    rest: tuple[Effect, ...]
+    rest: tuple[LaterEffect, ...]
 
 
 class EffectQueue:
@@ -51,14 +51,18 @@ class EffectQueue:
         if not self._waiting:
             return None
         effects, self._waiting, self._has_moves = self._waiting, [], False
-        moves = [effect for effect in effects if isinstance(effect, StoreBlocks)]
-        return Batch(
-            tuple(effect for effect in effects if isinstance(effect, ReserveSlot)),
-            tuple(join_moves(moves)),
-            tuple(
-                effect for effect in effects if not isinstance(effect, ReserveSlot | StoreBlocks)
-            ),
-        )
+        slots: list[ReserveSlot] = []
+        moves: list[StoreBlocks] = []
+        rest: list[LaterEffect] = []
+        for effect in effects:
+            match effect:
+                case ReserveSlot():
+                    slots.append(effect)
+                case StoreBlocks():
+                    moves.append(effect)
+                case _:
+                    rest.append(effect)
+        return Batch(tuple(slots), tuple(join_moves(moves)), tuple(rest))
 
 
 def join_moves(moves: Sequence[StoreBlocks]) -> list[StoreBlocks]:

@@ -1,15 +1,18 @@
-"""When the garbage collector runs: between ticks, never in the middle of applying a block.
+"""When the garbage collector runs: between other tasks, never in the middle of applying a block.
 
 A full collection over a large state takes long enough to miss a slot. What the node starts with is
-frozen; what a run leaves behind is collected young, after a tick, when enough of it has piled up.
+frozen; what a run leaves behind is collected young, when enough of it has piled up.
 """
 
 from __future__ import annotations
 
 import gc
 
+import trio
+
 YOUNG_OBJECTS = 50_000
 """New container objects after which a collection is due."""
+LOOK_EVERY_S = 0.1
 FULL_EVERY = 200
 """Young collections between two full ones, after which the survivors are frozen."""
 
@@ -23,6 +26,12 @@ class GarbageSchedule:
         gc.collect()
         gc.freeze()
         self._collections = 0
+
+    async def run(self) -> None:
+        """Look now and then, for ever; every other task waits for its next event meanwhile."""
+        while True:
+            await trio.sleep(LOOK_EVERY_S)
+            self.collect_if_due()
 
     def collect_if_due(self) -> None:
         """Collect what has piled up; to be called when nothing waits."""

@@ -1,4 +1,4 @@
-"""The shell around a `NodeCore`: gives it bytes and time, and carries its effects out in order.
+"""The shell around a `NodeCore`: sockets and time go in by `NodeInputs`, effects are carried out.
 
 Effects wait in an `EffectQueue`, which says what is to be durable before what; the writes happen
 off the main thread.
@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import assert_never
 
 import structlog
 import trio
 
-from node.core.core import NodeCore
+from node.api.api import Api
+from node.chain.apply_block import AppliedBlock
 from node.core.effects import (
-    Effect,
     FlushSessions,
     RecoverKeys,
     Report,
@@ -25,16 +25,17 @@ from node.core.effects import (
     StopNode,
     StoreHistory,
 )
-from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
-from node.services.clock import Clock
-from node.services.effect_queue import Batch, EffectQueue
-from node.services.garbage import GarbageSchedule
+from node.p2p.effects import ClosePeer, OpenConnection, SendBytes
+from node.services.effect_queue import Batch
+from node.services.node_inputs import NodeInputs
 from node.services.p2p_server import PeerConnections
 from node.services.signature_pool import SignaturePool
 from node.services.stored_history import StoredHistory
 from node.storage.errors import StorageError
 from node.storage.interface import BlockStorage, SigningStorage, SnapshotStorage
+from protocol.block import BlockEnvelope
 from protocol.errors import PegboardError
+from protocol.transaction import TransactionEnvelope
 
 TICK_MS = 100
 """Ticks fall on multiples of it, so that one falls on the start of each slot."""
@@ -66,30 +67,20 @@ class NodeStopped(PegboardError):
         self.exit_code = exit_code
 
 
-class SessionFlusher(Protocol):
-    """The API server, as far as notices concern it."""
-
-    def flush_sessions(self) -> None:
-        """Send what sessions have waiting."""
-
-
 class NodeService:
-    """Runs one node until cancelled."""
+    """Runs one node until cancelled; tells history and API at once what the core tells."""
 
-    def __init__(self, core: NodeCore, stores: Stores, clock: Clock) -> None:
-        self.core = core
+    def __init__(
+        self, inputs: NodeInputs, stores: Stores, history: StoredHistory, api: Api
+    ) -> None:
+        self.inputs = inputs
         self.stores = stores
-        self.clock = clock
+        self.history = history
+        self.api = api
         self.pool = SignaturePool()
-        self.sessions: SessionFlusher | None = None
-        self.garbage: GarbageSchedule | None = None
-        self.history: StoredHistory | None = None
-        self.peers: PeerConnections | None = None
         self.reports: Counter[str] = Counter()
         """How often the core reported each event."""
-        self._queue = EffectQueue()
-        self._queued = trio.Event()
-        self._nursery: trio.Nursery | None = None
+        inputs.core.observe(self)
 
     async def run(
         self,
@@ -103,81 +94,80 @@ class NodeService:
         """
         try:
             async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                self.peers = PeerConnections(self, nursery)
-                nursery.start_soon(self._carry_effects)
+                peers = PeerConnections(self.inputs, nursery)
+                nursery.start_soon(self._carry_effects, peers)
                 port = 0
                 if listen is not None:
-                    port = await nursery.start(self.peers.listen, *listen)
+                    port = await nursery.start(peers.listen, *listen)
                 nursery.start_soon(self._tick)
                 task_status.started(port)
         finally:
             self.pool.close()
 
-    def pump(self) -> None:
-        """Queue the core's effects; to be called after every input."""
-        self._queue.put(self.core.take_effects())
-        self._queued.set()
-
-    # Inputs from peers.
-
-    def peer_connected(self, peer: PeerKey, address: PeerAddress, *, outbound: bool) -> None:
-        """A connection is open."""
-        self.core.peer_connected(peer, address, self.clock.now_ms(), outbound=outbound)
-        self.pump()
-
-    def peer_received(self, peer: PeerKey, data: bytes) -> None:
-        """Bytes arrived."""
-        self.core.peer_received(peer, data, self.clock.now_ms())
-        self.pump()
-
-    def peer_disconnected(self, peer: PeerKey) -> None:
-        """A connection is gone."""
-        self.core.peer_disconnected(peer, self.clock.now_ms())
-        self.pump()
-
-    def dial_failed(self, address: PeerAddress) -> None:
-        """Nobody answered at an address."""
-        self.core.dial_failed(address, self.clock.now_ms())
-        self.pump()
-
     async def _tick(self) -> None:
         while True:
-            now_ms = self.clock.now_ms()
-            self.core.tick(now_ms)
-            self.pump()
-            if self.garbage is not None:
-                self.garbage.collect_if_due()
+            now_ms = self.inputs.tick()
             await trio.sleep((TICK_MS - now_ms % TICK_MS) / 1_000)
+
+    # What the core tells; see `ChainObserver`.
+
+    def block_applied(self, block: AppliedBlock) -> None:
+        """A block became the head."""
+        self.history.apply_block(block)
+        self.api.block_applied(block)
+
+    def block_popped(self, block: BlockEnvelope) -> None:
+        """The head block was taken back."""
+        self.history.revert_block()
+
+    def transaction_pending(self, envelope: TransactionEnvelope) -> None:
+        """A transaction entered the pending pool."""
+        self.api.transaction_accepted(envelope)
 
     # Effects.
 
-    async def _carry_effects(self) -> None:
+    async def _carry_effects(self, peers: PeerConnections) -> None:
         while True:
-            batch = self._queue.take_batch()
-            if batch is not None:
-                await self._carry(batch)
-                continue
-            self._queued = trio.Event()
-            await self._queued.wait()
+            await self._carry(await self.inputs.next_batch(), peers)
 
-    async def _carry(self, batch: Batch) -> None:
+    async def _carry(self, batch: Batch, peers: PeerConnections) -> None:
         if batch.slots or batch.moves:
             await self._persist(partial(self._store, batch))
+        irreversible_num = 0
         for effect in batch.rest:
-            if isinstance(effect, SaveSnapshot):
-                await self._persist(partial(self._save_snapshot, effect))
-            else:
-                self._carry_one(effect)
-        kept = [effect for effect in batch.rest if isinstance(effect, StoreHistory)]
-        if kept:
-            await self._store_history(kept[-1])
+            match effect:
+                case SendBytes():
+                    peers.send(effect.peer, effect.data)
+                case FlushSessions():
+                    if self.inputs.may_report:
+                        self.api.flush_sessions()
+                case Report():
+                    self.reports[effect.name] += 1
+                    log.info(effect.name, ev=effect.name, **effect.fields)
+                case ClosePeer():
+                    log.info(
+                        "peer_closed", ev="peer_closed", peer=effect.peer, reason=effect.reason
+                    )
+                    peers.close(effect.peer)
+                case OpenConnection():
+                    peers.dial(effect.address)
+                case RecoverKeys():
+                    peers.nursery.start_soon(self._recover_keys, effect)
+                case SaveSnapshot():
+                    await self._persist(partial(self._save_snapshot, effect))
+                case StoreHistory():
+                    irreversible_num = effect.irreversible_num
+                case StopNode():
+                    log.error("stop", ev="stop", reason=effect.reason)
+                    raise NodeStopped(effect.exit_code, effect.reason)
+                case _:
+                    assert_never(effect)
+        await self._store_history(irreversible_num)
 
-    async def _store_history(self, effect: StoreHistory) -> None:
-        history = self.history
-        while history is not None and (blocks := history.writable(effect.irreversible_num)):
-            await self._persist(partial(history.write, blocks))
-            history.written(blocks)
+    async def _store_history(self, irreversible_num: int) -> None:
+        while blocks := self.history.writable(irreversible_num):
+            await self._persist(partial(self.history.write, blocks))
+            self.history.written(blocks)
 
     async def _persist(self, write: Callable[[], None]) -> None:
         try:
@@ -198,29 +188,6 @@ class NodeService:
         self.stores.snapshots.save(snapshot.num, snapshot.block_id, snapshot.payload)
         self.stores.blocks.prune_forks(snapshot.irreversible_num)
 
-    def _carry_one(self, effect: Effect) -> None:
-        assert self.peers is not None
-        if isinstance(effect, SendBytes):
-            self.peers.send(effect.peer, effect.data)
-        elif isinstance(effect, ClosePeer):
-            log.info("peer_closed", ev="peer_closed", peer=effect.peer, reason=effect.reason)
-            self.peers.close(effect.peer)
-        elif isinstance(effect, OpenConnection):
-            self.peers.dial(effect.address)
-        elif isinstance(effect, FlushSessions):
-            if self.sessions is not None and self._queue.may_report:
-                self.sessions.flush_sessions()
-        elif isinstance(effect, Report):
-            self.reports[effect.name] += 1
-            log.info(effect.name, ev=effect.name, **effect.fields)
-        elif isinstance(effect, RecoverKeys):
-            assert self._nursery is not None
-            self._nursery.start_soon(self._recover_keys, effect)
-        elif isinstance(effect, StopNode):
-            log.error("stop", ev="stop", reason=effect.reason)
-            raise NodeStopped(effect.exit_code, effect.reason)
-
     async def _recover_keys(self, effect: RecoverKeys) -> None:
         keys = await self.pool.recover(effect.items)
-        self.core.keys_recovered(effect.token, keys, self.clock.now_ms())
-        self.pump()
+        self.inputs.keys_recovered(effect.token, keys)

@@ -9,23 +9,20 @@ from random import Random
 import pytest
 import trio
 
+from node.api.api import Api
 from node.api.block_history import BlockHistory
-from node.chain.apply_block import AppliedBlock
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
 from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
 from node.p2p.manager import PeerManager
-from node.services.clock import Clock
+from node.services.api_backend import NodeApiBackend
+from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
 from node.services.stored_history import StoredHistory
 from node.storage.errors import DiskError
 from node.storage.history_store import HistoryStore
-from protocol.block import BlockEnvelope
-from protocol.errors import PegboardError
 from protocol.genesis import chain_id
-from protocol.schema import TransactionId
-from protocol.transaction import TransactionEnvelope
 from tests.support.chain import GENESIS_TIME, make_genesis, secret_of, witness_names
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 
@@ -37,25 +34,6 @@ class StoppedClock:
 
     def now_ms(self) -> int:
         return GENESIS_TIME * 1_000
-
-
-class Observer:
-    """A `ChainObserver` that only keeps the history."""
-
-    def __init__(self, history: StoredHistory) -> None:
-        self.history = history
-
-    def block_applied(self, block: AppliedBlock) -> None:
-        self.history.apply_block(block)
-
-    def block_popped(self, block: BlockEnvelope) -> None:
-        self.history.revert_block()
-
-    def transaction_pending(self, envelope: TransactionEnvelope) -> None:
-        """Nothing to keep."""
-
-    def transaction_dropped(self, transaction_id: TransactionId, reason: PegboardError) -> None:
-        """Nothing to keep."""
 
 
 class FullDisk(StoredHistory):
@@ -77,26 +55,22 @@ def make_service(history_class: type[StoredHistory], path: Path) -> NodeService:
         PeerManager(reader, PeerConfig(bytes(32), "test"), Random(1)),
         CoreSettings(by_the_clock=False),
         secrets=[secret_of(f"{name} block") for name in witness_names(WITNESSES)],
-        observer=Observer(history),
     )
-    clock: Clock = StoppedClock()
+    inputs = NodeInputs(core, StoppedClock())
+    backend = NodeApiBackend(inputs, reader, genesis, history, is_development=True)
     stores = Stores(blocks, MemorySigningGuard(), MemorySnapshots())
-    service = NodeService(core, stores, clock)
-    service.history = history
-    return service
+    return NodeService(inputs, stores, history, Api(backend))
 
 
 @pytest.mark.trio
 async def test_blocks_are_written_once_they_are_irreversible(tmp_path: Path) -> None:
     """R9.2: what may be taken back is in memory alone, which stays small."""
     service = make_service(StoredHistory, tmp_path / "history.sqlite")
-    history, chain = service.history, service.core.chain
-    assert history is not None
+    history, chain = service.history, service.inputs.core.chain
     async with trio.open_nursery() as nursery:
         await nursery.start(service.run, None)
         for _ in range(40):
-            service.core.generate_blocks(5, service.clock.now_ms())
-            service.pump()
+            service.inputs.generate_blocks(5)
             with trio.fail_after(30):
                 while history.stored_num < chain.last_irreversible_num:
                     await trio.sleep(0.001)
@@ -111,11 +85,9 @@ async def test_blocks_are_written_once_they_are_irreversible(tmp_path: Path) -> 
 async def test_a_disk_without_room_stops_the_node(tmp_path: Path) -> None:
     """T-S4: exit code 74, as for the blocks."""
     service = make_service(FullDisk, tmp_path / "history.sqlite")
-    service.core.generate_blocks(20, service.clock.now_ms())
-    service.pump()
+    service.inputs.generate_blocks(20)
     with trio.fail_after(30), pytest.raises(ExceptionGroup) as stopped:
         await service.run(None)
-    assert service.history is not None
     service.history.close()
     match, _ = stopped.value.split(NodeStopped)
     assert match is not None

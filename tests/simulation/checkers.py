@@ -10,7 +10,7 @@ from node.chain.chain import Chain
 from node.storage.interface import BlockStorage, num_of
 from protocol.block import BlockEnvelope
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, Digest, TransactionId
+from protocol.schema import BlockId, Digest
 
 
 class Violation(AssertionError):
@@ -154,10 +154,6 @@ class NodeObserver:
     def transaction_pending(self, envelope: object) -> None:
         """See `ChainObserver`."""
         self.checkers.counts["pending"] += 1
-
-    def transaction_dropped(self, transaction_id: TransactionId, reason: Exception) -> None:
-        """See `ChainObserver`."""
-        self.checkers.counts["dropped"] += 1
 
     def flush(self) -> None:
         """Tell the clients: what they know from now on must last."""

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import assert_never
 
 from node.chain.chain import AppliedTransaction
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
 from node.core.effects import (
-    Effect,
     FlushSessions,
     RecoverKeys,
     Report,
     ReserveSlot,
     SaveSnapshot,
     StopNode,
+    StoreHistory,
 )
 from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
@@ -126,8 +127,8 @@ class Machine:
             secrets=self.duties.secrets,
             last_signed=self.guard.load(),
             feeds=FeedPublisher(self.duties.feeds()),
-            observer=self.observer,
         )
+        self.core.observe(self.observer)
         self.is_up = True
         world.loop.record("started", self.number, started.chain.head_num, started.replayed)
         if started.replayed < started.chain.head_num:
@@ -293,14 +294,32 @@ class Machine:
     def carry_rest(self, batch: Batch) -> Iterator[int]:
         """Carry out what may only follow the durable part."""
         for effect in batch.rest:
-            if isinstance(effect, SaveSnapshot):
-                self.snapshots.save(effect.num, effect.block_id, effect.payload)
-                self.prune(effect)
-                yield self.flush_ms()
-                self.snapshots.flush()
-                self.blocks.flush()
-            else:
-                self.carry_one(effect)
+            match effect:
+                case SaveSnapshot():
+                    self.snapshots.save(effect.num, effect.block_id, effect.payload)
+                    self.prune(effect)
+                    yield self.flush_ms()
+                    self.snapshots.flush()
+                    self.blocks.flush()
+                case SendBytes():
+                    self._send(effect)
+                case ClosePeer():
+                    self.world.loop.record("close", self.number, effect.peer, effect.reason)
+                    self.world.network.close(self.number, effect.peer)
+                case OpenConnection():
+                    self.world.network.dial(self.number, effect.address)
+                case FlushSessions():
+                    self.report_to_clients()
+                case Report():
+                    self._note(effect)
+                case RecoverKeys():
+                    self._recover_keys(effect)
+                case StoreHistory():
+                    pass
+                case StopNode():
+                    raise Violation("stopped", f"node {self.number}: {effect.reason}")
+                case _:
+                    assert_never(effect)
 
     def persist(self, batch: Batch) -> Iterator[int]:
         """Bring the slots and blocks of a batch to disk, in two writes."""
@@ -331,25 +350,6 @@ class Machine:
     def flush_ms(self) -> int:
         """How long the disk takes this time."""
         return self.rng.randrange(self.world.options.flush_ms + 1)
-
-    def carry_one(self, effect: Effect) -> None:
-        """Carry out an effect that needs no disk."""
-        network = self.world.network
-        if isinstance(effect, SendBytes):
-            self._send(effect)
-        elif isinstance(effect, ClosePeer):
-            self.world.loop.record("close", self.number, effect.peer, effect.reason)
-            network.close(self.number, effect.peer)
-        elif isinstance(effect, OpenConnection):
-            network.dial(self.number, effect.address)
-        elif isinstance(effect, FlushSessions):
-            self.report_to_clients()
-        elif isinstance(effect, Report):
-            self._note(effect)
-        elif isinstance(effect, RecoverKeys):
-            self._recover_keys(effect)
-        elif isinstance(effect, StopNode):
-            raise Violation("stopped", f"node {self.number}: {effect.reason}")
 
     def _send(self, effect: SendBytes) -> None:
         message = self.world.network.send(self.number, effect.peer, effect.data)

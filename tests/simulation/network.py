@@ -11,17 +11,25 @@ from collections import deque
 from collections.abc import Sequence
 from hashlib import blake2b
 from random import Random
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from node.p2p.effects import PeerAddress, PeerKey
 from protocol.p2p.framing import LENGTH_BYTES
 from protocol.p2p.message_codec import decode_message
 from protocol.p2p.messages import (
+    Addresses,
+    BlockIds,
     BlockMessage,
+    Fetch,
+    GetAddresses,
+    GetBlockIds,
     Goodbye,
     Hello,
     HelloAccepted,
+    Inventory,
     Message,
+    NotAvailable,
+    Ping,
     Pong,
     TransactionMessage,
 )
@@ -33,10 +41,6 @@ STALL_MS = 20_000
 """A sender whose bytes do not arrive for so long closes the connection."""
 RETRY_MS = 250
 DIAL_TIMEOUT_MS = 5_000
-
-ONCE = (Hello, HelloAccepted, Goodbye, Pong, BlockMessage, TransactionMessage)
-"""Messages that a link does not repeat: an honest peer is penalised for saying them twice, little
-for items; `Inventory`, requests and answers to them may come again."""
 
 
 class Host(Protocol):
@@ -165,7 +169,7 @@ class Network:
         if self._happens(self._options.loss):
             delay_ms += self._rng.randrange(200, 2_000)
         self._push(end.outgoing, data, delay_ms)
-        if not isinstance(message, ONCE) and self._happens(self._options.duplicate):
+        if may_repeat(message) and self._happens(self._options.duplicate):
             self.loop.record("duplicate", node, type(message).__name__)
             self._push(end.outgoing, data, delay_ms)
         return message
@@ -296,3 +300,17 @@ def address_of(node: int) -> PeerAddress:
 def node_at(address: PeerAddress) -> int:
     """The node that listens at an address."""
     return int(address.host.split(".")[1]) - 1
+
+
+def may_repeat(message: Message) -> bool:
+    """Whether a link may deliver a message twice: an honest peer is penalised for saying some
+    twice, little for items; `Inventory`, requests and answers to them may come again."""
+    match message:
+        case Hello() | HelloAccepted() | Goodbye() | Pong() | BlockMessage() | TransactionMessage():
+            return False
+        case Ping() | Inventory() | Fetch() | NotAvailable() | GetBlockIds() | BlockIds():
+            return True
+        case GetAddresses() | Addresses():
+            return True
+        case _:
+            assert_never(message)

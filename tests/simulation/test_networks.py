@@ -59,7 +59,7 @@ def test_without_faults_every_slot_has_its_block() -> None:
     assert outcome.last_irreversible_num == outcome.head_num - 1
     assert outcome.counts["fork_switch"] == 0
     assert outcome.counts["accepted Transfer"] > 3
-    assert outcome.counts["dropped"] == 0
+    assert outcome.counts["transaction_dropped"] == 0
 
 
 @pytest.mark.parametrize("seed", range(1, 25))
@@ -93,7 +93,7 @@ def test_a_hard_life_meets_every_fault_and_every_message() -> None:
     rare: tuple[type[Message], ...] = (Goodbye, NotAvailable, Ping, Pong)
     wanted = [f"sent {cls.__name__}" for cls in MESSAGES.values() if cls not in rare]
     wanted += [f"fault {kind}" for kind in DRAWS]
-    wanted += ["fork_switch", "dropped", "keys recovered", "started from a snapshot"]
+    wanted += ["fork_switch", "transaction_dropped", "keys recovered", "started from a snapshot"]
     assert [name for name in wanted if not counts[name]] == []
 
 

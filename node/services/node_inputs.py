@@ -1,0 +1,92 @@
+"""All that reaches a running `NodeCore`, with the time of its arrival; what follows is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from node.core.core import NodeCore
+from node.p2p.effects import PeerAddress, PeerKey
+from node.services.clock import Clock
+from node.services.effect_queue import Batch, EffectQueue
+from protocol.block import BlockEnvelope
+from protocol.crypto.keys import PrivateKey
+from protocol.schema import PublicKey
+from protocol.transaction import TransactionEnvelope
+
+
+class NodeInputs:
+    """Gives a core bytes, ticks and calls; hands what it wants done to who carries it out."""
+
+    def __init__(self, core: NodeCore, clock: Clock) -> None:
+        self.core = core
+        self.clock = clock
+        self._queue = EffectQueue()
+        self._has_effects = trio.Event()
+
+    @property
+    def may_report(self) -> bool:
+        """See `EffectQueue.may_report`."""
+        return self._queue.may_report
+
+    async def next_batch(self) -> Batch:
+        """The effects that wait, once there are any."""
+        while (batch := self._queue.take_batch()) is None:
+            self._has_effects = trio.Event()
+            await self._has_effects.wait()
+        return batch
+
+    # From peers; see `node.services.p2p_server.PeerInputs`.
+
+    def peer_connected(self, peer: PeerKey, address: PeerAddress, *, outbound: bool) -> None:
+        """A connection is open."""
+        self.core.peer_connected(peer, address, self.clock.now_ms(), outbound=outbound)
+        self._queue_effects()
+
+    def peer_received(self, peer: PeerKey, data: bytes) -> None:
+        """Bytes arrived."""
+        self.core.peer_received(peer, data, self.clock.now_ms())
+        self._queue_effects()
+
+    def peer_disconnected(self, peer: PeerKey) -> None:
+        """A connection is gone."""
+        self.core.peer_disconnected(peer, self.clock.now_ms())
+        self._queue_effects()
+
+    def dial_failed(self, address: PeerAddress) -> None:
+        """Nobody answered at an address."""
+        self.core.dial_failed(address, self.clock.now_ms())
+        self._queue_effects()
+
+    # From this node.
+
+    def tick(self) -> int:
+        """Time passes; the time by the node's clock."""
+        now_ms = self.clock.now_ms()
+        self.core.tick(now_ms)
+        self._queue_effects()
+        return now_ms
+
+    def keys_recovered(self, token: int, keys: Sequence[PublicKey | None]) -> None:
+        """The worker answered."""
+        self.core.keys_recovered(token, keys, self.clock.now_ms())
+        self._queue_effects()
+
+    def broadcast(self, envelope: TransactionEnvelope) -> None:
+        """Take a transaction of a client; raises its refusal."""
+        self.core.broadcast(envelope, self.clock.now_ms())
+        self._queue_effects()
+
+    def generate_blocks(
+        self, count: int, secret: PrivateKey | None = None, *, earliest_s: int = 0
+    ) -> list[BlockEnvelope]:
+        """Make blocks on demand; see `NodeCore.generate_blocks`."""
+        now_ms = self.clock.now_ms()
+        made = self.core.generate_blocks(count, now_ms, secret, earliest_s=earliest_s)
+        self._queue_effects()
+        return made
+
+    def _queue_effects(self) -> None:
+        self._queue.put(self.core.take_effects())
+        self._has_effects.set()
