@@ -42,7 +42,7 @@ WITNESS = (*CHAIN, "node.witness")
 CORE = (*WITNESS, "node.p2p", "node.api")
 CONFIG = (*CORE, "node.core", "node.presets", "node.storage")
 SERVICES = (*CONFIG, "node.config", "node.version")
-SHELL = ("trio", "h11", "trio_websocket", "click", "structlog", "prometheus_client")
+SHELL = ("trio", "h11", "wsproto", "click", "structlog", "prometheus_client")
 SHELL_TOOLS = (*SHELL, "msgspec", "msgpack", "platformdirs", "tomli_w")
 
 LAYERS = {

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final
 
-import h11
 import structlog
 import trio
 from prometheus_client.registry import Collector
@@ -25,13 +24,13 @@ from node.services.http_connection import (
     UNAUTHORIZED,
     AccessRules,
     HttpConnection,
+    RequestHead,
     RequestRefused,
-    UpgradedStream,
     wants_websocket,
 )
 from node.services.metrics import make_registry, metrics_text
 from node.services.request_runner import RequestRunner
-from node.services.websocket_connection import serve_websocket
+from node.services.websocket_connection import WebSocketConnection
 from node.state.errors import InvariantViolated
 from protocol.json_form import JsonValue
 
@@ -128,26 +127,21 @@ class ApiServer:
     async def _serve(self, stream: trio.SocketStream, account: ClientAccount) -> None:
         http = HttpConnection(stream)
         try:
-            while True:
-                body = await http.read_known()
-                if body is not None:
-                    account.check(trio.current_time())
-                    await http.respond_known(*await self._call(body, account))
-                    continue
-                request = await http.read_head()
-                if request is None:
-                    return
+            checked = None
+            while (head := await http.read_head()) is not None:
                 account.check(trio.current_time())
-                self.options.rules.check(request)
-                if wants_websocket(request):
-                    _check_target(request, (b"/", b"/ws"))
-                    upgraded = UpgradedStream(bytes(http.raw), stream)
-                    await serve_websocket(self.api, self.runner, account, upgraded)
+                if head is not checked:  # one that repeats itself says the same
+                    self.options.rules.check(head)
+                    checked = head
+                if wants_websocket(head):
+                    _check_target(head, (b"/", b"/ws"))
+                    received = await http.accept_websocket(head)
+                    socket = WebSocketConnection(self.api, self.runner, account, stream, received)
+                    await socket.run()
                     return
-                await self._answer(http, request, account)
-                if not http.reuse():
+                await self._answer(http, head, account)
+                if head.closes:
                     return
-                http.remember_head(request)
         except ClientTooExpensive as refusal:
             await http.refuse(TOO_MANY_REQUESTS, error_text(refusal))
         except RequestRefused as refusal:
@@ -157,22 +151,24 @@ class ApiServer:
             await http.refuse(refusal.status, refusal.reason)
 
     async def _answer(
-        self, http: HttpConnection, request: h11.Request, account: ClientAccount
+        self, http: HttpConnection, head: RequestHead, account: ClientAccount
     ) -> None:
-        if request.method == b"POST":
-            _check_target(request, (b"/", b"/rpc"))
-            body = await http.read_body(request)
-            await http.respond(*await self._call(body, account))
+        if head.method == b"POST":
+            _check_target(head, (b"/", b"/rpc"))
+            body = await http.read_body(head)
+            status, text = await self._call(body, account)
+            await http.respond(status, text, close=head.closes)
             return
-        if request.method != b"GET":
+        if head.method != b"GET":
             raise RequestRefused(405, "only POST, and GET for health, metrics and version")
-        _check_target(request, PAGES)
-        await http.read_end()
+        _check_target(head, PAGES)
+        if head.length != 0:
+            raise RequestRefused(400, "unexpected body")
         start = perf_counter()
-        status, kind, text = self.page(request.target)
+        status, kind, text = self.page(head.target)
         now = trio.current_time()
         account.charge_work(1, perf_counter() - start, len(text), now)
-        await http.respond(status, text, kind=kind)
+        await http.respond(status, text, kind=kind, close=head.closes)
 
     def page(self, target: bytes) -> tuple[int, str, str]:
         """Status, type and text of what a GET asks for."""
@@ -223,6 +219,6 @@ def holds_violation(error: BaseException) -> bool:
     return isinstance(error, InvariantViolated)
 
 
-def _check_target(request: h11.Request, allowed: tuple[bytes, ...]) -> None:
+def _check_target(request: RequestHead, allowed: tuple[bytes, ...]) -> None:
     if request.target not in allowed:
         raise RequestRefused(404, "no such path")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Final
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
+from wsproto.frame_protocol import CloseReason
+from wsproto.utilities import LocalProtocolError
 
 from node.api.api import Api
 from node.api.cost import ClientAccount, ClientTooExpensive
@@ -14,41 +18,39 @@ from node.api.json_text import REQUEST_BYTES_MAX
 from node.api.rpc import error_text
 from node.services.request_runner import RequestRunner
 
-MESSAGE_BYTES_MAX = 2 * REQUEST_BYTES_MAX
+MESSAGE_LENGTH_MAX = 2 * REQUEST_BYTES_MAX
 """A longer message closes the connection; one above the API's own limit is answered."""
-HANDSHAKE_TIMEOUT_S = 10.0
+RECEIVE_BYTES = 64 * 1024
 SEND_TIMEOUT_S = 20.0
 PING_EVERY_S = 30.0
+SILENCE_MAX_S = PING_EVERY_S + SEND_TIMEOUT_S
+"""A client that answers no ping for so long is gone."""
 CLOSE_TIMEOUT_S = 2.0
-POLICY_VIOLATION: Final = 1008
-ABNORMAL_END = (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError)
+ABNORMAL_END: Final = (trio.BrokenResourceError, trio.ClosedResourceError, LocalProtocolError)
 
 
-async def serve_websocket(
-    api: Api, runner: RequestRunner, account: ClientAccount, stream: trio.abc.Stream
-) -> None:
-    """Serve a stream whose next bytes are a WebSocket handshake, until either side closes."""
-    async with trio.open_nursery() as nursery:
-        with trio.move_on_after(HANDSHAKE_TIMEOUT_S) as handshake:
-            request = await wrap_server_stream(nursery, stream, max_message_size=MESSAGE_BYTES_MAX)
-            socket = await request.accept()
-        if not handshake.cancelled_caught:
-            await SocketSession(api, runner, account, socket).run()
-        nursery.cancel_scope.cancel()
-
-
-class SocketSession:
-    """An API session and the socket that its texts travel on."""
+class WebSocketConnection:
+    """An API session and the socket that its texts travel on; the handshake is done."""
 
     def __init__(
-        self, api: Api, runner: RequestRunner, account: ClientAccount, socket: WebSocketConnection
+        self,
+        api: Api,
+        runner: RequestRunner,
+        account: ClientAccount,
+        stream: trio.abc.Stream,
+        received: bytes,
     ) -> None:
         self.api = api
         self.runner = runner
         self.account = account
-        self.socket = socket
-        self.close_reason = ""
-        self.sending_since = math.inf
+        self.stream = stream
+        self.protocol = Connection(ConnectionType.SERVER, trailing_data=received)
+        self.parts: list[str | bytes] = []
+        """The present message, as far as it is there, and its length."""
+        self.length = 0
+        self.close = CloseConnection(CloseReason.NORMAL_CLOSURE)
+        self.sending_since = self.receiving_since = math.inf
+        self.sending = trio.Lock()
         self.scope = trio.CancelScope()
         self.has_outgoing = trio.Event()
         self.session = api.open_session(wake=self._wake)
@@ -59,33 +61,70 @@ class SocketSession:
             with self.scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._keep_alive)
-                    nursery.start_soon(self._watch_sends)
+                    nursery.start_soon(self._watch)
                     nursery.start_soon(self._write)
                     nursery.start_soon(self._read)
         finally:
             self.api.close_session(self.session)
-        reason = self.close_reason or self.session.close_reason
-        if reason:
-            with trio.move_on_after(CLOSE_TIMEOUT_S):
-                await self.socket.aclose(POLICY_VIOLATION, reason)
+        with trio.move_on_after(CLOSE_TIMEOUT_S):
+            await self._say_goodbye()
 
     def _wake(self) -> None:
         if self.session.close_reason:
-            self.scope.cancel()
+            self._end(CloseReason.POLICY_VIOLATION, self.session.close_reason)
         self.has_outgoing.set()
 
     async def _read(self) -> None:
         try:
             while True:
-                message = await self.socket.get_message()
-                for text in await self.runner.serve(self.session, self.account, message):
-                    await self._send(text)
+                for event in self.protocol.events():
+                    await self._take(event)
+                if not await self._receive():
+                    self.scope.cancel()
         except ABNORMAL_END:
             self.scope.cancel()
         except ClientTooExpensive as refusal:
-            self._close(error_text(refusal))
+            self._end(CloseReason.POLICY_VIOLATION, error_text(refusal))
         except trio.TooSlowError:
-            self._close("the request took too long (T-A2)")
+            self._end(CloseReason.POLICY_VIOLATION, "the request took too long (T-A2)")
+
+    async def _receive(self) -> bool:
+        self.receiving_since = trio.current_time()
+        data = await self.stream.receive_some(RECEIVE_BYTES)
+        self.receiving_since = math.inf
+        if data:
+            self.protocol.receive_data(bytes(data))
+        return bool(data)
+
+    async def _take(self, event: Event) -> None:
+        match event:
+            case TextMessage() | BytesMessage():
+                message = self._join(event)
+                if message is not None:
+                    for text in await self.runner.serve(self.session, self.account, message):
+                        await self._send(TextMessage(text))
+            case Ping():
+                await self._send(event.response())
+            case CloseConnection():
+                """The client's wish, or what is wrong with a frame of it."""
+                self._end(event.code, event.reason or "")
+            case _:
+                """A pong: the bytes alone say that the client lives."""
+
+    def _join(self, event: TextMessage | BytesMessage) -> str | bytes | None:
+        """The whole message once this was the last part of it."""
+        part = event.data if isinstance(event, TextMessage) else bytes(event.data)
+        self.parts.append(part)
+        self.length += len(part) + 1
+        if self.length > MESSAGE_LENGTH_MAX:
+            self._end(CloseReason.MESSAGE_TOO_BIG, "message too long (T-A1)")
+            return None
+        if not event.message_finished:
+            return None
+        parts, self.parts, self.length = self.parts, [], 0
+        if len(parts) == 1:
+            return part
+        return b"".join(part.encode() if isinstance(part, str) else part for part in parts)
 
     async def _write(self) -> None:
         try:
@@ -94,7 +133,7 @@ class SocketSession:
                 self.has_outgoing = trio.Event()
                 for text in self.session.take_outgoing():
                     self.account.charge_work(0, 0, len(text), trio.current_time())
-                    await self._send(text)
+                    await self._send(TextMessage(text))
         except ABNORMAL_END:
             self.scope.cancel()
 
@@ -102,26 +141,43 @@ class SocketSession:
         try:
             while True:
                 await trio.sleep(PING_EVERY_S)
-                with trio.move_on_after(SEND_TIMEOUT_S) as deadline:
-                    await self.socket.ping()
-                if deadline.cancelled_caught:
-                    self.scope.cancel()
+                await self._send(Ping())
         except ABNORMAL_END:
             self.scope.cancel()
 
-    async def _watch_sends(self) -> None:
-        """Cut off a client that does not take what it is sent."""
+    async def _watch(self) -> None:
+        """Cut off a client that does not take what it is sent, or answers no ping."""
         while True:
             await trio.sleep(SEND_TIMEOUT_S / 4)
-            if trio.current_time() - self.sending_since > SEND_TIMEOUT_S:
+            now = trio.current_time()
+            if now - self.sending_since > SEND_TIMEOUT_S:
+                self.scope.cancel()
+            if now - self.receiving_since > SILENCE_MAX_S:
                 self.scope.cancel()
 
-    def _close(self, reason: str) -> None:
-        self.close_reason = reason
+    def _end(self, code: int, reason: str) -> None:
+        self.close = CloseConnection(code, reason)
         self.scope.cancel()
 
-    async def _send(self, text: str) -> None:
-        """Send a text, under the eye of `_watch_sends`; reader and writer may both be at it."""
-        self.sending_since = min(self.sending_since, trio.current_time())
-        await self.socket.send_message(text)
-        self.sending_since = math.inf
+    async def _send(self, event: Event) -> None:
+        """Send a text or a pong, under the eye of `_watch`; several tasks may be at it."""
+        try:
+            self.sending.acquire_nowait()
+        except trio.WouldBlock:
+            await self.sending.acquire()
+        try:
+            self.sending_since = trio.current_time()
+            await self.stream.send_all(self.protocol.send(event))
+            self.sending_since = math.inf
+        finally:
+            self.sending.release()
+
+    async def _say_goodbye(self) -> None:
+        """Send a close frame, or answer one, and wait for the client to close."""
+        if self.sending_since < math.inf:
+            return  # cut off amid a frame
+        with suppress(*ABNORMAL_END):
+            await self.stream.send_all(self.protocol.send(self.close))
+            while self.protocol.state is ConnectionState.LOCAL_CLOSING and await self._receive():
+                for _ in self.protocol.events():
+                    pass
