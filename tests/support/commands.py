@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,30 +20,42 @@ Json = Any
 TIMEOUT_S = 45
 STOP_TIMEOUT_S = 20
 
+CHECKOUT = (sys.executable, "-m", "node")
+"""The program as the checkout has it."""
 
-def pegboard(*arguments: str, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
+
+def pegboard(
+    *arguments: str,
+    timeout_s: float = TIMEOUT_S,
+    program: Sequence[str] = CHECKOUT,
+    cwd: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "node", *arguments],
+        [*program, *arguments],
         capture_output=True,
         text=True,
         timeout=timeout_s,
         check=False,
         stdin=subprocess.DEVNULL,
+        cwd=cwd,
     )
 
 
 class Running:
     """A command that goes on until it is told to stop; with --json its lines are events."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(
+        self, *arguments: str, program: Sequence[str] = CHECKOUT, cwd: Path | None = None
+    ) -> None:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "node", *arguments],
+            [*program, *arguments],
             stdout=subprocess.PIPE,
             stderr=self.errors,
             stdin=subprocess.DEVNULL,
             text=True,
+            cwd=cwd,
         )
         self.seen: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
@@ -101,9 +113,11 @@ class Running:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[Running]:
+def running(
+    *arguments: str, program: Sequence[str] = CHECKOUT, cwd: Path | None = None
+) -> Iterator[Running]:
     """A command that is stopped at the end of the block, however that comes about."""
-    command = Running(*arguments)
+    command = Running(*arguments, program=program, cwd=cwd)
     try:
         yield command
     finally:

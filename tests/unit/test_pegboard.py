@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from importlib.metadata import version
 from pathlib import Path
 
@@ -115,3 +116,11 @@ def test_refusals_are_typed() -> None:
     )
     with pytest.raises(MissingActiveAuthority):
         chain.push(theft, secrets=[development_key("bob", "active")])
+
+
+def test_the_readmes_program_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The program that the README shows, as it stands there."""
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    section = text.partition("## In a program of one's own\n")[2]
+    exec(textwrap.dedent(section.partition("\nis a whole chain")[0]), {})
+    assert capsys.readouterr().out == f"{PERSON_UNITS + 500_000}\n"
