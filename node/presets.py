@@ -8,7 +8,9 @@ Anybody can compute the keys (`development_key`), so no chain that holds value m
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from protocol.chain_parameters import ChainParameters, ImmutableChainParameters
 from protocol.constants import (

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import gcd
 
 from protocol.constants import MAX_SUPPLY
 from protocol.errors import ValidationError
 from protocol.ids import AssetId, asset_text
-from protocol.schema import Int64
+from protocol.schema import Int64, Record
 
 
 def ceil_div(numerator: int, denominator: int) -> int:
@@ -17,16 +16,14 @@ def ceil_div(numerator: int, denominator: int) -> int:
     return -(-numerator // denominator)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetAmount:
+class AssetAmount(Record):
     """An amount of one asset in its smallest units (10**-precision)."""
 
     amount: Int64
     asset_id: AssetId
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Record):
     """The rational base / quote; kept as given, never reduced (R1.1).
 
     The null price (both amounts 0, both assets 0) stands for "no feed" and "not settled".

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.constants import NULL_ACCOUNT
 from protocol.ids import AccountId
-from protocol.schema import SORTED, Address, PublicKey, UInt16, UInt32
+from protocol.schema import SORTED, Address, PublicKey, Record, UInt16, UInt32
 
 
-@dataclass(frozen=True, slots=True)
-class Authority:
+class Authority(Record):
     """Satisfied once the weights of what has approved reach the threshold (R9.5)."""
 
     weight_threshold: UInt32

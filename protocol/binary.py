@@ -74,15 +74,19 @@ def reader_for(annotation: Hashable) -> Reader:
 @cache
 def writer_of(node: WireType) -> Writer:
     """The function that appends the binary form of a value to a buffer."""
-    source = WriteSource(writer_of, write_varint, pack_object_id, pack_variant_of)
-    return cast(Writer, source.compile(node))
+    if isinstance(node, VariantType):
+        return pack_variant_of(node)
+    constants = {"write_varint": write_varint, "pack_object_id": pack_object_id}
+    return cast(Writer, WriteSource(writer_of, constants).compile(node))
 
 
 @cache
 def reader_of(node: WireType) -> Reader:
     """The function (data, offset, depth) -> (value, offset behind it)."""
-    source = ReadSource(reader_of, read_varint, unpack_object_id, unpack_variant_of)
-    return cast(Reader, source.compile(node))
+    if isinstance(node, VariantType):
+        return unpack_variant_of(node)
+    constants = {"read_varint": read_varint, "unpack_object_id": unpack_object_id}
+    return cast(Reader, ReadSource(reader_of, constants).compile(node))
 
 
 def write_varint(out: bytearray, value: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, cast
 
 from protocol.binary import pack, pack_as, read_varint, reader_for, unpack_from, write_varint
@@ -20,6 +19,7 @@ from protocol.schema import (
     BlockId,
     Digest,
     PublicKey,
+    Record,
     Ripemd160,
     Signature,
     Tagged,
@@ -45,8 +45,7 @@ EMPTY_MERKLE_ROOT = Ripemd160(bytes(20))
 """Merkle root of a block without transactions."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockHeader:
+class BlockHeader(Record):
     """What a witness signs."""
 
     previous: BlockId
@@ -60,8 +59,7 @@ class BlockHeader:
     extensions: Annotated[tuple[HeaderExtension, ...], SORTED] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SignedBlockHeader:
+class SignedBlockHeader(Record):
     """A header with the witness's signature, flat; what the block id commits to."""
 
     previous: BlockId
@@ -73,8 +71,7 @@ class SignedBlockHeader:
     """By the witness's signing key, on SHA256 of the header."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedBlock:
+class SignedBlock(Record):
     """A whole block, flat."""
 
     previous: BlockId

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.checks import check_percent, require
@@ -18,14 +17,13 @@ from protocol.constants import (
     SECONDS_PER_YEAR,
 )
 from protocol.fee_schedule import FeeSchedule
-from protocol.schema import EXTENSION, Int64, UInt8, UInt16, UInt32
+from protocol.schema import EXTENSION, Int64, Record, UInt8, UInt16, UInt32
 
 WITNESS_PAY_VESTING_S = SECONDS_PER_DAY
 """Seconds after which a witness's pay is wholly available (R8.7); no parameter on the wire."""
 
 
-@dataclass(frozen=True, slots=True)
-class HtlcOptions:
+class HtlcOptions(Record):
     """Limits of hash time locks, which this node does not execute."""
 
     max_timeout_secs: UInt32
@@ -34,8 +32,7 @@ class HtlcOptions:
     """Largest preimage, in bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class CustomAuthorityOptions:
+class CustomAuthorityOptions(Record):
     """Limits of custom authorities, which this node does not execute."""
 
     max_custom_authority_lifetime_seconds: UInt32 = 30 * SECONDS_PER_DAY
@@ -44,8 +41,7 @@ class CustomAuthorityOptions:
     max_custom_authority_restrictions: UInt32 = 10
 
 
-@dataclass(frozen=True, slots=True)
-class ChainParametersExtensions:
+class ChainParametersExtensions(Record):
     """Chain parameters that came later."""
 
     updatable_htlc_options: HtlcOptions | None = None
@@ -56,8 +52,7 @@ class ChainParametersExtensions:
     """Part of the creation fee that a maker gets back, of 10,000; absent: 0 (R2.12)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChainParameters:
+class ChainParameters(Record):
     """What the committee decides; all times in seconds, all shares of 10,000, amounts in CORE."""
 
     current_fees: FeeSchedule
@@ -189,8 +184,7 @@ class ChainParameters:
             require(size >= low, f"{field} is too low", rule="R9.3", value=size, limit=low)
 
 
-@dataclass(frozen=True, slots=True)
-class ImmutableChainParameters:
+class ImmutableChainParameters(Record):
     """What genesis fixes for good."""
 
     min_committee_member_count: UInt16 = 11

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.constants import HUNDRED_PERCENT
-from protocol.schema import SORTED, Tagged, UInt32, UInt64, Variant
+from protocol.schema import SORTED, Record, Tagged, UInt32, UInt64, Variant
 
 
-@dataclass(frozen=True, slots=True)
-class NoFee:
+class NoFee(Record):
     """Virtual and free operations have no parameters."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlatFee:
+class FlatFee(Record):
     """One price for every operation of its kind."""
 
     fee: UInt64
     """CORE, smallest units."""
 
 
-@dataclass(frozen=True, slots=True)
-class SizedFee:
+class SizedFee(Record):
     """A price and a charge for the bytes of a memo or of the whole operation."""
 
     fee: UInt64
@@ -32,8 +28,7 @@ class SizedFee:
     """CORE, smallest units for 1,024 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountCreateFee:
+class AccountCreateFee(Record):
     """Fee of account_create: by name, and by size."""
 
     basic_fee: UInt64
@@ -44,8 +39,7 @@ class AccountCreateFee:
     """CORE, smallest units for 1,024 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountUpgradeFee:
+class AccountUpgradeFee(Record):
     """Fee of account_upgrade: for a year or for life."""
 
     membership_annual_fee: UInt64
@@ -54,8 +48,7 @@ class AccountUpgradeFee:
     """CORE, smallest units."""
 
 
-@dataclass(frozen=True, slots=True)
-class AssetCreateFee:
+class AssetCreateFee(Record):
     """Fee of asset_create: by the length of the symbol, and by size."""
 
     symbol3: UInt64
@@ -68,8 +61,7 @@ class AssetCreateFee:
     """CORE, smallest units for 1,024 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputFee:
+class OutputFee(Record):
     """Fee of blind transfers: for each output."""
 
     fee: UInt64
@@ -78,8 +70,7 @@ class OutputFee:
     """CORE, smallest units."""
 
 
-@dataclass(frozen=True, slots=True)
-class DailyFee:
+class DailyFee(Record):
     """Fee of hash time locks: for each day."""
 
     fee: UInt64
@@ -88,8 +79,7 @@ class DailyFee:
     """CORE, smallest units."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreimageFee:
+class PreimageFee(Record):
     """Fee of a hash time lock's redemption: by the size of the preimage."""
 
     fee: UInt64
@@ -98,8 +88,7 @@ class PreimageFee:
     """CORE, smallest units for 1,024 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class ByteFee:
+class ByteFee(Record):
     """Fee of custom authorities: for each byte."""
 
     basic_fee: UInt64
@@ -123,8 +112,7 @@ FeeParameters = (
 """The parameters of one kind of operation."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeeSchedule:
+class FeeSchedule(Record):
     """What operations cost, in CORE (R8.17)."""
 
     parameters: Annotated[tuple[Annotated[Tagged, Variant("fee_parameters")], ...], SORTED]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import NoReturn, cast
+
+from msgspec.structs import replace
 
 from protocol.binary import pack
 from protocol.crypto.hashes import sha256

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import Price
@@ -16,6 +15,7 @@ from protocol.schema import (
     Digest,
     Int64,
     PublicKey,
+    Record,
     Timestamp,
     UInt8,
     UInt16,
@@ -30,8 +30,7 @@ NO_CHAIN_ID = Digest(bytes(32))
 DEFAULT_IMMUTABLE_PARAMETERS = ImmutableChainParameters()
 
 
-@dataclass(frozen=True, slots=True)
-class ChainSettings:
+class ChainSettings(Record):
     """What the `pegboard` section of a genesis comes to, defaults filled in."""
 
     margin_call_trigger: str
@@ -48,8 +47,7 @@ class ChainSettings:
     """`PRODUCER_WITNESS` or `PRODUCER_DELEGATE`: what people call a block producer."""
 
 
-@dataclass(frozen=True, slots=True)
-class InitialAccount:
+class InitialAccount(Record):
     """An account that exists from the start."""
 
     name: str
@@ -63,8 +61,7 @@ class InitialAccount:
         return self.owner_key if self.active_key == NULL_KEY else self.active_key
 
 
-@dataclass(frozen=True, slots=True)
-class InitialCollateralPosition:
+class InitialCollateralPosition(Record):
     """A position in an initial BitAsset; its owner is an address."""
 
     owner: Address
@@ -74,8 +71,7 @@ class InitialCollateralPosition:
     """The BitAsset, smallest units."""
 
 
-@dataclass(frozen=True, slots=True)
-class InitialAsset:
+class InitialAsset(Record):
     """An asset that exists from the start."""
 
     symbol: str
@@ -90,8 +86,7 @@ class InitialAsset:
     collateral_records: tuple[InitialCollateralPosition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class InitialBalance:
+class InitialBalance(Record):
     """An amount that the holder of a key may claim."""
 
     owner: Address
@@ -100,8 +95,7 @@ class InitialBalance:
     """Smallest units."""
 
 
-@dataclass(frozen=True, slots=True)
-class InitialVestingBalance:
+class InitialVestingBalance(Record):
     """An amount that the holder of a key may claim bit by bit (linear, R8.16)."""
 
     owner: Address
@@ -114,8 +108,7 @@ class InitialVestingBalance:
     """Smallest units that vesting counts from."""
 
 
-@dataclass(frozen=True, slots=True)
-class InitialWitness:
+class InitialWitness(Record):
     """A candidate for witness."""
 
     owner_name: str
@@ -123,16 +116,14 @@ class InitialWitness:
     block_signing_key: PublicKey
 
 
-@dataclass(frozen=True, slots=True)
-class InitialCommitteeMember:
+class InitialCommitteeMember(Record):
     """A candidate for the committee."""
 
     owner_name: str
     """A lifetime member among the initial accounts."""
 
 
-@dataclass(frozen=True, slots=True)
-class InitialWorker:
+class InitialWorker(Record):
     """A worker; read so that files of bitshares-core load."""
 
     owner_name: str
@@ -140,8 +131,7 @@ class InitialWorker:
     """CORE, smallest units."""
 
 
-@dataclass(frozen=True, slots=True)
-class InitialAssetSettings:
+class InitialAssetSettings(Record):
     """What bitshares-core's format cannot say about an initial asset; absent: as there."""
 
     symbol: str
@@ -160,8 +150,7 @@ class InitialAssetSettings:
     """Feed lifetime, minimum feeds, settlement; only of a BitAsset. Absent: `minimum_feeds` 7."""
 
 
-@dataclass(frozen=True, slots=True)
-class InitialAccountBalance:
+class InitialAccountBalance(Record):
     """An amount that an account has from the start, without claiming it."""
 
     account_name: str
@@ -171,8 +160,7 @@ class InitialAccountBalance:
     """Smallest units."""
 
 
-@dataclass(frozen=True, slots=True)
-class PegboardSection:
+class PegboardSection(Record):
     """The section `pegboard`: what makes this chain what it is. All of it is optional."""
 
     margin_call_trigger: str | None = None
@@ -193,8 +181,7 @@ class PegboardSection:
     account_balances: tuple[InitialAccountBalance, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Genesis:
+class Genesis(Record):
     """Everything that a chain starts with; two equal ones make the same chain."""
 
     initial_timestamp: Timestamp

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar, assert_never, cast
 
 from protocol.binary_source import sort_key_of
 from protocol.crypto.keys import address_text, key_text, parse_address, parse_key
@@ -34,6 +34,7 @@ from protocol.schema import (
     StructType,
     Tagged,
     VariantType,
+    Visitor,
     WireType,
     schema_of,
     wire_type,
@@ -114,59 +115,13 @@ def decoder_for(annotation: Hashable) -> Decoder:
 @cache
 def encoder_of(node: WireType) -> Encoder:
     """The function (value, prefix) -> JSON of a wire type."""
-    if isinstance(node, IntegerType):
-        return _integer_encoder(node)
-    if isinstance(node, FixedBytesType):
-        return _FIXED_ENCODERS[node.form]
-    if isinstance(node, IdType):
-        head = f"{node.space}.{node.type}."
-        return lambda value, prefix: f"{head}{value}"
-    if isinstance(node, OptionalType):
-        inner = encoder_of(node.inner)
-        return lambda value, prefix: None if value is None else inner(value, prefix)
-    if isinstance(node, SequenceType):
-        return _sequence_encoder(node)
-    if isinstance(node, PairType):
-        first, second = encoder_of(node.first), encoder_of(node.second)
-        return lambda value, prefix: [
-            encode(member, prefix)
-            for encode, member in zip(
-                (first, second), cast("tuple[object, object]", value), strict=True
-            )
-        ]
-    if isinstance(node, StructType | ExtensionType):
-        return _struct_encoder(node.cls)
-    if isinstance(node, VariantType):
-        return _variant_encoder(node)
-    return _SCALAR_ENCODERS[node.kind]
+    return _ENCODERS.visit(node)
 
 
 @cache
 def decoder_of(node: WireType) -> Decoder:
     """The function (JSON, prefix) -> value of a wire type."""
-    if isinstance(node, IntegerType):
-        low = -(1 << (node.bits - 1)) if node.signed else 0
-        high = (1 << (node.bits - (1 if node.signed else 0))) - 1
-        return lambda data, prefix: read_integer(data, low, high)
-    if isinstance(node, FixedBytesType):
-        return _fixed_decoder(node)
-    if isinstance(node, IdType):
-        return _id_decoder(node)
-    if isinstance(node, OptionalType):
-        inner = decoder_of(node.inner)
-        return lambda data, prefix: None if data is None else inner(data, prefix)
-    if isinstance(node, SequenceType):
-        return _sequence_decoder(node)
-    if isinstance(node, PairType):
-        return _pair_decoder(node)
-    if isinstance(node, StructType):
-        return _struct_decoder(node.cls)
-    if isinstance(node, ExtensionType):
-        struct = _struct_decoder(node.cls)
-        return lambda data, prefix: struct({} if data == [] or data is None else data, prefix)
-    if isinstance(node, VariantType):
-        return _variant_decoder(node)
-    return _SCALAR_DECODERS[node.kind]
+    return _DECODERS.visit(node)
 
 
 def read_integer(data: JsonValue, low: int, high: int) -> int:
@@ -180,144 +135,239 @@ def read_integer(data: JsonValue, low: int, high: int) -> int:
     return data
 
 
-def _integer_encoder(node: IntegerType) -> Encoder:
-    if node.bits < 32 or (node.bits == 32 and not node.signed):
-        return lambda value, prefix: cast(int, value)
-    if node.bits > 64:
-        return lambda value, prefix: str(value)
-    limit = _INT64_STRING_FROM if node.signed else _UINT64_STRING_FROM
-    low = -limit if node.signed else 0
+class _Encoders(Visitor[Encoder]):
+    def integer(self, node: IntegerType) -> Encoder:
+        if node.bits < 32 or (node.bits == 32 and not node.signed):
+            return lambda value, prefix: cast(int, value)
+        if node.bits > 64:
+            return lambda value, prefix: str(value)
+        limit = _INT64_STRING_FROM if node.signed else _UINT64_STRING_FROM
+        low = -limit if node.signed else 0
 
-    def encode(value: object, prefix: str) -> JsonValue:
-        assert isinstance(value, int)
-        return value if low <= value < limit else str(value)
+        def encode(value: object, prefix: str) -> JsonValue:
+            assert isinstance(value, int)
+            return value if low <= value < limit else str(value)
 
-    return encode
+        return encode
 
+    def scalar(self, node: ScalarType) -> Encoder:
+        match node.kind:
+            case "varint" | "string":
+                return lambda value, prefix: cast("int | str", value)
+            case "bool":
+                return lambda value, prefix: bool(value)
+            case "time":
+                return lambda value, prefix: format_time(cast(int, value))
+            case "bytes":
+                return lambda value, prefix: cast(bytes, value).hex()
+            case "object_id":
+                return lambda value, prefix: str(cast(ObjectId, value))
+            case "vote_id":
+                return lambda value, prefix: format_vote_id(cast(int, value))
+            case "empty":
+                return lambda value, prefix: []
+            case _:
+                assert_never(node.kind)
 
-def _sequence_encoder(node: SequenceType) -> Encoder:
-    inner = encoder_of(node.inner)
-    key = sort_key_of(node.inner) if node.sorted else None
+    def fixed_bytes(self, node: FixedBytesType) -> Encoder:
+        match node.form:
+            case "hex":
+                return lambda value, prefix: cast(bytes, value).hex()
+            case "key":
+                return lambda value, prefix: key_text(cast(PublicKey, value), prefix)
+            case "address":
+                return lambda value, prefix: address_text(cast(Address, value), prefix)
+            case _:
+                assert_never(node.form)
 
-    def encode(value: object, prefix: str) -> JsonValue:
-        items = cast("tuple[object, ...]", value)
-        if key is not None and len(items) > 1:
-            items = tuple(sorted(items, key=key))
-        return [inner(item, prefix) for item in items]
+    def instance(self, node: IdType) -> Encoder:
+        head = f"{node.space}.{node.type}."
+        return lambda value, prefix: f"{head}{value}"
 
-    return encode
+    def optional(self, node: OptionalType) -> Encoder:
+        inner = encoder_of(node.inner)
+        return lambda value, prefix: None if value is None else inner(value, prefix)
 
+    def sequence(self, node: SequenceType) -> Encoder:
+        inner = encoder_of(node.inner)
+        key = sort_key_of(node.inner) if node.sorted else None
 
-def _struct_encoder(cls: type) -> Encoder:
-    members = [
-        (field.name, field.json_name, encoder_of(field.type), isinstance(field.type, OptionalType))
-        for field in schema_of(cls).fields
-    ]
+        def encode(value: object, prefix: str) -> JsonValue:
+            items = cast("tuple[object, ...]", value)
+            if key is not None and len(items) > 1:
+                items = tuple(sorted(items, key=key))
+            return [inner(item, prefix) for item in items]
 
-    def encode(value: object, prefix: str) -> JsonValue:
-        result: dict[str, JsonValue] = {}
-        for name, json_name, inner, optional in members:
-            member = getattr(value, name)
-            if member is not None or not optional:
-                result[json_name] = inner(member, prefix)
-        return result
+        return encode
 
-    return encode
+    def pair(self, node: PairType) -> Encoder:
+        encode_first, encode_second = encoder_of(node.first), encoder_of(node.second)
 
+        def encode(value: object, prefix: str) -> JsonValue:
+            first, second = cast("tuple[object, object]", value)
+            return [encode_first(first, prefix), encode_second(second, prefix)]
 
-def _variant_encoder(node: VariantType) -> Encoder:
-    table = node.resolve()
-    tags = {} if node.tagged else node.tags()
+        return encode
 
-    def encode(value: object, prefix: str) -> JsonValue:
-        if node.tagged:
-            assert isinstance(value, Tagged), value
-            tag, value = value
-        else:
-            tag = tags[type(value)]
-        return [tag, encoder_for(table[tag])(value, prefix)]
+    def struct(self, node: StructType | ExtensionType) -> Encoder:
+        members = [
+            (item.name, item.json_name, encoder_of(item.type), isinstance(item.type, OptionalType))
+            for item in schema_of(node.cls).fields
+        ]
 
-    return encode
+        def encode(value: object, prefix: str) -> JsonValue:
+            result: dict[str, JsonValue] = {}
+            for name, json_name, inner, optional in members:
+                member = getattr(value, name)
+                if member is not None or not optional:
+                    result[json_name] = inner(member, prefix)
+            return result
 
+        return encode
 
-def _fixed_decoder(node: FixedBytesType) -> Decoder:
-    if node.form != "hex":
-        parse = parse_key if node.form == "key" else parse_address
-        return lambda data, prefix: parse(_text(data), prefix)
+    def extension(self, node: ExtensionType) -> Encoder:
+        return self.struct(node)
 
-    def decode(data: JsonValue, prefix: str) -> object:
-        value = _hexadecimal(data, prefix)
-        if len(value) != node.length:
-            raise DecodeError("wrong number of bytes", value=len(value), limit=node.length)
-        return value
+    def variant(self, node: VariantType) -> Encoder:
+        table = node.resolve()
+        tags = {} if node.tagged else node.tags()
 
-    return decode
-
-
-def _id_decoder(node: IdType) -> Decoder:
-    head = f"{node.space}.{node.type}."
-
-    def decode(data: JsonValue, prefix: str) -> object:
-        text = _text(data)
-        if not text.startswith(head):
-            raise DecodeError("not an object id of this type", value=text, limit=f"{head}n")
-        return parse_object_id(text).instance
-
-    return decode
-
-
-def _sequence_decoder(node: SequenceType) -> Decoder:
-    inner = decoder_of(node.inner)
-    key = sort_key_of(node.inner) if node.sorted else None
-
-    def decode(data: JsonValue, prefix: str) -> object:
-        if not isinstance(data, list):
-            raise DecodeError("not a list", value=data)
-        items = []
-        for index, item in enumerate(data):
-            try:
-                items.append(inner(item, prefix))
-            except (DecodeError, KeyFormatError) as error:
-                raise _within(f"[{index}]", error) from error
-        if key is None or len(items) < 2:
-            return tuple(items)
-        items.sort(key=key)
-        pairs = pairwise(items)
-        return (items[0], *(item for before, item in pairs if key(before) != key(item)))
-
-    return decode
-
-
-def _pair_decoder(node: PairType) -> Decoder:
-    first, second = decoder_of(node.first), decoder_of(node.second)
-
-    def decode(data: JsonValue, prefix: str) -> object:
-        if not isinstance(data, list) or len(data) != 2:
-            raise DecodeError("not a list of two", value=data)
-        return first(data[0], prefix), second(data[1], prefix)
-
-    return decode
-
-
-def _struct_decoder(cls: type) -> Decoder:
-    schema = schema_of(cls)
-    members = [(field, decoder_of(field.type)) for field in schema.fields]
-
-    def decode(data: JsonValue, prefix: str) -> object:
-        if not isinstance(data, dict):
-            raise DecodeError(f"{cls.__name__} is not an object", value=data)
-        values = {}
-        for field, inner in members:
-            if field.json_name in data:
-                try:
-                    values[field.name] = inner(data[field.json_name], prefix)
-                except (DecodeError, KeyFormatError) as error:
-                    raise _within(f".{field.json_name}", error) from error
+        def encode(value: object, prefix: str) -> JsonValue:
+            if node.tagged:
+                assert isinstance(value, Tagged), value
+                tag, value = value
             else:
-                values[field.name] = _absent(cls, field)
-        return cls(**values)
+                tag = tags[type(value)]
+            return [tag, encoder_for(table[tag])(value, prefix)]
 
-    return decode
+        return encode
+
+
+class _Decoders(Visitor[Decoder]):
+    def integer(self, node: IntegerType) -> Decoder:
+        low, high = node.minimum, node.maximum
+        return lambda data, prefix: read_integer(data, low, high)
+
+    def scalar(self, node: ScalarType) -> Decoder:
+        match node.kind:
+            case "varint":
+                return lambda data, prefix: read_integer(data, 0, (1 << 32) - 1)
+            case "bool":
+                return lambda data, prefix: _boolean(data)
+            case "time":
+                return lambda data, prefix: parse_time(_text(data))
+            case "string":
+                return lambda data, prefix: _string(data)
+            case "bytes":
+                return lambda data, prefix: _hexadecimal(data)
+            case "object_id":
+                return lambda data, prefix: parse_object_id(_text(data))
+            case "vote_id":
+                return lambda data, prefix: parse_vote_id(_text(data))
+            case "empty":
+                return lambda data, prefix: _empty(data)
+            case _:
+                assert_never(node.kind)
+
+    def fixed_bytes(self, node: FixedBytesType) -> Decoder:
+        if node.form != "hex":
+            parse = parse_key if node.form == "key" else parse_address
+            return lambda data, prefix: parse(_text(data), prefix)
+
+        def decode(data: JsonValue, prefix: str) -> object:
+            value = _hexadecimal(data)
+            if len(value) != node.length:
+                raise DecodeError("wrong number of bytes", value=len(value), limit=node.length)
+            return value
+
+        return decode
+
+    def instance(self, node: IdType) -> Decoder:
+        head = f"{node.space}.{node.type}."
+
+        def decode(data: JsonValue, prefix: str) -> object:
+            text = _text(data)
+            if not text.startswith(head):
+                raise DecodeError("not an object id of this type", value=text, limit=f"{head}n")
+            return parse_object_id(text).instance
+
+        return decode
+
+    def optional(self, node: OptionalType) -> Decoder:
+        inner = decoder_of(node.inner)
+        return lambda data, prefix: None if data is None else inner(data, prefix)
+
+    def sequence(self, node: SequenceType) -> Decoder:
+        inner = decoder_of(node.inner)
+        key = sort_key_of(node.inner) if node.sorted else None
+
+        def decode(data: JsonValue, prefix: str) -> object:
+            if not isinstance(data, list):
+                raise DecodeError("not a list", value=data)
+            items = []
+            for index, item in enumerate(data):
+                try:
+                    items.append(inner(item, prefix))
+                except (DecodeError, KeyFormatError) as error:
+                    raise _within(f"[{index}]", error) from error
+            if key is None or len(items) < 2:
+                return tuple(items)
+            items.sort(key=key)
+            pairs = pairwise(items)
+            return (items[0], *(item for before, item in pairs if key(before) != key(item)))
+
+        return decode
+
+    def pair(self, node: PairType) -> Decoder:
+        first, second = decoder_of(node.first), decoder_of(node.second)
+
+        def decode(data: JsonValue, prefix: str) -> object:
+            if not isinstance(data, list) or len(data) != 2:
+                raise DecodeError("not a list of two", value=data)
+            return first(data[0], prefix), second(data[1], prefix)
+
+        return decode
+
+    def struct(self, node: StructType | ExtensionType) -> Decoder:
+        cls = node.cls
+        members = [(field, decoder_of(field.type)) for field in schema_of(cls).fields]
+
+        def decode(data: JsonValue, prefix: str) -> object:
+            if not isinstance(data, dict):
+                raise DecodeError(f"{cls.__name__} is not an object", value=data)
+            values = {}
+            for field, inner in members:
+                if field.json_name in data:
+                    try:
+                        values[field.name] = inner(data[field.json_name], prefix)
+                    except (DecodeError, KeyFormatError) as error:
+                        raise _within(f".{field.json_name}", error) from error
+                else:
+                    values[field.name] = _absent(cls, field)
+            return cls(**values)
+
+        return decode
+
+    def extension(self, node: ExtensionType) -> Decoder:
+        decode = self.struct(node)
+        return lambda data, prefix: decode({} if data == [] or data is None else data, prefix)
+
+    def variant(self, node: VariantType) -> Decoder:
+        def decode(data: JsonValue, prefix: str) -> object:
+            if not isinstance(data, list) or len(data) != 2:
+                raise DecodeError("not a list of a tag and a value", value=data)
+            table = node.resolve()
+            tag = read_integer(data[0], 0, (1 << 32) - 1)
+            if tag not in table:
+                raise node.refusal(tag)
+            value = decoder_for(table[tag])(data[1], prefix)
+            return Tagged(tag, value) if node.tagged else value
+
+        return decode
+
+
+_ENCODERS = _Encoders()
+_DECODERS = _Decoders()
 
 
 def _absent(cls: type, field: Field) -> object:
@@ -330,20 +380,6 @@ def _absent(cls: type, field: Field) -> object:
     if isinstance(field.type, ExtensionType):
         return field.type.cls()
     raise DecodeError(f"{cls.__name__} lacks the field {field.json_name}")
-
-
-def _variant_decoder(node: VariantType) -> Decoder:
-    def decode(data: JsonValue, prefix: str) -> object:
-        if not isinstance(data, list) or len(data) != 2:
-            raise DecodeError("not a list of a tag and a value", value=data)
-        table = node.resolve()
-        tag = read_integer(data[0], 0, (1 << 32) - 1)
-        if tag not in table:
-            raise node.refusal(tag)
-        value = decoder_for(table[tag])(data[1], prefix)
-        return Tagged(tag, value) if node.tagged else value
-
-    return decode
 
 
 def _within(step: str, error: DecodeError | KeyFormatError) -> DecodeError:
@@ -359,7 +395,7 @@ def _text(data: JsonValue) -> str:
     return data
 
 
-def _hexadecimal(data: JsonValue, prefix: str) -> bytes:
+def _hexadecimal(data: JsonValue) -> bytes:
     text = _text(data)
     try:
         return bytes.fromhex(text)
@@ -367,51 +403,22 @@ def _hexadecimal(data: JsonValue, prefix: str) -> bytes:
         raise DecodeError("not hexadecimal", value=text) from error
 
 
-def _boolean(data: JsonValue, prefix: str) -> bool:
+def _boolean(data: JsonValue) -> bool:
     if not isinstance(data, bool):
         raise DecodeError("not true or false", value=data)
     return data
 
 
-def _empty(data: JsonValue, prefix: str) -> tuple[()]:
+def _empty(data: JsonValue) -> tuple[()]:
     if data not in ([], {}, None):
         raise DecodeError("extensions must be empty", value=data)
     return ()
 
 
-def _string(data: JsonValue, prefix: str) -> str:
+def _string(data: JsonValue) -> str:
     text = _text(data)
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise DecodeError("text is not valid Unicode", value=error.start) from error
     return text
-
-
-_FIXED_ENCODERS: dict[str, Encoder] = {
-    "hex": lambda value, prefix: cast(bytes, value).hex(),
-    "key": lambda value, prefix: key_text(cast(PublicKey, value), prefix),
-    "address": lambda value, prefix: address_text(cast(Address, value), prefix),
-}
-
-_SCALAR_ENCODERS: dict[str, Encoder] = {
-    "varint": lambda value, prefix: cast(int, value),
-    "bool": lambda value, prefix: bool(value),
-    "time": lambda value, prefix: format_time(cast(int, value)),
-    "string": lambda value, prefix: cast(str, value),
-    "bytes": lambda value, prefix: cast(bytes, value).hex(),
-    "object_id": lambda value, prefix: str(cast(ObjectId, value)),
-    "vote_id": lambda value, prefix: format_vote_id(cast(int, value)),
-    "empty": lambda value, prefix: [],
-}
-
-_SCALAR_DECODERS: dict[str, Decoder] = {
-    "varint": lambda data, prefix: read_integer(data, 0, (1 << 32) - 1),
-    "bool": _boolean,
-    "time": lambda data, prefix: parse_time(_text(data)),
-    "string": _string,
-    "bytes": _hexadecimal,
-    "object_id": lambda data, prefix: parse_object_id(_text(data)),
-    "vote_id": lambda data, prefix: parse_vote_id(_text(data)),
-    "empty": _empty,
-}

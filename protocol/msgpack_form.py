@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import cache
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar, assert_never, cast
 
 import msgpack
 
@@ -27,6 +27,7 @@ from protocol.schema import (
     StructType,
     Tagged,
     VariantType,
+    Visitor,
     WireType,
     schema_of,
     wire_type,
@@ -81,107 +82,147 @@ def restore_for(annotation: Hashable) -> Restore:
 @cache
 def flatten_of(node: WireType) -> Flatten:
     """The function value -> plain of a wire type."""
-    if isinstance(node, IntegerType) and node.bits > 64:
-        return lambda value: cast(int, value).to_bytes(node.bits // 8, "little")
-    if isinstance(node, OptionalType):
-        inner = flatten_of(node.inner)
-        return lambda value: None if value is None else inner(value)
-    if isinstance(node, SequenceType):
-        item = flatten_of(node.inner)
-        return lambda value: [item(member) for member in cast("tuple[object, ...]", value)]
-    if isinstance(node, PairType):
-        first, second = flatten_of(node.first), flatten_of(node.second)
-        return lambda value: _flatten_pair(first, second, cast("tuple[object, object]", value))
-    if isinstance(node, StructType | ExtensionType):
-        return _flatten_struct(node.cls)
-    if isinstance(node, VariantType):
-        return _flatten_variant(node)
-    if isinstance(node, ScalarType) and node.kind in ("object_id", "empty"):
-        return lambda value: list(cast("tuple[int, ...]", value))
-    return lambda value: cast(Plain, value)
+    return _FLATTEN.visit(node)
 
 
 @cache
 def restore_of(node: WireType) -> Restore:
     """The function plain -> value of a wire type."""
-    if isinstance(node, IntegerType) and node.bits > 64:
-        return lambda data: int.from_bytes(_expect(data, bytes), "little")
-    if isinstance(node, OptionalType):
+    return _RESTORE.visit(node)
+
+
+class _Flatten(Visitor[Flatten]):
+    def integer(self, node: IntegerType) -> Flatten:
+        if node.bits > 64:
+            return lambda value: cast(int, value).to_bytes(node.bits // 8, "little")
+        return _as_it_is
+
+    def scalar(self, node: ScalarType) -> Flatten:
+        if node.kind in ("object_id", "empty"):
+            return lambda value: list(cast("tuple[int, ...]", value))
+        return _as_it_is
+
+    def fixed_bytes(self, node: FixedBytesType) -> Flatten:
+        return _as_it_is
+
+    def instance(self, node: IdType) -> Flatten:
+        return _as_it_is
+
+    def optional(self, node: OptionalType) -> Flatten:
+        inner = flatten_of(node.inner)
+        return lambda value: None if value is None else inner(value)
+
+    def sequence(self, node: SequenceType) -> Flatten:
+        item = flatten_of(node.inner)
+        return lambda value: [item(member) for member in cast("tuple[object, ...]", value)]
+
+    def pair(self, node: PairType) -> Flatten:
+        flatten_first, flatten_second = flatten_of(node.first), flatten_of(node.second)
+
+        def flatten(value: object) -> Plain:
+            first, second = cast("tuple[object, object]", value)
+            return [flatten_first(first), flatten_second(second)]
+
+        return flatten
+
+    def struct(self, node: StructType | ExtensionType) -> Flatten:
+        members = [(field.name, flatten_of(field.type)) for field in schema_of(node.cls).fields]
+        return lambda value: [inner(getattr(value, name)) for name, inner in members]
+
+    def extension(self, node: ExtensionType) -> Flatten:
+        return self.struct(node)
+
+    def variant(self, node: VariantType) -> Flatten:
+        table = node.resolve()
+        tags = {} if node.tagged else node.tags()
+
+        def flatten(value: object) -> Plain:
+            if isinstance(value, Tagged):
+                tag, value = value
+            else:
+                tag = tags[type(value)]
+            return [tag, flatten_for(table[tag])(value)]
+
+        return flatten
+
+
+class _Restore(Visitor[Restore]):
+    def integer(self, node: IntegerType) -> Restore:
+        if node.bits > 64:
+            return lambda data: int.from_bytes(_expect(data, bytes), "little")
+        return lambda data: _expect(data, int)
+
+    def scalar(self, node: ScalarType) -> Restore:
+        match node.kind:
+            case "varint" | "time" | "vote_id":
+                return lambda data: _expect(data, int)
+            case "bool":
+                return lambda data: _expect(data, bool)
+            case "string":
+                return lambda data: _expect(data, str)
+            case "bytes":
+                return lambda data: _expect(data, bytes)
+            case "object_id":
+                return lambda data: ObjectId(*(_expect(part, int) for part in _list_of(data, 3)))
+            case "empty":
+                return lambda data: tuple(_list_of(data, 0))
+            case _:
+                assert_never(node.kind)
+
+    def fixed_bytes(self, node: FixedBytesType) -> Restore:
+        return lambda data: _expect(data, bytes)
+
+    def instance(self, node: IdType) -> Restore:
+        return lambda data: _expect(data, int)
+
+    def optional(self, node: OptionalType) -> Restore:
         inner = restore_of(node.inner)
         return lambda data: None if data is None else inner(data)
-    if isinstance(node, SequenceType):
+
+    def sequence(self, node: SequenceType) -> Restore:
         item = restore_of(node.inner)
         return lambda data: tuple(item(member) for member in _list_of(data))
-    if isinstance(node, PairType):
-        first, second = restore_of(node.first), restore_of(node.second)
-        return lambda data: _restore_pair(first, second, _list_of(data, 2))
-    if isinstance(node, StructType | ExtensionType):
-        return _restore_struct(node.cls)
-    if isinstance(node, VariantType):
-        return _restore_variant(node)
-    return _restore_leaf(node)
+
+    def pair(self, node: PairType) -> Restore:
+        restore_first, restore_second = restore_of(node.first), restore_of(node.second)
+
+        def restore(data: Plain) -> object:
+            first, second = _list_of(data, 2)
+            return restore_first(first), restore_second(second)
+
+        return restore
+
+    def struct(self, node: StructType | ExtensionType) -> Restore:
+        members = [restore_of(field.type) for field in schema_of(node.cls).fields]
+        cls = node.cls
+
+        def restore(data: Plain) -> object:
+            items = _list_of(data, len(members))
+            return cls(*[inner(item) for inner, item in zip(members, items, strict=True)])
+
+        return restore
+
+    def extension(self, node: ExtensionType) -> Restore:
+        return self.struct(node)
+
+    def variant(self, node: VariantType) -> Restore:
+        def restore(data: Plain) -> object:
+            tag, body = _list_of(data, 2)
+            table = node.resolve()
+            if not isinstance(tag, int) or tag not in table:
+                raise node.refusal(tag if isinstance(tag, int) else -1)
+            value = restore_for(table[tag])(body)
+            return Tagged(tag, value) if node.tagged else value
+
+        return restore
 
 
-def _flatten_pair(first: Flatten, second: Flatten, value: tuple[object, object]) -> Plain:
-    return [first(value[0]), second(value[1])]
+_FLATTEN = _Flatten()
+_RESTORE = _Restore()
 
 
-def _restore_pair(first: Restore, second: Restore, data: list[Plain]) -> tuple[object, object]:
-    return first(data[0]), second(data[1])
-
-
-def _flatten_struct(cls: type) -> Flatten:
-    members = [(field.name, flatten_of(field.type)) for field in schema_of(cls).fields]
-    return lambda value: [inner(getattr(value, name)) for name, inner in members]
-
-
-def _restore_struct(cls: type) -> Restore:
-    members = [restore_of(field.type) for field in schema_of(cls).fields]
-
-    def restore(data: Plain) -> object:
-        items = _list_of(data, len(members))
-        return cls(*(inner(item) for inner, item in zip(members, items, strict=True)))
-
-    return restore
-
-
-def _flatten_variant(node: VariantType) -> Flatten:
-    table = node.resolve()
-    tags = {} if node.tagged else node.tags()
-
-    def flatten(value: object) -> Plain:
-        if isinstance(value, Tagged):
-            tag, value = value
-        else:
-            tag = tags[type(value)]
-        return [tag, flatten_for(table[tag])(value)]
-
-    return flatten
-
-
-def _restore_variant(node: VariantType) -> Restore:
-    def restore(data: Plain) -> object:
-        tag, body = _list_of(data, 2)
-        table = node.resolve()
-        if not isinstance(tag, int) or tag not in table:
-            raise node.refusal(tag if isinstance(tag, int) else -1)
-        value = restore_for(table[tag])(body)
-        return Tagged(tag, value) if node.tagged else value
-
-    return restore
-
-
-def _restore_leaf(node: IntegerType | FixedBytesType | IdType | ScalarType) -> Restore:
-    if isinstance(node, FixedBytesType):
-        return lambda data: _expect(data, bytes)
-    if isinstance(node, ScalarType):
-        if node.kind == "object_id":
-            return lambda data: ObjectId(*(_expect(part, int) for part in _list_of(data, 3)))
-        if node.kind == "empty":
-            return lambda data: tuple(_list_of(data, 0))
-        leaf = {"bool": bool, "string": str, "bytes": bytes}.get(node.kind, int)
-        return lambda data: _expect(data, leaf)
-    return lambda data: _expect(data, int)
+def _as_it_is(value: object) -> Plain:
+    return cast(Plain, value)
 
 
 def _expect(data: Plain, cls: type[T]) -> T:

@@ -1,8 +1,8 @@
 """The one reader of declarations: a class with typed fields becomes a tree of wire types.
 
-An operation, a block or a state object is a dataclass whose annotations use the vocabulary below.
-`schema_of` reads them once; `protocol.binary`, `protocol.json_form` and `protocol.msgpack_form`
-derive their codecs from the tree, and nobody else reflects on a class.
+An operation, a block or a state object is a record whose annotations use the vocabulary below.
+`schema_of` reads them once, and nobody else reflects on a class. A form (binary, JSON, MessagePack,
+JSON Schema) is a `Visitor`: one method for each kind of wire type.
 
 | annotation | binary (BitShares) | JSON |
 |---|---|---|
@@ -20,7 +20,7 @@ derive their codecs from the tree, and nobody else reflects on a class.
 | `Annotated[tuple[X, ...] or str or bytes, Length(1, 9)]` | as without; bounds a peer message | |
 | `Annotated[tuple[X, ...], SORTED]` | ascending, no duplicates | list, any order accepted |
 | `tuple[X, Y]` | one after the other | list of two |
-| a dataclass | its fields in order | object |
+| a record | its fields in order | object |
 | `Annotated[D, EXTENSION]` | LEB128 count; index and value of each field that is set | object |
 | `NoExtensions` | 00 | [] |
 | `Annotated[A | B, Variant({0: A, 1: B})]` | LEB128 tag and the value | [tag, value] |
@@ -30,23 +30,41 @@ derive their codecs from the tree, and nobody else reflects on a class.
 from __future__ import annotations
 
 import types
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from typing import (
     Annotated,
     Any,
+    Generic,
     Literal,
     NamedTuple,
     NewType,
+    TypeAlias,
+    TypeVar,
     Union,
+    assert_never,
+    dataclass_transform,
     get_args,
     get_origin,
     get_type_hints,
 )
 
+import msgspec
+
 from protocol import ids
 from protocol.errors import DecodeError
+
+R = TypeVar("R")
+
+
+@dataclass_transform(frozen_default=True)
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """Base of every immutable record: its annotated fields, compared and hashed by value.
+
+    Its instances must not form cycles, for the garbage collector does not look at them.
+    """
+
 
 PublicKey = NewType("PublicKey", bytes)
 """A compressed secp256k1 public key, 33 bytes."""
@@ -82,49 +100,32 @@ BlindingFactor = NewType("BlindingFactor", bytes)
 """The random number that hides an amount in a commitment, 32 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Integer:
-    """Marker of a fixed-width little-endian integer."""
+ScalarKind: TypeAlias = Literal[
+    "varint", "bool", "time", "string", "bytes", "object_id", "vote_id", "empty"
+]
+
+
+# The tree of wire types.
+
+
+class IntegerType(Record):
+    """A little-endian integer of fixed width."""
 
     bits: int
     signed: bool
 
     @property
     def minimum(self) -> int:
+        """The least value."""
         return -(1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def maximum(self) -> int:
+        """The largest value."""
         return (1 << (self.bits - (1 if self.signed else 0))) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Varint:
-    """Marker of a LEB128 unsigned integer of at most 32 bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """Marker of a point in time: seconds since 1970, UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sorted:
-    """Marker of a set or map: ascending by the item or by the first of each pair, no duplicates."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extension:
-    """Marker of an extension struct: a dataclass whose fields are all optional."""
-
-
-@dataclass(frozen=True, slots=True)
-class Empty:
-    """Marker of BitShares' unused `extensions` set; must be empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Length:
+class Length(Record):
     """Marker of the fewest and most items of a sequence, or bytes of a byte string or text.
 
     `message_codec` keeps to it, before it allocates; bytes of one length are as fixed ones.
@@ -134,88 +135,35 @@ class Length:
     largest: int
 
 
-class Variant:
-    """Marker of a tagged union: a table tag -> class, or the name of one defined later.
-
-    Where several tags share one class, the field holds a `Tagged` instead of the plain value.
-    A member may be an annotation of a class, such as `Annotated[D, EXTENSION]`.
-    """
-
-    __slots__ = ("table",)
-
-    def __init__(self, table: Mapping[int, Any] | str) -> None:
-        self.table = table
-
-
-class Tagged(NamedTuple):
-    """A member of a tagged union whose class alone does not tell its tag."""
-
-    tag: int
-    value: object
-
-
-SORTED = Sorted()
-EXTENSION = Extension()
-
-Int64 = Annotated[int, Integer(64, True)]
-UInt8 = Annotated[int, Integer(8, False)]
-UInt16 = Annotated[int, Integer(16, False)]
-UInt32 = Annotated[int, Integer(32, False)]
-UInt64 = Annotated[int, Integer(64, False)]
-UInt128 = Annotated[int, Integer(128, False)]
-VarUInt32 = Annotated[int, Varint()]
-Timestamp = Annotated[int, Time()]
-NoExtensions = Annotated[tuple[()], Empty()]
-
-MAX_TIMESTAMP = 0xFFFF_FFFF
-"""The largest point in time on the wire, 2106-02-07; "never"."""
-
-
-# The tree of wire types.
-
-
-@dataclass(frozen=True, slots=True)
-class IntegerType:
-    """A little-endian integer of fixed width."""
-
-    bits: int
-    signed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ScalarType:
+class ScalarType(Record):
     """A leaf."""
 
-    kind: Literal["varint", "bool", "time", "string", "bytes", "object_id", "vote_id", "empty"]
+    kind: ScalarKind
     length: Length | None = None
     """Bounds of a text or byte string; None for none but those of what holds it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FixedBytesType:
+class FixedBytesType(Record):
     """Bytes of one known length."""
 
     length: int
     form: Literal["hex", "key", "address"] = "hex"
 
 
-@dataclass(frozen=True, slots=True)
-class IdType:
+class IdType(Record):
     """An object id whose space and type the declaration gives."""
 
     space: int
     type: int
 
 
-@dataclass(frozen=True, slots=True)
-class OptionalType:
+class OptionalType(Record):
     """A value that may be absent."""
 
     inner: WireType
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceType:
+class SequenceType(Record):
     """Any number of items of one type."""
 
     inner: WireType
@@ -224,35 +172,34 @@ class SequenceType:
     """How many there may be; None for any number."""
 
 
-@dataclass(frozen=True, slots=True)
-class PairType:
+class PairType(Record):
     """Two values, one after the other."""
 
     first: WireType
     second: WireType
 
 
-@dataclass(frozen=True, slots=True)
-class StructType:
-    """A dataclass: its fields in order."""
+class StructType(Record):
+    """A record: its fields in order."""
 
     cls: type
 
 
-@dataclass(frozen=True, slots=True)
-class ExtensionType:
-    """A dataclass whose fields carry their index and may each be absent."""
+class ExtensionType(Record):
+    """A record whose fields carry their index and may each be absent."""
 
     cls: type
 
 
-@dataclass(frozen=True, slots=True)
-class VariantType:
-    """Tags and classes of a tagged union; `table` of a named one is resolved when first used."""
+class VariantType(Record):
+    """A tagged union, by the key of its table of tags and classes."""
 
     key: str
     tagged: bool
-    resolve: Callable[[], Mapping[int, Any]] = field(compare=False)
+
+    def resolve(self) -> Mapping[int, Any]:
+        """The table tag -> class; that of a named union is defined later than it is used."""
+        return _tables[self.key]
 
     def tags(self) -> dict[type, int]:
         """Class -> tag; of use where no two tags share a class."""
@@ -278,8 +225,128 @@ WireType = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+_tables: dict[str, Mapping[int, Any]] = {}
+"""The tables of all tagged unions by their keys; a named one's key is its name."""
+
+
+class Visitor(ABC, Generic[R]):
+    """What one form makes of each kind of wire type."""
+
+    def visit(self, node: WireType) -> R:
+        """What this form makes of a wire type."""
+        match node:
+            case IntegerType():
+                return self.integer(node)
+            case ScalarType():
+                return self.scalar(node)
+            case FixedBytesType():
+                return self.fixed_bytes(node)
+            case IdType():
+                return self.instance(node)
+            case OptionalType():
+                return self.optional(node)
+            case SequenceType():
+                return self.sequence(node)
+            case PairType():
+                return self.pair(node)
+            case StructType():
+                return self.struct(node)
+            case ExtensionType():
+                return self.extension(node)
+            case VariantType():
+                return self.variant(node)
+            case _:
+                assert_never(node)
+
+    @abstractmethod
+    def integer(self, node: IntegerType) -> R: ...
+
+    @abstractmethod
+    def scalar(self, node: ScalarType) -> R: ...
+
+    @abstractmethod
+    def fixed_bytes(self, node: FixedBytesType) -> R: ...
+
+    @abstractmethod
+    def instance(self, node: IdType) -> R: ...
+
+    @abstractmethod
+    def optional(self, node: OptionalType) -> R: ...
+
+    @abstractmethod
+    def sequence(self, node: SequenceType) -> R: ...
+
+    @abstractmethod
+    def pair(self, node: PairType) -> R: ...
+
+    @abstractmethod
+    def struct(self, node: StructType) -> R: ...
+
+    @abstractmethod
+    def extension(self, node: ExtensionType) -> R: ...
+
+    @abstractmethod
+    def variant(self, node: VariantType) -> R: ...
+
+
+# The vocabulary of declarations.
+
+
+class Sorted(Record):
+    """Marker of a set or map: ascending by the item or by the first of each pair, no duplicates."""
+
+
+class Extension(Record):
+    """Marker of an extension struct: a record whose fields are all optional."""
+
+
+class Local(Record):
+    """Marker of a field that belongs to this process alone and to no form."""
+
+
+class Variant:
+    """Marker of a tagged union: a table tag -> class, or the name of one defined later.
+
+    Where several tags share one class, the field holds a `Tagged` instead of the plain value.
+    A member may be an annotation of a class, such as `Annotated[D, EXTENSION]`.
+    """
+
+    __slots__ = ("key",)
+
+    def __init__(self, table: Mapping[int, Any] | str) -> None:
+        if isinstance(table, str):
+            self.key = table
+        else:
+            self.key = "|".join(f"{tag}:{class_of(member)}" for tag, member in table.items())
+            _tables[self.key] = table
+
+
+class Tagged(NamedTuple):
+    """A member of a tagged union whose class alone does not tell its tag."""
+
+    tag: int
+    value: object
+
+
+SORTED = Sorted()
+EXTENSION = Extension()
+LOCAL = Local()
+
+Int64 = Annotated[int, IntegerType(64, True)]
+UInt8 = Annotated[int, IntegerType(8, False)]
+UInt16 = Annotated[int, IntegerType(16, False)]
+UInt32 = Annotated[int, IntegerType(32, False)]
+UInt64 = Annotated[int, IntegerType(64, False)]
+UInt128 = Annotated[int, IntegerType(128, False)]
+VarUInt32 = Annotated[int, ScalarType("varint")]
+Timestamp = Annotated[int, ScalarType("time")]
+NoExtensions = Annotated[tuple[()], ScalarType("empty")]
+
+MAX_TIMESTAMP = 0xFFFF_FFFF
+"""The largest point in time on the wire, 2106-02-07; "never"."""
+
+
+class Field(Record):
     """One declared field. `json_name` is `name` without a trailing underscore."""
 
     name: str
@@ -288,8 +355,7 @@ class Field:
     default: Callable[[], object] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(Record):
     """The declared fields of one class, in wire order."""
 
     cls: type
@@ -318,13 +384,11 @@ _PLAIN: dict[object, ScalarType] = {
     ids.VoteId: ScalarType("vote_id"),
 }
 
-_named_variants: dict[str, Mapping[int, Any]] = {}
-
 
 def define_variant(name: str, table: Mapping[int, Any]) -> None:
     """Give a named tagged union its table; called once, where the table is written down."""
-    assert name not in _named_variants, name
-    _named_variants[name] = table
+    assert name not in _tables, name
+    _tables[name] = table
 
 
 def class_of(member: Any) -> type:
@@ -335,13 +399,14 @@ def class_of(member: Any) -> type:
 
 @cache
 def schema_of(cls: type) -> Schema:
-    """The wire fields of a dataclass, read once from its annotations."""
+    """The wire fields of a record, read once from its annotations."""
     hints = get_type_hints(cls, include_extras=True)
     return Schema(
         cls,
         tuple(
             Field(item.name, item.name.rstrip("_"), wire_type(hints[item.name]), _default(item))
-            for item in fields(cls)
+            for item in msgspec.structs.fields(cls)
+            if LOCAL not in get_args(hints[item.name])
         ),
     )
 
@@ -363,29 +428,25 @@ def wire_type(annotation: Any) -> WireType:
             return OptionalType(wire_type(members[0]))
     if origin is tuple:
         return _tuple_type(get_args(annotation), is_sorted=False)
-    if isinstance(annotation, type) and hasattr(annotation, "__dataclass_fields__"):
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return StructType(annotation)
     raise TypeError(f"no wire form for {annotation!r}")
 
 
 def _annotated_type(inner: Any, marker: object) -> WireType:
-    if isinstance(marker, Integer):
-        return IntegerType(marker.bits, marker.signed)
-    if isinstance(marker, Varint):
-        return ScalarType("varint")
-    if isinstance(marker, Time):
-        return ScalarType("time")
-    if isinstance(marker, Empty):
-        return ScalarType("empty")
-    if isinstance(marker, Sorted):
-        return _tuple_type(get_args(inner), is_sorted=True)
-    if isinstance(marker, Extension):
-        return ExtensionType(inner)
-    if isinstance(marker, Length):
-        return _bounded_type(wire_type(inner), marker)
-    if isinstance(marker, Variant):
-        return _variant_type(marker.table, tagged=inner is Tagged)
-    raise TypeError(f"unknown marker {marker!r}")
+    match marker:
+        case Sorted():
+            return _tuple_type(get_args(inner), is_sorted=True)
+        case Extension():
+            return ExtensionType(inner)
+        case Variant():
+            return VariantType(marker.key, tagged=inner is Tagged)
+        case Length():
+            return _bounded_type(wire_type(inner), marker)
+        case IntegerType() | ScalarType():
+            return marker
+        case _:
+            raise TypeError(f"unknown marker {marker!r}")
 
 
 def _bounded_type(node: WireType, length: Length) -> WireType:
@@ -393,15 +454,9 @@ def _bounded_type(node: WireType, length: Length) -> WireType:
         case ScalarType("bytes") if length.smallest == length.largest:
             return FixedBytesType(length.largest)
         case ScalarType("bytes" | "string") | SequenceType():
-            return replace(node, length=length)
-    raise TypeError(f"no length of a {node!r}")
-
-
-def _variant_type(table: Mapping[int, Any] | str, *, tagged: bool) -> VariantType:
-    if isinstance(table, str):
-        return VariantType(table, tagged, lambda: _named_variants[table])
-    key = "|".join(f"{tag}:{class_of(member)}" for tag, member in table.items())
-    return VariantType(key, tagged, lambda: table)
+            return msgspec.structs.replace(node, length=length)
+        case _:
+            raise TypeError(f"no length of a {node!r}")
 
 
 def _tuple_type(arguments: tuple[Any, ...], *, is_sorted: bool) -> WireType:
@@ -412,11 +467,11 @@ def _tuple_type(arguments: tuple[Any, ...], *, is_sorted: bool) -> WireType:
     raise TypeError(f"no wire form for a tuple of {arguments!r}")
 
 
-def _default(item: Any) -> Callable[[], object] | None:
-    if item.default_factory is not MISSING:
+def _default(item: msgspec.structs.FieldInfo) -> Callable[[], object] | None:
+    if item.default_factory is not msgspec.NODEFAULT:
         factory: Callable[[], object] = item.default_factory
         return factory
-    if item.default is not MISSING:
+    if item.default is not msgspec.NODEFAULT:
         value: object = item.default
         return lambda: value
     return None

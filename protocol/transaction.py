@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from protocol.binary import pack, unpack_from
 from protocol.constants import MAX_TRANSACTION_SIGNATURES
@@ -18,6 +17,7 @@ from protocol.schema import (
     Digest,
     NoExtensions,
     PublicKey,
+    Record,
     Signature,
     Timestamp,
     TransactionId,
@@ -34,8 +34,7 @@ class DuplicateSignature(ValidationError):
     name = "duplicate_sig"
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(Record):
     """Operations and the block and time that they refer to; what a signature covers."""
 
     ref_block_num: UInt16
@@ -48,8 +47,7 @@ class Transaction:
     extensions: NoExtensions = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SignedTransaction:
+class SignedTransaction(Record):
     """A transaction as it is broadcast: its fields and the signatures, flat."""
 
     ref_block_num: UInt16
@@ -61,8 +59,7 @@ class SignedTransaction:
     """In any order; each by another key (R9.5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessedTransaction:
+class ProcessedTransaction(Record):
     """A transaction as it stands in a block: with the answers of its operations."""
 
     ref_block_num: UInt16

@@ -46,24 +46,28 @@ SHELL = ("trio", "h11", "wsproto", "click", "structlog", "prometheus_client")
 SHELL_TOOLS = (*SHELL, "msgspec", "msgpack", "platformdirs", "tomli_w")
 
 LAYERS = {
-    "protocol": Layer((), ("cryptography", "coincurve", "msgpack"), (*PURE, "async", "float")),
-    "node.state": Layer(("protocol",), ("sortedcontainers",), STATE_MACHINE),
-    "node.market": Layer(STATE, ("sortedcontainers",), STATE_MACHINE),
-    "node.evaluators": Layer(MARKET, ("sortedcontainers",), STATE_MACHINE),
-    "node.chain": Layer(EVALUATORS, ("sortedcontainers",), STATE_MACHINE),
-    "node.witness": Layer(CHAIN, ("sortedcontainers",), STATE_MACHINE),
+    "protocol": Layer(
+        (), ("cryptography", "coincurve", "msgpack", "msgspec"), (*PURE, "async", "float")
+    ),
+    "node.state": Layer(("protocol",), ("sortedcontainers", "msgspec"), STATE_MACHINE),
+    "node.market": Layer(STATE, ("sortedcontainers", "msgspec"), STATE_MACHINE),
+    "node.evaluators": Layer(MARKET, ("sortedcontainers", "msgspec"), STATE_MACHINE),
+    "node.chain": Layer(EVALUATORS, ("sortedcontainers", "msgspec"), STATE_MACHINE),
+    "node.witness": Layer(CHAIN, ("sortedcontainers", "msgspec"), STATE_MACHINE),
     "node.p2p": Layer(WITNESS, ("msgpack", "msgspec"), SANS_IO),
     "node.api": Layer(WITNESS, ("msgpack", "msgspec"), SANS_IO),
     "node.core": Layer(CORE, ("msgpack", "msgspec"), SANS_IO),
     "node.storage": Layer(("protocol",), ("msgpack",)),
-    "node.presets": Layer(("protocol",), (), ("clock", "random", "concurrency", "async", "float")),
+    "node.presets": Layer(
+        ("protocol",), ("msgspec",), ("clock", "random", "concurrency", "async", "float")
+    ),
     "node.config": Layer(CONFIG, SHELL_TOOLS),
     "node.version": Layer(),
     "node.services": Layer(SERVICES, SHELL_TOOLS),
     "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS),
     "node.cli": Layer((*SERVICES, "node.services", "node.app"), SHELL_TOOLS),
     "node.__main__": Layer(("node.cli",)),
-    "pegboard": Layer((*WITNESS, "node.presets")),
+    "pegboard": Layer((*WITNESS, "node.presets"), ("msgspec",)),
     "node": Layer(),
 }
 """Each row uses only rows above it; `node` itself is the empty package file."""

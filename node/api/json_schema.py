@@ -17,10 +17,12 @@ from protocol.schema import (
     IntegerType,
     OptionalType,
     PairType,
+    ScalarKind,
     ScalarType,
     SequenceType,
+    StructType,
     VariantType,
-    WireType,
+    Visitor,
     schema_of,
     wire_type,
 )
@@ -33,7 +35,7 @@ STRINGS_FROM_BITS = 32
 DECIMAL = r"^-?[0-9]{1,39}$"
 TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$"
 
-_SCALARS: dict[str, JsonSchema] = {
+_SCALARS: dict[ScalarKind, JsonSchema] = {
     "varint": {"type": "integer", "minimum": 0},
     "bool": {"type": "boolean"},
     "time": {"type": "string", "pattern": TIME},
@@ -45,7 +47,7 @@ _SCALARS: dict[str, JsonSchema] = {
 }
 
 
-class Definitions:
+class Definitions(Visitor[JsonSchema]):
     """Schemas of declared classes, collected while schemas that refer to them are made."""
 
     def __init__(self) -> None:
@@ -54,28 +56,42 @@ class Definitions:
 
     def of(self, annotation: Hashable) -> JsonSchema:
         """The schema of a value of any annotation of the vocabulary."""
-        return self._of(wire_type(annotation))
+        return self.visit(wire_type(annotation))
 
-    def _of(self, node: WireType) -> JsonSchema:
-        if isinstance(node, ScalarType):
-            return dict(_SCALARS[node.kind])
-        if isinstance(node, IntegerType):
-            return _integer(node)
-        if isinstance(node, FixedBytesType):
-            return _fixed_bytes(node)
-        if isinstance(node, IdType):
-            return id_schema(node.space, node.type)
-        if isinstance(node, OptionalType):
-            return {"anyOf": [self._of(node.inner), {"type": "null"}]}
-        if isinstance(node, SequenceType):
-            return {"type": "array", "items": self._of(node.inner)}
-        if isinstance(node, PairType):
-            return _tuple_of(self._of(node.first), self._of(node.second))
-        if isinstance(node, VariantType):
-            return {"oneOf": [self._member(tag, at) for tag, at in sorted(node.resolve().items())]}
-        if isinstance(node, ExtensionType):
-            return {"anyOf": [self._class(node.cls, is_extension=True), dict(_SCALARS["empty"])]}
+    def scalar(self, node: ScalarType) -> JsonSchema:
+        return dict(_SCALARS[node.kind])
+
+    def integer(self, node: IntegerType) -> JsonSchema:
+        if node.bits >= STRINGS_FROM_BITS:
+            return integer_schema(node.minimum, node.maximum)
+        return {"type": "integer", "minimum": node.minimum, "maximum": node.maximum}
+
+    def fixed_bytes(self, node: FixedBytesType) -> JsonSchema:
+        if node.form == "hex":
+            return {"type": "string", "pattern": f"^[0-9a-f]{{{2 * node.length}}}$"}
+        what = "public key" if node.form == "key" else "address"
+        return {"type": "string", "description": f"{what}: the chain's prefix, then base 58"}
+
+    def instance(self, node: IdType) -> JsonSchema:
+        return id_schema(node.space, node.type)
+
+    def optional(self, node: OptionalType) -> JsonSchema:
+        return {"anyOf": [self.visit(node.inner), {"type": "null"}]}
+
+    def sequence(self, node: SequenceType) -> JsonSchema:
+        return {"type": "array", "items": self.visit(node.inner)}
+
+    def pair(self, node: PairType) -> JsonSchema:
+        return _tuple_of(self.visit(node.first), self.visit(node.second))
+
+    def struct(self, node: StructType) -> JsonSchema:
         return self._class(node.cls, is_extension=False)
+
+    def extension(self, node: ExtensionType) -> JsonSchema:
+        return {"anyOf": [self._class(node.cls, is_extension=True), dict(_SCALARS["empty"])]}
+
+    def variant(self, node: VariantType) -> JsonSchema:
+        return {"oneOf": [self._member(tag, at) for tag, at in sorted(node.resolve().items())]}
 
     def _member(self, tag: int, annotation: Hashable) -> JsonSchema:
         return _tuple_of({"const": tag}, self.of(annotation))
@@ -100,7 +116,7 @@ class Definitions:
             "title": cls.__name__,
             "description": summary_of(cls),
             "type": "object",
-            "properties": {field.json_name: self._of(field.type) for field in fields},
+            "properties": {field.json_name: self.visit(field.type) for field in fields},
             "required": required,
         }
 
@@ -143,21 +159,6 @@ def summary_of(declared: object) -> str:
     """The first paragraph of a docstring, on one line."""
     paragraph = (declared.__doc__ or "").strip().partition("\n\n")[0]
     return " ".join(paragraph.split())
-
-
-def _integer(node: IntegerType) -> JsonSchema:
-    low = -(1 << (node.bits - 1)) if node.signed else 0
-    high = (1 << (node.bits - 1 if node.signed else node.bits)) - 1
-    if node.bits >= STRINGS_FROM_BITS:
-        return integer_schema(low, high)
-    return {"type": "integer", "minimum": low, "maximum": high}
-
-
-def _fixed_bytes(node: FixedBytesType) -> JsonSchema:
-    if node.form == "hex":
-        return {"type": "string", "pattern": f"^[0-9a-f]{{{2 * node.length}}}$"}
-    what = "public key" if node.form == "key" else "address"
-    return {"type": "string", "description": f"{what}: the chain's prefix, then base 58"}
 
 
 def _tuple_of(first: JsonSchema, second: JsonSchema) -> JsonSchema:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from node.market.vesting import deposit, deposit_lazy
 from node.state.balances import adjust_balance

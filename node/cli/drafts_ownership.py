@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from node.cli.client import as_object, as_text
 from node.cli.remote_chain import NoSuchName, RemoteAccount, RemoteAsset, RemoteChain, id_argument

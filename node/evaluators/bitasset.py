@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from node.evaluators.asset_rules import (
     bitasset_data_of,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from node.evaluators.evaluator import FeeUse
 from node.evaluators.lists import check_authorized

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cmp_to_key
+
+from msgspec.structs import replace
 
 from node.state.context import Context
 from node.state.events import FeedExpiredEvent, MedianFeedEvent

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from protocol.p2p.messages import (
@@ -18,13 +17,13 @@ from protocol.p2p.messages import (
     Ping,
     Pong,
 )
+from protocol.schema import Record
 
 BAN_SCORE = 100
 """A peer whose score reaches it is dropped and banned."""
 
 
-@dataclass(frozen=True, slots=True)
-class PeerLimits:
+class PeerLimits(Record):
     """Caps and times; tests and configuration may give others."""
 
     handshake_timeout_ms: int = 5_000

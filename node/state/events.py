@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from node.state.objects.assets import FeedValues
 from protocol.asset import AssetAmount, Price
 from protocol.ids import AccountId, AssetId, CallOrderId, LimitOrderId
+from protocol.schema import Record
 
 
-@dataclass(frozen=True, slots=True)
-class GloballySettledEvent:
+class GloballySettledEvent(Record):
     """R6.2: a BitAsset was settled as a whole, at debt / backing, into a fund."""
 
     asset_id: AssetId
@@ -18,30 +16,26 @@ class GloballySettledEvent:
     settlement_fund: int
 
 
-@dataclass(frozen=True, slots=True)
-class FeedExpiredEvent:
+class FeedExpiredEvent(Record):
     """R1.17: the oldest live feed of a BitAsset ran out."""
 
     asset_id: AssetId
 
 
-@dataclass(frozen=True, slots=True)
-class RevivedEvent:
+class RevivedEvent(Record):
     """R6.6, R6.7: a globally settled BitAsset is live again."""
 
     asset_id: AssetId
 
 
-@dataclass(frozen=True, slots=True)
-class MarketRunAbandonedEvent:
+class MarketRunAbandonedEvent(Record):
     """R4.13: an overflow ended a BitAsset's margin calls for this block."""
 
     asset_id: AssetId
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class MedianFeedEvent:
+class MedianFeedEvent(Record):
     """R1.16: the median of a BitAsset's feeds changed; null prices where feeds are too few."""
 
     asset_id: AssetId
@@ -52,8 +46,7 @@ class MedianFeedEvent:
     """How many feeds were live."""
 
 
-@dataclass(frozen=True, slots=True)
-class MarginCallEvent:
+class MarginCallEvent(Record):
     """R4.7: a called position traded with a bid; its virtual fill stands beside it."""
 
     position: CallOrderId

@@ -9,22 +9,25 @@ it is first edited; its `stamp` tells that it was.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal, NamedTuple, Protocol, assert_never
+from typing import Annotated, Final, Literal, NamedTuple, Protocol, assert_never
+
+import msgspec
+
+from protocol.schema import LOCAL
 
 Values = tuple[object, ...]
 """The declared fields of an object, in order."""
 
 
-class StateObject:
+class StateObject(msgspec.Struct, kw_only=True, eq=False, gc=False):
     """Base of every object of the state: a mutable record with the field `id`.
 
     Change an object only after `Table.edit`, in the same function; fields hold immutable values.
     """
 
-    __slots__ = ("stamp",)
     id: int
-    stamp: int
-    """Serial number of the session that saved the object last; not part of the state."""
+    stamp: Annotated[int, LOCAL] = 0
+    """Serial number of the session that saved the object last."""
 
 
 class UndoableTable(Protocol):

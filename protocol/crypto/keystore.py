@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from protocol.crypto.keys import PrivateKey, key_text, public_key, utf8
 from protocol.errors import KeyFormatError
+from protocol.schema import Record
 
 VERSION = 1
 SCRYPT_N_DEFAULT = 1 << 18
@@ -39,8 +39,7 @@ _MESSAGE_LENGTH = 32 + 16
 _UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-@dataclass(frozen=True, slots=True)
-class KeystoreHeader:
+class KeystoreHeader(Record):
     """What a keystore file tells without the password."""
 
     uuid: str
@@ -53,8 +52,7 @@ class KeystoreHeader:
     """Text of the public key, with the chain's prefix."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Envelope:
+class _Envelope(Record):
     header: KeystoreHeader
     n: int
     r: int

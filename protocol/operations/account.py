@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount
@@ -12,7 +11,16 @@ from protocol.constants import COMMITTEE_ACCOUNT, PROXY_TO_SELF_ACCOUNT, TEMP_AC
 from protocol.ids import AccountId, AssetId, VoteId, account_text
 from protocol.names import is_valid_account_name
 from protocol.operations.base import Void
-from protocol.schema import EXTENSION, SORTED, NoExtensions, PublicKey, UInt8, UInt16, Variant
+from protocol.schema import (
+    EXTENSION,
+    SORTED,
+    NoExtensions,
+    PublicKey,
+    Record,
+    UInt8,
+    UInt16,
+    Variant,
+)
 
 COMMITTEE_VOTE = 0
 """Kind of a `VoteId` that names a committee member."""
@@ -25,8 +33,7 @@ NO_LISTING, WHITE_LISTED, BLACK_LISTED = 0, 1, 2
 """Bits of `AccountWhitelist.new_listing`; both may be set."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountOptions:
+class AccountOptions(Record):
     """What an account decides about itself."""
 
     memo_key: PublicKey
@@ -61,8 +68,7 @@ class AccountOptions:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class TopHoldersSpecialAuthority:
+class TopHoldersSpecialAuthority(Record):
     """An authority made of the largest holders of an asset; not executed by this node."""
 
     asset: AssetId
@@ -79,8 +85,7 @@ SpecialAuthority = Annotated[
 """Where an account's authority comes from when it is not written down."""
 
 
-@dataclass(frozen=True, slots=True)
-class BuybackAccountOptions:
+class BuybackAccountOptions(Record):
     """An account that only buys one asset back; not executed by this node."""
 
     asset_to_buy: AssetId
@@ -99,8 +104,7 @@ class BuybackAccountOptions:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AccountCreateExtensions:
+class AccountCreateExtensions(Record):
     """Options of `AccountCreate` that came later; this node refuses to execute any of them."""
 
     null_ext: Void | None = None
@@ -109,8 +113,7 @@ class AccountCreateExtensions:
     buyback_options: BuybackAccountOptions | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AccountCreate:
+class AccountCreate(Record):
     """Register an account under a name of its own."""
 
     fee: AssetAmount
@@ -154,8 +157,7 @@ class AccountCreate:
         options.validate()
 
 
-@dataclass(frozen=True, slots=True)
-class AccountUpdateExtensions:
+class AccountUpdateExtensions(Record):
     """Options of `AccountUpdate` that came later; this node refuses to execute any of them."""
 
     null_ext: Void | None = None
@@ -163,8 +165,7 @@ class AccountUpdateExtensions:
     active_special_authority: SpecialAuthority | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AccountUpdate:
+class AccountUpdate(Record):
     """Change an account's authorities or options."""
 
     fee: AssetAmount
@@ -207,8 +208,7 @@ class AccountUpdate:
         _check_special_authority(self.extensions.active_special_authority)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountWhitelist:
+class AccountWhitelist(Record):
     """Put an account on one's white list or black list, or take it off (R2.20)."""
 
     fee: AssetAmount
@@ -232,8 +232,7 @@ class AccountWhitelist:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AccountUpgrade:
+class AccountUpgrade(Record):
     """Buy membership: a member keeps a share of the fees of those it registers (R8.20)."""
 
     fee: AssetAmount
@@ -247,8 +246,7 @@ class AccountUpgrade:
         check_fee(self.fee)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountTransfer:
+class AccountTransfer(Record):
     """Hand an account over to another: a transfer of title, where an update changes keys.
 
     BitShares declares it and executes it nowhere. What it says there holds here: owner, active,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount, multiply_floor
@@ -20,14 +19,13 @@ from protocol.operations.asset_options import (
 )
 from protocol.operations.bitasset_options import BitassetOptions
 from protocol.operations.memo import Memo
-from protocol.schema import EXTENSION, Int64, NoExtensions, UInt8
+from protocol.schema import EXTENSION, Int64, NoExtensions, Record, UInt8
 
 NEW_ASSET = AssetId(1)
 """Stands for the asset itself in the core exchange rate of `AssetCreate`."""
 
 
-@dataclass(frozen=True, slots=True)
-class AssetCreate:
+class AssetCreate(Record):
     """Create a user-issued asset, or with `bitasset_opts` a BitAsset."""
 
     fee: AssetAmount
@@ -84,8 +82,7 @@ class AssetCreate:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AssetUpdateExtensions:
+class AssetUpdateExtensions(Record):
     """Options of `AssetUpdate` that came later."""
 
     new_precision: UInt8 | None = None
@@ -94,8 +91,7 @@ class AssetUpdateExtensions:
     """True: keep the present core exchange rate; never False."""
 
 
-@dataclass(frozen=True, slots=True)
-class AssetUpdate:
+class AssetUpdate(Record):
     """Change the options of an asset."""
 
     fee: AssetAmount
@@ -124,8 +120,7 @@ class AssetUpdate:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AssetUpdateIssuer:
+class AssetUpdateIssuer(Record):
     """Hand an asset over; needs the issuer's owner authority (R9.6)."""
 
     fee: AssetAmount
@@ -140,8 +135,7 @@ class AssetUpdateIssuer:
         require(self.issuer != self.new_issuer, "new issuer is the issuer", value=self.issuer)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetIssue:
+class AssetIssue(Record):
     """Create supply of a user-issued asset."""
 
     fee: AssetAmount
@@ -161,8 +155,7 @@ class AssetIssue:
         require(self.asset_to_issue.asset_id != CORE_ASSET, "CORE cannot be issued", value=0)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetReserve:
+class AssetReserve(Record):
     """Destroy supply: take it out of circulation for good."""
 
     fee: AssetAmount
@@ -177,8 +170,7 @@ class AssetReserve:
         check_amount(self.amount_to_reserve.amount, "amount_to_reserve")
 
 
-@dataclass(frozen=True, slots=True)
-class AssetFundFeePool:
+class AssetFundFeePool(Record):
     """Put CORE into an asset's fee pool, so that fees can be paid in the asset (R8.22)."""
 
     fee: AssetAmount
@@ -203,16 +195,14 @@ class AssetFundFeePool:
         check_positive(self.amount, "amount", rule="R8.22")
 
 
-@dataclass(frozen=True, slots=True)
-class AssetClaimFeesExtensions:
+class AssetClaimFeesExtensions(Record):
     """Options of `AssetClaimFees` that came later."""
 
     claim_from_asset_id: AssetId | None = None
     """BitAsset whose collateral fees are claimed; absent: the claimed asset's own (R8.22)."""
 
 
-@dataclass(frozen=True, slots=True)
-class AssetClaimFees:
+class AssetClaimFees(Record):
     """Pay the fees that an asset has accumulated out to its issuer (R8.22)."""
 
     fee: AssetAmount
@@ -233,8 +223,7 @@ class AssetClaimFees:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AssetClaimPool:
+class AssetClaimPool(Record):
     """Pay CORE out of an asset's fee pool to its issuer (R8.22)."""
 
     fee: AssetAmount

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import Price
 from protocol.checks import check_percent, require
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.ids import AccountId, AssetId
-from protocol.schema import EXTENSION, SORTED, Int64, UInt16
+from protocol.schema import EXTENSION, SORTED, Int64, Record, UInt16
 
 CHARGE_MARKET_FEE = 0x01
 """Trades in the asset may be charged a market fee (R2.14)."""
@@ -75,8 +74,7 @@ VALID_FLAGS_MASK = PERMISSION_MASK ^ PERMISSION_ONLY_MASK
 """Flags of a BitAsset."""
 
 
-@dataclass(frozen=True, slots=True)
-class AssetOptionsExtensions:
+class AssetOptionsExtensions(Record):
     """Options of an asset that came later."""
 
     reward_percent: UInt16 | None = None
@@ -87,8 +85,7 @@ class AssetOptionsExtensions:
     """Market fee of takers, of 10,000; absent: `market_fee_percent` (R2.14)."""
 
 
-@dataclass(frozen=True, slots=True)
-class AssetOptions:
+class AssetOptions(Record):
     """What the issuer of an asset decides about it."""
 
     max_supply: Int64

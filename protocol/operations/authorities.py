@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from protocol.authority import Authority, all_keys_authority
@@ -116,7 +117,7 @@ def _proposal_delete(operation: Operation) -> RequiredAuthorities:
     return RequiredAuthorities(account)
 
 
-_SPECIAL = {
+_SPECIAL: dict[type, Callable[[Operation], RequiredAuthorities]] = {
     AccountCreate: _account_create,
     AccountUpdate: _account_update,
     AccountTransfer: _account_transfer,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from protocol.asset import AssetAmount
 from protocol.checks import require
 from protocol.ids import AccountId, BalanceId
-from protocol.schema import PublicKey
+from protocol.schema import PublicKey, Record
 
 NULL_KEY = PublicKey(bytes(33))
 """The key of nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceClaim:
+class BalanceClaim(Record):
     """Move a genesis balance to an account; free of charge, signed by the balance's key."""
 
     fee: AssetAmount

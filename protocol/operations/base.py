@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, NoReturn, Protocol
 
 from protocol.asset import AssetAmount
 from protocol.errors import ValidationError
-from protocol.schema import Variant
+from protocol.schema import Record, Variant
 
 OPERATION_COUNT = 78
 """BitShares numbers its operations 0 to 77."""
 
 
 class Operation(Protocol):
-    """An operation: a frozen dataclass whose fields are in BitShares' order and names.
+    """An operation: a record whose fields are in BitShares' order and names.
 
     Its id, fee payer and default fee stand in the table of `protocol.operations`.
     """
@@ -31,8 +30,7 @@ TaggedOperation = Annotated[Operation, Variant("operation")]
 """An operation as it crosses the wire: [id, fields], by the table of `protocol.operations`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Void:
+class Void(Record):
     """Nothing; a place holder in tagged unions and extensions."""
 
 

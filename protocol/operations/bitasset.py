@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount, Price
@@ -10,11 +9,10 @@ from protocol.checks import check_fee, check_positive, check_ratio, require
 from protocol.ids import AccountId, AssetId, ForceSettlementId
 from protocol.operations.base import refuse_virtual
 from protocol.operations.bitasset_options import BitassetOptions, PriceFeed
-from protocol.schema import EXTENSION, SORTED, NoExtensions, UInt16
+from protocol.schema import EXTENSION, SORTED, NoExtensions, Record, UInt16
 
 
-@dataclass(frozen=True, slots=True)
-class AssetUpdateBitasset:
+class AssetUpdateBitasset(Record):
     """Change the options that only a BitAsset has."""
 
     fee: AssetAmount
@@ -30,8 +28,7 @@ class AssetUpdateBitasset:
         self.new_options.validate()
 
 
-@dataclass(frozen=True, slots=True)
-class AssetUpdateFeedProducers:
+class AssetUpdateFeedProducers(Record):
     """Name the accounts that may publish feeds of a BitAsset (R1.14)."""
 
     fee: AssetAmount
@@ -46,16 +43,14 @@ class AssetUpdateFeedProducers:
         check_fee(self.fee)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetPublishFeedExtensions:
+class AssetPublishFeedExtensions(Record):
     """Options of `AssetPublishFeed` that came later."""
 
     initial_collateral_ratio: UInt16 | None = None
     """ICR, over 1,000; absent: the feed's MCR (BSIP77)."""
 
 
-@dataclass(frozen=True, slots=True)
-class AssetPublishFeed:
+class AssetPublishFeed(Record):
     """Publish a price and ratios of a BitAsset (R1.12)."""
 
     fee: AssetAmount
@@ -85,8 +80,7 @@ class AssetPublishFeed:
         check_ratio(self.extensions.initial_collateral_ratio, "initial_collateral_ratio")
 
 
-@dataclass(frozen=True, slots=True)
-class AssetSettle:
+class AssetSettle(Record):
     """Ask to exchange BitAsset for collateral at the feed, after a delay (R5)."""
 
     fee: AssetAmount
@@ -101,8 +95,7 @@ class AssetSettle:
         check_positive(self.amount.amount, "amount", rule="R5.1")
 
 
-@dataclass(frozen=True, slots=True)
-class AssetGlobalSettle:
+class AssetGlobalSettle(Record):
     """Settle a whole BitAsset at a price, by its issuer (R6.3)."""
 
     fee: AssetAmount
@@ -129,8 +122,7 @@ class AssetGlobalSettle:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AssetSettleCancel:
+class AssetSettleCancel(Record):
     """Virtual: a settlement request ended without execution and was refunded (R5.4)."""
 
     fee: AssetAmount
@@ -145,8 +137,7 @@ class AssetSettleCancel:
         refuse_virtual("asset_settle_cancel")
 
 
-@dataclass(frozen=True, slots=True)
-class BidCollateral:
+class BidCollateral(Record):
     """Offer collateral for debt of a globally settled BitAsset, so that it can revive (R6.5)."""
 
     fee: AssetAmount
@@ -169,8 +160,7 @@ class BidCollateral:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ExecuteBid:
+class ExecuteBid(Record):
     """Virtual: a collateral bid became a position when the BitAsset revived (R6.6)."""
 
     fee: AssetAmount

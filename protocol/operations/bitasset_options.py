@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
@@ -19,7 +18,7 @@ from protocol.constants import (
     MAX_COLLATERAL_RATIO,
 )
 from protocol.ids import AssetId
-from protocol.schema import EXTENSION, UInt8, UInt16, UInt32
+from protocol.schema import EXTENSION, Record, UInt8, UInt16, UInt32
 
 
 class BlackSwanResponse(IntEnum):
@@ -31,8 +30,7 @@ class BlackSwanResponse(IntEnum):
     INDIVIDUAL_SETTLEMENT_TO_ORDER = 3
 
 
-@dataclass(frozen=True, slots=True)
-class BitassetOptionsExtensions:
+class BitassetOptionsExtensions(Record):
     """Options of a BitAsset that came later; ratios are over 1,000."""
 
     initial_collateral_ratio: UInt16 | None = None
@@ -49,8 +47,7 @@ class BitassetOptionsExtensions:
     """A `BlackSwanResponse`; absent: global settlement (R6.9)."""
 
 
-@dataclass(frozen=True, slots=True)
-class BitassetOptions:
+class BitassetOptions(Record):
     """What the issuer of a BitAsset decides about its feed and settlement."""
 
     feed_lifetime_sec: UInt32 = DEFAULT_FEED_LIFETIME_S
@@ -105,8 +102,7 @@ class BitassetOptions:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class PriceFeed:
+class PriceFeed(Record):
     """What a producer says about a BitAsset (R1.12). The ICR travels beside it, in extensions."""
 
     settlement_price: Price = NULL_PRICE

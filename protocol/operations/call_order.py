@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, require
 from protocol.ids import AccountId
-from protocol.schema import EXTENSION, UInt16
+from protocol.schema import EXTENSION, Record, UInt16
 
 
-@dataclass(frozen=True, slots=True)
-class CallOrderUpdateExtensions:
+class CallOrderUpdateExtensions(Record):
     """Options of `CallOrderUpdate` that came later."""
 
     target_collateral_ratio: UInt16 | None = None
     """TCR, over 1,000: a margin call covers no more than needed to reach it (BSIP38, R3.7)."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallOrderUpdate:
+class CallOrderUpdate(Record):
     """Open, adjust or close the position of an account in a BitAsset (R3.1)."""
 
     fee: AssetAmount

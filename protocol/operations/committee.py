@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from protocol.asset import AssetAmount
 from protocol.chain_parameters import ChainParameters
 from protocol.checks import check_fee, check_url
 from protocol.ids import AccountId, CommitteeMemberId
+from protocol.schema import Record
 
 
-@dataclass(frozen=True, slots=True)
-class CommitteeMemberCreate:
+class CommitteeMemberCreate(Record):
     """Stand for election to the committee (R8.12)."""
 
     fee: AssetAmount
@@ -25,8 +23,7 @@ class CommitteeMemberCreate:
         check_url(self.url)
 
 
-@dataclass(frozen=True, slots=True)
-class CommitteeMemberUpdate:
+class CommitteeMemberUpdate(Record):
     """Change the URL of a committee member."""
 
     fee: AssetAmount
@@ -40,8 +37,7 @@ class CommitteeMemberUpdate:
         check_url(self.new_url)
 
 
-@dataclass(frozen=True, slots=True)
-class CommitteeMemberUpdateGlobalParameters:
+class CommitteeMemberUpdateGlobalParameters(Record):
     """Change the chain parameters at the next maintenance; only by a proposal (R8.23).
 
     The committee account pays the fee.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from protocol.checks import check_fee, check_positive, require
 from protocol.constants import MAX_SUPPLY, SECONDS_PER_DAY
 from protocol.ids import AccountId, AssetId, CreditDealId, CreditOfferId, asset_text
 from protocol.operations.base import refuse_virtual
-from protocol.schema import EXTENSION, SORTED, Int64, NoExtensions, Timestamp, UInt8, UInt32
+from protocol.schema import EXTENSION, SORTED, Int64, NoExtensions, Record, Timestamp, UInt8, UInt32
 
 RULE = "R2.18"
 
@@ -33,8 +32,7 @@ class AutoRepayment(IntEnum):
     ALLOW_PARTIAL = 2
 
 
-@dataclass(frozen=True, slots=True)
-class CreditOfferCreate:
+class CreditOfferCreate(Record):
     """Offer an amount to those who bring the stated collateral."""
 
     fee: AssetAmount
@@ -68,8 +66,7 @@ class CreditOfferCreate:
         _check_borrowers(self.acceptable_borrowers)
 
 
-@dataclass(frozen=True, slots=True)
-class CreditOfferDelete:
+class CreditOfferDelete(Record):
     """Close an offer; what is not lent returns."""
 
     fee: AssetAmount
@@ -82,8 +79,7 @@ class CreditOfferDelete:
         check_fee(self.fee)
 
 
-@dataclass(frozen=True, slots=True)
-class CreditOfferUpdate:
+class CreditOfferUpdate(Record):
     """Change an offer; what is absent stays."""
 
     fee: AssetAmount
@@ -127,16 +123,14 @@ class CreditOfferUpdate:
             _check_borrowers(self.acceptable_borrowers)
 
 
-@dataclass(frozen=True, slots=True)
-class CreditOfferAcceptExtensions:
+class CreditOfferAcceptExtensions(Record):
     """Options of `CreditOfferAccept` that came later."""
 
     auto_repay: UInt8 | None = None
     """An `AutoRepayment`."""
 
 
-@dataclass(frozen=True, slots=True)
-class CreditOfferAccept:
+class CreditOfferAccept(Record):
     """Borrow by an offer: a deal is made."""
 
     fee: AssetAmount
@@ -159,8 +153,7 @@ class CreditOfferAccept:
             _check_auto_repay(self.extensions.auto_repay)
 
 
-@dataclass(frozen=True, slots=True)
-class CreditDealRepay:
+class CreditDealRepay(Record):
     """Repay a deal, or a part of it."""
 
     fee: AssetAmount
@@ -191,8 +184,7 @@ class CreditDealRepay:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CreditDealExpired:
+class CreditDealExpired(Record):
     """Virtual: a deal ran out unpaid, and its collateral went to the owner of the offer."""
 
     fee: AssetAmount
@@ -209,8 +201,7 @@ class CreditDealExpired:
         refuse_virtual("credit_deal_expired")
 
 
-@dataclass(frozen=True, slots=True)
-class CreditDealUpdate:
+class CreditDealUpdate(Record):
     """Change whether a deal repays itself."""
 
     fee: AssetAmount

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, require
 from protocol.ids import AccountId, AssetId
 from protocol.names import is_valid_account_name, is_valid_symbol
-from protocol.schema import SORTED, BlockId, NoExtensions, UInt16, Variant
+from protocol.schema import SORTED, BlockId, NoExtensions, Record, UInt16, Variant
 
 
-@dataclass(frozen=True, slots=True)
-class Custom:
+class Custom(Record):
     """Put data into the chain; the chain itself does not read it."""
 
     fee: AssetAmount
@@ -31,8 +29,7 @@ class Custom:
         check_positive(self.fee.amount, "fee", rule="R8.17")
 
 
-@dataclass(frozen=True, slots=True)
-class AccountNamePredicate:
+class AccountNamePredicate(Record):
     """True while an account has this name."""
 
     account_id: AccountId
@@ -43,8 +40,7 @@ class AccountNamePredicate:
         require(is_valid_account_name(self.name), "not an account name", value=self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetSymbolPredicate:
+class AssetSymbolPredicate(Record):
     """True while an asset has this symbol."""
 
     asset_id: AssetId
@@ -55,8 +51,7 @@ class AssetSymbolPredicate:
         require(is_valid_symbol(self.symbol), "not a symbol", rule="R2.19", value=self.symbol)
 
 
-@dataclass(frozen=True, slots=True)
-class BlockIdPredicate:
+class BlockIdPredicate(Record):
     """True when the chain holds this block among the last 65,536."""
 
     id: BlockId
@@ -72,8 +67,7 @@ Predicate = Annotated[
 """A statement about the state that is true or false."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assert:
+class Assert(Record):
     """Make the transaction fail unless all predicates are true."""
 
     fee: AssetAmount

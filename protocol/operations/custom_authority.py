@@ -8,7 +8,6 @@ custom authorities can tell.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, cast
 
@@ -30,6 +29,7 @@ from protocol.schema import (
     Int64,
     NoExtensions,
     PublicKey,
+    Record,
     Tagged,
     Timestamp,
     UInt16,
@@ -60,8 +60,7 @@ class RestrictionFunction(IntEnum):
     """The field is the stated member of a tagged union, and the restrictions hold for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Restriction:
+class Restriction(Record):
     """A condition on one field of an operation."""
 
     member_index: VarUInt32
@@ -178,8 +177,7 @@ _ARGUMENTS = {
 """Function -> tags of the arguments that it takes; all others compare with one value."""
 
 
-@dataclass(frozen=True, slots=True)
-class CustomAuthorityCreate:
+class CustomAuthorityCreate(Record):
     """Let an authority approve one kind of operation of the account, within restrictions."""
 
     fee: AssetAmount
@@ -213,8 +211,7 @@ class CustomAuthorityCreate:
         _check_restrictions(self.restrictions)
 
 
-@dataclass(frozen=True, slots=True)
-class CustomAuthorityUpdate:
+class CustomAuthorityUpdate(Record):
     """Change a custom authority; what is absent stays."""
 
     fee: AssetAmount
@@ -249,8 +246,7 @@ class CustomAuthorityUpdate:
         _check_restrictions(self.restrictions_to_add)
 
 
-@dataclass(frozen=True, slots=True)
-class CustomAuthorityDelete:
+class CustomAuthorityDelete(Record):
     """Take a custom authority back."""
 
     fee: AssetAmount

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from protocol.asset import AssetAmount
 from protocol.ids import AccountId, ObjectId
 from protocol.operations.base import refuse_virtual
-from protocol.schema import Int64
+from protocol.schema import Int64, Record
 
 
-@dataclass(frozen=True, slots=True)
-class FbaDistribute:
+class FbaDistribute(Record):
     """Virtual: an accumulator of fees was shared out; this node never emits it."""
 
     fee: AssetAmount

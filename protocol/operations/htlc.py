@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount
@@ -15,6 +14,7 @@ from protocol.schema import (
     Digest,
     Hash160,
     NoExtensions,
+    Record,
     Ripemd160,
     Sha1,
     Tagged,
@@ -27,16 +27,14 @@ HtlcHash = Annotated[Tagged, Variant({0: Ripemd160, 1: Sha1, 2: Digest, 3: Hash1
 """The hash of a preimage: RIPEMD160, SHA1, SHA256, or RIPEMD160 of SHA256."""
 
 
-@dataclass(frozen=True, slots=True)
-class HtlcCreateExtensions:
+class HtlcCreateExtensions(Record):
     """Options of `HtlcCreate` that came later."""
 
     memo: Memo | None = None
     """Message to the receiver; charged by its size at the price of a transfer's."""
 
 
-@dataclass(frozen=True, slots=True)
-class HtlcCreate:
+class HtlcCreate(Record):
     """Lock an amount for an account that shows the preimage of a hash before a deadline."""
 
     fee: AssetAmount
@@ -58,8 +56,7 @@ class HtlcCreate:
         check_positive(self.amount.amount, "amount")
 
 
-@dataclass(frozen=True, slots=True)
-class HtlcRedeem:
+class HtlcRedeem(Record):
     """Show the preimage, so that the receiver is paid."""
 
     fee: AssetAmount
@@ -74,8 +71,7 @@ class HtlcRedeem:
         check_fee(self.fee)
 
 
-@dataclass(frozen=True, slots=True)
-class HtlcRedeemed:
+class HtlcRedeemed(Record):
     """Virtual: a contract was redeemed, told to both its sides."""
 
     fee: AssetAmount
@@ -96,8 +92,7 @@ class HtlcRedeemed:
         refuse_virtual("htlc_redeemed")
 
 
-@dataclass(frozen=True, slots=True)
-class HtlcExtend:
+class HtlcExtend(Record):
     """Give the receiver more time."""
 
     fee: AssetAmount
@@ -112,8 +107,7 @@ class HtlcExtend:
         check_fee(self.fee)
 
 
-@dataclass(frozen=True, slots=True)
-class HtlcRefund:
+class HtlcRefund(Record):
     """Virtual: a contract ran out and the amount returned."""
 
     fee: AssetAmount

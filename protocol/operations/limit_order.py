@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount, Price
@@ -14,6 +13,7 @@ from protocol.schema import (
     EXTENSION,
     MAX_TIMESTAMP,
     NoExtensions,
+    Record,
     Timestamp,
     UInt16,
     UInt32,
@@ -21,8 +21,7 @@ from protocol.schema import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CreateTakeProfitOrder:
+class CreateTakeProfitOrder(Record):
     """Place an order in the other direction after each fill; not executed by this node."""
 
     fee_asset_id: AssetId
@@ -55,16 +54,14 @@ LimitOrderAction = Annotated[CreateTakeProfitOrder, Variant({0: CreateTakeProfit
 """What happens by itself when an order is filled."""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitOrderCreateExtensions:
+class LimitOrderCreateExtensions(Record):
     """Options of `LimitOrderCreate` that came later."""
 
     on_fill: tuple[LimitOrderAction, ...] | None = None
     """Actions on a fill; this node refuses to execute any."""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitOrderCreate:
+class LimitOrderCreate(Record):
     """Offer an amount of one asset for at least an amount of another (R2.1)."""
 
     fee: AssetAmount
@@ -97,8 +94,7 @@ class LimitOrderCreate:
         _check_actions(self.extensions.on_fill)
 
 
-@dataclass(frozen=True, slots=True)
-class LimitOrderUpdate:
+class LimitOrderUpdate(Record):
     """Change price, amount or expiration of a resting order (R2.17)."""
 
     fee: AssetAmount
@@ -129,8 +125,7 @@ class LimitOrderUpdate:
         _check_actions(self.on_fill)
 
 
-@dataclass(frozen=True, slots=True)
-class LimitOrderCancel:
+class LimitOrderCancel(Record):
     """Take a resting order back; what is left of it returns to its owner (R2.11)."""
 
     fee: AssetAmount
@@ -143,8 +138,7 @@ class LimitOrderCancel:
         check_fee(self.fee)
 
 
-@dataclass(frozen=True, slots=True)
-class FillOrder:
+class FillOrder(Record):
     """Virtual: an order, position or settlement request traded (R2.7, R4.7)."""
 
     fee: AssetAmount

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_percent, check_positive, require
 from protocol.ids import AccountId, AssetId, LiquidityPoolId, asset_text
-from protocol.schema import NoExtensions, UInt16
+from protocol.schema import NoExtensions, Record, UInt16
 
 RULE = "R2.18"
 
 
-@dataclass(frozen=True, slots=True)
-class LiquidityPoolCreate:
+class LiquidityPoolCreate(Record):
     """Make an asset the share of a new pool of two others."""
 
     fee: AssetAmount
@@ -43,8 +40,7 @@ class LiquidityPoolCreate:
         check_percent(self.withdrawal_fee_percent, "withdrawal_fee_percent", rule=RULE)
 
 
-@dataclass(frozen=True, slots=True)
-class LiquidityPoolDelete:
+class LiquidityPoolDelete(Record):
     """Remove an empty pool."""
 
     fee: AssetAmount
@@ -57,8 +53,7 @@ class LiquidityPoolDelete:
         check_fee(self.fee)
 
 
-@dataclass(frozen=True, slots=True)
-class LiquidityPoolDeposit:
+class LiquidityPoolDeposit(Record):
     """Add to both sides of a pool, for shares of it."""
 
     fee: AssetAmount
@@ -78,8 +73,7 @@ class LiquidityPoolDeposit:
         _check_order(self.amount_a.asset_id, self.amount_b.asset_id)
 
 
-@dataclass(frozen=True, slots=True)
-class LiquidityPoolWithdraw:
+class LiquidityPoolWithdraw(Record):
     """Give shares back, for a part of both sides of the pool."""
 
     fee: AssetAmount
@@ -95,8 +89,7 @@ class LiquidityPoolWithdraw:
         check_positive(self.share_amount.amount, "share_amount", rule=RULE)
 
 
-@dataclass(frozen=True, slots=True)
-class LiquidityPoolExchange:
+class LiquidityPoolExchange(Record):
     """Sell one asset of a pool for the other."""
 
     fee: AssetAmount
@@ -120,8 +113,7 @@ class LiquidityPoolExchange:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LiquidityPoolUpdate:
+class LiquidityPoolUpdate(Record):
     """Change the fees of a pool."""
 
     fee: AssetAmount

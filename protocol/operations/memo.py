@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from protocol.schema import PublicKey, UInt64
+from protocol.schema import PublicKey, Record, UInt64
 
 
-@dataclass(frozen=True, slots=True)
-class Memo:
+class Memo(Record):
     """An encrypted message; `protocol.crypto.memo` encrypts and decrypts it."""
 
     from_: PublicKey

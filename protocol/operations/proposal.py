@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount
@@ -11,18 +10,16 @@ from protocol.checks import check_fee, require
 from protocol.constants import MAX_NESTED_OPERATIONS
 from protocol.ids import AccountId, ProposalId
 from protocol.operations.base import TaggedOperation
-from protocol.schema import SORTED, NoExtensions, PublicKey, Timestamp, UInt32
+from protocol.schema import SORTED, NoExtensions, PublicKey, Record, Timestamp, UInt32
 
 
-@dataclass(frozen=True, slots=True)
-class ProposedOperation:
+class ProposedOperation(Record):
     """One operation inside a proposal."""
 
     op: TaggedOperation
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalCreate:
+class ProposalCreate(Record):
     """Propose operations, to be executed at once when all authorities have approved."""
 
     fee: AssetAmount
@@ -51,8 +48,7 @@ class ProposalCreate:
             proposed.op.validate()
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalUpdate:
+class ProposalUpdate(Record):
     """Add or remove approvals of a proposal; each needs the authority it speaks for (R9.6)."""
 
     fee: AssetAmount
@@ -88,8 +84,7 @@ class ProposalUpdate:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalDelete:
+class ProposalDelete(Record):
     """Veto a proposal: only an account whose authority it requires may (R8.23)."""
 
     fee: AssetAmount

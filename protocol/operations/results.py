@@ -6,23 +6,20 @@ reads them nowhere: BitShares' producers leave the place empty, and nodes comput
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount
 from protocol.ids import AccountId, ObjectId
-from protocol.schema import EXTENSION, SORTED, Variant
+from protocol.schema import EXTENSION, SORTED, Record, Variant
 
 ObjectIds = Annotated[tuple[ObjectId, ...], SORTED]
 
 
-@dataclass(frozen=True, slots=True)
-class VoidResult:
+class VoidResult(Record):
     """Nothing to tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class GenericOperationResult:
+class GenericOperationResult(Record):
     """Ids of the objects that were touched."""
 
     new_objects: ObjectIds = ()
@@ -30,8 +27,7 @@ class GenericOperationResult:
     removed_objects: ObjectIds = ()
 
 
-@dataclass(frozen=True, slots=True)
-class GenericExchangeOperationResult:
+class GenericExchangeOperationResult(Record):
     """Amounts of an exchange."""
 
     paid: tuple[AssetAmount, ...] = ()
@@ -39,8 +35,7 @@ class GenericExchangeOperationResult:
     fees: tuple[AssetAmount, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExtendableOperationResult:
+class ExtendableOperationResult(Record):
     """Whatever of these is known; a settlement answers with it."""
 
     impacted_accounts: Annotated[tuple[AccountId, ...], SORTED] | None = None

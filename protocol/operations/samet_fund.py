@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, require
 from protocol.ids import AccountId, AssetId, SametFundId, asset_text
-from protocol.schema import Int64, NoExtensions, UInt32
+from protocol.schema import Int64, NoExtensions, Record, UInt32
 
 RULE = "R2.18"
 
 
-@dataclass(frozen=True, slots=True)
-class SametFundCreate:
+class SametFundCreate(Record):
     """Put an amount aside to be lent."""
 
     fee: AssetAmount
@@ -31,8 +28,7 @@ class SametFundCreate:
         check_positive(self.balance, "balance", rule=RULE)
 
 
-@dataclass(frozen=True, slots=True)
-class SametFundDelete:
+class SametFundDelete(Record):
     """Close a fund; its balance returns."""
 
     fee: AssetAmount
@@ -45,8 +41,7 @@ class SametFundDelete:
         check_fee(self.fee)
 
 
-@dataclass(frozen=True, slots=True)
-class SametFundUpdate:
+class SametFundUpdate(Record):
     """Change the balance or the fee rate of a fund."""
 
     fee: AssetAmount
@@ -70,8 +65,7 @@ class SametFundUpdate:
             require(self.delta_amount.amount != 0, "delta_amount is zero", rule=RULE, value=0)
 
 
-@dataclass(frozen=True, slots=True)
-class SametFundBorrow:
+class SametFundBorrow(Record):
     """Borrow from a fund until the end of the transaction."""
 
     fee: AssetAmount
@@ -86,8 +80,7 @@ class SametFundBorrow:
         check_positive(self.borrow_amount.amount, "borrow_amount", rule=RULE)
 
 
-@dataclass(frozen=True, slots=True)
-class SametFundRepay:
+class SametFundRepay(Record):
     """Repay what was borrowed in the same transaction."""
 
     fee: AssetAmount

@@ -7,18 +7,16 @@ curve of the commitments; a node that executes them has to check it too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from protocol.asset import AssetAmount
 from protocol.authority import Authority
 from protocol.checks import check_fee, check_positive, require
 from protocol.ids import AccountId
-from protocol.schema import BlindingFactor, Commitment, PublicKey
+from protocol.schema import BlindingFactor, Commitment, PublicKey, Record
 
 
-@dataclass(frozen=True, slots=True)
-class BlindInput:
+class BlindInput(Record):
     """A blinded balance that is spent."""
 
     commitment: Commitment
@@ -27,8 +25,7 @@ class BlindInput:
     """Authority over the balance; has to approve."""
 
 
-@dataclass(frozen=True, slots=True)
-class StealthConfirmation:
+class StealthConfirmation(Record):
     """What the receiver of a blinded balance needs to find and spend it."""
 
     one_time_key: PublicKey
@@ -38,8 +35,7 @@ class StealthConfirmation:
     """Amount and blinding factor, for the receiver's eyes."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlindOutput:
+class BlindOutput(Record):
     """A blinded balance that is made."""
 
     commitment: Commitment
@@ -51,8 +47,7 @@ class BlindOutput:
     stealth_memo: StealthConfirmation | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TransferToBlind:
+class TransferToBlind(Record):
     """Turn a public amount into blinded balances."""
 
     fee: AssetAmount
@@ -72,8 +67,7 @@ class TransferToBlind:
         _check_outputs(self.outputs)
 
 
-@dataclass(frozen=True, slots=True)
-class BlindTransfer:
+class BlindTransfer(Record):
     """Spend blinded balances for new ones; what they leave over in public is the fee."""
 
     fee: AssetAmount
@@ -87,8 +81,7 @@ class BlindTransfer:
         _check_outputs(self.outputs)
 
 
-@dataclass(frozen=True, slots=True)
-class TransferFromBlind:
+class TransferFromBlind(Record):
     """Turn blinded balances back into a public amount."""
 
     fee: AssetAmount

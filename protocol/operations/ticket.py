@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, require
 from protocol.constants import CORE_ASSET
 from protocol.ids import AccountId, TicketId, asset_text
-from protocol.schema import NoExtensions, VarUInt32
+from protocol.schema import NoExtensions, Record, VarUInt32
 
 
 class TicketType(IntEnum):
@@ -22,8 +21,7 @@ class TicketType(IntEnum):
     LOCK_FOREVER = 4
 
 
-@dataclass(frozen=True, slots=True)
-class TicketCreate:
+class TicketCreate(Record):
     """Lock CORE."""
 
     fee: AssetAmount
@@ -42,8 +40,7 @@ class TicketCreate:
         _check_core(self.amount)
 
 
-@dataclass(frozen=True, slots=True)
-class TicketUpdate:
+class TicketUpdate(Record):
     """Change what a ticket, or a part of it, works up to."""
 
     fee: AssetAmount

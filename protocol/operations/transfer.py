@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, require
 from protocol.ids import AccountId
 from protocol.operations.memo import Memo
-from protocol.schema import NoExtensions
+from protocol.schema import NoExtensions, Record
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Record):
     """Move an amount of one asset from one account to another."""
 
     fee: AssetAmount
@@ -32,8 +29,7 @@ class Transfer:
         check_positive(self.amount.amount, "amount")
 
 
-@dataclass(frozen=True, slots=True)
-class OverrideTransfer:
+class OverrideTransfer(Record):
     """Move an amount of an asset by the will of its issuer (flag `override_authority`)."""
 
     fee: AssetAmount

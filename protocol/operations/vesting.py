@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, require
 from protocol.constants import TEMP_ACCOUNT
 from protocol.ids import AccountId, VestingBalanceId
-from protocol.schema import Timestamp, UInt32, Variant
+from protocol.schema import Record, Timestamp, UInt32, Variant
 
 
-@dataclass(frozen=True, slots=True)
-class LinearVestingPolicy:
+class LinearVestingPolicy(Record):
     """Equal parts of the first deposit become available as time passes."""
 
     begin_timestamp: Timestamp
@@ -24,8 +22,7 @@ class LinearVestingPolicy:
     """Everything is available once this many seconds have passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class CddVestingPolicy:
+class CddVestingPolicy(Record):
     """Coin-days destroyed: each withdrawal spends coin seconds earned by waiting."""
 
     start_claim: Timestamp
@@ -34,8 +31,7 @@ class CddVestingPolicy:
     """Seconds after which a deposit is wholly available."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstantVestingPolicy:
+class InstantVestingPolicy(Record):
     """Everything is available at once."""
 
 
@@ -46,8 +42,7 @@ VestingPolicy = Annotated[
 """How a new vesting balance vests."""
 
 
-@dataclass(frozen=True, slots=True)
-class VestingBalanceCreate:
+class VestingBalanceCreate(Record):
     """Put funds aside for an account."""
 
     fee: AssetAmount
@@ -64,8 +59,7 @@ class VestingBalanceCreate:
         check_positive(self.amount.amount, "amount", rule="R8.16")
 
 
-@dataclass(frozen=True, slots=True)
-class VestingBalanceWithdraw:
+class VestingBalanceWithdraw(Record):
     """Withdraw what has become available."""
 
     fee: AssetAmount

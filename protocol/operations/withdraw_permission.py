@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, require
 from protocol.ids import AccountId, WithdrawPermissionId, account_text
 from protocol.operations.memo import Memo
-from protocol.schema import Timestamp, UInt32
+from protocol.schema import Record, Timestamp, UInt32
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawPermissionCreate:
+class WithdrawPermissionCreate(Record):
     """Let another account withdraw up to a limit in each of a number of periods."""
 
     fee: AssetAmount
@@ -37,8 +34,7 @@ class WithdrawPermissionCreate:
         check_positive(self.periods_until_expiration, "periods_until_expiration")
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawPermissionUpdate:
+class WithdrawPermissionUpdate(Record):
     """Replace limit and periods of a permission; its two accounts stay."""
 
     fee: AssetAmount
@@ -64,8 +60,7 @@ class WithdrawPermissionUpdate:
         check_positive(self.periods_until_expiration, "periods_until_expiration")
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawPermissionClaim:
+class WithdrawPermissionClaim(Record):
     """Withdraw by a permission; the account that gave it does not sign."""
 
     fee: AssetAmount
@@ -85,8 +80,7 @@ class WithdrawPermissionClaim:
         check_positive(self.amount_to_withdraw.amount, "amount_to_withdraw")
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawPermissionDelete:
+class WithdrawPermissionDelete(Record):
     """Take a permission back."""
 
     fee: AssetAmount

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_url
 from protocol.ids import AccountId, WitnessId
-from protocol.schema import PublicKey
+from protocol.schema import PublicKey, Record
 
 
-@dataclass(frozen=True, slots=True)
-class WitnessCreate:
+class WitnessCreate(Record):
     """Stand for election as a witness (R8.12)."""
 
     fee: AssetAmount
@@ -27,8 +24,7 @@ class WitnessCreate:
         check_url(self.url)
 
 
-@dataclass(frozen=True, slots=True)
-class WitnessUpdate:
+class WitnessUpdate(Record):
     """Change the URL or the signing key of a witness."""
 
     fee: AssetAmount

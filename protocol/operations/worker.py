@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, check_url, require
 from protocol.constants import MAX_SUPPLY, WORKER_NAME_LENGTH_MAX
 from protocol.ids import AccountId
-from protocol.schema import Int64, Timestamp, UInt16, Variant
+from protocol.schema import Int64, Record, Timestamp, UInt16, Variant
 
 
-@dataclass(frozen=True, slots=True)
-class RefundWorkerInitializer:
+class RefundWorkerInitializer(Record):
     """The pay returns to the reserve (R8.15)."""
 
 
-@dataclass(frozen=True, slots=True)
-class VestingBalanceWorkerInitializer:
+class VestingBalanceWorkerInitializer(Record):
     """The pay goes to a vesting balance of the worker's account (R8.15)."""
 
     pay_vesting_period_days: UInt16
     """Days after which a payment is wholly available."""
 
 
-@dataclass(frozen=True, slots=True)
-class BurnWorkerInitializer:
+class BurnWorkerInitializer(Record):
     """The pay goes to the null account, which nobody owns (R8.15)."""
 
 
@@ -39,8 +35,7 @@ WorkerInitializer = Annotated[
 """What happens to the pay of a worker."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerCreate:
+class WorkerCreate(Record):
     """Propose a worker; from then on it can be voted for, and it never changes."""
 
     fee: AssetAmount

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
 
 from protocol.errors import ProtocolError
 from protocol.p2p.messages import NODE_ID_BYTES, PROTOCOL_VERSION, GoodbyeCode, Hello
-from protocol.schema import Digest
+from protocol.schema import Digest, Record
 
 MAX_CLOCK_OFFSET_MS = 30_000
 """A peer whose clock is further away than this cannot follow the same slots."""
@@ -62,8 +61,7 @@ class NullNodeId(HelloRefused):
     code = GoodbyeCode.NULL_NODE_ID
 
 
-@dataclass(frozen=True, slots=True)
-class HandshakePolicy:
+class HandshakePolicy(Record):
     """What this node is and accepts."""
 
     chain_id: Digest

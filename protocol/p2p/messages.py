@@ -8,14 +8,23 @@ message before it is read (T-P2).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
 from typing import Annotated
 
 from protocol.constants import MAX_BLOCK_BYTES
 from protocol.errors import DecodeError
-from protocol.schema import BlockId, Digest, Length, Timestamp, UInt8, UInt16, UInt32, UInt64
+from protocol.schema import (
+    BlockId,
+    Digest,
+    Length,
+    Record,
+    Timestamp,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+)
 
 PROTOCOL_VERSION = 1
 """Version of this peer protocol; unrelated to BitShares' numbers."""
@@ -73,8 +82,7 @@ class GoodbyeCode(IntEnum):
     LYING_SYNC = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Record):
     """First message of both sides; the one who dialled speaks first."""
 
     protocol_version: UInt16
@@ -96,13 +104,11 @@ class Hello:
     """The sender's clock, milliseconds since 1970, UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class HelloAccepted:
+class HelloAccepted(Record):
     """The one who dialled accepts the other's `Hello`: the handshake is done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Goodbye:
+class Goodbye(Record):
     """The last message of a connection."""
 
     code: UInt8
@@ -115,22 +121,19 @@ class Goodbye:
             raise DecodeError("unknown goodbye code", rule="T-P1", value=self.code)
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Record):
     """Asks for a `Pong` with the same number."""
 
     nonce: UInt64
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Record):
     """Answers a `Ping`."""
 
     nonce: UInt64
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(Record):
     """Ids of items that the sender can deliver."""
 
     kind: UInt8
@@ -142,8 +145,7 @@ class Inventory:
         _check_kind(self.kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(Record):
     """Asks for items; each is answered by its message or by a `NotAvailable`."""
 
     kind: UInt8
@@ -155,8 +157,7 @@ class Fetch:
         _check_kind(self.kind)
 
 
-@dataclass(frozen=True, slots=True)
-class NotAvailable:
+class NotAvailable(Record):
     """Items of a `Fetch` that the sender does not have, or no longer."""
 
     kind: UInt8
@@ -168,24 +169,21 @@ class NotAvailable:
         _check_kind(self.kind)
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionMessage:
+class TransactionMessage(Record):
     """One signed transaction that was fetched."""
 
     data: Annotated[bytes, Length(1, MAX_TRANSACTION_BYTES)]
     """Its binary form, with signatures."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockMessage:
+class BlockMessage(Record):
     """One signed block that was fetched."""
 
     data: Annotated[bytes, Length(1, MAX_BLOCK_BYTES)]
     """Its binary form."""
 
 
-@dataclass(frozen=True, slots=True)
-class GetBlockIds:
+class GetBlockIds(Record):
     """Asks how the other's main chain goes on after the last block that both know."""
 
     synopsis: Annotated[tuple[BlockId, ...], Length(0, MAX_SYNOPSIS_IDS)]
@@ -193,8 +191,7 @@ class GetBlockIds:
     empty when it has no block. The genesis is always in common."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockIds:
+class BlockIds(Record):
     """Answers `GetBlockIds`: the ids that follow, in order."""
 
     first_num: UInt32
@@ -215,13 +212,11 @@ class BlockIds:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class GetAddresses:
+class GetAddresses(Record):
     """Asks for addresses of other nodes."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownAddress:
+class KnownAddress(Record):
     """Where a node accepts connections."""
 
     host: HostText
@@ -230,8 +225,7 @@ class KnownAddress:
     """When the sender last spoke with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
+class Addresses(Record):
     """Answers `GetAddresses`."""
 
     addresses: Annotated[tuple[KnownAddress, ...], Length(0, MAX_ADDRESSES)]

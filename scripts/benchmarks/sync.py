@@ -9,9 +9,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
+
+from msgspec.structs import replace
 
 from node.storage.block_store import BlockStore
 from protocol.block import BlockEnvelope

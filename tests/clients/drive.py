@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from node.presets import WITNESSES, development_key
 from protocol.crypto.keys import wif
+from protocol.schema import Record
 
 Json = Any
 
@@ -20,8 +21,7 @@ CHAPTER_TIMEOUT_S = 90
 MARK = "RESULT "
 
 
-@dataclass(frozen=True)
-class Driver:
+class Driver(Record):
     """A client, where it runs, and the accounts and the BitAsset that it has for itself."""
 
     command: Sequence[str]
@@ -29,7 +29,7 @@ class Driver:
     me: str
     other: str
     peg: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def run(self, chapter: str, **settings: Json) -> Json:
         """The result of a chapter; an `AssertionError` with what the client said if it failed."""

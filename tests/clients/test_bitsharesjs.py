@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.presets import TEST_NETWORK_ID
 from tests.clients.drive import Driver

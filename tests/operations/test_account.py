@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.state.context import Context
 from node.state.errors import (
@@ -71,7 +70,7 @@ def create(name: str = "carol", **changes: object) -> AccountCreate:
     """Alice registers an account that bob refers for 40 % of the referral."""
     rule = key_authority(key_of(name))
     op = AccountCreate(FREE, ALICE, BOB, 4000, name, rule, rule, AccountOptions(key_of(name)))
-    return replace(op, **changes)  # type: ignore[arg-type]
+    return replace(op, **changes)
 
 
 def account(ctx: Context, account_id: int) -> Account:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.market.feeds import NULL_FEED
 from node.state.context import Context
@@ -88,23 +87,23 @@ def ctx() -> Context:
 def new_options(**changes: object) -> AssetOptions:
     rate = Price(AssetAmount(1, NEW_ASSET), core(1))
     options = replace(core_options(), core_exchange_rate=rate, issuer_permissions=UIA_ALL)
-    return replace(options, **changes)  # type: ignore[arg-type]
+    return replace(options, **changes)
 
 
 def create(symbol: str = "TOKEN", **changes: object) -> AssetCreate:
     op = AssetCreate(FREE, ALICE, symbol, 4, new_options())
-    return replace(op, **changes)  # type: ignore[arg-type]
+    return replace(op, **changes)
 
 
 def create_bitasset(symbol: str = "USD", **changes: object) -> AssetCreate:
     options = new_options(issuer_permissions=BITASSET_ALL)
     op = create(symbol, common_options=options, bitasset_opts=BitassetOptions())
-    return replace(op, **changes)  # type: ignore[arg-type]
+    return replace(op, **changes)
 
 
 def update(ctx: Context, asset_id: AssetId, **changes: object) -> AssetUpdate:
     """Alice changes some options of an asset."""
-    options = replace(ctx.state.assets.get(asset_id).options, **changes)  # type: ignore[arg-type]
+    options = replace(ctx.state.assets.get(asset_id).options, **changes)
     return AssetUpdate(FREE, ALICE, asset_id, None, options)
 
 
@@ -202,7 +201,7 @@ def test_times_of_a_bitasset_exceed_a_block(ctx: Context, field: str) -> None:
     """R1.12: longer than the block interval of 5 s."""
 
     def with_time(seconds: int) -> AssetCreate:
-        options = replace(BitassetOptions(), **{field: seconds})  # type: ignore[arg-type]
+        options = replace(BitassetOptions(), **{field: seconds})
         return create_bitasset(bitasset_opts=options)
 
     error = expect(ctx, LimitExceeded, with_time(5))

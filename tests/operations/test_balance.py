@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.state.balances import adjust_supply
 from node.state.context import Context
@@ -61,7 +60,7 @@ def give(ctx: Context, *, form: int = 0, vesting: LinearVesting | None = None) -
 
 def claim(amount: int, **changes: object) -> BalanceClaim:
     op = BalanceClaim(FREE, ALICE, FIRST, WALLET, core(amount))
-    return replace(op, **changes)  # type: ignore[arg-type]
+    return replace(op, **changes)
 
 
 @pytest.mark.parametrize("form", range(5))

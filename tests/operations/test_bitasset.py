@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.evaluators.bitasset import NEVER_PUBLISHED
 from node.market.feeds import NULL_FEED
@@ -99,14 +98,14 @@ def usd(amount: int) -> AssetAmount:
 
 def set_options(ctx: Context, asset_id: AssetId, **changes: object) -> None:
     asset = ctx.state.assets.edit(ctx.state.assets.get(asset_id))
-    asset.options = replace(asset.options, **changes)  # type: ignore[arg-type]
+    asset.options = replace(asset.options, **changes)
 
 
 # Options.
 
 
 def update(**changes: object) -> AssetUpdateBitasset:
-    options = replace(BitassetOptions(), **changes)  # type: ignore[arg-type]
+    options = replace(BitassetOptions(), **changes)
     return AssetUpdateBitasset(FREE, ALICE, USD, options)
 
 

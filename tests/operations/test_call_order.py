@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.state.context import Context
 from node.state.errors import (
@@ -87,7 +86,7 @@ def core_in_orders(ctx: Context, account: AccountId = ALICE) -> int:
 
 def set_flags(ctx: Context, flags: int, **changes: object) -> None:
     asset = ctx.state.assets.edit(ctx.state.assets.get(USD))
-    asset.options = replace(asset.options, flags=flags, **changes)  # type: ignore[arg-type]
+    asset.options = replace(asset.options, flags=flags, **changes)
 
 
 def test_borrowing_creates_units_against_collateral(ctx: Context) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from node.chain.invariants import check_all
 from node.market.order_book import expire_orders
@@ -85,7 +85,7 @@ def token(amount: int) -> AssetAmount:
 def buy(amount: int, price: int = 1, **changes: object) -> LimitOrderCreate:
     """Alice offers CORE for TOKEN, at most `price` CORE each."""
     op = LimitOrderCreate(FREE, ALICE, core(amount * price), token(amount))
-    return replace(op, **changes)  # type: ignore[arg-type]
+    return replace(op, **changes)
 
 
 def sell(amount: int, price: int = 1) -> LimitOrderCreate:
@@ -99,7 +99,7 @@ def core_in_orders(ctx: Context) -> int:
 
 def set_options(ctx: Context, asset_id: AssetId, **changes: object) -> None:
     asset = ctx.state.assets.edit(ctx.state.assets.get(asset_id))
-    asset.options = replace(asset.options, **changes)  # type: ignore[arg-type]
+    asset.options = replace(asset.options, **changes)
 
 
 def test_an_order_takes_the_amount_out_of_the_balance(ctx: Context) -> None:

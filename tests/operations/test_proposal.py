@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.evaluators.proposal import MAX_EXECUTION_DEPTH, execute_proposal, is_authorized
 from node.state.context import Context
@@ -58,7 +57,7 @@ def propose(*ops: Operation, lifetime: int = DAY, review: int | None = None) -> 
 
 def approve(proposal: int, *accounts: AccountId, **changes: object) -> ProposalUpdate:
     op = ProposalUpdate(FREE, CAROL, ProposalId(proposal), active_approvals_to_add=accounts)
-    return replace(op, **changes)  # type: ignore[arg-type]
+    return replace(op, **changes)
 
 
 def get(ctx: Context, proposal: int) -> Proposal:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.state.context import Context
 from node.state.errors import (
@@ -53,7 +52,7 @@ def transfer(sender: AccountId, receiver: AccountId, amount: AssetAmount) -> Tra
 
 def token(ctx: Context, **changes: object) -> AssetId:
     """A user-issued asset of alice with 100 units in bob's balance."""
-    options: AssetOptions = replace(core_options(), **changes)  # type: ignore[arg-type]
+    options: AssetOptions = replace(core_options(), **changes)
     asset_id = add_asset(ctx.state, "TOKEN", issuer=ALICE, options=options)
     issue(ctx.state, BOB, AssetAmount(100, asset_id))
     return asset_id

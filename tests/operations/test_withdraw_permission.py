@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.chain.expirations import remove_expired_permissions
 from node.chain.invariants import check_all
@@ -63,17 +62,17 @@ def ctx() -> Context:
 
 def give(**changes: object) -> WithdrawPermissionCreate:
     op = WithdrawPermissionCreate(FREE, ALICE, BOB, core(100), PERIOD, 3, START)
-    return replace(op, **changes)  # type: ignore[arg-type]
+    return replace(op, **changes)
 
 
 def change(**changes: object) -> WithdrawPermissionUpdate:
     op = WithdrawPermissionUpdate(FREE, ALICE, BOB, FIRST, core(50), PERIOD, START, 2)
-    return replace(op, **changes)  # type: ignore[arg-type]
+    return replace(op, **changes)
 
 
 def claim(amount: int, **changes: object) -> WithdrawPermissionClaim:
     op = WithdrawPermissionClaim(FREE, FIRST, ALICE, BOB, core(amount))
-    return replace(op, **changes)  # type: ignore[arg-type]
+    return replace(op, **changes)
 
 
 def permission(ctx: Context) -> WithdrawPermission:

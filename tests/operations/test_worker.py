@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.chain.invariants import check_all
 from node.state.context import Context
@@ -54,7 +53,7 @@ def work(**changes: object) -> WorkerCreate:
         "https://docs.example",
         VestingBalanceWorkerInitializer(2),
     )
-    return replace(op, **changes)  # type: ignore[arg-type]
+    return replace(op, **changes)
 
 
 def test_a_worker_that_is_paid_has_a_vesting_balance(ctx: Context) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
 from random import Random
 
+from msgspec.structs import asdict
 
-@dataclass(frozen=True, slots=True)
-class Options:
+from protocol.schema import Record
+
+
+class Options(Record):
     """A network, its conditions and its load; chances are over 10,000."""
 
     seed: int
@@ -56,7 +58,7 @@ class Options:
     @classmethod
     def from_json(cls, data: dict[str, int]) -> Options:
         """The options of a JSON object with exactly these fields."""
-        assert set(data) == {field.name for field in fields(cls)}, sorted(data)
+        assert set(data) == set(cls.__struct_fields__), sorted(data)
         return cls(**data)
 
 

@@ -6,10 +6,10 @@ to allow two under partitions.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from protocol.p2p.messages import MESSAGES, Goodbye, Message, NotAvailable, Ping, Pong
 from tests.simulation.faults import DRAWS

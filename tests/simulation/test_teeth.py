@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from node.chain.chain import Chain
 from node.p2p.errors import ForkBelowIrreversible

@@ -6,10 +6,10 @@ Account names are also the seeds of their keys. All invariants are recounted aft
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain, PushResult
@@ -70,7 +70,7 @@ def make_parameters(**changes: object) -> ChainParameters:
         maintenance_interval=3600,
         maintenance_skip_slots=0,
     )
-    return replace(parameters, **changes)  # type: ignore[arg-type]
+    return replace(parameters, **changes)
 
 
 def make_genesis(
@@ -155,7 +155,7 @@ class TestChain:
         """Change chain parameters behind the chain's back, as if genesis had set them so."""
         with self.chain.head_state() as state:
             properties = state.properties
-            parameters = replace(properties.parameters, **changes)  # type: ignore[arg-type]
+            parameters = replace(properties.parameters, **changes)
             properties.parameters = parameters
 
     def jump_to(self, num: int, last_irreversible: int) -> None:

@@ -5,7 +5,9 @@ Built on the chainless state of `tests.support.state`; an undo session is open, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from node.market.boundary import run_boundary
 from node.market.feeds import update_median
@@ -60,11 +62,11 @@ class Market:
     def set_options(self, **options: int) -> None:
         """Change fields of the BitAsset's options, of the extensions too."""
         data = self.state.bitassets.edit(self.data)
-        plain = {k: v for k, v in options.items() if k in BitassetOptions.__dataclass_fields__}
+        plain = {k: v for k, v in options.items() if k in BitassetOptions.__struct_fields__}
         later = {k: v for k, v in options.items() if k not in plain}
         extensions: BitassetOptionsExtensions = replace(data.options.extensions, **later)
         data.options = replace(data.options, extensions=extensions)
-        data.options = replace(data.options, **plain)  # type: ignore[arg-type]
+        data.options = replace(data.options, **plain)
 
     def feed(
         self, debt: int, backing: int, *, mcr: int = 1750, mssr: int = 1500, icr: int | None = None
@@ -180,6 +182,11 @@ def place(
         )
     )
     return None if place_order(ctx, order) else order
+
+
+def kinds_emitted(ctx: Context) -> list[type]:
+    """The classes of the virtual operations so far."""
+    return [type(op) for op in emitted(ctx)]
 
 
 def emitted(ctx: Context) -> list[Operation]:

@@ -6,10 +6,10 @@ passes a recount. Amounts are in smallest units; "the issuer" is the committee a
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from node.evaluators import EVALUATORS
 from node.evaluators.base import apply_operation, run_proposed_operation

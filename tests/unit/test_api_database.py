@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.api.methods.tables import APIS
 from node.api.recent_transactions import RecentTransactions

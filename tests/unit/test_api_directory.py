@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from protocol.asset import AssetAmount, Price
 from protocol.authority import Authority

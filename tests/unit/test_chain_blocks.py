@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from node.chain.apply_block import apply_block
 from node.state.errors import (
@@ -37,7 +37,7 @@ def resigned(chain: TestChain, block: SignedBlock, **changes: object) -> BlockEn
         block.transaction_merkle_root,
         block.extensions,
     )
-    header = replace(header, **changes)  # type: ignore[arg-type]
+    header = replace(header, **changes)
     secret = chain.witness_secret(header.witness)
     return signed_block(header, block.transactions, secret)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 
 SCENARIO = """
-from dataclasses import replace
+from msgspec.structs import replace
 from protocol.operations.account import AccountUpdate
 from tests.support.chain import NO_FEE, TestChain
 

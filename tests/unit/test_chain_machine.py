@@ -7,7 +7,6 @@ blocks on a detour over a fork has the same state.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from math import ceil
@@ -15,6 +14,7 @@ from math import ceil
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
 
 from node.chain.apply_block import apply_block
 from node.chain.block_builder import build_block

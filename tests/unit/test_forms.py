@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Hashable
 
 import pytest
@@ -253,3 +254,13 @@ def test_prices_of_the_wire_keep_their_terms() -> None:
     """R1.1: a price is not reduced."""
     price = Price(AssetAmount(2, AssetId(1)), AssetAmount(4, AssetId(0)))
     assert unpack(Price, pack(price)) == price
+
+
+def test_a_traceback_through_a_codec_shows_its_line() -> None:
+    """Derived source is known to `linecache`, each codec under a name of its own."""
+    try:
+        pack(AssetAmount(2**70, AssetId(0)))
+    except EncodeError:
+        text = traceback.format_exc()
+    assert "<derived codec" in text
+    assert "out += pack" in text

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.chain.budget import total_budget
 from node.chain.maintenance import next_maintenance_after

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from node.chain.votes import elected_authority, wanted_count
 from protocol.constants import COMMITTEE_ACCOUNT, PROXY_TO_SELF_ACCOUNT, WITNESS_ACCOUNT

@@ -22,7 +22,16 @@ from protocol.asset import AssetAmount, Price
 from protocol.constants import COMMITTEE_ACCOUNT
 from protocol.ids import CallOrderId
 from protocol.operations.bitasset import AssetSettleCancel, BidCollateral, ExecuteBid
-from tests.support.market import CORE, WHALE_DEBT, Market, emitted, fills, make_market, trade
+from tests.support.market import (
+    CORE,
+    WHALE_DEBT,
+    Market,
+    emitted,
+    fills,
+    kinds_emitted,
+    make_market,
+    trade,
+)
 from tests.support.slow_market import check_supplies, value
 
 TRIGGERS = pytest.mark.parametrize("trigger", [TRIGGER_BID, TRIGGER_FEED])
@@ -127,7 +136,7 @@ def test_after_the_swan_orders_stay_and_requests_are_cancelled() -> None:
     market.request(market.whale, 500, due=2**31)
     ctx = market.settle_boundary()
     assert order.for_sale == 100
-    assert [type(op) for op in emitted(ctx)][-1] is AssetSettleCancel
+    assert kinds_emitted(ctx)[-1] is AssetSettleCancel
     assert len(market.state.force_settlements) == 0
     check_supplies(market.state)
 
@@ -185,7 +194,7 @@ def test_a_recovered_feed_gives_all_debt_to_the_issuer() -> None:
     position = market.state.position_by_borrower.find((COMMITTEE_ACCOUNT, market.usd))
     assert position is not None
     assert (position.debt, position.collateral) == (supply, fund)
-    kinds = [type(op) for op in emitted(ctx)]
+    kinds = kinds_emitted(ctx)
     assert kinds == [ExecuteBid, BidCollateral]
     assert not market.data.is_globally_settled()
     assert ctx.events == [RevivedEvent(market.usd)]
@@ -276,7 +285,7 @@ def test_bids_that_cover_the_debt_revive_the_asset() -> None:
         first.bidder: (700, 7_000 + 6_300),
         second.bidder: (300, 5_700 + 2_700),
     }
-    assert [type(op) for op in emitted(ctx)] == [ExecuteBid, ExecuteBid, BidCollateral]
+    assert kinds_emitted(ctx) == [ExecuteBid, ExecuteBid, BidCollateral]
     returned = emitted(ctx)[2]
     assert isinstance(returned, BidCollateral)
     assert (returned.bidder, returned.debt_covered.amount) == (third.bidder, 0)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.market.fees import add_pending_fee, market_fee, pay_market_fee
 from node.market.holders import is_authorized
@@ -54,8 +53,8 @@ def set_gold(state: State, **options: int | tuple[int, ...]) -> None:
     gold = state.assets.edit(state.assets.get(GOLD))
     later = {k: v for k, v in options.items() if not hasattr(gold.options, k)}
     plain = {k: v for k, v in options.items() if k not in later}
-    extensions = replace(gold.options.extensions, **later)  # type: ignore[arg-type]
-    gold.options = replace(gold.options, extensions=extensions, **plain)  # type: ignore[arg-type]
+    extensions = replace(gold.options.extensions, **later)
+    gold.options = replace(gold.options, extensions=extensions, **plain)
 
 
 def shares(state: State) -> dict[AccountId, int]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.market import margin_calls
 from node.market.fees import NO_FEE, add_pending_fee
@@ -16,7 +15,15 @@ from protocol.asset import NULL_PRICE, AssetAmount, PriceOverflow
 from protocol.ids import LimitOrderId
 from protocol.operations.asset_options import CHARGE_MARKET_FEE
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel
-from tests.support.market import CORE, Market, emitted, fills, make_market, place, trade
+from tests.support.market import (
+    CORE,
+    Market,
+    fills,
+    kinds_emitted,
+    make_market,
+    place,
+    trade,
+)
 from tests.support.slow_market import check_supplies, positions_by_ratio
 from tests.support.state import NULL_FEED, add_bitasset
 
@@ -170,7 +177,7 @@ def test_the_rounding_of_a_smaller_position_is_the_bid_s_and_its_dust_is_refunde
     market.bid(99, 10)
     whale = market.balance(market.whale, market.usd)
     ctx = market.settle_boundary()
-    assert [type(op) for op in emitted(ctx)] == [FillOrder, FillOrder, LimitOrderCancel]
+    assert kinds_emitted(ctx) == [FillOrder, FillOrder, LimitOrderCancel]
     assert trade(fills(ctx)[0]) == (10, 95, 0, False)
     assert ctx.applied[2].result == AssetAmount(4, market.usd)
     assert market.balance(market.whale, market.usd) == whale + 4

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from node.market.order_book import cancel_order, expire_orders
 from node.state.context import Context
@@ -18,7 +18,7 @@ from protocol.asset import AssetAmount, PriceOverflow
 from protocol.constants import MAX_SUPPLY
 from protocol.ids import AccountId, AssetId, LimitOrderId
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel
-from tests.support.market import CORE, emitted, fills, place, trade
+from tests.support.market import CORE, emitted, fills, kinds_emitted, place, trade
 from tests.support.slow_market import SlowBook, SlowOrder, check_supplies
 from tests.support.state import GENESIS_TIME, add_asset, issue, make_context, make_state
 
@@ -142,7 +142,7 @@ def test_dust_of_a_smaller_maker_is_refunded(state: State, ctx: Context) -> None
     assert sell(ctx, 100, 100) is not None
     ctx.applied.clear()
     assert buy(ctx, 10, 5) is None
-    kinds = [type(op) for op in emitted(ctx)]
+    kinds = kinds_emitted(ctx)
     assert kinds == [FillOrder, FillOrder, LimitOrderCancel, FillOrder, FillOrder]
     assert trade(fills(ctx)[1]) == (6, 4, 0, True)
     assert ctx.applied[2].result == AssetAmount(1, GOLD)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.market.black_swan import settle_globally_at
 from node.market.settlement import cancel_settlements, settle_from_fund

@@ -5,10 +5,10 @@ Each case takes a valid operation of the vectors and spoils one field.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from protocol.asset import AssetAmount, Price
 from protocol.authority import Authority
@@ -175,7 +175,7 @@ def test_a_negative_fee_is_refused(name: str) -> None:
 def test_an_update_of_nothing_is_refused(name: str, kept: int) -> None:
     """R9.3: fee, account and object alone change nothing."""
     operation = cast(Any, OPERATIONS[name])
-    fields = [getattr(operation, field) for field in type(operation).__dataclass_fields__][:kept]
+    fields = [getattr(operation, field) for field in type(operation).__struct_fields__][:kept]
     with pytest.raises(ValidationError, match="nothing to update"):
         type(operation)(*fields).validate()
 

@@ -35,7 +35,7 @@ from protocol.transaction import Transaction
 from tests.support.declared import instances
 
 CORE = AssetAmount(0, AssetId(0))
-NAMELESS = {
+NAMELESS: dict[type, AccountId] = {
     CommitteeMemberUpdateGlobalParameters: COMMITTEE_ACCOUNT,
     BlindTransfer: TEMP_ACCOUNT,
     TransferFromBlind: TEMP_ACCOUNT,

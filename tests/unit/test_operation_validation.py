@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.authority import Authority, key_authority

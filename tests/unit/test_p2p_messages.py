@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import replace
 from typing import get_args
 
 import msgpack
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from protocol.constants import MAX_BLOCK_BYTES
 from protocol.errors import DecodeError, EncodeError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import partial
 
 import pytest
@@ -81,7 +80,7 @@ def test_a_block_is_read_once_and_without_loss() -> None:
     assert pack(block) == envelope.packed
     assert unpack(SignedBlock, envelope.packed) == block
     assert BlockEnvelope.from_bytes(pack(block)).id == envelope.id
-    names = [field.name for field in fields(SignedBlockHeader)]
+    names = list(SignedBlockHeader.__struct_fields__)
     assert envelope.header == SignedBlockHeader(*(getattr(block, name) for name in names))
     assert envelope.merkle_root() == block.transaction_merkle_root
     leaves = [sha256(pack(transaction)) for transaction in block.transactions]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -15,7 +13,6 @@ from protocol.ids import AccountId, CallOrderId
 from protocol.schema import Int64
 
 
-@dataclass(slots=True, eq=False)
 class Position(StateObject):
     id: CallOrderId
     borrower: AccountId

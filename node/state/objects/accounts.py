@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from node.state.undo import StateObject
@@ -20,7 +19,6 @@ from protocol.schema import MAX_TIMESTAMP, SORTED, Int64, Timestamp, UInt16, UIn
 AccountSet = Annotated[tuple[AccountId, ...], SORTED]
 
 
-@dataclass(slots=True, eq=False)
 class Account(StateObject):
     """A named account (1.2.n)."""
 
@@ -59,7 +57,6 @@ class Account(StateObject):
         return now <= self.membership_expiration_date
 
 
-@dataclass(slots=True, eq=False)
 class AccountStatistics(StateObject):
     """What changes often about an account (2.6.n, the same number as the account)."""
 
@@ -80,7 +77,6 @@ class AccountStatistics(StateObject):
     """Fees to distribute at maintenance, the rebate withdrawable at once (R8.20)."""
 
 
-@dataclass(slots=True, eq=False)
 class AccountBalance(StateObject):
     """What an account holds of one asset, in its smallest units (2.5.n)."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from node.state.undo import StateObject
@@ -11,10 +10,9 @@ from protocol.constants import HUNDRED_PERCENT
 from protocol.ids import AccountId, AssetBitassetDataId, AssetDynamicDataId, AssetId
 from protocol.operations.asset_options import AssetOptions
 from protocol.operations.bitasset_options import BitassetOptions
-from protocol.schema import SORTED, Int64, Timestamp, UInt8, UInt16
+from protocol.schema import SORTED, Int64, Record, Timestamp, UInt8, UInt16
 
 
-@dataclass(slots=True, eq=False)
 class Asset(StateObject):
     """An asset (1.3.n); 1.3.0 is CORE."""
 
@@ -36,7 +34,6 @@ class Asset(StateObject):
         return self.options.flags & flag != 0
 
 
-@dataclass(slots=True, eq=False)
 class AssetDynamicData(StateObject):
     """Running figures of an asset (2.3.n), all in its own units but the fee pool."""
 
@@ -49,8 +46,7 @@ class AssetDynamicData(StateObject):
     """CORE that exchanges fees paid in this asset (R8.17)."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedValues:
+class FeedValues(Record):
     """One published feed, or the median of all: with the initial ratio always present (R1.12)."""
 
     settlement_price: Price
@@ -65,7 +61,6 @@ Feeds = Annotated[tuple[tuple[AccountId, tuple[Timestamp, FeedValues]], ...], SO
 """By publisher: when it published, and what. Time 0 marks a producer that never published."""
 
 
-@dataclass(slots=True, eq=False)
 class BitassetData(StateObject):
     """What a BitAsset has beyond an asset (2.4.n)."""
 

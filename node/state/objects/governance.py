@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from node.state.undo import StateObject
@@ -26,6 +25,7 @@ from protocol.schema import (
     Digest,
     Int64,
     PublicKey,
+    Record,
     Timestamp,
     UInt8,
     UInt32,
@@ -35,7 +35,6 @@ from protocol.schema import (
 )
 
 
-@dataclass(slots=True, eq=False)
 class Witness(StateObject):
     """A block producer (1.6.n); 1.6.0 is the reserved null witness (R9.8)."""
 
@@ -52,7 +51,6 @@ class Witness(StateObject):
     last_confirmed_block_num: UInt32
 
 
-@dataclass(slots=True, eq=False)
 class CommitteeMember(StateObject):
     """A member or candidate of the committee (1.5.n)."""
 
@@ -63,28 +61,24 @@ class CommitteeMember(StateObject):
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class RefundWorker:
+class RefundWorker(Record):
     """Returns its pay to the reserve (R8.15)."""
 
     total_burned: Int64
 
 
-@dataclass(frozen=True, slots=True)
-class VestingWorker:
+class VestingWorker(Record):
     """Pays into a vesting balance (R8.15)."""
 
     balance: VestingBalanceId
 
 
-@dataclass(frozen=True, slots=True)
-class BurnWorker:
+class BurnWorker(Record):
     """Pays the null account (R8.15)."""
 
     total_burned: Int64
 
 
-@dataclass(slots=True, eq=False)
 class Worker(StateObject):
     """A project paid from the reserve when voted for (1.14.n, R8.14)."""
 
@@ -103,7 +97,6 @@ class Worker(StateObject):
     url: str
 
 
-@dataclass(slots=True, eq=False)
 class WitnessSchedule(StateObject):
     """The order of this round's slots (2.12.0, R8.5)."""
 
@@ -111,7 +104,6 @@ class WitnessSchedule(StateObject):
     current_shuffled_witnesses: tuple[WitnessId, ...]
 
 
-@dataclass(slots=True, eq=False)
 class GlobalProperties(StateObject):
     """Chain parameters and who is elected (2.0.0)."""
 
@@ -124,7 +116,6 @@ class GlobalProperties(StateObject):
     active_witnesses: Annotated[tuple[WitnessId, ...], SORTED]
 
 
-@dataclass(slots=True, eq=False)
 class DynamicGlobalProperties(StateObject):
     """The head of the chain and what every block changes (2.1.0)."""
 
@@ -148,7 +139,6 @@ class DynamicGlobalProperties(StateObject):
     last_irreversible_block_num: UInt32
 
 
-@dataclass(slots=True, eq=False)
 class ChainProperties(StateObject):
     """What genesis fixed for good (2.11.0)."""
 
@@ -165,8 +155,7 @@ TRIGGER_BID = 0
 TRIGGER_FEED = 1
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetFigures:
+class BudgetFigures(Record):
     """One maintenance interval's budget, in CORE (R8.14)."""
 
     time_since_last_budget: UInt64
@@ -183,7 +172,6 @@ class BudgetFigures:
     current_supply: Int64
 
 
-@dataclass(slots=True, eq=False)
 class BudgetRecord(StateObject):
     """The budget of one maintenance (2.13.n)."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from node.state.undo import StateObject
 from protocol.asset import AssetAmount, Price
 from protocol.ids import (
@@ -17,7 +15,6 @@ from protocol.ids import (
 from protocol.schema import Int64, Timestamp, UInt16
 
 
-@dataclass(slots=True, eq=False)
 class LimitOrder(StateObject):
     """An offer to sell at a price or better (1.7.n)."""
 
@@ -46,7 +43,6 @@ class LimitOrder(StateObject):
         return self.sell_price.quote.asset_id
 
 
-@dataclass(slots=True, eq=False)
 class CallOrder(StateObject):
     """A margin position: debt of a BitAsset against collateral in its backing asset (1.8.n)."""
 
@@ -60,7 +56,6 @@ class CallOrder(StateObject):
     """Cover no more than reaches it when called, over 1,000 (R3.7)."""
 
 
-@dataclass(slots=True, eq=False)
 class ForceSettlement(StateObject):
     """A request to settle at the feed price, due at a time (1.4.n, R5.2)."""
 
@@ -70,7 +65,6 @@ class ForceSettlement(StateObject):
     settlement_date: Timestamp
 
 
-@dataclass(slots=True, eq=False)
 class CollateralBid(StateObject):
     """An offer to take over debt of a globally settled BitAsset (2.17.n, R6.5)."""
 

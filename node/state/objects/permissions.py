@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from node.state.undo import StateObject
 from protocol.asset import AssetAmount
 from protocol.ids import AccountId, WithdrawPermissionId
 from protocol.schema import Int64, Timestamp, UInt32
 
 
-@dataclass(slots=True, eq=False)
 class WithdrawPermission(StateObject):
     """Lets an account take a limited amount from another in every period (1.12.n)."""
 

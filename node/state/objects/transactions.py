@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from node.state.undo import StateObject
@@ -13,7 +12,6 @@ from protocol.transaction import Transaction
 AccountSet = Annotated[tuple[AccountId, ...], SORTED]
 
 
-@dataclass(slots=True, eq=False)
 class TransactionHistory(StateObject):
     """A transaction that must not be applied again before it expires (2.7.n, R9.3)."""
 
@@ -22,7 +20,6 @@ class TransactionHistory(StateObject):
     expiration: Timestamp
 
 
-@dataclass(slots=True, eq=False)
 class BlockSummary(StateObject):
     """The id of the newest block whose number ends in these 16 bits (2.8.n, R9.3)."""
 
@@ -30,7 +27,6 @@ class BlockSummary(StateObject):
     block_id: BlockId
 
 
-@dataclass(slots=True, eq=False)
 class Proposal(StateObject):
     """A transaction that waits for approvals (1.10.n, R8.23)."""
 

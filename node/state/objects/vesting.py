@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from node.state.undo import StateObject
 from protocol.asset import AssetAmount
 from protocol.ids import AccountId, BalanceId, VestingBalanceId
-from protocol.schema import Address, Int64, Timestamp, UInt8, UInt32, UInt128, Variant
+from protocol.schema import Address, Int64, Record, Timestamp, UInt8, UInt32, UInt128, Variant
 
 
-@dataclass(frozen=True, slots=True)
-class LinearVesting:
+class LinearVesting(Record):
     """Released evenly over a duration, nothing before a cliff (R8.16)."""
 
     begin_timestamp: Timestamp
@@ -21,8 +19,7 @@ class LinearVesting:
     begin_balance: Int64
 
 
-@dataclass(frozen=True, slots=True)
-class CddVesting:
+class CddVesting(Record):
     """Released as coin seconds accumulate (R8.16)."""
 
     vesting_seconds: UInt32
@@ -31,8 +28,7 @@ class CddVesting:
     coin_seconds_earned_last_update: Timestamp
 
 
-@dataclass(frozen=True, slots=True)
-class InstantVesting:
+class InstantVesting(Record):
     """Everything is withdrawable at any time (R8.16)."""
 
 
@@ -45,7 +41,6 @@ BALANCE_WITNESS = 3
 BALANCE_MARKET_FEE_SHARING = 4
 
 
-@dataclass(slots=True, eq=False)
 class VestingBalance(StateObject):
     """A balance released over time (1.13.n)."""
 
@@ -57,7 +52,6 @@ class VestingBalance(StateObject):
     """What it is for: one of the `BALANCE_` constants."""
 
 
-@dataclass(slots=True, eq=False)
 class GenesisBalance(StateObject):
     """An amount of genesis that the holder of a key may claim (1.15.n)."""
 
