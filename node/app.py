@@ -21,6 +21,9 @@ from node.config import ConfigError, NodeSettings, read_settings, split_address
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
 from node.core.startup import Started, start_chain
+from node.history.database.open import open_database
+from node.history.database.store import HistoryStore
+from node.history.database.stored import StoredHistory
 from node.p2p.config import PeerConfig
 from node.p2p.effects import PeerAddress
 from node.p2p.manager import PeerManager
@@ -33,14 +36,12 @@ from node.services.http_connection import AccessRules
 from node.services.metrics import NodeCollector
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
-from node.services.stored_history import StoredHistory
 from node.state.database import State
 from node.state.errors import InvariantViolated
 from node.storage.block_store import BlockStore
 from node.storage.durable import replace_file
 from node.storage.errors import StorageError
 from node.storage.guard import SigningGuard
-from node.storage.history_store import HistoryStore, remove_history
 from node.storage.key_files import read_key_file, write_key_file
 from node.storage.snapshots import SnapshotFiles
 from node.version import VERSION
@@ -145,8 +146,7 @@ def replay_node(
     history = None
     try:
         if with_history:
-            remove_history(opened.data_dir / HISTORY_FILE)
-            history = open_history(opened)
+            history = open_history(opened, anew=True)
         return start_chain(
             opened.genesis,
             opened.stores.blocks,
@@ -160,10 +160,15 @@ def replay_node(
         opened.stores.close()
 
 
-def open_history(opened: Opened) -> StoredHistory:
-    """The history of a node as far as it is on disk; raises a `StorageError`."""
-    store = HistoryStore(opened.data_dir / HISTORY_FILE, chain_id(opened.genesis))
-    return StoredHistory(store, opened.stores.blocks)
+def open_history(opened: Opened, *, anew: bool = False) -> StoredHistory:
+    """The history of a node as far as it is stored, or an empty one; raises a `StorageError`."""
+    database = open_database(opened.settings.history, opened.data_dir / HISTORY_FILE)
+    store = HistoryStore(database, chain_id(opened.genesis), anew=anew)
+    history = StoredHistory(store, opened.stores.blocks)
+    if store.begun_anew is not None and not anew:
+        reason = str(store.begun_anew)
+        log.warning("history_begun_anew", ev="history_begun_anew", reason=reason)
+    return history
 
 
 def configure_log() -> None:

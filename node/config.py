@@ -12,6 +12,9 @@ import tomli_w
 from node.storage.durable import replace_file
 from protocol.errors import PegboardError
 
+HISTORY_URLS = ("postgresql://", "postgres://")
+"""How a URL of PostgreSQL begins."""
+
 ProductionMode = Literal["slots", "interval", "instant", "manual"]
 
 
@@ -109,6 +112,9 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     data_dir: str = "data"
     """Directory of blocks, snapshots and the peer list; relative to the settings file."""
     node_name: str = "node"
+    history: str = ""
+    """PostgreSQL database of the history, "postgresql://user:password@host/name", which nodes of
+    one chain may share; "" for an SQLite file in the data directory."""
     p2p: PeerSettings = PeerSettings()
     api: ApiSettings = ApiSettings()
     production: ProductionSettings = ProductionSettings()
@@ -147,6 +153,12 @@ def parse_settings(text: str, source: str) -> NodeSettings:
     _check_range("api.cost_hard_limit", api.cost_hard_limit, api.cost_soft_limit + 1, 2_000_000_000)
     _check_range("api.cost_decay_per_s", api.cost_decay_per_s, 1, 1_000_000_000)
     _check_range("api.cost_local_discount", api.cost_local_discount, 1, 1_000_000)
+    if settings.history and not settings.history.startswith(HISTORY_URLS):
+        raise ConfigError(
+            "history is no URL of PostgreSQL",
+            value=settings.history.partition(":")[0],
+            limit=" or ".join(HISTORY_URLS),
+        )
     for feed in settings.feeds:
         _check_range(f"interval_s of feed {feed.asset}", feed.interval_s, 1, 86_400)
     for address in (settings.p2p.listen, settings.api.listen, *settings.p2p.seeds):

@@ -39,9 +39,10 @@ MARKET = (*STATE, "node.market")
 EVALUATORS = (*MARKET, "node.evaluators")
 CHAIN = (*EVALUATORS, "node.chain")
 WITNESS = (*CHAIN, "node.witness")
-CORE = (*WITNESS, "node.p2p", "node.api")
+API = (*WITNESS, "node.history")
+CORE = (*API, "node.p2p", "node.api")
 CONFIG = (*CORE, "node.core", "node.presets", "node.storage")
-SERVICES = (*CONFIG, "node.config", "node.version")
+SERVICES = (*CONFIG, "node.config", "node.version", "node.history.database")
 SHELL = ("trio", "h11", "wsproto", "click", "structlog", "prometheus_client")
 SHELL_TOOLS = (*SHELL, "msgspec", "msgpack", "platformdirs", "tomli_w")
 
@@ -55,9 +56,11 @@ LAYERS = {
     "node.chain": Layer(EVALUATORS, ("sortedcontainers", "msgspec"), STATE_MACHINE),
     "node.witness": Layer(CHAIN, ("sortedcontainers", "msgspec"), STATE_MACHINE),
     "node.p2p": Layer(WITNESS, ("msgpack", "msgspec"), SANS_IO),
-    "node.api": Layer(WITNESS, ("msgpack", "msgspec"), SANS_IO),
+    "node.history": Layer(STATE, ("msgspec",), (*SANS_IO, "float")),
+    "node.api": Layer(API, ("msgpack", "msgspec"), SANS_IO),
     "node.core": Layer(CORE, ("msgpack", "msgspec"), SANS_IO),
     "node.storage": Layer(("protocol",), ("msgpack",)),
+    "node.history.database": Layer((*STATE, "node.history", "node.storage"), ("psycopg",)),
     "node.presets": Layer(
         ("protocol",), ("msgspec",), ("clock", "random", "concurrency", "async", "float")
     ),
@@ -281,6 +284,9 @@ PLANTED = [
     ("node.chain.pending", "import datetime\nt = datetime.datetime.now()"),
     ("node.witness.producer", "print('x')"),
     ("node.p2p.peer", "from node.api import json_rpc"),
+    ("node.history.memory", "from node.history.database import store"),
+    ("node.history.memory", "import sqlite3"),
+    ("node.api.api", "from node.history.database.store import HistoryStore"),
     ("node.p2p.peer", "from random import randrange"),
     ("node.p2p.peer", "import random\nx = random.random()"),
     ("node.p2p.peer", "import random\nx = random.Random()"),
@@ -311,6 +317,8 @@ PERMITTED = [
     ("node.p2p.peer", "from random import Random\nrng = Random(7)\nx = rng.random()"),
     ("node.core", "from node.p2p.manager import PeerManager\nfrom node.api import json_rpc"),
     ("node.storage.block_store", "import sqlite3, os, time"),
+    ("node.history.database.postgres", "import psycopg, time\nfrom node.history import memory"),
+    ("node.api.api", "from node.history.reader import HistoryReader"),
     ("node.services.clock", "import trio, time\nasync def f(): await trio.sleep(0.5)"),
     ("node.cli.show", "import click\nfrom node.app import run"),
 ]

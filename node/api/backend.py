@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from node.api.history import HistoryReader
+from node.history.reader import HistoryReader
 from node.state.context import AppliedOperation
 from node.state.database import State
 from node.state.undo import Revision

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from node.api.backend import ApiBackend, BlockTrace
-from node.api.history import Market, market_of
 from node.api.impacted import accounts_of_object
 from node.api.views import (
     view_object,
@@ -14,6 +13,8 @@ from node.api.views import (
     view_result,
     view_transaction,
 )
+from node.history.figures import market_of
+from node.history.records import Market
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.table import Table
 from node.state.undo import CREATE, EDIT, REMOVE, Change, StateObject

@@ -8,8 +8,9 @@ from itertools import islice
 from node.api.backend import ApiBackend
 from node.api.decimals import amount_text, change_text, price_text
 from node.api.errors import InvalidParams
-from node.api.history import DaySummary, market_of
 from node.api.views import Json
+from node.history.figures import market_of
+from node.history.records import DaySummary
 from node.state.objects.assets import Asset
 from node.state.objects.market import LimitOrder
 from protocol.asset import Price

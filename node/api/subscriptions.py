@@ -11,8 +11,8 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
 from node.api.errors import NotPossible, TooManySubscriptions
-from node.api.history import Market
 from node.api.news import BlockNews, ChangedObject
+from node.history.records import Market
 from protocol.ids import AccountId, ObjectId
 from protocol.json_form import JsonValue
 

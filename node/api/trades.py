@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from node.api.decimals import amount_text, price_text
-from node.api.history import FillRecord, HistoryReader, Market
 from node.api.views import Json
+from node.history.reader import HistoryReader
+from node.history.records import FillRecord, Market
 from node.state.objects.assets import Asset
 from protocol.constants import COMMITTEE_ACCOUNT
 from protocol.ids import account_text

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from node.api.backend import ApiBackend
-from node.api.history import Bucket, FillRecord, OperationRecord
+from node.history.records import Bucket, FillRecord, OperationRecord
 from node.market.pricing import initial_collateralization, maintenance_collateralization
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
@@ -35,10 +35,11 @@ from protocol.ids import (
     operation_text,
     vote_id,
 )
-from protocol.json_form import JsonValue, format_time, to_json, to_json_as
+from protocol.json_form import JsonValue, encoder_of, format_time, to_json, to_json_as
 from protocol.operations import OperationResult
 from protocol.operations.account import WORKER_VOTE
 from protocol.operations.base import Operation, TaggedOperation
+from protocol.schema import StructType, schema_of
 from protocol.transaction import ProcessedTransaction, SignedTransaction
 
 Json = dict[str, JsonValue]
@@ -278,6 +279,24 @@ def view_bucket(bucket: Bucket) -> Json:
         "base_volume": wide_integer(bucket.base_volume),
         "quote_volume": wide_integer(bucket.quote_volume),
     }
+
+
+def view_record(backend: ApiBackend, record: object) -> Json:
+    """A record of the history with all its fields; those of a record in it stand beside them.
+
+    A null price is null.
+    """
+    answer: Json = {}
+    cls: type = type(record)
+    for field in schema_of(cls).fields:
+        value = getattr(record, field.name)
+        if isinstance(value, Price) and value.is_null():
+            answer[field.json_name] = None
+        elif isinstance(field.type, StructType) and not isinstance(value, AssetAmount | Price):
+            answer |= view_record(backend, value)
+        else:
+            answer[field.json_name] = encoder_of(field.type)(value, backend.address_prefix)
+    return answer
 
 
 def view_amount(backend: ApiBackend, amount: AssetAmount) -> JsonValue:

@@ -24,7 +24,7 @@ MEANINGS = {
     REFUSED: "refused by the chain, or a prediction that did not come true",
     USAGE: "wrong use of the command line",
     DAMAGED: "stored data is damaged, or a file cannot be read as what it should be",
-    UNREACHABLE: "no node answers at the URL, or not in time",
+    UNREACHABLE: "no node, or no database of the history, answers at the URL, or not in time",
     INVARIANT: "an invariant of the chain is violated; the node stopped before keeping the block",
     DISK: "disk full or failing",
     LOCKED: "another process uses the data directory",

@@ -179,10 +179,13 @@ def remove_network(directory: Path) -> None:
     (directory / MARKER).unlink(missing_ok=True)
 
 
-def plan_nodes(network: Network, api: str, feeds: Mapping[str, str]) -> list[NodePlan]:
+def plan_nodes(
+    network: Network, api: str, feeds: Mapping[str, str], history: str = ""
+) -> list[NodePlan]:
     """Write the settings of every node, with peer ports that are free now; the API's node last.
 
-    `api` is the address of the API; `feeds` maps symbols of BitAssets to feed sources.
+    `api` is the address of the API; `feeds` maps symbols of BitAssets to feed sources; `history`
+    is the URL of the API node's history, "" for a file.
     """
     names = (*network.witnesses, API_NODE)
     ports = free_ports(len(names))
@@ -192,7 +195,9 @@ def plan_nodes(network: Network, api: str, feeds: Mapping[str, str]) -> list[Nod
         seeds = tuple(other for other in addresses if other != address)
         peers = PeerSettings(listen=address, seeds=seeds)
         if name == API_NODE:
-            settings = NodeSettings(GENESIS_PATH, p2p=peers, api=ApiSettings(listen=api))
+            settings = NodeSettings(
+                GENESIS_PATH, p2p=peers, api=ApiSettings(listen=api), history=history
+            )
         else:
             settings = NodeSettings(
                 GENESIS_PATH,

@@ -57,6 +57,12 @@ CALL_TIMEOUT_S = 10
 @FRESH
 @API
 @FEED
+@click.option(
+    "--history",
+    default="",
+    metavar="URL",
+    help="PostgreSQL database of the API's history; else a file.",
+)
 @output_options
 @click.pass_context
 def up(
@@ -69,6 +75,7 @@ def up(
     fresh: bool,
     api: str,
     feeds: tuple[str, ...],
+    history: str,
 ) -> None:
     """Start a whole network: witness processes over TCP, prices, an API, funded accounts.
 
@@ -102,7 +109,7 @@ def up(
             now_s=int(time.time()),
             default_witness_count=WITNESSES_DEFAULT,
         )
-        plans = plan_nodes(network, api, choose_feeds(network, feeds))
+        plans = plan_nodes(network, api, choose_feeds(network, feeds), history)
         client = NodeClient(f"http://{host}:{port}", timeout_s=CALL_TIMEOUT_S)
         supervisor = Supervisor(output, plans, RemoteChain(client), API_NODE)
         producers = count_of(len(network.witnesses), network.genesis.settings().producer_term)

@@ -128,18 +128,19 @@ def _event_of(
     terms: CallTerms, position: CallOrder, bid: LimitOrder, match: CallMatch
 ) -> MarginCallEvent:
     """Why and how a position is about to be called, for those who ask later."""
+    debt_asset, backing = position.debt_asset, position.collateral_asset
     return MarginCallEvent(
-        position.id,
-        position.borrower,
-        AssetAmount(position.debt, position.debt_asset),
-        AssetAmount(position.collateral, position.collateral_asset),
-        terms.settlement_price,
-        terms.maintenance_ratio,
-        terms.order_price,
-        bid.id,
-        bid.seller,
-        bid.sell_price,
-        match.debt_covered,
-        match.position_pays,
-        match.fee,
+        position=position.id,
+        account=position.borrower,
+        debt_before=AssetAmount(position.debt, debt_asset),
+        collateral_before=AssetAmount(position.collateral, backing),
+        settlement_price=terms.settlement_price,
+        maintenance_collateral_ratio=terms.maintenance_ratio,
+        margin_call_order_price=terms.order_price,
+        bid=bid.id,
+        bidder=bid.seller,
+        bid_price=bid.sell_price,
+        debt_covered=AssetAmount(match.debt_covered, debt_asset),
+        collateral_paid=AssetAmount(match.position_pays, backing),
+        margin_call_fee=AssetAmount(match.fee, backing),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import structlog
 
 from node.api.backend import KnownPeer, NetworkInfo, NodeInfo, PeerInfo
-from node.api.history import HistoryReader
 from node.core.chain_reader import ChainReader
+from node.history.reader import HistoryReader
 from node.p2p.effects import PeerAddress
 from node.p2p.peer_database import MAX_RETRY_MS
 from node.services.node_inputs import NodeInputs

@@ -7,7 +7,8 @@ off the main thread.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
@@ -25,12 +26,13 @@ from node.core.effects import (
     StopNode,
     StoreHistory,
 )
+from node.history.database.stored import StoredHistory
 from node.p2p.effects import ClosePeer, OpenConnection, SendBytes
 from node.services.effect_queue import Batch
+from node.services.history_keeper import HistoryKeeper
 from node.services.node_inputs import NodeInputs
 from node.services.p2p_server import PeerConnections
 from node.services.signature_pool import SignaturePool
-from node.services.stored_history import StoredHistory
 from node.storage.errors import StorageError
 from node.storage.interface import BlockStorage, SigningStorage, SnapshotStorage
 from protocol.block import BlockEnvelope
@@ -67,6 +69,16 @@ class NodeStopped(PegboardError):
         self.exit_code = exit_code
 
 
+@contextmanager
+def _fatal_storage() -> Iterator[None]:
+    """A store that fails ends the node."""
+    try:
+        yield
+    except StorageError as error:
+        log.error("storage_failed", ev="storage_failed", reason=str(error))
+        raise NodeStopped(error.exit_code, str(error)) from error
+
+
 class NodeService:
     """Runs one node until cancelled; tells history and API at once what the core tells."""
 
@@ -80,6 +92,7 @@ class NodeService:
         self.pool = SignaturePool()
         self.reports: Counter[str] = Counter()
         """How often the core reported each event."""
+        self._keeper = HistoryKeeper(history)
         inputs.core.observe(self)
 
     async def run(
@@ -95,6 +108,7 @@ class NodeService:
         try:
             async with trio.open_nursery() as nursery:
                 peers = PeerConnections(self.inputs, nursery)
+                nursery.start_soon(self._keep_history)
                 nursery.start_soon(self._carry_effects, peers)
                 port = 0
                 if listen is not None:
@@ -118,7 +132,7 @@ class NodeService:
 
     def block_popped(self, block: BlockEnvelope) -> None:
         """The head block was taken back."""
-        self.history.revert_block()
+        self.history.revert_block(block.num)
 
     def transaction_pending(self, envelope: TransactionEnvelope) -> None:
         """A transaction entered the pending pool."""
@@ -133,7 +147,6 @@ class NodeService:
     async def _carry(self, batch: Batch, peers: PeerConnections) -> None:
         if batch.slots or batch.moves:
             await self._persist(partial(self._store, batch))
-        irreversible_num = 0
         for effect in batch.rest:
             match effect:
                 case SendBytes():
@@ -156,25 +169,20 @@ class NodeService:
                 case SaveSnapshot():
                     await self._persist(partial(self._save_snapshot, effect))
                 case StoreHistory():
-                    irreversible_num = effect.irreversible_num
+                    self._keeper.advance(effect.irreversible_num)
                 case StopNode():
                     log.error("stop", ev="stop", reason=effect.reason)
                     raise NodeStopped(effect.exit_code, effect.reason)
                 case _:
                     assert_never(effect)
-        await self._store_history(irreversible_num)
 
-    async def _store_history(self, irreversible_num: int) -> None:
-        while blocks := self.history.writable(irreversible_num):
-            await self._persist(partial(self.history.write, blocks))
-            self.history.written(blocks)
+    async def _keep_history(self) -> None:
+        with _fatal_storage():
+            await self._keeper.run()
 
     async def _persist(self, write: Callable[[], None]) -> None:
-        try:
+        with _fatal_storage():
             await trio.to_thread.run_sync(write)
-        except StorageError as error:
-            log.error("storage_failed", ev="storage_failed", reason=str(error))
-            raise NodeStopped(error.exit_code, str(error)) from error
 
     def _store(self, batch: Batch) -> None:
         for slot in batch.slots:

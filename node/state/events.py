@@ -5,7 +5,7 @@ from __future__ import annotations
 from node.state.objects.assets import FeedValues
 from protocol.asset import AssetAmount, Price
 from protocol.ids import AccountId, AssetId, CallOrderId, LimitOrderId
-from protocol.schema import Record
+from protocol.schema import Record, Timestamp, UInt16, UInt32
 
 
 class GloballySettledEvent(Record):
@@ -36,39 +36,56 @@ class MarketRunAbandonedEvent(Record):
 
 
 class MedianFeedEvent(Record):
-    """R1.16: the median of a BitAsset's feeds changed; null prices where feeds are too few."""
+    """R1.16: the median of a BitAsset's feeds changed; null prices where feeds are too few.
+
+    The history keeps each field, and the API tells it under its name.
+    """
 
     asset_id: AssetId
     values: FeedValues
-    publication_time: int
+    publication_time: Timestamp
     """Time of the oldest feed in the median, in seconds."""
-    feed_count: int
+    feed_count: UInt32
     """How many feeds were live."""
 
 
 class MarginCallEvent(Record):
-    """R4.7: a called position traded with a bid; its virtual fill stands beside it."""
+    """R4.7: a called position traded with a bid; its virtual fill stands beside it.
+
+    The history keeps each field, and the API tells it under its name.
+    """
 
     position: CallOrderId
-    borrower: AccountId
-    debt: AssetAmount
-    """Before the fill."""
-    collateral: AssetAmount
-    """Before the fill."""
+    account: AccountId
+    """The borrower."""
+    debt_before: AssetAmount
+    collateral_before: AssetAmount
     settlement_price: Price
     """The median that was in force, debt per backing."""
-    maintenance_ratio: int
+    maintenance_collateral_ratio: UInt16
     """MCR, over 1,000."""
-    order_price: Price
+    margin_call_order_price: Price
     """MCOP: the worst bid that could be taken (R1.8)."""
     bid: LimitOrderId
     bidder: AccountId
     bid_price: Price
-    covered: int
+    debt_covered: AssetAmount
     """Debt that the fill covered."""
-    paid: int
+    collateral_paid: AssetAmount
     """Collateral that the position gave up, fee included."""
-    fee: int
+    margin_call_fee: AssetAmount
+
+    @property
+    def debt_after(self) -> AssetAmount:
+        """Debt after the fill; at 0 the position closed and got its other collateral back."""
+        left = self.debt_before.amount - self.debt_covered.amount
+        return AssetAmount(left, self.debt_before.asset_id)
+
+    @property
+    def collateral_after(self) -> AssetAmount:
+        """Collateral that the fill left to the position, or to its owner."""
+        left = self.collateral_before.amount - self.collateral_paid.amount
+        return AssetAmount(left, self.collateral_before.asset_id)
 
 
 AssetEvent = GloballySettledEvent | FeedExpiredEvent | RevivedEvent | MarketRunAbandonedEvent

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
+from node.history.database.sqlite import SqliteDatabase
+from node.history.database.store import HistoryStore
+from node.history.database.stored import StoredHistory
 from node.services.garbage import GarbageSchedule
-from node.services.stored_history import StoredHistory
-from node.storage.history_store import HistoryStore
 from protocol.schema import BlockId
 
 from .blocks import ReadBlock
@@ -31,6 +32,10 @@ class NoBlocks:
         """No block at all."""
         return None
 
+    def irreversible_num(self) -> int:
+        """No block at all."""
+        return 0
+
 
 def bench_history() -> None:
     """(h): taking blocks in on the main thread, against applying them; and writing the rows."""
@@ -50,7 +55,7 @@ def _bench(what: str, recording: Recording) -> None:
         with tempfile.TemporaryDirectory(prefix="pegboard-bench-") as directory:
             path = Path(directory) / "history.sqlite"
             chain = recording.start()
-            history = StoredHistory(HistoryStore(path, chain.chain_id), NoBlocks())
+            history = StoredHistory(HistoryStore(SqliteDatabase(path), chain.chain_id), NoBlocks())
             apply_s, take_s = _follow(chain, history, recording, read)
             rows = sum(
                 1 + len(block.operations) + len(block.entries) + len(block.fills)

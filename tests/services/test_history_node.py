@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node.app import HISTORY_FILE, replay_node
-from node.storage.history_store import remove_history
+from node.history.database.sqlite import remove_history
 from tests.support.commands import pegboard
 from tests.support.live_network import LiveNetwork, LiveNode
 

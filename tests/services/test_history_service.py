@@ -10,21 +10,24 @@ import pytest
 import trio
 
 from node.api.api import Api
-from node.api.block_history import BlockHistory
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
 from node.core.startup import start_chain
+from node.history.block import BlockHistory
+from node.history.database.errors import HistoryUnavailable
+from node.history.database.store import HistoryStore
+from node.history.database.stored import StoredHistory
 from node.p2p.config import PeerConfig
 from node.p2p.manager import PeerManager
 from node.services.api_backend import NodeApiBackend
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
-from node.services.stored_history import StoredHistory
 from node.storage.errors import DiskError
-from node.storage.history_store import HistoryStore
 from protocol.genesis import chain_id
 from tests.support.chain import GENESIS_TIME, make_genesis, secret_of, witness_names
+from tests.support.history_databases import HistoryPlace, PostgresPlace, SqlitePlace
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
+from tests.support.postgres import PostgresServer
 
 WITNESSES = 3
 
@@ -43,11 +46,11 @@ class FullDisk(StoredHistory):
         raise DiskError("no space left")
 
 
-def make_service(history_class: type[StoredHistory], path: Path) -> NodeService:
+def make_service(history_class: type[StoredHistory], place: HistoryPlace) -> NodeService:
     """A node whose witnesses are all here."""
     genesis = make_genesis("alice", witnesses=WITNESSES)
     blocks = MemoryBlockStore()
-    history = history_class(HistoryStore(path, chain_id(genesis)), blocks)
+    history = history_class(HistoryStore(place.open(), chain_id(genesis)), blocks)
     chain = start_chain(genesis, blocks, MemorySnapshots(), history=history).chain
     reader = ChainReader(chain, blocks)
     core = NodeCore(
@@ -63,9 +66,9 @@ def make_service(history_class: type[StoredHistory], path: Path) -> NodeService:
 
 
 @pytest.mark.trio
-async def test_blocks_are_written_once_they_are_irreversible(tmp_path: Path) -> None:
+async def test_blocks_are_written_once_they_are_irreversible(place: HistoryPlace) -> None:
     """R9.2: what may be taken back is in memory alone, which stays small."""
-    service = make_service(StoredHistory, tmp_path / "history.sqlite")
+    service = make_service(StoredHistory, place)
     history, chain = service.history, service.inputs.core.chain
     async with trio.open_nursery() as nursery:
         await nursery.start(service.run, None)
@@ -84,7 +87,7 @@ async def test_blocks_are_written_once_they_are_irreversible(tmp_path: Path) -> 
 @pytest.mark.trio
 async def test_a_disk_without_room_stops_the_node(tmp_path: Path) -> None:
     """T-S4: exit code 74, as for the blocks."""
-    service = make_service(FullDisk, tmp_path / "history.sqlite")
+    service = make_service(FullDisk, SqlitePlace(tmp_path / "history.sqlite"))
     service.inputs.generate_blocks(20)
     with trio.fail_after(30), pytest.raises(ExceptionGroup) as stopped:
         await service.run(None)
@@ -94,3 +97,32 @@ async def test_a_disk_without_room_stops_the_node(tmp_path: Path) -> None:
     (reason,) = match.exceptions
     assert isinstance(reason, NodeStopped)
     assert reason.exit_code == DiskError.exit_code
+
+
+class FailsTwice(StoredHistory):
+    """A history whose server does not answer the first two times."""
+
+    failures = 0
+
+    def write(self, blocks: Sequence[BlockHistory]) -> None:
+        if self.failures < 2:
+            self.failures += 1
+            raise HistoryUnavailable("no answer")
+        super().write(blocks)
+
+
+@pytest.mark.trio
+async def test_a_server_that_fails_is_tried_again(postgres: PostgresServer) -> None:
+    """T-S4: what was not written waits in memory; the node never ends because of it."""
+    service = make_service(FailsTwice, PostgresPlace(postgres.create_database()))
+    history, chain = service.history, service.inputs.core.chain
+    assert isinstance(history, FailsTwice)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(service.run, None)
+        service.inputs.generate_blocks(20)
+        with trio.fail_after(30):
+            while history.stored_num < chain.last_irreversible_num:
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    assert (history.failures, history.stored_num) == (2, chain.last_irreversible_num)
+    history.close()

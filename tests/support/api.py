@@ -7,9 +7,9 @@ from typing import Any
 
 from node.api.api import Api
 from node.api.backend import KnownPeer, NetworkInfo, NodeInfo, PeerInfo
-from node.api.memory_history import MemoryHistory
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
+from node.history.memory import MemoryHistory
 from node.state.context import AppliedOperation
 from node.state.database import State
 from protocol.block import BlockEnvelope

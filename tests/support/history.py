@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from node.api.block_history import HistoryTrace
+from node.history.block import HistoryTrace
 from node.market.feeds import NULL_FEED
 from node.state.context import AppliedOperation
 from node.state.events import (
@@ -122,9 +122,9 @@ def _margin_call(random: Random, trace: MadeTrace) -> None:
             bid,
             random.choice(ACCOUNTS),
             price,
-            covered,
-            paid,
-            fee,
+            receives,
+            pays,
+            AssetAmount(fee, AssetId(0)),
         )
     )
 

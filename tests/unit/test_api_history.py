@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from node.api.decimals import change_text, decimal_text, price_text
-from node.api.history import BUCKET_SECONDS, NEWEST, market_of
-from node.api.memory_history import MemoryHistory
 from node.chain.apply_block import AppliedBlock
+from node.history.figures import market_of
+from node.history.memory import MemoryHistory
+from node.history.records import BUCKET_SECONDS, NEWEST
 from node.state.objects.assets import Asset
 from protocol.asset import AssetAmount, Price
 from protocol.constants import SECONDS_PER_DAY

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from node.api.history import GLOBALLY_SETTLED, NEWEST, HistoryReader, market_of
-from node.api.memory_history import MemoryHistory
 from node.chain.apply_block import AppliedBlock
 from node.core.startup import start_chain
-from node.services.stored_history import StoredHistory
-from node.storage.history_store import HistoryStore
+from node.history.database.sqlite import SqliteDatabase
+from node.history.database.store import HistoryStore
+from node.history.database.stored import StoredHistory
+from node.history.figures import market_of
+from node.history.memory import MemoryHistory
+from node.history.reader import HistoryReader
+from node.history.records import ASSET_EVENTS, FEEDS, MARGIN_CALLS, NEWEST
 from protocol.block import BlockEnvelope
 from protocol.ids import AssetId, OperationHistoryId, operation_text
 from protocol.msgpack_form import pack_document
@@ -57,8 +60,8 @@ def observed(history: HistoryReader, chain: TestChain) -> list[object]:
         history.fills_of(MARKET, newest=NEWEST, limit=500),
         history.buckets_of(MARKET, 60, start=0, end=NEWEST, limit=500),
         history.last_day(MARKET, now),
-        history.feeds_of(AssetId(1), newest=NEWEST, limit=500),
-        history.margin_calls_of(asset=AssetId(1), newest=NEWEST, limit=500),
+        history.events_of(FEEDS, "asset_id", 1, newest=NEWEST, limit=500),
+        history.events_of(MARGIN_CALLS, "debt_before_asset_id", 1, newest=NEWEST, limit=500),
     ]
 
 
@@ -68,7 +71,7 @@ class Follower:
     def __init__(self, path: Path, chain: TestChain) -> None:
         self.chain = chain
         self.blocks = MemoryBlockStore()
-        store = HistoryStore(path, chain.chain.chain_id)
+        store = HistoryStore(SqliteDatabase(path), chain.chain.chain_id)
         self.history = StoredHistory(store, self.blocks)
 
     def push(self, envelope: BlockEnvelope) -> None:
@@ -76,8 +79,8 @@ class Follower:
         head = self.chain.chain.head_id
         ids = [block.envelope.id for block in result.applied]
         self.blocks.append([(envelope.id, envelope.num, envelope.packed)], head, ids)
-        for _ in result.popped:
-            self.history.revert_block()
+        for popped in result.popped:
+            self.history.revert_block(popped.num)
         for block in result.applied:
             self.history.apply_block(block)
         self.history.write_all(self.chain.chain.last_irreversible_num)
@@ -133,7 +136,9 @@ def test_a_start_from_a_snapshot_leaves_no_hole(tmp_path: Path, kept: int, repla
     """T-S1, T-S6: a snapshot above the end of the history is passed over for an older one."""
     chain = TestChain(*NAMES)
     blocks, snapshots = MemoryBlockStore(), MemorySnapshots()
-    history = StoredHistory(HistoryStore(tmp_path / "history.sqlite", chain.chain.chain_id), blocks)
+    history = StoredHistory(
+        HistoryStore(SqliteDatabase(tmp_path / "history.sqlite"), chain.chain.chain_id), blocks
+    )
     whole = MemoryHistory()
     for num in range(1, 31):
         applied = chain.block(chain.transfer("alice", "bob", num))
@@ -233,8 +238,8 @@ def test_a_global_settlement_is_told(backend: ChainBackend) -> None:
     assert data is not None
     assert event["event"] == "global_settlement"
     assert event["settlement_fund"] == str(data.settlement_fund)
-    (record,) = backend.history.asset_events_of(AssetId(1), newest=NEWEST, limit=9)
-    assert (record.kind, record.settlement_price) == (GLOBALLY_SETTLED, data.settlement_price)
+    (record,) = backend.history.events_of(ASSET_EVENTS, "asset_id", 1, newest=NEWEST, limit=9)
+    assert (record.event, record.settlement_price) == (event["event"], data.settlement_price)
 
 
 def test_operations_of_some_types(backend: ChainBackend) -> None:

@@ -18,8 +18,9 @@ from node.api.arguments import (
 )
 from node.api.call import Answer, Call
 from node.api.errors import InvalidParams
-from node.api.history import BUCKET_SECONDS, NEWEST, OperationRecord, market_of
 from node.api.views import view_bucket, view_fill, view_operation_record
+from node.history.figures import market_of
+from node.history.records import BUCKET_SECONDS, NEWEST, OperationRecord
 from node.state.objects.accounts import Account
 from protocol.json_form import JsonValue
 from protocol.operations import ENTRY_OF

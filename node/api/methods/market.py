@@ -22,10 +22,11 @@ from node.api.arguments import (
 from node.api.call import Answer, Call
 from node.api.errors import InvalidParams
 from node.api.full_account import positions_of, settlements_of
-from node.api.history import NEWEST, market_of
 from node.api.order_book import check_market, orders_of, view_order_book, view_ticker, view_volume
 from node.api.trades import read_trades, view_trade
 from node.api.views import view_object
+from node.history.figures import market_of
+from node.history.records import NEWEST
 from node.state.keys import RATIO_KEY_BITS, offer_key
 from node.state.objects.assets import Asset
 from node.state.objects.market import LimitOrder

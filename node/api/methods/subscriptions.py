@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.api.arguments import AssetArg, Boolean, Callback
 from node.api.call import Answer, Call
-from node.api.history import market_of
+from node.history.figures import market_of
 
 
 def set_subscribe_callback(

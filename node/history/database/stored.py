@@ -1,7 +1,11 @@
-"""The history of a node: irreversible blocks on disk, the newer ones in memory.
+"""The history of a node: irreversible blocks in a database, the newer ones in memory.
 
-Blocks that may still be taken back never reach the disk. A read looks at the store up to one
+Blocks that may still be taken back never reach the database. A read looks at the store up to one
 block, and at memory above it, so that nothing is missing or seen twice while a write goes on.
+
+Nodes that share a history write the same rows, for ids and numbers follow from the chain alone:
+whoever comes first writes a block, and the others find it there. A node that is behind the others
+answers from what they have written.
 """
 
 from __future__ import annotations
@@ -10,28 +14,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from node.api.block_history import BlockHistory, HistoryCounts, HistoryTrace, MarketCounts
-from node.api.history import (
-    NEWEST,
-    AssetEventRecord,
+from node.history.block import BlockHistory, HistoryCounts, HistoryTrace, MarketCounts
+from node.history.database.store import HistoryStore
+from node.history.database.view import HistoryView
+from node.history.figures import DaySums, extend_buckets, market_price, sum_last_day
+from node.history.kind import Kind
+from node.history.memory import MemoryHistory
+from node.history.reader import E
+from node.history.records import (
+    EVENT_KINDS,
     Bucket,
     DaySummary,
-    FeedRecord,
     FillRecord,
-    MarginCallRecord,
     Market,
     OperationRecord,
 )
-from node.api.market_history import DaySums, extend_buckets, sum_last_day
-from node.api.memory_history import MemoryHistory
-from node.services import history_form as form
-from node.storage.errors import StoreDamaged
-from node.storage.history_rows import HistoryRows
-from node.storage.history_store import HistoryStore
-from node.storage.history_view import HistoryView
+from node.storage.errors import StorageError, StoreDamaged, WrongChain
 from protocol.asset import Price
 from protocol.constants import SECONDS_PER_DAY
-from protocol.ids import AccountId, AssetId, CallOrderId
+from protocol.ids import AccountId
 from protocol.schema import BlockId
 
 ROWS_A_WRITE = 20_000
@@ -42,6 +43,8 @@ class MainChain(Protocol):
     """What is needed of the block store."""
 
     def id_at(self, num: int) -> BlockId | None: ...
+
+    def irreversible_num(self) -> int: ...
 
 
 class InBlock(Protocol):
@@ -62,13 +65,22 @@ class StoredHistory:
     """
 
     def __init__(self, store: HistoryStore, chain: MainChain) -> None:
-        """Go on where the store ends; begin anew if that is damaged, or not on the main chain."""
+        """Go on where the store ends; begin anew if that is damaged, or not on the main chain.
+
+        A shared store is not begun anew: `StoreDamaged` or `WrongChain`.
+        """
         self.store = store
         self._stored_num = 0
+        self._newest: dict[AccountId, int] = {}
+        """The newest stored operation of each account. Notices of blocks tell it: they must not
+        wait for a server."""
         try:
             counts = self._counts(chain)
-        except StoreDamaged:
-            store.clear()
+        except StorageError as error:
+            if store.is_shared or not isinstance(error, StoreDamaged):
+                store.close()
+                raise
+            store.clear(error)
             counts = HistoryCounts()
         self.recent = MemoryHistory(counts)
 
@@ -77,26 +89,35 @@ class StoredHistory:
             head = view.head
             if head is None:
                 return HistoryCounts()
-            if chain.id_at(head.num) != head.id:
+            if self.store.is_shared:
+                self._check_shared(view, chain)
+            elif chain.id_at(head.num) != head.id:
                 raise StoreDamaged("a history of other blocks", value=head.num)
+            totals = view.account_totals()
             counts = HistoryCounts(
                 head.operations,
                 head.fills,
-                head.feeds,
-                head.margin_calls,
-                head.asset_events,
-                {AccountId(account): total for account, total in view.account_totals()},
-                {
-                    (AssetId(row.base), AssetId(row.quote)): MarketCounts(row.number, row.fills)
-                    for row in view.markets()
-                },
+                {kind: view.event_count(kind) for kind in EVENT_KINDS},
+                {total.account: total.operations for total in totals},
+                {row.market: MarketCounts(row.number, row.fills) for row in view.markets()},
             )
+        self._newest = {total.account: total.newest for total in totals}
         self._stored_num = head.num
         return counts
 
+    def _check_shared(self, view: HistoryView, chain: MainChain) -> None:
+        """Others may have written more than this node has; what it has must be the same."""
+        num = min(view.head_num, chain.irreversible_num())
+        known = view.block(num)
+        if known is not None and chain.id_at(num) != known.id:
+            raise WrongChain(
+                f"the history in {self.store.database.name} holds another block than this node",
+                value=num,
+            )
+
     @property
     def stored_num(self) -> int:
-        """Number of the newest block on disk, as far as the main thread knows."""
+        """Number of the newest block in the store, as far as the main thread knows."""
         return self._stored_num
 
     # Following the chain.
@@ -110,9 +131,13 @@ class StoredHistory:
             assert trace.envelope.num == newest + 1, "a history without gaps"
             self.recent.apply_block(trace)
 
-    def revert_block(self) -> None:
-        """Take the newest block back, which is not irreversible."""
-        self.recent.revert_block()
+    def revert_block(self, num: int) -> None:
+        """Take the newest block of this node back, unless others have written one of its number."""
+        blocks = self.recent.blocks
+        if blocks and blocks[-1].num == num:
+            self.recent.revert_block()
+        else:
+            assert self.store.is_shared, "what is in the store is irreversible"
 
     def writable(self, irreversible_num: int) -> list[BlockHistory]:
         """The oldest blocks that may be written, up to a number; as many as one write takes."""
@@ -126,20 +151,16 @@ class StoredHistory:
         return found
 
     def write(self, blocks: Sequence[BlockHistory]) -> None:
-        """Put blocks on disk; for any thread, one at a time. Raises `StorageError`."""
-        rows = HistoryRows()
-        fills = [fill for block in blocks for fill in block.fills]
+        """Put blocks in the store; for any thread, one at a time. Raises `StorageError`."""
         by_market = self.recent.counts.by_market
-        numbers = {fill.market: by_market[fill.market].number for fill in fills}
-        for block in blocks:
-            form.add_rows(rows, block, numbers)
-        minutes = form.minutes_of(fills)
-        before = self.store.buckets_before(form.bucket_keys(minutes))
-        rows.buckets = form.bucket_rows(before, minutes)
-        self.store.write(rows)
+        markets = {fill.market for block in blocks for fill in block.fills}
+        self.store.write(blocks, {market: by_market[market].number for market in markets})
 
     def written(self, blocks: Sequence[BlockHistory]) -> None:
-        """Forget blocks that are on disk now."""
+        """Forget blocks that are in the store now."""
+        for block in blocks:
+            for account, _, instance in block.entries:
+                self._newest[account] = instance
         self._stored_num = blocks[-1].num
         self.recent.forget(self._stored_num)
 
@@ -150,7 +171,7 @@ class StoredHistory:
             self.written(blocks)
 
     def close(self) -> None:
-        """Give up the file."""
+        """Give up the store."""
         self.store.close()
 
     # Reading.
@@ -162,7 +183,7 @@ class StoredHistory:
             return found
         with self.store.view() as view:
             rows = view.operations(instance, instance)
-        return form.operation_of(rows[0]) if rows else None
+        return rows[0] if rows else None
 
     def operations_of(
         self, account: AccountId, *, newest: int, oldest: int, limit: int
@@ -174,7 +195,7 @@ class StoredHistory:
             top = view.account_number(account, newest, total)
             bottom = view.account_number(account, oldest - 1, total) + 1
             rows = view.account_operations(account, top, bottom, limit - len(found))
-            return found + [form.operation_of(row) for row in rows]
+            return found + rows
 
     def numbered_operations_of(
         self, account: AccountId, *, newest: int, oldest: int, limit: int
@@ -185,7 +206,7 @@ class StoredHistory:
         )
         with self._joined(recent, limit) as (view, found):
             rows = view.account_operations(account, newest, oldest, limit - len(found))
-            return found + [form.operation_of(row) for row in rows]
+            return found + rows
 
     def operation_count(self, account: AccountId) -> int:
         """See `HistoryReader.operation_count`."""
@@ -194,11 +215,7 @@ class StoredHistory:
     def newest_operation(self, account: AccountId) -> int | None:
         """See `HistoryReader.newest_operation`."""
         newest = self.recent.newest_operation(account)
-        total = self.operation_count(account)
-        if newest is not None or not total:
-            return newest
-        with self.store.view() as view:
-            return view.account_operation(account, total)
+        return self._newest.get(account) if newest is None else newest
 
     def operations_in(self, block_num: int) -> list[OperationRecord]:
         """See `HistoryReader.operations_in`."""
@@ -209,14 +226,14 @@ class StoredHistory:
             if block is None:
                 return []
             first = 0 if before is None else before.operations
-            return [form.operation_of(row) for row in view.operations(first, block.operations - 1)]
+            return view.operations(first, block.operations - 1)
 
     def fills_of(self, market: Market, *, newest: int, limit: int) -> list[FillRecord]:
         """See `HistoryReader.fills_of`."""
         recent = self.recent.fills_of(market, newest=newest, limit=limit)
         with self._joined(recent, limit) as (view, found):
-            rows = view.fills(*market, newest, limit - len(found))
-            return found + [form.fill_of(row) for row in rows]
+            rows = view.fills(market, newest, limit - len(found))
+            return found + rows
 
     def fills_until(self, market: Market, time: int) -> int:
         """See `HistoryReader.fills_until`."""
@@ -224,16 +241,15 @@ class StoredHistory:
         if found:
             return found
         with self.store.view() as view:
-            return view.fills_until(*market, time)
+            return view.fills_until(market, time)
 
     def buckets_of(
         self, market: Market, seconds: int, *, start: int, end: int, limit: int
     ) -> list[Bucket]:
         """See `HistoryReader.buckets_of`."""
         with self.store.view() as view:
-            rows = view.buckets(*market, seconds, start, end, limit)
+            buckets = view.buckets(market, seconds, start, end, limit)
             newer = self.recent.fills_above(market, view.head_num)
-        buckets = [form.bucket_of(row) for row in rows]
         return extend_buckets(buckets, newer, seconds, start=start, end=end, limit=limit)
 
     def last_day(self, market: Market, now: int) -> DaySummary | None:
@@ -248,51 +264,13 @@ class StoredHistory:
                 _add_stored_day(sums, view, market, now - SECONDS_PER_DAY)
         return sums.summary(known.number)
 
-    def feeds_of(self, asset: AssetId, *, newest: int, limit: int) -> list[FeedRecord]:
-        """See `HistoryReader.feeds_of`."""
-        recent = self.recent.feeds_of(asset, newest=newest, limit=limit)
+    def events_of(
+        self, kind: Kind[E], column: str, value: int, *, newest: int, limit: int
+    ) -> list[E]:
+        """See `HistoryReader.events_of`."""
+        recent = self.recent.events_of(kind, column, value, newest=newest, limit=limit)
         with self._joined(recent, limit) as (view, found):
-            rows = view.feeds(asset, newest, limit - len(found))
-            return found + [form.feed_of(row) for row in rows]
-
-    def margin_calls_of(
-        self,
-        *,
-        asset: AssetId | None = None,
-        account: AccountId | None = None,
-        position: CallOrderId | None = None,
-        newest: int,
-        limit: int,
-    ) -> list[MarginCallRecord]:
-        """See `HistoryReader.margin_calls_of`; by exactly one of the three."""
-        given = [
-            (column, value)
-            for column, value in (("asset", asset), ("account", account), ("position", position))
-            if value is not None
-        ]
-        ((column, value),) = given
-        recent = self.recent.margin_calls_of(
-            asset=asset, account=account, position=position, newest=newest, limit=limit
-        )
-        with self._joined(recent, limit) as (view, found):
-            rows = view.margin_calls(column, value, newest, limit - len(found))
-            return found + [form.margin_call_of(row) for row in rows]
-
-    def margin_call_at(self, operation: int) -> MarginCallRecord | None:
-        """See `HistoryReader.margin_call_at`."""
-        found = self.recent.margin_call_at(operation)
-        if found is not None:
-            return found
-        with self.store.view() as view:
-            rows = view.margin_calls("operation", operation, NEWEST, 1)
-        return form.margin_call_of(rows[0]) if rows else None
-
-    def asset_events_of(self, asset: AssetId, *, newest: int, limit: int) -> list[AssetEventRecord]:
-        """See `HistoryReader.asset_events_of`."""
-        recent = self.recent.asset_events_of(asset, newest=newest, limit=limit)
-        with self._joined(recent, limit) as (view, found):
-            rows = view.asset_events(asset, newest, limit - len(found))
-            return found + [form.asset_event_of(row) for row in rows]
+            return found + view.events(kind, column, value, newest, limit - len(found))
 
     @contextmanager
     def _joined(self, recent: list[R], limit: int) -> Iterator[tuple[HistoryView, list[R]]]:
@@ -303,17 +281,16 @@ class StoredHistory:
 
 def _add_stored_day(sums: DaySums, view: HistoryView, market: Market, day_ago: int) -> None:
     """Add what the store knows of the last 24 hours; each trade has a maker's side."""
-    count = view.fill_count(*market)
     if sums.latest is None:
-        sums.latest = _maker_price(view, market, count)
-    sums.add_volumes(*view.volumes(*market, day_ago))
-    older = view.fills_until(*market, day_ago)
+        sums.latest = _maker_price(view, market, view.fill_count(market))
+    sums.add_volumes(*view.volumes(market, day_ago))
+    older = view.fills_until(market, day_ago)
     if older:
         sums.day_ago = _maker_price(view, market, older)
 
 
 def _maker_price(view: HistoryView, market: Market, below: int) -> Price | None:
     """The price of the newest trade below a sequence: its sides stand side by side."""
-    rows = view.fills(*market, below - 1, 2)
-    prices = (form.fill_price(found.row) for found in rows if found.row.is_maker)
+    fills = view.fills(market, below - 1, 2)
+    prices = (market_price(fill.op.fill_price, market) for fill in fills if fill.op.is_maker)
     return next(prices, None)

@@ -5,33 +5,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TypeVar, cast
 
-from node.api.block_history import BlockHistory, HistoryCounts, HistoryTrace, derive_block
-from node.api.history import (
-    AssetEventRecord,
+from node.history.block import BlockHistory, HistoryCounts, HistoryTrace, derive_block
+from node.history.figures import extend_buckets, sum_last_day
+from node.history.kind import Kind
+from node.history.reader import E
+from node.history.records import (
     Bucket,
     DaySummary,
-    FeedRecord,
+    EventKind,
+    EventRecord,
     FillRecord,
-    MarginCallRecord,
     Market,
     OperationRecord,
 )
-from node.api.market_history import extend_buckets, sum_last_day
-from protocol.ids import AccountId, AssetId, CallOrderId
+from protocol.ids import AccountId
 
 K = TypeVar("K", bound=Hashable)
-
-
-class Numbered(Protocol):
-    """A record with an id of its own."""
-
-    @property
-    def instance(self) -> int: ...
-
-
-R = TypeVar("R", bound=Numbered)
 
 
 class MemoryHistory:
@@ -45,9 +36,7 @@ class MemoryHistory:
         self.blocks: deque[BlockHistory] = deque()
         self._by_account: dict[AccountId, deque[int]] = {}
         self._fills: dict[Market, deque[FillRecord]] = {}
-        self._feeds: dict[AssetId, deque[FeedRecord]] = {}
-        self._margin_calls: deque[MarginCallRecord] = deque()
-        self._asset_events: dict[AssetId, deque[AssetEventRecord]] = {}
+        self._events: dict[EventKind, deque[EventRecord]] = {}
 
     def apply_block(self, trace: HistoryTrace) -> None:
         """Take in a block that became the head."""
@@ -65,11 +54,8 @@ class MemoryHistory:
                 fills[fill.market].append(fill)
             else:
                 fills[fill.market] = deque((fill,))
-        for feed in block.feeds:
-            self._feeds.setdefault(feed.asset, deque()).append(feed)
-        for event in block.asset_events:
-            self._asset_events.setdefault(event.asset, deque()).append(event)
-        self._margin_calls.extend(block.margin_calls)
+        for kind, records in block.events.items():
+            self._events.setdefault(kind, deque()).extend(records)
 
     def revert_block(self) -> None:
         """Take the newest block back, and its ids with it."""
@@ -79,12 +65,9 @@ class MemoryHistory:
             _drop(self._by_account, account, newest=True)
         for fill in block.fills:
             _drop(self._fills, fill.market, newest=True)
-        for feed in block.feeds:
-            _drop(self._feeds, feed.asset, newest=True)
-        for event in block.asset_events:
-            _drop(self._asset_events, event.asset, newest=True)
-        for _ in block.margin_calls:
-            self._margin_calls.pop()
+        for kind, records in block.events.items():
+            for _ in records:
+                self._events[kind].pop()
 
     def forget(self, num: int) -> None:
         """Drop the blocks up to a number, which somebody else keeps."""
@@ -94,12 +77,9 @@ class MemoryHistory:
                 _drop(self._by_account, account, newest=False)
             for fill in block.fills:
                 _drop(self._fills, fill.market, newest=False)
-            for feed in block.feeds:
-                _drop(self._feeds, feed.asset, newest=False)
-            for event in block.asset_events:
-                _drop(self._asset_events, event.asset, newest=False)
-            for _ in block.margin_calls:
-                self._margin_calls.popleft()
+            for kind, records in block.events.items():
+                for _ in records:
+                    self._events[kind].popleft()
 
     def operation(self, instance: int) -> OperationRecord | None:
         """See `HistoryReader.operation`."""
@@ -168,37 +148,17 @@ class MemoryHistory:
         found = sum_last_day(reversed(self._fills.get(market, ())), market, now)
         return None if found.latest is None else found.summary(known.number)
 
-    def feeds_of(self, asset: AssetId, *, newest: int, limit: int) -> list[FeedRecord]:
-        """See `HistoryReader.feeds_of`."""
-        return _newest_first(self._feeds.get(asset, ()), newest, limit)
-
-    def margin_calls_of(
-        self,
-        *,
-        asset: AssetId | None = None,
-        account: AccountId | None = None,
-        position: CallOrderId | None = None,
-        newest: int,
-        limit: int,
-    ) -> list[MarginCallRecord]:
-        """See `HistoryReader.margin_calls_of`."""
+    def events_of(
+        self, kind: Kind[E], column: str, value: int, *, newest: int, limit: int
+    ) -> list[E]:
+        """See `HistoryReader.events_of`."""
+        records = cast(Iterable[E], reversed(self._events.get(kind, ())))
         wanted = (
             record
-            for record in self._margin_calls
-            if asset in (None, record.debt.asset_id)
-            and account in (None, record.account)
-            and position in (None, record.position)
+            for record in records
+            if record.instance <= newest and kind.value_of(record, column) == value
         )
-        return _newest_first(list(wanted), newest, limit)
-
-    def margin_call_at(self, operation: int) -> MarginCallRecord | None:
-        """See `HistoryReader.margin_call_at`."""
-        found = (record for record in self._margin_calls if record.operation == operation)
-        return next(found, None)
-
-    def asset_events_of(self, asset: AssetId, *, newest: int, limit: int) -> list[AssetEventRecord]:
-        """See `HistoryReader.asset_events_of`."""
-        return _newest_first(self._asset_events.get(asset, ()), newest, limit)
+        return list(islice(wanted, limit))
 
     def block(self, num: int) -> BlockHistory | None:
         """The block of a number, if it is here."""
@@ -230,7 +190,9 @@ class MemoryHistory:
         return block if instance - block.first_operation < len(block.operations) else None
 
 
-def _drop(queues: dict[K, deque[R]] | dict[K, deque[int]], key: K, *, newest: bool) -> None:
+def _drop(
+    queues: dict[K, deque[FillRecord]] | dict[K, deque[int]], key: K, *, newest: bool
+) -> None:
     queue = queues[key]
     if newest:
         queue.pop()
@@ -238,8 +200,3 @@ def _drop(queues: dict[K, deque[R]] | dict[K, deque[int]], key: K, *, newest: bo
         queue.popleft()
     if not queue:
         del queues[key]
-
-
-def _newest_first(records: Iterable[R], newest: int, limit: int) -> list[R]:
-    found = [record for record in records if record.instance <= newest]
-    return found[: -limit - 1 : -1]

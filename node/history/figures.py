@@ -3,21 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from node.api.history import (
+from msgspec.structs import replace
+
+from node.history.records import (
+    BUCKET_SECONDS,
     VOLUME_MAX,
     Bucket,
     DaySummary,
+    FillEntry,
     FillRecord,
     Market,
-    bucket_instance,
-    first_fill,
-    market_price,
-    market_volumes,
 )
 from protocol.asset import Price
 from protocol.constants import SECONDS_PER_DAY
+from protocol.ids import AssetId
+from protocol.operations.limit_order import FillOrder
+
+BucketKey = tuple[Market, int, int]
+"""Market, width in seconds, time at which it opens."""
+
+
+def market_of(first: AssetId, second: AssetId) -> Market:
+    """The market of two assets, whichever is named first."""
+    return (first, second) if first < second else (second, first)
+
+
+def market_price(price: Price, market: Market) -> Price:
+    """A price seen as `market[0] / market[1]`."""
+    return price if price.base.asset_id == market[0] else price.inverse()
+
+
+def market_volumes(op: FillOrder, market: Market) -> tuple[int, int]:
+    """What changed hands of `market[0]` and of `market[1]`."""
+    if op.pays.asset_id == market[0]:
+        return op.pays.amount, op.receives.amount
+    return op.receives.amount, op.pays.amount
+
+
+def fill_entry(fill: FillRecord) -> FillEntry:
+    """What is stored of a fill beside its operation."""
+    return FillEntry(
+        fill.market,
+        fill.sequence,
+        fill.instance,
+        fill.block_num,
+        fill.time,
+        fill.operation,
+        fill.is_second,
+        fill.op.is_maker,
+        *market_volumes(fill.op, fill.market),
+    )
+
+
+def bucket_instance(fill: int, seconds: int) -> int:
+    """The id of a bucket (5.1.n): that of its first fill, spread over the widths.
+
+    So it depends on nothing but the main chain, whatever was taken back in between.
+    """
+    return fill * len(BUCKET_SECONDS) + BUCKET_SECONDS.index(seconds)
+
+
+def first_fill(bucket: int) -> int:
+    """The instance of a bucket's first fill, from its id."""
+    return bucket // len(BUCKET_SECONDS)
 
 
 def extend_bucket(bucket: Bucket | None, fill: FillRecord, seconds: int) -> Bucket:
@@ -131,3 +181,34 @@ def sum_last_day(fills: Iterable[FillRecord], market: Market, now: int) -> DaySu
             break
         sums.add_volumes(*market_volumes(fill.op, market))
     return sums
+
+
+def minutes_of(fills: Iterable[FillRecord]) -> list[Bucket]:
+    """The narrowest buckets of new fills alone; all others are made of these."""
+    minutes: dict[tuple[Market, int], Bucket] = {}
+    width = BUCKET_SECONDS[0]
+    for fill in fills:
+        if fill.op.is_maker:
+            key = (fill.market, fill.time // width)
+            minutes[key] = extend_bucket(minutes.get(key), fill, width)
+    return list(minutes.values())
+
+
+def bucket_keys(minutes: Iterable[Bucket]) -> list[BucketKey]:
+    """The buckets of all widths that minutes belong to."""
+    return list(
+        dict.fromkeys(_key(minute, seconds) for minute in minutes for seconds in BUCKET_SECONDS)
+    )
+
+
+def join_minutes(buckets: dict[BucketKey, Bucket], minutes: Iterable[Bucket]) -> list[Bucket]:
+    """The buckets of all widths as they are after new minutes, given those before."""
+    for minute in minutes:
+        for seconds in BUCKET_SECONDS:
+            key = _key(minute, seconds)
+            buckets[key] = join_bucket(buckets.get(key), minute, seconds)
+    return list(buckets.values())
+
+
+def _key(minute: Bucket, seconds: int) -> BucketKey:
+    return minute.market, seconds, minute.open_time - minute.open_time % seconds

@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
-from node.api.backend import BlockTrace
-from node.api.history import (
-    FEED_EXPIRED,
-    GLOBALLY_SETTLED,
-    MARGIN_CALLS_ABANDONED,
-    REVIVED,
+from node.history.figures import market_of
+from node.history.impacted import accounts_of_operation
+from node.history.records import (
+    ASSET_EVENTS,
+    EVENT_KINDS,
+    FEEDS,
+    MARGIN_CALLS,
     AssetEventRecord,
+    EventKind,
+    EventRecord,
     FeedRecord,
     FillRecord,
     MarginCallRecord,
     Market,
     OperationRecord,
-    market_of,
 )
-from node.api.impacted import accounts_of_operation
 from node.state.context import AppliedOperation
 from node.state.events import (
-    AssetEvent,
     ChainEvent,
     FeedExpiredEvent,
     GloballySettledEvent,
@@ -32,19 +32,29 @@ from node.state.events import (
     MedianFeedEvent,
     RevivedEvent,
 )
-from protocol.asset import NULL_PRICE
-from protocol.ids import ID_TYPES, AccountId, AssetId, CallOrderId
+from protocol.asset import NULL_PRICE, Price
+from protocol.block import BlockEnvelope
+from protocol.ids import ID_TYPES, AccountId, AssetId, CallOrderId, OperationHistoryId
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import BlockId
 
 AccountEntry = tuple[AccountId, int, int]
 """An account, the number of an operation in its history, and the operation's instance."""
 
+Events = dict[EventKind, list[EventRecord]]
+"""Records by their kind; kinds without any may be missing."""
+
 _POSITION_TYPE = ID_TYPES[CallOrderId][1]
 
 
-class HistoryTrace(BlockTrace, Protocol):
+class HistoryTrace(Protocol):
     """A block that was applied, with all that it told; the chain's `AppliedBlock`."""
+
+    @property
+    def envelope(self) -> BlockEnvelope: ...
+
+    @property
+    def operations(self) -> list[AppliedOperation]: ...
 
     @property
     def events(self) -> list[ChainEvent]: ...
@@ -65,9 +75,7 @@ class HistoryCounts:
 
     operations: int = 0
     fills: int = 0
-    feeds: int = 0
-    margin_calls: int = 0
-    asset_events: int = 0
+    events: dict[EventKind, int] = field(default_factory=lambda: dict.fromkeys(EVENT_KINDS, 0))
     by_account: dict[AccountId, int] = field(default_factory=dict)
     by_market: dict[Market, MarketCounts] = field(default_factory=dict)
 
@@ -75,9 +83,8 @@ class HistoryCounts:
         """Go back to before a block, which is the newest."""
         self.operations -= len(block.operations)
         self.fills -= len(block.fills)
-        self.feeds -= len(block.feeds)
-        self.margin_calls -= len(block.margin_calls)
-        self.asset_events -= len(block.asset_events)
+        for kind, records in block.events.items():
+            self.events[kind] -= len(records)
         for account, number, _ in reversed(block.entries):
             if number > 1:
                 self.by_account[account] = number - 1
@@ -103,20 +110,15 @@ class BlockHistory:
     entries: list[AccountEntry]
     """In the order of the operations, then of the accounts."""
     fills: list[FillRecord]
-    feeds: list[FeedRecord]
-    margin_calls: list[MarginCallRecord]
-    asset_events: list[AssetEventRecord]
+    events: Events
     next_fill: int = 0
-    """First instance of the next block, as for the three kinds that follow."""
-    next_feed: int = 0
-    next_margin_call: int = 0
-    next_asset_event: int = 0
+    """Instance of the first fill of the next block."""
 
     def operation(self, instance: int) -> OperationRecord:
         """One operation of this block by its instance."""
         applied = self.operations[instance - self.first_operation]
         return OperationRecord(
-            instance,
+            OperationHistoryId(instance),
             applied.op,
             applied.result,
             self.num,
@@ -145,9 +147,7 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
         operations=trace.operations,
         entries=[],
         fills=[],
-        feeds=[],
-        margin_calls=[],
-        asset_events=[],
+        events={},
     )
     entries, totals = block.entries, counts.by_account
     called: list[int] = []
@@ -168,9 +168,6 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
     counts.operations = instance
     _add_events(block, trace.events, called, counts)
     block.next_fill = counts.fills
-    block.next_feed = counts.feeds
-    block.next_margin_call = counts.margin_calls
-    block.next_asset_event = counts.asset_events
     return block
 
 
@@ -185,7 +182,16 @@ def _fill_record(
     is_second = before is not None and before.market == market and _completes(before, op)
     instance, sequence = counts.fills, known.fills
     counts.fills, known.fills = instance + 1, sequence + 1
-    return FillRecord(instance, market, sequence, block.num, block.time, operation, is_second, op)
+    return FillRecord(
+        instance,
+        market,
+        sequence,
+        block.num,
+        block.time,
+        OperationHistoryId(operation),
+        is_second,
+        op,
+    )
 
 
 def _completes(first: FillRecord, op: FillOrder) -> bool:
@@ -208,72 +214,46 @@ def _add_events(
 ) -> None:
     fills = iter(called)
     for event in events:
-        match event:
-            case MedianFeedEvent():
-                block.feeds.append(_feed_record(block, event, counts.feeds))
-                counts.feeds += 1
-            case MarginCallEvent():
-                record = _margin_call_record(block, event, next(fills), counts.margin_calls)
-                block.margin_calls.append(record)
-                counts.margin_calls += 1
-            case _:
-                turn = _asset_event_record(block, event, counts.asset_events)
-                block.asset_events.append(turn)
-                counts.asset_events += 1
+        kind = _kind_of(event)
+        instance = counts.events[kind]
+        record = _record_of(block, event, instance, fills)
+        counts.events[kind] = instance + 1
+        block.events.setdefault(kind, []).append(record)
 
 
-def _asset_event_record(block: BlockHistory, event: AssetEvent, instance: int) -> AssetEventRecord:
-    price, fund = NULL_PRICE, 0
+def _kind_of(event: ChainEvent) -> EventKind:
+    if isinstance(event, MedianFeedEvent):
+        return FEEDS
+    return MARGIN_CALLS if isinstance(event, MarginCallEvent) else ASSET_EVENTS
+
+
+def _record_of(
+    block: BlockHistory, event: ChainEvent, instance: int, fills: Iterator[int]
+) -> EventRecord:
     match event:
-        case GloballySettledEvent():
-            kind, price, fund = GLOBALLY_SETTLED, event.settlement_price, event.settlement_fund
-        case RevivedEvent():
-            kind = REVIVED
-        case FeedExpiredEvent():
-            kind = FEED_EXPIRED
-        case MarketRunAbandonedEvent():
-            kind = MARGIN_CALLS_ABANDONED
+        case MedianFeedEvent():
+            return FeedRecord(instance, block.num, block.time, event)
+        case MarginCallEvent():
+            fill = OperationHistoryId(next(fills))
+            return MarginCallRecord(instance, fill, block.num, block.time, event)
+        case GloballySettledEvent(asset, price, fund):
+            return _turn(block, instance, asset, "global_settlement", price, fund)
+        case RevivedEvent(asset):
+            return _turn(block, instance, asset, "revival")
+        case FeedExpiredEvent(asset):
+            return _turn(block, instance, asset, "feed_expired")
+        case MarketRunAbandonedEvent(asset):
+            return _turn(block, instance, asset, "margin_calls_abandoned")
         case _:
             assert_never(event)
-    return AssetEventRecord(instance, event.asset_id, block.num, block.time, kind, price, fund)
 
 
-def _feed_record(block: BlockHistory, event: MedianFeedEvent, instance: int) -> FeedRecord:
-    values = event.values
-    return FeedRecord(
-        instance,
-        AssetId(event.asset_id),
-        block.num,
-        block.time,
-        values.settlement_price,
-        values.core_exchange_rate,
-        values.maintenance_collateral_ratio,
-        values.maximum_short_squeeze_ratio,
-        values.initial_collateral_ratio,
-        event.publication_time,
-        event.feed_count,
-    )
-
-
-def _margin_call_record(
-    block: BlockHistory, event: MarginCallEvent, operation: int, instance: int
-) -> MarginCallRecord:
-    return MarginCallRecord(
-        instance,
-        operation,
-        block.num,
-        block.time,
-        event.position,
-        event.borrower,
-        event.debt,
-        event.collateral,
-        event.settlement_price,
-        event.maintenance_ratio,
-        event.order_price,
-        event.bid,
-        event.bidder,
-        event.bid_price,
-        event.covered,
-        event.paid,
-        event.fee,
-    )
+def _turn(
+    block: BlockHistory,
+    instance: int,
+    asset: AssetId,
+    event: str,
+    price: Price = NULL_PRICE,
+    fund: int = 0,
+) -> AssetEventRecord:
+    return AssetEventRecord(instance, asset, block.num, block.time, event, price, fund)

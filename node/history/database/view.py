@@ -1,0 +1,209 @@
+"""Reads of the stored history, all of them up to one block; every list is bounded by `limit`."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+
+from node.history.database.session import Session, select_from
+from node.history.kind import Kind, RowDamaged, Value
+from node.history.reader import E
+from node.history.records import (
+    ACCOUNT_TOTALS,
+    BLOCKS,
+    BUCKET_SECONDS,
+    BUCKETS,
+    FILLS,
+    MARKETS,
+    OPERATIONS,
+    AccountTotal,
+    BlockRecord,
+    Bucket,
+    FillEntry,
+    FillRecord,
+    Market,
+    MarketTotal,
+    OperationRecord,
+)
+from node.storage.errors import StoreDamaged
+from protocol.errors import DecodeError
+from protocol.ids import operation_text
+from protocol.operations.limit_order import FillOrder
+
+R = TypeVar("R")
+
+_OF_MARKET = "WHERE market_first = ? AND market_second = ? "
+
+
+class HistoryView:
+    """What one transaction sees."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        found = self._records(BLOCKS, "ORDER BY num DESC LIMIT 1")
+        self.head: BlockRecord | None = found[0] if found else None
+
+    @property
+    def head_num(self) -> int:
+        """Number of the newest block; 0 for none."""
+        return 0 if self.head is None else self.head.num
+
+    def block(self, num: int) -> BlockRecord | None:
+        """A block by its number."""
+        return self._one(BLOCKS, "WHERE num = ?", num)
+
+    def account_totals(self) -> list[AccountTotal]:
+        """Every account with a history."""
+        return self._records(ACCOUNT_TOTALS, "")
+
+    def markets(self) -> list[MarketTotal]:
+        """Every market that has traded."""
+        return self._records(MARKETS, "")
+
+    def event_count(self, kind: Kind[Any]) -> int:
+        """How many records there are of a kind that is numbered."""
+        ((newest,),) = self._session.rows(f'SELECT max(instance) FROM "{kind.name}"')
+        return 0 if newest is None else cast(int, newest) + 1
+
+    def operations(self, first: int, last: int) -> list[OperationRecord]:
+        """Operations with ids within bounds, ascending."""
+        return self._records(
+            OPERATIONS, "WHERE instance BETWEEN ? AND ? ORDER BY instance", first, last
+        )
+
+    def account_operations(
+        self, account: int, newest: int, oldest: int, limit: int
+    ) -> list[OperationRecord]:
+        """Operations of an account by their number in its history, descending."""
+        return self._records(
+            OPERATIONS,
+            "JOIN account_operation ON account_operation.operation = instance"
+            " WHERE account = ? AND number BETWEEN ? AND ? ORDER BY number DESC LIMIT ?",
+            account,
+            oldest,
+            newest,
+            limit,
+        )
+
+    def account_number(self, account: int, operation: int, total: int) -> int:
+        """How many of an account's first `total` operations have ids up to an operation's."""
+        return self._count_up_to(
+            "SELECT operation FROM account_operation WHERE account = ? AND number = ?",
+            (account,),
+            operation,
+            total,
+            first=1,
+        )
+
+    def account_total(self, account: int) -> int:
+        """How many operations are in an account's history."""
+        found = self._one(ACCOUNT_TOTALS, "WHERE account = ?", account)
+        return 0 if found is None else found.operations
+
+    def fill_count(self, market: Market) -> int:
+        """How many sides of trades a market has."""
+        found = self._one(MARKETS, _OF_MARKET, *market)
+        return 0 if found is None else found.fills
+
+    def fills_until(self, market: Market, time: int) -> int:
+        """How many sides of trades a market had up to a time, inclusive."""
+        return self._count_up_to(
+            f"SELECT time FROM fill {_OF_MARKET} AND sequence = ?",
+            market,
+            time,
+            self.fill_count(market),
+            first=0,
+        )
+
+    def fills(self, market: Market, newest: int, limit: int) -> list[FillRecord]:
+        """Sides of trades by sequence, descending; raises `StoreDamaged`."""
+        entries = self._records(
+            FILLS, _OF_MARKET + "AND sequence <= ? ORDER BY sequence DESC LIMIT ?",
+            *market, newest, limit,
+        )  # fmt: skip
+        if not entries:
+            return []
+        ids = [entry.operation for entry in entries]
+        marks = ", ".join("?" * len(ids))
+        found = self._records(OPERATIONS, f"WHERE instance IN ({marks})", *ids)
+        operations = {int(record.instance): record for record in found}
+        return [_fill(entry, operations.get(int(entry.operation))) for entry in entries]
+
+    def volumes(self, market: Market, after: int) -> tuple[int, int]:
+        """What makers traded after a time: of the base, and of the quote.
+
+        Whole minutes come from their buckets, so that it takes no more than a day's minutes.
+        """
+        width = BUCKET_SECONDS[0]
+        whole = (after // width + 1) * width
+        first, end = self.fills_until(market, after), self.fills_until(market, whole - 1)
+        entries = self._records(
+            FILLS, _OF_MARKET + "AND sequence BETWEEN ? AND ? AND is_maker", *market, first, end - 1
+        )
+        minutes = self._records(
+            BUCKETS, _OF_MARKET + "AND seconds = ? AND open_time >= ?", *market, width, whole
+        )
+        parts: list[FillEntry | Bucket] = [*entries, *minutes]
+        return sum(part.base_volume for part in parts), sum(part.quote_volume for part in parts)
+
+    def bucket(self, market: Market, seconds: int, open_time: int) -> Bucket | None:
+        """One bucket."""
+        found = self.buckets(market, seconds, open_time, open_time, 1)
+        return found[0] if found else None
+
+    def buckets(
+        self, market: Market, seconds: int, start: int, end: int, limit: int
+    ) -> list[Bucket]:
+        """Buckets of one width that open within two times, ascending."""
+        clause = "AND seconds = ? AND open_time BETWEEN ? AND ? ORDER BY open_time LIMIT ?"
+        return self._records(BUCKETS, _OF_MARKET + clause, *market, seconds, start, end, limit)
+
+    def events(self, kind: Kind[E], column: str, value: int, newest: int, limit: int) -> list[E]:
+        """Records of a kind by an indexed column, by instance, descending."""
+        assert any(column == index[0] for index in kind.indexes), column
+        clause = f'WHERE "{column}" = ? AND instance <= ? ORDER BY instance DESC LIMIT ?'
+        return self._records(kind, clause, value, newest, limit)
+
+    def _records(self, kind: Kind[R], clause: str, *values: Value) -> list[R]:
+        rows = self._session.rows(f"{select_from(kind)} {clause}", *values)
+        try:
+            return [kind.record_of(row) for row in rows]
+        except (RowDamaged, DecodeError) as error:
+            raise StoreDamaged(
+                f"a stored {kind.name} is damaged", rule="T-S3", value=error
+            ) from error
+
+    def _one(self, kind: Kind[R], clause: str, *values: Value) -> R | None:
+        found = self._records(kind, clause, *values)
+        return found[0] if found else None
+
+    def _count_up_to(
+        self, statement: str, group: tuple[int, ...], limit: int, total: int, *, first: int
+    ) -> int:
+        """How many rows of a group have a value up to `limit`: they are numbered without gaps
+        from `first`, and their values never fall, so that halving finds it."""
+        low, high = 0, total
+        while low < high:
+            middle = (low + high) // 2
+            ((found,),) = self._session.rows(statement, *group, first + middle)
+            if cast(int, found) <= limit:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+def _fill(entry: FillEntry, found: OperationRecord | None) -> FillRecord:
+    if found is None or not isinstance(found.op, FillOrder):
+        raise StoreDamaged(
+            "a stored fill is damaged", rule="T-S3", value=operation_text(entry.operation)
+        )
+    return FillRecord(
+        entry.instance,
+        entry.market,
+        entry.sequence,
+        entry.block_num,
+        entry.time,
+        entry.operation,
+        entry.is_second,
+        found.op,
+    )

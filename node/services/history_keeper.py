@@ -1,0 +1,62 @@
+"""Writes what became irreversible to the history, beside everything else that a node does.
+
+Nothing waits for it. A file that fails stops the node, as the blocks' does; a server that fails is
+tried again, ever more slowly, and what was not written waits in memory.
+"""
+
+from __future__ import annotations
+
+import structlog
+import trio
+
+from node.history.database.stored import StoredHistory
+from node.storage.errors import StorageError
+
+PAUSE_MIN_S = 0.5
+PAUSE_MAX_S = 30.0
+"""Bounds of the pause after a write to a server that failed; it doubles from one to the next."""
+
+log = structlog.get_logger()
+
+
+class HistoryKeeper:
+    """Brings one history to where the chain is irreversible, again and again."""
+
+    def __init__(self, history: StoredHistory) -> None:
+        self.history = history
+        self._irreversible_num = 0
+        self._told = trio.Event()
+
+    def advance(self, irreversible_num: int) -> None:
+        """Blocks up to a number may be written from now on."""
+        self._irreversible_num = max(self._irreversible_num, irreversible_num)
+        self._told.set()
+
+    async def run(self) -> None:
+        """Write until cancelled; raises the `StorageError` of a history that is not shared."""
+        pause_s = 0.0
+        while True:
+            self._told = trio.Event()
+            blocks = self.history.writable(self._irreversible_num)
+            if not blocks:
+                await self._told.wait()
+                continue
+            try:
+                await trio.to_thread.run_sync(self.history.write, blocks)
+            except StorageError as error:
+                if not self.history.store.is_shared:
+                    raise
+                pause_s = min(max(2 * pause_s, PAUSE_MIN_S), PAUSE_MAX_S)
+                log.warning(
+                    "history_waits",
+                    ev="history_waits",
+                    reason=str(error),
+                    blocks=len(self.history.recent.blocks),
+                    retry_s=pause_s,
+                )
+                await trio.sleep(pause_s)
+                continue
+            self.history.written(blocks)
+            if pause_s:
+                pause_s = 0.0
+                log.info("history_goes_on", ev="history_goes_on", stored=blocks[-1].num)

@@ -1,0 +1,31 @@
+"""Fixtures of tests in more than one folder: the databases that a history can be in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.history_databases import HistoryPlace, PostgresPlace, SqlitePlace
+from tests.support.postgres import NoServer, PostgresServer
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests; where none can run, they are skipped with the reason."""
+    try:
+        server = PostgresServer()
+    except NoServer as error:
+        pytest.skip(f"PostgreSQL is not tested: {error}")
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> HistoryPlace:
+    """A place without a history, once in a file, once on a server."""
+    if request.param == "sqlite":
+        return SqlitePlace(tmp_path / "history.sqlite")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return PostgresPlace(server.create_database())

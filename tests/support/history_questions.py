@@ -1,0 +1,58 @@
+"""Everything that a history can be asked, of two of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import NamedTuple
+
+from node.history.reader import HistoryReader
+from node.history.records import ASSET_EVENTS, BUCKET_SECONDS, FEEDS, MARGIN_CALLS, NEWEST
+from tests.support.history import ACCOUNTS, BITASSETS, MARKETS, POSITIONS, START
+
+
+def compare(stored: HistoryReader, twin: HistoryReader, random: Random) -> None:
+    """Ask both everything, with random bounds."""
+    bounds = Bounds(
+        newest=random.choice((NEWEST, random.randrange(300))),
+        oldest=random.choice((0, random.randrange(100))),
+        limit=random.choice((0, 1, 3, 10, 1_000)),
+        now=START + random.choice((0, 100, 1_000, 86_400, 87_000)) + random.randrange(60),
+        num=random.randrange(250),
+    )
+    for answer, expected in zip(answers(stored, bounds), answers(twin, bounds), strict=True):
+        assert answer == expected, bounds
+
+
+class Bounds(NamedTuple):
+    """What is asked for."""
+
+    newest: int
+    oldest: int
+    limit: int
+    now: int
+    num: int
+
+
+def answers(history: HistoryReader, bounds: Bounds) -> Iterator[object]:
+    """Every method's answer."""
+    newest, oldest, limit, now, num = bounds
+    yield history.operation(num), history.operations_in(num)
+    yield history.events_of(MARGIN_CALLS, "operation", num, newest=NEWEST, limit=limit)
+    for account in ACCOUNTS:
+        yield history.operation_count(account), history.newest_operation(account)
+        yield history.operations_of(account, newest=newest, oldest=oldest, limit=limit)
+        yield history.numbered_operations_of(account, newest=newest, oldest=oldest, limit=limit)
+        yield history.events_of(MARGIN_CALLS, "account", account, newest=newest, limit=limit)
+    for market in MARKETS:
+        yield history.fills_of(market, newest=newest, limit=limit)
+        yield history.fills_until(market, now), history.last_day(market, now)
+        for seconds in BUCKET_SECONDS:
+            yield history.buckets_of(market, seconds, start=START, end=now, limit=limit)
+    for asset in BITASSETS:
+        yield history.events_of(FEEDS, "asset_id", asset, newest=newest, limit=limit)
+        column = "debt_before_asset_id"
+        yield history.events_of(MARGIN_CALLS, column, asset, newest=newest, limit=limit)
+        yield history.events_of(ASSET_EVENTS, "asset_id", asset, newest=newest, limit=limit)
+    for position in POSITIONS:
+        yield history.events_of(MARGIN_CALLS, "position", position, newest=newest, limit=limit)
