@@ -17,7 +17,7 @@ from node.cli.network_files import (
     plan_nodes,
     remove_network,
 )
-from node.config import read_settings
+from node.config import ConfigError, read_settings
 from node.presets import PRESETS, build_genesis
 from node.storage.key_files import read_key_file
 from node.witness.feed_text import FeedSourceError
@@ -50,6 +50,18 @@ def test_settings_are_those_that_a_node_reads(tmp_path: Path) -> None:
         keys = {entry.owner_name: entry.block_signing_key for entry in candidates}
         assert keys[witness.account] == public_key(secret)
         assert {feed.asset for feed in item.feeds} == set(network.peg_symbols)
+
+
+def test_a_history_on_a_server_is_the_api_node_s_and_a_url(tmp_path: Path) -> None:
+    """`up --history`: witnesses keep files; no URL of PostgreSQL is refused at the start."""
+    network, _ = open_network(tmp_path / "net", Wanted(witness_count=2), now_s=NOW_S)
+    url = "postgresql://user:secret@127.0.0.1/history"
+    plans = plan_nodes(network, API, {}, url)
+    assert [read_settings(plan.settings).history for plan in plans] == ["", "", url]
+    plans = plan_nodes(network, API, {}, "mysql://user:secret@127.0.0.1/history")
+    with pytest.raises(ConfigError, match="no URL of PostgreSQL") as refused:
+        read_settings(plans[-1].settings)
+    assert "secret" not in str(refused.value)
 
 
 def test_a_second_time_continues(tmp_path: Path) -> None:

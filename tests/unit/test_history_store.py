@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -10,7 +11,8 @@ from random import Random
 import pytest
 
 from node.history.block import HistoryTrace
-from node.history.database.errors import HistoryUnavailable
+from node.history.database.errors import DriverMissing, HistoryUnavailable
+from node.history.database.open import open_database
 from node.history.database.postgres import PAUSE_S, PostgresDatabase
 from node.history.database.sqlite import SqliteDatabase
 from node.history.database.store import HistoryStore
@@ -478,3 +480,15 @@ def test_a_server_that_hangs_does_not_hold_a_read_up(
     finally:
         postgres.freeze(frozen=False)
     history.close()
+
+
+def test_a_missing_driver_is_told_with_the_line_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only who names a server needs psycopg; exit code 78."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "node.history.database.postgres")
+    with pytest.raises(DriverMissing, match="pip install 'psycopg") as refused:
+        open_database("postgresql://localhost/none", tmp_path / "history.sqlite")
+    assert refused.value.exit_code == 78
+    open_database("", tmp_path / "history.sqlite").close()
