@@ -126,7 +126,7 @@ class TransactionEnvelope:
         return self._packed
 
     def digest(self, chain_id: Digest) -> Digest:
-        """What the signatures sign: SHA256 of the chain id and the body (R9.7)."""
+        """What the signatures sign: SHA256 of the chain id and the body (R9.7, T-C1)."""
         return sha256(chain_id + self.body)
 
     def signature_keys(self, chain_id: Digest) -> tuple[PublicKey, ...]:

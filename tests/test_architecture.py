@@ -64,11 +64,12 @@ LAYERS = {
     "node.presets": Layer(
         ("protocol",), ("msgspec",), ("clock", "random", "concurrency", "async", "float")
     ),
+    "node.rules": Layer(("protocol",), (), ("clock", "random", "concurrency", "async", "float")),
     "node.config": Layer(CONFIG, SHELL_TOOLS),
     "node.version": Layer(),
     "node.services": Layer(SERVICES, SHELL_TOOLS),
     "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS),
-    "node.cli": Layer((*SERVICES, "node.services", "node.app"), SHELL_TOOLS),
+    "node.cli": Layer((*SERVICES, "node.services", "node.app", "node.rules"), SHELL_TOOLS),
     "node.__main__": Layer(("node.cli",)),
     "pegboard": Layer((*WITNESS, "node.presets"), ("msgspec",)),
     "node": Layer(),

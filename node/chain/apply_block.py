@@ -79,7 +79,7 @@ def apply_block(
 
 
 def _check_block(state: State, envelope: BlockEnvelope, *, trusted: bool) -> None:
-    """R8.1; the Merkle root was checked when the block came in."""
+    """Size, slot and signature of a block (R8.1); its Merkle root was checked when it came in."""
     limit = state.parameters.maximum_block_size
     if len(envelope.packed) > limit:
         raise BlockTooLarge("block too large", rule="R8.1", value=len(envelope.packed), limit=limit)
@@ -162,7 +162,7 @@ def _apply_transactions(
 
 
 def _cross_boundary(ctx: Context, envelope: BlockEnvelope) -> None:
-    """R8.3 in OURS order; from here on rules see the block's own time (R8.2)."""
+    """All that ends with a block, in the order of R8.3; rules see its own time now (R8.2)."""
     state, header = ctx.state, envelope.header
     ctx.now = header.timestamp
     ctx.trx_in_block = len(envelope.transactions)

@@ -250,7 +250,7 @@ class Chain:
         )
 
     def push_block(self, envelope: BlockEnvelope, *, trusted: bool = False) -> PushResult:
-        """Take a block in: extend the head, grow a fork, or switch to a longer fork (R9.2).
+        """Take a block in: extend the head, grow a fork, or switch to a longer fork (R9.2, T-V1).
 
         A block that is known already changes nothing. Raises `BlockRejected`, also for a block
         that makes a longer fork and fails; then the old head is back. `InvariantViolated` means
@@ -385,7 +385,7 @@ class Chain:
             self._reopen_pending(waiting)
 
     def state_hash(self) -> Digest:
-        """SHA256 of the state at the head (I18)."""
+        """SHA256 of the state at the head, the same in every process (I18, T-E5)."""
         with self.head_state() as state:
             return state.state_hash()
 

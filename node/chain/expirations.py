@@ -8,7 +8,7 @@ from node.state.database import ALL
 
 
 def forget_expired_transactions(ctx: Context) -> None:
-    """Forget transactions that have expired: they cannot come back (R8.3 step 8, R9.3)."""
+    """Forget transactions that have expired: they cannot come back (R8.3, R9.3, T-C2)."""
     state = ctx.state
     for entry in state.transaction_expirations.up_to(ctx.now - 1):
         state.transactions.remove(entry)

@@ -64,7 +64,7 @@ def count_missed_slots(state: State, block_time_s: int) -> int:
 def slots_filled_after(filled: int, missed: int) -> int:
     """The bits of the last 128 slots after missed slots and one block, as BitShares shifts them.
 
-    R8.5: the new block's bit moves up with the slots missed before it.
+    The new block's bit moves up with the slots missed before it.
     """
     window = (1 << SLOT_HISTORY_BITS) - 1
     return ((filled << 1 | 1) << min(missed, SLOT_HISTORY_BITS)) & window

@@ -17,6 +17,7 @@ from node.cli.keys import keys
 from node.cli.node_command import node
 from node.cli.output import show_error
 from node.cli.replay import replay
+from node.cli.rule import show_rule
 from node.cli.show import show
 from node.cli.up import up
 from node.cli.wallet import wallet
@@ -44,7 +45,7 @@ def cli() -> None:
     """
 
 
-for command in (up, node, blocks, wallet, show, genesis, keys, replay, demo, completion):
+for command in (up, node, blocks, wallet, show, genesis, keys, replay, show_rule, demo, completion):
     cli.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from node.config import ConfigError
+from node.rules import UnknownRule
 from node.storage.errors import StorageError
 from node.witness.feed_text import FeedSourceError
 from protocol.errors import DecodeError, KeyFormatError, PegboardError
@@ -81,6 +82,8 @@ def exit_code_of(error: PegboardError) -> int:
     """The exit code that a refusal ends a command with."""
     if isinstance(error, CliError | StorageError):
         return error.exit_code
+    if isinstance(error, UnknownRule):
+        return USAGE
     if isinstance(error, ConfigError | FeedSourceError):
         return CONFIGURATION
     if isinstance(error, KeyFormatError):

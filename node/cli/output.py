@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from node.rules import sentence_of
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
 
@@ -52,12 +53,14 @@ def allows_color() -> bool:
 
 
 def show_error(error: PegboardError, *, is_json: bool, exit_code: int) -> None:
-    """Print a refusal on standard error: name, rule, value and limit."""
+    """Print a refusal on standard error: name, rule, value and limit, and what the rule says."""
+    sentence = sentence_of(error.rule)
     if is_json:
         fields: dict[str, JsonValue] = {
             "name": error.name,
             "message": error.what,
             "rule": error.rule,
+            "rule_says": sentence,
             "value": None if error.value is None else str(error.value),
             "limit": None if error.limit is None else str(error.limit),
             "exit_code": exit_code,
@@ -66,6 +69,8 @@ def show_error(error: PegboardError, *, is_json: bool, exit_code: int) -> None:
     else:
         label = click.style("refused", fg="red", bold=True)
         click.echo(f"{label}: {error}", err=True, color=None if allows_color() else False)
+        if sentence is not None:
+            click.echo(f"{sentence}\nMore about it: pegboard rule {error.rule}", err=True)
 
 
 def heading(text: str) -> str:

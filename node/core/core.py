@@ -62,7 +62,7 @@ FUTURE_TOLERANCE_MS = 2_000
 
 
 BROKEN = (InvariantViolated, AssertionError)
-"""The state or the code contradicts itself: the block is not kept, and the node must end."""
+"""The state or the code contradicts itself: the block is not kept, and the node must end (T-R4)."""
 
 
 class NoSigningKey(PegboardError):

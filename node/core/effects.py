@@ -20,7 +20,7 @@ class ReserveSlot:
 
 @dataclass(frozen=True, slots=True)
 class StoreBlocks:
-    """Store blocks and move the main chain durably, before anything produced later is sent."""
+    """Store blocks and move the main chain durably, before anything later is sent (T-S1)."""
 
     blocks: tuple[tuple[BlockId, int, bytes], ...]
     head: BlockId

@@ -70,7 +70,7 @@ def start_chain(
     paranoid: bool = False,
     history: HistoryKeeper | None = None,
 ) -> Started:
-    """Restore the chain of a store.
+    """Restore the chain of a store (T-S6).
 
     Without snapshots, every block is replayed. A snapshot serves only when its block is on the
     stored main chain and irreversible: a fork can then never reach below it. It must not lie above

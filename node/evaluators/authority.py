@@ -27,7 +27,7 @@ class ApprovalCheck:
     Accounts in an authority count by their active or their owner authority, down to
     `max_authority_depth` (R9.5). An account that failed at some depth is not tried again at that
     depth or deeper until another account is approved, so that the work stays polynomial whatever
-    the graph of accounts; a second trial could not use more keys than the first one did.
+    the graph of accounts; a second trial could not use more keys than the first one did (T-C4).
     """
 
     __slots__ = ("approved", "failed", "keys", "keys_by_address", "max_depth", "state", "used")

@@ -38,9 +38,7 @@ def evaluate_assert(ctx: Context, op: Assert) -> None:
     for position, predicate in enumerate(op.predicates):
         tag = PREDICATE_TAGS[type(predicate)]
         if tag >= limit:
-            raise LimitExceeded(
-                "predicate is not allowed", rule="max_predicate_opcode", value=tag, limit=limit
-            )
+            raise LimitExceeded("predicate is not allowed", rule="R9.9", value=tag, limit=limit)
         if not _is_true(ctx.state, predicate):
             raise AssertionFailed(f"predicate {position} is false", value=predicate)
 

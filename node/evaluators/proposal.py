@@ -81,7 +81,7 @@ def _required_approvals(operations: list[Operation]) -> RequiredApprovals:
 def _check_nested_updates(op: ProposalCreate, proposal_id: int) -> None:
     """One proposal_update a level, and none that names a proposal that does not exist yet.
 
-    Otherwise a proposal could approve or delete itself while it executes.
+    Otherwise a proposal could approve or delete itself while it executes (T-C5).
     """
     for level in _levels(op):
         updates = [inner for inner in level if isinstance(inner, ProposalUpdate)]

@@ -1,6 +1,7 @@
 """The market engine at the end of every block, in the order of R8.3.
 
-Nothing here aborts a block. `ctx.now` is the time of the block, not of its parent (R8.2).
+Nothing here aborts a block (T-E1). `ctx.now` is the time of the block, not of its parent (R8.2).
+What the order means for traders is told by B1 to B8.
 """
 
 from __future__ import annotations

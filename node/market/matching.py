@@ -57,7 +57,7 @@ class CallMatch(NamedTuple):
 def match_call(
     debt: int, collateral: int, for_sale: int, cover: int, price: Price, pays_price: Price
 ) -> CallMatch | None:
-    """A position, to be covered by at most `cover`, meets an order at its price (R4.5).
+    """A position, to be covered by at most `cover`, meets an order at its price (R4.5, R4.10).
 
     `pays_price` is what the position pays, fee included. None when the position is refused for
     undercollateralisation: it cannot pay, or would be left worse off, with no collateral at worst.
@@ -94,7 +94,8 @@ def match_settlement(
     """A request of `requested`, of which `allowance` may be settled now, meets a position (R5.5).
 
     The price is one that the position can pay. A position that closes pays a fraction rounded up;
-    otherwise the payout is rounded down, and the request gives the least debt that buys it (R5.6).
+    otherwise the payout is rounded down, and the request gives the least debt that buys it (R5.6,
+    R5.10).
     """
     base, quote = price.base.amount, price.quote.amount
     settled = min(requested, allowance, debt)

@@ -1,4 +1,4 @@
-"""What happens to a position when some of its debt is paid: margin call, settlement (R4.7)."""
+"""What happens to a position when debt is paid: by a call or a settlement (R3.8, R4.7)."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class FundPayout(NamedTuple):
 def settle_from_fund(
     ctx: Context, bitasset: BitassetData, account: AccountId, amount: int
 ) -> FundPayout:
-    """Redeem units of a globally settled BitAsset from its fund at once (R5.3).
+    """Redeem units of a globally settled BitAsset from its fund at once (R5.3, R7.3).
 
     The last holder takes the whole fund; before, the payout is rounded down and only the units
     that buy it are taken. Raises `TooSmall` or `InsufficientBalance`.
@@ -76,7 +76,7 @@ def cancel_settlement(ctx: Context, request: ForceSettlement) -> None:
 
 
 def execute_due_settlements(ctx: Context) -> None:
-    """Settle requests whose date has come, by (asset, date, id), within the volume (R5.4)."""
+    """Settle requests whose date has come, by (asset, date, id), within the volume (R5.4, R5.8)."""
     asset_ids = ctx.state.settlements.group_keys()
     for asset_id in sorted(asset_ids):
         bitasset = ctx.state.bitasset_of(asset_id)

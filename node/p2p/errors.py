@@ -63,7 +63,7 @@ class InvalidItem(PeerError):
 
 
 class LyingSync(PeerError):
-    """Block ids whose blocks do not exist, do not link, or are known to be invalid (S5)."""
+    """Block ids whose blocks do not exist, do not link, or are known to be invalid (T-N5)."""
 
     name = "lying_sync"
     points = 50

@@ -158,7 +158,7 @@ class BlockSync:
             self.fetch(now_ms)
 
     def on_unavailable(self, peer: PeerKey, block_id: BlockId, now_ms: int) -> None:
-        """The peer lacks a block; raises `LyingSync` when it listed it itself (S5)."""
+        """The peer lacks a block; raises `LyingSync` when it listed it itself (T-N5)."""
         found = self._rounds[peer]
         if block_id in found.ids:
             self._fail(found, now_ms)

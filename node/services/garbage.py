@@ -1,7 +1,7 @@
 """When the garbage collector runs: between other tasks, never in the middle of applying a block.
 
 A full collection over a large state takes long enough to miss a slot. What the node starts with is
-frozen; what a run leaves behind is collected young, when enough of it has piled up.
+frozen; what a run leaves behind is collected young, when enough of it has piled up (T-R3).
 """
 
 from __future__ import annotations

@@ -121,25 +121,25 @@ class InsufficientFeePool(TransactionRejected):
 
 
 class MarketNotWhitelisted(NotAuthorized):
-    """R2.1."""
+    """R2.1: the asset on sale names its markets, and this is none of them."""
 
     name = "market_not_whitelisted"
 
 
 class MarketBlacklisted(NotAuthorized):
-    """R2.1."""
+    """R2.1: the asset on sale excludes this market."""
 
     name = "market_blacklisted"
 
 
 class SellingAssetUnauthorized(NotAuthorized):
-    """R2.1."""
+    """R2.1: the seller may not hold the asset that it sells."""
 
     name = "selling_asset_unauthorized"
 
 
 class ReceivingAssetUnauthorized(NotAuthorized):
-    """R2.1."""
+    """R2.1: the seller may not hold the asset that it wants."""
 
     name = "receiving_asset_unauthorized"
 
@@ -157,13 +157,13 @@ class KillUnfilled(TransactionRejected):
 
 
 class OrderNotFound(TransactionRejected):
-    """R2.11."""
+    """R2.11: there is no such order, or not any more."""
 
     name = "nonexist_order"
 
 
 class OwnerMismatch(TransactionRejected):
-    """R2.11."""
+    """R2.11: the order belongs to another account."""
 
     name = "owner_mismatch"
 
@@ -184,37 +184,37 @@ class NotMarketIssued(TransactionRejected):
 
 
 class NewSupplyDisabled(TransactionRejected):
-    """R3.2.2."""
+    """R3.2.2: the issuer has ruled out new supply."""
 
     name = "new_supply_disabled"
 
 
 class MaxSupplyExceeded(TransactionRejected):
-    """R3.2.3."""
+    """R3.2.3: the supply would exceed the most that the asset allows."""
 
     name = "max_supply_exceeded"
 
 
 class NegativeSupply(TransactionRejected):
-    """R3.2.4."""
+    """R3.2.4: more would be taken out of circulation than exists."""
 
     name = "negative_supply"
 
 
 class GloballySettled(TransactionRejected):
-    """R3.2.5, R6.4."""
+    """R3.2.5, R6.4: the BitAsset was settled as a whole, and takes no positions."""
 
     name = "globally_settled"
 
 
 class NotGloballySettled(TransactionRejected):
-    """R6.5, R7.2."""
+    """R6.5, R7.2: what is asked for is possible only after a global settlement."""
 
     name = "not_globally_settled"
 
 
 class WrongCollateralAsset(TransactionRejected):
-    """R3.2.6."""
+    """R3.2.6: an amount or price is not in the asset that backs the BitAsset."""
 
     name = "wrong_collateral_asset"
 
@@ -232,7 +232,7 @@ class NonpositivePosition(TransactionRejected):
 
 
 class PredictionMarketUnequal(TransactionRejected):
-    """R3.2.8."""
+    """R3.2.8: debt and collateral of a prediction market change by one amount."""
 
     name = "pm_unequal"
 
@@ -283,7 +283,7 @@ class AssertionFailed(TransactionRejected):
 
 
 class DuplicateTransaction(TransactionRejected):
-    """R9.3."""
+    """R9.3: a transaction with this id waits already, or was applied."""
 
     name = "duplicate_transaction"
 
@@ -295,43 +295,43 @@ class InvalidReferenceBlock(TransactionRejected):
 
 
 class TransactionExpired(TransactionRejected):
-    """R9.3."""
+    """R9.3: its expiration lies before the head block's time."""
 
     name = "transaction_expired"
 
 
 class ExpirationTooFar(TransactionRejected):
-    """R9.3."""
+    """R9.3: its expiration lies further ahead than the chain's parameters allow."""
 
     name = "expiration_too_far"
 
 
 class TransactionTooLarge(TransactionRejected):
-    """R9.3."""
+    """R9.3: its binary form is longer than the chain's parameters allow."""
 
     name = "transaction_too_large"
 
 
 class MissingActiveAuthority(TransactionRejected):
-    """R9.5."""
+    """R9.5: not enough of those who may act for an account have signed."""
 
     name = "missing_active_auth"
 
 
 class MissingOwnerAuthority(TransactionRejected):
-    """R9.5."""
+    """R9.5: not enough of those who own an account have signed."""
 
     name = "missing_owner_auth"
 
 
 class MissingOtherAuthority(TransactionRejected):
-    """R9.5."""
+    """R9.5: a key that the operation itself names has not signed."""
 
     name = "missing_other_auth"
 
 
 class IrrelevantSignature(TransactionRejected):
-    """R9.5."""
+    """R9.5: a signature that no authority needs."""
 
     name = "irrelevant_sig"
 
@@ -376,13 +376,13 @@ class TooManyForks(BlockRejected):
 
 
 class BlockTooLarge(BlockRejected):
-    """R8.1."""
+    """R8.1: its binary form is longer than the chain's parameters allow."""
 
     name = "block_too_large"
 
 
 class WrongMerkleRoot(BlockRejected):
-    """R8.1."""
+    """R8.1: the header commits to other transactions than the block holds."""
 
     name = "wrong_merkle_root"
 
@@ -406,7 +406,7 @@ class WrongWitness(BlockRejected):
 
 
 class WrongWitnessSignature(BlockRejected):
-    """R8.1."""
+    """R8.1: not signed, or not by its witness's present key."""
 
     name = "wrong_witness_signature"
 

@@ -69,7 +69,7 @@ class Table(Generic[K, T]):
         """The object with this instance number; raises `NoSuchObject`."""
         item = self.rows.get(instance)
         if item is None:
-            raise NoSuchObject("no such object", rule="0", value=str(self.object_id(instance)))
+            raise NoSuchObject("no such object", rule="R0.1", value=str(self.object_id(instance)))
         return item
 
     def object_id(self, instance: K) -> ObjectId:

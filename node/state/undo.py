@@ -1,4 +1,4 @@
-"""The undo log: what was created, edited and removed, in order, to be taken back (R9.1).
+"""The undo log: what was created, edited and removed, in order, to be taken back (R9.1, T-E2).
 
 One flat list of records serves all nested sessions: a session is a position in the list. Undoing
 walks back to the position, merging forgets the position, finishing a block cuts its records off as

@@ -1,4 +1,4 @@
-"""Small files that are wholly there or not at all, whenever the power goes."""
+"""Small files that are wholly there or not at all, whenever the power goes (T-S2)."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class StoreDamaged(StorageError):
 
 class DiskError(StorageError):
     """The disk is full or failing. Nothing more is written by this process, and no flush is tried
-    again: after a failed one the kernel may call lost pages clean."""
+    again (T-S4): after a failed one the kernel may call lost pages clean."""
 
     name = "disk_error"
     exit_code = 74

@@ -1,4 +1,4 @@
-"""One process per store."""
+"""One process per store (T-S5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secret files on disk: readable for their owner only, never replaced, never through a link."""
+"""Secret files on disk: readable for their owner only, never replaced, no link followed (T-X1)."""
 
 from __future__ import annotations
 

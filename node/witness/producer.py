@@ -11,7 +11,7 @@ from protocol.ids import WitnessId, witness_text
 from protocol.schema import PublicKey
 
 MAX_LAG_MS = 500
-"""A slot that began longer ago is left to pass."""
+"""A slot that began longer ago is left to pass (T-K1)."""
 
 DEFAULT_PARTICIPATION = 33
 """Percent of recent slots with a block below which this node fears to be on a minority fork."""

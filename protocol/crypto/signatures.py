@@ -71,7 +71,7 @@ def _sign_once(secret: PrivateKey, digest: Digest, attempt: int) -> Signature:
 
 
 def is_canonical(signature: Signature) -> bool:
-    """Whether r and s have their one accepted form: 32 significant bytes, positive, low s."""
+    """Whether r and s have the one accepted form: 32 significant bytes, positive, low s (T-C3)."""
     r, r_next = signature[1], signature[2]
     s, s_next = signature[33], signature[34]
     return (

@@ -116,7 +116,7 @@ def test_the_lifetime_referrer_is_the_referrer_s_own(ctx: Context) -> None:
 
 
 def test_only_lifetime_members_register_and_only_members_refer(ctx: Context) -> None:
-    """R9.6: registrar lifetime member; R8.20: referrer any member."""
+    """R9.6: registrar lifetime member; R8.20: referrer any member; R0.1: both exist."""
     basic = basic_member(ctx)
     expect(ctx, NotAuthorized, create(registrar=basic))
     expect(ctx, NotAuthorized, create(referrer=basic))

@@ -228,7 +228,7 @@ def test_a_prediction_market_holds_as_much_as_it_owes(ctx: Context) -> None:
 
 
 def test_both_assets_pass_the_whitelist_test(ctx: Context) -> None:
-    """R3.2.9."""
+    """R2.20: checked last of R3.2."""
     set_flags(ctx, WHITE_LIST, blacklist_authorities=(BOB,))
     apply(ctx, AccountWhitelist(FREE, BOB, ALICE, BLACK_LISTED))
     expect(ctx, NotAuthorized, update(2000, 1000))

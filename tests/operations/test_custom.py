@@ -49,7 +49,7 @@ def test_custom_data_costs_its_fee_and_nothing_else(ctx: Context) -> None:
 
 
 def test_predicates_are_true_or_refuse_the_transaction(ctx: Context) -> None:
-    """R9.3: each kind of predicate, true and false."""
+    """R9.9: each kind of predicate, true and false."""
     apply(
         ctx, check(AccountNamePredicate(ALICE, "alice"), AssetSymbolPredicate(CORE_ASSET, "TEST"))
     )
