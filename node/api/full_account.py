@@ -57,11 +57,7 @@ def view_full_account(call: Call, account: Account) -> Json:
 
 def positions_of(call: Call, borrower: AccountId) -> list[CallOrder]:
     """The positions of an account, by debt asset."""
-    found = (
-        call.state.position_by_borrower.find((borrower, bitasset.asset_id))
-        for bitasset in call.state.bitassets.in_order()
-    )
-    return [position for position in found if position is not None]
+    return call.state.positions_of_account.items(borrower)
 
 
 def settlements_of(call: Call, owner: AccountId) -> list[ForceSettlement]:

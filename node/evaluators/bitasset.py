@@ -308,7 +308,7 @@ def evaluate_bid_collateral(ctx: Context, op: BidCollateral) -> CollateralBid | 
     data = bitasset_data_of(state, asset)
     bidder = state.accounts.get(op.bidder)
     backing = state.assets.get(data.options.short_backing_asset)
-    bid = state.bid_by_bidder.find((op.bidder, asset.id))
+    bid = state.bids_of_account.find(op.bidder, asset.id)
 
     if asset.has_flag(DISABLE_COLLATERAL_BIDDING):
         raise FeatureDisabled(

@@ -105,7 +105,7 @@ def _check_supply(state: State, asset: Asset, delta_debt: int) -> None:
 
 
 def _new_position(state: State, op: CallOrderUpdate) -> NewPosition:
-    position = state.position_by_borrower.find((op.funding_account, op.delta_debt.asset_id))
+    position = state.positions_of_account.find(op.funding_account, op.delta_debt.asset_id)
     collateral, debt = op.delta_collateral.amount, op.delta_debt.amount
     if position is not None:
         collateral += position.collateral

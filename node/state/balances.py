@@ -14,7 +14,7 @@ def adjust_balance(state: State, account: AccountId, asset_id: AssetId, delta: i
     """Add to a balance, or take from it; raises `InsufficientBalance` below zero (R2.1)."""
     if delta == 0:
         return
-    found = state.balance_by_owner.find((account, asset_id))
+    found = state.balances_of_account.find(account, asset_id)
     if found is None:
         if delta < 0:
             raise _holds_too_little(account, asset_id, 0, -delta, "R2.1")

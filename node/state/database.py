@@ -35,7 +35,15 @@ from protocol import ids
 from protocol.binary import pack, write_varint
 from protocol.chain_parameters import ChainParameters
 from protocol.constants import TAPOS_WINDOW
-from protocol.ids import AccountId, AssetId
+from protocol.ids import (
+    AccountId,
+    AssetId,
+    BalanceId,
+    ForceSettlementId,
+    LimitOrderId,
+    VestingBalanceId,
+    WithdrawPermissionId,
+)
 from protocol.msgpack_form import Plain, from_plain, to_plain
 from protocol.schema import Address, Digest, TransactionId
 
@@ -87,11 +95,7 @@ class State:
         self.accounts.add_index(self.account_by_name)
         self.asset_by_symbol = UniqueIndex[str, Asset](lambda item: item.symbol)
         self.assets.add_index(self.asset_by_symbol)
-        self.balance_by_owner = UniqueIndex[tuple[AccountId, AssetId], AccountBalance](
-            lambda item: (item.owner, item.asset_type)
-        )
-        self.balances.add_index(self.balance_by_owner)
-        self.balances_of_account = GroupIndex[AccountId, AccountBalance](
+        self.balances_of_account = GroupIndex[AccountId, AssetId, AccountBalance](
             lambda item: item.owner, lambda item: item.asset_type
         )
         self.balances.add_index(self.balances_of_account)
@@ -101,7 +105,7 @@ class State:
             lambda item: item.committee_member_account
         )
         self.committee_members.add_index(self.committee_member_by_account)
-        self.vesting_of_account = GroupIndex[AccountId, VestingBalance](
+        self.vesting_of_account = GroupIndex[AccountId, VestingBalanceId, VestingBalance](
             lambda item: item.owner, lambda item: item.id
         )
         self.vesting_balances.add_index(self.vesting_of_account)
@@ -111,15 +115,15 @@ class State:
         )
         """By owner, asset and what it is for; finds the one that collects fee shares (R2.15)."""
         self.vesting_balances.add_index(self.vesting_by_purpose)
-        self.genesis_balances_of = GroupIndex[Address, GenesisBalance](
-            lambda item: item.owner, lambda item: item.balance.asset_id
+        self.genesis_balances_of = GroupIndex[Address, tuple[AssetId, BalanceId], GenesisBalance](
+            lambda item: item.owner, lambda item: (item.balance.asset_id, item.id)
         )
         self.genesis_balances.add_index(self.genesis_balances_of)
-        self.permissions_given = GroupIndex[AccountId, WithdrawPermission](
+        self.permissions_given = GroupIndex[AccountId, WithdrawPermissionId, WithdrawPermission](
             lambda item: item.withdraw_from_account, lambda item: item.id
         )
         self.withdraw_permissions.add_index(self.permissions_given)
-        self.permissions_received = GroupIndex[AccountId, WithdrawPermission](
+        self.permissions_received = GroupIndex[AccountId, WithdrawPermissionId, WithdrawPermission](
             lambda item: item.authorized_account, lambda item: item.id
         )
         self.withdraw_permissions.add_index(self.permissions_received)
@@ -130,14 +134,14 @@ class State:
         )
         """By (asset sold, asset wanted): best offer first, older first at one price (R2.3)."""
         self.limit_orders.add_index(self.book)
-        self.orders_of_account = GroupIndex[AccountId, LimitOrder](
+        self.orders_of_account = GroupIndex[AccountId, LimitOrderId, LimitOrder](
             lambda item: item.seller, lambda item: item.id
         )
         self.limit_orders.add_index(self.orders_of_account)
-        self.position_by_borrower = UniqueIndex[tuple[AccountId, AssetId], CallOrder](
-            lambda item: (item.borrower, item.debt_asset)
+        self.positions_of_account = GroupIndex[AccountId, AssetId, CallOrder](
+            lambda item: item.borrower, lambda item: item.debt_asset
         )
-        self.call_orders.add_index(self.position_by_borrower)
+        self.call_orders.add_index(self.positions_of_account)
         self.positions = OrderedIndex[AssetId, CallOrder](
             lambda item: item.debt_asset,
             lambda item: ratio_key(item.collateral, item.debt),
@@ -150,14 +154,14 @@ class State:
         )
         """By asset: earliest date first (R5.4)."""
         self.force_settlements.add_index(self.settlements)
-        self.settlements_of_account = GroupIndex[AccountId, ForceSettlement](
+        self.settlements_of_account = GroupIndex[AccountId, ForceSettlementId, ForceSettlement](
             lambda item: item.owner, lambda item: item.id
         )
         self.force_settlements.add_index(self.settlements_of_account)
-        self.bid_by_bidder = UniqueIndex[tuple[AccountId, AssetId], CollateralBid](
-            lambda item: (item.bidder, item.debt_covered.asset_id)
+        self.bids_of_account = GroupIndex[AccountId, AssetId, CollateralBid](
+            lambda item: item.bidder, lambda item: item.debt_covered.asset_id
         )
-        self.collateral_bids.add_index(self.bid_by_bidder)
+        self.collateral_bids.add_index(self.bids_of_account)
         self.bids = OrderedIndex[AssetId, CollateralBid](
             lambda item: item.debt_covered.asset_id,
             lambda item: -ratio_key(item.additional_collateral.amount, item.debt_covered.amount),
@@ -226,7 +230,7 @@ class State:
 
     def balance_of(self, account: AccountId, asset_id: AssetId) -> int:
         """What an account holds of an asset; 0 when it never held any."""
-        found = self.balance_by_owner.find((account, asset_id))
+        found = self.balances_of_account.find(account, asset_id)
         return 0 if found is None else found.balance
 
     def statistics_of(self, account: AccountId) -> AccountStatistics:

@@ -459,12 +459,12 @@ def test_a_bid_holds_its_collateral(ctx: Context) -> None:
     """R6.5: one an account, a new one replaces it; the old collateral counts for the new bid."""
     settle_globally(ctx)
     apply(ctx, bid(10_000, 100))
-    first = ctx.state.bid_by_bidder.find((CAROL, USD))
+    first = ctx.state.bids_of_account.find(CAROL, USD)
     assert first is not None
     assert (first.additional_collateral, first.debt_covered) == (core(10_000), usd(100))
     assert ctx.state.balance_of(CAROL, CORE_ASSET) == 0
     apply(ctx, bid(9_000, 200))
-    second = ctx.state.bid_by_bidder.find((CAROL, USD))
+    second = ctx.state.bids_of_account.find(CAROL, USD)
     assert second is not None
     assert (second.id, second.debt_covered) == (1, usd(200))
     assert len(ctx.state.collateral_bids) == 1

@@ -69,7 +69,7 @@ def update(
 
 
 def position(ctx: Context, account: AccountId = ALICE) -> CallOrder | None:
-    return ctx.state.position_by_borrower.find((account, USD))
+    return ctx.state.positions_of_account.find(account, USD)
 
 
 def amounts(ctx: Context) -> tuple[int, int]:

@@ -96,7 +96,7 @@ def _borrow(rng: Random, state: State, account: AccountId) -> Operation | None:
     price = bitasset.current_feed.settlement_price
     if price.is_null():
         return None
-    position = state.position_by_borrower.find((account, asset))
+    position = state.positions_of_account.find(account, asset)
     if position is not None and rng.randrange(4) == 0:
         paid = -min(position.debt, state.balance_of(account, asset))
         back = -position.collateral if -paid == position.debt else 0

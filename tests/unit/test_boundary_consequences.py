@@ -52,7 +52,7 @@ class Story(TestChain):
         return self.order("bob", self.amount(usd, "USD"), self.amount(core))
 
     def position(self, who: str = "alice") -> CallOrder | None:
-        return self.state.position_by_borrower.find((self.account(who), self.asset("USD")))
+        return self.state.positions_of_account.find(self.account(who), self.asset("USD"))
 
     def owes(self, who: str = "alice") -> tuple[int, int]:
         """Debt and collateral of a position."""

@@ -99,7 +99,7 @@ def remember_a_stale_transaction(state: State) -> None:
 
 def make_a_balance_negative(state: State) -> None:
     """One account owes what another one has too much."""
-    owner, other = (state.balance_by_owner.find((AccountId(n), CORE_ASSET)) for n in (9, 10))
+    owner, other = (state.balances_of_account.find(AccountId(n), CORE_ASSET) for n in (9, 10))
     assert owner is not None
     assert other is not None
     state.balances.edit(owner).balance -= 10**7

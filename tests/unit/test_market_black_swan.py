@@ -191,7 +191,7 @@ def test_a_recovered_feed_gives_all_debt_to_the_issuer() -> None:
     supply, fund = market.supply(), market.data.settlement_fund
     market.publish(1, 5)
     ctx = market.settle_boundary()
-    position = market.state.position_by_borrower.find((COMMITTEE_ACCOUNT, market.usd))
+    position = market.state.positions_of_account.find(COMMITTEE_ACCOUNT, market.usd)
     assert position is not None
     assert (position.debt, position.collateral) == (supply, fund)
     kinds = kinds_emitted(ctx)
@@ -244,7 +244,7 @@ def test_an_asset_without_supply_revives_without_a_position() -> None:
 def collect_bid(market: Market, who: int, usd: int, core: int) -> CollateralBid:
     """A collateral bid, paid for from the balance."""
     account = market.accounts[who]
-    found = market.state.balance_by_owner.find((account, CORE))
+    found = market.state.balances_of_account.find(account, CORE)
     assert found is not None
     market.state.balances.edit(found).balance -= core
     table = market.state.collateral_bids

@@ -166,7 +166,7 @@ class Author:
     def borrow(self, who: int, size: int) -> None:
         account = self.market.accounts[who]
         live = self.market.data.has_feed() and not self.market.data.is_globally_settled()
-        if live and self.state.position_by_borrower.find((account, self.market.usd)) is None:
+        if live and self.state.positions_of_account.find(account, self.market.usd) is None:
             debt = 50 + size
             target = (None, 1_900, 2_500)[size % 3]
             self.market.position(who, debt, debt * (170 + size) // 10, tcr=target)
@@ -174,7 +174,7 @@ class Author:
 
     def add_collateral(self, who: int, size: int) -> None:
         account = self.market.accounts[who]
-        position = self.state.position_by_borrower.find((account, self.market.usd))
+        position = self.state.positions_of_account.find(account, self.market.usd)
         if position is not None:
             adjust_balance(self.state, account, CORE, -size)
             self.state.call_orders.edit(position).collateral += size
@@ -201,7 +201,7 @@ class Author:
 
     def bid_collateral(self, who: int, size: int) -> None:
         account, usd = self.market.accounts[who], self.market.usd
-        found = self.state.bid_by_bidder.find((account, usd))
+        found = self.state.bids_of_account.find(account, usd)
         if self.market.data.is_globally_settled() and found is None:
             debt, added = self.market.supply() * size // 60 + 1, 100_000 * size
             adjust_balance(self.state, account, CORE, -added)

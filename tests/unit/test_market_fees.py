@@ -66,7 +66,7 @@ def shares(state: State) -> dict[AccountId, int]:
 def pay(state: State, amount: int, *, is_maker: bool = True) -> int:
     """Have Alice receive GOLD out of Bob's balance, less fee."""
     fee = pay_market_fee(make_context(state), ALICE, AssetAmount(amount, GOLD), is_maker=is_maker)
-    bob = state.balance_by_owner.find((BOB, GOLD))
+    bob = state.balances_of_account.find(BOB, GOLD)
     assert bob is not None
     state.balances.edit(bob).balance -= fee
     check_supplies(state)
@@ -203,13 +203,12 @@ def order_of(state: State, *, core_fee: int, silver_fee: int = 0) -> LimitOrder:
 
     As at its creation: the fee left the balance, and its worth in CORE the pool of SILVER.
     """
-    paying = (ALICE, SILVER if silver_fee else CORE)
-    balance = state.balance_by_owner.find(paying)
+    balance = state.balances_of_account.find(ALICE, SILVER if silver_fee else CORE)
     assert balance is not None
     state.balances.edit(balance).balance -= silver_fee or core_fee
     if silver_fee:
         issue(state, ALICE, AssetAmount(1_000, CORE))
-        whole = state.balance_by_owner.find((ALICE, CORE))
+        whole = state.balances_of_account.find(ALICE, CORE)
         assert whole is not None
         state.balances.edit(whole).balance -= 1_000
         pool = state.asset_dynamic_data.edit(state.figures_of(SILVER))
@@ -262,7 +261,7 @@ def test_a_taker_gets_no_discount() -> None:
     """R2.12: the whole fee is distributed."""
     state = make_book(discount=2_000)
     place(make_context(state), BOB, (100, GOLD), (100, CORE))
-    alice = state.balance_by_owner.find((ALICE, CORE))
+    alice = state.balances_of_account.find(ALICE, CORE)
     assert alice is not None
     state.balances.edit(alice).balance -= 52
     assert place(make_context(state), ALICE, (100, CORE), (1, GOLD), deferred_fee=52) is None

@@ -32,7 +32,7 @@ class Store:
         self.by_age = OrderedIndex[tuple[()], Position](
             lambda item: (), lambda item: -item.borrower
         )
-        self.by_third = GroupIndex[int, Position](
+        self.by_third = GroupIndex[int, int, Position](
             lambda item: item.borrower % 3, lambda item: -item.borrower
         )
         self.by_time: TimeIndex[Position] = TimeIndex(lambda item: item.borrower // 2)
@@ -131,6 +131,9 @@ class UndoMachine(RuleBasedStateMachine):
             members = [item for item in items if item.borrower % 3 == third]
             members.sort(key=lambda i: (-i.borrower, i.id))
             assert self.store.by_third.items(third) == members
+            for item in items:
+                found = self.store.by_third.find(third, -item.borrower)
+                assert found is (item if item in members else None)
         times = sorted((item.borrower // 2, item.id) for item in items)
         assert self.store.by_time.earliest() == (times[0][0] if times else None)
         due = [item.id for item in self.store.by_time.up_to(5)]
