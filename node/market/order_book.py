@@ -69,13 +69,14 @@ def fill_limit_order(
     """
     state, seller = ctx.state, order.seller
     assert 0 < pays <= order.for_sale, (order, pays)
-    paid, received = AssetAmount(pays, order.sells), AssetAmount(receives, order.receives)
+    sold, bought = order.sells, order.receives
+    paid, received = AssetAmount(pays, sold), AssetAmount(receives, bought)
     fee = pay_market_fee(ctx, seller, received, is_maker=is_maker)
-    adjust_core_in_orders(state, seller, order.sells, -pays)
-    adjust_balance(state, seller, order.receives, receives - fee)
+    adjust_core_in_orders(state, seller, sold, -pays)
+    adjust_balance(state, seller, bought, receives - fee)
     ctx.emit(
         FillOrder(
-            fee=AssetAmount(fee, order.receives),
+            fee=AssetAmount(fee, bought),
             order_id=object_id(LimitOrderId, order.id),
             account_id=seller,
             pays=paid,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from node.state.database import State
 from node.state.events import ChainEvent
 from protocol.ids import AssetId
@@ -14,20 +16,15 @@ NO_RESULT = VoidResult()
 """What an operation answers until it has answered, and most do after."""
 
 
-class AppliedOperation:
+class AppliedOperation(msgspec.Struct, eq=False, gc=False):
     """One operation of a block, real or virtual, with its place and its result (B7)."""
 
-    __slots__ = ("is_virtual", "op", "op_in_trx", "result", "trx_in_block", "virtual_op")
-
-    def __init__(
-        self, op: Operation, trx_in_block: int, op_in_trx: int, virtual_op: int, *, is_virtual: bool
-    ) -> None:
-        self.op = op
-        self.result: OperationResult = NO_RESULT
-        self.trx_in_block = trx_in_block
-        self.op_in_trx = op_in_trx
-        self.virtual_op = virtual_op
-        self.is_virtual = is_virtual
+    op: Operation
+    trx_in_block: int
+    op_in_trx: int
+    virtual_op: int
+    is_virtual: bool
+    result: OperationResult = NO_RESULT
 
 
 class Context:

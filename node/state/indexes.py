@@ -7,7 +7,7 @@ reads the index. So code edits an object and never thinks of indexes.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, Protocol, TypeVar, cast
 
@@ -97,10 +97,12 @@ class GroupIndex(Generic[G, M, T]):
         if members is None:
             self.groups[group] = item
             return
-        assert self.find(group, self.key_of(item)) is None, f"duplicate key in group {group!r}"
         if not isinstance(members, list):
             members = self.groups[group] = [members]
-        insort(members, item, key=self.key_of)
+        key = self.key_of(item)
+        place = bisect_left(members, key, key=self.key_of)
+        assert place == len(members) or self.key_of(members[place]) != key, f"duplicate {key!r}"
+        members.insert(place, item)
 
     def remove(self, item: T) -> None:
         group = self.group_of(item)
