@@ -65,9 +65,9 @@ class ChainParameters(Record):
     committee_proposal_review_period: UInt32 = 14 * SECONDS_PER_DAY
     """Shortest review period of what the committee account is asked to approve (R8.23)."""
     maximum_transaction_size: UInt32 = 2048
-    """Bytes (R9.3)."""
+    """Most bytes of a transaction, signatures included (R9.3)."""
     maximum_block_size: UInt32 = 2_000_000
-    """Bytes (R8.1)."""
+    """Most bytes of a block, header included (R8.1)."""
     maximum_time_until_expiration: UInt32 = SECONDS_PER_DAY
     """How far ahead a transaction may expire (R9.3)."""
     maximum_proposal_lifetime: UInt32 = 28 * SECONDS_PER_DAY
@@ -77,7 +77,7 @@ class ChainParameters(Record):
     maximum_asset_feed_publishers: UInt8 = 10
     """Most named feed producers of a BitAsset (R1.14)."""
     maximum_witness_count: UInt16 = 1001
-    """Most active witnesses (R8.12)."""
+    """Most witnesses that are elected (R8.12)."""
     maximum_committee_count: UInt16 = 1001
     """Most active committee members (R8.12)."""
     maximum_authority_membership: UInt16 = 10

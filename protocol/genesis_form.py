@@ -34,7 +34,7 @@ class ChainSettings(Record):
     """What the `pegboard` section of a genesis comes to, defaults filled in."""
 
     margin_call_trigger: str
-    """`TRIGGER_BID` or `TRIGGER_FEED` (R4.2)."""
+    """What calls a position, `TRIGGER_BID` or `TRIGGER_FEED` (R4.2)."""
     strict_release: bool
     """Whether collateral leaves only as debt is paid back (R3.6)."""
     display_prefix: str

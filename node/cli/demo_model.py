@@ -93,7 +93,7 @@ class Model:
             self.core[name] -= fee
 
     def borrow(self, name: str, collateral: int, debt: int) -> None:
-        """Open a position (R3.3)."""
+        """Open a position: debt to the balance, collateral out of it (R3.3)."""
         self.core[name] -= collateral
         self.peg[name] += debt
         self.loans[name] = Loan(collateral, debt)

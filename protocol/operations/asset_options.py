@@ -19,7 +19,7 @@ OVERRIDE_AUTHORITY = 0x04
 TRANSFER_RESTRICTED = 0x08
 """Only transfers from and to the issuer."""
 DISABLE_FORCE_SETTLE = 0x10
-"""No force settlement (R5.1)."""
+"""Holders cannot ask for settlement while the asset is live (R5.1)."""
 GLOBAL_SETTLE = 0x20
 """The issuer may settle globally; a permission, never a flag (R6.3)."""
 DISABLE_CONFIDENTIAL = 0x40

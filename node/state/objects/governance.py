@@ -146,7 +146,7 @@ class ChainProperties(StateObject):
     chain_id: Digest
     immutable_parameters: ImmutableChainParameters
     margin_call_trigger: UInt8
-    """`TRIGGER_BID` or `TRIGGER_FEED` (R4.2)."""
+    """What calls a position, `TRIGGER_BID` or `TRIGGER_FEED` (R4.2)."""
     strict_release: bool
     """Whether collateral leaves only as debt is paid back (R3.6)."""
 
