@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -190,6 +191,9 @@ async def _run(opened: Opened) -> None:
     try:
         await _run_with(opened, history)
     finally:
+        if not history.store.is_shared:
+            with suppress(StorageError):
+                history.write_all(opened.stores.blocks.irreversible_num())
         history.close()
 
 
