@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, assert_never
 
 from node.history.figures import market_of
@@ -81,8 +82,8 @@ class HistoryCounts:
 
     def take_back(self, block: BlockHistory) -> None:
         """Go back to before a block, which is the newest."""
-        self.operations -= len(block.operations)
-        self.fills -= len(block.fills)
+        self.operations = block.first_operation
+        self.fills = block.first_fill
         for kind, records in block.events.items():
             self.events[kind] -= len(records)
         for account, number, _ in reversed(block.entries):
@@ -90,16 +91,20 @@ class HistoryCounts:
                 self.by_account[account] = number - 1
             else:
                 del self.by_account[account]
-        for fill in reversed(block.fills):
-            if fill.sequence:
-                self.by_market[fill.market].fills = fill.sequence
+        for market, sequence in block.sequences.items():
+            if sequence:
+                self.by_market[market].fills = sequence
             else:
-                del self.by_market[fill.market]
+                del self.by_market[market]
 
 
-@dataclass(slots=True)
+@dataclass
 class BlockHistory:
-    """What one block adds to the history."""
+    """What one block adds to the history.
+
+    What the main thread need not know at once is worked out when somebody asks: it is the thread
+    that writes, as a rule, or a client of the API.
+    """
 
     num: int
     id: BlockId
@@ -109,10 +114,62 @@ class BlockHistory:
     operations: list[AppliedOperation]
     entries: list[AccountEntry]
     """In the order of the operations, then of the accounts."""
-    fills: list[FillRecord]
     events: Events
-    next_fill: int = 0
+    first_fill: int
+    """Instance of the first fill; the others follow without gaps."""
+    next_fill: int
     """Instance of the first fill of the next block."""
+    sequences: dict[Market, int]
+    """The markets that traded, each with the sequence of its first fill here."""
+
+    @cached_property
+    def fills(self) -> list[FillRecord]:
+        """Both sides of all trades, in order."""
+        return list(self._fills())
+
+    @cached_property
+    def fills_of(self) -> dict[Market, list[FillRecord]]:
+        """The fills of each market that traded, in order."""
+        found: dict[Market, list[FillRecord]] = {market: [] for market in self.sequences}
+        for fill in self.fills:
+            found[fill.market].append(fill)
+        return found
+
+    @cached_property
+    def entries_of(self) -> dict[AccountId, list[AccountEntry]]:
+        """The entries of each account that is concerned, in order."""
+        found: dict[AccountId, list[AccountEntry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry[0], []).append(entry)
+        return found
+
+    @cached_property
+    def newest(self) -> dict[AccountId, AccountEntry]:
+        """The last entry of each account that is concerned."""
+        return {entry[0]: entry for entry in self.entries}
+
+    def _fills(self) -> Iterator[FillRecord]:
+        sequences, instance = dict(self.sequences), self.first_fill
+        before: FillRecord | None = None
+        for operation, applied in enumerate(self.operations, self.first_operation):
+            op = applied.op
+            if type(op) is not FillOrder:
+                continue
+            market = market_of(op.pays.asset_id, op.receives.asset_id)
+            is_second = before is not None and before.market == market and _completes(before, op)
+            before = FillRecord(
+                instance,
+                market,
+                sequences[market],
+                self.num,
+                self.time,
+                OperationHistoryId(operation),
+                is_second,
+                op,
+            )
+            yield before
+            instance += 1
+            sequences[market] += 1
 
     def operation(self, instance: int) -> OperationRecord:
         """One operation of this block by its instance."""
@@ -139,59 +196,44 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
     """The history of a block on top of what is counted; the counts then include it."""
     envelope = trace.envelope
     first = instance = counts.operations
-    block = BlockHistory(
-        num=envelope.num,
-        id=envelope.id,
-        time=envelope.header.timestamp,
-        first_operation=first,
-        operations=trace.operations,
-        entries=[],
-        fills=[],
-        events={},
-    )
-    entries, totals = block.entries, counts.by_account
-    called: list[int] = []
+    entries: list[AccountEntry] = []
+    sequences: dict[Market, int] = {}
+    totals, markets = counts.by_account, counts.by_market
+    fills = 0
     for applied in trace.operations:
         op = applied.op
         accounts: tuple[AccountId, ...]
         if type(op) is FillOrder:
             accounts = (op.account_id,)
-            block.fills.append(_fill_record(block, op, instance, counts))
-            if op.order_id.type == _POSITION_TYPE and not op.is_maker:
-                called.append(instance)
+            fills += 1
+            market = market_of(op.pays.asset_id, op.receives.asset_id)
+            if market not in sequences:
+                if market not in markets:
+                    markets[market] = MarketCounts(len(markets), 0)
+                sequences[market] = markets[market].fills
+            markets[market].fills += 1
         else:
             accounts = accounts_of_operation(op)
         for account in accounts:
             totals[account] = number = totals.get(account, 0) + 1
             entries.append((account, number, instance))
         instance += 1
-    counts.operations = instance
-    _add_events(block, trace.events, called, counts)
-    block.next_fill = counts.fills
-    return block
-
-
-def _fill_record(
-    block: BlockHistory, op: FillOrder, operation: int, counts: HistoryCounts
-) -> FillRecord:
-    market = market_of(op.pays.asset_id, op.receives.asset_id)
-    known = counts.by_market.get(market)
-    if known is None:
-        known = counts.by_market[market] = MarketCounts(len(counts.by_market), 0)
-    before = block.fills[-1] if block.fills else None
-    is_second = before is not None and before.market == market and _completes(before, op)
-    instance, sequence = counts.fills, known.fills
-    counts.fills, known.fills = instance + 1, sequence + 1
-    return FillRecord(
-        instance,
-        market,
-        sequence,
-        block.num,
-        block.time,
-        OperationHistoryId(operation),
-        is_second,
-        op,
+    block = BlockHistory(
+        num=envelope.num,
+        id=envelope.id,
+        time=envelope.header.timestamp,
+        first_operation=first,
+        operations=trace.operations,
+        entries=entries,
+        events={},
+        first_fill=counts.fills,
+        next_fill=counts.fills + fills,
+        sequences=sequences,
     )
+    counts.operations, counts.fills = instance, block.next_fill
+    if trace.events:
+        _add_events(block, trace.events, counts)
+    return block
 
 
 def _completes(first: FillRecord, op: FillOrder) -> bool:
@@ -209,16 +251,22 @@ def _completes(first: FillRecord, op: FillOrder) -> bool:
     )
 
 
-def _add_events(
-    block: BlockHistory, events: list[ChainEvent], called: list[int], counts: HistoryCounts
-) -> None:
-    fills = iter(called)
+def _add_events(block: BlockHistory, events: list[ChainEvent], counts: HistoryCounts) -> None:
+    fills = _fills_of_called(block)
     for event in events:
         kind = _kind_of(event)
         instance = counts.events[kind]
         record = _record_of(block, event, instance, fills)
         counts.events[kind] = instance + 1
         block.events.setdefault(kind, []).append(record)
+
+
+def _fills_of_called(block: BlockHistory) -> Iterator[int]:
+    """The operations of called positions, in the order of the margin calls' events."""
+    for operation, applied in enumerate(block.operations, block.first_operation):
+        op = applied.op
+        if type(op) is FillOrder and op.order_id.type == _POSITION_TYPE and not op.is_maker:
+            yield operation
 
 
 def _kind_of(event: ChainEvent) -> EventKind:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
-from itertools import islice
-from typing import TypeVar, cast
+from collections.abc import Iterable, Iterator
+from itertools import islice, takewhile
+from typing import cast
 
-from node.history.block import BlockHistory, HistoryCounts, HistoryTrace, derive_block
+from node.history.block import AccountEntry, BlockHistory, HistoryCounts, HistoryTrace, derive_block
 from node.history.figures import extend_buckets, sum_last_day
 from node.history.kind import Kind
 from node.history.reader import E
 from node.history.records import (
     Bucket,
     DaySummary,
-    EventKind,
-    EventRecord,
     FillRecord,
     Market,
     OperationRecord,
 )
 from protocol.ids import AccountId
-
-K = TypeVar("K", bound=Hashable)
 
 
 class MemoryHistory:
@@ -34,52 +30,19 @@ class MemoryHistory:
     def __init__(self, counts: HistoryCounts | None = None) -> None:
         self.counts = counts or HistoryCounts()
         self.blocks: deque[BlockHistory] = deque()
-        self._by_account: dict[AccountId, deque[int]] = {}
-        self._fills: dict[Market, deque[FillRecord]] = {}
-        self._events: dict[EventKind, deque[EventRecord]] = {}
 
     def apply_block(self, trace: HistoryTrace) -> None:
         """Take in a block that became the head."""
-        block = derive_block(trace, self.counts)
-        self.blocks.append(block)
-        by_account = self._by_account
-        for account, _, instance in block.entries:
-            if account in by_account:
-                by_account[account].append(instance)
-            else:
-                by_account[account] = deque((instance,))
-        fills = self._fills
-        for fill in block.fills:
-            if fill.market in fills:
-                fills[fill.market].append(fill)
-            else:
-                fills[fill.market] = deque((fill,))
-        for kind, records in block.events.items():
-            self._events.setdefault(kind, deque()).extend(records)
+        self.blocks.append(derive_block(trace, self.counts))
 
     def revert_block(self) -> None:
         """Take the newest block back, and its ids with it."""
-        block = self.blocks.pop()
-        self.counts.take_back(block)
-        for account, _, _ in block.entries:
-            _drop(self._by_account, account, newest=True)
-        for fill in block.fills:
-            _drop(self._fills, fill.market, newest=True)
-        for kind, records in block.events.items():
-            for _ in records:
-                self._events[kind].pop()
+        self.counts.take_back(self.blocks.pop())
 
     def forget(self, num: int) -> None:
         """Drop the blocks up to a number, which somebody else keeps."""
         while self.blocks and self.blocks[0].num <= num:
-            block = self.blocks.popleft()
-            for account, _, _ in block.entries:
-                _drop(self._by_account, account, newest=False)
-            for fill in block.fills:
-                _drop(self._fills, fill.market, newest=False)
-            for kind, records in block.events.items():
-                for _ in records:
-                    self._events[kind].popleft()
+            self.blocks.popleft()
 
     def operation(self, instance: int) -> OperationRecord | None:
         """See `HistoryReader.operation`."""
@@ -90,22 +53,17 @@ class MemoryHistory:
         self, account: AccountId, *, newest: int, oldest: int, limit: int
     ) -> list[OperationRecord]:
         """See `HistoryReader.operations_of`."""
-        instances = self._by_account.get(account, ())
-        wanted = (item for item in reversed(instances) if oldest <= item <= newest)
-        return list(self._records(islice(wanted, limit)))
+        entries = takewhile(lambda entry: entry[2] >= oldest, self._entries(account))
+        instances = (instance for _, _, instance in entries if instance <= newest)
+        return list(self._records(islice(instances, limit)))
 
     def numbered_operations_of(
         self, account: AccountId, *, newest: int, oldest: int, limit: int
     ) -> list[OperationRecord]:
         """See `HistoryReader.numbered_operations_of`."""
-        instances = self._by_account.get(account, ())
-        total = self.operation_count(account)
-        wanted = (
-            instance
-            for place, instance in enumerate(reversed(instances))
-            if oldest <= total - place <= newest
-        )
-        return list(self._records(islice(wanted, limit)))
+        entries = takewhile(lambda entry: entry[1] >= oldest, self._entries(account))
+        instances = (instance for _, number, instance in entries if number <= newest)
+        return list(self._records(islice(instances, limit)))
 
     def operation_count(self, account: AccountId) -> int:
         """See `HistoryReader.operation_count`; includes blocks that are forgotten here."""
@@ -113,8 +71,11 @@ class MemoryHistory:
 
     def newest_operation(self, account: AccountId) -> int | None:
         """See `HistoryReader.newest_operation`; None also when it is forgotten here."""
-        instances = self._by_account.get(account)
-        return instances[-1] if instances else None
+        found = (
+            block.newest[account] for block in reversed(self.blocks) if account in block.newest
+        )
+        entry = next(found, None)
+        return None if entry is None else entry[2]
 
     def operations_in(self, block_num: int) -> list[OperationRecord]:
         """See `HistoryReader.operations_in`."""
@@ -123,21 +84,19 @@ class MemoryHistory:
 
     def fills_of(self, market: Market, *, newest: int, limit: int) -> list[FillRecord]:
         """See `HistoryReader.fills_of`."""
-        fills = reversed(self._fills.get(market, ()))
-        return list(islice((fill for fill in fills if fill.sequence <= newest), limit))
+        fills = (fill for fill in self._fills(market) if fill.sequence <= newest)
+        return list(islice(fills, limit))
 
     def fills_until(self, market: Market, time: int) -> int:
         """See `HistoryReader.fills_until`; 0 also when all such are forgotten here."""
-        for fill in reversed(self._fills.get(market, ())):
-            if fill.time <= time:
-                return fill.sequence + 1
-        return 0
+        found = (fill.sequence + 1 for fill in self._fills(market) if fill.time <= time)
+        return next(found, 0)
 
     def buckets_of(
         self, market: Market, seconds: int, *, start: int, end: int, limit: int
     ) -> list[Bucket]:
         """See `HistoryReader.buckets_of`."""
-        fills = self._fills.get(market, ())
+        fills = self.fills_above(market, 0)
         return extend_buckets([], fills, seconds, start=start, end=end, limit=limit)
 
     def last_day(self, market: Market, now: int) -> DaySummary | None:
@@ -145,17 +104,17 @@ class MemoryHistory:
         known = self.counts.by_market.get(market)
         if known is None:
             return None
-        found = sum_last_day(reversed(self._fills.get(market, ())), market, now)
+        found = sum_last_day(self._fills(market), market, now)
         return None if found.latest is None else found.summary(known.number)
 
     def events_of(
         self, kind: Kind[E], column: str, value: int, *, newest: int, limit: int
     ) -> list[E]:
         """See `HistoryReader.events_of`."""
-        records = cast(Iterable[E], reversed(self._events.get(kind, ())))
         wanted = (
             record
-            for record in records
+            for block in reversed(self.blocks)
+            for record in cast(list[E], reversed(block.events.get(kind, [])))
             if record.instance <= newest and kind.value_of(record, column) == value
         )
         return list(islice(wanted, limit))
@@ -168,7 +127,23 @@ class MemoryHistory:
 
     def fills_above(self, market: Market, block_num: int) -> list[FillRecord]:
         """Sides of trades of the blocks above a number, oldest first."""
-        return [fill for fill in self._fills.get(market, ()) if fill.block_num > block_num]
+        return [
+            fill
+            for block in self.blocks
+            if block.num > block_num and market in block.sequences
+            for fill in block.fills_of[market]
+        ]
+
+    def _fills(self, market: Market) -> Iterator[FillRecord]:
+        """Sides of the trades of a market, newest first."""
+        for block in reversed(self.blocks):
+            if market in block.sequences:
+                yield from reversed(block.fills_of[market])
+
+    def _entries(self, account: AccountId) -> Iterator[AccountEntry]:
+        """The entries of an account, newest first."""
+        for block in reversed(self.blocks):
+            yield from reversed(block.entries_of.get(account, ()))
 
     def _records(self, instances: Iterable[int]) -> Iterator[OperationRecord]:
         for instance in instances:
@@ -188,15 +163,3 @@ class MemoryHistory:
             return None
         block = self.blocks[low - 1]
         return block if instance - block.first_operation < len(block.operations) else None
-
-
-def _drop(
-    queues: dict[K, deque[FillRecord]] | dict[K, deque[int]], key: K, *, newest: bool
-) -> None:
-    queue = queues[key]
-    if newest:
-        queue.pop()
-    else:
-        queue.popleft()
-    if not queue:
-        del queues[key]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
-from node.history.block import BlockHistory
+from node.history.block import AccountEntry, BlockHistory
 from node.history.database.session import Database, Session, schema_statements
 from node.history.database.view import HistoryView
 from node.history.figures import bucket_keys, fill_entry, join_minutes, minutes_of
@@ -31,6 +31,7 @@ from node.history.records import (
     MarketTotal,
 )
 from node.storage.errors import StorageError, StoreDamaged, WrongChain, WrongFormat
+from protocol.ids import AccountId
 from protocol.schema import Digest
 
 FORMAT_VERSION = 3
@@ -209,7 +210,10 @@ def _write(
             for market, count in counts.items()
         ],
     )
-    session.replace(ACCOUNT_TOTALS, list({entry[0]: entry for entry in entries}.values()))
+    newest: dict[AccountId, AccountEntry] = {}
+    for block in blocks:
+        newest.update(block.newest)
+    session.replace(ACCOUNT_TOTALS, list(newest.values()))
 
 
 def _block_record(block: BlockHistory) -> BlockRecord:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from node.history.block import BlockHistory, HistoryCounts, HistoryTrace, MarketCounts
+from node.history.block import AccountEntry, BlockHistory, HistoryCounts, HistoryTrace, MarketCounts
 from node.history.database.store import HistoryStore
 from node.history.database.view import HistoryView
 from node.history.figures import DaySums, extend_buckets, market_price, sum_last_day
@@ -71,8 +71,8 @@ class StoredHistory:
         """
         self.store = store
         self._stored_num = 0
-        self._newest: dict[AccountId, int] = {}
-        """The newest stored operation of each account. Notices of blocks tell it: they must not
+        self._newest: dict[AccountId, AccountEntry] = {}
+        """The newest stored entry of each account. Notices of blocks tell it: they must not
         wait for a server."""
         try:
             counts = self._counts(chain)
@@ -101,7 +101,9 @@ class StoredHistory:
                 {total.account: total.operations for total in totals},
                 {row.market: MarketCounts(row.number, row.fills) for row in view.markets()},
             )
-        self._newest = {total.account: total.newest for total in totals}
+        self._newest = {
+            total.account: (total.account, total.operations, total.newest) for total in totals
+        }
         self._stored_num = head.num
         return counts
 
@@ -153,14 +155,13 @@ class StoredHistory:
     def write(self, blocks: Sequence[BlockHistory]) -> None:
         """Put blocks in the store; for any thread, one at a time. Raises `StorageError`."""
         by_market = self.recent.counts.by_market
-        markets = {fill.market for block in blocks for fill in block.fills}
+        markets = {market for block in blocks for market in block.sequences}
         self.store.write(blocks, {market: by_market[market].number for market in markets})
 
     def written(self, blocks: Sequence[BlockHistory]) -> None:
         """Forget blocks that are in the store now."""
         for block in blocks:
-            for account, _, instance in block.entries:
-                self._newest[account] = instance
+            self._newest.update(block.newest)
         self._stored_num = blocks[-1].num
         self.recent.forget(self._stored_num)
 
@@ -215,7 +216,8 @@ class StoredHistory:
     def newest_operation(self, account: AccountId) -> int | None:
         """See `HistoryReader.newest_operation`."""
         newest = self.recent.newest_operation(account)
-        return self._newest.get(account) if newest is None else newest
+        stored = self._newest.get(account)
+        return stored[2] if newest is None and stored is not None else newest
 
     def operations_in(self, block_num: int) -> list[OperationRecord]:
         """See `HistoryReader.operations_in`."""
