@@ -58,7 +58,7 @@ def _bench(what: str, recording: Recording) -> None:
             history = StoredHistory(HistoryStore(SqliteDatabase(path), chain.chain_id), NoBlocks())
             apply_s, take_s = _follow(chain, history, recording, read)
             rows = sum(
-                1 + len(block.operations) + len(block.entries) + len(block.fills)
+                1 + len(block.operations) + len(block.entries) + block.next_fill - block.first_fill
                 for block in history.recent.blocks
             )
             blocks = list(history.recent.blocks)
