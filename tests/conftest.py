@@ -1,4 +1,4 @@
-"""Fixtures of tests in more than one folder: the databases that a history can be in."""
+"""For tests in more than one folder: the databases of a history; and no test measures time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.history_databases import HistoryPlace, PostgresPlace, SqlitePlace
 from tests.support.postgres import NoServer, PostgresServer
+
+settings.register_profile("pegboard", deadline=None)
+settings.load_profile("pegboard")
 
 
 @pytest.fixture(scope="session")
