@@ -57,22 +57,30 @@ class PostgresServer:
             nobody = pwd.getpwnam("nobody")
             self.user, self.group = nobody.pw_uid, nobody.pw_gid
             os.chown(self.directory, self.user, self.group)
-        self.programs = self._reachable(find_programs())
-        self.data = self.directory / "data"
         (self.port,) = free_ports(1)
+        self.data = self.directory / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen: list[int] = []
-        self._run("initdb", "-D", self.data, "-U", "pegboard", "-A", "trust", "--no-sync")
-        self.start()
+        try:
+            self.programs = self._reachable(find_programs())
+            self._run("initdb", "-D", self.data, "-U", "pegboard", "-A", "trust", "--no-sync")
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
 
     def _reachable(self, programs: Path) -> Path:
         """These programs, or a copy of them: `nobody` may not look into our checkout."""
         try:
             self._run(programs / "postgres", "--version")
         except (NoServer, PermissionError):
-            copy = self.directory / "server"
-            shutil.copytree(programs.parent, copy, symlinks=True)
-            return copy / "bin"
+            package = programs.parent.parent
+            copy = self.directory / package.name
+            shutil.copytree(package, copy, symlinks=True)
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.exists():
+                shutil.copytree(libraries, self.directory / libraries.name)
+            return copy / programs.relative_to(package)
         return programs
 
     def _run(self, program: str | Path, *arguments: object) -> None:
@@ -115,8 +123,10 @@ class PostgresServer:
                 self._pause()
             else:
                 return
-        self.remove()
-        raise NoServer(f"the server does not start; see {self.directory}")
+        raise NoServer(f"the server does not start: {self._log_tail()}")
+
+    def _log_tail(self) -> str:
+        return " ".join((self.directory / "log").read_text(errors="replace").splitlines()[-3:])
 
     def _pause(self) -> None:
         assert self._process is not None
