@@ -79,7 +79,7 @@ def run(arguments: list[str]) -> int:
         click.echo("interrupted", err=True)
         return INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        _said_for_people(error).show()
         return USAGE
     except PegboardError as error:
         code = exit_code_of(error)
@@ -90,3 +90,10 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _said_for_people(error: click.ClickException) -> click.ClickException:
+    """A negative number looks like an option to click; people mean an amount."""
+    if isinstance(error, click.NoSuchOption) and error.option_name.lstrip("-")[:1].isdigit():
+        return click.UsageError(f"an amount cannot be negative: {error.option_name}", error.ctx)
+    return error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
 from node.cli.output import count_of
 from node.cli.remote_chain import RemoteChain
-from protocol.ids import CallOrderId, parse_object_id
+from protocol.ids import CallOrderId, ForceSettlementId, parse_object_id
 from protocol.operations import ENTRY_OF
 from protocol.operations.bitasset import AssetPublishFeed
 from protocol.operations.limit_order import FillOrder
@@ -60,7 +60,8 @@ class BlockLines:
     def _fills(self, num: int) -> JsonObject:
         """Trades, margin calls and settlements of a block: each has two sides, one counts.
 
-        A position that is called takes (R4.4); one that is settled makes (R5.5).
+        A position that is called takes (R4.4); one that is settled makes (R5.5). In a global
+        settlement the positions alone are filled (R6.2).
         """
         records = as_objects(self.chain.client.call("history", "get_block_operation_history", num))
         sides = [
@@ -68,13 +69,15 @@ class BlockLines:
             for record in records
             if as_list(record["op"])[0] == FILL_ORDER
         ]
-        positions = [side for side in sides if _is_position(as_text(side["order_id"]))]
+        positions = [side for side in sides if _is_of(CallOrderId, side)]
         calls = sum(side["is_maker"] is False for side in positions)
-        settlements = len(positions) - calls
+        settlements = sum(_is_of(ForceSettlementId, side) for side in sides)
+        settled_globally = len(positions) - calls - settlements
         return {
-            "trades": len(sides) // 2 - len(positions),
+            "trades": (len(sides) - settled_globally) // 2 - calls - settlements,
             "margin_calls": calls,
             "settlements": settlements,
+            "positions_settled_globally": settled_globally,
         }
 
     def _producer_name(self, witness: str) -> str:
@@ -84,8 +87,8 @@ class BlockLines:
         return self._names[witness]
 
 
-def _is_position(order: str) -> bool:
-    return parse_object_id(order).is_of(CallOrderId)
+def _is_of(id_type: object, side: JsonObject) -> bool:
+    return parse_object_id(as_text(side["order_id"])).is_of(id_type)
 
 
 def block_line(block: JsonObject) -> str:
@@ -99,6 +102,7 @@ def block_line(block: JsonObject) -> str:
                 ("trades", "trade"),
                 ("margin_calls", "margin call"),
                 ("settlements", "settlement"),
+                ("positions_settled_globally", "position settled globally"),
             )
             if as_int(block[key])
         ),

@@ -108,6 +108,8 @@ def _fill_order(chain: RemoteChain, fields: JsonObject) -> str:
     order = as_text(fields["order_id"])
     found = parse_object_id(order)
     kind = next((word for id_type, word in _FILLED if found.is_of(id_type)), "fill")
+    if found.is_of(CallOrderId) and fields["is_maker"]:
+        kind = "position settled"
     pays, receives = (chain.format_amount(fields[side]) for side in ("pays", "receives"))
     return f"{kind}: {account} pays {pays} for {receives} ({order})"
 

@@ -27,7 +27,8 @@ from protocol.operations.account import AccountOptions
 from protocol.operations.asset_options import AssetOptions
 from protocol.schema import Digest
 
-_AMOUNT = re.compile(r"(-?)([0-9]{1,16})(?:\.([0-9]{1,12}))?")
+_DECIMAL = re.compile(r"(-?)([0-9]{1,16}|[0-9]{1,3}(?:,[0-9]{3}){1,5})(?:\.([0-9]{1,12}))?")
+_AMOUNT = re.compile(r"(-?[0-9][0-9.,]*)(?:\s+(\S+)|([A-Za-z]\S*))")
 _ID = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
 
@@ -157,16 +158,24 @@ class RemoteChain:
     def asset(self, name: str) -> RemoteAsset:
         """An asset by symbol, display symbol or id; raises `NoSuchName`."""
         if name not in self._assets:
-            symbol = name
-            if not _ID.fullmatch(name):
-                symbol = self.chain_symbol(name)
-            found = as_list(self.client.call("database", "lookup_asset_symbols", [symbol]))[0]
+            written: list[JsonValue] = [name] if _ID.fullmatch(name) else [*self._symbols(name)]
+            answers = as_list(self.client.call("database", "lookup_asset_symbols", written))
+            found = next((answer for answer in answers if answer is not None), None)
             if found is None:
                 raise NoSuchName("no such asset", value=name)
             asset = self._read_asset(as_object(found))
             for key in (name, asset.symbol, asset_text(asset.id)):
                 self._assets[key] = asset
         return self._assets[name]
+
+    def _symbols(self, name: str) -> list[str]:
+        """Symbols on the chain that a name may stand for, the likeliest first: people write
+        "bitusd" for USD, and symbols have no small letters (R2.19)."""
+        found = [self.chain_symbol(name), name.upper()]
+        prefix = self.display_prefix
+        if prefix and name.upper().startswith(prefix.upper()):
+            found.append(name[len(prefix) :].upper())
+        return list(dict.fromkeys(found))
 
     def chain_symbol(self, name: str) -> str:
         """The symbol on the chain for what people write: "USD" for "bitUSD" (R2.19)."""
@@ -184,13 +193,20 @@ class RemoteChain:
         options = as_object(self.bitasset(asset)["options"])
         return self.asset(as_text(options["short_backing_asset"]))
 
+    def market(self, symbol: str, other: str | None) -> tuple[RemoteAsset, RemoteAsset]:
+        """Two assets; the other is the backing asset or the core token if it is left out."""
+        base = self.asset(symbol)
+        if other is not None:
+            return base, self.asset(other)
+        return base, self.core if base.bitasset_data_id is None else self.backing_asset(base)
+
     def parse_amount(self, text: str) -> AssetAmount:
-        """Read "100 bitUSD" or "0.5 1.3.0"; raises `UsageProblem` or `NoSuchName`."""
-        number, _, name = text.strip().partition(" ")
-        if not name.strip():
-            raise UsageProblem("an amount is a number and a symbol", value=text, limit="100 USD")
-        asset = self.asset(name.strip())
-        return asset.of(parse_decimal(number, asset.precision))
+        """Read "100 bitUSD", "1,000bitusd" or "0.5 1.3.0"; raises `UsageProblem`, `NoSuchName`."""
+        match = _AMOUNT.fullmatch(text.strip())
+        if match is None:
+            raise UsageProblem('an amount is a number and a symbol, as in "100 USD"', value=text)
+        asset = self.asset(match[2] or match[3])
+        return asset.of(parse_decimal(match[1], asset.precision))
 
     def format_amount(self, value: JsonValue | AssetAmount) -> str:
         """An amount of JSON's or ours as people read it."""
@@ -243,14 +259,17 @@ def id_argument(id_type: Callable[[int], Id], text: str) -> Id:
 
 
 def parse_decimal(text: str, precision: int) -> int:
-    """Smallest units of a decimal number; raises `UsageProblem` rather than round it."""
-    match = _AMOUNT.fullmatch(text)
+    """Smallest units of a decimal number, as `format_decimal` writes it or without commas.
+
+    Raises `UsageProblem` rather than round it.
+    """
+    match = _DECIMAL.fullmatch(text)
     if match is None:
-        raise UsageProblem("not a decimal number", value=text, limit="123.45")
+        raise UsageProblem("not a decimal number, such as 1,234.5", value=text)
     fraction = match[3] or ""
     if len(fraction.rstrip("0")) > precision:
         raise UsageProblem("more decimals than the asset has", value=text, limit=precision)
-    units = int(match[2] + fraction[:precision].ljust(precision, "0"))
+    units = int(match[2].replace(",", "") + fraction[:precision].ljust(precision, "0"))
     if units > MAX_SUPPLY:
         raise UsageProblem("more than the largest supply", value=text, limit=MAX_SUPPLY)
     return -units if match[1] else units

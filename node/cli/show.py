@@ -13,6 +13,7 @@ from node.cli.holdings import show_holdings
 from node.cli.output import table
 from node.cli.remote_chain import NoSuchName, RemoteChain, parse_decimal
 from node.cli.sessions import Session, chain_options
+from node.cli.show_lists import LISTS
 from node.cli.show_market import MARKET_VIEWS
 from protocol.json_form import JsonValue, from_json
 from protocol.schema import TransactionId
@@ -32,6 +33,8 @@ def show() -> None:
     pegboard show chain
     pegboard show asset bitUSD
     pegboard show positions bitUSD --json
+    pegboard show trades bitUSD
+    pegboard show calls alice
     """
 
 
@@ -119,7 +122,11 @@ def account(session: Session, name: str) -> None:
 def block(session: Session, num: int) -> None:
     """A block with its operations and what the chain did by itself in it."""
     client = session.chain.client
-    found = as_object(client.call("database", "get_block", num))
+    answer = client.call("database", "get_block", num)
+    if answer is None:
+        head_num = session.chain.head()["head_block_number"]
+        raise NoSuchName("the chain has no such block yet", value=num, limit=head_num)
+    found = as_object(answer)
     records = as_objects(client.call("history", "get_block_operation_history", num))
     producer = session.chain.object(as_text(found["witness"]))
     name = session.chain.account_name(as_text(producer["witness_account"]))
@@ -193,5 +200,5 @@ def _record_lines(session: Session, records: list[dict[str, JsonValue]]) -> list
     return lines
 
 
-for command in MARKET_VIEWS:
+for command in (*MARKET_VIEWS, *LISTS):
     show.add_command(command)

@@ -102,11 +102,7 @@ def book(session: Session, symbol: str, other: str | None, limit: int) -> None:
     Prices are SYMBOL for one OTHER. Bids sell SYMBOL; margin calls are matched with them.
     """
     chain = session.chain
-    base = chain.asset(symbol)
-    if other is not None:
-        quote = chain.asset(other)
-    else:
-        quote = chain.core if base.bitasset_data_id is None else chain.backing_asset(base)
+    base, quote = chain.market(symbol, other)
     found = as_object(
         chain.client.call("database", "get_order_book", base.symbol, quote.symbol, min(limit, 50))
     )

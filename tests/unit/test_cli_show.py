@@ -100,6 +100,88 @@ def test_lines_of_blocks(desk: Desk) -> None:
     assert list(lines.new_blocks()) == []
 
 
+def test_lists(desk: Desk) -> None:
+    """U10: what exists, and what happened, without knowing its id."""
+    assets = text(desk, "assets").splitlines()
+    assert [assets_row(assets, "bitUSD")[at] for at in (0, 2, 3)] == ["bitUSD", "100.0000", "TEST"]
+    assert len(desk.run("show", "assets", "--from", "TEST", "--json").json()) == 2, "TEST and USD"
+    accounts = text(desk, "accounts", "--from", "alice", "--limit", "2").splitlines()
+    assert [row.split()[0] for row in accounts] == ["account", "alice", "bob"]
+    assert text(desk, "trades", "bitUSD") == "no trades\n"
+    desk.wallet("bob", "buy", "4 bitUSD", "--with", "44 TEST")
+    trade = text(desk, "trades", "bitusd").splitlines()[1].split()
+    assert trade[1:] == ["0.09090909", "4.0000", "44.00000", "alice", "bob"]
+    feeds = text(desk, "feeds", "bitUSD").splitlines()
+    assert feeds[2].split()[0] == "init0"
+    assert feeds[2].split()[2:] == ["0.10000000", "1.750", "1.100"]
+    assert feeds[5].split()[-1] == "1"
+    assert desk.run("show", "feeds", "TEST").code == 64
+
+
+def assets_row(lines: list[str], symbol: str) -> list[str]:
+    return next(line.split() for line in lines if line.split()[0] == symbol)
+
+
+def test_calls_tell_why(desk: Desk) -> None:
+    """U1, U10: margin calls of an account or a BitAsset; a called position is called so."""
+    assert text(desk, "calls", "alice") == "no margin calls\n"
+    desk.wallet("bob", "borrow", "10 bitUSD", "--ratio", "1.8")
+    desk.wallet("alice", "sell", "10 bitUSD", "--for", "105 TEST")
+    told = text(desk, "calls", "bitUSD")
+    assert told == text(desk, "calls", "bob")
+    assert told.startswith("bob in block")
+    assert "It was called because" in told
+    called = text(desk, "block", str(desk.chain.chain.head_num))
+    assert "position called: bob" in called
+    assert desk.run("show", "calls", "TEST").code == 64
+    assert desk.run("show", "calls", "nobody").code == 1
+
+
+def test_settlements_are_called_what_they_are(desk: Desk) -> None:
+    """U1: neither a settlement nor a global settlement is a margin call, or a negative trade."""
+    lines = BlockLines(RemoteChain(NodeClient()))
+    list(lines.new_blocks())
+    desk.wallet("alice", "settle", "5 bitUSD")
+    desk.backend.produce(slot=21)
+    settled = list(lines.new_blocks())[-1]
+    assert (settled["settlements"], settled["margin_calls"], settled["trades"]) == (1, 0, 0)
+    shown = text(desk, "block", str(desk.chain.chain.head_num))
+    assert "position settled: alice" in shown
+    assert "called" not in shown
+    desk.wallet("bob", "buy", "10 bitUSD", "--with", "110 TEST")
+    desk.wallet("alice", "sell", "1 bitUSD", "--for", "40 TEST")
+    desk.wallet("init0", "publish-feed", "bitUSD", "0.01", "--msqr", "1.1")
+    swan = list(lines.new_blocks())[-1]
+    assert (swan["positions_settled_globally"], swan["trades"], swan["margin_calls"]) == (1, 0, 0)
+    assert "1 position settled globally" in block_line(swan)
+
+
+@pytest.mark.parametrize(
+    "written", ["1,000 bitUSD", "1000bitUSD", "1000 bitusd", "1000.0 USD", "1,000.0000usd"]
+)
+def test_amounts_as_people_write_them(desk: Desk, written: str) -> None:
+    """U10: with thousands apart, as we print them; without the blank; in small letters."""
+    chain = RemoteChain(NodeClient())
+    assert chain.parse_amount(written) == chain.asset("USD").of(10_000_000)
+
+
+@pytest.mark.parametrize("wrong", ["", "100", "USD", "1,00 USD", "-1", "1 2 USD", "1.2.3 USD"])
+def test_amounts_are_not_guessed(desk: Desk, wrong: str) -> None:
+    """U10: what could be a slip is refused, by a sentence with an example in it."""
+    with pytest.raises(UsageProblem, match=r"as in|such as"):
+        RemoteChain(NodeClient()).parse_amount(wrong)
+
+
+def test_refusals_for_people(desk: Desk) -> None:
+    """U10: a block that is not there yet, and an amount below zero."""
+    ended = desk.run("show", "block", "99999")
+    assert ended.code == 1
+    assert "no such block yet" in ended.err
+    ended = desk.run("wallet", "sell", "-1 bitUSD", "--for", "1 TEST")
+    assert ended.code == 64
+    assert "an amount cannot be negative: -1" in ended.err
+
+
 @pytest.mark.parametrize(
     ("units", "precision", "written"),
     [(0, 0, "0"), (5, 4, "0.0005"), (-12_345, 2, "-123.45"), (10**15, 5, "10,000,000,000.00000")],
@@ -108,9 +190,12 @@ def test_decimals(units: int, precision: int, written: str) -> None:
     """Smallest units as people read them, and back."""
     assert format_decimal(units, precision) == written
     assert parse_decimal(written.replace(",", ""), precision) == units
+    assert parse_decimal(written, precision) == units
 
 
-@pytest.mark.parametrize("wrong", ["", "1,5", ".5", "1e3", "1.23456", "--1", "٣", "1" * 17])
+@pytest.mark.parametrize(
+    "wrong", ["", "1,5", "1,00", "1,0000", ",1", ".5", "1e3", "1.23456", "--1", "٣", "1" * 17]
+)
 def test_decimals_are_not_guessed(wrong: str) -> None:
     """No rounding, no exponents, no foreign digits."""
     with pytest.raises(UsageProblem):
