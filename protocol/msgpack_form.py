@@ -7,7 +7,7 @@ its little-endian bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from functools import cache
 from typing import TypeAlias, TypeVar, assert_never, cast
 
@@ -55,6 +55,19 @@ def from_plain(cls: type[T], data: Plain) -> T:
 def pack_document(data: Plain) -> bytes:
     """Nested lists of plain values as MessagePack."""
     return cast(bytes, msgpack.packb(data, use_bin_type=True))
+
+
+def pack_items(items: Iterable[Plain]) -> bytes:
+    """What `pack_document` makes of a list of these items, without the head of the list."""
+    packer = msgpack.Packer(use_bin_type=True, autoreset=False)
+    for item in items:
+        packer.pack(item)
+    return cast(bytes, packer.bytes())
+
+
+def array_header(length: int) -> bytes:
+    """The head of a list of so many items, in what `pack_document` makes."""
+    return cast(bytes, msgpack.Packer().pack_array_header(length))
 
 
 def unpack_document(data: bytes) -> Plain:

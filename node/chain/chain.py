@@ -17,6 +17,7 @@ from node.chain.invariants_incremental import check_block
 from node.chain.pending import AppliedTransaction, PendingPool
 from node.evaluators.base import run_proposed_operation
 from node.state.context import Context
+from node.state.cut import StateCut
 from node.state.database import State
 from node.state.errors import (
     DuplicateTransaction,
@@ -388,6 +389,10 @@ class Chain:
         """SHA256 of the state at the head, the same in every process (I18, T-E5)."""
         with self.head_state() as state:
             return state.state_hash()
+
+    def cut(self) -> StateCut:
+        """The state at the head, to be read piece by piece while the chain moves on."""
+        return StateCut(self.state)
 
     def dump(self) -> Plain:
         """The state at the head as plain lists, for a snapshot that `restore` reads."""

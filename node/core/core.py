@@ -20,12 +20,12 @@ from node.core.effects import (
     FlushSessions,
     Report,
     ReserveSlot,
-    SaveSnapshot,
     StopNode,
     StoreBlocks,
     StoreHistory,
 )
 from node.core.inbox import BlockInbox, block_refusal, transaction_refusal
+from node.core.snapshot_slices import SnapshotSlices
 from node.p2p.effects import (
     BlockReceived,
     ClosePeer,
@@ -52,7 +52,6 @@ from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError, ProtocolError
 from protocol.ids import WitnessId
-from protocol.msgpack_form import pack_document
 from protocol.schema import BlockId, PublicKey
 from protocol.transaction import TransactionEnvelope
 
@@ -125,6 +124,7 @@ class NodeCore:
         self._last_refusal = ""
         self._in_step = False
         self._first_tick_ms: int | None = None
+        self._snapshot: SnapshotSlices | None = None
 
     def observe(self, observer: ChainObserver) -> None:
         """Tell somebody of all that changes from now on."""
@@ -164,6 +164,7 @@ class NodeCore:
         """Time passes; to be called a few times in every slot."""
         self.peers.tick(now_ms)
         self._follow_peers(now_ms)
+        self._advance_snapshot()
         if self.settings.by_the_clock:
             self._produce(now_ms)
         if self.feeds is not None:
@@ -342,15 +343,15 @@ class NodeCore:
                 lib=self.chain.last_irreversible_num,
             )
         if result.applied and self.chain.head_num % self.settings.snapshot_interval == 0:
-            payload = pack_document(self.chain.dump())
-            self.effects.append(
-                SaveSnapshot(
-                    self.chain.head_num,
-                    self.chain.head_id,
-                    payload,
-                    self.chain.last_irreversible_num,
-                )
-            )
+            self._snapshot = self._snapshot or SnapshotSlices(self.chain)
+
+    def _advance_snapshot(self) -> None:
+        if self._snapshot is not None:
+            saved = self._snapshot.advance()
+            if saved is not None:
+                self.effects.append(saved)
+            if self._snapshot.is_over:
+                self._snapshot = None
 
     # Production.
 

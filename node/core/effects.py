@@ -36,7 +36,8 @@ class SaveSnapshot:
 
     num: int
     block_id: BlockId
-    payload: bytes
+    payload: tuple[bytes, ...]
+    """In parts, which make one when joined."""
     irreversible_num: int
     """No fork reaches below this block any more."""
 

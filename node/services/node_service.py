@@ -193,7 +193,7 @@ class NodeService:
             )
 
     def _save_snapshot(self, snapshot: SaveSnapshot) -> None:
-        self.stores.snapshots.save(snapshot.num, snapshot.block_id, snapshot.payload)
+        self.stores.snapshots.save(snapshot.num, snapshot.block_id, *snapshot.payload)
         self.stores.blocks.prune_forks(snapshot.irreversible_num)
 
     async def _recover_keys(self, effect: RecoverKeys) -> None:

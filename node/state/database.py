@@ -253,10 +253,8 @@ class State:
     def _packed_tables(self) -> Iterator[tuple[bytes, Iterator[bytes]]]:
         for space, type_ in sorted(self.table_of_type):
             table = self.table_of_type[space, type_]
-            head = bytearray((space, type_))
-            write_varint(head, table.next_instance)
-            write_varint(head, len(table))
-            yield bytes(head), (pack(item) for item in table.in_order())
+            head = table_head(table, table.next_instance, len(table))
+            yield head, (pack(item) for item in table.in_order())
 
     def dump(self) -> Plain:
         """The whole state as plain lists, for a snapshot; no session may be open."""
@@ -282,3 +280,11 @@ class State:
                 table.load(from_plain(table.cls, item))
             table.next_instance = next_instance
         return state
+
+
+def table_head(table: Table[StateObject], next_instance: int, count: int) -> bytes:
+    """What the state hash takes in before the objects of a table."""
+    head = bytearray((table.space, table.type))
+    write_varint(head, next_instance)
+    write_varint(head, count)
+    return bytes(head)

@@ -39,6 +39,12 @@ class InvariantViolated(ChainError):
     name = "invariant_violated"
 
 
+class CutReverted(ChainError):
+    """The block whose state was being read is no part of the chain any more."""
+
+    name = "cut_reverted"
+
+
 # The state.
 
 

@@ -125,6 +125,10 @@ class Table(Generic[K, T]):
         """The declared fields of an object of this table, in order."""
         return self.values_of(cast(T, item))
 
+    def detached(self, values: Values) -> T:
+        """An object of these fields that is not in the table."""
+        return cast(Callable[..., T], self.cls)(*values)
+
     def load(self, item: T) -> None:
         """Add an object of a snapshot; not undoable."""
         self.rows[item.id] = item

@@ -8,7 +8,7 @@ it is first edited; its `stamp` tells that it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Final, Literal, NamedTuple, Protocol, assert_never
 
 import msgspec
@@ -103,15 +103,26 @@ class Revision:
                 yield REMOVE, table, item, old
 
 
+class RecordListener(Protocol):
+    """Told of all that happens to the state, a whole outermost session at a time.
+
+    What the open sessions have done so far it finds in `UndoLog.records`.
+    """
+
+    def records_closed(self, records: Sequence[Record], blocks: int) -> None:
+        """A session was finished (`blocks` is 1), undone (0), or later reverted (-1)."""
+
+
 class UndoLog:
     """The open sessions of one state."""
 
-    __slots__ = ("marks", "records", "serial")
+    __slots__ = ("listeners", "marks", "records", "serial")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.marks: list[int] = []
         self.serial = 0
+        self.listeners: list[RecordListener] = []
 
     @property
     def depth(self) -> int:
@@ -134,6 +145,8 @@ class UndoLog:
         mark = self.marks.pop()
         records = self.records[mark:]
         del self.records[mark:]
+        if not self.marks:
+            self._tell(records, 0)
         self._walk_back(records)
 
     def finish(self) -> Revision:
@@ -143,12 +156,18 @@ class UndoLog:
         self.serial += 1
         revision = Revision(self.records)
         self.records = []
+        self._tell(revision.records, 1)
         return revision
 
     def revert(self, revision: Revision) -> None:
         """Take back the newest finished revision; no session may be open."""
         assert not self.marks, "a revision is reverted below all sessions"
+        self._tell(revision.records, -1)
         self._walk_back(revision.records)
+
+    def _tell(self, records: Sequence[Record], blocks: int) -> None:
+        for listener in self.listeners:
+            listener.records_closed(records, blocks)
 
     def _walk_back(self, records: list[Record]) -> None:
         for kind, table, item, values in reversed(records):

@@ -106,8 +106,11 @@ class SkippedSnapshot:
 class SnapshotStorage(Protocol):
     """The newest two snapshots of the state."""
 
-    def save(self, num: int, block_id: BlockId, payload: bytes) -> None:
-        """Keep a snapshot and forget all but the newest two; durable on return. `DiskError`."""
+    def save(self, num: int, block_id: BlockId, *payload: bytes) -> None:
+        """Keep a snapshot, given in parts, and forget all but the newest two; durable on return.
+
+        Raises `DiskError`.
+        """
 
     def latest(
         self, at_most_num: int | None = None

@@ -36,11 +36,12 @@ class SnapshotFiles:
         except OSError as error:
             raise disk_error(f"cannot make {directory.name}", error) from error
 
-    def save(self, num: int, block_id: BlockId, payload: bytes) -> None:
+    def save(self, num: int, block_id: BlockId, *payload: bytes) -> None:
         """See `SnapshotStorage.save`."""
-        fields = _FIELDS.pack(_MAGIC, FORMAT_VERSION, self._chain_id, num, block_id, len(payload))
+        size = sum(map(len, payload))
+        fields = _FIELDS.pack(_MAGIC, FORMAT_VERSION, self._chain_id, num, block_id, size)
         path = self._directory / f"{num:010}-{block_id.hex()}.snapshot"
-        replace_file(path, fields, _digest(fields, payload), payload)
+        replace_file(path, fields, _digest(fields, *payload), *payload)
         try:
             for _, _, older in self._newest_first()[KEPT:]:
                 older.unlink(missing_ok=True)
@@ -93,7 +94,8 @@ class SnapshotFiles:
         return Snapshot(num, block_id, payload)
 
 
-def _digest(fields: bytes, payload: bytes) -> bytes:
+def _digest(fields: bytes, *payload: bytes) -> bytes:
     state = hashlib.blake2b(fields, digest_size=_DIGEST_LENGTH)
-    state.update(payload)
+    for part in payload:
+        state.update(part)
     return state.digest()

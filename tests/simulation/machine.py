@@ -296,7 +296,7 @@ class Machine:
         for effect in batch.rest:
             match effect:
                 case SaveSnapshot():
-                    self.snapshots.save(effect.num, effect.block_id, effect.payload)
+                    self.snapshots.save(effect.num, effect.block_id, *effect.payload)
                     self.prune(effect)
                     yield self.flush_ms()
                     self.snapshots.flush()

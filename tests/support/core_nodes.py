@@ -85,7 +85,7 @@ class CoreNode:
                 case ReserveSlot():
                     self.guard.reserve(effect.witness, effect.slot_time_s, effect.block_num)
                 case SaveSnapshot():
-                    self.snapshots.save(effect.num, effect.block_id, effect.payload)
+                    self.snapshots.save(effect.num, effect.block_id, *effect.payload)
                 case SendBytes() | ClosePeer():
                     if effect.peer in self.links:
                         self._pass_on(effect, now_ms)

@@ -168,9 +168,9 @@ class MemorySnapshots:
         self._snapshots: list[Snapshot] = []
         self._durable: list[Snapshot] = []
 
-    def save(self, num: int, block_id: BlockId, payload: bytes) -> None:
+    def save(self, num: int, block_id: BlockId, *payload: bytes) -> None:
         """See `SnapshotStorage.save`."""
-        saved = Snapshot(num, block_id, payload)
+        saved = Snapshot(num, block_id, b"".join(payload))
         others = [old for old in self._snapshots if old[:2] != saved[:2]]
         self._snapshots = sorted([*others, saved], reverse=True)[:KEPT]
         if self._durable_at_once:

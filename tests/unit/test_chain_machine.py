@@ -40,6 +40,7 @@ from protocol.operations.vesting import (
     VestingBalanceWithdraw,
 )
 from tests.support.chain import NO_FEE, TestChain, make_genesis, make_parameters
+from tests.support.cuts import CutTwin
 
 NAMES = ("alice", "bob", "carol")
 PEOPLE = st.sampled_from(NAMES)
@@ -65,6 +66,7 @@ class ChainMachine(RuleBasedStateMachine):
         self.follower = self.chain.twin()
         self.follower.chain.paranoid = False
         self.fee = NO_FEE
+        self.cuts: list[CutTwin] = []
         self.make_block()
         self.chain.push(*self.chain.feed("USD", 1, 2))
         for name, collateral in zip(NAMES, (8_000, 12_000, 30_000), strict=True):
@@ -216,6 +218,18 @@ class ChainMachine(RuleBasedStateMachine):
     def late_block(self, seconds: int) -> None:
         self.make_block(self.slot_not_before(self.chain.chain.head_time + seconds))
 
+    @rule(size=st.integers(1, 9), follower=st.booleans())
+    def cut(self, size: int, follower: bool) -> None:
+        self.cuts.append(CutTwin((self.follower if follower else self.chain).chain, size))
+
+    @invariant()
+    def cuts_are_what_their_blocks_left(self) -> None:
+        """T-S1: also while pending transactions come and go, and blocks of a fork."""
+        for cut in getattr(self, "cuts", ()):
+            for _ in range(3):
+                if not cut.is_over:
+                    cut.advance()
+
     @invariant()
     def every_block_applies(self) -> None:
         """T-E1: an empty block and a maintenance block, then undone without a trace (T-E2)."""
@@ -249,6 +263,8 @@ class ChainMachine(RuleBasedStateMachine):
         """I18: a node that heard of all blocks, and one restored from a dump, agree."""
         if not hasattr(self, "chain"):
             return
+        for cut in self.cuts:
+            cut.finish()
         self.make_block()
         assert self.follower.chain.state_hash() == self.chain.chain.state_hash()
         restored = Chain.restore(self.chain.genesis, self.chain.chain.dump())
