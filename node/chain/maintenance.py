@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from node.chain.budget import process_budget
 from node.chain.votes import (
     count_votes,
@@ -16,6 +18,7 @@ from node.market.black_swan import process_bids
 from node.market.feeds import drop_old_feeds
 from node.state.context import Context
 from node.state.database import State
+from node.state.objects.accounts import AccountStatistics
 
 
 def is_maintenance_due(state: State, block_time_s: int) -> bool:
@@ -27,12 +30,13 @@ def perform_maintenance(ctx: Context) -> None:
     """Count votes, share out fees, elect, renew parameters, process BitAssets, budget (R8.10).
 
     All votes are counted before any fee is shared out, so that a vote's weight does not depend
-    on the order of accounts.
+    on the order of accounts. Accounts that neither vote nor moved anything are not looked at.
     """
     state = ctx.state
-    refresh_balances(state)
+    moved = state.take_moved_statistics()
+    refresh_balances(state, moved)
     tally = count_votes(ctx)
-    _share_out_fees(ctx)
+    _share_out_fees(ctx, moved)
     update_active_witnesses(state, tally)
     update_active_committee(state, tally)
     update_worker_votes(state, tally)
@@ -42,12 +46,11 @@ def perform_maintenance(ctx: Context) -> None:
     process_budget(ctx)
 
 
-def _share_out_fees(ctx: Context) -> None:
+def _share_out_fees(ctx: Context, moved: Iterable[AccountStatistics]) -> None:
     """Every account's pending fees, in ascending order of accounts (R8.20)."""
-    state = ctx.state
-    for statistics in state.statistics.in_order():
+    for statistics in moved:
         if statistics.pending_fees or statistics.pending_vested_fees:
-            share_out_fees(ctx, state.accounts.get(statistics.owner))
+            share_out_fees(ctx, ctx.state.accounts.get(statistics.owner))
 
 
 def next_maintenance_after(previous_s: int, now_s: int, interval_s: int, block_num: int) -> int:

@@ -39,9 +39,12 @@ class Tally(NamedTuple):
     """One item: all the stake that took part."""
 
 
-def refresh_balances(state: State) -> None:
-    """Note each account's CORE balance, the stake of the count that follows (R8.11)."""
-    for statistics in state.statistics.in_order():
+def refresh_balances(state: State, moved: Iterable[AccountStatistics]) -> None:
+    """Note each account's CORE balance, the stake of the count that follows (R8.11).
+
+    `moved` are the figures of the accounts that can have another balance than was noted.
+    """
+    for statistics in moved:
         balance = state.balance_of(statistics.owner, CORE_ASSET)
         if statistics.core_in_balance != balance:
             state.statistics.edit(statistics).core_in_balance = balance
@@ -61,13 +64,10 @@ def count_votes(ctx: Context) -> Tally:
         [0] * (parameters.maximum_committee_count // 2 + 1),
         [0],
     )
-    for statistics in state.statistics.in_order():
-        account = state.accounts.get(statistics.owner)
-        if not account.options.is_voting():
-            continue
+    for account in state.voters.in_order():
         if not parameters.count_non_member_votes and not account.is_member(ctx.now):
             continue
-        stake = _stake(state, account, statistics)
+        stake = _stake(state, account)
         if stake > 0:
             opinion = _opinion_account(state, account)
             _note_stake(state, opinion, stake, ctx.now)
@@ -75,7 +75,8 @@ def count_votes(ctx: Context) -> Tally:
     return tally
 
 
-def _stake(state: State, account: Account, statistics: AccountStatistics) -> int:
+def _stake(state: State, account: Account) -> int:
+    statistics = state.statistics.get(account.statistics)
     stake = statistics.total_core_in_orders + statistics.core_in_balance
     if account.cashback_vb is not None:
         stake += state.vesting_balances.get(account.cashback_vb).balance.amount

@@ -30,11 +30,12 @@ from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
 from node.state.objects.vesting import GenesisBalance, VestingBalance
 from node.state.table import Table
+from node.state.touched import Members, Touched
 from node.state.undo import StateObject, UndoLog
 from protocol import ids
 from protocol.binary import pack, write_varint
 from protocol.chain_parameters import ChainParameters
-from protocol.constants import TAPOS_WINDOW
+from protocol.constants import CORE_ASSET, TAPOS_WINDOW
 from protocol.ids import (
     AccountId,
     AssetId,
@@ -86,6 +87,11 @@ class State:
             if isinstance(value, Table)
         )
         self.table_of_type = {(table.space, table.type): table for table in self.tables}
+        self._touched = Touched(log, (self.accounts, self.balances, self.statistics))
+        self.voters = Members(
+            self.accounts, self._touched, lambda account: account.options.is_voting()
+        )
+        """Accounts with a vote or a proxy."""
         self._add_account_indexes()
         self._add_market_indexes()
         self._add_time_indexes()
@@ -241,6 +247,33 @@ class State:
         """What is remembered of a block, as long as it is in the window of references (R9.3)."""
         return self.block_summaries.find(ids.BlockSummaryId(block_num % TAPOS_WINDOW))
 
+    def take_moved_statistics(self) -> list[AccountStatistics]:
+        """Figures of the accounts whose CORE balance or own figures may have changed since this
+        was last asked for, ascending: all those that maintenance has to look at (R8.11, R8.20)."""
+        found = set(self._touched.take(self.statistics))
+        for instance in self._touched.take(self.balances):
+            balance = self.balances.find(instance)
+            if balance is not None and balance.asset_type == CORE_ASSET:
+                found.add(self.accounts.get(balance.owner).statistics)
+        figures = map(self.statistics.find, sorted(found))
+        return [one for one in figures if one is not None]
+
+    def _look_through(self) -> None:
+        """Note of a restored state what the undo log would have told of it."""
+        touched = self._touched
+        touched.note(self.accounts, self.accounts.rows)
+        self.voters.in_order()
+        touched.note(
+            self.statistics,
+            (
+                one.id
+                for one in self.statistics.rows.values()
+                if one.pending_fees
+                or one.pending_vested_fees
+                or one.core_in_balance != self.balance_of(one.owner, CORE_ASSET)
+            ),
+        )
+
     def state_hash(self) -> Digest:
         """SHA256 over every object of every table and all instance counters, in order of ids."""
         digest = hashlib.sha256()
@@ -279,6 +312,7 @@ class State:
             for item in items:
                 table.load(from_plain(table.cls, item))
             table.next_instance = next_instance
+        state._look_through()
         return state
 
 

@@ -41,6 +41,7 @@ from protocol.operations.vesting import (
 )
 from tests.support.chain import NO_FEE, TestChain, make_genesis, make_parameters
 from tests.support.cuts import CutTwin
+from tests.support.recount import full_recount
 
 NAMES = ("alice", "bob", "carol")
 PEOPLE = st.sampled_from(NAMES)
@@ -80,8 +81,8 @@ class ChainMachine(RuleBasedStateMachine):
         applied = self.chain.block(slot=slot)
         self.follower.receive(BlockEnvelope.from_bytes(applied.envelope.packed))
 
-    def slot_not_before(self, time_s: int) -> int:
-        return self.chain.chain.slot_at(time_s - 1) + 1
+    def slot_not_before(self, time_s: int, node: TestChain | None = None) -> int:
+        return (node or self.chain).chain.slot_at(time_s - 1) + 1
 
     def try_push(self, operation: Operation) -> None:
         """Push; a refusal leaves no trace."""
@@ -231,6 +232,22 @@ class ChainMachine(RuleBasedStateMachine):
                     cut.advance()
 
     @invariant()
+    def maintenance_looks_at_whoever_moved(self) -> None:
+        """R8.11, R8.20: the state is that of a maintenance that walks all accounts, on each node,
+        whatever was taken back before."""
+        for node in (self.chain, self.follower) if hasattr(self, "chain") else ():
+            with node.chain.head_state() as state:
+                due = self.slot_not_before(state.dynamic.next_maintenance_time, node)
+                envelope = self.empty_block(due, node)
+                applied = apply_block(state, envelope, node.chain.chain_id)
+                found = state.state_hash()
+                state.log.revert(applied.revision)
+                with full_recount(state):
+                    applied = apply_block(state, envelope, node.chain.chain_id)
+                assert state.state_hash() == found
+                state.log.revert(applied.revision)
+
+    @invariant()
     def every_block_applies(self) -> None:
         """T-E1: an empty block and a maintenance block, then undone without a trace (T-E2)."""
         if not hasattr(self, "chain"):
@@ -239,17 +256,17 @@ class ChainMachine(RuleBasedStateMachine):
             before = state.state_hash()
             maintenance = self.slot_not_before(state.dynamic.next_maintenance_time)
             for slot in (1, maintenance):
-                envelope = self.empty_block(slot)
+                envelope = self.empty_block(slot, self.chain)
                 applied = apply_block(state, envelope, self.chain.chain.chain_id)
                 check_all(state)
                 check_block(state, applied.revision)
                 state.log.revert(applied.revision)
                 assert state.state_hash() == before
 
-    def empty_block(self, slot: int) -> BlockEnvelope:
-        state = self.chain.state
+    def empty_block(self, slot: int, node: TestChain) -> BlockEnvelope:
+        state = node.state
         witness = scheduled_witness(state, slot)
-        secret = self.chain.witness_secret(witness)
+        secret = node.witness_secret(witness)
         return build_block(
             state.dynamic.head_block_id,
             slot_time(state, slot),

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from node.chain import maintenance
 from node.chain.votes import elected_authority, wanted_count
+from node.state.errors import InsufficientBalance
+from node.state.objects.governance import Witness
 from protocol.constants import COMMITTEE_ACCOUNT, PROXY_TO_SELF_ACCOUNT, WITNESS_ACCOUNT
 from protocol.ids import AccountId, VoteId, WitnessId
 from protocol.operations.account import AccountOptions, AccountUpdate
@@ -209,3 +212,73 @@ def test_weights_fit_and_keep_their_order(votes: list[int]) -> None:
     assert authority.weight_threshold == sum(weights.values()) // 2 + 1
     ordered = sorted(weights, key=lambda account: votes[account])
     assert [weights[AccountId(a)] for a in ordered] == sorted(weights.values())
+
+
+def test_maintenance_looks_only_at_accounts_that_moved() -> None:
+    """R8.11: however many accounts there are, a transfer of CORE moves two."""
+    chain = TestChain(*(f"account{number}" for number in range(50)))
+    chain.block()
+    for _ in range(2):
+        maintain(chain)
+    chain.block(chain.transfer("account7", "account3", 5))
+    with chain.chain.head_state() as state:
+        moved = state.take_moved_statistics()
+    expected = {chain.account("account7"), chain.account("account3")}
+    people = {one.owner for one in moved} - {item.witness_account for item in witnesses(chain)}
+    assert people == expected
+
+
+def test_maintenance_counts_the_transactions_of_its_own_block(chain: TestChain) -> None:
+    """R8.11: they come before it."""
+    maintain(chain)
+    other = chain.twin()
+    other.follow(chain)
+    chain.push(chain.transfer("alice", "bob", 70))
+    maintain(chain)
+    other.follow(chain)
+    assert noted_balances(other) == [930, 1070, 1000]
+
+
+def test_maintenance_that_was_taken_back_looks_again() -> None:
+    """R9.1: also at who was not looked at any more in a later maintenance, taken back as well."""
+    chain = TestChain("alice", "bob", "carol", core=1000, witnesses=11)
+    maintain(chain)
+    chain.block(chain.transfer("alice", "bob", 70))
+    before = chain.chain.head_num
+    for _ in range(3):
+        maintain(chain)
+    with chain.chain.head_state() as state:
+        while chain.chain.head_num > before:
+            chain.chain._pop_block()
+        assert state.dynamic.head_block_number == before
+    assert noted_balances(chain) == [1000, 1000, 1000]
+    chain.block_at(chain.state.dynamic.next_maintenance_time + 30)
+    assert noted_balances(chain) == [930, 1070, 1000]
+
+
+def test_maintenance_that_failed_looks_again(
+    chain: TestChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R9.1: a block that is refused at its very end leaves no trace."""
+    maintain(chain)
+    chain.block(chain.transfer("alice", "bob", 70))
+    with monkeypatch.context() as patched:
+
+        def fail(_: object) -> None:
+            raise InsufficientBalance("for a test")
+
+        patched.setattr(maintenance, "process_budget", fail)
+        with pytest.raises(InsufficientBalance):
+            maintain(chain)
+    maintain(chain)
+    assert noted_balances(chain) == [930, 1070, 1000]
+
+
+def noted_balances(chain: TestChain) -> list[int]:
+    """Of alice, bob and carol, as of the last maintenance."""
+    accounts = [chain.state.account_named(name) for name in ("alice", "bob", "carol")]
+    return [chain.state.statistics.get(one.statistics).core_in_balance for one in accounts]
+
+
+def witnesses(chain: TestChain) -> list[Witness]:
+    return list(chain.state.witnesses.in_order())

@@ -1,0 +1,67 @@
+"""Which objects changed since somebody last looked, so that nobody walks a table to find out.
+
+Both classes follow the undo log, so blocks that are taken back count as changes too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+from node.state.table import Table
+from node.state.undo import Record, StateObject, UndoLog
+
+T = TypeVar("T", bound=StateObject)
+
+
+class Touched:
+    """Numbers of the objects of some tables that were touched since they were last taken.
+
+    More may be named: an object whose change was taken back, or one that was taken already while
+    a session was open.
+    """
+
+    def __init__(self, log: UndoLog, tables: Iterable[object]) -> None:
+        self._log = log
+        self._instances: dict[object, set[int]] = {table: set() for table in tables}
+        log.listeners.append(self)
+
+    def records_closed(self, records: Sequence[Record], blocks: int) -> None:
+        """See `RecordListener`."""
+        for record in records:
+            found = self._instances.get(record[1])
+            if found is not None:
+                found.add(record[2].id)
+
+    def note(self, table: object, instances: Iterable[int]) -> None:
+        """Name objects that were changed behind the undo log's back."""
+        self._instances[table].update(instances)
+
+    def take(self, table: object) -> list[int]:
+        """The numbers of a table's touched objects, ascending; those since are named next."""
+        assert self._log.depth <= 1, "what an inner session takes back would be missed"
+        found = self._instances[table]
+        found.update(record[2].id for record in self._log.records if record[1] is table)
+        self._instances[table] = set()
+        return sorted(found)
+
+
+class Members(Generic[T]):
+    """The objects of a table that something holds for."""
+
+    def __init__(self, table: Table[T], touched: Touched, belongs: Callable[[T], bool]) -> None:
+        self._table = table
+        self._touched = touched
+        self._belongs = belongs
+        self._instances: set[int] = set()
+
+    def in_order(self) -> list[T]:
+        """The members by ascending id."""
+        rows = self._table.rows
+        for instance in self._touched.take(self._table):
+            item = rows.get(instance)
+            if item is not None and self._belongs(item):
+                self._instances.add(instance)
+            else:
+                self._instances.discard(instance)
+        return [rows[instance] for instance in sorted(self._instances)]
