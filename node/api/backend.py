@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -125,8 +125,8 @@ class ApiBackend(Protocol):
     def block_of_id(self, block_id: BlockId) -> BlockEnvelope | None:
         """A block of the main chain by its id."""
 
-    def head_state_hash(self) -> tuple[int, BlockId, Digest]:
-        """Number, id and state hash of the head block, without pending transactions."""
+    def head_state_hash(self) -> Generator[None, None, tuple[int, BlockId, Digest]]:
+        """Number, id and state hash of the head block, without pending transactions; in steps."""
 
     def broadcast(self, envelope: TransactionEnvelope) -> None:
         """Take a transaction into the pending pool and offer it to peers; raises its refusal."""

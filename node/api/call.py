@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -56,8 +56,18 @@ class Listing:
     items: Callable[[], Iterator[JsonValue]]
 
 
-Answer: TypeAlias = "JsonValue | Later | Listing"
-"""A method's result: now, once a block confirms it, or item by item."""
+@dataclass(frozen=True, slots=True)
+class Stepwise:
+    """An answer that is worked out step by step, so that others get their turn in between.
+
+    The work minds by itself that the state moves between its steps.
+    """
+
+    steps: Generator[None, None, JsonValue]
+
+
+Answer: TypeAlias = "JsonValue | Later | Listing | Stepwise"
+"""A method's result: now, once a block confirms it, item by item, or step by step."""
 
 
 class Connection(Protocol):

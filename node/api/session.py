@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
-from node.api.call import Call, Later, Listing, Outcome, Services
+from node.api.call import Call, Later, Listing, Outcome, Services, Stepwise
 from node.api.cost import WAITING_MAX
 from node.api.errors import (
     ApiError,
@@ -163,7 +163,12 @@ class ApiSession:
         try:
             api = self._api_named(request.api)
             answer = invoke(self.call, api, request)
-            outcome = (yield from self._collect(answer)) if isinstance(answer, Listing) else answer
+            if isinstance(answer, Listing):
+                outcome = yield from self._collect(answer)
+            elif isinstance(answer, Stepwise):
+                outcome = yield from answer.steps
+            else:
+                outcome = answer
             if isinstance(outcome, Later) and self.waiting >= self.waiting_max:
                 raise NotPossible("too many calls wait", rule="T-A2", limit=self.waiting_max)
         except InvariantViolated:

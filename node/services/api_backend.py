@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import structlog
 
 from node.api.backend import KnownPeer, NetworkInfo, NodeInfo, PeerInfo
 from node.core.chain_reader import ChainReader
+from node.core.head_hash import HashedHead, HeadHash
 from node.history.reader import HistoryReader
 from node.p2p.effects import PeerAddress
 from node.p2p.peer_database import MAX_RETRY_MS
@@ -41,6 +44,7 @@ class NodeApiBackend:
         self.genesis = genesis
         self.history = history
         self.is_development = is_development
+        self._head_hash = HeadHash(self.core.chain)
 
     @property
     def state(self) -> State:
@@ -114,10 +118,9 @@ class NodeApiBackend:
         data = self.reader.block_bytes(block_id)
         return None if data is None else BlockEnvelope.from_bytes(data)
 
-    def head_state_hash(self) -> tuple[int, BlockId, Digest]:
-        """Number, id and state hash of the head block, without pending transactions."""
-        chain = self.core.chain
-        return chain.head_num, chain.head_id, chain.state_hash()
+    def head_state_hash(self) -> Generator[None, None, HashedHead]:
+        """Number, id and state hash of the head block, without pending transactions; in steps."""
+        return self._head_hash.steps()
 
     def broadcast(self, envelope: TransactionEnvelope) -> None:
         """Take a transaction into the pending pool and offer it to peers; raises its refusal."""

@@ -43,6 +43,16 @@ class StateCut:
                 self._ends[table] = item.id
         self._log.listeners.append(self)
 
+    @property
+    def is_reverted(self) -> bool:
+        """Whether its block was taken back."""
+        return self._blocks_above < 0
+
+    def check(self) -> None:
+        """Raise `CutReverted` if its block was taken back."""
+        if self.is_reverted:
+            raise CutReverted("the block of this state was taken back")
+
     def close(self) -> None:
         """Stop to follow the state; calling it twice does no harm."""
         if self in self._log.listeners:
@@ -51,7 +61,7 @@ class StateCut:
     def records_closed(self, records: Sequence[Record], blocks: int) -> None:
         """See `RecordListener`."""
         self._blocks_above += blocks
-        if self._blocks_above < 0:
+        if self.is_reverted:
             self.close()
         else:
             self._note(records)
@@ -115,8 +125,7 @@ class StateCut:
 
     def _catch_up(self) -> None:
         """Note what the open session has done since the last look."""
-        if self._blocks_above < 0:
-            raise CutReverted("the block of this state was taken back")
+        self.check()
         assert self._log.depth <= 1, "a cut is read between transactions"
         records = self._log.records
         self._note(records[self._noted :])

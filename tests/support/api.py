@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from typing import Any
 
 from node.api.api import Api
 from node.api.backend import KnownPeer, NetworkInfo, NodeInfo, PeerInfo
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
+from node.core.head_hash import HashedHead, HeadHash
 from node.history.memory import MemoryHistory
 from node.state.context import AppliedOperation
 from node.state.database import State
@@ -74,9 +76,8 @@ class ChainBackend:
     def block_of_id(self, block_id: BlockId) -> BlockEnvelope | None:
         return next((block for block in self.blocks.values() if block.id == block_id), None)
 
-    def head_state_hash(self) -> tuple[int, BlockId, Digest]:
-        chain = self.test_chain.chain
-        return chain.head_num, chain.head_id, chain.state.state_hash()
+    def head_state_hash(self) -> Generator[None, None, HashedHead]:
+        return HeadHash(self.test_chain.chain).steps()
 
     def broadcast(self, envelope: TransactionEnvelope) -> None:
         self.test_chain.chain.push_transaction(envelope)

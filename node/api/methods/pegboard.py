@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from itertools import islice
 from typing import Annotated
 
 from node.api.arguments import AssetArg, at_most
-from node.api.call import Answer, Call
+from node.api.call import Answer, Call, Stepwise
 from node.api.views import Json, view_object, view_price
 from node.market.margin_calls import is_called
 from node.market.pricing import CallTerms, call_price, call_terms
@@ -58,8 +59,7 @@ def get_node_info(call: Call) -> Answer:
 
 def get_state_hash(call: Call) -> Answer:
     """The hash over the whole state at the head block, without pending transactions."""
-    num, block_id, digest = call.backend.head_state_hash()
-    return {"block_num": num, "block_id": block_id.hex(), "state_hash": digest.hex()}
+    return Stepwise(_state_hash(call))
 
 
 def get_asset_market(call: Call, asset: AssetArg) -> Answer:
@@ -116,6 +116,11 @@ def get_settlements(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answ
         | {"owner_name": call.state.accounts.get(request.owner).name}
         for request in requests
     ]
+
+
+def _state_hash(call: Call) -> Generator[None, None, JsonValue]:
+    num, block_id, digest = yield from call.backend.head_state_hash()
+    return {"block_num": num, "block_id": block_id.hex(), "state_hash": digest.hex()}
 
 
 def _view_terms(call: Call, bitasset: BitassetData, bid: LimitOrder | None) -> Json:
