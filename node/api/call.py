@@ -56,6 +56,10 @@ class Listing:
     items: Callable[[], Iterator[JsonValue]]
 
 
+Steps: TypeAlias = Generator[None, None, JsonValue]
+"""Work on an answer, which gives way to others at every yield."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stepwise:
     """An answer that is worked out step by step, so that others get their turn in between.
@@ -63,7 +67,7 @@ class Stepwise:
     The work minds by itself that the state moves between its steps.
     """
 
-    steps: Generator[None, None, JsonValue]
+    steps: Steps
 
 
 Answer: TypeAlias = "JsonValue | Later | Listing | Stepwise"

@@ -1,5 +1,5 @@
 """Look-ups that consensus never needs, so the state has no index for them: names in order, keys,
-who is named in an authority, who issued or holds an asset, whose approval a proposal needs.
+who is named in an authority, who issued an asset, who holds most, whose approval is needed.
 
 Entries are only ever added, with each block, and every answer is checked against the state. So a
 block that is taken back needs nothing here, and an old key that an account dropped is not named.
@@ -13,17 +13,21 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from node.state.database import State
-from node.state.objects.accounts import Account, AccountBalance
+from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset
 from node.state.objects.transactions import Proposal
+from node.state.rankings import Place, Ranking
 from node.state.table import Table
+from node.state.touched import Touched
 from node.state.undo import REMOVE, Change, StateObject
-from protocol.ids import AccountId, AssetId
+from protocol.ids import AccountId
 from protocol.schema import PublicKey
 
 K = TypeVar("K", bound=Hashable)
 Id = TypeVar("Id", bound=int)
 T = TypeVar("T", bound=StateObject)
+
+ALL_STAKES = 0
 
 
 class Links(Generic[K]):
@@ -60,7 +64,6 @@ class Directory:
         self.accounts_by_key = Links[PublicKey]()
         self.accounts_by_member = Links[AccountId]()
         self.assets_by_issuer = Links[AccountId]()
-        self.balances_by_asset = Links[AssetId]()
         self.proposals_by_approver = Links[AccountId]()
         for account in state.accounts.in_order():
             self.names.append(account.name)
@@ -68,21 +71,22 @@ class Directory:
         for asset in state.assets.in_order():
             self.symbols.append(asset.symbol)
             self._link_asset(asset)
-        for balance in state.balances.in_order():
-            self._link_balance(balance)
         for proposal in state.proposals.in_order():
             self._link_proposal(proposal)
         self.names.sort()
         self.symbols.sort()
+        touched = Touched(state.log, (state.balances, state.statistics))
+        self.holders = Ranking(state.balances, touched, _place_of_balance)
+        """Owners of an asset's balances that are not zero, by balance, in a group for each."""
+        self.stakes = Ranking(state.statistics, touched, _place_of_stake)
+        """Accounts by the stake that votes as they do (R8.11), in the group `ALL_STAKES`."""
 
     def apply_change(self, change: Change) -> None:
         """Take in what a block did to an object."""
         item = change.item
         if change.kind == REMOVE:
             return
-        if isinstance(item, AccountBalance):
-            self._link_balance(item)
-        elif isinstance(item, Account):
+        if isinstance(item, Account):
             _insert(self.names, item.name)
             self._link_account(item)
         elif isinstance(item, Asset):
@@ -120,11 +124,6 @@ class Directory:
         found = self.assets_by_issuer.candidates(state.assets, issuer)
         return (asset for asset in found if asset.issuer == issuer)
 
-    def holders_of(self, state: State, asset: AssetId) -> Iterator[AccountBalance]:
-        """Balances of an asset that are not zero, by id."""
-        found = self.balances_by_asset.candidates(state.balances, asset)
-        return (item for item in found if item.asset_type == asset and item.balance)
-
     def proposals_of(self, state: State, account: AccountId) -> Iterator[Proposal]:
         """Proposals that need an account's approval, by id."""
         found = self.proposals_by_approver.candidates(state.proposals, account)
@@ -136,9 +135,6 @@ class Directory:
 
     def _link_asset(self, asset: Asset) -> None:
         self.assets_by_issuer.add(asset, (asset.issuer,))
-
-    def _link_balance(self, balance: AccountBalance) -> None:
-        self.balances_by_asset.add(balance, (balance.asset_type,))
 
     def _link_proposal(self, proposal: Proposal) -> None:
         self.proposals_by_approver.add(proposal, approvers_of(proposal))
@@ -164,6 +160,14 @@ def members_of(account: Account) -> tuple[AccountId, ...]:
 def approvers_of(proposal: Proposal) -> tuple[AccountId, ...]:
     """Every account whose approval a proposal needs."""
     return (*proposal.required_active_approvals, *proposal.required_owner_approvals)
+
+
+def _place_of_balance(item: AccountBalance) -> Place | None:
+    return (item.asset_type, -item.balance, item.owner) if item.balance else None
+
+
+def _place_of_stake(item: AccountStatistics) -> Place | None:
+    return (ALL_STAKES, -item.voting_stake, item.owner) if item.voting_stake else None
 
 
 def _insert(ordered: list[str], text: str) -> None:

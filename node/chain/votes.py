@@ -64,37 +64,37 @@ def count_votes(ctx: Context) -> Tally:
         [0] * (parameters.maximum_committee_count // 2 + 1),
         [0],
     )
-    for account in state.voters.in_order():
-        if not parameters.count_non_member_votes and not account.is_member(ctx.now):
-            continue
-        stake = _stake(state, account)
-        if stake > 0:
-            opinion = _opinion_account(state, account)
-            _note_stake(state, opinion, stake, ctx.now)
-            _add_opinion(parameters, tally, opinion, stake)
+    for account, stake in _stakes_by_opinion(ctx).items():
+        opinion = state.accounts.get(account)
+        _note_stake(state, opinion, stake, ctx.now)
+        _add_opinion(parameters, tally, opinion, stake)
     return tally
 
 
-def _stake(state: State, account: Account) -> int:
-    statistics = state.statistics.get(account.statistics)
-    stake = statistics.total_core_in_orders + statistics.core_in_balance
-    if account.cashback_vb is not None:
-        stake += state.vesting_balances.get(account.cashback_vb).balance.amount
-    return stake
-
-
-def _opinion_account(state: State, account: Account) -> Account:
-    proxy = account.options.voting_account
-    return account if proxy == PROXY_TO_SELF_ACCOUNT else state.accounts.get(proxy)
+def _stakes_by_opinion(ctx: Context) -> dict[AccountId, int]:
+    """Whose opinions count, in the order of the first account that has it, with all the stake."""
+    state, now = ctx.state, ctx.now
+    everybody = state.parameters.count_non_member_votes
+    statistics, vesting = state.statistics, state.vesting_balances
+    stakes: dict[AccountId, int] = {}
+    for account in state.voters.in_order():
+        if not everybody and not account.is_member(now):
+            continue
+        figures = statistics.get(account.statistics)
+        stake = figures.total_core_in_orders + figures.core_in_balance
+        if account.cashback_vb is not None:
+            stake += vesting.get(account.cashback_vb).balance.amount
+        if stake > 0:
+            proxy = account.options.voting_account
+            opinion = account.id if proxy == PROXY_TO_SELF_ACCOUNT else proxy
+            stakes[opinion] = stakes.get(opinion, 0) + stake
+    return stakes
 
 
 def _note_stake(state: State, opinion: Account, stake: int, now: int) -> None:
     statistics = state.statistics.edit(state.statistics.get(opinion.statistics))
-    if statistics.vote_tally_time == now:
-        statistics.voting_stake += stake
-    else:
-        statistics.voting_stake = stake
-        statistics.vote_tally_time = now
+    statistics.voting_stake = stake
+    statistics.vote_tally_time = now
 
 
 def _add_opinion(parameters: ChainParameters, tally: Tally, opinion: Account, stake: int) -> None:

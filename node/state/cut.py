@@ -18,7 +18,7 @@ from protocol.binary import pack
 from protocol.msgpack_form import array_header, pack_items, to_plain
 from protocol.schema import Digest
 
-AnyTable = Table[StateObject]
+AnyTable = Table[int, StateObject]
 
 
 class StateCut:

@@ -88,7 +88,7 @@ class State:
         )
         self.table_of_type = {(table.space, table.type): table for table in self.tables}
         self._touched = Touched(log, (self.accounts, self.balances, self.statistics))
-        self.voters = Members(
+        self.voters = Members[Account](
             self.accounts, self._touched, lambda account: account.options.is_voting()
         )
         """Accounts with a vote or a proxy."""
@@ -250,12 +250,12 @@ class State:
     def take_moved_statistics(self) -> list[AccountStatistics]:
         """Figures of the accounts whose CORE balance or own figures may have changed since this
         was last asked for, ascending: all those that maintenance has to look at (R8.11, R8.20)."""
-        found = set(self._touched.take(self.statistics))
+        found: set[int] = set(self._touched.take(self.statistics))
         for instance in self._touched.take(self.balances):
-            balance = self.balances.find(instance)
+            balance = self.balances.rows.get(instance)
             if balance is not None and balance.asset_type == CORE_ASSET:
                 found.add(self.accounts.get(balance.owner).statistics)
-        figures = map(self.statistics.find, sorted(found))
+        figures = map(self.statistics.rows.get, sorted(found))
         return [one for one in figures if one is not None]
 
     def _look_through(self) -> None:
@@ -316,7 +316,7 @@ class State:
         return state
 
 
-def table_head(table: Table[StateObject], next_instance: int, count: int) -> bytes:
+def table_head(table: Table[int, StateObject], next_instance: int, count: int) -> bytes:
     """What the state hash takes in before the objects of a table."""
     head = bytearray((table.space, table.type))
     write_varint(head, next_instance)

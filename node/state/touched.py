@@ -6,11 +6,13 @@ Both classes follow the undo log, so blocks that are taken back count as changes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Generic, TypeVar
 
 from node.state.table import Table
 from node.state.undo import Record, StateObject, UndoLog
 
+K = TypeVar("K", bound=int)
 T = TypeVar("T", bound=StateObject)
 
 
@@ -24,6 +26,8 @@ class Touched:
     def __init__(self, log: UndoLog, tables: Iterable[object]) -> None:
         self._log = log
         self._instances: dict[object, set[int]] = {table: set() for table in tables}
+        self._seen = dict.fromkeys(self._instances, 0)
+        """Records of the open session that are taken already."""
         log.listeners.append(self)
 
     def records_closed(self, records: Sequence[Record], blocks: int) -> None:
@@ -32,6 +36,7 @@ class Touched:
             found = self._instances.get(record[1])
             if found is not None:
                 found.add(record[2].id)
+        self._seen = dict.fromkeys(self._instances, 0)
 
     def note(self, table: object, instances: Iterable[int]) -> None:
         """Name objects that were changed behind the undo log's back."""
@@ -40,24 +45,26 @@ class Touched:
     def take(self, table: object) -> list[int]:
         """The numbers of a table's touched objects, ascending; those since are named next."""
         assert self._log.depth <= 1, "what an inner session takes back would be missed"
-        found = self._instances[table]
-        found.update(record[2].id for record in self._log.records if record[1] is table)
-        self._instances[table] = set()
+        found, records = self._instances[table], self._log.records
+        fresh = islice(records, self._seen[table], None)
+        found.update(record[2].id for record in fresh if record[1] is table)
+        self._instances[table], self._seen[table] = set(), len(records)
         return sorted(found)
 
 
 class Members(Generic[T]):
     """The objects of a table that something holds for."""
 
-    def __init__(self, table: Table[T], touched: Touched, belongs: Callable[[T], bool]) -> None:
-        self._table = table
+    def __init__(self, table: Table[K, T], touched: Touched, belongs: Callable[[T], bool]) -> None:
+        self._table: object = table
+        self._rows = table.rows
         self._touched = touched
         self._belongs = belongs
         self._instances: set[int] = set()
 
     def in_order(self) -> list[T]:
         """The members by ascending id."""
-        rows = self._table.rows
+        rows = self._rows
         for instance in self._touched.take(self._table):
             item = rows.get(instance)
             if item is not None and self._belongs(item):

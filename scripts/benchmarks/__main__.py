@@ -11,6 +11,7 @@ from .history import bench_history
 from .measure import print_machine
 from .memory import bench_memory
 from .startup import bench_startup
+from .stretches import bench_stretches
 from .sync import bench_sync
 
 SECTIONS = {
@@ -24,6 +25,7 @@ SECTIONS = {
     "h": bench_history,
     "i": bench_api,
     "j": bench_greedy,
+    "k": bench_stretches,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from heapq import nsmallest
 from itertools import islice
 from typing import Annotated
 
@@ -19,7 +18,8 @@ from node.api.arguments import (
     instance_of,
     list_of,
 )
-from node.api.call import Answer, Call
+from node.api.call import Answer, Call, Steps, Stepwise
+from node.api.directory import ALL_STAKES
 from node.api.full_account import view_full_account
 from node.api.views import view_amount, view_object
 from node.evaluators.balance import claimable
@@ -140,9 +140,7 @@ def is_public_key_registered(call: Call, public_key: Text) -> Answer:
 
 def get_top_voters(call: Call, limit: VoterLimit) -> Answer:
     """Figures of the accounts with most stake at the last count of votes, most first (R8.11)."""
-    voters = (item for item in call.state.statistics.in_order() if item.voting_stake)
-    most = nsmallest(limit, voters, key=lambda item: (-item.voting_stake, item.owner))
-    return [view_object(call.backend, item) for item in most]
+    return Stepwise(_view_voters(call, limit))
 
 
 def get_vesting_balances(call: Call, account: AccountArg) -> Answer:
@@ -185,6 +183,16 @@ def get_withdraw_permissions_by_recipient(
 ) -> Answer:
     """The withdraw permissions that an account may use, from an id on."""
     return _permissions(call, call.state.permissions_received.items(account.id), start, limit)
+
+
+def _view_voters(call: Call, limit: int) -> Steps:
+    state, stakes = call.state, call.services.directory.stakes
+    yield from stakes.catch_up()
+    accounts = (AccountId(owner) for _, owner in stakes.ranked(ALL_STAKES, 0, limit))
+    return [
+        view_object(call.backend, state.statistics.get(state.accounts.get(account).statistics))
+        for account in accounts
+    ]
 
 
 def _permissions(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from itertools import islice
 from typing import Annotated
 
 from node.api.arguments import AssetArg, at_most
-from node.api.call import Answer, Call, Stepwise
+from node.api.call import Answer, Call, Steps, Stepwise
 from node.api.views import Json, view_object, view_price
 from node.market.margin_calls import is_called
 from node.market.pricing import CallTerms, call_price, call_terms
@@ -118,7 +117,7 @@ def get_settlements(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answ
     ]
 
 
-def _state_hash(call: Call) -> Generator[None, None, JsonValue]:
+def _state_hash(call: Call) -> Steps:
     num, block_id, digest = yield from call.backend.head_state_hash()
     return {"block_num": num, "block_id": block_id.hex(), "state_hash": digest.hex()}
 

@@ -1,0 +1,127 @@
+"""A chain of 250,000 accounts with balances, votes, orders and positions, made in some minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+from msgspec.structs import replace
+
+from node.state.balances import adjust_balance, adjust_core_in_orders
+from node.state.database import State
+from node.state.objects.market import LimitOrder
+from protocol.asset import AssetAmount, Price
+from protocol.constants import CORE_ASSET
+from protocol.crypto.keys import public_key
+from protocol.genesis_form import Genesis, InitialAccount, InitialAccountBalance
+from protocol.ids import AccountId, AssetId, LimitOrderId, VoteId
+from protocol.schema import MAX_TIMESTAMP, PublicKey
+from protocol.transaction import TransactionEnvelope
+from tests.support.chain import TestChain, make_genesis, make_parameters, secret_of
+from tests.support.state import add_position, set_feed
+
+ACCOUNTS = 250_000
+CORE_EACH = 10**6
+VOTERS = 5_000
+"""Accounts that vote themselves."""
+FOLLOWERS = 20_000
+"""Accounts that let one of `PROXIES` vote."""
+PROXIES = 20
+ORDERS = 100_000
+MAKERS = [f"maker{number}" for number in range(200)]
+"""Who placed them."""
+POSITIONS = 5_000
+HOLDERS = [f"holder{number}" for number in range(200)]
+"""Who can sign."""
+RICH = 10**12
+
+_serial = count()
+
+
+def large_chain() -> TestChain:
+    """The chain; nothing of it is pending, and its first maintenance lies ahead."""
+    parameters = make_parameters(maximum_block_size=4_000_000)
+    genesis = make_genesis(*MAKERS, *HOLDERS, core=RICH, parameters=parameters)
+    chain = TestChain(genesis=_with_many_accounts(genesis))
+    chain.chain.paranoid = False
+    with chain.chain.head_state() as state:
+        state.log.begin()
+        first = state.account_named("account0").id
+        usd = state.asset_named("USD").id
+        set_feed(state, usd, 1, 10)
+        _add_votes(state, first)
+        _add_positions(state, usd, first)
+        _add_orders(state, usd)
+        state.log.finish()
+    return chain
+
+
+def touch_accounts(chain: TestChain, transfers: int) -> Iterator[TransactionEnvelope]:
+    """Signed transfers, each to another account."""
+    first = chain.account("account0")
+    for _ in range(transfers):
+        number = next(_serial)
+        name = HOLDERS[number % len(HOLDERS)]
+        receiver = AccountId(first + number * 7_919 % ACCOUNTS)
+        transfer = chain.transfer(name, name, 1)
+        yield chain.transaction(
+            replace(transfer, to=receiver, amount=AssetAmount(1 + number, CORE_ASSET)),
+            signers=[name],
+        )
+
+
+def _with_many_accounts(genesis: Genesis) -> Genesis:
+    names = [f"account{number}" for number in range(ACCOUNTS)]
+    accounts = tuple(InitialAccount(name, _key(number)) for number, name in enumerate(names))
+    section = genesis.pegboard
+    assert section is not None
+    balances = tuple(InitialAccountBalance(name, "TEST", CORE_EACH) for name in names)
+    return replace(
+        genesis,
+        initial_accounts=genesis.initial_accounts + accounts,
+        pegboard=replace(section, account_balances=(section.account_balances or ()) + balances),
+    )
+
+
+def _key(number: int) -> PublicKey:
+    """A key of its own for each account, of which nobody knows the secret."""
+    return PublicKey(public_key(secret_of("anybody"))[:25] + number.to_bytes(8, "big"))
+
+
+def _add_votes(state: State, first: AccountId) -> None:
+    votes = tuple(sorted(witness.vote_id for witness in state.witnesses.in_order()))
+    for number in range(VOTERS + FOLLOWERS):
+        account = state.accounts.edit(state.accounts.get(AccountId(first + 10 * number)))
+        if number < VOTERS:
+            own: tuple[VoteId, ...] = votes[: 1 + number % len(votes)]
+            account.options = replace(account.options, votes=own, num_witness=1)
+        else:
+            proxy = AccountId(first + 10 * (number % PROXIES))
+            account.options = replace(account.options, voting_account=proxy)
+
+
+def _add_positions(state: State, usd: AssetId, first: AccountId) -> None:
+    for number in range(POSITIONS):
+        add_position(state, AccountId(first + 10 * number + 5), usd, 1_000, 40_000 + number)
+
+
+def _add_orders(state: State, usd: AssetId) -> None:
+    makers = [state.account_named(name).id for name in MAKERS]
+    for number in range(ORDERS):
+        seller = makers[0] if number < ORDERS // 5 else makers[number % len(makers)]
+        sold = AssetAmount(1_000, CORE_ASSET)
+        wanted = AssetAmount(200 + number % 977, usd)
+        adjust_balance(state, seller, CORE_ASSET, -sold.amount)
+        adjust_core_in_orders(state, seller, CORE_ASSET, sold.amount)
+        state.limit_orders.create(
+            LimitOrder(
+                id=LimitOrderId(state.limit_orders.next_instance),
+                seller=seller,
+                for_sale=sold.amount,
+                filled_amount=0,
+                sell_price=Price(sold, wanted),
+                expiration=MAX_TIMESTAMP,
+                deferred_fee=0,
+                deferred_paid_fee=AssetAmount(0, CORE_ASSET),
+            )
+        )
