@@ -75,15 +75,15 @@ def _stakes_by_opinion(ctx: Context) -> dict[AccountId, int]:
     """Whose opinions count, in the order of the first account that has it, with all the stake."""
     state, now = ctx.state, ctx.now
     everybody = state.parameters.count_non_member_votes
-    statistics, vesting = state.statistics, state.vesting_balances
+    statistics, vesting = state.statistics.rows, state.vesting_balances.rows
     stakes: dict[AccountId, int] = {}
     for account in state.voters.in_order():
         if not everybody and not account.is_member(now):
             continue
-        figures = statistics.get(account.statistics)
+        figures = statistics[account.statistics]
         stake = figures.total_core_in_orders + figures.core_in_balance
         if account.cashback_vb is not None:
-            stake += vesting.get(account.cashback_vb).balance.amount
+            stake += vesting[account.cashback_vb].balance.amount
         if stake > 0:
             proxy = account.options.voting_account
             opinion = account.id if proxy == PROXY_TO_SELF_ACCOUNT else proxy
