@@ -175,11 +175,13 @@ async def _measure(node: LargeNode, watch: Stopwatch) -> None:
         nursery.start_soon(node.tick)
         await node.blocks()
         await trio.sleep(0.2)
-        watch.take_ms()
 
         async def report(what: str, work: Callable[[], Awaitable[object]]) -> None:
+            await trio.lowlevel.checkpoint()
+            watch.take_ms()
             start = perf_counter()
             await work()
+            await trio.lowlevel.checkpoint()
             longest_ms, whole_s = watch.take_ms(), perf_counter() - start
             note = f"target {TARGET_MS}; all of it {whole_s:,.2f} s"
             print_value("k", what, f"longest stretch {longest_ms:6.1f} ms", note)
@@ -188,13 +190,11 @@ async def _measure(node: LargeNode, watch: Stopwatch) -> None:
         for _ in range(2):
             await node.maintain()
         await node.blocks(BLOCKS, TRANSFERS_A_BLOCK)
-        watch.take_ms()
         await report(f"maintenance, {VOTERS:,} opinions of {VOTERS + FOLLOWERS:,}", node.maintain)
         await report("snapshot, and blocks meanwhile", lambda: _snapshot(node))
         await report("state hash", lambda: node.call(session, "pegboard", "get_state_hash", []))
         for api, method, arguments in LISTINGS:
             await node.blocks(transfers=5)
-            watch.take_ms()
             what = f"{method} {_short(arguments)}"
             await report(what, lambda a=api, m=method, b=arguments: node.call(session, a, m, b))  # type: ignore[misc]
         nursery.cancel_scope.cancel()
