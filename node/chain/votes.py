@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from node.state.context import Context
@@ -14,7 +15,6 @@ from protocol.chain_parameters import ChainParameters
 from protocol.constants import (
     COMMITTEE_ACCOUNT,
     CORE_ASSET,
-    PROXY_TO_SELF_ACCOUNT,
     RELAXED_COMMITTEE_ACCOUNT,
     WITNESS_ACCOUNT,
 )
@@ -64,31 +64,16 @@ def count_votes(ctx: Context) -> Tally:
         [0] * (parameters.maximum_committee_count // 2 + 1),
         [0],
     )
-    for account, stake in _stakes_by_opinion(ctx).items():
+    members_only = None if parameters.count_non_member_votes else partial(_is_member, ctx.now)
+    for account, stake in state.stakes.by_opinion(members_only):
         opinion = state.accounts.get(account)
         _note_stake(state, opinion, stake, ctx.now)
         _add_opinion(parameters, tally, opinion, stake)
     return tally
 
 
-def _stakes_by_opinion(ctx: Context) -> dict[AccountId, int]:
-    """Whose opinions count, in the order of the first account that has it, with all the stake."""
-    state, now = ctx.state, ctx.now
-    everybody = state.parameters.count_non_member_votes
-    statistics, vesting = state.statistics.rows, state.vesting_balances.rows
-    stakes: dict[AccountId, int] = {}
-    for account in state.voters.in_order():
-        if not everybody and not account.is_member(now):
-            continue
-        figures = statistics[account.statistics]
-        stake = figures.total_core_in_orders + figures.core_in_balance
-        if account.cashback_vb is not None:
-            stake += vesting[account.cashback_vb].balance.amount
-        if stake > 0:
-            proxy = account.options.voting_account
-            opinion = account.id if proxy == PROXY_TO_SELF_ACCOUNT else proxy
-            stakes[opinion] = stakes.get(opinion, 0) + stake
-    return stakes
+def _is_member(now: int, account: Account) -> bool:
+    return account.is_member(now)
 
 
 def _note_stake(state: State, opinion: Account, stake: int, now: int) -> None:

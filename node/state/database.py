@@ -29,8 +29,9 @@ from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement,
 from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
 from node.state.objects.vesting import GenesisBalance, VestingBalance
+from node.state.stakes import Stakes
 from node.state.table import Table
-from node.state.touched import Members, Touched
+from node.state.touched import Touched
 from node.state.undo import StateObject, UndoLog
 from protocol import ids
 from protocol.binary import pack, write_varint
@@ -87,11 +88,8 @@ class State:
             if isinstance(value, Table)
         )
         self.table_of_type = {(table.space, table.type): table for table in self.tables}
-        self._touched = Touched(log, (self.accounts, self.balances, self.statistics))
-        self.voters = Members[Account](
-            self.accounts, self._touched, lambda account: account.options.is_voting()
-        )
-        """Accounts with a vote or a proxy."""
+        self._touched = Touched(log, (self.balances, self.statistics))
+        self.stakes = Stakes(log, self.accounts, self.statistics, self.vesting_balances)
         self._add_account_indexes()
         self._add_market_indexes()
         self._add_time_indexes()
@@ -260,10 +258,8 @@ class State:
 
     def _look_through(self) -> None:
         """Note of a restored state what the undo log would have told of it."""
-        touched = self._touched
-        touched.note(self.accounts, self.accounts.rows)
-        self.voters.in_order()
-        touched.note(
+        self.stakes.look_through()
+        self._touched.note(
             self.statistics,
             (
                 one.id

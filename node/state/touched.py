@@ -1,19 +1,14 @@
 """Which objects changed since somebody last looked, so that nobody walks a table to find out.
 
-Both classes follow the undo log, so blocks that are taken back count as changes too.
+It follows the undo log, so blocks that are taken back count as changes too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Generic, TypeVar
 
-from node.state.table import Table
-from node.state.undo import Record, StateObject, UndoLog
-
-K = TypeVar("K", bound=int)
-T = TypeVar("T", bound=StateObject)
+from node.state.undo import Record, UndoLog
 
 
 class Touched:
@@ -50,25 +45,3 @@ class Touched:
         found.update(record[2].id for record in fresh if record[1] is table)
         self._instances[table], self._seen[table] = set(), len(records)
         return sorted(found)
-
-
-class Members(Generic[T]):
-    """The objects of a table that something holds for."""
-
-    def __init__(self, table: Table[K, T], touched: Touched, belongs: Callable[[T], bool]) -> None:
-        self._table: object = table
-        self._rows = table.rows
-        self._touched = touched
-        self._belongs = belongs
-        self._instances: set[int] = set()
-
-    def in_order(self) -> list[T]:
-        """The members by ascending id."""
-        rows = self._rows
-        for instance in self._touched.take(self._table):
-            item = rows.get(instance)
-            if item is not None and self._belongs(item):
-                self._instances.add(instance)
-            else:
-                self._instances.discard(instance)
-        return [rows[instance] for instance in sorted(self._instances)]

@@ -179,6 +179,13 @@ class ChainMachine(RuleBasedStateMachine):
         options = type(account.options)(account.options.memo_key, votes=(vote,), num_witness=wanted)
         self.try_push(AccountUpdate(self.fee, account.id, new_options=options))
 
+    @rule(name=PEOPLE, proxy=PEOPLE)
+    def follow(self, name: str, proxy: str) -> None:
+        account = self.chain.state.account_named(name)
+        memo_key, voting_account = account.options.memo_key, self.chain.account(proxy)
+        options = type(account.options)(memo_key, voting_account)
+        self.try_push(AccountUpdate(self.fee, account.id, new_options=options))
+
     @rule(name=PEOPLE, other=PEOPLE, amount=AMOUNTS, review=st.booleans())
     def propose(self, name: str, other: str, amount: int, review: bool) -> None:
         operation = self.chain.transfer(other, name, amount)
