@@ -103,8 +103,8 @@ class LargeNode:
             peers,
             CoreSettings(by_the_clock=False, snapshot_interval=SNAPSHOT_EVERY),
             secrets=[secret_of(f"init{number} block") for number in range(3)],
-            observer=self,
         )
+        self.core.observe(self)
         self.runner = RequestRunner(CostLimits(soft=0))
         self.saved: list[SaveSnapshot] = []
         self.now_ms = 0
