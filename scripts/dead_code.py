@@ -20,8 +20,12 @@ PATHS = ("node", "protocol", "scripts")
 COMMANDS = ("@*.command", "@*.group")
 """Decorators that enter a function into the command line."""
 
-USED_OUTSIDE = {"ZERO_FEE_SCHEDULE": "a chain on which everything is free, as the tests have it"}
-"""Names for programs that import `protocol`, and what they do with them."""
+USED_OUTSIDE = {
+    "ZERO_FEE_SCHEDULE": "a chain on which everything is free, as the tests have it",
+    "before_task_step": "trio calls it on the stopwatch of `scripts/bench k`",
+    "after_task_step": "trio calls it on the stopwatch of `scripts/bench k`",
+}
+"""Names for programs that import `protocol`, or for libraries, and what they do with them."""
 
 FACE = "node/pegboard/"
 """What this folder offers is for programs."""

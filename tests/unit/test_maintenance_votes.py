@@ -13,7 +13,9 @@ from node.chain import maintenance
 from node.chain.votes import elected_authority, wanted_count
 from node.state.errors import InsufficientBalance
 from node.state.objects.governance import Witness
-from protocol.constants import COMMITTEE_ACCOUNT, PROXY_TO_SELF_ACCOUNT, WITNESS_ACCOUNT
+from node.state.objects.vesting import BALANCE_CASHBACK, CddVesting, VestingBalance
+from protocol.asset import AssetAmount
+from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, PROXY_TO_SELF_ACCOUNT, WITNESS_ACCOUNT
 from protocol.ids import AccountId, VoteId, WitnessId
 from protocol.operations.account import AccountOptions, AccountUpdate
 from protocol.operations.limit_order import LimitOrderCreate
@@ -272,6 +274,44 @@ def test_maintenance_that_failed_looks_again(
             maintain(chain)
     maintain(chain)
     assert noted_balances(chain) == [930, 1070, 1000]
+
+
+def test_an_opinion_lasts_as_long_as_it_is_held(chain: TestChain) -> None:
+    """R8.11: by proxy, then alone, then not at all; what only shares in it changes it as well."""
+    votes = votes_of(chain, 4)
+    chain.block(voting(chain, "alice", votes), voting(chain, "bob", proxy="alice"))
+    maintain(chain)
+    assert total_votes(chain)[4] == 2000
+    chain.block(voting(chain, "bob"))
+    maintain(chain)
+    assert total_votes(chain)[4] == 1000
+    chain.chain.paranoid = False
+    with chain.chain.head_state() as state:
+        state.log.begin()
+        number = state.vesting_balances.next_id
+        alice = state.account_named("alice")
+        cashback = VestingBalance(
+            id=number,
+            owner=alice.id,
+            balance=AssetAmount(30, CORE_ASSET),
+            policy=CddVesting(0, 0, 0, 0),
+            balance_type=BALANCE_CASHBACK,
+        )
+        state.vesting_balances.create(cashback)
+        state.accounts.edit(alice).cashback_vb = number
+        state.asset_dynamic_data.edit(state.figures_of(CORE_ASSET)).current_supply += 35
+        state.log.finish()
+    maintain(chain)
+    assert total_votes(chain)[4] == 1030
+    with chain.chain.head_state() as state:
+        state.log.begin()
+        state.vesting_balances.edit(cashback).balance = AssetAmount(35, CORE_ASSET)
+        state.log.finish()
+    maintain(chain)
+    assert total_votes(chain)[4] == 1035
+    chain.block(voting(chain, "alice"))
+    maintain(chain)
+    assert total_votes(chain)[4] == 0
 
 
 def noted_balances(chain: TestChain) -> list[int]:
