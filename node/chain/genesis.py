@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from node.chain.genesis_accounts import (
-    create_accounts,
-    create_special_accounts,
-    next_vote_id,
-    reserve_accounts,
-)
+from node.chain.genesis_accounts import create_accounts, create_special_accounts, reserve_accounts
 from node.chain.genesis_assets import create_assets, create_core, reserve_assets, settle_supplies
+from node.state.creation import (
+    create_committee_member,
+    create_vesting_balance,
+    create_witness,
+    create_worker,
+)
 from node.state.database import State
 from node.state.objects.governance import (
     TRIGGER_BID,
     TRIGGER_FEED,
     ChainProperties,
-    CommitteeMember,
     DynamicGlobalProperties,
     GlobalProperties,
     VestingWorker,
-    Witness,
     WitnessSchedule,
-    Worker,
 )
 from node.state.objects.transactions import BlockSummary
-from node.state.objects.vesting import BALANCE_WORKER, CddVesting, VestingBalance
+from node.state.objects.vesting import BALANCE_WORKER, CddVesting
 from protocol.asset import AssetAmount
 from protocol.authority import Authority
 from protocol.constants import CORE_ASSET, WITNESS_ACCOUNT
@@ -37,7 +35,6 @@ from protocol.ids import (
     WitnessId,
     WitnessScheduleId,
 )
-from protocol.operations.account import COMMITTEE_VOTE, WITNESS_VOTE, WORKER_VOTE
 from protocol.schema import MAX_TIMESTAMP, BlockId, Digest
 
 NO_HEAD = BlockId(bytes(20))
@@ -121,20 +118,7 @@ def _create_witnesses(state: State, genesis: Genesis) -> None:
     state.witnesses.next_instance = 1
     for candidate in genesis.initial_witness_candidates:
         account = state.account_named(candidate.owner_name)
-        state.witnesses.create(
-            Witness(
-                id=state.witnesses.next_id,
-                witness_account=account.id,
-                last_aslot=0,
-                signing_key=candidate.block_signing_key,
-                pay_vb=None,
-                vote_id=next_vote_id(state, WITNESS_VOTE),
-                total_votes=0,
-                url="",
-                total_missed=0,
-                last_confirmed_block_num=0,
-            )
-        )
+        create_witness(state, account.id, candidate.block_signing_key)
     active = tuple(WitnessId(1 + number) for number in range(genesis.initial_active_witnesses))
     state.global_properties.edit(state.properties).active_witnesses = active
     state.witness_schedules.create(WitnessSchedule(WitnessScheduleId(0), active))
@@ -148,44 +132,23 @@ def _create_witnesses(state: State, genesis: Genesis) -> None:
 def _create_committee(state: State, genesis: Genesis) -> None:
     for candidate in genesis.initial_committee_candidates:
         account = state.account_named(candidate.owner_name)
-        state.committee_members.create(
-            CommitteeMember(
-                id=state.committee_members.next_id,
-                committee_member_account=account.id,
-                vote_id=next_vote_id(state, COMMITTEE_VOTE),
-                total_votes=0,
-                url="",
-            )
-        )
+        create_committee_member(state, account.id)
 
 
 def _create_workers(state: State, genesis: Genesis) -> None:
-    """Workers whose pay vests at once; each takes two vote ids, as in bitshares-core."""
-    start = genesis.initial_timestamp
+    """Workers whose pay vests at once."""
+    start, nothing = genesis.initial_timestamp, AssetAmount(0, CORE_ASSET)
     for candidate in genesis.initial_worker_candidates:
         account = state.account_named(candidate.owner_name)
-        balance = state.vesting_balances.create(
-            VestingBalance(
-                id=state.vesting_balances.next_id,
-                owner=account.id,
-                balance=AssetAmount(0, CORE_ASSET),
-                policy=CddVesting(0, 0, 0, start),
-                balance_type=BALANCE_WORKER,
-            )
+        balance = create_vesting_balance(
+            state, account.id, nothing, CddVesting(0, 0, 0, start), BALANCE_WORKER
         )
-        vote_for = next_vote_id(state, WORKER_VOTE)
-        next_vote_id(state, WORKER_VOTE)
-        state.workers.create(
-            Worker(
-                id=state.workers.next_id,
-                worker_account=account.id,
-                work_begin_date=start,
-                work_end_date=MAX_TIMESTAMP,
-                daily_pay=candidate.daily_pay,
-                worker=VestingWorker(balance.id),
-                vote_for=vote_for,
-                total_votes_for=0,
-                name=f"Genesis-Worker-{candidate.owner_name}",
-                url="",
-            )
+        create_worker(
+            state,
+            account.id,
+            VestingWorker(balance.id),
+            begin=start,
+            end=MAX_TIMESTAMP,
+            daily_pay=candidate.daily_pay,
+            name=f"Genesis-Worker-{candidate.owner_name}",
         )

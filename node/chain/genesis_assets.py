@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from node.chain.genesis_accounts import create_account
-from node.market.feeds import NULL_FEED
+from node.chain.genesis_accounts import register_account
 from node.state.balances import adjust_balance, adjust_core_in_orders
+from node.state.creation import create_asset, create_position
 from node.state.database import State
-from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
-from node.state.objects.market import CallOrder
 from node.state.objects.vesting import GenesisBalance, LinearVesting
-from protocol.asset import NULL_PRICE, AssetAmount, Price
+from protocol.asset import AssetAmount, Price
 from protocol.authority import Authority
 from protocol.constants import (
     COMMITTEE_ACCOUNT,
@@ -19,7 +17,7 @@ from protocol.constants import (
     NULL_ACCOUNT,
 )
 from protocol.genesis import Genesis, InitialAsset, InitialAssetSettings
-from protocol.ids import AccountId, AssetBitassetDataId, AssetId
+from protocol.ids import AssetId
 from protocol.operations.asset_options import (
     DEFAULT_UIA_PERMISSIONS,
     ENABLE_BITS_MASK,
@@ -33,8 +31,8 @@ from protocol.schema import Address
 GENESIS_MINIMUM_FEEDS = 7
 """Live feeds that a BitAsset of a genesis needs, unless the genesis says otherwise."""
 
-CER_PLACEHOLDER = AssetId(1)
-"""Stands for the new asset in a core exchange rate that was written before it had an id."""
+ONE_FOR_ONE = Price(AssetAmount(1, AssetId(1)), AssetAmount(1, CORE_ASSET))
+"""A core exchange rate; 1.3.1 stands for the new asset."""
 
 
 def create_core(state: State, genesis: Genesis) -> None:
@@ -48,7 +46,9 @@ def create_core(state: State, genesis: Genesis) -> None:
         core_exchange_rate=Price(AssetAmount(1, CORE_ASSET), AssetAmount(1, CORE_ASSET)),
     )
     symbol = genesis.settings().core_symbol
-    _add_asset(state, symbol, CORE_PRECISION, NULL_ACCOUNT, options, 0, None)
+    create_asset(
+        state, symbol, CORE_PRECISION, NULL_ACCOUNT, options, now=genesis.initial_timestamp
+    )
 
 
 def reserve_assets(state: State, count: int) -> None:
@@ -63,31 +63,28 @@ def create_assets(state: State, genesis: Genesis) -> None:
     section = genesis.pegboard.assets or ()
     settings = {item.symbol: item for item in section}
     for initial in genesis.initial_assets:
-        asset_id = state.assets.next_id
         chosen = settings.get(initial.symbol, InitialAssetSettings(initial.symbol))
-        bitasset_id = None
+        bitasset = None
         if initial.is_bitasset:
-            _create_positions(state, genesis, initial, asset_id)
-            bitasset_id = _add_bitasset(state, asset_id, chosen, genesis.initial_timestamp)
-        _add_asset(
+            _create_positions(state, genesis, initial, state.assets.next_id)
+            bitasset = chosen.bitasset_options or BitassetOptions(
+                minimum_feeds=GENESIS_MINIMUM_FEEDS
+            )
+        create_asset(
             state,
             initial.symbol,
             initial.precision,
             state.account_named(initial.issuer_name).id,
-            _options(initial, chosen, asset_id),
-            initial.accumulated_fees,
-            bitasset_id,
+            _options(initial, chosen),
+            bitasset=bitasset,
+            now=genesis.initial_timestamp,
+            accumulated_fees=initial.accumulated_fees,
         )
 
 
-def _options(
-    initial: InitialAsset, chosen: InitialAssetSettings, asset_id: AssetId
-) -> AssetOptions:
+def _options(initial: InitialAsset, chosen: InitialAssetSettings) -> AssetOptions:
     default_flags = WITNESS_FED_ASSET if initial.is_bitasset else 0
     default_permissions = ENABLE_BITS_MASK if initial.is_bitasset else DEFAULT_UIA_PERMISSIONS
-    rate = chosen.core_exchange_rate or Price(
-        AssetAmount(1, CER_PLACEHOLDER), AssetAmount(1, CORE_ASSET)
-    )
     return AssetOptions(
         max_supply=initial.max_supply,
         market_fee_percent=chosen.market_fee_percent or 0,
@@ -96,68 +93,9 @@ def _options(
             default_permissions if chosen.issuer_permissions is None else chosen.issuer_permissions
         ),
         flags=default_flags if chosen.flags is None else chosen.flags,
-        core_exchange_rate=Price(_own(rate.base, asset_id), _own(rate.quote, asset_id)),
+        core_exchange_rate=chosen.core_exchange_rate or ONE_FOR_ONE,
         description=initial.description,
     )
-
-
-def _own(amount: AssetAmount, asset_id: AssetId) -> AssetAmount:
-    """The amount, in the new asset where the placeholder stands for it."""
-    return amount if amount.asset_id == CORE_ASSET else AssetAmount(amount.amount, asset_id)
-
-
-def _add_asset(
-    state: State,
-    symbol: str,
-    precision: int,
-    issuer: AccountId,
-    options: AssetOptions,
-    accumulated_fees: int,
-    bitasset_id: AssetBitassetDataId | None,
-) -> None:
-    dynamic_id = state.asset_dynamic_data.next_id
-    state.asset_dynamic_data.create(AssetDynamicData(dynamic_id, 0, accumulated_fees, 0, 0))
-    state.assets.create(
-        Asset(
-            id=state.assets.next_id,
-            symbol=symbol,
-            precision=precision,
-            issuer=issuer,
-            options=options,
-            dynamic_asset_data_id=dynamic_id,
-            bitasset_data_id=bitasset_id,
-        )
-    )
-
-
-def _add_bitasset(
-    state: State, asset_id: AssetId, chosen: InitialAssetSettings, time_s: int
-) -> AssetBitassetDataId:
-    bitasset_id = state.bitassets.next_id
-    state.bitassets.create(
-        BitassetData(
-            id=bitasset_id,
-            asset_id=asset_id,
-            feeds=(),
-            median_feed=NULL_FEED,
-            current_feed=NULL_FEED,
-            current_feed_publication_time=time_s,
-            options=(
-                BitassetOptions(minimum_feeds=GENESIS_MINIMUM_FEEDS)
-                if chosen.bitasset_options is None
-                else chosen.bitasset_options
-            ),
-            is_prediction_market=False,
-            force_settled_volume=0,
-            settlement_price=NULL_PRICE,
-            settlement_fund=0,
-            individual_settlement_debt=0,
-            individual_settlement_fund=0,
-            asset_cer_updated=False,
-            feed_cer_updated=False,
-        )
-    )
-    return bitasset_id
 
 
 def _create_positions(
@@ -167,18 +105,12 @@ def _create_positions(
     for number, record in enumerate(initial.collateral_records):
         owner = _address_authority(record.owner)
         name = f"{initial.symbol.lower()}-collateral-holder-{number}"
-        account = create_account(state, genesis, name, owner, owner, NULL_KEY, is_member=False)
-        state.call_orders.create(
-            CallOrder(
-                id=state.call_orders.next_id,
-                borrower=account.id,
-                collateral=record.collateral,
-                debt=record.debt,
-                debt_asset=asset_id,
-                collateral_asset=CORE_ASSET,
-                target_collateral_ratio=None,
-            )
+        account = register_account(state, genesis, name, owner, owner, NULL_KEY, is_member=False)
+        debt, collateral = (
+            AssetAmount(record.debt, asset_id),
+            AssetAmount(record.collateral, CORE_ASSET),
         )
+        create_position(state, account.id, debt, collateral)
         adjust_core_in_orders(state, account.id, CORE_ASSET, record.collateral)
 
 

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from fractions import Fraction
 
-from node.market.feeds import NULL_FEED, live_feeds, median_of
+from node.market.feeds import live_feeds, median_of
 from node.state.database import State
 from node.state.errors import InvariantViolated
-from node.state.objects.assets import Asset
+from node.state.objects.assets import NULL_FEED, Asset
 from node.state.objects.market import LimitOrder
 from protocol.asset import Price
 from protocol.constants import CORE_ASSET, MAX_SUPPLY

@@ -6,6 +6,7 @@ from node.evaluators.cashback import share_out_fees
 from node.evaluators.fees import shift_basic_account_fee
 from node.evaluators.membership import check_lifetime_member
 from node.state.context import Context
+from node.state.creation import create_account
 from node.state.database import State
 from node.state.errors import (
     FeatureDisabled,
@@ -15,17 +16,10 @@ from node.state.errors import (
     NoSuchObject,
     NotAuthorized,
 )
-from node.state.objects.accounts import Account, AccountStatistics
+from node.state.objects.accounts import Account
 from protocol.authority import Authority
 from protocol.constants import HUNDRED_PERCENT
-from protocol.ids import (
-    AccountId,
-    AccountStatisticsId,
-    ObjectId,
-    VoteId,
-    account_text,
-    format_vote_id,
-)
+from protocol.ids import AccountId, ObjectId, VoteId, account_text, format_vote_id
 from protocol.operations.account import (
     BLACK_LISTED,
     WHITE_LISTED,
@@ -74,53 +68,23 @@ def evaluate_account_create(ctx: Context, op: AccountCreate) -> Account:
 def apply_account_create(ctx: Context, op: AccountCreate, referrer: Account) -> ObjectId:
     """Create the account with its statistics, and raise the fee when many register (R8.21)."""
     state, parameters = ctx.state, ctx.state.parameters
-    account_id = state.accounts.next_id
-    statistics_id = state.statistics.next_id
-    state.accounts.create(
-        Account(
-            id=account_id,
-            membership_expiration_date=NEVER_A_MEMBER,
-            registrar=op.registrar,
-            referrer=op.referrer,
-            lifetime_referrer=referrer.lifetime_referrer,
-            network_fee_percentage=parameters.network_percent_of_fee,
-            lifetime_referrer_fee_percentage=parameters.lifetime_referrer_percent_of_fee,
-            referrer_rewards_percentage=op.referrer_percent,
-            name=op.name,
-            owner=op.owner,
-            active=op.active,
-            options=op.options,
-            statistics=statistics_id,
-            whitelisting_accounts=(),
-            blacklisting_accounts=(),
-            whitelisted_accounts=(),
-            blacklisted_accounts=(),
-            cashback_vb=None,
-            creation_block_num=ctx.block_num,
-            creation_time=ctx.now,
-        )
+    account = create_account(
+        state,
+        op.name,
+        op.owner,
+        op.active,
+        op.options,
+        registrar=op.registrar,
+        referrer=op.referrer,
+        lifetime_referrer=referrer.lifetime_referrer,
+        network_percent=parameters.network_percent_of_fee,
+        lifetime_referrer_percent=parameters.lifetime_referrer_percent_of_fee,
+        referrer_percent=op.referrer_percent,
+        now=ctx.now,
+        block_num=ctx.block_num,
     )
-    state.statistics.create(new_statistics(statistics_id, account_id, op.name))
     _count_registration(state)
-    return state.accounts.object_id(account_id)
-
-
-def new_statistics(
-    statistics_id: AccountStatisticsId, owner: AccountId, name: str
-) -> AccountStatistics:
-    """The statistics of an account that has done nothing yet."""
-    return AccountStatistics(
-        id=statistics_id,
-        owner=owner,
-        name=name,
-        total_core_in_orders=0,
-        core_in_balance=0,
-        voting_stake=0,
-        vote_tally_time=0,
-        lifetime_fees_paid=0,
-        pending_fees=0,
-        pending_vested_fees=0,
-    )
+    return state.accounts.object_id(account.id)
 
 
 def _count_registration(state: State) -> None:

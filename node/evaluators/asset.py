@@ -20,10 +20,10 @@ from node.evaluators.fees import core_worth_of, pool_seed
 from node.evaluators.lists import check_authorized
 from node.evaluators.permissions import check_flags, check_permission, check_permission_bits
 from node.market.black_swan import cancel_bids
-from node.market.feeds import NULL_FEED
 from node.market.settlement import cancel_settlements
 from node.state.balances import adjust_balance, adjust_supply, credit, debit
 from node.state.context import Context
+from node.state.creation import create_asset
 from node.state.database import State
 from node.state.errors import (
     FeatureDisabled,
@@ -35,9 +35,8 @@ from node.state.errors import (
     WrongAssetType,
 )
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
-from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.constants import CORE_ASSET
-from protocol.ids import AssetBitassetDataId, AssetId, ObjectId, account_text, asset_text
+from protocol.ids import ObjectId, account_text, asset_text
 from protocol.operations.asset import (
     AssetClaimFees,
     AssetClaimPool,
@@ -54,7 +53,6 @@ from protocol.operations.asset_options import (
     DISABLE_NEW_SUPPLY,
     LOCK_MAX_SUPPLY,
 )
-from protocol.operations.bitasset_options import BitassetOptions
 from protocol.operations.results import VoidResult
 
 
@@ -83,73 +81,18 @@ def evaluate_asset_create(ctx: Context, op: AssetCreate) -> int:
 def apply_asset_create(ctx: Context, op: AssetCreate, fee_pool: int) -> ObjectId:
     """Create the asset with its figures and, for a BitAsset, its data."""
     state = ctx.state
-    asset_id = state.assets.next_id
-    figures_id = state.asset_dynamic_data.next_id
-    state.asset_dynamic_data.create(AssetDynamicData(figures_id, 0, 0, 0, fee_pool))
-    data_id = None
-    if op.bitasset_opts is not None:
-        data_id = state.bitassets.next_id
-        state.bitassets.create(
-            new_bitasset_data(
-                data_id,
-                asset_id,
-                op.bitasset_opts,
-                is_prediction_market=op.is_prediction_market,
-                now=ctx.now,
-            )
-        )
-    rate = rate_of_new_asset(op.common_options.core_exchange_rate, asset_id)
-    state.assets.create(
-        Asset(
-            id=asset_id,
-            symbol=op.symbol,
-            precision=op.precision,
-            issuer=op.issuer,
-            options=replace(op.common_options, core_exchange_rate=rate),
-            dynamic_asset_data_id=figures_id,
-            bitasset_data_id=data_id,
-        )
+    asset = create_asset(
+        state,
+        op.symbol,
+        op.precision,
+        op.issuer,
+        op.common_options,
+        bitasset=op.bitasset_opts,
+        is_prediction_market=op.is_prediction_market,
+        now=ctx.now,
+        fee_pool=fee_pool,
     )
-    return state.assets.object_id(asset_id)
-
-
-def rate_of_new_asset(rate: Price, asset_id: AssetId) -> Price:
-    """A core exchange rate whose side that is not CORE names the new asset.
-
-    Clients cannot know the id before the asset exists and write 1.3.1.
-    """
-    if rate.base.asset_id == CORE_ASSET:
-        return Price(rate.base, AssetAmount(rate.quote.amount, asset_id))
-    return Price(AssetAmount(rate.base.amount, asset_id), rate.quote)
-
-
-def new_bitasset_data(
-    data_id: AssetBitassetDataId,
-    asset_id: AssetId,
-    options: BitassetOptions,
-    *,
-    is_prediction_market: bool,
-    now: int,
-) -> BitassetData:
-    """The data of a BitAsset without feeds, supply or settlements."""
-    return BitassetData(
-        id=data_id,
-        asset_id=asset_id,
-        feeds=(),
-        median_feed=NULL_FEED,
-        current_feed=NULL_FEED,
-        current_feed_publication_time=now,
-        options=options,
-        is_prediction_market=is_prediction_market,
-        force_settled_volume=0,
-        settlement_price=NULL_PRICE,
-        settlement_fund=0,
-        individual_settlement_debt=0,
-        individual_settlement_fund=0,
-        asset_cer_updated=False,
-        feed_cer_updated=False,
-        median_updated=False,
-    )
+    return state.assets.object_id(asset.id)
 
 
 def _check_symbol(state: State, op: AssetCreate) -> None:

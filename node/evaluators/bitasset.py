@@ -13,7 +13,7 @@ from node.evaluators.asset_rules import (
 from node.evaluators.lists import check_authorized
 from node.evaluators.permissions import check_ratio_permissions
 from node.market.black_swan import cancel_bid, settle_globally_at
-from node.market.feeds import NULL_FEED, update_median
+from node.market.feeds import update_median
 from node.market.settlement import settle_from_fund
 from node.state.balances import check_balance, debit
 from node.state.context import Context
@@ -32,7 +32,7 @@ from node.state.errors import (
     WrongAssetType,
     WrongCollateralAsset,
 )
-from node.state.objects.assets import Asset, BitassetData, Feeds, FeedValues
+from node.state.objects.assets import NULL_FEED, Asset, BitassetData, Feeds, FeedValues
 from node.state.objects.market import CollateralBid, ForceSettlement
 from protocol.asset import NULL_PRICE, AssetAmount, multiply_floor
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY, WITNESS_ACCOUNT

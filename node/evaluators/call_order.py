@@ -14,6 +14,7 @@ from node.market.pricing import (
 )
 from node.state.balances import adjust_balance, adjust_core_in_orders, adjust_supply, check_balance
 from node.state.context import Context
+from node.state.creation import create_position
 from node.state.database import State
 from node.state.errors import (
     BelowRequiredRatio,
@@ -177,16 +178,12 @@ def apply_call_order_update(ctx: Context, op: CallOrderUpdate, new: NewPosition)
 
     position = new.position
     if position is None:
-        position = state.call_orders.create(
-            CallOrder(
-                id=state.call_orders.next_id,
-                borrower=borrower,
-                collateral=new.collateral,
-                debt=new.debt,
-                debt_asset=delta_debt.asset_id,
-                collateral_asset=delta_collateral.asset_id,
-                target_collateral_ratio=op.extensions.target_collateral_ratio,
-            )
+        position = create_position(
+            state,
+            borrower,
+            AssetAmount(new.debt, delta_debt.asset_id),
+            AssetAmount(new.collateral, delta_collateral.asset_id),
+            op.extensions.target_collateral_ratio,
         )
     elif new.debt == 0:
         state.call_orders.remove(position)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from node.evaluators.membership import check_lifetime_member, next_vote_id
+from node.evaluators.membership import check_lifetime_member, check_owner
 from node.state.context import Context
-from node.state.errors import InvalidCommitteeApproval, NameTaken, WrongAccount
+from node.state.creation import create_committee_member
+from node.state.errors import InvalidCommitteeApproval, NameTaken
 from node.state.objects.governance import CommitteeMember
 from protocol.ids import ObjectId, account_text
-from protocol.operations.account import COMMITTEE_VOTE
 from protocol.operations.committee import (
     CommitteeMemberCreate,
     CommitteeMemberUpdate,
@@ -31,30 +31,14 @@ def apply_committee_member_create(
 ) -> ObjectId:
     """Create the candidate under a new vote id."""
     state = ctx.state
-    vote = next_vote_id(state, COMMITTEE_VOTE)
-    member_id = state.committee_members.next_id
-    state.committee_members.create(
-        CommitteeMember(
-            id=member_id,
-            committee_member_account=op.committee_member_account,
-            vote_id=vote,
-            total_votes=0,
-            url=op.url,
-        )
-    )
-    return state.committee_members.object_id(member_id)
+    member = create_committee_member(state, op.committee_member_account, op.url)
+    return state.committee_members.object_id(member.id)
 
 
 def evaluate_committee_member_update(ctx: Context, op: CommitteeMemberUpdate) -> CommitteeMember:
     """The committee member, once it belongs to the account."""
     member = ctx.state.committee_members.get(op.committee_member)
-    if member.committee_member_account != op.committee_member_account:
-        raise WrongAccount(
-            "the committee member belongs to another account",
-            rule="R9.6",
-            value=account_text(op.committee_member_account),
-            limit=account_text(member.committee_member_account),
-        )
+    check_owner(op.committee_member_account, member.committee_member_account, "committee member")
     return member
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from node.evaluators.fees import core_worth_of
 from node.evaluators.lists import check_authorized, check_market_lists
+from node.evaluators.membership import check_owner
 from node.market.fees import NO_FEE, settle_old_fee
 from node.market.order_book import cancel_order, place_order
 from node.state.balances import adjust_balance, adjust_core_in_orders, check_balance, debit
@@ -26,15 +27,7 @@ from node.state.errors import (
 from node.state.objects.market import LimitOrder
 from protocol.asset import AssetAmount, Price, multiply_floor
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.ids import (
-    AccountId,
-    AssetId,
-    LimitOrderId,
-    ObjectId,
-    account_text,
-    asset_text,
-    order_text,
-)
+from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId, asset_text, order_text
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.results import VoidResult
 
@@ -228,13 +221,7 @@ def _own_order(state: State, order_id: LimitOrderId, account: AccountId) -> Limi
     order = state.limit_orders.find(order_id)
     if order is None:
         raise OrderNotFound("no such limit order", rule="R2.11", value=order_text(order_id))
-    if order.seller != account:
-        raise OwnerMismatch(
-            "the order belongs to another account",
-            rule="R2.11",
-            value=account_text(account),
-            limit=account_text(order.seller),
-        )
+    check_owner(account, order.seller, "order", error=OwnerMismatch, rule="R2.11")
     return order
 
 

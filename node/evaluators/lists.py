@@ -6,7 +6,8 @@ from node.market.holders import is_authorized
 from node.state.errors import MarketBlacklisted, MarketNotWhitelisted, NotAuthorized
 from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
-from protocol.ids import AssetId, account_text, asset_text
+from protocol.ids import AccountId, AssetId, account_text, asset_text
+from protocol.operations.asset_options import TRANSFER_RESTRICTED
 
 
 def check_authorized(
@@ -19,6 +20,17 @@ def check_authorized(
             rule="R2.20",
             value=account_text(account.id),
             limit=asset.symbol,
+        )
+
+
+def check_transferable(asset: Asset, giver: AccountId, receiver: AccountId) -> None:
+    """Raise `NotAuthorized` where an asset moves only from and to its issuer (R2.20)."""
+    if asset.has_flag(TRANSFER_RESTRICTED) and asset.issuer not in (giver, receiver):
+        raise NotAuthorized(
+            f"{asset.symbol} moves only from and to its issuer",
+            rule="R2.20",
+            value=account_text(receiver),
+            limit=account_text(asset.issuer),
         )
 
 

@@ -1,11 +1,10 @@
-"""What registering accounts, witnesses and committee members needs: membership and vote ids."""
+"""What an account must be: a lifetime member, or the owner of what an operation names."""
 
 from __future__ import annotations
 
-from node.state.database import State
-from node.state.errors import NotAuthorized
+from node.state.errors import NotAuthorized, TransactionRejected, WrongAccount
 from node.state.objects.accounts import Account
-from protocol.ids import VoteId, vote_id
+from protocol.ids import AccountId, account_text
 from protocol.schema import MAX_TIMESTAMP
 
 
@@ -20,9 +19,19 @@ def check_lifetime_member(account: Account) -> None:
         )
 
 
-def next_vote_id(state: State, kind: int) -> VoteId:
-    """Use up the next vote id; one counter serves candidates of all kinds (R8.12)."""
-    properties = state.global_properties.edit(state.properties)
-    instance = properties.next_available_vote_id
-    properties.next_available_vote_id = instance + 1
-    return vote_id(kind, instance)
+def check_owner(
+    account: AccountId,
+    owner: AccountId,
+    what: str,
+    *,
+    error: type[TransactionRejected] = WrongAccount,
+    rule: str = "R9.6",
+) -> None:
+    """Raise unless the account that an operation names is the one that an object belongs to."""
+    if account != owner:
+        raise error(
+            f"the {what} belongs to another account",
+            rule=rule,
+            value=account_text(account),
+            limit=account_text(owner),
+        )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from node.evaluators.lists import check_authorized
+from node.evaluators.asset_rules import check_issuer
+from node.evaluators.lists import check_authorized, check_transferable
 from node.state.balances import adjust_balance, check_balance
 from node.state.context import Context
 from node.state.database import State
-from node.state.errors import NotAuthorized, PermissionDenied, WrongAccount
+from node.state.errors import PermissionDenied
 from protocol.asset import AssetAmount
-from protocol.ids import AccountId, account_text
-from protocol.operations.asset_options import OVERRIDE_AUTHORITY, TRANSFER_RESTRICTED
+from protocol.ids import AccountId
+from protocol.operations.asset_options import OVERRIDE_AUTHORITY
 from protocol.operations.results import VoidResult
 from protocol.operations.transfer import OverrideTransfer, Transfer
 
@@ -24,13 +25,7 @@ def evaluate_transfer(ctx: Context, op: Transfer) -> None:
 
     check_authorized(sender, asset)
     check_authorized(receiver, asset)
-    if asset.options.flags & TRANSFER_RESTRICTED and asset.issuer not in (op.from_, op.to):
-        raise NotAuthorized(
-            f"{asset.symbol} moves only from and to its issuer",
-            rule="R2.20",
-            value=account_text(op.to),
-            limit=account_text(asset.issuer),
-        )
+    check_transferable(asset, op.from_, op.to)
     check_balance(state, op.from_, amount)
 
 
@@ -49,12 +44,7 @@ def evaluate_override_transfer(ctx: Context, op: OverrideTransfer) -> None:
 
     if not asset.has_flag(OVERRIDE_AUTHORITY):
         raise PermissionDenied(f"{asset.symbol} has no override_authority", value=asset.symbol)
-    if asset.issuer != op.issuer:
-        raise WrongAccount(
-            f"not the issuer of {asset.symbol}",
-            value=account_text(op.issuer),
-            limit=account_text(asset.issuer),
-        )
+    check_issuer(asset, op.issuer)
     check_authorized(receiver, asset)
     check_balance(state, op.from_, op.amount)
 

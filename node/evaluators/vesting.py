@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from node.evaluators.lists import check_authorized
+from node.evaluators.membership import check_owner
 from node.market.vesting import withdraw, withdrawable
 from node.state.balances import credit, debit
 from node.state.context import Context
-from node.state.errors import InsufficientBalance, NotAuthorized, WrongAccount, WrongAssetType
+from node.state.creation import create_vesting_balance
+from node.state.errors import InsufficientBalance, NotAuthorized, WrongAssetType
 from node.state.objects.vesting import (
     BALANCE_UNSPECIFIED,
     CddVesting,
@@ -15,7 +17,7 @@ from node.state.objects.vesting import (
     VestingBalance,
     VestingPolicy,
 )
-from protocol.ids import ObjectId, account_text, asset_text
+from protocol.ids import ObjectId, asset_text
 from protocol.operations.asset_options import TRANSFER_RESTRICTED
 from protocol.operations.results import VoidResult
 from protocol.operations.vesting import (
@@ -44,17 +46,9 @@ def apply_vesting_balance_create(ctx: Context, op: VestingBalanceCreate, checked
     """Move the amount into a new vesting balance."""
     state = ctx.state
     debit(state, op.creator, op.amount)
-    balance_id = state.vesting_balances.next_id
-    state.vesting_balances.create(
-        VestingBalance(
-            id=balance_id,
-            owner=op.owner,
-            balance=op.amount,
-            policy=_initial_policy(op, ctx.now),
-            balance_type=BALANCE_UNSPECIFIED,
-        )
-    )
-    return state.vesting_balances.object_id(balance_id)
+    policy = _initial_policy(op, ctx.now)
+    created = create_vesting_balance(state, op.owner, op.amount, policy, BALANCE_UNSPECIFIED)
+    return state.vesting_balances.object_id(created.id)
 
 
 def _initial_policy(op: VestingBalanceCreate, now: int) -> VestingPolicy:
@@ -75,13 +69,7 @@ def evaluate_vesting_balance_withdraw(ctx: Context, op: VestingBalanceWithdraw) 
     """The vesting balance, once its owner asks for no more than is available."""
     balance = ctx.state.vesting_balances.get(op.vesting_balance)
 
-    if balance.owner != op.owner:
-        raise WrongAccount(
-            "the vesting balance belongs to another account",
-            rule="R9.6",
-            value=account_text(op.owner),
-            limit=account_text(balance.owner),
-        )
+    check_owner(op.owner, balance.owner, "vesting balance")
     if balance.balance.asset_id != op.amount.asset_id:
         raise WrongAssetType(
             "the vesting balance holds another asset",

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from node.evaluators.lists import check_authorized
+from node.evaluators.lists import check_authorized, check_transferable
 from node.state.balances import adjust_balance, check_balance
 from node.state.context import Context
-from node.state.errors import (
-    LimitExceeded,
-    NotAuthorized,
-    PermissionExpired,
-    WrongAccount,
-    WrongAssetType,
-)
-from node.state.objects.assets import Asset
+from node.state.errors import LimitExceeded, PermissionExpired, WrongAccount, WrongAssetType
 from node.state.objects.permissions import WithdrawPermission
 from protocol.ids import AccountId, ObjectId, account_text, asset_text
-from protocol.operations.asset_options import TRANSFER_RESTRICTED
 from protocol.operations.results import VoidResult
 from protocol.operations.withdraw_permission import (
     WithdrawPermissionClaim,
@@ -90,7 +82,7 @@ def evaluate_withdraw_permission_claim(
     _check_parties(permission, op.withdraw_from_account, op.withdraw_to_account)
     _check_in_force(ctx, permission)
     _check_available(ctx, permission, op)
-    _check_transferable(asset, op.withdraw_from_account, op.withdraw_to_account)
+    check_transferable(asset, op.withdraw_from_account, op.withdraw_to_account)
     check_authorized(state.accounts.get(op.withdraw_to_account), asset)
     check_authorized(state.accounts.get(op.withdraw_from_account), asset)
     check_balance(state, op.withdraw_from_account, amount)
@@ -199,14 +191,4 @@ def _check_available(
             rule="R9.6",
             value=amount.amount,
             limit=available,
-        )
-
-
-def _check_transferable(asset: Asset, giver: AccountId, receiver: AccountId) -> None:
-    if asset.has_flag(TRANSFER_RESTRICTED) and asset.issuer not in (giver, receiver):
-        raise NotAuthorized(
-            f"{asset.symbol} moves only from and to its issuer",
-            rule="R2.20",
-            value=account_text(receiver),
-            limit=account_text(asset.issuer),
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from node.evaluators.membership import check_lifetime_member, next_vote_id
+from node.evaluators.membership import check_lifetime_member, check_owner
 from node.state.context import Context
-from node.state.errors import NameTaken, WrongAccount
+from node.state.creation import create_witness
+from node.state.errors import NameTaken
 from node.state.objects.governance import Witness
 from protocol.ids import ObjectId, account_text
-from protocol.operations.account import WITNESS_VOTE
 from protocol.operations.results import VoidResult
 from protocol.operations.witness import WitnessCreate, WitnessUpdate
 
@@ -25,35 +25,14 @@ def evaluate_witness_create(ctx: Context, op: WitnessCreate) -> None:
 def apply_witness_create(ctx: Context, op: WitnessCreate, checked: None) -> ObjectId:
     """Create the candidate under a new vote id."""
     state = ctx.state
-    vote = next_vote_id(state, WITNESS_VOTE)
-    witness_id = state.witnesses.next_id
-    state.witnesses.create(
-        Witness(
-            id=witness_id,
-            witness_account=op.witness_account,
-            last_aslot=0,
-            signing_key=op.block_signing_key,
-            pay_vb=None,
-            vote_id=vote,
-            total_votes=0,
-            url=op.url,
-            total_missed=0,
-            last_confirmed_block_num=0,
-        )
-    )
-    return state.witnesses.object_id(witness_id)
+    witness = create_witness(state, op.witness_account, op.block_signing_key, op.url)
+    return state.witnesses.object_id(witness.id)
 
 
 def evaluate_witness_update(ctx: Context, op: WitnessUpdate) -> Witness:
     """The witness, once it belongs to the account."""
     witness = ctx.state.witnesses.get(op.witness)
-    if witness.witness_account != op.witness_account:
-        raise WrongAccount(
-            "the witness belongs to another account",
-            rule="R9.6",
-            value=account_text(op.witness_account),
-            limit=account_text(witness.witness_account),
-        )
+    check_owner(op.witness_account, witness.witness_account, "witness")
     return witness
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from node.evaluators.membership import check_lifetime_member, next_vote_id
+from node.evaluators.membership import check_lifetime_member
 from node.state.context import Context
+from node.state.creation import create_vesting_balance, create_worker
 from node.state.errors import LimitExceeded
-from node.state.objects.governance import BurnWorker, RefundWorker, VestingWorker, Worker
-from node.state.objects.vesting import BALANCE_WORKER, CddVesting, VestingBalance
+from node.state.objects.governance import BurnWorker, RefundWorker, VestingWorker, WorkerPay
+from node.state.objects.vesting import BALANCE_WORKER, CddVesting
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET, SECONDS_PER_DAY
 from protocol.ids import ObjectId, VestingBalanceId
-from protocol.operations.account import WORKER_VOTE
 from protocol.operations.worker import (
     RefundWorkerInitializer,
     VestingBalanceWorkerInitializer,
@@ -28,32 +28,22 @@ def evaluate_worker_create(ctx: Context, op: WorkerCreate) -> None:
 
 
 def apply_worker_create(ctx: Context, op: WorkerCreate, checked: None) -> ObjectId:
-    """Create the worker, and the vesting balance of one that is paid into it.
-
-    BitShares once counted votes against workers and still gives each a second vote id for them.
-    """
+    """Create the worker, and the vesting balance of one that is paid into it."""
     state = ctx.state
-    vote_for = next_vote_id(state, WORKER_VOTE)
-    next_vote_id(state, WORKER_VOTE)
-    worker_id = state.workers.next_id
-    state.workers.create(
-        Worker(
-            id=worker_id,
-            worker_account=op.owner,
-            work_begin_date=op.work_begin_date,
-            work_end_date=op.work_end_date,
-            daily_pay=op.daily_pay,
-            worker=_kind(ctx, op),
-            vote_for=vote_for,
-            total_votes_for=0,
-            name=op.name,
-            url=op.url,
-        )
+    worker = create_worker(
+        state,
+        op.owner,
+        _pay(ctx, op),
+        begin=op.work_begin_date,
+        end=op.work_end_date,
+        daily_pay=op.daily_pay,
+        name=op.name,
+        url=op.url,
     )
-    return state.workers.object_id(worker_id)
+    return state.workers.object_id(worker.id)
 
 
-def _kind(ctx: Context, op: WorkerCreate) -> RefundWorker | VestingWorker | BurnWorker:
+def _pay(ctx: Context, op: WorkerCreate) -> WorkerPay:
     initializer = op.initializer
     if isinstance(initializer, VestingBalanceWorkerInitializer):
         return VestingWorker(_create_pay_balance(ctx, op, initializer.pay_vesting_period_days))
@@ -63,19 +53,12 @@ def _kind(ctx: Context, op: WorkerCreate) -> RefundWorker | VestingWorker | Burn
 
 
 def _create_pay_balance(ctx: Context, op: WorkerCreate, days: int) -> VestingBalanceId:
-    table = ctx.state.vesting_balances
-    created = table.create(
-        VestingBalance(
-            id=table.next_id,
-            owner=op.owner,
-            balance=AssetAmount(0, CORE_ASSET),
-            policy=CddVesting(
-                vesting_seconds=days * SECONDS_PER_DAY,
-                start_claim=0,
-                coin_seconds_earned=0,
-                coin_seconds_earned_last_update=ctx.now,
-            ),
-            balance_type=BALANCE_WORKER,
-        )
+    policy = CddVesting(
+        vesting_seconds=days * SECONDS_PER_DAY,
+        start_claim=0,
+        coin_seconds_earned=0,
+        coin_seconds_earned_last_update=ctx.now,
     )
+    nothing = AssetAmount(0, CORE_ASSET)
+    created = create_vesting_balance(ctx.state, op.owner, nothing, policy, BALANCE_WORKER)
     return created.id

@@ -9,24 +9,11 @@ from msgspec.structs import replace
 
 from node.state.context import Context
 from node.state.events import FeedExpiredEvent, MedianFeedEvent
-from node.state.objects.assets import Asset, BitassetData, FeedValues
-from protocol.asset import NULL_PRICE, Price
-from protocol.constants import (
-    DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
-    DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
-)
+from node.state.objects.assets import NULL_FEED, Asset, BitassetData, FeedValues
+from protocol.asset import Price
 from protocol.operations.asset_options import COMMITTEE_FED_ASSET, WITNESS_FED_ASSET
 from protocol.operations.bitasset_options import BitassetOptions
 from protocol.schema import MAX_TIMESTAMP
-
-NULL_FEED = FeedValues(
-    settlement_price=NULL_PRICE,
-    maintenance_collateral_ratio=DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
-    maximum_short_squeeze_ratio=DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
-    core_exchange_rate=NULL_PRICE,
-    initial_collateral_ratio=DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
-)
-"""The median of too few feeds (R1.16)."""
 
 
 def update_median(ctx: Context, asset: Asset, bitasset: BitassetData) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node.state.balances import adjust_balance, adjust_core_in_orders, adjust_supply
 from node.state.context import Context
+from node.state.creation import create_position
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price
 from protocol.ids import AccountId, CallOrderId, object_id
@@ -64,17 +65,5 @@ def open_position(
     ctx: Context, borrower: AccountId, debt: AssetAmount, collateral: AssetAmount
 ) -> CallOrder:
     """A new position whose collateral comes from a settlement fund or a bid (R6.6, R6.7)."""
-    state = ctx.state
-    table = state.call_orders
-    adjust_core_in_orders(state, borrower, collateral.asset_id, collateral.amount)
-    return table.create(
-        CallOrder(
-            id=table.next_id,
-            borrower=borrower,
-            collateral=collateral.amount,
-            debt=debt.amount,
-            debt_asset=debt.asset_id,
-            collateral_asset=collateral.asset_id,
-            target_collateral_ratio=None,
-        )
-    )
+    adjust_core_in_orders(ctx.state, borrower, collateral.asset_id, collateral.amount)
+    return create_position(ctx.state, borrower, debt, collateral)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from node.state.context import Context
+from node.state.creation import create_vesting_balance
 from node.state.objects.vesting import (
     BALANCE_MARKET_FEE_SHARING,
     CddVesting,
@@ -100,20 +101,14 @@ def deposit_lazy(
         if isinstance(policy, CddVesting) and policy.vesting_seconds == vesting_seconds:
             deposit(ctx, existing, amount, vested=vested)
             return None
-    created = table.create(
-        VestingBalance(
-            id=table.next_id,
-            owner=owner,
-            balance=AssetAmount(amount, CORE_ASSET),
-            policy=CddVesting(
-                vesting_seconds=vesting_seconds,
-                start_claim=0,
-                coin_seconds_earned=amount * max(vesting_seconds, 1) if vested else 0,
-                coin_seconds_earned_last_update=ctx.now,
-            ),
-            balance_type=balance_type,
-        )
+    policy = CddVesting(
+        vesting_seconds=vesting_seconds,
+        start_claim=0,
+        coin_seconds_earned=amount * max(vesting_seconds, 1) if vested else 0,
+        coin_seconds_earned_last_update=ctx.now,
     )
+    held = AssetAmount(amount, CORE_ASSET)
+    created = create_vesting_balance(ctx.state, owner, held, policy, balance_type)
     return created.id
 
 
@@ -125,16 +120,7 @@ def deposit_fee_share(ctx: Context, owner: AccountId, amount: AssetAmount) -> No
     if found is not None:
         deposit(ctx, found, amount.amount)
         return
-    table = state.vesting_balances
-    table.create(
-        VestingBalance(
-            id=table.next_id,
-            owner=owner,
-            balance=amount,
-            policy=InstantVesting(),
-            balance_type=BALANCE_MARKET_FEE_SHARING,
-        )
-    )
+    create_vesting_balance(state, owner, amount, InstantVesting(), BALANCE_MARKET_FEE_SHARING)
 
 
 def _updated(policy: CddVesting, earned: int, now: int) -> CddVesting:

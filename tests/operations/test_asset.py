@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from node.market.feeds import NULL_FEED
 from node.state.context import Context
 from node.state.errors import (
     FeatureDisabled,
@@ -21,6 +20,7 @@ from node.state.errors import (
     WrongAccount,
     WrongAssetType,
 )
+from node.state.objects.assets import NULL_FEED
 from protocol.asset import AssetAmount, Price
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY
 from protocol.errors import ValidationError

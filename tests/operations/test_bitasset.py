@@ -6,7 +6,6 @@ import pytest
 from msgspec.structs import replace
 
 from node.evaluators.bitasset import NEVER_PUBLISHED
-from node.market.feeds import NULL_FEED
 from node.state.context import Context
 from node.state.errors import (
     FeatureDisabled,
@@ -26,7 +25,7 @@ from node.state.errors import (
     WrongAssetType,
     WrongCollateralAsset,
 )
-from node.state.objects.assets import BitassetData
+from node.state.objects.assets import NULL_FEED, BitassetData
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.authority import Authority
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY, WITNESS_ACCOUNT

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from random import Random
 
 from node.history.block import HistoryTrace
-from node.market.feeds import NULL_FEED
 from node.state.context import AppliedOperation
 from node.state.events import (
     ChainEvent,
@@ -17,7 +16,7 @@ from node.state.events import (
     MedianFeedEvent,
     RevivedEvent,
 )
-from node.state.objects.assets import FeedValues
+from node.state.objects.assets import NULL_FEED, FeedValues
 from node.state.undo import Revision
 from protocol.asset import AssetAmount, Price
 from protocol.ids import AccountId, AssetId, CallOrderId, LimitOrderId, ObjectId, object_id

@@ -15,9 +15,9 @@ from node.evaluators import EVALUATORS
 from node.evaluators.base import apply_operation, run_proposed_operation
 from node.state.balances import adjust_balance, adjust_core_in_orders, adjust_supply
 from node.state.context import Context
+from node.state.creation import create_account, create_asset, create_position
 from node.state.database import State
-from node.state.objects.accounts import Account, AccountStatistics
-from node.state.objects.assets import Asset, AssetDynamicData, BitassetData, FeedValues
+from node.state.objects.assets import BitassetData, FeedValues
 from node.state.objects.governance import (
     TRIGGER_BID,
     ChainProperties,
@@ -27,7 +27,7 @@ from node.state.objects.governance import (
 )
 from node.state.objects.market import CallOrder
 from protocol import ids
-from protocol.asset import NULL_PRICE, AssetAmount, Price
+from protocol.asset import AssetAmount, Price
 from protocol.authority import Authority, key_authority
 from protocol.chain_parameters import ChainParameters, ImmutableChainParameters
 from protocol.constants import (
@@ -46,7 +46,7 @@ from protocol.operations.asset_options import PERMISSION_MASK, UIA_PERMISSION_MA
 from protocol.operations.base import Operation
 from protocol.operations.bitasset_options import BitassetOptions
 from protocol.operations.results import OperationResult
-from protocol.schema import MAX_TIMESTAMP, BlockId, Digest, PublicKey
+from protocol.schema import BlockId, Digest, PublicKey
 
 GENESIS_TIME = 1_600_000_000
 """A multiple of the default block interval."""
@@ -62,14 +62,6 @@ SPECIAL_NAMES = (
 
 FREE = AssetAmount(0, CORE_ASSET)
 """No fee."""
-
-NULL_FEED = FeedValues(
-    NULL_PRICE,
-    DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
-    DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
-    NULL_PRICE,
-    DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
-)
 
 Error = TypeVar("Error", bound=PegboardError)
 
@@ -169,49 +161,23 @@ def add_account(
     authority: Authority | None = None,
 ) -> AccountId:
     """An account that is its own registrar; controlled by `key_of(name)` unless told."""
-    account_id = state.accounts.next_id
-    statistics_id = state.statistics.next_id
-    rule = authority or key_authority(key_of(name))
-    state.accounts.create(
-        Account(
-            id=account_id,
-            membership_expiration_date=MAX_TIMESTAMP if lifetime else 0,
-            registrar=account_id,
-            referrer=account_id,
-            lifetime_referrer=account_id,
-            network_fee_percentage=2000,
-            lifetime_referrer_fee_percentage=8000 if lifetime else 3000,
-            referrer_rewards_percentage=0,
-            name=name,
-            owner=rule,
-            active=rule,
-            options=AccountOptions(key_of(name)),
-            statistics=statistics_id,
-            whitelisting_accounts=(),
-            blacklisting_accounts=(),
-            whitelisted_accounts=(),
-            blacklisted_accounts=(),
-            cashback_vb=None,
-            creation_block_num=0,
-            creation_time=GENESIS_TIME,
-        )
+    own, rule = state.accounts.next_id, authority or key_authority(key_of(name))
+    create_account(
+        state,
+        name,
+        rule,
+        rule,
+        AccountOptions(key_of(name)),
+        registrar=own,
+        referrer=own,
+        lifetime_referrer=own,
+        network_percent=2000,
+        lifetime_referrer_percent=8000 if lifetime else 3000,
+        is_lifetime_member=lifetime,
+        now=GENESIS_TIME,
     )
-    state.statistics.create(
-        AccountStatistics(
-            id=statistics_id,
-            owner=account_id,
-            name=name,
-            total_core_in_orders=0,
-            core_in_balance=0,
-            voting_stake=0,
-            vote_tally_time=GENESIS_TIME,
-            lifetime_fees_paid=0,
-            pending_fees=0,
-            pending_vested_fees=0,
-        )
-    )
-    issue(state, account_id, AssetAmount(core, CORE_ASSET))
-    return account_id
+    issue(state, own, AssetAmount(core, CORE_ASSET))
+    return own
 
 
 def add_asset(
@@ -242,29 +208,8 @@ def add_bitasset(
 ) -> AssetId:
     """A BitAsset without feeds, backed by CORE unless its options say otherwise."""
     chosen = options or replace(core_options(), issuer_permissions=PERMISSION_MASK & 0x1FF)
-    data_id = state.bitassets.next_id
-    asset_id = _create_asset(state, symbol, issuer, precision, chosen, data_id)
-    state.bitassets.create(
-        BitassetData(
-            id=data_id,
-            asset_id=asset_id,
-            feeds=(),
-            median_feed=NULL_FEED,
-            current_feed=NULL_FEED,
-            current_feed_publication_time=GENESIS_TIME,
-            options=bitasset_options or BitassetOptions(),
-            is_prediction_market=is_prediction_market,
-            force_settled_volume=0,
-            settlement_price=NULL_PRICE,
-            settlement_fund=0,
-            individual_settlement_debt=0,
-            individual_settlement_fund=0,
-            asset_cer_updated=False,
-            feed_cer_updated=False,
-            median_updated=False,
-        )
-    )
-    return asset_id
+    pegged = bitasset_options or BitassetOptions()
+    return _create_asset(state, symbol, issuer, precision, chosen, pegged, is_prediction_market)
 
 
 def _create_asset(
@@ -273,24 +218,22 @@ def _create_asset(
     issuer: AccountId,
     precision: int,
     options: AssetOptions,
-    bitasset_data_id: ids.AssetBitassetDataId | None,
+    bitasset: BitassetOptions | None,
+    is_prediction_market: bool = False,
 ) -> AssetId:
-    asset_id = state.assets.next_id
-    figures_id = state.asset_dynamic_data.next_id
-    rate = Price(AssetAmount(1, asset_id), AssetAmount(1, CORE_ASSET))
-    state.asset_dynamic_data.create(AssetDynamicData(figures_id, 0, 0, 0, 0))
-    state.assets.create(
-        Asset(
-            id=asset_id,
-            symbol=symbol,
-            precision=precision,
-            issuer=issuer,
-            options=replace(options, core_exchange_rate=rate),
-            dynamic_asset_data_id=figures_id,
-            bitasset_data_id=bitasset_data_id,
-        )
+    own = state.assets.next_id
+    rate = Price(AssetAmount(1, own), AssetAmount(1, CORE_ASSET))
+    create_asset(
+        state,
+        symbol,
+        precision,
+        issuer,
+        replace(options, core_exchange_rate=rate),
+        bitasset=bitasset,
+        is_prediction_market=is_prediction_market,
+        now=GENESIS_TIME,
     )
-    return asset_id
+    return own
 
 
 def issue(state: State, account: AccountId, amount: AssetAmount) -> None:
@@ -344,17 +287,8 @@ def add_position(
     issue(state, borrower, AssetAmount(debt, asset_id))
     adjust_supply(state, backing, collateral)
     adjust_core_in_orders(state, borrower, backing, collateral)
-    return state.call_orders.create(
-        CallOrder(
-            id=state.call_orders.next_id,
-            borrower=borrower,
-            collateral=collateral,
-            debt=debt,
-            debt_asset=asset_id,
-            collateral_asset=backing,
-            target_collateral_ratio=target_collateral_ratio,
-        )
-    )
+    owed, locked = AssetAmount(debt, asset_id), AssetAmount(collateral, backing)
+    return create_position(state, borrower, owed, locked, target_collateral_ratio)
 
 
 def make_context(state: State, now: int = GENESIS_TIME) -> Context:

@@ -9,11 +9,11 @@ import pytest
 
 from node.chain.invariants import INVARIANTS, check_all
 from node.chain.invariants_incremental import check_block
-from node.market.feeds import NULL_FEED
 from node.state.balances import adjust_balance
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import InvariantViolated
+from node.state.objects.assets import NULL_FEED
 from node.state.objects.market import LimitOrder
 from node.state.objects.transactions import TransactionHistory
 from node.state.table import Table

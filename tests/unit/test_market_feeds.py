@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from node.market.feeds import (
-    NULL_FEED,
     copy_core_exchange_rates,
     drop_old_feeds,
     expire_feeds,
@@ -17,7 +16,7 @@ from node.market.feeds import (
 )
 from node.state.context import Context
 from node.state.events import FeedExpiredEvent
-from node.state.objects.assets import FeedValues
+from node.state.objects.assets import NULL_FEED, FeedValues
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.ids import AccountId, AssetId
 from protocol.operations.asset_options import COMMITTEE_FED_ASSET, WITNESS_FED_ASSET

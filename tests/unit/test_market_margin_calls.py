@@ -9,6 +9,7 @@ from node.market import margin_calls
 from node.market.fees import NO_FEE, add_pending_fee
 from node.state.context import Context
 from node.state.events import MarketRunAbandonedEvent
+from node.state.objects.assets import NULL_FEED
 from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
 from node.state.objects.market import CallOrder
 from protocol.asset import NULL_PRICE, AssetAmount, PriceOverflow
@@ -25,7 +26,7 @@ from tests.support.market import (
     trade,
 )
 from tests.support.slow_market import check_supplies, positions_by_ratio
-from tests.support.state import NULL_FEED, add_bitasset
+from tests.support.state import add_bitasset
 
 TRIGGERS = pytest.mark.parametrize("trigger", [TRIGGER_BID, TRIGGER_FEED])
 

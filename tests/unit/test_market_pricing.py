@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from node.market import pricing
-from node.state.objects.assets import FeedValues
+from node.state.objects.assets import NULL_FEED, FeedValues
 from node.state.objects.market import CallOrder
 from protocol.asset import (
     NULL_PRICE,
@@ -26,7 +26,6 @@ from protocol.errors import ValidationError
 from protocol.ids import AccountId, AssetId, CallOrderId
 from tests.support.market import make_market
 from tests.support.slow_market import slow_scaled, value
-from tests.support.state import NULL_FEED
 
 CORE, USD = AssetId(0), AssetId(1)
 amounts = st.one_of(st.integers(1, 1000), st.integers(1, MAX_SUPPLY))

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 from node.market.black_swan import settle_globally_at
 from node.market.settlement import cancel_settlements, settle_from_fund
 from node.state.errors import InsufficientBalance, TooSmall
-from node.state.objects.assets import BitassetData
+from node.state.objects.assets import NULL_FEED, BitassetData
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.ids import CallOrderId
 from protocol.operations.asset_options import CHARGE_MARKET_FEE
 from protocol.operations.bitasset import AssetSettleCancel
 from tests.support.market import CORE, Market, emitted, fills, make_market, trade
 from tests.support.slow_market import check_supplies
-from tests.support.state import GENESIS_TIME, NULL_FEED
+from tests.support.state import GENESIS_TIME
 
 
 def figures(market: Market) -> list[tuple[int, int]]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from node.state.undo import StateObject
-from protocol.asset import Price
-from protocol.constants import HUNDRED_PERCENT
+from protocol.asset import NULL_PRICE, Price
+from protocol.constants import (
+    DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
+    DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
+    HUNDRED_PERCENT,
+)
 from protocol.ids import AccountId, AssetBitassetDataId, AssetDynamicDataId, AssetId
 from protocol.operations.asset_options import AssetOptions
 from protocol.operations.bitasset_options import BitassetOptions
@@ -56,6 +60,15 @@ class FeedValues(Record):
     core_exchange_rate: Price
     initial_collateral_ratio: UInt16
 
+
+NULL_FEED = FeedValues(
+    settlement_price=NULL_PRICE,
+    maintenance_collateral_ratio=DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
+    maximum_short_squeeze_ratio=DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
+    core_exchange_rate=NULL_PRICE,
+    initial_collateral_ratio=DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
+)
+"""The median of too few feeds (R1.16)."""
 
 Feeds = Annotated[tuple[tuple[AccountId, tuple[Timestamp, FeedValues]], ...], SORTED]
 """By publisher: when it published, and what. Time 0 marks a producer that never published."""

@@ -79,6 +79,10 @@ class BurnWorker(Record):
     total_burned: Int64
 
 
+WorkerPay = RefundWorker | VestingWorker | BurnWorker
+"""Where a worker's pay goes."""
+
+
 class Worker(StateObject):
     """A project paid from the reserve when voted for (1.14.n, R8.14)."""
 
@@ -88,7 +92,7 @@ class Worker(StateObject):
     work_end_date: Timestamp
     daily_pay: Int64
     worker: Annotated[
-        RefundWorker | VestingWorker | BurnWorker,
+        WorkerPay,
         Variant({0: RefundWorker, 1: VestingWorker, 2: BurnWorker}),
     ]
     vote_for: VoteId
