@@ -22,6 +22,7 @@ from node.config import ConfigError, NodeSettings, read_settings, split_address
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
 from node.core.startup import Started, start_chain
+from node.exit_codes import Exit
 from node.history.database.open import open_database
 from node.history.database.store import HistoryStore
 from node.history.database.stored import StoredHistory
@@ -53,10 +54,6 @@ from protocol.errors import DecodeError, PegboardError
 from protocol.genesis import chain_id, load_genesis
 from protocol.genesis_form import Genesis
 
-EXIT_OK = 0
-EXIT_BROKEN = 70
-"""An invariant does not hold, or the code met what it holds to be impossible."""
-EXIT_CONFIG = 78
 HISTORY_FILE = "history.sqlite"
 TOKEN_BYTES = 32
 TOKEN_LENGTH_MIN = 32
@@ -119,8 +116,8 @@ def run_node(settings_path: Path) -> int:
     except StorageError as error:
         return _fail(error, error.exit_code)
     except PegboardError as error:
-        return _fail(error, EXIT_CONFIG)
-    exit_code = EXIT_OK
+        return _fail(error, Exit.CONFIGURATION)
+    exit_code: int = Exit.OK
     try:
         trio.run(_run, opened)
     except* KeyboardInterrupt:
@@ -129,7 +126,7 @@ def run_node(settings_path: Path) -> int:
         exit_code = _fail_with(group)
     except* Exception as group:
         log.exception("bug", ev="bug", exc_info=group)
-        exit_code = EXIT_BROKEN
+        exit_code = Exit.BROKEN
     finally:
         opened.stores.close()
     return exit_code
@@ -367,5 +364,5 @@ def _fail_with(group: BaseExceptionGroup[PegboardError]) -> int:
     if isinstance(error, NodeStopped | StorageError):
         return _fail(error, error.exit_code)
     if isinstance(error, InvariantViolated):
-        return _fail(error, EXIT_BROKEN)
-    return _fail(error, EXIT_CONFIG)
+        return _fail(error, Exit.BROKEN)
+    return _fail(error, Exit.CONFIGURATION)

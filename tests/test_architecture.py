@@ -41,7 +41,7 @@ CHAIN = (*EVALUATORS, "node.chain")
 WITNESS = (*CHAIN, "node.witness")
 API = (*WITNESS, "node.history")
 CORE = (*API, "node.p2p", "node.api")
-CONFIG = (*CORE, "node.core", "node.presets", "node.storage")
+CONFIG = (*CORE, "node.core", "node.exit_codes", "node.presets", "node.storage")
 SERVICES = (*CONFIG, "node.config", "node.version", "node.history.database")
 SHELL = ("trio", "h11", "wsproto", "click", "structlog", "prometheus_client")
 SHELL_TOOLS = (*SHELL, "msgspec", "msgpack", "platformdirs", "tomli_w")
@@ -58,9 +58,12 @@ LAYERS = {
     "node.p2p": Layer(WITNESS, ("msgpack", "msgspec"), SANS_IO),
     "node.history": Layer(STATE, ("msgspec",), (*SANS_IO, "float")),
     "node.api": Layer(API, ("msgpack", "msgspec"), SANS_IO),
-    "node.core": Layer(CORE, ("msgpack", "msgspec"), SANS_IO),
-    "node.storage": Layer(("protocol",), ("msgpack",)),
-    "node.history.database": Layer((*STATE, "node.history", "node.storage"), ("psycopg",)),
+    "node.exit_codes": Layer(),
+    "node.core": Layer((*CORE, "node.exit_codes"), ("msgpack", "msgspec"), SANS_IO),
+    "node.storage": Layer(("protocol", "node.exit_codes"), ("msgpack",)),
+    "node.history.database": Layer(
+        (*STATE, "node.history", "node.exit_codes", "node.storage"), ("psycopg",)
+    ),
     "node.presets": Layer(
         ("protocol",), ("msgspec",), ("clock", "random", "concurrency", "async", "float")
     ),

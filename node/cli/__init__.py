@@ -11,7 +11,7 @@ import click
 from node.cli.blocks import blocks
 from node.cli.completion import COMPLETE_VARIABLE, PROGRAM, completion
 from node.cli.demo import demo
-from node.cli.exits import INTERRUPTED, MEANINGS, USAGE, exit_code_of
+from node.cli.exits import exit_code_of
 from node.cli.genesis import genesis
 from node.cli.keys import keys
 from node.cli.node_command import node
@@ -21,10 +21,11 @@ from node.cli.rule import show_rule
 from node.cli.show import show
 from node.cli.up import up
 from node.cli.wallet import wallet
+from node.exit_codes import Exit
 from node.version import VERSION
 from protocol.errors import PegboardError
 
-EXIT_CODES = "\n".join(f"{code:>4}  {meaning}" for code, meaning in MEANINGS.items())
+EXIT_CODES = "\n".join(f"{code.value:>4}  {code.meaning}" for code in Exit)
 
 
 @click.group(
@@ -50,7 +51,7 @@ for command in (up, node, blocks, wallet, show, genesis, keys, replay, show_rule
 
 
 def main() -> None:
-    """Run the command line and end the process with one of `MEANINGS`.
+    """Run the command line and end the process with one of `Exit`.
 
     The process never dumps core: keys could be in it. Those that it starts never import from the
     working directory: a reader's own `node` or `random.py` could be in it.
@@ -77,16 +78,16 @@ def run(arguments: list[str]) -> int:
         )
     except click.Abort:
         click.echo("interrupted", err=True)
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     except click.ClickException as error:
         _said_for_people(error).show()
-        return USAGE
+        return Exit.USAGE
     except PegboardError as error:
         code = exit_code_of(error)
         show_error(error, is_json=is_json, exit_code=code)
         return code
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     except BrokenPipeError:
         return 0
     return code if isinstance(code, int) else 0

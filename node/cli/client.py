@@ -7,7 +7,8 @@ from http.client import HTTPConnection, HTTPException
 from typing import TypeAlias, cast
 from urllib.parse import urlsplit
 
-from node.cli.exits import REFUSED, CliError, NodeUnreachable
+from node.cli.exits import CliError, NodeUnreachable
+from node.exit_codes import Exit
 from protocol.json_form import JsonValue
 
 DEFAULT_URL = "http://127.0.0.1:8090"
@@ -22,7 +23,7 @@ class CallRefused(CliError):
     """The node refused a call; carries the refusal's own name, rule, value and limit."""
 
     name = "refused"
-    exit_code = REFUSED
+    exit_code = Exit.REFUSED
 
     def __init__(self, message: str, data: JsonObject) -> None:
         super().__init__(

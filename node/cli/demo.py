@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from node.cli.demo_story import Step, Story
-from node.cli.exits import REFUSED, CliError, FileUnreadable
+from node.cli.exits import CliError, FileUnreadable
 from node.cli.output import Output, heading
 from node.cli.sessions import Session, chain_options
 from node.cli.shipped import shipped_file
+from node.exit_codes import Exit
 from node.witness.feed_source import CsvSeries
 from node.witness.feed_text import parse_series
 
@@ -21,7 +22,7 @@ class PredictionFailed(CliError):
     """The chain says something else than the demo's own arithmetic."""
 
     name = "prediction_failed"
-    exit_code = REFUSED
+    exit_code = Exit.REFUSED
 
 
 @click.group()

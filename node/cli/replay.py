@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from node.cli.exits import DAMAGED, CliError, SetupRefused, exit_code_of
+from node.cli.exits import CliError, SetupRefused, exit_code_of
 from node.cli.network_files import API_NODE, DEVELOPMENT_NODE, SETTINGS
 from node.cli.output import Output, table
 from node.cli.sessions import output_options
+from node.exit_codes import Exit
 from node.storage.errors import StorageError
 from protocol.errors import PegboardError
 from protocol.json_form import format_time
@@ -20,7 +21,7 @@ class ReplayFailed(CliError):
     """The stored blocks do not make the chain that they claim to be."""
 
     name = "replay_failed"
-    exit_code = DAMAGED
+    exit_code = Exit.DAMAGED
 
 
 @click.command()
@@ -50,7 +51,7 @@ def replay(output: Output, data_dir: Path, paranoid: bool, history: bool) -> Non
     try:
         started = replay_node(settings, paranoid=paranoid, with_history=history)
     except PegboardError as error:
-        if isinstance(error, StorageError) or exit_code_of(error) != 1:
+        if isinstance(error, StorageError) or exit_code_of(error) is not Exit.REFUSED:
             raise
         raise ReplayFailed(
             f"the blocks are no valid chain: {error}", rule=error.rule, value=data_dir

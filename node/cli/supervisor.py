@@ -14,10 +14,11 @@ import trio
 
 from node.cli.block_lines import BlockLines, block_line
 from node.cli.client import JsonObject
-from node.cli.exits import OK, REFUSED, NodeUnreachable
+from node.cli.exits import NodeUnreachable
 from node.cli.network_files import NodePlan
 from node.cli.output import Output
 from node.cli.remote_chain import RemoteChain
+from node.exit_codes import Exit
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
 
@@ -39,7 +40,7 @@ class Supervisor:
         self._chain = chain
         self._api_node = api_node
         self._running: dict[str, trio.Process] = {}
-        self._exit_code = OK
+        self._exit_code: int = Exit.OK
         self._is_late = False
 
     async def run(self, greet: Callable[[], None]) -> int:
@@ -60,7 +61,7 @@ class Supervisor:
                         await self._follow_blocks()
                     nursery.cancel_scope.cancel()
             except* BrokenPipeError:
-                self._exit_code = OK
+                self._exit_code = Exit.OK
             finally:
                 with trio.CancelScope(shield=True):
                     await self._stop_all()
@@ -77,7 +78,7 @@ class Supervisor:
     ) -> None:
         number = await signals.receive()
         self._tell(f"stopping ({signal.Signals(number).name})", event="stopping")
-        self._exit_code = OK
+        self._exit_code = Exit.OK
         scope.cancel()
 
     async def _watch(self, plan: NodePlan, scope: trio.CancelScope) -> None:
@@ -105,7 +106,7 @@ class Supervisor:
             reason=reason,
         )
         if not self._running or plan.name == self._api_node:
-            self._exit_code = code if code > 0 else REFUSED
+            self._exit_code = code if code > 0 else Exit.REFUSED
             scope.cancel()
 
     async def _wait_for_api(self) -> bool:

@@ -26,6 +26,7 @@ from node.core.effects import (
 )
 from node.core.inbox import BlockInbox, block_refusal, transaction_refusal
 from node.core.snapshot_slices import SnapshotSlices
+from node.exit_codes import Exit
 from node.p2p.effects import (
     BlockReceived,
     ClosePeer,
@@ -40,11 +41,7 @@ from node.p2p.effects import (
 from node.p2p.effects import Effect as PeerEffect
 from node.p2p.manager import PeerManager
 from node.p2p.verdicts import TransactionRefusal
-from node.state.errors import (
-    BlockRejected,
-    FutureBlock,
-    InvariantViolated,
-)
+from node.state.errors import BlockRejected, FutureBlock, InvariantViolated
 from node.witness.feed_publisher import FeedPublisher
 from node.witness.producer import Production, is_synced, maybe_produce, next_production
 from protocol.block import BlockEnvelope, HeaderEnvelope, Sign
@@ -55,7 +52,6 @@ from protocol.ids import WitnessId
 from protocol.schema import BlockId, PublicKey
 from protocol.transaction import TransactionEnvelope
 
-EXIT_INVARIANT = 70
 FUTURE_TOLERANCE_MS = 2_000
 """A block further ahead of this node's clock than this and one slot is refused (T-W3)."""
 
@@ -403,7 +399,7 @@ class NodeCore:
 
     def _stop(self, error: Exception) -> None:
         self._inbox.clear()
-        self.effects.append(StopNode(EXIT_INVARIANT, str(error) or repr(error)))
+        self.effects.append(StopNode(Exit.BROKEN, str(error) or repr(error)))
 
     def _report(self, name: str, **fields: str | int) -> None:
         self.effects.append(Report(name, fields))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from node.exit_codes import Exit
 from node.p2p.effects import ConnectionEffect
 from protocol.ids import WitnessId
 from protocol.schema import BlockId, Digest, Signature
@@ -74,7 +75,7 @@ class Report:
 class StopNode:
     """The node must end with this exit code."""
 
-    exit_code: int
+    exit_code: Exit
     reason: str
 
 

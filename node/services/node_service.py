@@ -26,6 +26,7 @@ from node.core.effects import (
     StopNode,
     StoreHistory,
 )
+from node.exit_codes import Exit
 from node.history.database.stored import StoredHistory
 from node.p2p.effects import ClosePeer, OpenConnection, SendBytes
 from node.services.effect_queue import Batch
@@ -64,7 +65,7 @@ class NodeStopped(PegboardError):
 
     name = "node_stopped"
 
-    def __init__(self, exit_code: int, reason: str) -> None:
+    def __init__(self, exit_code: Exit, reason: str) -> None:
         super().__init__(reason)
         self.exit_code = exit_code
 

@@ -1,7 +1,8 @@
-"""What a store may refuse, with the exit code of a process that cannot go on (sysexits.h)."""
+"""What a store may refuse, with the exit code of a process that cannot go on."""
 
 from __future__ import annotations
 
+from node.exit_codes import Exit
 from protocol.errors import PegboardError
 
 
@@ -9,35 +10,35 @@ class StorageError(PegboardError):
     """Base of the refusals of a store; `exit_code` is for a process that ends because of one."""
 
     name = "storage_error"
-    exit_code = 70
+    exit_code: Exit = Exit.BROKEN
 
 
 class StoreLocked(StorageError):
     """Another process uses the same data directory."""
 
     name = "store_locked"
-    exit_code = 75
+    exit_code = Exit.LOCKED
 
 
 class WrongChain(StorageError):
     """The file belongs to a chain with another id."""
 
     name = "wrong_chain"
-    exit_code = 78
+    exit_code = Exit.CONFIGURATION
 
 
 class WrongFormat(StorageError):
     """The file has another format version, or is something else altogether."""
 
     name = "wrong_format"
-    exit_code = 65
+    exit_code = Exit.DAMAGED
 
 
 class StoreDamaged(StorageError):
     """What is read is not what was written; the data must come from elsewhere."""
 
     name = "store_damaged"
-    exit_code = 65
+    exit_code = Exit.DAMAGED
 
 
 class DiskError(StorageError):
@@ -45,7 +46,7 @@ class DiskError(StorageError):
     again (T-S4): after a failed one the kernel may call lost pages clean."""
 
     name = "disk_error"
-    exit_code = 74
+    exit_code = Exit.DISK
 
 
 class SlotAlreadySigned(StorageError):
@@ -58,4 +59,4 @@ class KeyFileRefused(StorageError):
     """A key file or its directory is open to others, not ours, a link, or already there."""
 
     name = "key_file_refused"
-    exit_code = 77
+    exit_code = Exit.KEYS

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from node.cli import cli, run
-from node.cli.exits import MEANINGS
+from node.exit_codes import Exit
 from node.presets import PRESETS
 from protocol.crypto.keys import key_text, parse_wif, password_key, public_key
 from protocol.genesis import load_genesis
@@ -49,8 +49,8 @@ def test_exit_codes_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
     """The help of the program lists every exit code."""
     run(["--help"])
     text = capsys.readouterr().out
-    for code in MEANINGS:
-        assert f"{code:>4}  " in text
+    for code in Exit:
+        assert f"{code.value:>4}  {code.meaning.split()[0]}" in text
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
