@@ -10,6 +10,7 @@ import msgspec
 import tomli_w
 
 from node.storage.durable import replace_file
+from protocol.constants import SECONDS_PER_DAY
 from protocol.errors import PegboardError
 
 HISTORY_URLS = ("postgresql://", "postgres://")
@@ -160,7 +161,7 @@ def parse_settings(text: str, source: str) -> NodeSettings:
             limit=" or ".join(HISTORY_URLS),
         )
     for feed in settings.feeds:
-        _check_range(f"interval_s of feed {feed.asset}", feed.interval_s, 1, 86_400)
+        _check_range(f"interval_s of feed {feed.asset}", feed.interval_s, 1, SECONDS_PER_DAY)
     for address in (settings.p2p.listen, settings.api.listen, *settings.p2p.seeds):
         if address:
             split_address(address)

@@ -84,8 +84,8 @@ class SignedBlock(Record):
     """In the order in which they are applied."""
 
 
-def block_num(block: BlockId) -> int:
-    """The number that a block id carries in its first four bytes; 0 for `NO_BLOCK`."""
+def block_num_of(block: BlockId) -> int:
+    """The number that a block id carries in its first four bytes; 0 for `NO_BLOCK` (R9.7)."""
     return int.from_bytes(block[:4], "big")
 
 
@@ -151,7 +151,7 @@ class HeaderEnvelope:
         """Join a header and its binary form, which must belong together."""
         self.header = header
         self.packed = packed
-        self.num = block_num(header.previous) + 1
+        self.num = block_num_of(header.previous) + 1
         self.id = _block_id(header.previous, packed)
         self._signing_key: PublicKey | None = None
 
@@ -327,7 +327,7 @@ def pack_results(results: OperationResults) -> bytes:
 
 
 def _block_id(previous: BlockId, signed_header: bytes) -> BlockId:
-    num = (block_num(previous) + 1).to_bytes(4, "big")
+    num = (block_num_of(previous) + 1).to_bytes(4, "big")
     return BlockId(num + sha224(signed_header)[4:20])
 
 

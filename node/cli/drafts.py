@@ -5,7 +5,6 @@ Fees are left at 0; `node.cli.transactions` asks the chain for them.
 
 from __future__ import annotations
 
-import re
 import secrets
 
 from node.cli.client import JsonObject, as_int, as_object, as_objects, as_text
@@ -29,6 +28,8 @@ from protocol.constants import (
     RATIO_DENOMINATOR,
 )
 from protocol.crypto.memo import encrypt_memo
+from protocol.durations import parse_duration
+from protocol.errors import DecodeError
 from protocol.ids import LimitOrderId, asset_text
 from protocol.json_form import from_json, parse_time
 from protocol.operations import Operation
@@ -39,9 +40,6 @@ from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.memo import Memo
 from protocol.operations.transfer import Transfer
 from protocol.schema import MAX_TIMESTAMP
-
-_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
-_SECONDS_OF = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class NoPosition(CliError):
@@ -56,12 +54,12 @@ class NoFeed(CliError):
     name = "insufficient_feeds"
 
 
-def parse_duration(text: str) -> int:
+def parse_seconds(text: str) -> int:
     """Seconds of "30s", "10m", "12h" or "7d"; raises `UsageProblem`."""
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise UsageProblem("not a duration", value=text, limit="30s, 10m, 12h or 7d")
-    return int(match[1]) * _SECONDS_OF[match[2]]
+    try:
+        return parse_duration(text)
+    except DecodeError as error:
+        raise UsageProblem(error.what, value=error.value, limit=error.limit) from error
 
 
 def parse_ratio(text: str) -> int:
@@ -73,7 +71,7 @@ def expiration_in(chain: RemoteChain, duration: str | None) -> int:
     """The chain's time plus a duration; the end of time without one."""
     if duration is None:
         return MAX_TIMESTAMP
-    return parse_time(as_text(chain.head()["time"])) + parse_duration(duration)
+    return parse_time(as_text(chain.head()["time"])) + parse_seconds(duration)
 
 
 def transfer(

@@ -196,7 +196,7 @@ def propose(
             session.account(),
             read_operations(session.chain, operations),
             expiration=drafts.expiration_in(session.chain, expires_in),
-            review_period_s=None if review is None else drafts.parse_duration(review),
+            review_period_s=None if review is None else drafts.parse_seconds(review),
         )
     )
 

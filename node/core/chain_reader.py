@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from node.chain.chain import Chain
-from protocol.block import block_num
+from protocol.block import block_num_of
 from protocol.schema import BlockId, Digest, TransactionId
 
 
@@ -50,7 +50,7 @@ class ChainReader:
 
     def has_block(self, block_id: BlockId) -> bool:
         """Whether the block is on the main chain or linked into the fork database."""
-        num = block_num(block_id)
+        num = block_num_of(block_id)
         return self.chain.has_block(block_id) or (
             num < self.chain.last_irreversible_num and self.store.id_at(num) == block_id
         )

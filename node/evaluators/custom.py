@@ -5,6 +5,7 @@ from __future__ import annotations
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import AssertionFailed, LimitExceeded
+from protocol.block import block_num_of
 from protocol.operations.custom import (
     AccountNamePredicate,
     Assert,
@@ -48,7 +49,7 @@ def _is_true(state: State, predicate: Predicate) -> bool:
         return state.accounts.get(predicate.account_id).name == predicate.name
     if isinstance(predicate, AssetSymbolPredicate):
         return state.assets.get(predicate.asset_id).symbol == predicate.symbol
-    block_num = int.from_bytes(predicate.id[:4], "big")
+    block_num = block_num_of(predicate.id)
     summary = state.block_summary(block_num)
     return summary is not None and summary.block_id == predicate.id
 

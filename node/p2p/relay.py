@@ -18,7 +18,7 @@ from node.p2p.requests import Delivery, Item, RequestTracker
 from node.p2p.serving import ItemServer
 from node.p2p.sync import BlockSync
 from node.p2p.synopsis import continue_synopsis
-from protocol.block import HeaderEnvelope
+from protocol.block import HeaderEnvelope, block_num_of
 from protocol.errors import ProtocolError
 from protocol.p2p.messages import (
     ActiveMessage,
@@ -35,7 +35,6 @@ from protocol.p2p.messages import (
     Ping,
     Pong,
     TransactionMessage,
-    block_num_of,
 )
 from protocol.schema import BlockId
 from protocol.transaction import TransactionEnvelope

@@ -25,7 +25,8 @@ from node.p2p.requests import Item, RequestTracker
 from node.p2p.sync_round import SyncRound
 from node.p2p.synopsis import build_synopsis
 from node.p2p.verdicts import BlockRefusal
-from protocol.p2p.messages import BlockIds, Fetch, GetBlockIds, ItemKind, block_num_of
+from protocol.block import block_num_of
+from protocol.p2p.messages import BlockIds, Fetch, GetBlockIds, ItemKind
 from protocol.schema import BlockId
 
 

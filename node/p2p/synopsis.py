@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from node.p2p.chain_view import ChainView
-from protocol.p2p.messages import MAX_BLOCK_IDS, MAX_SYNOPSIS_IDS, BlockIds, block_num_of
+from protocol.block import block_num_of
+from protocol.p2p.messages import MAX_BLOCK_IDS, MAX_SYNOPSIS_IDS, BlockIds
 from protocol.schema import BlockId
 
 

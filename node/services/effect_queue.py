@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from node.core.effects import Effect, LaterEffect, ReserveSlot, StoreBlocks
-from node.storage.interface import num_of
+from protocol.block import block_num_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +85,4 @@ def join_moves(moves: Sequence[StoreBlocks]) -> list[StoreBlocks]:
 def _extends(last: StoreBlocks, move: StoreBlocks) -> bool:
     if not move.main_chain:
         return move.head == last.head
-    return num_of(move.main_chain[0]) == num_of(last.main_chain[-1]) + 1
+    return block_num_of(move.main_chain[0]) == block_num_of(last.main_chain[-1]) + 1

@@ -25,7 +25,8 @@ from node.storage.errors import (
     WrongFormat,
 )
 from node.storage.file_lock import FileLock
-from node.storage.interface import StoredBlock, check_move, num_of
+from node.storage.interface import StoredBlock, check_move
+from protocol.block import block_num_of
 from protocol.schema import BlockId, Digest
 
 FORMAT_VERSION = 1
@@ -95,11 +96,11 @@ class BlockStore:
         main_chain: Sequence[BlockId],
         irreversible_num: int,
     ) -> None:
-        kept_num = num_of(main_chain[0]) - 1 if main_chain else _num_or_zero(head)
+        kept_num = block_num_of(main_chain[0]) - 1 if main_chain else _num_or_zero(head)
         with self._writing() as database:
             check_move(self._head, head, main_chain, self._id_at(kept_num))
             for block_id, num, data in blocks:
-                assert num == num_of(block_id), "a block id starts with the block number"
+                assert num == block_num_of(block_id), "a block id starts with the block number"
                 database.execute(
                     "INSERT INTO block (id, num, checksum, data) VALUES (?, ?, ?, ?)"
                     " ON CONFLICT (id) DO UPDATE SET checksum = excluded.checksum,"
@@ -111,7 +112,8 @@ class BlockStore:
                 known = database.execute("SELECT 1 FROM block WHERE id = ?", (block_id,))
                 assert known.fetchone(), "the main chain holds stored blocks only"
                 database.execute(
-                    "INSERT INTO main_chain (num, id) VALUES (?, ?)", (num_of(block_id), block_id)
+                    "INSERT INTO main_chain (num, id) VALUES (?, ?)",
+                    (block_num_of(block_id), block_id),
                 )
             _write_header(database, "head", head or b"")
             irreversible = irreversible_num.to_bytes(4, "big")
@@ -150,7 +152,7 @@ class BlockStore:
 
     def head(self) -> tuple[int, BlockId] | None:
         """See `BlockStorage.head`."""
-        return None if self._head is None else (num_of(self._head), self._head)
+        return None if self._head is None else (block_num_of(self._head), self._head)
 
     def irreversible_num(self) -> int:
         """See `BlockStorage.irreversible_num`."""
@@ -320,7 +322,7 @@ def _write_header(database: sqlite3.Connection, name: str, value: bytes) -> None
 
 
 def _num_or_zero(block_id: BlockId | None) -> int:
-    return 0 if block_id is None else num_of(block_id)
+    return 0 if block_id is None else block_num_of(block_id)
 
 
 def _checksum(block_id: BlockId, data: bytes) -> bytes:
@@ -331,13 +333,17 @@ def _checked(block_id: BlockId, checksum: object, data: object) -> bytes:
     if not isinstance(data, bytes) or checksum != _checksum(block_id, data):
         raise StoreDamaged(
             "a stored block is damaged",
-            value=f"block {num_of(block_id)} {block_id.hex()}",
+            value=f"block {block_num_of(block_id)} {block_id.hex()}",
             rule="T-S3",
         )
     return data
 
 
 def _checked_id(num: int, block_id: object) -> BlockId:
-    if not isinstance(block_id, bytes) or len(block_id) != 20 or num_of(BlockId(block_id)) != num:
+    if (
+        not isinstance(block_id, bytes)
+        or len(block_id) != 20
+        or block_num_of(BlockId(block_id)) != num
+    ):
         raise StoreDamaged("the main chain is damaged", value=f"block {num}", rule="T-S3")
     return BlockId(block_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from protocol.block import block_num_of
 from protocol.ids import WitnessId
 from protocol.schema import BlockId
 
@@ -118,11 +119,6 @@ class SnapshotStorage(Protocol):
         """The newest usable snapshot of a block not above a number, and the unusable newer ones."""
 
 
-def num_of(block_id: BlockId) -> int:
-    """The block number in an id (R9.7)."""
-    return int.from_bytes(block_id[:4], "big")
-
-
 def check_move(
     old_head: BlockId | None,
     head: BlockId | None,
@@ -136,8 +132,8 @@ def check_move(
     if not main_chain:
         assert head is None or head == kept, "cut to a block outside the main chain"
         return
-    first = num_of(main_chain[0])
-    assert [num_of(block_id) for block_id in main_chain] == list(
+    first = block_num_of(main_chain[0])
+    assert [block_num_of(block_id) for block_id in main_chain] == list(
         range(first, first + len(main_chain))
     ), "main chain with a gap"
     assert main_chain[-1] == head, "the main chain ends at the head"

@@ -30,8 +30,8 @@ from protocol.constants import (
     DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
     MAX_COLLATERAL_RATIO,
     MIN_COLLATERAL_RATIO,
-    SECONDS_PER_DAY,
 )
+from protocol.durations import parse_duration
 from protocol.errors import DecodeError, PegboardError
 from protocol.json_form import parse_time
 
@@ -39,9 +39,7 @@ SERIES_ROWS_MAX = 100_000
 """Rows of a CSV series; more are refused."""
 
 _PRICE = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,12}))?")
-_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhdb])")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_SECONDS_OF = {"s": 1, "m": 60, "h": 3600, "d": SECONDS_PER_DAY}
 
 
 FIXED_INTERVAL_S = 600
@@ -233,11 +231,10 @@ PARSERS: dict[str, Callable[[str, Mapping[str, str], FeedContext], PriceSource]]
 
 
 def _parse_duration(text: str, context: FeedContext) -> int:
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise FeedSourceError("every: not a duration", value=text, limit="3s, 1m, 1h, 1d or 1b")
-    unit_s = context.block_interval_s if match[2] == "b" else _SECONDS_OF[match[2]]
-    return int(match[1]) * unit_s
+    try:
+        return parse_duration(text, block_interval_s=context.block_interval_s)
+    except DecodeError as error:
+        raise FeedSourceError(f"every: {error.what}", value=text, limit=error.limit) from error
 
 
 def _parse_ratio(options: Mapping[str, str], name: str, default: int) -> int:

@@ -12,6 +12,7 @@ from enum import IntEnum
 from ipaddress import ip_address
 from typing import Annotated
 
+from protocol.block import block_num_of
 from protocol.constants import MAX_BLOCK_BYTES
 from protocol.errors import DecodeError
 from protocol.schema import (
@@ -280,11 +281,6 @@ MESSAGES: Mapping[int, type[Message]] = {
 
 _GOODBYE_CODES = frozenset(int(code) for code in GoodbyeCode)
 _KINDS = frozenset(int(kind) for kind in ItemKind)
-
-
-def block_num_of(block_id: BlockId) -> int:
-    """The height that a block id carries in its first four bytes (R9.7)."""
-    return int.from_bytes(block_id[:4], "big")
 
 
 def is_ip_address(host: str) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
-from node.storage.interface import BlockStorage, num_of
-from protocol.block import BlockEnvelope
+from node.storage.interface import BlockStorage
+from protocol.block import BlockEnvelope, block_num_of
 from protocol.ids import WitnessId
 from protocol.schema import BlockId, Digest
 
@@ -94,7 +94,7 @@ class Checkers:
 
     def tell(self, node: int, block_id: BlockId) -> None:
         """A node told somebody that it has a block."""
-        if num_of(block_id):
+        if block_num_of(block_id):
             self._nodes[node].told[block_id] = None
 
     def tell_irreversible(self, node: int, num: int) -> None:
@@ -119,7 +119,7 @@ class Checkers:
         """A node came back: all that it told of is there (T-S1)."""
         seen = self._nodes[node]
         for block_id in seen.told:
-            num = num_of(block_id)
+            num = block_num_of(block_id)
             may_be_pruned = num < seen.last_irreversible and store.id_at(num) != block_id
             is_there = store.block(block_id) is not None
             demand(is_there or may_be_pruned, "durable", node, "lost block", num)

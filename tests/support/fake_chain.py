@@ -11,13 +11,13 @@ from protocol.block import (
     BlockEnvelope,
     BlockHeader,
     HeaderEnvelope,
+    block_num_of,
     merkle_root,
     pack_results,
 )
 from protocol.constants import CORE_ASSET
 from protocol.ids import AccountId, WitnessId
 from protocol.operations.custom import Custom
-from protocol.p2p.messages import block_num_of
 from protocol.schema import BlockId, Digest, Signature, TransactionId
 from protocol.transaction import SignedTransaction, TransactionEnvelope
 

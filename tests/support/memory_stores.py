@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from node.storage.guard import check_slot
-from node.storage.interface import SkippedSnapshot, Snapshot, StoredBlock, check_move, num_of
+from node.storage.interface import SkippedSnapshot, Snapshot, StoredBlock, check_move
 from node.storage.snapshots import KEPT
+from protocol.block import block_num_of
 from protocol.ids import WitnessId
 from protocol.schema import BlockId
 
@@ -49,19 +50,21 @@ class MemoryBlockStore:
         irreversible_num: int = 0,
     ) -> None:
         """See `BlockStorage.append`."""
-        kept_num = num_of(main_chain[0]) - 1 if main_chain else num_of(head) if head else 0
+        kept_num = (
+            block_num_of(main_chain[0]) - 1 if main_chain else block_num_of(head) if head else 0
+        )
         check_move(self._head, head, main_chain, self.id_at(kept_num))
         added = {block_id: data for block_id, _, data in blocks}
         for block_id, num, _ in blocks:
-            assert num == num_of(block_id), "a block id starts with the block number"
+            assert num == block_num_of(block_id), "a block id starts with the block number"
         for block_id in main_chain:
             assert block_id in added or block_id in self._blocks, "the chain holds stored blocks"
         undo = self._undo_of({block_id: self._blocks.get(block_id) for block_id in added})
-        top = num_of(self._head) if self._head else 0
+        top = block_num_of(self._head) if self._head else 0
         for num in range(kept_num + 1, max(top, kept_num + len(main_chain)) + 1):
             undo.main_chain[num] = self._main_chain.pop(num, None)
         self._blocks.update(added)
-        self._main_chain.update((num_of(block_id), block_id) for block_id in main_chain)
+        self._main_chain.update((block_num_of(block_id), block_id) for block_id in main_chain)
         self._head = head
         self._irreversible_num = max(irreversible_num, self._irreversible_num)
         self._written(undo)
@@ -86,7 +89,7 @@ class MemoryBlockStore:
 
     def head(self) -> tuple[int, BlockId] | None:
         """See `BlockStorage.head`."""
-        return None if self._head is None else (num_of(self._head), self._head)
+        return None if self._head is None else (block_num_of(self._head), self._head)
 
     def irreversible_num(self) -> int:
         """See `BlockStorage.irreversible_num`."""
@@ -97,7 +100,7 @@ class MemoryBlockStore:
         pruned = [
             block_id
             for block_id in self._blocks
-            if num_of(block_id) < below_num and self.id_at(num_of(block_id)) != block_id
+            if block_num_of(block_id) < below_num and self.id_at(block_num_of(block_id)) != block_id
         ]
         undo = self._undo_of({block_id: self._blocks.pop(block_id) for block_id in pruned})
         self._written(undo)

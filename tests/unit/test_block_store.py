@@ -11,7 +11,8 @@ import pytest
 
 from node.storage.block_store import BlockStore
 from node.storage.errors import StorageError, StoreLocked, WrongChain, WrongFormat
-from node.storage.interface import BlockStorage, StoredBlock, num_of
+from node.storage.interface import BlockStorage, StoredBlock
+from protocol.block import block_num_of
 from protocol.schema import BlockId, Digest
 from tests.support.memory_stores import MemoryBlockStore
 
@@ -279,4 +280,4 @@ def test_memory_that_keeps_at_once_survives() -> None:
 
 def test_num_of_reads_the_number_in_an_id() -> None:
     """R9.7: the first four bytes of a block id are its number, big endian."""
-    assert num_of(make_block(77).id) == 77
+    assert block_num_of(make_block(77).id) == 77

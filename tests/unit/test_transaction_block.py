@@ -21,7 +21,7 @@ from protocol.block import (
     SignedBlock,
     SignedBlockHeader,
     block_id,
-    block_num,
+    block_num_of,
     header_digest,
     merkle_root,
     pack_results,
@@ -93,7 +93,7 @@ def test_a_block_is_read_once_and_without_loss() -> None:
 def test_the_id_carries_the_number_and_commits_to_the_signature() -> None:
     """R9.7: SHA224 of the signed header, the number in the first four bytes."""
     envelope = produced(0)
-    assert (envelope.num, block_num(envelope.id), block_num(NO_BLOCK)) == (42, 42, 0)
+    assert (envelope.num, block_num_of(envelope.id), block_num_of(NO_BLOCK)) == (42, 42, 0)
     assert envelope.id == block_id(envelope.header)
     assert envelope.id[4:] == sha224(pack(envelope.header))[4:20]
 
