@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import gcd
 
-from protocol.constants import MAX_SUPPLY
+from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import ValidationError
 from protocol.ids import AssetId, asset_text
 from protocol.schema import Int64, Record
@@ -80,7 +80,10 @@ class Price(Record):
         )
 
 
-NULL_PRICE = Price(AssetAmount(0, AssetId(0)), AssetAmount(0, AssetId(0)))
+NO_FEE = AssetAmount(0, CORE_ASSET)
+"""Of what is free, and of virtual operations."""
+
+NULL_PRICE = Price(NO_FEE, NO_FEE)
 """No feed, not globally settled (R1.1)."""
 
 

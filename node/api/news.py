@@ -7,12 +7,7 @@ from functools import cached_property
 
 from node.api.backend import ApiBackend, BlockTrace
 from node.api.impacted import accounts_of_object
-from node.api.views import (
-    view_object,
-    view_operation,
-    view_result,
-    view_transaction,
-)
+from node.api.views import view_object, view_operation, view_result, view_transaction
 from node.history.figures import market_of
 from node.history.records import Market
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder

@@ -15,7 +15,7 @@ from node.cli.demo_model import Loan, Model, Offer
 from node.cli.exits import CliError, NodeUnreachable
 from node.cli.keyring import DevelopmentKeys
 from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
-from node.cli.transactions import FREE, Broadcast, broadcast
+from node.cli.transactions import Broadcast, broadcast
 from node.presets import development_key
 from node.witness.feed_source import (
     CsvSeries,
@@ -25,6 +25,7 @@ from node.witness.feed_source import (
     PriceRatio,
     publish_feed,
 )
+from protocol.asset import NO_FEE
 from protocol.constants import HUNDRED_PERCENT
 from protocol.crypto.keys import wif
 from protocol.ids import asset_text
@@ -146,7 +147,7 @@ class Story:
             said = PriceRatio(price.base * part, price.quote * 1000)
             source = FeedSource(FixedPrice(said), MCR, MSQR)
             publisher = self.people[name].id
-            operations.append(publish_feed(source, publisher, pegged, 0, fee=FREE))
+            operations.append(publish_feed(source, publisher, pegged, 0, fee=NO_FEE))
         self._send(*operations)
         unit = Fraction(10**PRECISION, 10**core.precision)
         self.model.feed = Fraction(*price) * unit

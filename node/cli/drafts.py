@@ -17,11 +17,10 @@ from node.cli.remote_chain import (
     id_argument,
     parse_decimal,
 )
-from node.cli.transactions import FREE
 from node.witness.feed_source import FeedSource, FixedPrice, PeggedAsset
 from node.witness.feed_source import publish_feed as feed_operation
 from node.witness.feed_text import parse_price
-from protocol.asset import AssetAmount, Price, ceil_div, multiply_ceil
+from protocol.asset import NO_FEE, AssetAmount, Price, ceil_div, multiply_ceil
 from protocol.constants import (
     DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
     DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
@@ -84,7 +83,7 @@ def transfer(
 ) -> Transfer:
     """A transfer, with a memo for the receiver's eyes when there is a text."""
     memo = None if text is None else memo_for(chain, keys, sender, receiver, text)
-    return Transfer(FREE, sender.id, receiver.id, amount, memo)
+    return Transfer(NO_FEE, sender.id, receiver.id, amount, memo)
 
 
 def issue(
@@ -97,7 +96,7 @@ def issue(
 ) -> AssetIssue:
     """New units of an asset for an account."""
     memo = None if text is None else memo_for(chain, keys, issuer, receiver, text)
-    return AssetIssue(FREE, issuer.id, amount, receiver.id, memo)
+    return AssetIssue(NO_FEE, issuer.id, amount, receiver.id, memo)
 
 
 def memo_for(
@@ -121,17 +120,17 @@ def sell(
     fill_or_kill: bool = False,
 ) -> LimitOrderCreate:
     """An order that gives `amount` for at least `receive`."""
-    return LimitOrderCreate(FREE, seller.id, amount, receive, expiration, fill_or_kill)
+    return LimitOrderCreate(NO_FEE, seller.id, amount, receive, expiration, fill_or_kill)
 
 
 def cancel(account: RemoteAccount, order: str) -> LimitOrderCancel:
     """Take an order (1.7.n) back."""
-    return LimitOrderCancel(FREE, account.id, id_argument(LimitOrderId, order))
+    return LimitOrderCancel(NO_FEE, account.id, id_argument(LimitOrderId, order))
 
 
 def settle(account: RemoteAccount, amount: AssetAmount) -> AssetSettle:
     """Ask for collateral at the feed, after the delay."""
-    return AssetSettle(FREE, account.id, amount)
+    return AssetSettle(NO_FEE, account.id, amount)
 
 
 def settlement_price(chain: RemoteChain, asset: RemoteAsset) -> Price:
@@ -226,7 +225,7 @@ def update_position(
 ) -> CallOrderUpdate:
     """The operation that changes a position by two differences (R3.1)."""
     return CallOrderUpdate(
-        FREE, account.id, collateral, debt, CallOrderUpdateExtensions(target_ratio)
+        NO_FEE, account.id, collateral, debt, CallOrderUpdateExtensions(target_ratio)
     )
 
 
@@ -248,4 +247,4 @@ def publish_feed(
         raise UsageProblem("not backed by the core asset", value=backing.symbol)
     source = FeedSource(FixedPrice(parse_price(price)), maintenance_ratio, squeeze_ratio)
     pegged = PeggedAsset(asset.id, asset.precision, backing.id, backing.precision)
-    return feed_operation(source, publisher.id, pegged, 0, fee=FREE)
+    return feed_operation(source, publisher.id, pegged, 0, fee=NO_FEE)

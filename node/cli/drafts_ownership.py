@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from node.cli.client import as_object, as_text
 from node.cli.remote_chain import NoSuchName, RemoteAccount, RemoteAsset, RemoteChain, id_argument
-from node.cli.transactions import FREE
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.authority import key_authority
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.ids import ProposalId, VoteId, parse_vote_id
@@ -45,7 +44,7 @@ def create_account(
 ) -> AccountCreate:
     """Register an account with one key for each purpose."""
     return AccountCreate(
-        FREE,
+        NO_FEE,
         registrar.id,
         registrar.id,
         0,
@@ -58,12 +57,12 @@ def create_account(
 
 def upgrade(account: RemoteAccount) -> AccountUpgrade:
     """Make an account a lifetime member."""
-    return AccountUpgrade(FREE, account.id, upgrade_to_lifetime_member=True)
+    return AccountUpgrade(NO_FEE, account.id, upgrade_to_lifetime_member=True)
 
 
 def whitelist(account: RemoteAccount, listed: RemoteAccount, listing: int) -> AccountWhitelist:
     """List an account: bit 1 white, bit 2 black, 0 neither (R2.20)."""
-    return AccountWhitelist(FREE, account.id, listed.id, listing)
+    return AccountWhitelist(NO_FEE, account.id, listed.id, listing)
 
 
 def create_asset(
@@ -87,7 +86,7 @@ def create_asset(
         core_exchange_rate=Price(AssetAmount(1, CORE_ASSET), AssetAmount(1, NEW_ASSET)),
         description=description,
     )
-    return AssetCreate(FREE, issuer.id, symbol, precision, options, bitasset)
+    return AssetCreate(NO_FEE, issuer.id, symbol, precision, options, bitasset)
 
 
 def name_producers(
@@ -95,7 +94,7 @@ def name_producers(
 ) -> AssetUpdateFeedProducers:
     """Name the accounts that may publish feeds of a BitAsset (R1.14)."""
     ids = tuple(sorted(producer.id for producer in producers))
-    return AssetUpdateFeedProducers(FREE, issuer.id, asset.id, ids)
+    return AssetUpdateFeedProducers(NO_FEE, issuer.id, asset.id, ids)
 
 
 def vote(
@@ -110,13 +109,13 @@ def vote(
     changed = {_vote_id(chain, name, committee=committee) for name in names}
     present = set(account.options.votes)
     votes = tuple(sorted(present - changed if remove else present | changed))
-    return AccountUpdate(FREE, account.id, new_options=_with_votes(account.options, votes))
+    return AccountUpdate(NO_FEE, account.id, new_options=_with_votes(account.options, votes))
 
 
 def follow_votes(account: RemoteAccount, proxy: RemoteAccount) -> AccountUpdate:
     """Let another account's votes count for this one."""
     return AccountUpdate(
-        FREE, account.id, new_options=replace(account.options, voting_account=proxy.id)
+        NO_FEE, account.id, new_options=replace(account.options, voting_account=proxy.id)
     )
 
 
@@ -129,7 +128,7 @@ def propose(
 ) -> ProposalCreate:
     """Propose operations for others to approve (R8.23)."""
     return ProposalCreate(
-        FREE,
+        NO_FEE,
         account.id,
         expiration,
         tuple(ProposedOperation(operation) for operation in operations),
@@ -139,7 +138,7 @@ def propose(
 
 def approve(account: RemoteAccount, proposal: str, *, owner: bool, remove: bool) -> ProposalUpdate:
     """Approve a proposal (1.10.n) with an account's active or owner authority, or take it back."""
-    update = ProposalUpdate(FREE, account.id, id_argument(ProposalId, proposal))
+    update = ProposalUpdate(NO_FEE, account.id, id_argument(ProposalId, proposal))
     accounts = (account.id,)
     if owner and remove:
         return replace(update, owner_approvals_to_remove=accounts)

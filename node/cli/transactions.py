@@ -25,11 +25,6 @@ from protocol.transaction import Transaction, TransactionEnvelope, reference_blo
 LIFETIME_S = 120
 """Seconds from the head block's time until a transaction expires."""
 
-"""An operation as BitShares writes it: [id, fields]."""
-
-FREE = AssetAmount(0, CORE_ASSET)
-"""The fee of an operation until the chain has been asked for it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:

@@ -21,14 +21,7 @@ from node.cli.network_files import (
     plan_nodes,
     remove_network,
 )
-from node.cli.node_command import (
-    API,
-    DATA_DIR,
-    FEED,
-    FRESH,
-    default_data_dir,
-    given_options,
-)
+from node.cli.node_command import API, DATA_DIR, FEED, FRESH, default_data_dir, given_options
 from node.cli.output import Output, count_of
 from node.cli.remote_chain import RemoteChain
 from node.cli.sessions import output_options

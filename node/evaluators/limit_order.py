@@ -7,7 +7,7 @@ from typing import NamedTuple
 from node.evaluators.fees import core_worth_of
 from node.evaluators.lists import check_authorized, check_market_lists
 from node.evaluators.membership import check_owner
-from node.market.fees import NO_FEE, settle_old_fee
+from node.market.fees import settle_old_fee
 from node.market.order_book import cancel_order, place_order
 from node.state.balances import adjust_balance, adjust_core_in_orders, check_balance, debit
 from node.state.context import Context
@@ -25,7 +25,7 @@ from node.state.errors import (
     WrongAssetType,
 )
 from node.state.objects.market import LimitOrder
-from protocol.asset import AssetAmount, Price, multiply_floor
+from protocol.asset import NO_FEE, AssetAmount, Price, multiply_floor
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId, asset_text, order_text
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from node.market.fees import NO_FEE
 from node.market.positions import fill_position, open_position
 from node.market.pricing import (
     compare_collateralization,
@@ -15,7 +14,7 @@ from node.state.context import Context
 from node.state.events import GloballySettledEvent, RevivedEvent
 from node.state.objects.assets import BitassetData
 from node.state.objects.market import CallOrder, CollateralBid
-from protocol.asset import NULL_PRICE, AssetAmount, Price, scale_price
+from protocol.asset import NO_FEE, NULL_PRICE, AssetAmount, Price, scale_price
 from protocol.constants import RATIO_DENOMINATOR
 from protocol.ids import AssetId
 from protocol.operations.bitasset import BidCollateral, ExecuteBid

@@ -9,15 +9,12 @@ from node.state.context import Context
 from node.state.database import State
 from node.state.objects.assets import Asset
 from node.state.objects.market import LimitOrder
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, HUNDRED_PERCENT, TEMP_ACCOUNT
 from protocol.fees import required_fee
 from protocol.ids import AccountId
 from protocol.operations.asset_options import CHARGE_MARKET_FEE
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
-
-NO_FEE = AssetAmount(0, CORE_ASSET)
-"""The fee of a virtual operation, and a deferred fee that is no other asset."""
 
 
 def add_pending_fee(state: State, payer: AccountId, amount: int) -> None:

@@ -12,12 +12,7 @@ from node.market.cover import max_cover
 from node.market.matching import CallMatch, match_call
 from node.market.order_book import fill_limit_order
 from node.market.positions import fill_position
-from node.market.pricing import (
-    CallTerms,
-    call_terms,
-    compare_collateralization,
-    is_above,
-)
+from node.market.pricing import CallTerms, call_terms, compare_collateralization, is_above
 from node.state.context import Context
 from node.state.events import MarginCallEvent, MarketRunAbandonedEvent
 from node.state.objects.assets import BitassetData

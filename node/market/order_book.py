@@ -5,13 +5,13 @@ Only limit orders meet here; margin calls and settlements wait for the boundary 
 
 from __future__ import annotations
 
-from node.market.fees import NO_FEE, consume_deferred_fee, pay_market_fee, refund_deferred_fee
+from node.market.fees import consume_deferred_fee, pay_market_fee, refund_deferred_fee
 from node.market.matching import match_orders
 from node.market.pricing import worth_floor
 from node.state.balances import adjust_balance, adjust_core_in_orders
 from node.state.context import Context
 from node.state.objects.market import LimitOrder
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.ids import LimitOrderId, object_id
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from node.market.fees import NO_FEE, pay_market_fee
+from node.market.fees import pay_market_fee
 from node.market.matching import match_settlement
 from node.market.positions import fill_position
 from node.market.pricing import affordable_price
@@ -13,7 +13,7 @@ from node.state.context import Context
 from node.state.errors import TooSmall
 from node.state.objects.assets import BitassetData
 from node.state.objects.market import ForceSettlement
-from protocol.asset import AssetAmount, Price, multiply_ceil, multiply_floor, scale_price
+from protocol.asset import NO_FEE, AssetAmount, Price, multiply_ceil, multiply_floor, scale_price
 from protocol.constants import HUNDRED_PERCENT
 from protocol.ids import AccountId, AssetId, ForceSettlementId, object_id
 from protocol.operations.bitasset import AssetSettleCancel

@@ -16,14 +16,7 @@ from random import Random
 from node.p2p.chain_view import ChainView
 from node.p2p.config import PeerConfig
 from node.p2p.connections import Connections
-from node.p2p.effects import (
-    ClosePeer,
-    Effect,
-    PeerAddress,
-    PeerKey,
-    PeerPenalised,
-    PeerReady,
-)
+from node.p2p.effects import ClosePeer, Effect, PeerAddress, PeerKey, PeerPenalised, PeerReady
 from node.p2p.errors import ForkBelowIrreversible, InvalidItem, MalformedMessage, PeerError
 from node.p2p.limits import BAN_SCORE
 from node.p2p.peer import Peer

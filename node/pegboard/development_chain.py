@@ -24,7 +24,7 @@ from node.state.database import State
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from node.witness.feed_text import FeedContext, parse_feed_source, publication_interval_s
 from node.witness.producer import next_production
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
@@ -39,7 +39,7 @@ from protocol.transaction import Transaction, TransactionEnvelope, reference_blo
 LIFETIME_S = 120
 """Seconds from the head block's time until a transaction expires, and a second for each before."""
 
-FREE = AssetAmount(0, CORE_ASSET)
+FREE = NO_FEE
 """The fee of an operation that `DevelopmentChain.push` shall fill in."""
 
 

@@ -11,13 +11,7 @@ import json
 from pathlib import Path
 
 from node.storage.durable import disk_error, replace_file
-from node.storage.errors import (
-    DiskError,
-    SlotAlreadySigned,
-    StoreDamaged,
-    WrongChain,
-    WrongFormat,
-)
+from node.storage.errors import DiskError, SlotAlreadySigned, StoreDamaged, WrongChain, WrongFormat
 from node.storage.file_lock import FileLock
 from protocol.ids import WitnessId
 from protocol.schema import Digest

@@ -11,7 +11,7 @@ import trio
 from node.api.cost import CostLimits
 from protocol.crypto.keys import wif
 from protocol.ids import LimitOrderId, order_text
-from tests.support.chain import secret_of
+from tests.support.world import secret_of
 
 from .api_clients import HttpClient, SocketClient, ask_many, call, frame, post
 from .api_server import ServerProcess, start_server

@@ -16,9 +16,10 @@ from node.api.cost import CostLimits
 from node.services.api_server import ApiOptions, serve_api
 from node.services.garbage import GarbageSchedule
 from node.services.node_service import TICK_MS
+from protocol.asset import NO_FEE
 from protocol.operations.limit_order import LimitOrderCreate
 from tests.support.api import ChainBackend
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 
 ORDERS = 600
 """In the one market, half of them on each side."""

@@ -10,12 +10,11 @@ from node.chain.invariants_incremental import check_block
 from node.market.boundary import run_boundary
 from node.services.garbage import GarbageSchedule
 from node.state.database import State
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.ids import AssetId
 from protocol.operations.limit_order import FillOrder, LimitOrderCreate
 from tests.support.state import (
-    FREE,
     add_bitasset,
     add_position,
     apply,
@@ -69,7 +68,7 @@ def make_falling_market(size: int) -> tuple[State, AssetId]:
     for number, (name, debt) in enumerate(zip(names, debts, strict=True)):
         sold = AssetAmount(debt, usd)
         wanted = AssetAmount(debt * (105 + number * 13 % 16) // 10, CORE_ASSET)
-        apply(ctx, LimitOrderCreate(FREE, state.account_named(name).id, sold, wanted))
+        apply(ctx, LimitOrderCreate(NO_FEE, state.account_named(name).id, sold, wanted))
     state.log.finish()
     return state, usd
 

@@ -7,13 +7,12 @@ import tracemalloc
 from collections.abc import Callable
 
 from node.state.database import State
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.ids import AssetId
 from protocol.msgpack_form import pack_document, unpack_document
 from protocol.operations.limit_order import LimitOrderCreate
 from tests.support.state import (
-    FREE,
     add_bitasset,
     add_position,
     apply,
@@ -73,7 +72,7 @@ def _nothing(state: State, usd: AssetId, number: int) -> None:
 def _place_order(state: State, usd: AssetId, number: int) -> None:
     seller = state.account_named(f"account{number}").id
     sold, wanted = AssetAmount(10_000 + number, CORE_ASSET), AssetAmount(1_000, usd)
-    apply(make_context(state), LimitOrderCreate(FREE, seller, sold, wanted))
+    apply(make_context(state), LimitOrderCreate(NO_FEE, seller, sold, wanted))
 
 
 def _open_position(state: State, usd: AssetId, number: int) -> None:

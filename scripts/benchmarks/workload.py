@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from node.chain.chain import Chain
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.block import BlockEnvelope
 from protocol.constants import CORE_ASSET
 from protocol.crypto.signatures import sign_digest
@@ -21,7 +21,8 @@ from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.transfer import Transfer
 from protocol.schema import Digest, Signature
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
-from tests.support.chain import NO_FEE, make_genesis, make_parameters, secret_of
+from tests.support.chain import make_genesis, make_parameters
+from tests.support.world import secret_of
 
 TRANSACTIONS_A_BLOCK = 500
 EXPIRATION_S = 3_600

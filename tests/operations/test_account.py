@@ -16,7 +16,7 @@ from node.state.errors import (
     NotAuthorized,
 )
 from node.state.objects.accounts import Account
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.authority import NULL_AUTHORITY, Authority, key_authority
 from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET, PROXY_TO_SELF_ACCOUNT
@@ -44,20 +44,17 @@ from protocol.operations.committee import CommitteeMemberCreate
 from protocol.operations.witness import WitnessCreate
 from protocol.schema import MAX_TIMESTAMP
 from tests.support.state import (
-    FREE,
-    GENESIS_TIME,
     add_account,
     apply,
     core,
     created,
     expect,
     issue,
-    key_of,
     make_context,
     make_state,
 )
+from tests.support.world import ALICE, BOB, GENESIS_TIME, key_of
 
-ALICE, BOB = AccountId(6), AccountId(7)
 NOBODY = AccountId(99)
 
 
@@ -69,7 +66,7 @@ def ctx() -> Context:
 def create(name: str = "carol", **changes: object) -> AccountCreate:
     """Alice registers an account that bob refers for 40 % of the referral."""
     rule = key_authority(key_of(name))
-    op = AccountCreate(FREE, ALICE, BOB, 4000, name, rule, rule, AccountOptions(key_of(name)))
+    op = AccountCreate(NO_FEE, ALICE, BOB, 4000, name, rule, rule, AccountOptions(key_of(name)))
     return replace(op, **changes)
 
 
@@ -183,8 +180,8 @@ def test_the_basic_fee_rises_after_many_registrations() -> None:
 
 def test_votes_name_candidates_within_the_limits(ctx: Context) -> None:
     """R8.11, R8.12: candidates and proxy exist, and the wanted numbers are allowed."""
-    apply(ctx, WitnessCreate(FREE, ALICE, "", key_of("w")))
-    apply(ctx, CommitteeMemberCreate(FREE, BOB, ""))
+    apply(ctx, WitnessCreate(NO_FEE, ALICE, "", key_of("w")))
+    apply(ctx, CommitteeMemberCreate(NO_FEE, BOB, ""))
     witness, member = vote_id(1, 0), vote_id(0, 1)
 
     def update(
@@ -193,7 +190,7 @@ def test_votes_name_candidates_within_the_limits(ctx: Context) -> None:
         options = AccountOptions(
             key_of("alice"), proxy, num_witness=num_witness, votes=tuple(sorted(votes))
         )
-        return AccountUpdate(FREE, ALICE, new_options=options)
+        return AccountUpdate(NO_FEE, ALICE, new_options=options)
 
     op = update(witness, member, num_witness=1)
     apply(ctx, op)
@@ -214,22 +211,22 @@ def test_an_update_replaces_only_what_it_gives(ctx: Context) -> None:
     before = account(ctx, ALICE)
     owner, options = before.owner, before.options
     active = key_authority(key_of("new active"))
-    apply(ctx, AccountUpdate(FREE, ALICE, active=active))
+    apply(ctx, AccountUpdate(NO_FEE, ALICE, active=active))
     assert (before.owner, before.active, before.options) == (owner, active, options)
     new_owner = key_authority(key_of("new owner"))
-    apply(ctx, AccountUpdate(FREE, ALICE, owner=new_owner))
+    apply(ctx, AccountUpdate(NO_FEE, ALICE, owner=new_owner))
     assert (before.owner, before.active) == (new_owner, active)
 
 
 def test_an_update_is_checked_like_a_registration(ctx: Context) -> None:
     """R9.5: authorities exist and are bounded, special ones are not built."""
-    expect(ctx, NoSuchObject, AccountUpdate(FREE, ALICE, owner=Authority(1, ((NOBODY, 1),))))
-    expect(ctx, NoSuchObject, AccountUpdate(FREE, ALICE, active=Authority(1, ((NOBODY, 1),))))
+    expect(ctx, NoSuchObject, AccountUpdate(NO_FEE, ALICE, owner=Authority(1, ((NOBODY, 1),))))
+    expect(ctx, NoSuchObject, AccountUpdate(NO_FEE, ALICE, active=Authority(1, ((NOBODY, 1),))))
     special = AccountUpdateExtensions(
         active_special_authority=TopHoldersSpecialAuthority(AssetId(0))
     )
-    expect(ctx, FeatureNotBuilt, AccountUpdate(FREE, ALICE, extensions=special))
-    expect(ctx, ValidationError, AccountUpdate(FREE, ALICE))
+    expect(ctx, FeatureNotBuilt, AccountUpdate(NO_FEE, ALICE, extensions=special))
+    expect(ctx, ValidationError, AccountUpdate(NO_FEE, ALICE))
 
 
 def test_a_listing_stands_on_both_accounts(ctx: Context) -> None:
@@ -242,7 +239,7 @@ def test_a_listing_stands_on_both_accounts(ctx: Context) -> None:
         (BLACK_LISTED, (), (BOB,)),
         (NO_LISTING, (), ()),
     ):
-        apply(ctx, AccountWhitelist(FREE, ALICE, BOB, listing))
+        apply(ctx, AccountWhitelist(NO_FEE, ALICE, BOB, listing))
         alice, bob = account(ctx, ALICE), account(ctx, BOB)
         assert (alice.whitelisted_accounts, alice.blacklisted_accounts) == (white, black)
         assert bob.whitelisting_accounts == ((ALICE,) if white else ())
@@ -251,7 +248,7 @@ def test_a_listing_stands_on_both_accounts(ctx: Context) -> None:
 
 def test_only_lifetime_members_list_unless_all_may(ctx: Context) -> None:
     """R2.20: allow_non_member_whitelists."""
-    op = AccountWhitelist(FREE, basic_member(ctx), BOB, WHITE_LISTED)
+    op = AccountWhitelist(NO_FEE, basic_member(ctx), BOB, WHITE_LISTED)
     expect(ctx, NotAuthorized, op)
     expect(ctx, NoSuchObject, replace(op, authorizing_account=ALICE, account_to_list=NOBODY))
     ctx.state.global_properties.edit(ctx.state.properties).parameters = replace(
@@ -291,17 +288,17 @@ def test_an_upgrade_shares_out_the_old_fees_first() -> None:
 
 def test_lifetime_membership_is_bought_once_and_annual_never(ctx: Context) -> None:
     """R8.20: annual membership is no longer sold."""
-    expect(ctx, NotAuthorized, AccountUpgrade(FREE, ALICE, upgrade_to_lifetime_member=True))
+    expect(ctx, NotAuthorized, AccountUpgrade(NO_FEE, ALICE, upgrade_to_lifetime_member=True))
     basic = basic_member(ctx)
-    expect(ctx, FeatureDisabled, AccountUpgrade(FREE, basic))
-    apply(ctx, AccountUpgrade(FREE, basic, upgrade_to_lifetime_member=True))
-    expect(ctx, NotAuthorized, AccountUpgrade(FREE, basic, upgrade_to_lifetime_member=True))
+    expect(ctx, FeatureDisabled, AccountUpgrade(NO_FEE, basic))
+    apply(ctx, AccountUpgrade(NO_FEE, basic, upgrade_to_lifetime_member=True))
+    expect(ctx, NotAuthorized, AccountUpgrade(NO_FEE, basic, upgrade_to_lifetime_member=True))
 
 
 def test_an_account_is_handed_over(ctx: Context) -> None:
     """R9.6: the new owner is the authority, reads the memos and votes."""
     keys = account(ctx, ALICE).owner
-    apply(ctx, AccountTransfer(FREE, ALICE, BOB))
+    apply(ctx, AccountTransfer(NO_FEE, ALICE, BOB))
     owned = account(ctx, ALICE)
     assert owned.owner == owned.active == Authority(1, ((BOB, 1),)) != keys
     assert owned.options == AccountOptions(account(ctx, BOB).options.memo_key, voting_account=BOB)
@@ -310,9 +307,9 @@ def test_an_account_is_handed_over(ctx: Context) -> None:
 
 def test_white_listings_end_with_the_owner_and_black_listings_stay(ctx: Context) -> None:
     """R2.20: whoever listed the account trusted, or distrusted, its owner."""
-    apply(ctx, AccountWhitelist(FREE, BOB, ALICE, WHITE_LISTED | BLACK_LISTED))
-    apply(ctx, AccountWhitelist(FREE, ALICE, BOB, WHITE_LISTED))
-    apply(ctx, AccountTransfer(FREE, ALICE, BOB))
+    apply(ctx, AccountWhitelist(NO_FEE, BOB, ALICE, WHITE_LISTED | BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, ALICE, BOB, WHITE_LISTED))
+    apply(ctx, AccountTransfer(NO_FEE, ALICE, BOB))
     assert account(ctx, ALICE).whitelisting_accounts == ()
     assert account(ctx, ALICE).blacklisting_accounts == (BOB,)
     assert account(ctx, BOB).whitelisted_accounts == ()
@@ -322,6 +319,6 @@ def test_white_listings_end_with_the_owner_and_black_listings_stay(ctx: Context)
 
 def test_some_accounts_are_never_handed_over(ctx: Context) -> None:
     """R9.8, R9.5: special accounts, to nobody, and to itself."""
-    expect(ctx, ValidationError, AccountTransfer(FREE, PROXY_TO_SELF_ACCOUNT, BOB))
-    expect(ctx, ValidationError, AccountTransfer(FREE, ALICE, ALICE))
-    expect(ctx, NoSuchObject, AccountTransfer(FREE, ALICE, AccountId(99)))
+    expect(ctx, ValidationError, AccountTransfer(NO_FEE, PROXY_TO_SELF_ACCOUNT, BOB))
+    expect(ctx, ValidationError, AccountTransfer(NO_FEE, ALICE, ALICE))
+    expect(ctx, NoSuchObject, AccountTransfer(NO_FEE, ALICE, AccountId(99)))

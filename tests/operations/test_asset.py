@@ -21,7 +21,7 @@ from node.state.errors import (
     WrongAssetType,
 )
 from node.state.objects.assets import NULL_FEED
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY
 from protocol.errors import ValidationError
 from protocol.ids import AccountId, AssetId, ForceSettlementId, ObjectId
@@ -56,7 +56,6 @@ from protocol.operations.bitasset_options import (
     BlackSwanResponse,
 )
 from tests.support.state import (
-    FREE,
     add_asset,
     add_bitasset,
     add_position,
@@ -71,8 +70,8 @@ from tests.support.state import (
     make_state,
     set_feed,
 )
+from tests.support.world import ALICE, BOB
 
-ALICE, BOB = AccountId(6), AccountId(7)
 UIA_ALL = 0x4F
 """Every permission of a user-issued asset that can be given away."""
 BITASSET_ALL = 0x1FF
@@ -91,7 +90,7 @@ def new_options(**changes: object) -> AssetOptions:
 
 
 def create(symbol: str = "TOKEN", **changes: object) -> AssetCreate:
-    op = AssetCreate(FREE, ALICE, symbol, 4, new_options())
+    op = AssetCreate(NO_FEE, ALICE, symbol, 4, new_options())
     return replace(op, **changes)
 
 
@@ -104,7 +103,7 @@ def create_bitasset(symbol: str = "USD", **changes: object) -> AssetCreate:
 def update(ctx: Context, asset_id: AssetId, **changes: object) -> AssetUpdate:
     """Alice changes some options of an asset."""
     options = replace(ctx.state.assets.get(asset_id).options, **changes)
-    return AssetUpdate(FREE, ALICE, asset_id, None, options)
+    return AssetUpdate(NO_FEE, ALICE, asset_id, None, options)
 
 
 def token(ctx: Context, supply: int = 0, **options: object) -> AssetId:
@@ -286,7 +285,7 @@ def test_a_permission_given_away_comes_back_only_without_supply(ctx: Context, bi
     apply(ctx, update(ctx, asset, issuer_permissions=UIA_ALL & ~bit))
     error = expect(ctx, PermissionDenied, update(ctx, asset, issuer_permissions=UIA_ALL))
     assert error.value == f"{bit:#x}"
-    apply(ctx, AssetReserve(FREE, BOB, AssetAmount(1, asset)))
+    apply(ctx, AssetReserve(NO_FEE, BOB, AssetAmount(1, asset)))
     apply(ctx, update(ctx, asset, issuer_permissions=UIA_ALL))
 
 
@@ -331,7 +330,7 @@ def test_precision_changes_only_while_nothing_depends_on_it(ctx: Context) -> Non
     assert ctx.state.assets.get(asset).precision == 6
     issue(ctx.state, BOB, AssetAmount(1, asset))
     expect(ctx, PermissionDenied, with_precision(op, 5))
-    apply(ctx, AssetReserve(FREE, BOB, AssetAmount(1, asset)))
+    apply(ctx, AssetReserve(NO_FEE, BOB, AssetAmount(1, asset)))
     apply(ctx, create_bitasset(bitasset_opts=backed_by(asset)))
     assert expect(ctx, WrongAssetType, with_precision(op, 5)).value == "USD"
     bet = add_bitasset(ctx.state, "BET", issuer=ALICE, is_prediction_market=True)
@@ -357,25 +356,25 @@ def test_disabling_force_settlement_cancels_the_requests(ctx: Context) -> None:
     usd = AssetId(created(apply(ctx, create_bitasset())))
     set_feed(ctx.state, usd, 1, 1)
     add_position(ctx.state, BOB, usd, 100, 300)
-    apply(ctx, AssetSettle(FREE, BOB, AssetAmount(40, usd)))
+    apply(ctx, AssetSettle(NO_FEE, BOB, AssetAmount(40, usd)))
     apply(ctx, update(ctx, usd, description="something else"))
     assert ctx.state.balance_of(BOB, usd) == 60
     apply(ctx, update(ctx, usd, flags=DISABLE_FORCE_SETTLE))
     assert ctx.state.balance_of(BOB, usd) == 100
     assert len(ctx.state.force_settlements) == 0
     assert [entry.op for entry in ctx.applied] == [
-        AssetSettleCancel(FREE, ForceSettlementId(0), BOB, AssetAmount(40, usd))
+        AssetSettleCancel(NO_FEE, ForceSettlementId(0), BOB, AssetAmount(40, usd))
     ]
 
 
 def test_the_issuer_hands_the_asset_over(ctx: Context) -> None:
     """R9.6: to an account that exists; to the committee only what rests on CORE (R1.18)."""
     asset = token(ctx)
-    op = AssetUpdateIssuer(FREE, ALICE, asset, BOB)
+    op = AssetUpdateIssuer(NO_FEE, ALICE, asset, BOB)
     expect(ctx, WrongAccount, replace(op, issuer=BOB, new_issuer=ALICE))
     expect(ctx, NoSuchObject, replace(op, new_issuer=AccountId(99)))
     usd = AssetId(created(apply(ctx, create_bitasset(bitasset_opts=backed_by(asset)))))
-    to_committee = AssetUpdateIssuer(FREE, ALICE, usd, COMMITTEE_ACCOUNT)
+    to_committee = AssetUpdateIssuer(NO_FEE, ALICE, usd, COMMITTEE_ACCOUNT)
     expect(ctx, WrongAssetType, to_committee)
     apply(ctx, op)
     assert ctx.state.assets.get(asset).issuer == BOB
@@ -387,7 +386,7 @@ def test_the_issuer_hands_the_asset_over(ctx: Context) -> None:
 def test_issuing_creates_supply_up_to_the_maximum(ctx: Context) -> None:
     """R3.2.3 for user-issued assets."""
     asset = token(ctx, max_supply=100)
-    op = AssetIssue(FREE, ALICE, AssetAmount(100, asset), BOB)
+    op = AssetIssue(NO_FEE, ALICE, AssetAmount(100, asset), BOB)
     error = expect(ctx, MaxSupplyExceeded, replace(op, asset_to_issue=AssetAmount(101, asset)))
     assert (error.value, error.limit) == (101, 100)
     apply(ctx, op)
@@ -399,13 +398,13 @@ def test_issuing_creates_supply_up_to_the_maximum(ctx: Context) -> None:
 def test_who_and_what_may_be_issued(ctx: Context) -> None:
     """R9.6, R3.3, BSIP48, R2.20."""
     asset = token(ctx)
-    op = AssetIssue(FREE, ALICE, AssetAmount(1, asset), BOB)
+    op = AssetIssue(NO_FEE, ALICE, AssetAmount(1, asset), BOB)
     expect(ctx, WrongAccount, replace(op, issuer=BOB))
     expect(ctx, NoSuchObject, replace(op, issue_to_account=AccountId(99)))
     usd = AssetId(created(apply(ctx, create_bitasset())))
     expect(ctx, WrongAssetType, replace(op, asset_to_issue=AssetAmount(1, usd)))
     apply(ctx, update(ctx, asset, flags=WHITE_LIST, blacklist_authorities=(ALICE,)))
-    apply(ctx, AccountWhitelist(FREE, ALICE, BOB, BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, ALICE, BOB, BLACK_LISTED))
     expect(ctx, NotAuthorized, op)
     apply(ctx, update(ctx, asset, flags=DISABLE_NEW_SUPPLY, blacklist_authorities=()))
     expect(ctx, NewSupplyDisabled, op)
@@ -414,7 +413,7 @@ def test_who_and_what_may_be_issued(ctx: Context) -> None:
 def test_reserving_destroys_supply(ctx: Context) -> None:
     """R3.3: by any holder, never of a BitAsset."""
     asset = token(ctx, supply=100)
-    op = AssetReserve(FREE, BOB, AssetAmount(60, asset))
+    op = AssetReserve(NO_FEE, BOB, AssetAmount(60, asset))
     apply(ctx, op)
     assert ctx.state.balance_of(BOB, asset) == 40
     assert ctx.state.figures_of(asset).current_supply == 40
@@ -429,7 +428,7 @@ def test_reserving_destroys_supply(ctx: Context) -> None:
 def test_core_can_be_reserved(ctx: Context) -> None:
     """R8.14: what is destroyed returns to the reserve."""
     supply = ctx.state.figures_of(CORE_ASSET).current_supply
-    apply(ctx, AssetReserve(FREE, BOB, core(10)))
+    apply(ctx, AssetReserve(NO_FEE, BOB, core(10)))
     assert ctx.state.figures_of(CORE_ASSET).current_supply == supply - 10
 
 
@@ -439,7 +438,7 @@ def test_core_can_be_reserved(ctx: Context) -> None:
 def test_anybody_funds_a_fee_pool_but_core_has_none(ctx: Context) -> None:
     """R8.22, I13."""
     asset = token(ctx)
-    op = AssetFundFeePool(FREE, BOB, asset, 300)
+    op = AssetFundFeePool(NO_FEE, BOB, asset, 300)
     apply(ctx, op)
     assert ctx.state.figures_of(asset).fee_pool == 300
     assert ctx.state.balance_of(BOB, CORE_ASSET) == 9700
@@ -451,8 +450,8 @@ def test_anybody_funds_a_fee_pool_but_core_has_none(ctx: Context) -> None:
 def test_the_issuer_claims_the_pool(ctx: Context) -> None:
     """R8.22: up to all of it."""
     asset = token(ctx)
-    apply(ctx, AssetFundFeePool(FREE, BOB, asset, 300))
-    op = AssetClaimPool(FREE, ALICE, asset, core(300))
+    apply(ctx, AssetFundFeePool(NO_FEE, BOB, asset, 300))
+    op = AssetClaimPool(NO_FEE, ALICE, asset, core(300))
     expect(ctx, WrongAccount, replace(op, issuer=BOB))
     error = expect(ctx, LimitExceeded, replace(op, amount_to_claim=core(301)))
     assert (error.value, error.limit) == (301, 300)
@@ -466,7 +465,7 @@ def test_the_issuer_claims_accumulated_fees(ctx: Context) -> None:
     asset = token(ctx)
     figures = ctx.state.asset_dynamic_data.edit(ctx.state.figures_of(asset))
     figures.accumulated_fees, figures.current_supply = 50, 50
-    op = AssetClaimFees(FREE, ALICE, AssetAmount(50, asset))
+    op = AssetClaimFees(NO_FEE, ALICE, AssetAmount(50, asset))
     expect(ctx, WrongAccount, replace(op, issuer=BOB))
     error = expect(ctx, LimitExceeded, replace(op, amount_to_claim=AssetAmount(51, asset)))
     assert (error.value, error.limit) == (51, 50)
@@ -481,7 +480,7 @@ def test_the_issuer_claims_collateral_fees(ctx: Context) -> None:
     figures = ctx.state.asset_dynamic_data.edit(ctx.state.figures_of(usd))
     figures.accumulated_collateral_fees = 50
     naming = AssetClaimFeesExtensions(claim_from_asset_id=usd)
-    op = AssetClaimFees(FREE, ALICE, core(50), naming)
+    op = AssetClaimFees(NO_FEE, ALICE, core(50), naming)
     expect(ctx, WrongAccount, replace(op, issuer=BOB))
     expect(ctx, LimitExceeded, replace(op, amount_to_claim=core(51)))
     expect(ctx, WrongAssetType, replace(op, amount_to_claim=AssetAmount(1, token(ctx))))

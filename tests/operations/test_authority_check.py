@@ -19,6 +19,7 @@ from node.state.errors import (
     MissingOwnerAuthority,
     NoSuchObject,
 )
+from protocol.asset import NO_FEE
 from protocol.authority import Authority, key_authority
 from protocol.constants import COMMITTEE_ACCOUNT, TEMP_ACCOUNT
 from protocol.crypto.addresses import addresses_of
@@ -29,9 +30,8 @@ from protocol.operations.balance import BalanceClaim
 from protocol.operations.base import Operation
 from protocol.operations.transfer import Transfer
 from protocol.schema import PublicKey
-from tests.support.state import FREE, core, key_of, make_state
-
-ALICE, BOB, CAROL, DAVE = (AccountId(n) for n in (6, 7, 8, 9))
+from tests.support.state import core, make_state
+from tests.support.world import ALICE, BOB, CAROL, DAVE, key_of
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def state() -> State:
 
 def pays(account: AccountId) -> Transfer:
     """An operation that needs the active authority of an account."""
-    return Transfer(FREE, account, AccountId(5), core(1))
+    return Transfer(NO_FEE, account, AccountId(5), core(1))
 
 
 def set_active(state: State, account: AccountId, rule: Authority) -> None:
@@ -90,7 +90,7 @@ def test_the_owner_key_stands_in_for_the_active_one_and_not_the_reverse(state: S
     set_active(state, ALICE, key_authority(key_of("active")))
     verify_authority(state, [pays(ALICE)], keys("alice"))
     verify_authority(state, [pays(ALICE)], keys("active"))
-    owner_change = AccountUpdate(FREE, ALICE, owner=key_authority(key_of("new")))
+    owner_change = AccountUpdate(NO_FEE, ALICE, owner=key_authority(key_of("new")))
     verify_authority(state, [owner_change], keys("alice"))
     with pytest.raises(MissingOwnerAuthority):
         verify_authority(state, [owner_change], keys("active"))
@@ -99,7 +99,7 @@ def test_the_owner_key_stands_in_for_the_active_one_and_not_the_reverse(state: S
 def test_the_issuer_changes_by_owner_authority(state: State) -> None:
     """R9.6: asset_update_issuer needs the issuer's owner authority."""
     set_active(state, ALICE, key_authority(key_of("active")))
-    op = AssetUpdateIssuer(FREE, ALICE, AssetId(1), BOB)
+    op = AssetUpdateIssuer(NO_FEE, ALICE, AssetId(1), BOB)
     verify_authority(state, [op], keys("alice"))
     with pytest.raises(MissingOwnerAuthority):
         verify_authority(state, [op], keys("active"))
@@ -205,7 +205,7 @@ def test_the_committee_acts_only_through_proposals(state: State) -> None:
 
 def test_a_claim_needs_the_key_of_the_balance(state: State) -> None:
     """R9.6: missing_other_auth names an authority that is no account's."""
-    op = BalanceClaim(FREE, ALICE, BalanceId(0), key_of("old wallet"), core(1))
+    op = BalanceClaim(NO_FEE, ALICE, BalanceId(0), key_of("old wallet"), core(1))
     verify_authority(state, [op], keys("alice", "old wallet"))
     with pytest.raises(MissingOtherAuthority):
         verify_authority(state, [op], keys("alice"))
@@ -213,7 +213,7 @@ def test_a_claim_needs_the_key_of_the_balance(state: State) -> None:
 
 def test_approvals_stand_in_for_signatures(state: State) -> None:
     """R8.23: an owner approval satisfies both requirements, an active one only its own."""
-    owner_change = AccountUpdate(FREE, ALICE, owner=key_authority(key_of("new")))
+    owner_change = AccountUpdate(NO_FEE, ALICE, owner=key_authority(key_of("new")))
     verify_authority(state, [pays(ALICE)], (), owner_approvals=(ALICE,))
     verify_authority(state, [pays(ALICE)], (), active_approvals=(ALICE,))
     verify_authority(state, [owner_change], (), owner_approvals=(ALICE,))

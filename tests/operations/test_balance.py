@@ -15,25 +15,16 @@ from node.state.errors import (
     WrongAssetType,
 )
 from node.state.objects.vesting import GenesisBalance, LinearVesting
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET, SECONDS_PER_DAY
 from protocol.crypto.addresses import addresses_of
 from protocol.errors import ValidationError
 from protocol.ids import AccountId, AssetId, BalanceId
 from protocol.operations.balance import BalanceClaim
 from protocol.operations.results import VoidResult
-from tests.support.state import (
-    FREE,
-    GENESIS_TIME,
-    apply,
-    core,
-    expect,
-    key_of,
-    make_context,
-    make_state,
-)
+from tests.support.state import apply, core, expect, make_context, make_state
+from tests.support.world import ALICE, GENESIS_TIME, key_of
 
-ALICE = AccountId(6)
 WALLET = key_of("wallet")
 FIRST = BalanceId(0)
 
@@ -59,7 +50,7 @@ def give(ctx: Context, *, form: int = 0, vesting: LinearVesting | None = None) -
 
 
 def claim(amount: int, **changes: object) -> BalanceClaim:
-    op = BalanceClaim(FREE, ALICE, FIRST, WALLET, core(amount))
+    op = BalanceClaim(NO_FEE, ALICE, FIRST, WALLET, core(amount))
     return replace(op, **changes)
 
 

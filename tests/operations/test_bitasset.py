@@ -26,7 +26,7 @@ from node.state.errors import (
     WrongCollateralAsset,
 )
 from node.state.objects.assets import NULL_FEED, BitassetData
-from protocol.asset import NULL_PRICE, AssetAmount, Price
+from protocol.asset import NO_FEE, NULL_PRICE, AssetAmount, Price
 from protocol.authority import Authority
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY, WITNESS_ACCOUNT
 from protocol.errors import ValidationError
@@ -61,8 +61,6 @@ from protocol.operations.results import ExtendableOperationResult
 from protocol.operations.transfer import Transfer
 from protocol.schema import MAX_TIMESTAMP
 from tests.support.state import (
-    FREE,
-    GENESIS_TIME,
     add_asset,
     add_bitasset,
     add_position,
@@ -74,8 +72,8 @@ from tests.support.state import (
     make_state,
     set_feed,
 )
+from tests.support.world import ALICE, BOB, CAROL, GENESIS_TIME
 
-ALICE, BOB, CAROL = AccountId(6), AccountId(7), AccountId(8)
 USD = AssetId(1)
 
 
@@ -105,7 +103,7 @@ def set_options(ctx: Context, asset_id: AssetId, **changes: object) -> None:
 
 def update(**changes: object) -> AssetUpdateBitasset:
     options = replace(BitassetOptions(), **changes)
-    return AssetUpdateBitasset(FREE, ALICE, USD, options)
+    return AssetUpdateBitasset(NO_FEE, ALICE, USD, options)
 
 
 def ratios(**ratio: int) -> BitassetOptionsExtensions:
@@ -216,7 +214,7 @@ def test_a_new_backing_asset_drops_the_feeds(ctx: Context) -> None:
 
 
 def producers(*accounts: AccountId) -> AssetUpdateFeedProducers:
-    return AssetUpdateFeedProducers(FREE, ALICE, USD, accounts)
+    return AssetUpdateFeedProducers(NO_FEE, ALICE, USD, accounts)
 
 
 def publish(
@@ -224,7 +222,7 @@ def publish(
 ) -> AssetPublishFeed:
     price = Price(usd(debt), core(backing))
     feed = PriceFeed(price, mcr, 1500, price)
-    return AssetPublishFeed(FREE, publisher, USD, feed, AssetPublishFeedExtensions(icr))
+    return AssetPublishFeed(NO_FEE, publisher, USD, feed, AssetPublishFeedExtensions(icr))
 
 
 def test_named_producers_keep_lose_and_get_their_place(ctx: Context) -> None:
@@ -324,7 +322,7 @@ def test_a_settled_prediction_market_takes_no_feed(ctx: Context) -> None:
 
 
 def settle(amount: int, account: AccountId = BOB) -> AssetSettle:
-    return AssetSettle(FREE, account, usd(amount))
+    return AssetSettle(NO_FEE, account, usd(amount))
 
 
 def give_usd(ctx: Context, debt: int = 1000, collateral: int = 3000) -> None:
@@ -360,7 +358,7 @@ def test_what_can_be_settled(ctx: Context) -> None:
     expect(ctx, InsufficientFeeds, settle(1))
     set_feed(ctx.state, USD, 1, 1)
     expect(ctx, ValidationError, settle(0))
-    expect(ctx, NotMarketIssued, AssetSettle(FREE, BOB, core(1)))
+    expect(ctx, NotMarketIssued, AssetSettle(NO_FEE, BOB, core(1)))
     error = expect(ctx, InsufficientBalance, settle(1001))
     assert (error.value, error.limit) == (1000, 1001)
     set_options(ctx, USD, flags=DISABLE_FORCE_SETTLE)
@@ -372,7 +370,7 @@ def test_what_can_be_settled(ctx: Context) -> None:
 def test_the_settler_may_hold_both_assets(ctx: Context) -> None:
     """R5.1, R2.20."""
     give_usd(ctx)
-    apply(ctx, AccountWhitelist(FREE, CAROL, BOB, BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, CAROL, BOB, BLACK_LISTED))
     for asset in (USD, CORE_ASSET):
         set_options(ctx, asset, flags=WHITE_LIST, blacklist_authorities=(CAROL,))
         op = replace(settle(1), fee=AssetAmount(0, CORE_ASSET if asset == USD else USD))
@@ -384,7 +382,7 @@ def test_the_settler_may_hold_both_assets(ctx: Context) -> None:
 def test_after_global_settlement_the_fund_pays_at_once(ctx: Context) -> None:
     """R5.3: 1000 USD rest on a fund of 500; 3 USD buy floor(1.5) = 1, so 2 are taken."""
     give_usd(ctx)
-    apply(ctx, AssetGlobalSettle(FREE, ALICE, USD, Price(usd(2), core(1))))
+    apply(ctx, AssetGlobalSettle(NO_FEE, ALICE, USD, Price(usd(2), core(1))))
     assert data(ctx).settlement_fund == 500
     set_options(ctx, USD, flags=DISABLE_FORCE_SETTLE)
     result = apply(ctx, settle(3))
@@ -401,7 +399,7 @@ def test_a_prediction_market_is_settled_by_its_issuer_first(ctx: Context) -> Non
     ctx.state.bitassets.edit(data(ctx)).is_prediction_market = True
     add_position(ctx.state, BOB, USD, 1000, 1000)
     expect(ctx, NotGloballySettled, settle(1))
-    apply(ctx, AssetGlobalSettle(FREE, ALICE, USD, Price(usd(1), core(0))))
+    apply(ctx, AssetGlobalSettle(NO_FEE, ALICE, USD, Price(usd(1), core(0))))
     assert data(ctx).settlement_fund == 0
     assert ctx.state.balance_of(BOB, CORE_ASSET) == 11_000
     apply(ctx, settle(10))
@@ -414,7 +412,7 @@ def test_the_issuer_settles_at_a_price_everybody_can_pay(ctx: Context) -> None:
     give_usd(ctx)
 
     def at(debt: int, backing: int) -> AssetGlobalSettle:
-        return AssetGlobalSettle(FREE, ALICE, USD, Price(usd(debt), core(backing)))
+        return AssetGlobalSettle(NO_FEE, ALICE, USD, Price(usd(debt), core(backing)))
 
     error = expect(ctx, InsufficientCollateral, at(1000, 3001))
     assert (error.value, error.limit) == (3000, 3001)
@@ -429,7 +427,7 @@ def test_the_issuer_settles_at_a_price_everybody_can_pay(ctx: Context) -> None:
 
 def test_who_may_settle_globally(ctx: Context) -> None:
     """R6.3: the issuer, with the permission, a BitAsset with supply, in its backing asset."""
-    op = AssetGlobalSettle(FREE, ALICE, USD, Price(usd(1), core(1)))
+    op = AssetGlobalSettle(NO_FEE, ALICE, USD, Price(usd(1), core(1)))
     expect(ctx, TooSmall, op)
     give_usd(ctx)
     expect(ctx, WrongAccount, replace(op, issuer=BOB))
@@ -446,12 +444,12 @@ def test_who_may_settle_globally(ctx: Context) -> None:
 
 
 def bid(collateral: int, debt: int, bidder: AccountId = CAROL) -> BidCollateral:
-    return BidCollateral(FREE, bidder, core(collateral), usd(debt))
+    return BidCollateral(NO_FEE, bidder, core(collateral), usd(debt))
 
 
 def settle_globally(ctx: Context) -> None:
     give_usd(ctx)
-    apply(ctx, AssetGlobalSettle(FREE, ALICE, USD, Price(usd(1), core(1))))
+    apply(ctx, AssetGlobalSettle(NO_FEE, ALICE, USD, Price(usd(1), core(1))))
 
 
 def test_a_bid_holds_its_collateral(ctx: Context) -> None:
@@ -490,7 +488,7 @@ def test_when_bids_are_taken(ctx: Context) -> None:
     set_options(ctx, USD, flags=DISABLE_COLLATERAL_BIDDING)
     expect(ctx, FeatureDisabled, bid(1, 1))
     set_options(ctx, USD, flags=WHITE_LIST, blacklist_authorities=(BOB,))
-    apply(ctx, AccountWhitelist(FREE, BOB, CAROL, BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, BOB, CAROL, BLACK_LISTED))
     expect(ctx, NotAuthorized, bid(1, 1))
     set_options(ctx, USD, flags=0, blacklist_authorities=())
     ctx.state.bitassets.edit(data(ctx)).is_prediction_market = True
@@ -500,5 +498,5 @@ def test_when_bids_are_taken(ctx: Context) -> None:
 def test_units_of_a_settled_asset_are_still_units(ctx: Context) -> None:
     """R6.4: only positions are closed."""
     settle_globally(ctx)
-    apply(ctx, Transfer(FREE, BOB, CAROL, usd(400)))
+    apply(ctx, Transfer(NO_FEE, BOB, CAROL, usd(400)))
     assert ctx.state.balance_of(CAROL, USD) == 400

@@ -24,7 +24,7 @@ from node.state.errors import (
     WrongCollateralAsset,
 )
 from node.state.objects.market import CallOrder
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import CORE_ASSET
 from protocol.errors import ValidationError
 from protocol.ids import AccountId, AssetId, ObjectId
@@ -33,7 +33,6 @@ from protocol.operations.asset_options import DISABLE_NEW_SUPPLY, WHITE_LIST
 from protocol.operations.call_order import CallOrderUpdate, CallOrderUpdateExtensions
 from protocol.operations.transfer import Transfer
 from tests.support.state import (
-    FREE,
     add_asset,
     add_bitasset,
     apply,
@@ -46,8 +45,8 @@ from tests.support.state import (
     make_state,
     set_feed,
 )
+from tests.support.world import ALICE, BOB
 
-ALICE, BOB = AccountId(6), AccountId(7)
 USD = AssetId(1)
 
 
@@ -64,7 +63,7 @@ def update(
     collateral: int, debt: int, *, tcr: int | None = None, account: AccountId = ALICE
 ) -> CallOrderUpdate:
     return CallOrderUpdate(
-        FREE, account, core(collateral), AssetAmount(debt, USD), CallOrderUpdateExtensions(tcr)
+        NO_FEE, account, core(collateral), AssetAmount(debt, USD), CallOrderUpdateExtensions(tcr)
     )
 
 
@@ -219,7 +218,7 @@ def test_without_a_feed_a_position_can_only_be_closed(ctx: Context) -> None:
 def test_a_prediction_market_holds_as_much_as_it_owes(ctx: Context) -> None:
     """R7.1: debt and collateral change by the same amount, without a feed."""
     bet = add_bitasset(ctx.state, "BET", is_prediction_market=True)
-    op = CallOrderUpdate(FREE, ALICE, core(100), AssetAmount(100, bet))
+    op = CallOrderUpdate(NO_FEE, ALICE, core(100), AssetAmount(100, bet))
     apply(ctx, op)
     error = expect(ctx, PredictionMarketUnequal, replace(op, delta_collateral=core(101)))
     assert (error.value, error.limit) == (101, 100)
@@ -230,7 +229,7 @@ def test_a_prediction_market_holds_as_much_as_it_owes(ctx: Context) -> None:
 def test_both_assets_pass_the_whitelist_test(ctx: Context) -> None:
     """R2.20: checked last of R3.2."""
     set_flags(ctx, WHITE_LIST, blacklist_authorities=(BOB,))
-    apply(ctx, AccountWhitelist(FREE, BOB, ALICE, BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, BOB, ALICE, BLACK_LISTED))
     expect(ctx, NotAuthorized, update(2000, 1000))
     set_flags(ctx, 0, blacklist_authorities=())
     backing = ctx.state.assets.edit(ctx.state.assets.get(CORE_ASSET))
@@ -244,7 +243,7 @@ def test_collateral_and_repayment_come_from_the_balance(ctx: Context) -> None:
     error = expect(ctx, InsufficientBalance, update(10_001, 9_000))
     assert (error.value, error.limit) == (10_000, 10_001)
     apply(ctx, update(10_000, 1000))
-    apply(ctx, Transfer(FREE, ALICE, BOB, AssetAmount(600, USD)))
+    apply(ctx, Transfer(NO_FEE, ALICE, BOB, AssetAmount(600, USD)))
     error = expect(ctx, InsufficientBalance, update(0, -401))
     assert (error.value, error.limit) == (400, 401)
 

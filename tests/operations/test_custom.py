@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from node.state.context import Context
 from node.state.errors import AssertionFailed, LimitExceeded, NoSuchObject
 from node.state.objects.transactions import BlockSummary
+from protocol.asset import NO_FEE
 from protocol.constants import CORE_ASSET
 from protocol.errors import ValidationError
 from protocol.ids import AccountId, AssetId, BlockSummaryId
@@ -21,9 +22,8 @@ from protocol.operations.custom import (
 )
 from protocol.operations.results import VoidResult
 from protocol.schema import BlockId
-from tests.support.state import FREE, apply, core, expect, make_context, make_state
-
-ALICE = AccountId(6)
+from tests.support.state import apply, core, expect, make_context, make_state
+from tests.support.world import ALICE
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def ctx() -> Context:
 
 
 def check(*predicates: Predicate) -> Assert:
-    return Assert(FREE, ALICE, predicates)
+    return Assert(NO_FEE, ALICE, predicates)
 
 
 def test_custom_data_costs_its_fee_and_nothing_else(ctx: Context) -> None:
@@ -45,7 +45,7 @@ def test_custom_data_costs_its_fee_and_nothing_else(ctx: Context) -> None:
     op = Custom(core(1), ALICE, (), 7, b"data")
     assert apply(ctx, op) == VoidResult()
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 9
-    expect(ctx, ValidationError, replace(op, fee=FREE))
+    expect(ctx, ValidationError, replace(op, fee=NO_FEE))
 
 
 def test_predicates_are_true_or_refuse_the_transaction(ctx: Context) -> None:

@@ -30,12 +30,12 @@ from node.state.errors import (
     TransactionRejected,
     WrongAssetType,
 )
-from protocol.asset import AssetAmount, Price, PriceOverflow
+from protocol.asset import NO_FEE, AssetAmount, Price, PriceOverflow
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import ValidationError
 from protocol.fee_schedule import FlatFee
 from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
-from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId
+from protocol.ids import AssetId, LimitOrderId, ObjectId
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
 from protocol.operations.asset import AssetFundFeePool
 from protocol.operations.asset_options import WHITE_LIST
@@ -49,8 +49,6 @@ from protocol.operations.limit_order import (
 )
 from protocol.operations.results import VoidResult
 from tests.support.state import (
-    FREE,
-    GENESIS_TIME,
     add_asset,
     apply,
     core,
@@ -60,8 +58,8 @@ from tests.support.state import (
     make_context,
     make_state,
 )
+from tests.support.world import ALICE, BOB, GENESIS_TIME
 
-ALICE, BOB = AccountId(6), AccountId(7)
 TOKEN = AssetId(1)
 
 
@@ -84,13 +82,13 @@ def token(amount: int) -> AssetAmount:
 
 def buy(amount: int, price: int = 1, **changes: object) -> LimitOrderCreate:
     """Alice offers CORE for TOKEN, at most `price` CORE each."""
-    op = LimitOrderCreate(FREE, ALICE, core(amount * price), token(amount))
+    op = LimitOrderCreate(NO_FEE, ALICE, core(amount * price), token(amount))
     return replace(op, **changes)
 
 
 def sell(amount: int, price: int = 1) -> LimitOrderCreate:
     """Bob offers TOKEN, for at least `price` CORE each."""
-    return LimitOrderCreate(FREE, BOB, token(amount), core(amount * price))
+    return LimitOrderCreate(NO_FEE, BOB, token(amount), core(amount * price))
 
 
 def core_in_orders(ctx: Context) -> int:
@@ -152,7 +150,7 @@ def test_market_lists_are_those_of_the_asset_that_is_sold(ctx: Context) -> None:
 def test_the_seller_may_hold_both_assets(ctx: Context) -> None:
     """R2.1, R2.20: each side has its own reason."""
     set_options(ctx, TOKEN, flags=WHITE_LIST, blacklist_authorities=(BOB,))
-    apply(ctx, AccountWhitelist(FREE, BOB, ALICE, BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, BOB, ALICE, BLACK_LISTED))
     expect(ctx, ReceivingAssetUnauthorized, buy(1))
     issue(ctx.state, ALICE, token(1))
     expect(ctx, SellingAssetUnauthorized, replace(sell(1), seller=ALICE))
@@ -192,7 +190,7 @@ def test_cancelling_refunds_what_is_left(ctx: Context) -> None:
     """R2.11: the answer is the refund; the order is gone."""
     order = LimitOrderId(created(apply(ctx, buy(100))))
     apply(ctx, sell(30))
-    assert apply(ctx, LimitOrderCancel(FREE, ALICE, order)) == core(70)
+    assert apply(ctx, LimitOrderCancel(NO_FEE, ALICE, order)) == core(70)
     assert ctx.state.limit_orders.find(order) is None
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 970
     assert core_in_orders(ctx) == 0
@@ -201,15 +199,15 @@ def test_cancelling_refunds_what_is_left(ctx: Context) -> None:
 def test_only_the_owner_cancels_and_only_once(ctx: Context) -> None:
     """R2.11: owner_mismatch, nonexist_order."""
     order = LimitOrderId(created(apply(ctx, buy(100))))
-    error = expect(ctx, OwnerMismatch, LimitOrderCancel(FREE, BOB, order))
+    error = expect(ctx, OwnerMismatch, LimitOrderCancel(NO_FEE, BOB, order))
     assert (error.value, error.limit) == ("1.2.7", "1.2.6")
-    apply(ctx, LimitOrderCancel(FREE, ALICE, order))
-    expect(ctx, OrderNotFound, LimitOrderCancel(FREE, ALICE, order))
+    apply(ctx, LimitOrderCancel(NO_FEE, ALICE, order))
+    expect(ctx, OrderNotFound, LimitOrderCancel(NO_FEE, ALICE, order))
 
 
 def update(order: int, **changes: object) -> LimitOrderUpdate:
     """Alice changes an order."""
-    return LimitOrderUpdate(FREE, ALICE, LimitOrderId(order), **changes)  # type: ignore[arg-type]
+    return LimitOrderUpdate(NO_FEE, ALICE, LimitOrderId(order), **changes)  # type: ignore[arg-type]
 
 
 def test_more_can_be_offered_in_an_order(ctx: Context) -> None:
@@ -320,7 +318,7 @@ def test_who_may_not_trade_here_any_more_may_not_change_an_order(ctx: Context) -
     expect(ctx, MarketBlacklisted, change)
     set_options(ctx, CORE_ASSET, blacklist_markets=())
     set_options(ctx, TOKEN, flags=WHITE_LIST, blacklist_authorities=(BOB,))
-    apply(ctx, AccountWhitelist(FREE, BOB, ALICE, BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, BOB, ALICE, BLACK_LISTED))
     expect(ctx, ReceivingAssetUnauthorized, change)
 
 
@@ -354,7 +352,7 @@ def test_fees_of_an_update_in_another_asset(ctx: Context) -> None:
     set_fees(ctx, create=40, cancel=8, update=10)
     set_options(ctx, TOKEN, core_exchange_rate=Price(token(3), core(2)))
     issue(ctx.state, ALICE, token(100))
-    apply(ctx, AssetFundFeePool(FREE, BOB, TOKEN, 60))
+    apply(ctx, AssetFundFeePool(NO_FEE, BOB, TOKEN, 60))
     order = created(apply(ctx, buy(100, fee=token(61))))
     assert ctx.state.limit_orders.get(LimitOrderId(order)).deferred_fee == 40
     apply(ctx, replace(update(order, new_expiration=GENESIS_TIME + 1), fee=token(15)))

@@ -20,7 +20,7 @@ from node.state.errors import (
     NotAuthorized,
 )
 from node.state.objects.accounts import AccountStatistics
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.fee_schedule import AccountCreateFee, FlatFee, SizedFee
@@ -36,7 +36,6 @@ from protocol.operations.ticket import TicketCreate
 from protocol.operations.transfer import Transfer
 from tests.support.declared import instances
 from tests.support.state import (
-    FREE,
     add_asset,
     apply,
     core,
@@ -47,8 +46,8 @@ from tests.support.state import (
     make_context,
     make_state,
 )
+from tests.support.world import ALICE, BOB, CAROL
 
-ALICE, BOB, CAROL = AccountId(6), AccountId(7), AccountId(8)
 TRANSFER_FEE = 20
 UNBUILT = {39, 40, 41, 49, 50, 52, *range(54, 74), 75, 76}
 """Stealth, hash time locks, custom authorities, tickets, pools, SameT funds, credit."""
@@ -116,9 +115,9 @@ def test_what_is_not_executed_is_refused_by_name(
 
 def test_what_is_not_executed_is_not_proposed_either(ctx: Context) -> None:
     """R2.18, R8.23: refused when it is proposed, however deep inside, not when it is due."""
-    inner: Operation = TicketCreate(FREE, ALICE, 4, core(1))
+    inner: Operation = TicketCreate(NO_FEE, ALICE, 4, core(1))
     for _ in range(2):
-        inner = ProposalCreate(FREE, ALICE, ctx.now + 60, (ProposedOperation(inner),))
+        inner = ProposalCreate(NO_FEE, ALICE, ctx.now + 60, (ProposedOperation(inner),))
         assert expect(ctx, FeatureNotBuilt, inner).value == "ticket_create"
 
 
@@ -184,7 +183,7 @@ def test_the_payer_must_be_allowed_to_hold_the_fee_asset(ctx: Context) -> None:
     asset = fee_asset(ctx, pool=1000, flags=WHITE_LIST)
     item = ctx.state.assets.edit(ctx.state.assets.get(asset))
     item.options = replace(item.options, blacklist_authorities=(CAROL,))
-    apply(ctx, AccountWhitelist(FREE, CAROL, ALICE, BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, CAROL, ALICE, BLACK_LISTED))
     expect(ctx, NotAuthorized, transfer(AssetAmount(60, asset)))
 
 
@@ -195,19 +194,19 @@ def test_an_order_keeps_its_fee(ctx: Context) -> None:
     other = replace(own, fee=AssetAmount(47, asset))
     first = ctx.state.limit_orders.get(LimitOrderId(created(apply(ctx, own))))
     second = ctx.state.limit_orders.get(LimitOrderId(created(apply(ctx, other))))
-    assert (first.deferred_fee, first.deferred_paid_fee) == (30, FREE)
+    assert (first.deferred_fee, first.deferred_paid_fee) == (30, NO_FEE)
     assert (second.deferred_fee, second.deferred_paid_fee) == (31, AssetAmount(47, asset))
     payer, figures = statistics(ctx, ALICE), ctx.state.figures_of(asset)
     assert payer.pending_fees == payer.pending_vested_fees == figures.accumulated_fees == 0
     assert figures.fee_pool == 100 - 31
-    apply(ctx, LimitOrderCancel(FREE, ALICE, second.id))
+    apply(ctx, LimitOrderCancel(NO_FEE, ALICE, second.id))
     assert ctx.state.figures_of(asset).fee_pool == 100
     assert ctx.state.balance_of(ALICE, asset) == 500
 
 
 def test_a_proposed_operation_owes_nothing_and_pays_what_it_states(ctx: Context) -> None:
     """R8.23: inside a proposal the schedule asks for nothing."""
-    run_proposed_operation(ctx, transfer(FREE))
+    run_proposed_operation(ctx, transfer(NO_FEE))
     run_proposed_operation(ctx, transfer(core(7)))
     assert ctx.state.balance_of(ALICE, CORE_ASSET) == 1000 - 200 - 7
     assert statistics(ctx, ALICE).pending_vested_fees == 7

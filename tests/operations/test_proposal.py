@@ -9,6 +9,7 @@ from node.evaluators.proposal import MAX_EXECUTION_DEPTH, execute_proposal, is_a
 from node.state.context import Context
 from node.state.errors import NoSuchObject, ProposalRefused
 from node.state.objects.transactions import Proposal
+from protocol.asset import NO_FEE
 from protocol.authority import Authority, key_authority
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET
 from protocol.errors import ValidationError
@@ -24,19 +25,9 @@ from protocol.operations.proposal import (
     ProposedOperation,
 )
 from protocol.operations.transfer import Transfer
-from tests.support.state import (
-    FREE,
-    GENESIS_TIME,
-    apply,
-    core,
-    created,
-    expect,
-    key_of,
-    make_context,
-    make_state,
-)
+from tests.support.state import apply, core, created, expect, make_context, make_state
+from tests.support.world import ALICE, BOB, CAROL, GENESIS_TIME, key_of
 
-ALICE, BOB, CAROL = AccountId(6), AccountId(7), AccountId(8)
 DAY = 86_400
 
 
@@ -46,17 +37,17 @@ def ctx() -> Context:
 
 
 def pay(sender: AccountId, receiver: AccountId, amount: int) -> Transfer:
-    return Transfer(FREE, sender, receiver, core(amount))
+    return Transfer(NO_FEE, sender, receiver, core(amount))
 
 
 def propose(*ops: Operation, lifetime: int = DAY, review: int | None = None) -> ProposalCreate:
     """Carol proposes."""
     proposed = tuple(ProposedOperation(op) for op in ops)
-    return ProposalCreate(FREE, CAROL, GENESIS_TIME + lifetime, proposed, review)
+    return ProposalCreate(NO_FEE, CAROL, GENESIS_TIME + lifetime, proposed, review)
 
 
 def approve(proposal: int, *accounts: AccountId, **changes: object) -> ProposalUpdate:
-    op = ProposalUpdate(FREE, CAROL, ProposalId(proposal), active_approvals_to_add=accounts)
+    op = ProposalUpdate(NO_FEE, CAROL, ProposalId(proposal), active_approvals_to_add=accounts)
     return replace(op, **changes)
 
 
@@ -70,7 +61,7 @@ def balance(ctx: Context, account: AccountId) -> int:
 
 def test_a_proposal_waits_for_those_it_concerns(ctx: Context) -> None:
     """R8.23: it names who must approve; owner approval includes active."""
-    change = AccountUpdate(FREE, BOB, owner=key_authority(key_of("new")))
+    change = AccountUpdate(NO_FEE, BOB, owner=key_authority(key_of("new")))
     op = propose(pay(ALICE, BOB, 1), pay(BOB, ALICE, 1), change, review=60)
     assert apply(ctx, op) == ObjectId(1, 10, 0)
     proposal = get(ctx, 0)
@@ -111,7 +102,7 @@ def test_nothing_and_nonsense_are_not_proposed(ctx: Context) -> None:
     """R8.23: proposed operations are checked like any other; keys alone cannot approve."""
     expect(ctx, ValidationError, propose())
     expect(ctx, ValidationError, propose(pay(ALICE, BOB, 0)))
-    claim = BalanceClaim(FREE, ALICE, BalanceId(0), key_of("x"), core(1))
+    claim = BalanceClaim(NO_FEE, ALICE, BalanceId(0), key_of("x"), core(1))
     expect(ctx, ProposalRefused, propose(claim))
 
 
@@ -147,7 +138,7 @@ def test_a_key_approves_too(ctx: Context) -> None:
 
 def test_an_owner_approval_counts_for_both(ctx: Context) -> None:
     """R9.5: an active approval is not enough where the owner must approve."""
-    change = AccountUpdate(FREE, BOB, owner=key_authority(key_of("new")))
+    change = AccountUpdate(NO_FEE, BOB, owner=key_authority(key_of("new")))
     apply(ctx, propose(change))
     apply(ctx, approve(0, BOB))
     assert not is_authorized(ctx, get(ctx, 0))
@@ -209,7 +200,7 @@ def test_chain_parameters_change_through_a_proposal(ctx: Context) -> None:
     committee.active = Authority(1, ((ALICE, 1),))
     parameters = replace(ctx.state.parameters, block_interval=3)
     review = parameters.committee_proposal_review_period
-    op = CommitteeMemberUpdateGlobalParameters(FREE, parameters)
+    op = CommitteeMemberUpdateGlobalParameters(NO_FEE, parameters)
     apply(ctx, propose(op, lifetime=review + DAY, review=review))
     apply(ctx, approve(0, ALICE))
     assert ctx.state.properties.pending_parameters is None
@@ -221,9 +212,9 @@ def test_chain_parameters_change_through_a_proposal(ctx: Context) -> None:
 
 def test_who_must_approve_may_also_refuse(ctx: Context) -> None:
     """R8.23: required-authority holders delete the proposal, by the authority it requires."""
-    change = AccountUpdate(FREE, BOB, owner=key_authority(key_of("new")))
+    change = AccountUpdate(NO_FEE, BOB, owner=key_authority(key_of("new")))
     apply(ctx, propose(pay(ALICE, BOB, 10), change))
-    veto = ProposalDelete(FREE, ALICE, using_owner_authority=False, proposal=ProposalId(0))
+    veto = ProposalDelete(NO_FEE, ALICE, using_owner_authority=False, proposal=ProposalId(0))
     expect(ctx, ProposalRefused, replace(veto, fee_paying_account=CAROL))
     expect(ctx, ProposalRefused, replace(veto, using_owner_authority=True))
     expect(ctx, ProposalRefused, replace(veto, fee_paying_account=BOB))
@@ -234,7 +225,7 @@ def test_who_must_approve_may_also_refuse(ctx: Context) -> None:
 
 def test_a_proposal_cannot_name_itself_or_a_later_one(ctx: Context) -> None:
     """T-C5: neither approve nor delete, at any level."""
-    veto = ProposalDelete(FREE, ALICE, using_owner_authority=False, proposal=ProposalId(1))
+    veto = ProposalDelete(NO_FEE, ALICE, using_owner_authority=False, proposal=ProposalId(1))
     apply(ctx, propose(pay(ALICE, BOB, 10)))
     expect(ctx, ProposalRefused, propose(approve(1, ALICE)))
     expect(ctx, ProposalRefused, propose(veto))

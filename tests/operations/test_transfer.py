@@ -13,7 +13,7 @@ from node.state.errors import (
     PermissionDenied,
     WrongAccount,
 )
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET
 from protocol.errors import ValidationError
 from protocol.ids import AccountId, AssetId, account_text
@@ -27,7 +27,6 @@ from protocol.operations.asset_options import (
 from protocol.operations.results import VoidResult
 from protocol.operations.transfer import OverrideTransfer, Transfer
 from tests.support.state import (
-    FREE,
     add_asset,
     apply,
     core,
@@ -37,8 +36,7 @@ from tests.support.state import (
     make_context,
     make_state,
 )
-
-ALICE, BOB, CAROL = AccountId(6), AccountId(7), AccountId(8)
+from tests.support.world import ALICE, BOB, CAROL
 
 
 @pytest.fixture
@@ -47,7 +45,7 @@ def ctx() -> Context:
 
 
 def transfer(sender: AccountId, receiver: AccountId, amount: AssetAmount) -> Transfer:
-    return Transfer(FREE, sender, receiver, amount)
+    return Transfer(NO_FEE, sender, receiver, amount)
 
 
 def token(ctx: Context, **changes: object) -> AssetId:
@@ -92,7 +90,7 @@ def test_a_blacklisted_account_neither_sends_nor_receives(ctx: Context, listed: 
     asset = token(ctx, flags=WHITE_LIST, blacklist_authorities=(CAROL,))
     issue(ctx.state, ALICE, AssetAmount(100, asset))
     apply(ctx, transfer(BOB, ALICE, AssetAmount(1, asset)))
-    apply(ctx, AccountWhitelist(FREE, CAROL, listed, BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, CAROL, listed, BLACK_LISTED))
     error = expect(ctx, NotAuthorized, transfer(BOB, ALICE, AssetAmount(1, asset)))
     assert error.value == account_text(listed)
 
@@ -102,16 +100,16 @@ def test_a_white_list_admits_only_who_is_on_it(ctx: Context) -> None:
     asset = token(ctx, flags=WHITE_LIST, whitelist_authorities=(CAROL,))
     op = transfer(BOB, ALICE, AssetAmount(1, asset))
     expect(ctx, NotAuthorized, op)
-    apply(ctx, AccountWhitelist(FREE, CAROL, BOB, WHITE_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, CAROL, BOB, WHITE_LISTED))
     expect(ctx, NotAuthorized, op)
-    apply(ctx, AccountWhitelist(FREE, CAROL, ALICE, WHITE_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, CAROL, ALICE, WHITE_LISTED))
     apply(ctx, op)
 
 
 def test_the_committee_passes_every_list(ctx: Context) -> None:
     """R2.20, BSIP86: the committee account may hold anything."""
     asset = token(ctx, flags=WHITE_LIST, whitelist_authorities=(CAROL,))
-    apply(ctx, AccountWhitelist(FREE, CAROL, BOB, WHITE_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, CAROL, BOB, WHITE_LISTED))
     apply(ctx, transfer(BOB, COMMITTEE_ACCOUNT, AssetAmount(5, asset)))
     assert ctx.state.balance_of(COMMITTEE_ACCOUNT, asset) == 5
 
@@ -128,7 +126,7 @@ def test_a_restricted_asset_moves_only_from_and_to_its_issuer(ctx: Context) -> N
 def test_the_issuer_may_override(ctx: Context) -> None:
     """R9.6: with the flag, the issuer's signature moves anybody's balance."""
     asset = token(ctx, flags=OVERRIDE_AUTHORITY)
-    op = OverrideTransfer(FREE, ALICE, BOB, CAROL, AssetAmount(100, asset))
+    op = OverrideTransfer(NO_FEE, ALICE, BOB, CAROL, AssetAmount(100, asset))
     assert apply(ctx, op) == VoidResult()
     assert ctx.state.balance_of(BOB, asset) == 0
     assert ctx.state.balance_of(CAROL, asset) == 100
@@ -140,15 +138,15 @@ def test_override_needs_flag_issuer_balance_and_an_authorized_receiver(ctx: Cont
     expect(
         ctx,
         PermissionDenied,
-        OverrideTransfer(FREE, ALICE, BOB, CAROL, AssetAmount(1, plain)),
+        OverrideTransfer(NO_FEE, ALICE, BOB, CAROL, AssetAmount(1, plain)),
     )
     asset = token(ctx, flags=OVERRIDE_AUTHORITY | WHITE_LIST, blacklist_authorities=(ALICE,))
     amount = AssetAmount(100, asset)
-    expect(ctx, WrongAccount, OverrideTransfer(FREE, CAROL, BOB, ALICE, amount))
+    expect(ctx, WrongAccount, OverrideTransfer(NO_FEE, CAROL, BOB, ALICE, amount))
     more = AssetAmount(101, asset)
-    error = expect(ctx, InsufficientBalance, OverrideTransfer(FREE, ALICE, BOB, CAROL, more))
+    error = expect(ctx, InsufficientBalance, OverrideTransfer(NO_FEE, ALICE, BOB, CAROL, more))
     assert (error.value, error.limit) == (100, 101)
-    apply(ctx, AccountWhitelist(FREE, ALICE, BOB, BLACK_LISTED))
-    apply(ctx, AccountWhitelist(FREE, ALICE, CAROL, BLACK_LISTED))
-    expect(ctx, NotAuthorized, OverrideTransfer(FREE, ALICE, BOB, CAROL, amount))
-    apply(ctx, OverrideTransfer(FREE, ALICE, BOB, COMMITTEE_ACCOUNT, amount))
+    apply(ctx, AccountWhitelist(NO_FEE, ALICE, BOB, BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, ALICE, CAROL, BLACK_LISTED))
+    expect(ctx, NotAuthorized, OverrideTransfer(NO_FEE, ALICE, BOB, CAROL, amount))
+    apply(ctx, OverrideTransfer(NO_FEE, ALICE, BOB, COMMITTEE_ACCOUNT, amount))

@@ -14,7 +14,7 @@ from node.state.errors import (
     WrongAssetType,
 )
 from node.state.objects.vesting import BALANCE_UNSPECIFIED, CddVesting, LinearVesting
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.ids import AccountId, AssetId, ObjectId, VestingBalanceId
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
@@ -28,8 +28,6 @@ from protocol.operations.vesting import (
     VestingPolicy,
 )
 from tests.support.state import (
-    FREE,
-    GENESIS_TIME,
     add_asset,
     apply,
     core,
@@ -39,8 +37,8 @@ from tests.support.state import (
     make_context,
     make_state,
 )
+from tests.support.world import ALICE, BOB, GENESIS_TIME
 
-ALICE, BOB = AccountId(6), AccountId(7)
 FIRST = VestingBalanceId(0)
 
 
@@ -51,11 +49,11 @@ def ctx() -> Context:
 
 def create(policy: VestingPolicy, amount: AssetAmount | None = None) -> VestingBalanceCreate:
     """Alice puts CORE aside for bob."""
-    return VestingBalanceCreate(FREE, ALICE, BOB, amount or core(1000), policy)
+    return VestingBalanceCreate(NO_FEE, ALICE, BOB, amount or core(1000), policy)
 
 
 def withdraw(amount: int) -> VestingBalanceWithdraw:
-    return VestingBalanceWithdraw(FREE, FIRST, BOB, core(amount))
+    return VestingBalanceWithdraw(NO_FEE, FIRST, BOB, core(amount))
 
 
 def check_available(ctx: Context, elapsed: int, amount: int) -> None:
@@ -122,7 +120,7 @@ def test_both_accounts_may_hold_the_asset_and_it_moves_freely(ctx: Context) -> N
     token = add_asset(ctx.state, "TOKEN", options=options)
     issue(ctx.state, ALICE, AssetAmount(10, token))
     op = create(InstantVestingPolicy(), AssetAmount(10, token))
-    apply(ctx, AccountWhitelist(FREE, ALICE, BOB, BLACK_LISTED))
+    apply(ctx, AccountWhitelist(NO_FEE, ALICE, BOB, BLACK_LISTED))
     expect(ctx, NotAuthorized, op)
     expect(ctx, NotAuthorized, replace(op, creator=BOB, owner=ALICE))
     apply(ctx, replace(op, owner=ALICE, amount=AssetAmount(5, token)))

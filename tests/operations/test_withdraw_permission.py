@@ -18,7 +18,7 @@ from node.state.errors import (
     WrongAssetType,
 )
 from node.state.objects.permissions import WithdrawPermission
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.errors import ValidationError
 from protocol.ids import AccountId, AssetId, ObjectId, WithdrawPermissionId
@@ -32,10 +32,8 @@ from protocol.operations.withdraw_permission import (
     WithdrawPermissionUpdate,
 )
 from protocol.schema import MAX_TIMESTAMP
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 from tests.support.state import (
-    FREE,
-    GENESIS_TIME,
     add_asset,
     apply,
     core,
@@ -45,8 +43,8 @@ from tests.support.state import (
     make_context,
     make_state,
 )
+from tests.support.world import ALICE, BOB, CAROL, GENESIS_TIME
 
-ALICE, BOB, CAROL = AccountId(6), AccountId(7), AccountId(8)
 FIRST = WithdrawPermissionId(0)
 START = GENESIS_TIME + 100
 PERIOD = 60
@@ -61,17 +59,17 @@ def ctx() -> Context:
 
 
 def give(**changes: object) -> WithdrawPermissionCreate:
-    op = WithdrawPermissionCreate(FREE, ALICE, BOB, core(100), PERIOD, 3, START)
+    op = WithdrawPermissionCreate(NO_FEE, ALICE, BOB, core(100), PERIOD, 3, START)
     return replace(op, **changes)
 
 
 def change(**changes: object) -> WithdrawPermissionUpdate:
-    op = WithdrawPermissionUpdate(FREE, ALICE, BOB, FIRST, core(50), PERIOD, START, 2)
+    op = WithdrawPermissionUpdate(NO_FEE, ALICE, BOB, FIRST, core(50), PERIOD, START, 2)
     return replace(op, **changes)
 
 
 def claim(amount: int, **changes: object) -> WithdrawPermissionClaim:
-    op = WithdrawPermissionClaim(FREE, FIRST, ALICE, BOB, core(amount))
+    op = WithdrawPermissionClaim(NO_FEE, FIRST, ALICE, BOB, core(amount))
     return replace(op, **changes)
 
 
@@ -126,8 +124,8 @@ def test_only_the_two_accounts_use_it(ctx: Context) -> None:
     expect(ctx, WrongAccount, claim(1, withdraw_from_account=CAROL))
     expect(ctx, WrongAccount, change(withdraw_from_account=CAROL))
     expect(ctx, WrongAccount, change(authorized_account=CAROL))
-    expect(ctx, WrongAccount, WithdrawPermissionDelete(FREE, CAROL, BOB, FIRST))
-    expect(ctx, WrongAccount, WithdrawPermissionDelete(FREE, ALICE, CAROL, FIRST))
+    expect(ctx, WrongAccount, WithdrawPermissionDelete(NO_FEE, CAROL, BOB, FIRST))
+    expect(ctx, WrongAccount, WithdrawPermissionDelete(NO_FEE, ALICE, CAROL, FIRST))
     expect(ctx, NoSuchObject, claim(1, withdraw_permission=WithdrawPermissionId(1)))
     expect(ctx, NoSuchObject, give(authorized_account=AccountId(99)))
 
@@ -151,9 +149,9 @@ def test_the_asset_may_keep_both_from_it(ctx: Context) -> None:
     ctx.now = START
     op = claim(1, amount_to_withdraw=AssetAmount(1, token))
     for account in (ALICE, BOB):
-        apply(ctx, AccountWhitelist(FREE, CAROL, account, BLACK_LISTED))
+        apply(ctx, AccountWhitelist(NO_FEE, CAROL, account, BLACK_LISTED))
         expect(ctx, NotAuthorized, op)
-        apply(ctx, AccountWhitelist(FREE, CAROL, account, NO_LISTING))
+        apply(ctx, AccountWhitelist(NO_FEE, CAROL, account, NO_LISTING))
     apply(ctx, op)
     asset = ctx.state.assets.edit(ctx.state.assets.get(token))
     asset.options = replace(core_options(), flags=TRANSFER_RESTRICTED)
@@ -205,7 +203,7 @@ def test_a_new_permission_begins_later_and_an_update_may_begin_now(ctx: Context)
 
 def test_a_permission_is_taken_back(ctx: Context) -> None:
     """R9.6."""
-    apply(ctx, WithdrawPermissionDelete(FREE, ALICE, BOB, FIRST))
+    apply(ctx, WithdrawPermissionDelete(NO_FEE, ALICE, BOB, FIRST))
     assert len(ctx.state.withdraw_permissions) == 0
     ctx.now = START
     expect(ctx, NoSuchObject, claim(1))
@@ -255,7 +253,7 @@ def test_a_block_ends_permissions() -> None:
         change(periods_until_expiration=0),
         claim(0),
         claim(1, withdraw_to_account=ALICE),
-        WithdrawPermissionDelete(FREE, ALICE, ALICE, FIRST),
+        WithdrawPermissionDelete(NO_FEE, ALICE, ALICE, FIRST),
         WithdrawPermissionDelete(AssetAmount(-1, AssetId(0)), ALICE, BOB, FIRST),
     ],
     ids=str,

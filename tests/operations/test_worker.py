@@ -10,6 +10,7 @@ from node.state.context import Context
 from node.state.errors import LimitExceeded, NoSuchObject, NotAuthorized
 from node.state.objects.governance import BurnWorker, RefundWorker, VestingWorker
 from node.state.objects.vesting import BALANCE_WORKER, CddVesting
+from protocol.asset import NO_FEE
 from protocol.constants import CORE_ASSET, MAX_SUPPLY, SECONDS_PER_DAY
 from protocol.errors import ValidationError
 from protocol.ids import AccountId, ObjectId, VestingBalanceId, WorkerId, vote_id
@@ -20,20 +21,10 @@ from protocol.operations.worker import (
     VestingBalanceWorkerInitializer,
     WorkerCreate,
 )
-from tests.support.chain import NO_FEE, TestChain
-from tests.support.state import (
-    FREE,
-    GENESIS_TIME,
-    add_account,
-    apply,
-    core,
-    expect,
-    key_of,
-    make_context,
-    make_state,
-)
+from tests.support.chain import TestChain
+from tests.support.state import add_account, apply, core, expect, make_context, make_state
+from tests.support.world import ALICE, GENESIS_TIME, key_of
 
-ALICE = AccountId(6)
 DAY = SECONDS_PER_DAY
 
 
@@ -44,7 +35,7 @@ def ctx() -> Context:
 
 def work(**changes: object) -> WorkerCreate:
     op = WorkerCreate(
-        FREE,
+        NO_FEE,
         ALICE,
         GENESIS_TIME,
         GENESIS_TIME + 30 * DAY,

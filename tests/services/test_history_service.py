@@ -24,10 +24,11 @@ from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
 from node.storage.errors import DiskError
 from protocol.genesis import chain_id
-from tests.support.chain import GENESIS_TIME, make_genesis, secret_of, witness_names
+from tests.support.chain import make_genesis, witness_names
 from tests.support.history_databases import HistoryPlace, PostgresPlace, SqlitePlace
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 from tests.support.postgres import PostgresServer
+from tests.support.world import GENESIS_TIME, secret_of
 
 WITNESSES = 3
 

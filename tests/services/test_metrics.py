@@ -17,10 +17,11 @@ from node.p2p.effects import PeerAddress, PeerKey
 from node.p2p.manager import PeerManager
 from node.services.api_server import ApiOptions, ApiServer
 from node.services.metrics import NodeCollector, metrics_text
+from protocol.asset import NO_FEE
 from protocol.ids import AssetBitassetDataId, WitnessId, witness_text
 from protocol.operations.call_order import CallOrderUpdate
 from tests.support.api import ChainBackend, Client
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 from tests.support.memory_stores import MemoryBlockStore
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from node.chain.chain import Chain
 from node.presets import ACCOUNTS, development_key
 from node.state.database import State
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET, CORE_UNIT
 from protocol.errors import PegboardError
 from protocol.fees import required_fee
@@ -24,7 +24,6 @@ from protocol.transaction import Transaction, TransactionEnvelope, reference_blo
 from tests.simulation.machine import Machine, World
 
 SYMBOLS = ("USD", "GOLD")
-FREE = AssetAmount(0, CORE_ASSET)
 BURST = 80
 """Transactions that one client may send at once, now and then."""
 
@@ -85,7 +84,7 @@ def _transfer(rng: Random, state: State, account: AccountId) -> Operation | None
     held = state.balance_of(account, asset)
     if receiver == account or held < 10:
         return None
-    return Transfer(FREE, account, receiver, AssetAmount(rng.randrange(1, held // 10 + 1), asset))
+    return Transfer(NO_FEE, account, receiver, AssetAmount(rng.randrange(1, held // 10 + 1), asset))
 
 
 def _borrow(rng: Random, state: State, account: AccountId) -> Operation | None:
@@ -108,7 +107,7 @@ def _borrow(rng: Random, state: State, account: AccountId) -> Operation | None:
 
 def _update(account: AccountId, collateral: int, asset: AssetId, debt: int) -> CallOrderUpdate:
     return CallOrderUpdate(
-        FREE, account, AssetAmount(collateral, CORE_ASSET), AssetAmount(debt, asset)
+        NO_FEE, account, AssetAmount(collateral, CORE_ASSET), AssetAmount(debt, asset)
     )
 
 
@@ -126,13 +125,13 @@ def _order(rng: Random, state: State, account: AccountId) -> Operation | None:
     core = AssetAmount(max(1, worth * rng.randrange(85, 115) // 100), CORE_ASSET)
     sold, wanted = (pegged, core) if rng.randrange(2) else (core, pegged)
     return LimitOrderCreate(
-        FREE, account, sold, wanted, expiration=state.dynamic.time + rng.randrange(10, 600)
+        NO_FEE, account, sold, wanted, expiration=state.dynamic.time + rng.randrange(10, 600)
     )
 
 
 def _cancel(rng: Random, state: State, account: AccountId) -> Operation | None:
     orders = list(state.orders_of_account.items(account))
-    return LimitOrderCancel(FREE, account, rng.choice(orders).id) if orders else None
+    return LimitOrderCancel(NO_FEE, account, rng.choice(orders).id) if orders else None
 
 
 def _settle(rng: Random, state: State, account: AccountId) -> Operation | None:
@@ -140,14 +139,14 @@ def _settle(rng: Random, state: State, account: AccountId) -> Operation | None:
     held = state.balance_of(account, asset)
     if held < 10:
         return None
-    return AssetSettle(FREE, account, AssetAmount(rng.randrange(1, held // 5 + 1), asset))
+    return AssetSettle(NO_FEE, account, AssetAmount(rng.randrange(1, held // 5 + 1), asset))
 
 
 def _spend_all(rng: Random, state: State, account: AccountId) -> Operation | None:
     """Give away all but a coin: honest on one fork, refused where it came too late."""
     held = state.balance_of(account, CORE_ASSET)
     amount = AssetAmount(max(1, held - CORE_UNIT), CORE_ASSET)
-    return Transfer(FREE, account, state.account_named("nathan").id, amount)
+    return Transfer(NO_FEE, account, state.account_named("nathan").id, amount)
 
 
 def _asset(rng: Random, state: State) -> AssetId:

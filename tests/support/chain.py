@@ -15,12 +15,11 @@ from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain, PushResult
 from node.chain.pending import AppliedTransaction
 from node.state.database import State
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.block import BlockEnvelope
 from protocol.chain_parameters import ChainParameters, ImmutableChainParameters
 from protocol.constants import CORE_ASSET, TAPOS_WINDOW
-from protocol.crypto.hashes import sha256
-from protocol.crypto.keys import PrivateKey, public_key
+from protocol.crypto.keys import PrivateKey
 from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError
 from protocol.fees import ZERO_FEE_SCHEDULE
@@ -43,18 +42,9 @@ from protocol.operations.bitasset_options import BitassetOptions, PriceFeed
 from protocol.operations.transfer import Transfer
 from protocol.schema import BlockId
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
-
-GENESIS_TIME = 1_600_000_000
-"""A multiple of every block interval used here."""
-
-NO_FEE = AssetAmount(0, CORE_ASSET)
+from tests.support.world import BLOCK_INTERVAL_S, GENESIS_TIME, key_of, secret_of
 
 Error = TypeVar("Error", bound=PegboardError)
-
-
-def secret_of(name: str) -> PrivateKey:
-    """The key of a name: of an account, or of a witness that signs blocks."""
-    return PrivateKey(sha256(name.encode()))
 
 
 def witness_names(count: int) -> list[str]:
@@ -66,7 +56,7 @@ def make_parameters(**changes: object) -> ChainParameters:
     """Chain parameters without fees and with short intervals, changed as asked."""
     parameters = ChainParameters(
         current_fees=ZERO_FEE_SCHEDULE,
-        block_interval=5,
+        block_interval=BLOCK_INTERVAL_S,
         maintenance_interval=3600,
         maintenance_skip_slots=0,
     )
@@ -89,11 +79,11 @@ def make_genesis(
         initial_parameters=parameters or make_parameters(),
         initial_active_witnesses=witnesses,
         initial_accounts=tuple(
-            InitialAccount(name, public_key(secret_of(name)), is_lifetime_member=True)
+            InitialAccount(name, key_of(name), is_lifetime_member=True)
             for name in (*members, *names)
         ),
         initial_witness_candidates=tuple(
-            InitialWitness(name, public_key(secret_of(f"{name} block"))) for name in members
+            InitialWitness(name, key_of(f"{name} block")) for name in members
         ),
         initial_committee_candidates=tuple(InitialCommitteeMember(name) for name in members),
         initial_assets=tuple(

@@ -24,13 +24,13 @@ from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
 from node.p2p.manager import PeerManager
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.genesis_form import Genesis
 from protocol.operations.transfer import Transfer
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
-from tests.support.chain import GENESIS_TIME, NO_FEE, secret_of
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
+from tests.support.world import GENESIS_TIME, secret_of
 
 ADDRESS = PeerAddress("127.0.0.1", 1)
 START_MS = GENESIS_TIME * 1_000

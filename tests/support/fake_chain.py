@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.p2p.verdicts import BlockRefusal
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE
 from protocol.binary import pack
 from protocol.block import (
     NO_BLOCK,
@@ -15,18 +15,16 @@ from protocol.block import (
     merkle_root,
     pack_results,
 )
-from protocol.constants import CORE_ASSET
 from protocol.ids import AccountId, WitnessId
 from protocol.operations.custom import Custom
 from protocol.schema import BlockId, Digest, Signature, TransactionId
 from protocol.transaction import SignedTransaction, TransactionEnvelope
+from tests.support.world import BLOCK_INTERVAL_S
 
 GENESIS_ID = NO_BLOCK
 CHAIN_ID = Digest(b"c" * 32)
 INVALID = b"invalid"
 """A block that contains it is refused."""
-
-INTERVAL_S = 5
 
 
 def make_block(previous: BlockId, payload: bytes = b"") -> bytes:
@@ -40,14 +38,14 @@ def make_envelope(previous: BlockId, payload: bytes = b"") -> BlockEnvelope:
     if payload:
         transaction = make_transaction(payload)
         body.append(transaction, (), transaction.packed() + pack_results(()))
-    time_s = (block_num_of(previous) + 1) * INTERVAL_S
+    time_s = (block_num_of(previous) + 1) * BLOCK_INTERVAL_S
     header = BlockHeader(previous, time_s, WitnessId(1), merkle_root(body.digests))
     return BlockEnvelope.produce(header, body, lambda _: Signature(bytes(65)))
 
 
 def make_transaction(payload: bytes) -> TransactionEnvelope:
     """A transaction that can be read and nothing more."""
-    operation = Custom(AssetAmount(0, CORE_ASSET), AccountId(0), (), 0, payload)
+    operation = Custom(NO_FEE, AccountId(0), (), 0, payload)
     transaction = SignedTransaction(0, 0, 0, (operation,), (), ())
     return TransactionEnvelope(transaction, pack(transaction))
 
@@ -61,7 +59,7 @@ class FakeChain:
     """A `ChainView`, and what the core would do with what arrives."""
 
     chain_id = CHAIN_ID
-    block_interval_s = INTERVAL_S
+    block_interval_s = BLOCK_INTERVAL_S
 
     def __init__(self, lib_distance: int = 20) -> None:
         self.lib_distance = lib_distance

@@ -18,19 +18,18 @@ from node.state.events import (
 )
 from node.state.objects.assets import NULL_FEED, FeedValues
 from node.state.undo import Revision
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.ids import AccountId, AssetId, CallOrderId, LimitOrderId, ObjectId, object_id
 from protocol.operations.base import Operation
 from protocol.operations.limit_order import FillOrder
 from protocol.operations.transfer import Transfer
 from protocol.schema import BlockId
+from tests.support.world import BLOCK_INTERVAL_S, GENESIS_TIME
 
 ACCOUNTS = tuple(AccountId(number) for number in range(8))
 MARKETS = ((AssetId(0), AssetId(1)), (AssetId(0), AssetId(2)), (AssetId(1), AssetId(2)))
 BITASSETS = (AssetId(1), AssetId(2))
 POSITIONS = tuple(CallOrderId(number) for number in range(3))
-START = 1_600_000_000
-INTERVAL_S = 5
 
 
 @dataclass
@@ -62,7 +61,7 @@ class MadeTrace:
 def make_trace(random: Random, num: int, fork: int = 0) -> HistoryTrace:
     """A random block; blocks of one number differ by their fork."""
     block_id = BlockId(num.to_bytes(4, "big") + fork.to_bytes(16, "big"))
-    header = MadeHeader(START + num * INTERVAL_S)
+    header = MadeHeader(GENESIS_TIME + num * BLOCK_INTERVAL_S)
     trace = MadeTrace(MadeEnvelope(num, block_id, header))
     for _ in range(random.choice((0, 0, 1, 2, 5))):
         random.choice((_transfer, _transfer, _trade, _trade, _margin_call, _one_sided))(
@@ -76,7 +75,7 @@ def make_trace(random: Random, num: int, fork: int = 0) -> HistoryTrace:
 def _transfer(random: Random, trace: MadeTrace) -> None:
     sender, receiver = random.choices(ACCOUNTS, k=2)
     amount = AssetAmount(random.randrange(1, 10**6), AssetId(0))
-    trace.add(Transfer(AssetAmount(0, AssetId(0)), sender, receiver, amount), is_virtual=False)
+    trace.add(Transfer(NO_FEE, sender, receiver, amount), is_virtual=False)
 
 
 def _trade(random: Random, trace: MadeTrace) -> None:
@@ -156,7 +155,7 @@ def _asset_event(random: Random) -> ChainEvent:
     if kind == 3:
         return MarketRunAbandonedEvent(asset, "overflow")
     values = NULL_FEED if kind == 4 else _values(random, asset)
-    return MedianFeedEvent(asset, values, START + random.randrange(99), random.randrange(9))
+    return MedianFeedEvent(asset, values, GENESIS_TIME + random.randrange(99), random.randrange(9))
 
 
 def _values(random: Random, asset: AssetId) -> FeedValues:

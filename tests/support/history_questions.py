@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from node.history.reader import HistoryReader
 from node.history.records import ASSET_EVENTS, BUCKET_SECONDS, FEEDS, MARGIN_CALLS, NEWEST
-from tests.support.history import ACCOUNTS, BITASSETS, MARKETS, POSITIONS, START
+from tests.support.history import ACCOUNTS, BITASSETS, MARKETS, POSITIONS
+from tests.support.world import GENESIS_TIME
 
 
 def compare(stored: HistoryReader, twin: HistoryReader, random: Random) -> None:
@@ -17,7 +18,7 @@ def compare(stored: HistoryReader, twin: HistoryReader, random: Random) -> None:
         newest=random.choice((NEWEST, random.randrange(300))),
         oldest=random.choice((0, random.randrange(100))),
         limit=random.choice((0, 1, 3, 10, 1_000)),
-        now=START + random.choice((0, 100, 1_000, 86_400, 87_000)) + random.randrange(60),
+        now=GENESIS_TIME + random.choice((0, 100, 1_000, 86_400, 87_000)) + random.randrange(60),
         num=random.randrange(250),
     )
     for answer, expected in zip(answers(stored, bounds), answers(twin, bounds), strict=True):
@@ -48,7 +49,7 @@ def answers(history: HistoryReader, bounds: Bounds) -> Iterator[object]:
         yield history.fills_of(market, newest=newest, limit=limit)
         yield history.fills_until(market, now), history.last_day(market, now)
         for seconds in BUCKET_SECONDS:
-            yield history.buckets_of(market, seconds, start=START, end=now, limit=limit)
+            yield history.buckets_of(market, seconds, start=GENESIS_TIME, end=now, limit=limit)
     for asset in BITASSETS:
         yield history.events_of(FEEDS, "asset_id", asset, newest=newest, limit=limit)
         column = "debt_before_asset_id"

@@ -28,7 +28,6 @@ from protocol.operations.bitasset_options import BitassetOptions, BitassetOption
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import MAX_TIMESTAMP
 from tests.support.state import (
-    GENESIS_TIME,
     add_bitasset,
     add_position,
     bitasset,
@@ -36,6 +35,7 @@ from tests.support.state import (
     make_state,
     set_feed,
 )
+from tests.support.world import GENESIS_TIME
 
 CORE = CORE_ASSET
 WHALE_DEBT = 10**11

@@ -37,31 +37,17 @@ from protocol.constants import (
     DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
     MAX_SUPPLY,
 )
-from protocol.crypto.keys import PrivateKey, public_key
 from protocol.errors import PegboardError
 from protocol.fees import ZERO_FEE_SCHEDULE
+from protocol.genesis import SPECIAL_ACCOUNT_NAMES
 from protocol.ids import AccountId, AssetId, ObjectId
 from protocol.operations.account import AccountOptions
 from protocol.operations.asset_options import PERMISSION_MASK, UIA_PERMISSION_MASK, AssetOptions
 from protocol.operations.base import Operation
 from protocol.operations.bitasset_options import BitassetOptions
 from protocol.operations.results import OperationResult
-from protocol.schema import BlockId, Digest, PublicKey
-
-GENESIS_TIME = 1_600_000_000
-"""A multiple of the default block interval."""
-
-SPECIAL_NAMES = (
-    "committee-account",
-    "witness-account",
-    "relaxed-committee-account",
-    "null-account",
-    "temp-account",
-    "proxy-to-self",
-)
-
-FREE = AssetAmount(0, CORE_ASSET)
-"""No fee."""
+from protocol.schema import BlockId, Digest
+from tests.support.world import GENESIS_TIME, key_of
 
 Error = TypeVar("Error", bound=PegboardError)
 
@@ -101,7 +87,7 @@ def make_state(
     )
     state.witness_schedules.create(WitnessSchedule(ids.WitnessScheduleId(0), ()))
     _create_asset(state, "TEST", COMMITTEE_ACCOUNT, 5, core_options(), None)
-    for name in SPECIAL_NAMES:
+    for name in SPECIAL_ACCOUNT_NAMES:
         add_account(state, name, authority=Authority(1))
     for name in names:
         add_account(state, name, core=core)
@@ -140,16 +126,6 @@ def core_options() -> AssetOptions:
         flags=0,
         core_exchange_rate=rate,
     )
-
-
-def secret_of(name: str) -> PrivateKey:
-    """The private key of a test account; the same key is owner, active and memo key."""
-    return PrivateKey(name.encode().rjust(32, b"\1"))
-
-
-def key_of(name: str) -> PublicKey:
-    """The public key of a test account."""
-    return public_key(secret_of(name))
 
 
 def add_account(

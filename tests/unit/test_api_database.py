@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from node.api.methods.tables import APIS
 from node.api.recent_transactions import RecentTransactions
+from protocol.asset import NO_FEE
 from protocol.authority import Authority
 from protocol.constants import CORE_ASSET
 from protocol.crypto.addresses import addresses_of
@@ -19,7 +20,8 @@ from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.worker import BurnWorkerInitializer, WorkerCreate
 from tests.support.api import ChainBackend, Client, Json
-from tests.support.chain import GENESIS_TIME, NO_FEE, TestChain, make_genesis, secret_of
+from tests.support.chain import TestChain, make_genesis
+from tests.support.world import GENESIS_TIME, secret_of
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.authority import Authority
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import public_key
@@ -13,7 +13,8 @@ from protocol.operations.account import AccountUpdate
 from protocol.operations.asset import AssetCreate, AssetUpdateIssuer
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
 from tests.support.api import ChainBackend, Client, transaction_json
-from tests.support.chain import NO_FEE, TestChain, secret_of
+from tests.support.chain import TestChain
+from tests.support.world import secret_of
 
 
 def make() -> tuple[TestChain, ChainBackend, Client]:

@@ -10,13 +10,13 @@ from node.history.figures import market_of
 from node.history.memory import MemoryHistory
 from node.history.records import BUCKET_SECONDS, NEWEST
 from node.state.objects.assets import Asset
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import SECONDS_PER_DAY
 from protocol.errors import DecodeError
 from protocol.ids import AssetId
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 
 MARKET = market_of(AssetId(1), AssetId(0))
 

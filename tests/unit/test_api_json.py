@@ -7,13 +7,7 @@ import json
 import pytest
 
 from node.api.errors import ApiError, InvalidRequest, ParseError
-from node.api.json_text import (
-    DEPTH_MAX,
-    REQUEST_BYTES_MAX,
-    STRING_BYTES_MAX,
-    read_json,
-    write_json,
-)
+from node.api.json_text import DEPTH_MAX, REQUEST_BYTES_MAX, STRING_BYTES_MAX, read_json, write_json
 from tests.support.api import ChainBackend, Client
 from tests.support.chain import TestChain
 

@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from node.api.kept_answers import ENTRY_BYTES, KeptAnswers
+from protocol.asset import NO_FEE
 from protocol.ids import asset_text
 from protocol.json_form import JsonValue
 from protocol.operations.limit_order import LimitOrderCreate
 from tests.support.api import ChainBackend, Client, Json
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 
 HEAD, ORDER = "2.1.0", "1.7.0"
 

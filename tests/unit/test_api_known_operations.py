@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.asset import NO_FEE
 from protocol.operations.ticket import TicketCreate
 from protocol.operations.withdraw_permission import WithdrawPermissionCreate
 from protocol.operations.worker import BurnWorkerInitializer, WorkerCreate
 from tests.support.api import ChainBackend, Client, Json, transaction_json
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 from tests.vectors.test_operations import VECTORS
 
 

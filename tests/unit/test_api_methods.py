@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from protocol.asset import Price
+from protocol.asset import NO_FEE, Price
 from protocol.authority import Authority
 from protocol.crypto.addresses import addresses_of
 from protocol.crypto.keys import address_text, key_text, public_key, wif
@@ -17,7 +17,8 @@ from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
 from tests.support.api import ChainBackend, Client, Json, transaction_json
-from tests.support.chain import NO_FEE, TestChain, make_parameters, secret_of
+from tests.support.chain import TestChain, make_parameters
+from tests.support.world import secret_of
 
 ALICE_CORE = 10**10
 

@@ -8,12 +8,13 @@ from node.api.methods.asset_holders import HOLDERS_SKIPPED_MAX
 from node.api.methods.debug import BLOCKS_MAX
 from node.api.methods.development import TRAVEL_MAX_S
 from node.api.moments import parse_moment
+from protocol.asset import NO_FEE
 from protocol.errors import DecodeError
 from protocol.ids import account_text, asset_text
 from protocol.json_form import format_time, parse_time
 from protocol.operations.call_order import CallOrderUpdate
 from tests.support.api import KNOWN_PEERS_MAX, ChainBackend, Client, Json
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from protocol.asset import NO_FEE
 from protocol.ids import LimitOrderId
 from protocol.operations.bitasset import AssetSettle
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
 from tests.support.api import ChainBackend, Client, Json, transaction_json
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 
 REAL = json.loads((Path(__file__).parent.parent / "vectors" / "api_answers.json").read_text())
 

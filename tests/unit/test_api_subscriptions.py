@@ -8,11 +8,12 @@ import pytest
 
 from node.api.outbox import OUTBOX_BYTES_MAX, Outbox
 from node.api.subscriptions import SUBSCRIPTIONS_MAX
+from protocol.asset import NO_FEE
 from protocol.ids import LimitOrderId, ObjectId
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from tests.support.api import ChainBackend, Client, Json, transaction_json
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 
 
 @pytest.fixture

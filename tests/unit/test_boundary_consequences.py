@@ -6,7 +6,7 @@ import pytest
 
 from node.state.errors import BelowRequiredRatio, WouldBlackSwan
 from node.state.objects.market import CallOrder
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import CORE_ASSET
 from protocol.ids import AssetId
 from protocol.operations.bitasset import AssetSettle
@@ -14,7 +14,7 @@ from protocol.operations.bitasset_options import BitassetOptions
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.schema import MAX_TIMESTAMP
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 
 
 class Story(TestChain):

@@ -25,7 +25,8 @@ from protocol.constants import MAX_UNDO_HISTORY
 from protocol.ids import WitnessId
 from protocol.schema import Ripemd160, Signature
 from tests.support.blocks import signed_block
-from tests.support.chain import TestChain, secret_of
+from tests.support.chain import TestChain
+from tests.support.world import secret_of
 
 
 def resigned(chain: TestChain, block: SignedBlock, **changes: object) -> BlockEnvelope:

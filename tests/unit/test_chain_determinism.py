@@ -12,7 +12,7 @@ REPO = Path(__file__).resolve().parents[2]
 SCENARIO = """
 from msgspec.structs import replace
 from protocol.operations.account import AccountUpdate
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 
 chain = TestChain("alice", "bob", "carol", witnesses=5, bitassets=("USD", "EUR", "GOLD"))
 chain.block()

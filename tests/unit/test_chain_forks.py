@@ -14,12 +14,14 @@ from node.state.errors import (
     UnlinkableBlock,
     WrongChain,
 )
+from protocol.asset import NO_FEE
 from protocol.binary import pack
 from protocol.block import BlockEnvelope, BlockHeader
 from protocol.msgpack_form import pack_document, unpack_document
 from protocol.operations.vesting import CddVestingPolicy, VestingBalanceCreate
 from tests.support.blocks import signed_block
-from tests.support.chain import NO_FEE, TestChain, secret_of
+from tests.support.chain import TestChain
+from tests.support.world import secret_of
 
 
 def pair() -> tuple[TestChain, TestChain]:

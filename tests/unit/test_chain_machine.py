@@ -22,7 +22,7 @@ from node.chain.chain import Chain
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
 from node.chain.witness_schedule import scheduled_witness, slot_time
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.block import BlockEnvelope
 from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError
@@ -39,7 +39,7 @@ from protocol.operations.vesting import (
     VestingBalanceCreate,
     VestingBalanceWithdraw,
 )
-from tests.support.chain import NO_FEE, TestChain, make_genesis, make_parameters
+from tests.support.chain import TestChain, make_genesis, make_parameters
 from tests.support.cuts import CutTwin
 from tests.support.recount import full_recount
 

@@ -7,13 +7,14 @@ from msgspec.structs import replace
 
 from node.state.errors import ProposalRefused
 from node.state.objects.transactions import Proposal
+from protocol.asset import NO_FEE
 from protocol.constants import COMMITTEE_ACCOUNT
 from protocol.ids import ProposalId
 from protocol.operations.account import AccountUpdate
 from protocol.operations.base import Operation
 from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
 from protocol.operations.proposal import ProposalCreate, ProposalUpdate, ProposedOperation
-from tests.support.chain import NO_FEE, TestChain, make_parameters
+from tests.support.chain import TestChain, make_parameters
 
 
 @pytest.fixture

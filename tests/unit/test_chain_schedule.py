@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from node.chain.irreversibility import irreversible_num
 from node.chain.witness_schedule import recently_missed_after, shuffled, slots_filled_after
 from protocol.ids import WitnessId
-from tests.support.chain import GENESIS_TIME, TestChain, make_genesis, make_parameters
+from tests.support.chain import TestChain, make_genesis, make_parameters
+from tests.support.world import GENESIS_TIME
 
 
 def reference_shuffle(witnesses: list[int], time_s: int) -> list[int]:

@@ -8,8 +8,7 @@ from node.cli.client import NodeClient
 from node.cli.exits import KeyMissing
 from node.cli.remote_chain import RemoteAccount, RemoteChain
 from node.cli.signers import Signers
-from node.cli.transactions import FREE
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.authority import Authority, key_authority
 from protocol.constants import CORE_ASSET, TEMP_ACCOUNT
 from protocol.crypto.hashes import sha256
@@ -57,7 +56,7 @@ class FixedChain(RemoteChain):
 
 def signing(chain: RemoteChain, keys: Keys, *payers: AccountId) -> list[PrivateKey]:
     amount = AssetAmount(1, CORE_ASSET)
-    operations = [Transfer(FREE, payer, AccountId(1), amount, None) for payer in payers]
+    operations = [Transfer(NO_FEE, payer, AccountId(1), amount, None) for payer in payers]
     return Signers(chain, keys).secrets_for(operations)
 
 
@@ -107,7 +106,7 @@ def test_the_owner_key_opens_what_the_active_key_does() -> None:
     """R9.6: an active authority is satisfied by the owner's; never the other way round."""
     chain = FixedChain({ALICE: key_authority(key_of("a"))})
     assert signing(chain, Keys("owner 10"), ALICE) == [secret_of("owner 10")]
-    update = AccountUpdate(FREE, ALICE, owner=key_authority(key_of("new")))
+    update = AccountUpdate(NO_FEE, ALICE, owner=key_authority(key_of("new")))
     with pytest.raises(KeyMissing, match="owner authority"):
         Signers(chain, Keys("a")).secrets_for([update])
 

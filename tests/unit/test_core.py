@@ -29,9 +29,10 @@ from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
 from protocol.errors import DecodeError, KeyFormatError, PegboardError, ValidationError
 from protocol.genesis_form import Genesis
-from tests.support.chain import GENESIS_TIME, make_genesis, secret_of, witness_names
+from tests.support.chain import make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, run, transfer
 from tests.support.memory_stores import MemoryBlockStore, MemorySnapshots
+from tests.support.world import GENESIS_TIME, secret_of
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Struct, structs
 from msgspec.structs import replace
 
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.authority import key_authority
 from protocol.binary import pack, unpack
 from protocol.constants import CORE_UNIT, MAX_SUPPLY
@@ -36,16 +36,15 @@ from protocol.operations.memo import Memo
 from protocol.operations.transfer import Transfer
 from protocol.schema import BlockId, PublicKey
 
-FEE = AssetAmount(0, AssetId(0))
 A, B = AccountId(7), AccountId(8)
 KEY = PublicKey(b"\x02" * 33)
 MEMO = Memo(KEY, KEY, 1, bytes(100))
-TRANSFER = Transfer(FEE, A, B, FEE)
+TRANSFER = Transfer(NO_FEE, A, B, NO_FEE)
 OPTIONS = AssetOptions(
     MAX_SUPPLY, 0, MAX_SUPPLY, 0, 0, Price(AssetAmount(1, AssetId(0)), AssetAmount(1, AssetId(1)))
 )
 ACCOUNT = AccountCreate(
-    FEE, A, A, 0, "alice", key_authority(KEY), key_authority(KEY), AccountOptions(KEY)
+    NO_FEE, A, A, 0, "alice", key_authority(KEY), key_authority(KEY), AccountOptions(KEY)
 )
 
 
@@ -62,7 +61,7 @@ def test_a_transfer_pays_for_its_memo() -> None:
     assert required_fee(with_memo, DEFAULT_FEE_SCHEDULE) == (
         20 * CORE_UNIT + size * 10 * CORE_UNIT // 1024
     )
-    assert required_fee(AssetIssue(FEE, A, FEE, B), DEFAULT_FEE_SCHEDULE) == (
+    assert required_fee(AssetIssue(NO_FEE, A, NO_FEE, B), DEFAULT_FEE_SCHEDULE) == (
         20 * CORE_UNIT + CORE_UNIT // 1024
     )
     assert data_fee(1023, 1) == 0
@@ -82,23 +81,26 @@ def test_premium_names_cost_more() -> None:
 )
 def test_short_symbols_cost_more(symbol: str, expected: int) -> None:
     """R8.19: by length; an asset below another costs the parameter of account_transfer."""
-    assert core(DEFAULT_FEE_SCHEDULE, AssetCreate(FEE, A, symbol, 4, OPTIONS)) == expected
+    assert core(DEFAULT_FEE_SCHEDULE, AssetCreate(NO_FEE, A, symbol, 4, OPTIONS)) == expected
 
 
 def test_an_old_schedule_has_no_price_for_sub_assets() -> None:
     old = FeeSchedule(DEFAULT_FEE_SCHEDULE.parameters[:49])
-    assert core(old, AssetCreate(FEE, A, "A.BC", 4, OPTIONS)) == 300_000
+    assert core(old, AssetCreate(NO_FEE, A, "A.BC", 4, OPTIONS)) == 300_000
 
 
 def test_membership_for_a_year_or_for_life() -> None:
     """R8.19: 2000 and 10000."""
-    year, life = AccountUpgrade(FEE, A), AccountUpgrade(FEE, A, upgrade_to_lifetime_member=True)
+    year, life = (
+        AccountUpgrade(NO_FEE, A),
+        AccountUpgrade(NO_FEE, A, upgrade_to_lifetime_member=True),
+    )
     assert core(DEFAULT_FEE_SCHEDULE, year) == 2000
     assert core(DEFAULT_FEE_SCHEDULE, life) == 10_000
 
 
 def test_an_account_update_pays_for_its_options_only() -> None:
-    keys = AccountUpdate(FEE, A, owner=key_authority(KEY))
+    keys = AccountUpdate(NO_FEE, A, owner=key_authority(KEY))
     assert required_fee(keys, DEFAULT_FEE_SCHEDULE) == 20 * CORE_UNIT
     options = replace(keys, new_options=AccountOptions(KEY))
     assert required_fee(options, DEFAULT_FEE_SCHEDULE) == (
@@ -108,7 +110,7 @@ def test_an_account_update_pays_for_its_options_only() -> None:
 
 def test_assertions_are_paid_one_by_one() -> None:
     predicate = BlockIdPredicate(BlockId(bytes(20)))
-    assert core(DEFAULT_FEE_SCHEDULE, Assert(FEE, A, (predicate,) * 3)) == 3
+    assert core(DEFAULT_FEE_SCHEDULE, Assert(NO_FEE, A, (predicate,) * 3)) == 3
 
 
 def test_scale_rounds_down() -> None:
@@ -130,10 +132,10 @@ def test_later_operations_cost_in_an_old_schedule_what_they_split_off() -> None:
         tuple(item for item in DEFAULT_FEE_SCHEDULE.parameters if item.tag not in (45, 48))
     )
     changed = with_parameters(without, 3, FlatFee(7))
-    assert required_fee(BidCollateral(FEE, A, FEE, FEE), changed) == 7
-    assert core(changed, AssetUpdateIssuer(FEE, A, AssetId(4), B)) == 500
-    assert core(FeeSchedule(()), AssetUpdateIssuer(FEE, A, AssetId(4), B)) == 20
-    assert required_fee(LimitOrderUpdate(FEE, A, LimitOrderId(1)), FeeSchedule(())) == 37_500
+    assert required_fee(BidCollateral(NO_FEE, A, NO_FEE, NO_FEE), changed) == 7
+    assert core(changed, AssetUpdateIssuer(NO_FEE, A, AssetId(4), B)) == 500
+    assert core(FeeSchedule(()), AssetUpdateIssuer(NO_FEE, A, AssetId(4), B)) == 20
+    assert required_fee(LimitOrderUpdate(NO_FEE, A, LimitOrderId(1)), FeeSchedule(())) == 37_500
 
 
 def test_the_default_schedule_covers_every_operation() -> None:
@@ -167,6 +169,6 @@ def test_the_zero_schedule_is_free_for_all() -> None:
 
 def test_a_table_answers_as_the_schedule() -> None:
     table = FeeTable(DEFAULT_FEE_SCHEDULE)
-    for operation in (TRANSFER, ACCOUNT, Custom(FEE, A, (), 1, bytes(2048))):
+    for operation in (TRANSFER, ACCOUNT, Custom(NO_FEE, A, (), 1, bytes(2048))):
         assert table.required(operation) == required_fee(operation, DEFAULT_FEE_SCHEDULE)
     assert table.parameters(57) == FlatFee(50 * CORE_UNIT)

@@ -11,7 +11,7 @@ from protocol.ids import WitnessId
 from protocol.operations.balance import NULL_KEY
 from protocol.schema import BlockId, PublicKey, Ripemd160
 from tests.support.blocks import signed_block
-from tests.support.chain import secret_of
+from tests.support.world import secret_of
 
 SIGNER = PublicKey(b"\x02" + bytes(32))
 

@@ -27,14 +27,7 @@ from protocol.ids import (
     parse_object_id,
     parse_vote_id,
 )
-from protocol.json_form import (
-    format_time,
-    from_json,
-    from_json_as,
-    parse_time,
-    to_json,
-    to_json_as,
-)
+from protocol.json_form import format_time, from_json, from_json_as, parse_time, to_json, to_json_as
 from protocol.msgpack_form import from_plain, pack_document, to_plain, unpack_document
 from protocol.operations.transfer import Transfer
 from protocol.operations.witness import WitnessCreate

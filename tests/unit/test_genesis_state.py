@@ -30,7 +30,8 @@ from protocol.ids import AccountId, AssetBitassetDataId, BalanceId, WitnessId, v
 from protocol.operations.account import COMMITTEE_VOTE, WITNESS_VOTE, WORKER_VOTE
 from protocol.operations.asset_options import WITNESS_FED_ASSET
 from protocol.schema import MAX_TIMESTAMP, Digest
-from tests.support.chain import GENESIS_TIME, make_genesis, secret_of
+from tests.support.chain import make_genesis
+from tests.support.world import GENESIS_TIME, secret_of
 
 CHAIN_ID = Digest(bytes(32))
 

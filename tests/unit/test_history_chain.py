@@ -16,13 +16,14 @@ from node.history.figures import market_of
 from node.history.memory import MemoryHistory
 from node.history.reader import HistoryReader
 from node.history.records import ASSET_EVENTS, FEEDS, MARGIN_CALLS, NEWEST
+from protocol.asset import NO_FEE
 from protocol.block import BlockEnvelope
 from protocol.ids import AssetId, OperationHistoryId, operation_text
 from protocol.msgpack_form import pack_document
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
 from tests.support.api import ChainBackend, Client, Json
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 from tests.support.memory_stores import MemoryBlockStore, MemorySnapshots
 
 NAMES = ("alice", "bob", "carol")

@@ -13,10 +13,7 @@ from node.history.database.stored import StoredHistory
 from node.history.memory import MemoryHistory
 from node.history.records import NEWEST
 from protocol.schema import BlockId, Digest
-from tests.support.history import (
-    MARKETS,
-    make_trace,
-)
+from tests.support.history import MARKETS, make_trace
 from tests.support.history_databases import HistoryPlace, SqlitePlace
 from tests.support.history_questions import compare
 

@@ -18,14 +18,14 @@ from node.state.objects.market import LimitOrder
 from node.state.objects.transactions import TransactionHistory
 from node.state.table import Table
 from node.state.undo import StateObject
-from protocol.asset import AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import CORE_ASSET
 from protocol.ids import AccountId, AssetBitassetDataId, AssetId, CallOrderId, LimitOrderId
 from protocol.operations.base import Operation
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.schema import TransactionId
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 
 USD = AssetId(1)
 Id = TypeVar("Id", bound=int)

@@ -9,7 +9,7 @@ from node.chain.budget import total_budget
 from node.chain.maintenance import next_maintenance_after
 from node.state.objects.governance import BurnWorker, RefundWorker
 from node.state.objects.vesting import CddVesting
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.authority import key_authority
 from protocol.chain_parameters import WITNESS_PAY_VESTING_S
 from protocol.constants import CORE_ASSET, NULL_ACCOUNT
@@ -26,15 +26,8 @@ from protocol.ids import (
 )
 from protocol.operations.account import AccountCreate, AccountUpdate
 from protocol.operations.transfer import Transfer
-from tests.support.chain import (
-    GENESIS_TIME,
-    NO_FEE,
-    TestChain,
-    make_genesis,
-    make_parameters,
-    secret_of,
-    supply_of,
-)
+from tests.support.chain import TestChain, make_genesis, make_parameters, supply_of
+from tests.support.world import GENESIS_TIME, secret_of
 
 PAY = 1_000_000
 RESERVE = 10**15 - 10**10

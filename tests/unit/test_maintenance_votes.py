@@ -14,13 +14,13 @@ from node.chain.votes import elected_authority, wanted_count
 from node.state.errors import InsufficientBalance
 from node.state.objects.governance import Witness
 from node.state.objects.vesting import BALANCE_CASHBACK, CddVesting, VestingBalance
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, PROXY_TO_SELF_ACCOUNT, WITNESS_ACCOUNT
 from protocol.ids import AccountId, VoteId, WitnessId
 from protocol.operations.account import AccountOptions, AccountUpdate
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.witness import WitnessCreate
-from tests.support.chain import NO_FEE, TestChain, make_genesis
+from tests.support.chain import TestChain, make_genesis
 
 
 def votes_of(chain: TestChain, *witnesses: int) -> list[VoteId]:

@@ -27,7 +27,7 @@ from protocol.operations.bitasset import AssetSettleCancel
 from protocol.operations.limit_order import LimitOrderCancel
 from tests.support.market import CORE, Market, emitted, fills, make_market, place
 from tests.support.slow_market import check_supplies, positions_by_ratio, value
-from tests.support.state import GENESIS_TIME
+from tests.support.world import GENESIS_TIME
 
 DAY = 86_400
 CORE_STOCK = 10**8

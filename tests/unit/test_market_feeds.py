@@ -24,7 +24,7 @@ from protocol.operations.bitasset_options import BitassetOptions
 from protocol.schema import MAX_TIMESTAMP
 from tests.support.market import CORE, Market, make_market
 from tests.support.slow_market import slow_median_feed, value
-from tests.support.state import GENESIS_TIME
+from tests.support.world import GENESIS_TIME
 
 DAY = 86_400
 USD = AssetId(1)

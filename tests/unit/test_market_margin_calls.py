@@ -6,25 +6,17 @@ import pytest
 from msgspec.structs import replace
 
 from node.market import margin_calls
-from node.market.fees import NO_FEE, add_pending_fee
+from node.market.fees import add_pending_fee
 from node.state.context import Context
 from node.state.events import MarketRunAbandonedEvent
 from node.state.objects.assets import NULL_FEED
 from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
 from node.state.objects.market import CallOrder
-from protocol.asset import NULL_PRICE, AssetAmount, PriceOverflow
+from protocol.asset import NO_FEE, NULL_PRICE, AssetAmount, PriceOverflow
 from protocol.ids import LimitOrderId
 from protocol.operations.asset_options import CHARGE_MARKET_FEE
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel
-from tests.support.market import (
-    CORE,
-    Market,
-    fills,
-    kinds_emitted,
-    make_market,
-    place,
-    trade,
-)
+from tests.support.market import CORE, Market, fills, kinds_emitted, make_market, place, trade
 from tests.support.slow_market import check_supplies, positions_by_ratio
 from tests.support.state import add_bitasset
 

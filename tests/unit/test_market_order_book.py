@@ -16,14 +16,14 @@ from node.state.database import State
 from node.state.objects.market import LimitOrder
 from protocol.asset import AssetAmount, PriceOverflow
 from protocol.constants import MAX_SUPPLY
-from protocol.ids import AccountId, AssetId, LimitOrderId
+from protocol.ids import AssetId, LimitOrderId
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel
 from tests.support.market import CORE, emitted, fills, kinds_emitted, place, trade
 from tests.support.slow_market import SlowBook, SlowOrder, check_supplies
-from tests.support.state import GENESIS_TIME, add_asset, issue, make_context, make_state
+from tests.support.state import add_asset, issue, make_context, make_state
+from tests.support.world import ALICE, BOB, GENESIS_TIME
 
 GOLD = AssetId(1)
-ALICE, BOB = AccountId(6), AccountId(7)
 STOCK = 10**9
 
 

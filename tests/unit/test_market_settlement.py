@@ -15,7 +15,7 @@ from protocol.operations.asset_options import CHARGE_MARKET_FEE
 from protocol.operations.bitasset import AssetSettleCancel
 from tests.support.market import CORE, Market, emitted, fills, make_market, trade
 from tests.support.slow_market import check_supplies
-from tests.support.state import GENESIS_TIME
+from tests.support.world import GENESIS_TIME
 
 
 def figures(market: Market) -> list[tuple[int, int]]:

@@ -19,11 +19,10 @@ from node.state.objects.vesting import (
     VestingPolicy,
 )
 from protocol.asset import AssetAmount
-from protocol.ids import AccountId, AssetId
+from protocol.ids import AssetId
 from tests.support.market import CORE
 from tests.support.state import make_context, make_state
-
-ALICE, BOB = AccountId(6), AccountId(7)
+from tests.support.world import ALICE, BOB
 
 
 @pytest.fixture

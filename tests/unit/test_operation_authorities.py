@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.authority import NULL_AUTHORITY, Authority, all_keys_authority, key_authority
 from protocol.constants import TEMP_ACCOUNT
 from protocol.ids import AccountId, AssetId, BalanceId, ProposalId, WithdrawPermissionId
@@ -30,7 +30,6 @@ from protocol.operations.transfer import Transfer
 from protocol.operations.withdraw_permission import WithdrawPermissionClaim
 from protocol.schema import BlindingFactor, Commitment, PublicKey
 
-FEE = AssetAmount(0, AssetId(0))
 A, B, C = AccountId(7), AccountId(8), AccountId(9)
 KEY, OTHER_KEY = PublicKey(b"\x02" * 33), PublicKey(b"\x03" * 33)
 OPTIONS = AccountOptions(KEY)
@@ -38,20 +37,20 @@ OPTIONS = AccountOptions(KEY)
 
 def test_the_fee_payer_signs_with_its_active_authority() -> None:
     """R9.6: unless noted otherwise."""
-    assert required_authorities(Transfer(FEE, A, B, FEE)) == RequiredAuthorities((A,))
+    assert required_authorities(Transfer(NO_FEE, A, B, NO_FEE)) == RequiredAuthorities((A,))
 
 
 def test_a_change_of_owner_needs_the_owner() -> None:
     """R9.6: owner when the owner authority changes, else active."""
     authority = key_authority(KEY)
-    assert required_authorities(AccountUpdate(FEE, A, active=authority)) == ((A,), (), ())
-    assert required_authorities(AccountUpdate(FEE, A, owner=authority)) == ((), (A,), ())
-    assert required_authorities(AssetUpdateIssuer(FEE, A, AssetId(4), B)) == ((), (A,), ())
+    assert required_authorities(AccountUpdate(NO_FEE, A, active=authority)) == ((A,), (), ())
+    assert required_authorities(AccountUpdate(NO_FEE, A, owner=authority)) == ((), (A,), ())
+    assert required_authorities(AssetUpdateIssuer(NO_FEE, A, AssetId(4), B)) == ((), (A,), ())
 
 
 def test_an_account_is_handed_over_by_its_owner() -> None:
     """R9.6: account_transfer replaces the owner authority, so it needs it."""
-    assert required_authorities(AccountTransfer(FEE, A, B)) == ((), (A,), ())
+    assert required_authorities(AccountTransfer(NO_FEE, A, B)) == ((), (A,), ())
 
 
 def test_who_spends_blinded_balances_signs_for_each() -> None:
@@ -62,21 +61,21 @@ def test_who_spends_blinded_balances_signs_for_each() -> None:
         BlindInput(Commitment(b"\x03" * 33), yours),
     )
     expected = RequiredAuthorities((TEMP_ACCOUNT,), other=(mine, yours))
-    assert required_authorities(BlindTransfer(FEE, inputs, ())) == expected
+    assert required_authorities(BlindTransfer(NO_FEE, inputs, ())) == expected
     factor = BlindingFactor(bytes(32))
-    assert required_authorities(TransferFromBlind(FEE, FEE, A, factor, inputs)) == expected
-    assert required_authorities(TransferToBlind(FEE, FEE, A, factor, ())) == ((A,), (), ())
+    assert required_authorities(TransferFromBlind(NO_FEE, NO_FEE, A, factor, inputs)) == expected
+    assert required_authorities(TransferToBlind(NO_FEE, NO_FEE, A, factor, ())) == ((A,), (), ())
 
 
 def test_whoever_withdraws_by_a_permission_signs() -> None:
     """R9.6: not the account that gave it."""
-    claim = WithdrawPermissionClaim(FEE, WithdrawPermissionId(1), A, B, FEE)
+    claim = WithdrawPermissionClaim(NO_FEE, WithdrawPermissionId(1), A, B, NO_FEE)
     assert required_authorities(claim) == ((B,), (), ())
 
 
 def test_the_issuer_signs_a_buyback_account_too() -> None:
     create = AccountCreate(
-        FEE,
+        NO_FEE,
         B,
         B,
         0,
@@ -94,7 +93,7 @@ def test_the_issuer_signs_a_buyback_account_too() -> None:
 
 def test_a_balance_is_claimed_by_its_key() -> None:
     """R9.6: the key that owns it, beside the account that receives it."""
-    claim = BalanceClaim(FEE, A, BalanceId(1), KEY, FEE)
+    claim = BalanceClaim(NO_FEE, A, BalanceId(1), KEY, NO_FEE)
     assert required_authorities(claim) == ((A,), (), (key_authority(KEY),))
 
 
@@ -106,7 +105,7 @@ def test_custom_names_further_signers() -> None:
 def test_each_approval_needs_the_authority_it_speaks_for() -> None:
     """R9.6: added or removed, active, owner or key; owner includes active."""
     update = ProposalUpdate(
-        FEE,
+        NO_FEE,
         A,
         ProposalId(1),
         active_approvals_to_add=(B,),
@@ -123,10 +122,10 @@ def test_each_approval_needs_the_authority_it_speaks_for() -> None:
 def test_a_veto_uses_the_authority_it_names() -> None:
     """R9.6: owner if so flagged."""
     assert required_authorities(
-        ProposalDelete(FEE, A, using_owner_authority=False, proposal=ProposalId(1))
+        ProposalDelete(NO_FEE, A, using_owner_authority=False, proposal=ProposalId(1))
     ) == ((A,), (), ())
     assert required_authorities(
-        ProposalDelete(FEE, A, using_owner_authority=True, proposal=ProposalId(1))
+        ProposalDelete(NO_FEE, A, using_owner_authority=True, proposal=ProposalId(1))
     ) == ((), (A,), ())
 
 

@@ -8,12 +8,7 @@ from random import Random
 import pytest
 
 from node.p2p.effects import PeerAddress
-from node.p2p.peer_database import (
-    MAX_NEW_PER_SOURCE,
-    MAX_PEERS,
-    PeerDatabase,
-    network_group,
-)
+from node.p2p.peer_database import MAX_NEW_PER_SOURCE, MAX_PEERS, PeerDatabase, network_group
 from protocol.errors import DecodeError
 from protocol.p2p.messages import MAX_ADDRESSES
 

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from node.witness.producer import (
-    Production,
-    Refusal,
-    is_synced,
-    maybe_produce,
-    next_production,
-)
+from node.witness.producer import Production, Refusal, is_synced, maybe_produce, next_production
 from protocol.crypto.keys import PrivateKey, public_key
 from protocol.schema import PublicKey
-from tests.support.chain import TestChain, secret_of
+from tests.support.chain import TestChain
+from tests.support.world import secret_of
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.asset import AssetAmount
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.binary import pack, unpack
 from protocol.block import (
     EMPTY_MERKLE_ROOT,
@@ -45,7 +45,6 @@ CHAIN = sha256(b"a chain")
 SECRET = PrivateKey(b"\x07" * 32)
 SIGN = partial(sign_digest, SECRET)
 PARENT = BlockId((41).to_bytes(4, "big") + b"\x09" * 16)
-FEE = AssetAmount(0, AssetId(0))
 
 Transactions = list[tuple[TransactionEnvelope, OperationResults]]
 
@@ -53,7 +52,7 @@ Transactions = list[tuple[TransactionEnvelope, OperationResults]]
 def transactions(count: int) -> Transactions:
     found: Transactions = []
     for number in range(count):
-        transfer = Transfer(FEE, AccountId(number), AccountId(200), AssetAmount(5, AssetId(0)))
+        transfer = Transfer(NO_FEE, AccountId(number), AccountId(200), AssetAmount(5, AssetId(0)))
         signed = sign(Transaction(number, 2, 3, (transfer,)), [SECRET], CHAIN)
         result = VoidResult() if number % 2 else ObjectId(1, 7, number)
         found.append((TransactionEnvelope.from_transaction(signed), (result,)))

@@ -18,13 +18,7 @@ from node.state.objects.assets import Asset
 from node.state.objects.governance import TRIGGER_FEED
 from protocol.asset import AssetAmount, Price
 from protocol.constants import RATIO_DENOMINATOR
-from protocol.ids import (
-    CallOrderId,
-    OperationHistoryId,
-    order_text,
-    parse_object_id,
-    position_text,
-)
+from protocol.ids import CallOrderId, OperationHistoryId, order_text, parse_object_id, position_text
 from protocol.json_form import JsonValue
 
 RecordLimit = Annotated[int, at_most(100)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from node.exit_codes import Exit
-
 from node.storage.errors import StorageError
 
 

@@ -6,13 +6,7 @@ from typing import Annotated
 
 from node.state.undo import StateObject
 from protocol.authority import Authority
-from protocol.ids import (
-    AccountBalanceId,
-    AccountId,
-    AccountStatisticsId,
-    AssetId,
-    VestingBalanceId,
-)
+from protocol.ids import AccountBalanceId, AccountId, AccountStatisticsId, AssetId, VestingBalanceId
 from protocol.operations.account import AccountOptions
 from protocol.schema import MAX_TIMESTAMP, SORTED, Int64, Timestamp, UInt16, UInt32, UInt64
 
