@@ -177,6 +177,11 @@ def vote_id(kind: int, instance: int) -> VoteId:
     return VoteId(instance << 8 | kind)
 
 
+def vote_kind(vote: int) -> int:
+    """Whom a vote is for: 0 committee, 1 witness, 2 worker."""
+    return vote & 0xFF
+
+
 def parse_vote_id(text: str) -> VoteId:
     """Read "1:23" (kind 1, instance 23); raises `DecodeError`."""
     kind, colon, instance = text.partition(":")
@@ -189,4 +194,4 @@ def parse_vote_id(text: str) -> VoteId:
 
 def format_vote_id(vote: int) -> str:
     """The JSON form of a vote target: "kind:instance"."""
-    return f"{vote & 255}:{vote >> 8}"
+    return f"{vote_kind(vote)}:{vote >> 8}"

@@ -7,14 +7,15 @@ from node.api.views import view_object
 from node.state.objects.accounts import Account
 from node.state.objects.governance import CommitteeMember, Witness, Worker
 from node.state.objects.transactions import Proposal
+from protocol.ids import VoteId, vote_kind
 from protocol.json_form import JsonValue
 from protocol.operations.account import COMMITTEE_VOTE, WITNESS_VOTE, WORKER_VOTE
 
 
-def view_votes(call: Call, votes: list[int]) -> list[JsonValue]:
+def view_votes(call: Call, votes: list[VoteId]) -> list[JsonValue]:
     """What vote ids name, in their order; null for unknown ones."""
-    kinds = {vote & 0xFF for vote in votes}
-    found: dict[int, CommitteeMember | Witness | Worker] = {}
+    kinds = {vote_kind(vote) for vote in votes}
+    found: dict[VoteId, CommitteeMember | Witness | Worker] = {}
     if COMMITTEE_VOTE in kinds:
         found |= {item.vote_id: item for item in call.state.committee_members.in_order()}
     if WITNESS_VOTE in kinds:

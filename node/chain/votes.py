@@ -18,7 +18,7 @@ from protocol.constants import (
     RELAXED_COMMITTEE_ACCOUNT,
     WITNESS_ACCOUNT,
 )
-from protocol.ids import AccountId
+from protocol.ids import AccountId, VoteId
 
 WEIGHT_BITS = 16
 """Bits of the largest weight in an elected authority (R8.13)."""
@@ -29,7 +29,7 @@ Candidate = TypeVar("Candidate", Witness, CommitteeMember)
 class Tally(NamedTuple):
     """What the voters want."""
 
-    votes: dict[int, int]
+    votes: dict[VoteId, int]
     """Stake by vote id."""
     witness_counts: list[int]
     """Stake by half the number of witnesses wanted (R8.12)."""

@@ -11,7 +11,7 @@ from node.cli.remote_chain import NoSuchName, RemoteAccount, RemoteAsset, Remote
 from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.authority import key_authority
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.ids import ProposalId, VoteId, parse_vote_id
+from protocol.ids import ProposalId, VoteId, parse_vote_id, vote_kind
 from protocol.operations import Operation
 from protocol.operations.account import (
     COMMITTEE_VOTE,
@@ -160,7 +160,7 @@ def _vote_id(chain: RemoteChain, name: str, *, committee: bool) -> VoteId:
 
 def _with_votes(options: AccountOptions, votes: tuple[VoteId, ...]) -> AccountOptions:
     """The options with these votes, wanting as many members as are voted for."""
-    kinds = [vote & 0xFF for vote in votes]
+    kinds = [vote_kind(vote) for vote in votes]
     return replace(
         options,
         votes=votes,

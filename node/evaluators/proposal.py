@@ -50,7 +50,7 @@ def evaluate_proposal_create(ctx: Context, op: ProposalCreate) -> RequiredApprov
             value=review,
             limit=lifetime - 1,
         )
-    _check_nested_updates(op, ctx.state.proposals.next_instance)
+    _check_nested_updates(op, ctx.state.proposals.next_id)
     required = _required_approvals(operations)
     if COMMITTEE_ACCOUNT in (*required.active, *required.owner):
         shortest = parameters.committee_proposal_review_period
@@ -78,7 +78,7 @@ def _required_approvals(operations: list[Operation]) -> RequiredApprovals:
     return RequiredApprovals(tuple(sorted(active - owner)), tuple(sorted(owner)))
 
 
-def _check_nested_updates(op: ProposalCreate, proposal_id: int) -> None:
+def _check_nested_updates(op: ProposalCreate, proposal_id: ProposalId) -> None:
     """One proposal_update a level, and none that names a proposal that does not exist yet.
 
     Otherwise a proposal could approve or delete itself while it executes (T-C5).

@@ -8,7 +8,7 @@ from protocol.asset import AssetAmount
 from protocol.authority import NULL_AUTHORITY, Authority
 from protocol.checks import check_fee, check_percent, require
 from protocol.constants import COMMITTEE_ACCOUNT, PROXY_TO_SELF_ACCOUNT, TEMP_ACCOUNT
-from protocol.ids import AccountId, AssetId, VoteId, account_text
+from protocol.ids import AccountId, AssetId, VoteId, account_text, vote_kind
 from protocol.names import is_valid_account_name
 from protocol.operations.base import Void
 from protocol.schema import (
@@ -58,7 +58,7 @@ class AccountOptions(Record):
             ("num_witness", self.num_witness, WITNESS_VOTE),
             ("num_committee", self.num_committee, COMMITTEE_VOTE),
         ):
-            voted = sum(1 for vote in self.votes if vote & 0xFF == kind)
+            voted = sum(1 for vote in self.votes if vote_kind(vote) == kind)
             require(
                 wanted <= voted,
                 f"{field} exceeds the number voted for",
