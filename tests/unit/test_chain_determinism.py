@@ -11,6 +11,7 @@ REPO = Path(__file__).resolve().parents[2]
 
 SCENARIO = """
 from msgspec.structs import replace
+from protocol.asset import NO_FEE
 from protocol.operations.account import AccountUpdate
 from tests.support.chain import TestChain
 
