@@ -17,8 +17,9 @@ from protocol.genesis_form import Genesis, InitialAccount, InitialAccountBalance
 from protocol.ids import AccountId, AssetId, LimitOrderId, VoteId
 from protocol.schema import MAX_TIMESTAMP, PublicKey
 from protocol.transaction import TransactionEnvelope
-from tests.support.chain import TestChain, make_genesis, make_parameters, secret_of
+from tests.support.chain import TestChain, make_genesis, make_parameters
 from tests.support.state import add_position, set_feed
+from tests.support.world import secret_of
 
 ACCOUNTS = 250_000
 CORE_EACH = 10**6

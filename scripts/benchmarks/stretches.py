@@ -23,8 +23,9 @@ from protocol.block import BlockEnvelope
 from protocol.ids import AccountId, account_text
 from protocol.transaction import TransactionEnvelope
 from tests.support.api import ChainBackend
-from tests.support.chain import TestChain, secret_of
+from tests.support.chain import TestChain
 from tests.support.memory_stores import MemoryBlockStore
+from tests.support.world import secret_of
 
 from .large_state import FOLLOWERS, HOLDERS, MAKERS, VOTERS, large_chain, touch_accounts
 from .measure import print_value

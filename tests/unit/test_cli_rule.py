@@ -7,8 +7,8 @@ import json
 import pytest
 
 from node.cli import run
-from node.cli.exits import REFUSED, USAGE
 from node.cli.output import show_error
+from node.exit_codes import Exit
 from node.rules import rule, rules
 from protocol.errors import PegboardError
 
@@ -41,18 +41,18 @@ def test_rules_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_unknown_rule_names_near_ones(capsys: pytest.CaptureFixture[str]) -> None:
     """A misspelt id is wrong use of the command line."""
-    assert run(["rule", "R4.22"]) == USAGE
+    assert run(["rule", "R4.22"]) == Exit.USAGE
     assert "R4.2," in capsys.readouterr().err
 
 
 def test_a_refusal_says_what_its_rule_asks_for(capsys: pytest.CaptureFixture[str]) -> None:
     """The first sentence of the paragraph, and where the rest is; nothing for other errors."""
     error = PegboardError("price is wrong", rule="R3.4b", value=1)
-    show_error(error, is_json=False, exit_code=REFUSED)
+    show_error(error, is_json=False, exit_code=Exit.REFUSED)
     printed = capsys.readouterr().err
     assert rule("R3.4b").sentence in printed
     assert "pegboard rule R3.4b" in printed
-    show_error(error, is_json=True, exit_code=REFUSED)
+    show_error(error, is_json=True, exit_code=Exit.REFUSED)
     assert json.loads(capsys.readouterr().err)["error"]["rule_says"] == rule("R3.4b").sentence
-    show_error(PegboardError("nothing there"), is_json=False, exit_code=REFUSED)
+    show_error(PegboardError("nothing there"), is_json=False, exit_code=Exit.REFUSED)
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -13,9 +13,10 @@ from node.core.effects import SaveSnapshot
 from node.core.snapshot_slices import SnapshotSlices
 from node.state.cut import StateCut
 from node.state.errors import CutReverted
+from protocol.asset import NO_FEE
 from protocol.msgpack_form import pack_document, unpack_document
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
-from tests.support.chain import NO_FEE, TestChain
+from tests.support.chain import TestChain
 from tests.support.cuts import CutTwin
 
 
