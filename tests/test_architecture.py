@@ -74,7 +74,7 @@ LAYERS = {
     "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS),
     "node.cli": Layer((*SERVICES, "node.services", "node.app", "node.rules"), SHELL_TOOLS),
     "node.__main__": Layer(("node.cli",)),
-    "pegboard": Layer((*WITNESS, "node.presets"), ("msgspec",)),
+    "pegboard": Layer((*WITNESS, "node.presets", "node.version"), ("msgspec",)),
     "node": Layer(),
 }
 """Each row uses only rows above it; `node` itself is the empty package file."""

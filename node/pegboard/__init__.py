@@ -15,10 +15,9 @@ folder `node/pegboard`; `config` in it holds the genesis files and the recorded 
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
+from node.version import VERSION
 from pegboard.development_chain import FREE, DevelopmentChain, open_chain
 
 __all__ = ["FREE", "DevelopmentChain", "__version__", "open_chain"]
 
-__version__ = version("pegboard")
+__version__ = VERSION
