@@ -102,7 +102,7 @@ def block_line(block: JsonObject) -> str:
                 ("trades", "trade"),
                 ("margin_calls", "margin call"),
                 ("settlements", "settlement"),
-                ("positions_settled_globally", "position settled globally"),
+                ("positions_settled_globally", "globally settled position"),
             )
             if as_int(block[key])
         ),

@@ -153,7 +153,9 @@ def test_settlements_are_called_what_they_are(desk: Desk) -> None:
     desk.wallet("init0", "publish-feed", "bitUSD", "0.01", "--msqr", "1.1")
     swan = list(lines.new_blocks())[-1]
     assert (swan["positions_settled_globally"], swan["trades"], swan["margin_calls"]) == (1, 0, 0)
-    assert "1 position settled globally" in block_line(swan)
+    assert "1 globally settled position  (" in block_line(swan)
+    two = block_line({**swan, "positions_settled_globally": 2})
+    assert "2 globally settled positions  (" in two
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,8 @@ def test_forgotten_blocks_free_their_slot(forks: ForkDatabase) -> None:
     """What was removed does not count against the witness any more."""
     items = [forks.add(make_block(NO_BLOCK, 100, salt=salt), SIGNER) for salt in (0, 1)]
     forks.remove(items[0])
-    forks.add(make_block(NO_BLOCK, 100, salt=2), SIGNER)
+    added = forks.add(make_block(NO_BLOCK, 100, salt=2), SIGNER)
+    assert forks.find(added.id) is added
 
 
 def test_strangers_blocks_are_few(forks: ForkDatabase) -> None:

@@ -67,6 +67,7 @@ def test_a_pending_transaction_after_a_block_is_left_out() -> None:
     chain.block()
     chain.push(chain.transfer("bob", "carol", 7))
     twin.finish()
+    assert not twin.is_reverted
 
 
 def test_an_order_that_came_and_went_since_is_left_out() -> None:
@@ -75,6 +76,7 @@ def test_an_order_that_came_and_went_since_is_left_out() -> None:
     chain.block(order(chain))
     chain.block(cancel(chain, -1))
     twin.finish()
+    assert not twin.is_reverted
 
 
 @pytest.mark.parametrize("advanced", range(0, 40, 3))
