@@ -53,7 +53,7 @@ def sort_key_of(node: WireType) -> Callable[[Any], Any]:
             return lambda value: value
 
 
-class _Source:
+class Source:
     """Lines of one function, the constants that it refers to, and fixed fields not yet written."""
 
     def __init__(self, constants: Mapping[str, object]) -> None:
@@ -83,7 +83,7 @@ class _Source:
         return self.names["codec"]
 
 
-class WriteSource(_Source, Visitor[Emit]):
+class WriteSource(Source, Visitor[Emit]):
     """A function `codec(out, value)` that appends the binary form of `value` to `out`.
 
     `writer_of` gives the function of a tagged union; it is called, all else is written inline.
@@ -245,7 +245,7 @@ class WriteSource(_Source, Visitor[Emit]):
         return emit
 
 
-class ReadSource(_Source, Visitor[str]):
+class ReadSource(Source, Visitor[str]):
     """A function `codec(data, at, depth)` that returns a value and the offset behind it.
 
     Visiting a wire type emits the lines that read a value; the result is the variable that will

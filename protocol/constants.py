@@ -7,6 +7,9 @@ from protocol.ids import AccountId, AssetId
 MAX_SUPPLY = 10**15
 """Upper bound of any asset amount (R1.4)."""
 
+MAX_AMOUNT = 2**63 - 1
+"""Largest amount that a field holds; of what is only counted and may exceed any supply."""
+
 RATIO_DENOMINATOR = 1000
 """MCR, MSSR, ICR, TCR and MCFR are integers over it."""
 

@@ -101,6 +101,9 @@ Id = TypeVar("Id", bound=int)
 MAX_INSTANCE = (1 << 48) - 1
 """Largest instance number of an object id (48 bits)."""
 
+MAX_VOTE_INSTANCE = (1 << 24) - 1
+"""Largest instance number of a vote target (24 bits)."""
+
 _ID_PATTERN = re.compile(r"(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,14})")
 
 
@@ -187,8 +190,8 @@ def parse_vote_id(text: str) -> VoteId:
     kind, colon, instance = text.partition(":")
     if not (colon and kind.isdecimal() and instance.isdecimal()) or len(text) > 12:
         raise DecodeError("not a vote id of the form kind:instance", value=text)
-    if int(kind) > 255 or int(instance) >= 1 << 24:
-        raise DecodeError("vote id out of range", value=text, limit="255:16777215")
+    if int(kind) > 255 or int(instance) > MAX_VOTE_INSTANCE:
+        raise DecodeError("vote id out of range", value=text, limit=f"255:{MAX_VOTE_INSTANCE}")
     return vote_id(int(kind), int(instance))
 
 

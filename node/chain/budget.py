@@ -22,6 +22,7 @@ from protocol.constants import (
     CORE_ASSET,
     CORE_CYCLE_RATE,
     CORE_CYCLE_RATE_BITS,
+    MAX_AMOUNT,
     NULL_ACCOUNT,
     SECONDS_PER_DAY,
 )
@@ -89,9 +90,9 @@ def _plan(ctx: Context) -> BudgetFigures:
     total = total_budget(reserve, elapsed)
 
     remaining = dynamic.next_maintenance_time - ctx.now
-    assert remaining > 0, "the next maintenance lies ahead"
+    assert remaining >= 0, "the next maintenance lies ahead, or at the end of all time"
     blocks = ceil_div(remaining, parameters.block_interval)
-    requested = parameters.witness_pay_per_block * blocks
+    requested = min(parameters.witness_pay_per_block * blocks, MAX_AMOUNT)
     witness_budget = min(requested, total)
     worker_limit = parameters.worker_budget_per_day * remaining // SECONDS_PER_DAY
     return BudgetFigures(

@@ -18,9 +18,11 @@ from node.state.objects.assets import NULL_FEED, Asset
 from node.state.objects.market import LimitOrder
 from protocol.asset import Price
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
+from protocol.errors import EncodeError
 from protocol.ids import (
     AccountId,
     AssetId,
+    ObjectId,
     asset_text,
     balance_text,
     order_text,
@@ -40,6 +42,11 @@ def check_all(state: State) -> None:
 def violated(rule: str, what: str, value: object, limit: object) -> InvariantViolated:
     """The error of an invariant: what was found, and what should have been."""
     return InvariantViolated(what, rule=rule, value=value, limit=limit)
+
+
+def too_wide(found: ObjectId, error: EncodeError) -> InvariantViolated:
+    """The error of I19 for an object with a field beyond its declared width."""
+    return violated("I19", f"{found}.{error.what}", error.value, error.limit)
 
 
 def check_supplies(state: State) -> None:
@@ -271,6 +278,16 @@ def check_expirations(state: State) -> None:
             raise violated("I17", f"expired proposal {proposal_text(proposal.id)}", now, now)
 
 
+def check_widths(state: State) -> None:
+    """I19: each field of each object is within its declared width."""
+    for table in state.tables:
+        for item in table.in_order():
+            try:
+                table.check_width(item, ())
+            except EncodeError as error:
+                raise too_wide(table.id_of(item), error) from error
+
+
 INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_supplies,
     check_debts,
@@ -282,4 +299,5 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_medians,
     check_indexes,
     check_expirations,
+    check_widths,
 )

@@ -11,7 +11,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import cast
 
-from node.chain.invariants import check_figures, check_market, check_order_is_not_dust, violated
+from node.chain.invariants import (
+    check_figures,
+    check_market,
+    check_order_is_not_dust,
+    too_wide,
+    violated,
+)
 from node.state.database import State
 from node.state.objects.accounts import AccountBalance, AccountStatistics
 from node.state.objects.assets import AssetDynamicData, BitassetData
@@ -20,6 +26,7 @@ from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement,
 from node.state.objects.vesting import GenesisBalance, VestingBalance
 from node.state.undo import CREATE, EDIT, REMOVE, Revision, StateObject, Values
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
+from protocol.errors import EncodeError
 from protocol.ids import (
     AccountId,
     AssetId,
@@ -53,7 +60,12 @@ class Changes:
 def check_block(state: State, revision: Revision) -> None:
     """Check the invariants after a block; raises `InvariantViolated`."""
     changes = Changes(state)
-    for kind, _, item, old_values in revision.net_records():
+    for kind, table, item, old_values in revision.net_records():
+        if kind != REMOVE:
+            try:
+                table.check_width(item, old_values)
+            except EncodeError as error:
+                raise too_wide(table.id_of(item), error) from error
         if kind == EDIT and isinstance(item, AccountBalance):
             _count_edited_balance(changes, item, old_values)
             continue

@@ -19,6 +19,7 @@ from node.market.feeds import drop_old_feeds
 from node.state.context import Context
 from node.state.database import State
 from node.state.objects.accounts import AccountStatistics
+from protocol.schema import MAX_TIMESTAMP
 
 
 def is_maintenance_due(state: State, block_time_s: int) -> bool:
@@ -54,10 +55,10 @@ def _share_out_fees(ctx: Context, moved: Iterable[AccountStatistics]) -> None:
 
 
 def next_maintenance_after(previous_s: int, now_s: int, interval_s: int, block_num: int) -> int:
-    """Time of the maintenance after the one of block `block_num` (R8.10)."""
+    """Time of the maintenance after the one of block `block_num`; none after all time (R8.10)."""
     if block_num == 1:
-        return (now_s // interval_s + 1) * interval_s
-    return previous_s + ((now_s - previous_s) // interval_s + 1) * interval_s
+        return min((now_s // interval_s + 1) * interval_s, MAX_TIMESTAMP)
+    return min(previous_s + ((now_s - previous_s) // interval_s + 1) * interval_s, MAX_TIMESTAMP)
 
 
 def _renew_parameters(state: State) -> None:

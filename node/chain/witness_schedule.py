@@ -13,6 +13,7 @@ SLOT_HISTORY_BITS = 128
 
 MISSED_INCREMENT = 4
 MISSED_DECREMENT = 3
+_RECENTLY_MISSED_MAX = (1 << 32) - 1
 
 _MULTIPLIER = 2_685_821_657_736_338_717
 _WORD = (1 << 64) - 1
@@ -73,7 +74,7 @@ def slots_filled_after(filled: int, missed: int) -> int:
 def recently_missed_after(count: int, missed: int) -> int:
     """The smoothed count of missed slots after missed slots and one block (R8.5)."""
     if missed:
-        return count + MISSED_INCREMENT * missed
+        return min(count + MISSED_INCREMENT * missed, _RECENTLY_MISSED_MAX)
     if count > MISSED_INCREMENT:
         return count - MISSED_DECREMENT
     return max(count - 1, 0)

@@ -21,7 +21,6 @@ from node.evaluators import (
 from node.evaluators.evaluator import Evaluator, FeeUse, evaluator
 from protocol.operations.account import (
     AccountCreate,
-    AccountTransfer,
     AccountUpdate,
     AccountUpgrade,
     AccountWhitelist,
@@ -89,7 +88,6 @@ EVALUATORS: dict[type, Evaluator] = {
         account.evaluate_account_whitelist, account.apply_account_whitelist
     ),
     AccountUpgrade: evaluator(account.evaluate_account_upgrade, account.apply_account_upgrade),
-    AccountTransfer: evaluator(account.evaluate_account_transfer, account.apply_account_transfer),
     AssetCreate: evaluator(
         asset.evaluate_asset_create, asset.apply_asset_create, fee_use=FeeUse.SEED_POOL
     ),

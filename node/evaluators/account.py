@@ -25,7 +25,6 @@ from protocol.operations.account import (
     WHITE_LISTED,
     AccountCreate,
     AccountOptions,
-    AccountTransfer,
     AccountUpdate,
     AccountUpgrade,
     AccountWhitelist,
@@ -176,29 +175,6 @@ def apply_account_upgrade(ctx: Context, op: AccountUpgrade, checked: None) -> Vo
     account.membership_expiration_date = MAX_TIMESTAMP
     account.registrar = account.referrer = account.lifetime_referrer = op.account_to_upgrade
     account.lifetime_referrer_fee_percentage = HUNDRED_PERCENT - account.network_fee_percentage
-    return VoidResult()
-
-
-def evaluate_account_transfer(ctx: Context, op: AccountTransfer) -> AccountOptions:
-    """The options of the account under its new owner: the owner's memo key, and its vote."""
-    new_owner = ctx.state.accounts.get(op.new_owner)
-    return AccountOptions(new_owner.options.memo_key, voting_account=op.new_owner)
-
-
-def apply_account_transfer(
-    ctx: Context, op: AccountTransfer, options: AccountOptions
-) -> VoidResult:
-    """Give all authority to the new owner; white listings do not pass on, black listings do."""
-    accounts = ctx.state.accounts
-    account = accounts.edit(accounts.get(op.account_id))
-    account.owner = account.active = Authority(1, ((op.new_owner, 1),))
-    account.options = options
-    for lister_id in account.whitelisting_accounts:
-        lister = accounts.edit(accounts.get(lister_id))
-        lister.whitelisted_accounts = _with_member(
-            lister.whitelisted_accounts, op.account_id, present=False
-        )
-    account.whitelisting_accounts = ()
     return VoidResult()
 
 

@@ -6,7 +6,7 @@ from node.market.vesting import deposit_lazy
 from node.state.context import Context
 from node.state.objects.accounts import Account
 from node.state.objects.vesting import BALANCE_CASHBACK
-from protocol.constants import CORE_ASSET, HUNDRED_PERCENT, TEMP_ACCOUNT
+from protocol.constants import CORE_ASSET, HUNDRED_PERCENT, MAX_AMOUNT, TEMP_ACCOUNT
 from protocol.ids import AccountId
 
 
@@ -28,7 +28,8 @@ def share_out_fees(ctx: Context, account: Account) -> None:
     _share_out(ctx, account, statistics.pending_vested_fees, vested=True)
 
     state.statistics.edit(statistics)
-    statistics.lifetime_fees_paid += statistics.pending_fees + statistics.pending_vested_fees
+    paid = statistics.pending_fees + statistics.pending_vested_fees
+    statistics.lifetime_fees_paid = min(statistics.lifetime_fees_paid + paid, MAX_AMOUNT)
     statistics.pending_fees = 0
     statistics.pending_vested_fees = 0
 

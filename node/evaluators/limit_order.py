@@ -26,7 +26,7 @@ from node.state.errors import (
 )
 from node.state.objects.market import LimitOrder
 from protocol.asset import NO_FEE, AssetAmount, Price, multiply_floor
-from protocol.constants import CORE_ASSET, MAX_SUPPLY
+from protocol.constants import CORE_ASSET, MAX_AMOUNT, MAX_SUPPLY
 from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId, asset_text, order_text
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.results import VoidResult
@@ -179,6 +179,14 @@ def _check_delta(state: State, order: LimitOrder, delta: AssetAmount) -> None:
             rule="R2.17",
             value=-delta.amount,
             limit=order.for_sale - 1,
+        )
+    whole = order.filled_amount + order.for_sale + delta.amount
+    if whole > MAX_AMOUNT:
+        raise LimitExceeded(
+            "more than one order may sell in all; place another one",
+            rule="R2.17",
+            value=whole,
+            limit=MAX_AMOUNT,
         )
     check_balance(state, order.seller, delta)
 

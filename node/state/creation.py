@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from node.state.database import State
+from node.state.errors import LimitExceeded
 from node.state.objects.accounts import Account, AccountStatistics
 from node.state.objects.assets import NULL_FEED, Asset, AssetDynamicData, BitassetData
 from node.state.objects.governance import CommitteeMember, Witness, Worker, WorkerPay
@@ -17,7 +18,7 @@ from node.state.objects.vesting import VestingBalance, VestingPolicy
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.authority import Authority
 from protocol.constants import CORE_ASSET
-from protocol.ids import AccountId, AssetId, VoteId, vote_id
+from protocol.ids import MAX_VOTE_INSTANCE, AccountId, AssetId, VoteId, vote_id
 from protocol.operations.account import COMMITTEE_VOTE, WITNESS_VOTE, WORKER_VOTE, AccountOptions
 from protocol.operations.asset_options import AssetOptions
 from protocol.operations.bitasset_options import BitassetOptions
@@ -260,6 +261,13 @@ def create_worker(
 def _next_vote_id(state: State, kind: int) -> VoteId:
     """A fresh vote target of a kind."""
     properties = state.global_properties.edit(state.properties)
+    if properties.next_available_vote_id > MAX_VOTE_INSTANCE:
+        raise LimitExceeded(
+            "all vote ids are taken",
+            rule="R8.12",
+            value=properties.next_available_vote_id,
+            limit=MAX_VOTE_INSTANCE,
+        )
     found = vote_id(kind, properties.next_available_vote_id)
     properties.next_available_vote_id += 1
     return found

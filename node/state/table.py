@@ -11,6 +11,7 @@ from node.state.indexes import Index, OrderedIndex
 from node.state.undo import CREATE, EDIT, REKEY, REMOVE, StateObject, UndoLog, Values
 from protocol.ids import ID_TYPES, ObjectId
 from protocol.schema import IdType, schema_of
+from protocol.widths import width_check_of
 
 K = TypeVar("K", bound=int)
 """The type of the table's ids, as `AccountId`."""
@@ -21,6 +22,7 @@ class Table(Generic[K, T]):
     """Objects `space.type.n`; instance numbers rise and are never reused within one history."""
 
     __slots__ = (
+        "check_width",
         "cls",
         "field_names",
         "index_list",
@@ -42,6 +44,7 @@ class Table(Generic[K, T]):
         fields = schema_of(cast(type, cls)).fields
         assert (fields[0].name, fields[0].type) == ("id", IdType(self.space, self.type)), cls
         self.field_names = tuple(field.name for field in fields)
+        self.check_width = width_check_of(cast(type, cls))
         self.values_of = cast(Callable[[T], Values], attrgetter(*self.field_names))
         self.index_list: list[Index[T]] = []
         self.mutable_indexes: list[OrderedIndex[Hashable, T]] = []
@@ -75,6 +78,10 @@ class Table(Generic[K, T]):
     def object_id(self, instance: K) -> ObjectId:
         """The full id of an instance of this table."""
         return ObjectId(self.space, self.type, instance)
+
+    def id_of(self, item: StateObject) -> ObjectId:
+        """The full id of an object of this table."""
+        return ObjectId(self.space, self.type, item.id)
 
     def in_order(self) -> Iterator[T]:
         """All objects by ascending id; the table may change meanwhile."""

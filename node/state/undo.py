@@ -13,7 +13,9 @@ from typing import Annotated, Final, Literal, NamedTuple, Protocol, assert_never
 
 import msgspec
 
+from protocol.ids import ObjectId
 from protocol.schema import LOCAL
+from protocol.widths import WidthCheck
 
 Values = tuple[object, ...]
 """The declared fields of an object, in order."""
@@ -31,7 +33,11 @@ class StateObject(msgspec.Struct, kw_only=True, eq=False, gc=False):
 
 
 class UndoableTable(Protocol):
-    """What the undo log needs from a table."""
+    """What the undo log, and who reads its records, needs from a table."""
+
+    check_width: WidthCheck
+
+    def id_of(self, item: StateObject) -> ObjectId: ...
 
     def current_values(self, item: StateObject) -> Values: ...
 

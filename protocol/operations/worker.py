@@ -6,9 +6,12 @@ from typing import Annotated
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, check_url, require
-from protocol.constants import MAX_SUPPLY, WORKER_NAME_LENGTH_MAX
+from protocol.constants import MAX_SUPPLY, SECONDS_PER_DAY, WORKER_NAME_LENGTH_MAX
 from protocol.ids import AccountId
-from protocol.schema import Int64, Record, Timestamp, UInt16, Variant
+from protocol.schema import MAX_TIMESTAMP, Int64, Record, Timestamp, UInt16, Variant
+
+PAY_VESTING_DAYS_MAX = MAX_TIMESTAMP // SECONDS_PER_DAY
+"""Longest vesting of pay: a vesting balance counts it in seconds, in 32 bits."""
 
 
 class RefundWorkerInitializer(Record):
@@ -78,3 +81,12 @@ class WorkerCreate(Record):
             limit=WORKER_NAME_LENGTH_MAX - 1,
         )
         check_url(self.url)
+        if isinstance(self.initializer, VestingBalanceWorkerInitializer):
+            days = self.initializer.pay_vesting_period_days
+            require(
+                days <= PAY_VESTING_DAYS_MAX,
+                "pay_vesting_period_days is too long",
+                rule="R8.15",
+                value=days,
+                limit=PAY_VESTING_DAYS_MAX,
+            )

@@ -31,7 +31,6 @@ from protocol.operations.account import (
     AccountCreate,
     AccountCreateExtensions,
     AccountOptions,
-    AccountTransfer,
     AccountUpdate,
     AccountUpdateExtensions,
     AccountUpgrade,
@@ -293,32 +292,3 @@ def test_lifetime_membership_is_bought_once_and_annual_never(ctx: Context) -> No
     expect(ctx, FeatureDisabled, AccountUpgrade(NO_FEE, basic))
     apply(ctx, AccountUpgrade(NO_FEE, basic, upgrade_to_lifetime_member=True))
     expect(ctx, NotAuthorized, AccountUpgrade(NO_FEE, basic, upgrade_to_lifetime_member=True))
-
-
-def test_an_account_is_handed_over(ctx: Context) -> None:
-    """R9.6: the new owner is the authority, reads the memos and votes."""
-    keys = account(ctx, ALICE).owner
-    apply(ctx, AccountTransfer(NO_FEE, ALICE, BOB))
-    owned = account(ctx, ALICE)
-    assert owned.owner == owned.active == Authority(1, ((BOB, 1),)) != keys
-    assert owned.options == AccountOptions(account(ctx, BOB).options.memo_key, voting_account=BOB)
-    assert account(ctx, BOB).owner != owned.owner
-
-
-def test_white_listings_end_with_the_owner_and_black_listings_stay(ctx: Context) -> None:
-    """R2.20: whoever listed the account trusted, or distrusted, its owner."""
-    apply(ctx, AccountWhitelist(NO_FEE, BOB, ALICE, WHITE_LISTED | BLACK_LISTED))
-    apply(ctx, AccountWhitelist(NO_FEE, ALICE, BOB, WHITE_LISTED))
-    apply(ctx, AccountTransfer(NO_FEE, ALICE, BOB))
-    assert account(ctx, ALICE).whitelisting_accounts == ()
-    assert account(ctx, ALICE).blacklisting_accounts == (BOB,)
-    assert account(ctx, BOB).whitelisted_accounts == ()
-    assert account(ctx, BOB).blacklisted_accounts == (ALICE,)
-    assert account(ctx, ALICE).whitelisted_accounts == (BOB,)
-
-
-def test_some_accounts_are_never_handed_over(ctx: Context) -> None:
-    """R9.8, R9.5: special accounts, to nobody, and to itself."""
-    expect(ctx, ValidationError, AccountTransfer(NO_FEE, PROXY_TO_SELF_ACCOUNT, BOB))
-    expect(ctx, ValidationError, AccountTransfer(NO_FEE, ALICE, ALICE))
-    expect(ctx, NoSuchObject, AccountTransfer(NO_FEE, ALICE, AccountId(99)))

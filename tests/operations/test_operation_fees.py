@@ -49,8 +49,9 @@ from tests.support.state import (
 from tests.support.world import ALICE, BOB, CAROL
 
 TRANSFER_FEE = 20
-UNBUILT = {39, 40, 41, 49, 50, 52, *range(54, 74), 75, 76}
-"""Stealth, hash time locks, custom authorities, tickets, pools, SameT funds, credit."""
+UNBUILT = {9, 39, 40, 41, 49, 50, 52, *range(54, 74), 75, 76}
+"""The account transfer, which BitShares never built either (C16); stealth, hash time locks, custom
+authorities, tickets, pools, SameT funds, credit."""
 THRESHOLD = 50
 
 
@@ -104,7 +105,7 @@ def test_the_table_is_complete() -> None:
 def test_what_is_not_executed_is_refused_by_name(
     entry: OperationEntry, data: st.DataObject
 ) -> None:
-    """R9.6, R2.18: virtual operations are the chain's; others are known and not built."""
+    """R9.6, R2.18, C16: virtual operations are the chain's; others are known and not built."""
     ctx = make_context(make_state("alice"))
     operation = data.draw(instances(entry.cls))
     with pytest.raises(FeatureNotBuilt, match=entry.name) as caught:

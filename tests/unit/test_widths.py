@@ -1,0 +1,330 @@
+"""C11, I19: no value beyond its declared width is ever stored, whatever operations ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from node.chain.apply_block import apply_block
+from node.chain.block_builder import build_block
+from node.chain.invariants import INVARIANTS, check_all, check_widths
+from node.chain.invariants_incremental import check_block
+from node.chain.maintenance import next_maintenance_after
+from node.chain.pending import AppliedTransaction
+from node.chain.witness_schedule import scheduled_witness, slot_at, slot_time
+from node.evaluators import EVALUATORS
+from node.state.database import State
+from node.state.errors import InvariantViolated, LimitExceeded
+from protocol.asset import NO_FEE
+from protocol.binary import pack
+from protocol.constants import MAX_AMOUNT, MAX_SUPPLY
+from protocol.crypto.signatures import sign_digest
+from protocol.errors import EncodeError, PegboardError
+from protocol.ids import MAX_VOTE_INSTANCE, BudgetRecordId
+from protocol.operations.base import Operation
+from protocol.operations.committee import (
+    CommitteeMemberCreate,
+    CommitteeMemberUpdateGlobalParameters,
+)
+from protocol.operations.limit_order import LimitOrderUpdate
+from protocol.operations.witness import WitnessCreate
+from protocol.schema import (
+    MAX_TIMESTAMP,
+    ExtensionType,
+    IntegerType,
+    OptionalType,
+    PairType,
+    ScalarType,
+    SequenceType,
+    StructType,
+    Tagged,
+    VariantType,
+    WireType,
+    schema_of,
+    wire_type,
+)
+from protocol.widths import check_width
+from tests.support.chain import TestChain
+from tests.support.every_operation import BusyChain
+from tests.support.world import key_of
+
+Numbers = tuple[int, int]
+"""Smallest and largest value of a field."""
+
+
+def numbers_of(node: WireType) -> Numbers | None:
+    """The range of a number or time; None for everything else."""
+    if isinstance(node, IntegerType):
+        return node.minimum, node.maximum
+    if isinstance(node, ScalarType) and node.kind == "time":
+        return 0, MAX_TIMESTAMP
+    return None
+
+
+def leaves(node: WireType, value: Any, path: str) -> Iterator[tuple[str, Numbers, Any, Any]]:
+    """Each number inside a value: its path, range, what it is, and how to change it there."""
+    found = numbers_of(node)
+    if found is not None:
+        yield path, found, value, lambda new: new
+        return
+    match node:
+        case OptionalType() if value is not None:
+            yield from leaves(node.inner, value, path)
+        case StructType() | ExtensionType():
+            for field in schema_of(node.cls).fields:
+                inner = getattr(value, field.name)
+                for leaf in leaves(field.type, inner, f"{path}.{field.name}"):
+                    yield *leaf[:3], partial(changed, value, field.name, leaf[3])
+        case SequenceType():
+            for number, item in enumerate(value):
+                for leaf in leaves(node.inner, item, f"{path}[{number}]"):
+                    yield *leaf[:3], partial(with_item, value, number, leaf[3])
+        case PairType():
+            for number, inner_node in enumerate((node.first, node.second)):
+                for leaf in leaves(inner_node, value[number], f"{path}[{number}]"):
+                    yield *leaf[:3], partial(with_item, value, number, leaf[3])
+        case VariantType() if not isinstance(value, Tagged):
+            yield from leaves(wire_type(type(value)), value, path)
+
+
+def changed(record: Any, name: str, change: Callable[[int], Any], new: int) -> Any:
+    return replace(record, **{name: change(new)})
+
+
+def with_item(items: Any, number: int, change: Callable[[int], Any], new: int) -> Any:
+    return (*items[:number], change(new), *items[number + 1 :])
+
+
+class Trial:
+    """Tries operations on a busy chain, each in a block of its own that is taken back."""
+
+    def __init__(self) -> None:
+        self.node = BusyChain()
+        self.chain = self.node.chain
+        with self.chain.head_state() as state:
+            self.before = state.state_hash()
+
+    def try_operation(self, operation: Operation) -> AppliedTransaction | PegboardError:
+        try:
+            transaction = self.node.transaction(operation, signers=())
+            return self.chain.simulate(transaction, check_signatures=False)
+        except PegboardError as refusal:
+            return refusal
+
+    def accepts(self, operation: Operation) -> bool:
+        return isinstance(self.try_operation(operation), AppliedTransaction)
+
+    def live_with(self, operation: Operation) -> bool:
+        """Put it in a block, then an empty and a maintenance block, unless it is refused."""
+        applied = self.try_operation(operation)
+        if not isinstance(applied, AppliedTransaction):
+            assert applied.rule or applied.limit is not None, applied
+            return False
+        with self.chain.head_state() as state:
+            revisions = []
+            for pending, is_maintenance in (([applied], False), ([], False), ([], True)):
+                slot = 1
+                if is_maintenance:
+                    slot = slot_at(state, state.dynamic.next_maintenance_time)
+                envelope = build_block(
+                    state.dynamic.head_block_id,
+                    slot_time(state, slot),
+                    scheduled_witness(state, slot),
+                    pending,
+                    state.parameters.maximum_block_size,
+                    partial(sign_digest, self.node.witness_secret(scheduled_witness(state, slot))),
+                )
+                block = apply_block(state, envelope, self.chain.chain_id, trusted=True)
+                check_block(state, block.revision)
+                revisions.append(block.revision)
+            check_all(state)
+            assert State.restore(state.dump()).state_hash() == state.state_hash()
+            for revision in reversed(revisions):
+                state.log.revert(revision)
+            assert state.state_hash() == self.before
+        return True
+
+
+@cache
+def trial() -> Trial:
+    return Trial()
+
+
+def example_names() -> list[str]:
+    examples = trial().node.examples()
+    return [f"{number}-{type(op).__name__}" for number, op in enumerate(examples)]
+
+
+def test_there_is_an_example_of_each_operation() -> None:
+    """C11: all that are executed but the change of parameters, which has tests of its own."""
+    examples = list(trial().node.examples())
+    assert all(trial().accepts(operation) for operation in examples)
+    missing = set(EVALUATORS) - {type(operation) for operation in examples}
+    assert missing == {CommitteeMemberUpdateGlobalParameters}
+
+
+def largest_accepted(change: Callable[[int], Operation], low: int, high: int) -> int:
+    """The edge between a value that is accepted and one that is refused."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        if trial().accepts(change(middle)):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def values_to_try(
+    change: Callable[[int], Operation], present: int, numbers: Numbers
+) -> Iterator[int]:
+    smallest, largest = numbers
+    candidates = {smallest, -1, 0, 1, MAX_SUPPLY, MAX_SUPPLY + 1, largest - 1, largest}
+    yield from sorted(value for value in candidates if smallest <= value <= largest)
+    if not trial().accepts(change(largest)):
+        yield largest_accepted(change, present, largest)
+
+
+@pytest.mark.parametrize("name", example_names())
+def test_every_number_at_its_bounds(name: str) -> None:
+    """C11, I19, T-E1: applied or refused with a typed error; what is applied leaves a state that
+    blocks and maintenance follow, that has a hash, and that a snapshot holds."""
+    operation = list(trial().node.examples())[int(name.partition("-")[0])]
+    assert trial().live_with(operation)
+    for path, numbers, present, change in leaves(wire_type(type(operation)), operation, ""):
+        for value in values_to_try(change, present, numbers):
+            try:
+                trial().live_with(change(value))
+            except BaseException as error:
+                error.add_note(f"{path} = {value}")
+                raise
+
+
+def test_what_does_not_fit_is_found_as_packing_finds_it() -> None:
+    """C11, I19: each number of each kind of object, at its bounds and one beyond them."""
+    seen = set()
+    for table in trial().node.state.tables:
+        for item in table.in_order():
+            for path, numbers, _, change in leaves(wire_type(table.cls), item, ""):
+                if (table.cls, path) in seen:
+                    continue
+                seen.add((table.cls, path))
+                for value in numbers:
+                    check_width(change(value))
+                    pack(change(value))
+                for value in (numbers[0] - 1, numbers[1] + 1):
+                    with pytest.raises(EncodeError) as refusal:
+                        check_width(change(value))
+                    assert path.split("[")[0].removeprefix(".") in refusal.value.what
+                    assert refusal.value.value == value
+                    with pytest.raises(EncodeError):
+                        pack(change(value))
+    assert len(seen) > 100
+
+
+def test_bytes_of_another_length_are_found() -> None:
+    """C11, I19: keys and hashes have one length."""
+    witness = next(trial().node.state.witnesses.in_order())
+    with pytest.raises(EncodeError) as refusal:
+        check_width(replace(witness, signing_key=witness.signing_key + b"x"))
+    assert refusal.value.limit == "33..33"
+
+
+def test_the_object_and_the_field_are_named() -> None:
+    """I19: the recount and the check of a block name the same; a block that does it is refused."""
+    with trial().chain.head_state() as state:
+        state.log.begin()
+        state.dynamic_properties.edit(state.dynamic).recently_missed_count = 1 << 32
+        revision = state.log.finish()
+        checks: tuple[Callable[[State], None], ...] = (
+            check_widths,
+            partial(check_block, revision=revision),
+        )
+        for check in checks:
+            with pytest.raises(InvariantViolated) as violation:
+                check(state)
+            assert violation.value.what == "2.1.0.recently_missed_count does not fit its width"
+            assert (violation.value.value, violation.value.rule) == (1 << 32, "I19")
+        assert check_widths in INVARIANTS
+        state.log.revert(revision)
+
+
+def set_fields(node: TestChain, table: str, instance: int, **values: object) -> None:
+    """Change an object behind the chain's back, as if a long history had made it so."""
+    with node.chain.head_state() as state:
+        item = getattr(state, table).rows[instance]
+        for name, value in values.items():
+            setattr(item, name, value)
+
+
+def test_an_order_does_not_sell_more_than_is_counted() -> None:
+    """C11, R2.17: an order that is filled and grown for ever ends before its count would."""
+    node = BusyChain()
+    (order,) = (item for item in node.state.limit_orders.in_order() if item.seller == node.alice)
+    set_fields(node, "limit_orders", order.id, filled_amount=MAX_AMOUNT - order.for_sale - 5)
+    grow = LimitOrderUpdate(
+        NO_FEE, node.alice, order.id, delta_amount_to_sell=node.amount(6, "COIN")
+    )
+    refusal = node.expect(LimitExceeded, grow)
+    assert (refusal.value, refusal.limit) == (MAX_AMOUNT + 1, MAX_AMOUNT)
+    node.block(replace(grow, delta_amount_to_sell=node.amount(5, "COIN")))
+
+
+def test_fees_of_a_lifetime_are_counted_up_to_the_width() -> None:
+    """C11, R8.20: the same CORE can be paid as a fee again and again."""
+    node = TestChain("alice", core=10**9)
+    node.block()
+    number = node.account("alice")
+    set_fields(node, "statistics", number, lifetime_fees_paid=MAX_AMOUNT - 1)
+    node.block(replace(node.transfer("alice", "init0", 1), fee=node.amount(5)))
+    node.block_at(node.state.dynamic.next_maintenance_time)
+    assert node.state.statistics_of(number).lifetime_fees_paid == MAX_AMOUNT
+
+
+def test_a_pay_above_all_that_is_there_is_a_figure_of_the_budget() -> None:
+    """C11, C5, R8.14: what witnesses could ask for is told up to the width."""
+    node = TestChain("alice")
+    node.block()
+    node.set_parameters(witness_pay_per_block=MAX_AMOUNT)
+    node.block_at(node.state.dynamic.next_maintenance_time)
+    record = node.state.budget_records.get(BudgetRecordId(1)).record
+    assert record.requested_witness_budget == MAX_AMOUNT
+    assert record.witness_budget == record.total_budget
+
+
+def test_no_maintenance_is_later_than_all_times() -> None:
+    """C11, R8.10."""
+    assert next_maintenance_after(0, 1, MAX_TIMESTAMP - 1, 1) == MAX_TIMESTAMP - 1
+    assert next_maintenance_after(0, MAX_TIMESTAMP - 1, MAX_TIMESTAMP - 1, 1) == MAX_TIMESTAMP
+    assert next_maintenance_after(10**9, 2 * 10**9, 3 * 10**9, 2) == 4 * 10**9
+    assert next_maintenance_after(2 * 10**9, 3 * 10**9, 3 * 10**9, 2) == MAX_TIMESTAMP
+
+
+def test_blocks_to_the_end_of_all_times() -> None:
+    """C11, R8.5, T-E1: decades without a block, and a block in the very last slot."""
+    node = TestChain("alice")
+    node.set_parameters(block_interval=1)
+    node.block()
+    node.block()
+    for time_s in (3 * 10**9, MAX_TIMESTAMP - 1, MAX_TIMESTAMP):
+        node.block_at(time_s)
+        assert node.chain.head_time == time_s
+        node.chain.state_hash()
+        assert node.state.dynamic.recently_missed_count > MAX_TIMESTAMP - 9
+
+
+def test_vote_ids_run_out_with_a_reason() -> None:
+    """C11, R8.12: a vote id has 24 bits for its number."""
+    node = BusyChain()
+    set_fields(node, "global_properties", 0, next_available_vote_id=MAX_VOTE_INSTANCE)
+    node.expect(LimitExceeded, node.worker(0))
+    node.block(WitnessCreate(NO_FEE, node.alice, "", key_of("alice block")))
+    for operation in (
+        WitnessCreate(NO_FEE, node.bob, "", key_of("bob block")),
+        CommitteeMemberCreate(NO_FEE, node.bob, ""),
+        node.worker(1),
+    ):
+        node.expect(LimitExceeded, operation)
