@@ -51,6 +51,7 @@ _UINT64_STRING_FROM = 1 << 32
 TIMES_KEPT = 4_096
 """Answers repeat times; formatting one costs as much as the rest of an order."""
 
+_BOOLEANS = ("true", "false")
 _DECIMAL = re.compile(r"-?[0-9]{1,39}")
 _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})")
 
@@ -73,7 +74,7 @@ def from_json(cls: type[T], data: JsonValue, prefix: str) -> T:
 def from_json_as(annotation: Hashable, data: JsonValue, prefix: str) -> object:
     """Read a value of any annotation of the vocabulary."""
     try:
-        return decoder_for(annotation)(data, prefix)
+        return _DECODERS.for_annotation(annotation)(data, prefix)
     except KeyFormatError as error:
         raise DecodeError(error.what, rule=error.rule, value=error.value) from error
 
@@ -107,21 +108,9 @@ def encoder_for(annotation: Hashable) -> Encoder:
 
 
 @cache
-def decoder_for(annotation: Hashable) -> Decoder:
-    """The function (JSON, prefix) -> value of an annotation."""
-    return decoder_of(wire_type(annotation))
-
-
-@cache
 def encoder_of(node: WireType) -> Encoder:
     """The function (value, prefix) -> JSON of a wire type."""
     return _ENCODERS.visit(node)
-
-
-@cache
-def decoder_of(node: WireType) -> Decoder:
-    """The function (JSON, prefix) -> value of a wire type."""
-    return _DECODERS.visit(node)
 
 
 def read_integer(data: JsonValue, low: int, high: int) -> int:
@@ -243,7 +232,15 @@ class _Encoders(Visitor[Encoder]):
         return encode
 
 
-class _Decoders(Visitor[Decoder]):
+class Decoders(Visitor[Decoder]):
+    """Readers of JSON; `absent` gives the value of a field that is not there, or refuses."""
+
+    def __init__(self, absent: Callable[[type, Field], object]) -> None:
+        self.absent = absent
+        self.of = cache(self.visit)
+        """The function (JSON, prefix) -> value of a wire type."""
+        self.for_annotation = cache(lambda annotation: self.of(wire_type(annotation)))
+
     def integer(self, node: IntegerType) -> Decoder:
         low, high = node.minimum, node.maximum
         return lambda data, prefix: read_integer(data, low, high)
@@ -253,7 +250,7 @@ class _Decoders(Visitor[Decoder]):
             case "varint":
                 return lambda data, prefix: read_integer(data, 0, (1 << 32) - 1)
             case "bool":
-                return lambda data, prefix: _boolean(data)
+                return lambda data, prefix: read_boolean(data)
             case "time":
                 return lambda data, prefix: parse_time(_text(data))
             case "string":
@@ -294,11 +291,11 @@ class _Decoders(Visitor[Decoder]):
         return decode
 
     def optional(self, node: OptionalType) -> Decoder:
-        inner = decoder_of(node.inner)
+        inner = self.of(node.inner)
         return lambda data, prefix: None if data is None else inner(data, prefix)
 
     def sequence(self, node: SequenceType) -> Decoder:
-        inner = decoder_of(node.inner)
+        inner = self.of(node.inner)
         key = sort_key_of(node.inner) if node.sorted else None
 
         def decode(data: JsonValue, prefix: str) -> object:
@@ -319,7 +316,7 @@ class _Decoders(Visitor[Decoder]):
         return decode
 
     def pair(self, node: PairType) -> Decoder:
-        first, second = decoder_of(node.first), decoder_of(node.second)
+        first, second = self.of(node.first), self.of(node.second)
 
         def decode(data: JsonValue, prefix: str) -> object:
             if not isinstance(data, list) or len(data) != 2:
@@ -330,7 +327,7 @@ class _Decoders(Visitor[Decoder]):
 
     def struct(self, node: StructType | ExtensionType) -> Decoder:
         cls = node.cls
-        members = [(field, decoder_of(field.type)) for field in schema_of(cls).fields]
+        members = [(field, self.of(field.type)) for field in schema_of(cls).fields]
 
         def decode(data: JsonValue, prefix: str) -> object:
             if not isinstance(data, dict):
@@ -343,7 +340,7 @@ class _Decoders(Visitor[Decoder]):
                     except (DecodeError, KeyFormatError) as error:
                         raise _within(f".{field.json_name}", error) from error
                 else:
-                    values[field.name] = _absent(cls, field)
+                    values[field.name] = self.absent(cls, field)
             return cls(**values)
 
         return decode
@@ -360,14 +357,10 @@ class _Decoders(Visitor[Decoder]):
             tag = read_integer(data[0], 0, (1 << 32) - 1)
             if tag not in table:
                 raise node.refusal(tag)
-            value = decoder_for(table[tag])(data[1], prefix)
+            value = self.for_annotation(table[tag])(data[1], prefix)
             return Tagged(tag, value) if node.tagged else value
 
         return decode
-
-
-_ENCODERS = _Encoders()
-_DECODERS = _Decoders()
 
 
 def _absent(cls: type, field: Field) -> object:
@@ -389,6 +382,15 @@ def _within(step: str, error: DecodeError | KeyFormatError) -> DecodeError:
     return DecodeError(what, rule=error.rule, value=error.value, limit=error.limit)
 
 
+def read_boolean(data: JsonValue) -> bool:
+    """True or false, also as an integer or as text, as BitShares' node reads it."""
+    if isinstance(data, int):
+        return data != 0
+    if data not in _BOOLEANS:
+        raise DecodeError("not true or false", value=data, limit="true, false, 1, 0")
+    return data == "true"
+
+
 def _text(data: JsonValue) -> str:
     if not isinstance(data, str):
         raise DecodeError("not a string", value=data)
@@ -401,12 +403,6 @@ def _hexadecimal(data: JsonValue) -> bytes:
         return bytes.fromhex(text)
     except ValueError as error:
         raise DecodeError("not hexadecimal", value=text) from error
-
-
-def _boolean(data: JsonValue) -> bool:
-    if not isinstance(data, bool):
-        raise DecodeError("not true or false", value=data)
-    return data
 
 
 def _empty(data: JsonValue) -> tuple[()]:
@@ -422,3 +418,7 @@ def _string(data: JsonValue) -> str:
     except UnicodeEncodeError as error:
         raise DecodeError("text is not valid Unicode", value=error.start) from error
     return text
+
+
+_ENCODERS = _Encoders()
+_DECODERS = Decoders(_absent)

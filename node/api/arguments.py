@@ -18,11 +18,11 @@ from node.api.backend import ApiBackend
 from node.api.errors import InvalidParams
 from node.api.json_schema import Describe, array_of, described_as, id_schema, integer_schema, plain
 from node.api.moments import Moment, parse_moment
-from node.api.rpc import kind_of
 from node.state.errors import NoSuchObject
 from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
 from protocol.asset import Price
+from protocol.drafts import draft_from_json_as
 from protocol.errors import DecodeError, PegboardError
 from protocol.ids import (
     ID_TYPES,
@@ -34,7 +34,7 @@ from protocol.ids import (
     parse_id,
     parse_object_id,
 )
-from protocol.json_form import JsonValue, from_json_as, parse_time, read_integer
+from protocol.json_form import JsonValue, from_json_as, parse_time, read_boolean, read_integer
 from protocol.operations.base import Operation, TaggedOperation
 from protocol.p2p.messages import is_ip_address
 from protocol.schema import PublicKey, Timestamp, TransactionId
@@ -92,13 +92,14 @@ def parameters_of(method: Callable[..., object]) -> tuple[Parameter, ...]:
 def read_arguments(
     backend: ApiBackend, method: Callable[..., object], data: list[JsonValue]
 ) -> list[object]:
-    """Read the arguments of a method, in order; raises `InvalidParams` that names the parameter.
+    """Read the arguments of a method, in order; raises `InvalidParams` that names the parameter,
+    the value and what is expected.
 
-    An account or asset that does not exist is a refusal of its own, `NoSuchObject`.
+    As in BitShares, arguments beyond the last parameter are passed over, and null stands for an
+    optional one that is left out. An account or asset that does not exist is a refusal of its
+    own, `NoSuchObject`.
     """
     parameters = parameters_of(method)
-    if len(data) > len(parameters):
-        raise InvalidParams("too many arguments", value=len(data), limit=len(parameters))
     values: list[object] = []
     for index, parameter in enumerate(parameters):
         given = data[index] if index < len(data) else None
@@ -113,14 +114,14 @@ def read_arguments(
             )
         try:
             values.append(parameter.argument.read(backend, given))
-        except (NoSuchObject, InvalidParams):
+        except NoSuchObject:
             raise
         except PegboardError as error:
             raise InvalidParams(
                 f"argument {index + 1}, {parameter.name}: {error.what}",
                 rule=error.rule,
-                value=error.value,
-                limit=error.limit,
+                value=given if error.value is None else error.value,
+                limit=parameter.argument.kind if error.limit is None else error.limit,
             ) from error
     return values
 
@@ -140,8 +141,11 @@ def find_asset(backend: ApiBackend, text: str) -> Asset | None:
 
 
 def _text(backend: ApiBackend, data: JsonValue) -> str:
+    """Text; an integer is its digits, as in BitShares."""
+    if isinstance(data, int) and not isinstance(data, bool):
+        return str(data)
     if not isinstance(data, str):
-        raise DecodeError("not a string", value=kind_of(data))
+        raise DecodeError("not a string", value=data)
     return data
 
 
@@ -165,9 +169,7 @@ def _asset(backend: ApiBackend, data: JsonValue) -> Asset:
 
 
 def _boolean(backend: ApiBackend, data: JsonValue) -> bool:
-    if not isinstance(data, bool):
-        raise DecodeError("not true or false", value=kind_of(data))
-    return data
+    return read_boolean(data)
 
 
 def _callback(backend: ApiBackend, data: JsonValue) -> int:
@@ -196,7 +198,7 @@ def _endpoint(backend: ApiBackend, data: JsonValue) -> tuple[str, int]:
 
 def _json_object(backend: ApiBackend, data: JsonValue) -> dict[str, JsonValue]:
     if not isinstance(data, dict):
-        raise DecodeError("not an object", value=kind_of(data))
+        raise DecodeError("not an object", value=data)
     return data
 
 
@@ -233,7 +235,7 @@ def at_most(maximum: int) -> Argument:
     def read(backend: ApiBackend, data: JsonValue) -> int:
         wanted = read_integer(data, 0, (1 << 32) - 1)
         if wanted > maximum:
-            raise InvalidParams(
+            raise DecodeError(
                 "more answers than one call gives", rule="T-A2", value=wanted, limit=maximum
             )
         return wanted
@@ -246,9 +248,9 @@ def list_of(inner: Argument, maximum: int = LIST_MAX) -> Argument:
 
     def read(backend: ApiBackend, data: JsonValue) -> list[object]:
         if not isinstance(data, list):
-            raise DecodeError("not a list", value=kind_of(data))
+            raise DecodeError("not a list", value=data)
         if len(data) > maximum:
-            raise InvalidParams("list too long", rule="T-A2", value=len(data), limit=maximum)
+            raise DecodeError("list too long", rule="T-A2", value=len(data), limit=maximum)
         return [inner.read(backend, item) for item in data]
 
     return Argument(
@@ -259,6 +261,15 @@ def list_of(inner: Argument, maximum: int = LIST_MAX) -> Argument:
 def _wired(kind: str, annotation: Hashable) -> Argument:
     """A value in the form that it has in transactions."""
     return Argument(kind, _wire(annotation), described_as(annotation))
+
+
+def _draft(kind: str, annotation: Hashable) -> Argument:
+    """The same, but absent fields have BitShares' values: where only the form is read."""
+
+    def read(backend: ApiBackend, data: JsonValue) -> object:
+        return draft_from_json_as(annotation, data, backend.address_prefix)
+
+    return Argument(kind, read, described_as(annotation))
 
 
 def instance_of(kind: str, id_type: object) -> Argument:
@@ -286,7 +297,7 @@ MOMENT = Argument(
 )
 ENDPOINT = Argument("address and port", _endpoint, STRING)
 JSON_OBJECT = Argument("object", _json_object, plain({"type": "object"}))
-OPERATION = _wired("operation", TaggedOperation)
+OPERATION = _draft("operation", TaggedOperation)
 
 Text = Annotated[str, TEXT]
 Boolean = Annotated[bool, BOOLEAN]
@@ -304,6 +315,9 @@ ObjectIds = Annotated[list[ObjectId], list_of(OBJECT_ID)]
 AssetArgs = Annotated[list[Asset], list_of(ASSET, 200)]
 Keys = Annotated[list[PublicKey], list_of(KEY, 100)]
 Transaction = Annotated[SignedTransaction, _wired("signed transaction", SignedTransaction)]
+"""For what acts, or says what acting would do: a field that is missing is told."""
+DraftTransaction = Annotated[SignedTransaction, _draft("transaction", SignedTransaction)]
+"""For what is asked before all is filled in and signed."""
 Operations = Annotated[list[Operation], list_of(OPERATION, 200)]
 HistoryId = Annotated[int, instance_of("operation history id", OperationHistoryId)]
 OrderId = Annotated[int, ORDER_ID]

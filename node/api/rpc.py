@@ -66,7 +66,9 @@ def read_envelope(data: JsonValue) -> Envelope:
     found, version = data.get("id"), data.get("jsonrpc")
     if version is not None and not (isinstance(version, str) and len(version) <= 8):
         version = None
-    if isinstance(found, (str, int)) and found is not True and found is not False:
+    if "id" in data and (
+        found is None or (isinstance(found, str | int) and found is not True and found is not False)
+    ):
         return Envelope(found, True, version)
     return Envelope(None, False, version)
 
@@ -176,11 +178,13 @@ def plain_value(value: object) -> JsonValue:
         return value if -(1 << 31) <= value < 1 << 31 else str(value)[:ERROR_TEXT_MAX]
     if isinstance(value, bytes):
         return value.hex()[:ERROR_TEXT_MAX]
+    if isinstance(value, list | dict):
+        return f"{kind_of(value)} of {len(value)}"
     text = str(value)
     return type(value).__name__ if " at 0x" in text else text[:ERROR_TEXT_MAX]
 
 
-def kind_of(value: JsonValue) -> str:
+def kind_of(value: object) -> str:
     """The JSON type of a value, for messages."""
     if isinstance(value, bool):
         return "boolean"

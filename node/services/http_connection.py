@@ -33,6 +33,13 @@ SEND_TIMEOUT_S = 20.0
 DRAIN_TIMEOUT_S = 1.0
 DRAIN_BYTES_MAX = 4 * REQUEST_BYTES_MAX
 
+JSON = "application/json"
+CONTENT_TYPE = b"content-type"
+BROWSER_FIELDS: Final = (b"origin", b"referer", b"cookie", b"sec-fetch-site", b"sec-fetch-mode")
+"""Fields that browsers send of themselves, and programs do not."""
+BROWSER_AGENT = "mozilla/"
+"""Begins the `User-Agent` of every browser, and no page can change that of a form."""
+
 UNAUTHORIZED = 401
 END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 """The first empty line; a line may end in a bare line feed (RFC 9112, 2.2)."""
@@ -154,8 +161,8 @@ class HttpConnection:
 
     async def read_body(self, head: RequestHead) -> bytes:
         """The request's body; raises `RequestRefused` for one too large or of the wrong type."""
-        if head.media_type != "application/json":
-            raise RequestRefused(415, "only application/json")
+        if head.media_type != JSON and (may_be_of_a_page(head) or CONTENT_TYPE in head.repeated):
+            raise RequestRefused(415, f"only {JSON}")
         length = head.length
         if length is not None and length > REQUEST_BYTES_MAX:
             raise RequestRefused(413, "body too large")
@@ -263,7 +270,7 @@ def parse_head(raw: bytes) -> RequestHead:
     length = fields.get(b"content-length")
     if b"transfer-encoding" in fields and length is not None:
         raise RequestRefused(400, "two framings of one body")
-    media_type = fields.get(b"content-type", "")
+    media_type = fields.get(CONTENT_TYPE, "")
     connection = ",".join(
         value.decode("latin-1") for name, value in request.headers if name == b"connection"
     )
@@ -274,9 +281,19 @@ def parse_head(raw: bytes) -> RequestHead:
         fields,
         frozenset(name for name, count in names.items() if count > 1),
         None if b"transfer-encoding" in fields else int(length or 0),
-        "" if names[b"content-type"] > 1 else media_type.partition(";")[0].strip().lower(),
+        "" if names[CONTENT_TYPE] > 1 else media_type.partition(";")[0].strip().lower(),
         "close" in [token.strip().lower() for token in connection.split(",")],
     )
+
+
+def may_be_of_a_page(request: RequestHead) -> bool:
+    """Whether a request may come from a page in a browser (T-A5).
+
+    A page of any site can have a form sent here, of a form's types or of none; for JSON the browser
+    asks first. Programs send JSON under any name: curl says that it is a form.
+    """
+    agent = request.fields.get(b"user-agent", "").lower()
+    return agent.startswith(BROWSER_AGENT) or any(name in request.fields for name in BROWSER_FIELDS)
 
 
 def wants_websocket(request: RequestHead) -> bool:

@@ -365,13 +365,47 @@ async def test_other_origins_are_refused(origin: str, allowed: bool) -> None:
             assert status_of(await served.exchange(served.upgrade(line))) == 403
 
 
+KINDS = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+"""What a form of any page can send; the last stands for no content type at all."""
+
+BROWSER_LINES = [
+    "Origin: http://127.0.0.1:{port}",
+    "Origin: http://evil.example",
+    "Origin: null",
+    "Referer: http://evil.example/page",
+    "Cookie: a=b",
+    "Sec-Fetch-Site: cross-site",
+    "Sec-Fetch-Mode: no-cors",
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Firefox/60.0",
+]
+
+
 @pytest.mark.trio
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-async def test_only_json_is_taken(kind: str) -> None:
-    """T-A5: what a form of any page can send is refused."""
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("line", BROWSER_LINES)
+async def test_of_a_page_only_json_is_taken(kind: str, line: str) -> None:
+    """T-A5: what a form of any page can send is refused, old browsers without Origin included."""
     async with serve() as served:
-        request = served.post(encoded(CHAIN_ID_CALL), kind=kind)
-        assert status_of(await served.exchange(request)) == 415
+        given = line.format(port=served.port)
+        request = served.post(encoded(CHAIN_ID_CALL), given, kind=kind)
+        assert status_of(await served.exchange(request)) in (403, 415)
+        two = served.post(encoded(CHAIN_ID_CALL), "Content-Type: application/json", kind=kind)
+        assert status_of(await served.exchange(two)) == 415
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("line", ["User-Agent: curl/8.5.0", "User-Agent: python-requests/2.31"])
+async def test_programs_may_send_any_content_type(kind: str, line: str) -> None:
+    """A5: `curl --data`, as BitShares' own pages show it, says that it sends a form."""
+    async with serve() as served:
+        request = served.post(encoded(CHAIN_ID_CALL), line, "Connection: close", kind=kind)
+        if not kind:
+            request = request.replace(b"Content-Type: \r\n", b"")
+            assert b"Content-Type" not in request
+        answer = await served.exchange(request)
+        assert status_of(answer) == 200
+        assert served.backend.chain_id.hex().encode() in answer
 
 
 @pytest.mark.trio

@@ -138,7 +138,7 @@ def test_keys_that_are_registered(client: Client) -> None:
     assert client.call("is_public_key_registered", key_of("alice")) is True
     for text in (key_of("stranger"), "", "TEST5", key_of("alice").replace("TEST", "BTS")):
         assert client.call("is_public_key_registered", text) is False
-    assert client.refuse("is_public_key_registered", 5)["code"] == -32602
+    assert client.refuse("is_public_key_registered", [5])["code"] == -32602
 
 
 def test_the_accounts_with_most_votes(backend: ChainBackend, client: Client) -> None:

@@ -17,7 +17,6 @@ from node.api.arguments import (
     list_of,
 )
 from node.api.call import Answer, Call
-from node.api.errors import InvalidParams
 from node.api.views import view_bucket, view_fill, view_operation_record
 from node.history.figures import market_of
 from node.history.records import BUCKET_SECONDS, NEWEST, OperationRecord
@@ -114,11 +113,9 @@ def get_market_history_buckets(call: Call) -> Answer:
 def get_market_history(
     call: Call, a: AssetArg, b: AssetArg, bucket_seconds: Seconds, start: Time, end: Time
 ) -> Answer:
-    """Buckets that open within two times, oldest first."""
+    """Buckets that open within two times, oldest first; none of a width that is not kept."""
     if bucket_seconds not in BUCKET_SECONDS:
-        raise InvalidParams(
-            "no buckets of this width", value=bucket_seconds, limit=str(BUCKET_SECONDS)
-        )
+        return []
     buckets = call.backend.history.buckets_of(
         market_of(a.id, b.id), bucket_seconds, start=start, end=end, limit=BUCKETS_MAX
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api.arguments import AccountArg, AssetArg, Keys, Operations, Transaction
+from node.api.arguments import AccountArg, AssetArg, DraftTransaction, Keys, Operations, Transaction
 from node.api.call import Answer, Call
 from node.api.views import view_amount, view_transaction
 from node.evaluators import authority as approvals
@@ -30,7 +30,9 @@ def get_required_fees(call: Call, ops: Operations, asset: AssetArg) -> Answer:
     return [_fee(call, op, asset) for op in ops]
 
 
-def get_required_signatures(call: Call, transaction: Transaction, available_keys: Keys) -> Answer:
+def get_required_signatures(
+    call: Call, transaction: DraftTransaction, available_keys: Keys
+) -> Answer:
     """Those of the available keys that suffice to sign, or that help if they do not suffice."""
     check = approvals.ApprovalCheck(call.state, available_keys)
     for op in transaction.operations:
@@ -44,7 +46,7 @@ def get_required_signatures(call: Call, transaction: Transaction, available_keys
     return _texts(call, check.used)
 
 
-def get_potential_signatures(call: Call, transaction: Transaction) -> Answer:
+def get_potential_signatures(call: Call, transaction: DraftTransaction) -> Answer:
     """Every key that could take part in signing."""
     found: set[PublicKey] = set()
     seen: set[AccountId] = set()
@@ -53,12 +55,12 @@ def get_potential_signatures(call: Call, transaction: Transaction) -> Answer:
     return _texts(call, found)
 
 
-def get_potential_address_signatures(call: Call, transaction: Transaction) -> Answer:
+def get_potential_address_signatures(call: Call, transaction: DraftTransaction) -> Answer:
     """Always empty: no account of this chain has an authority of addresses."""
     return []
 
 
-def verify_authority(call: Call, transaction: Transaction) -> Answer:
+def verify_authority(call: Call, transaction: DraftTransaction) -> Answer:
     """True if the signatures of a transaction suffice; else its refusal."""
     envelope = TransactionEnvelope.from_transaction(transaction)
     keys = envelope.signature_keys(call.backend.chain_id)
@@ -95,12 +97,12 @@ def validate_transaction(call: Call, transaction: Transaction) -> Answer:
     return view_transaction(call.backend, done)
 
 
-def get_transaction_hex(call: Call, transaction: Transaction) -> Answer:
+def get_transaction_hex(call: Call, transaction: DraftTransaction) -> Answer:
     """The binary form of a signed transaction, in hexadecimal."""
     return pack(transaction).hex()
 
 
-def get_transaction_hex_without_sig(call: Call, transaction: Transaction) -> Answer:
+def get_transaction_hex_without_sig(call: Call, transaction: DraftTransaction) -> Answer:
     """The bytes that are signed, the chain id apart, in hexadecimal."""
     return pack(unsigned(transaction)).hex()
 
