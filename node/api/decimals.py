@@ -1,4 +1,8 @@
-"""Amounts and prices as decimal text, the way BitShares' market answers write them."""
+"""Amounts and prices as decimal text, the way BitShares' market answers write them.
+
+An amount has all digits of its asset, or none; volumes, prices and percentages end with their last
+digit that is not zero.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +27,15 @@ def decimal_text(value: int, places: int) -> str:
 
 
 def amount_text(amount: int, asset: Asset) -> str:
-    """Smallest units as whole units."""
-    return decimal_text(amount, asset.precision)
+    """Smallest units as whole units: all digits of the asset's precision, or none: "31.68000"."""
+    text = decimal_text(amount, asset.precision)
+    whole, point, fraction = text.partition(".")
+    return f"{whole}.{fraction:0<{asset.precision}}" if point else text
+
+
+def volume_text(volume: int, asset: Asset) -> str:
+    """A sum of amounts as whole units, without padding: "31.68"."""
+    return decimal_text(volume, asset.precision)
 
 
 def price_text(price: Price, base: Asset, quote: Asset) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from node.api.backend import ApiBackend
-from node.api.decimals import amount_text, change_text, price_text
+from node.api.decimals import amount_text, change_text, price_text, volume_text
 from node.api.errors import InvalidParams
 from node.api.views import Json
 from node.history.figures import market_of
@@ -123,8 +123,8 @@ def _volumes(day: DaySummary, base: Asset, quote: Asset) -> Json:
     first, second = day.base_volume, day.quote_volume
     base_volume, quote_volume = (first, second) if is_straight else (second, first)
     return {
-        "base_volume": amount_text(base_volume, base),
-        "quote_volume": amount_text(quote_volume, quote),
+        "base_volume": volume_text(base_volume, base),
+        "quote_volume": volume_text(quote_volume, quote),
     }
 
 

@@ -112,9 +112,12 @@ def success(envelope: Envelope, result: JsonValue) -> dict[str, JsonValue]:
 
 
 def failure(
-    envelope: Envelope, error: PegboardError, method: str, now_s: int
+    envelope: Envelope, error: PegboardError, method: str, now_s: int, core_words: str
 ) -> dict[str, JsonValue]:
-    """The answer of a refused call, in BitShares' shape, with our typed fields in `data`."""
+    """The answer of a refused call, in BitShares' shape, with our typed fields in `data`.
+
+    The message ends with what BitShares would say, if that is known.
+    """
     code = code_of(error)
     if code < 0:
         message = error_text(error)
@@ -122,6 +125,8 @@ def failure(
     else:
         words = WORDS_OF_CODES.get(code, WORDS_OF_CODES[ASSERTION_CODE])
         message = f"Execution error: {words}: {error_text(error)}"
+    if core_words:
+        message = f"{message}; {core_words}"
     context: dict[str, JsonValue] = {
         "level": "error",
         "file": "",

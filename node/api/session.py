@@ -34,6 +34,7 @@ from node.api.rpc import (
     success,
 )
 from node.api.subscriptions import Subscriptions
+from node.api.words import core_words
 from node.state.errors import InvariantViolated
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
@@ -227,7 +228,8 @@ class ApiSession:
 
     def _failure(self, envelope: Envelope, error: PegboardError, method: str) -> JsonValue:
         self.worst_code = min(self.worst_code, code_of(error))
-        return failure(envelope, error, method, self.call.backend.now_s())
+        words = core_words(self.call.state, error)
+        return failure(envelope, error, method, self.call.backend.now_s(), words)
 
     def _text(self, exchange: Exchange) -> str:
         return write_json(exchange.answers if exchange.is_batch else exchange.answers[0])

@@ -41,12 +41,14 @@ def check_balance(
 def _holds_too_little(
     account: AccountId, asset_id: AssetId, held: int, wanted: int, rule: str
 ) -> InsufficientBalance:
-    return InsufficientBalance(
+    error = InsufficientBalance(
         f"account {account_text(account)} holds too little of asset {asset_text(asset_id)}",
         rule=rule,
         value=held,
         limit=wanted,
     )
+    error.holder, error.asset_id = account, asset_id
+    return error
 
 
 def credit(state: State, account: AccountId, amount: AssetAmount) -> None:

@@ -7,6 +7,7 @@ reasons leave no trace of the block. `name` is what clients and logs are told.
 from __future__ import annotations
 
 from protocol.errors import PegboardError
+from protocol.ids import AccountId, AssetId
 
 
 class ChainError(PegboardError):
@@ -58,6 +59,9 @@ class InsufficientBalance(TransactionRejected):
     """R2.1, R3.3: the account holds less than the operation takes."""
 
     name = "insufficient_balance"
+    holder: AccountId | None = None
+    asset_id: AssetId | None = None
+    """Who holds too little of what; None of what vests or is claimed."""
 
 
 class NotAuthorized(TransactionRejected):

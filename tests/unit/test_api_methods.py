@@ -201,14 +201,14 @@ def test_settlements_come_earliest_first(backend: ChainBackend, client: Client) 
 
 
 def test_the_order_book_in_decimals(backend: ChainBackend, client: Client) -> None:
-    """CLIENTS: bids sell the base, asks the quote, amounts in whole units without padding."""
+    """A7: bids sell the base, asks the quote, amounts with all digits of their asset or none."""
     backend.produce(buy_usd(backend, "alice", 50_000, 1_000_000))
     backend.produce(sell_usd(backend, "bob", 5_000, 150_000))
     book = client.call("get_order_book", "TEST", "USD", 50)
     (bid,) = book["bids"]
     (ask,) = book["asks"]
-    assert (bid["price"], bid["base"], bid["quote"]) == ("20", "10", "0.5")
-    assert (ask["price"], ask["base"], ask["quote"]) == ("30", "1.5", "0.05")
+    assert (bid["price"], bid["base"], bid["quote"]) == ("20", "10", "0.50000")
+    assert (ask["price"], ask["base"], ask["quote"]) == ("30", "1.50000", "0.05000")
     assert bid["owner_name"] == "alice"
     mirrored = client.call("get_order_book", "USD", "TEST", 50)
     assert mirrored["bids"][0]["price"] == "0.0333333333333333333"
@@ -240,7 +240,7 @@ def test_trades_reach_ticker_history_and_buckets(backend: ChainBackend, client: 
     assert (mirrored["base_volume"], mirrored["quote_volume"]) == ("0.01", "0.12")
     far, past = "2030-01-01T00:00:00", "2000-01-01T00:00:00"
     (trade,) = client.call("get_trade_history", "TEST", "USD", far, past, 10)
-    assert (trade["price"], trade["amount"], trade["value"]) == ("12", "0.01", "0.12")
+    assert (trade["price"], trade["amount"], trade["value"]) == ("12", "0.01000", "0.12000")
     assert (trade["side1_account_id"], trade["side2_account_id"]) == ("1.2.9", "1.2.10")
     assert trade["type"] == "sell"
     fills = client.call("get_fill_order_history", "USD", "TEST", 10, api="history")
