@@ -22,6 +22,9 @@ class AssetAmount(Record):
     amount: Int64
     asset_id: AssetId
 
+    def __str__(self) -> str:
+        return f"{self.amount} {asset_text(self.asset_id)}"
+
 
 class Price(Record):
     """The rational base / quote; kept as given, never reduced (R1.1).
@@ -71,13 +74,11 @@ class Price(Record):
                 rule="R1.1",
                 value=largest,
                 limit=MAX_SUPPLY,
+                unit=asset_text(max(self.base, self.quote, key=lambda side: side.amount).asset_id),
             )
 
     def __str__(self) -> str:
-        return (
-            f"{self.base.amount} {asset_text(self.base.asset_id)}"
-            f" / {self.quote.amount} {asset_text(self.quote.asset_id)}"
-        )
+        return f"{self.base} / {self.quote}"
 
 
 NO_FEE = AssetAmount(0, CORE_ASSET)
@@ -121,7 +122,11 @@ def _ratio(amount: AssetAmount, price: Price) -> tuple[int, int, AssetId]:
 def _bounded(value: int, asset_id: AssetId) -> AssetAmount:
     if value > MAX_SUPPLY:
         raise PriceOverflow(
-            "product of an amount and a price", rule="R1.4", value=value, limit=MAX_SUPPLY
+            "product of an amount and a price",
+            rule="R1.4",
+            value=value,
+            limit=MAX_SUPPLY,
+            unit=asset_text(asset_id),
         )
     return AssetAmount(value, asset_id)
 

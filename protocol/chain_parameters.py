@@ -16,6 +16,7 @@ from protocol.constants import (
     SECONDS_PER_DAY,
     SECONDS_PER_YEAR,
 )
+from protocol.errors import PERCENT, SECONDS
 from protocol.fee_schedule import FeeSchedule
 from protocol.schema import EXTENSION, Int64, Record, UInt8, UInt16, UInt32
 
@@ -141,6 +142,7 @@ class ChainParameters(Record):
             rule="R2.15",
             value=network_percent,
             limit=MAX_MARKET_FEE_NETWORK_PERCENT,
+            unit=PERCENT,
         )
         check_percent(self.maker_fee_discount_percent(), "maker_fee_discount_percent", rule="R2.12")
 
@@ -159,6 +161,7 @@ class ChainParameters(Record):
             rule="R8.10",
             value=self.maintenance_interval,
             limit=interval,
+            unit=SECONDS,
         )
         require(
             self.maximum_time_until_expiration > interval,
@@ -166,6 +169,7 @@ class ChainParameters(Record):
             rule="R9.3",
             value=self.maximum_time_until_expiration,
             limit=interval + 1,
+            unit=SECONDS,
         )
         review = self.committee_proposal_review_period
         require(
@@ -174,6 +178,7 @@ class ChainParameters(Record):
             rule="R8.23",
             value=review,
             limit=self.maximum_proposal_lifetime - interval - 1,
+            unit=SECONDS,
         )
 
     def _check_sizes(self) -> None:

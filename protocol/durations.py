@@ -24,5 +24,5 @@ def parse_duration(text: str, *, least: int = 1, block_interval_s: int | None = 
         units["b"] = block_interval_s
     if match is None or match[2] not in units or int(match[1]) < least:
         example = ", ".join(f"{10 + 2 * place}{unit}" for place, unit in enumerate(units))
-        raise DecodeError("not a duration", value=text, limit=example)
+        raise DecodeError(f"not a duration, such as {example}", value=text)
     return int(match[1]) * units[match[2]]

@@ -6,24 +6,49 @@ the rule, the value and the limit. A bug is an `AssertionError` or any other exc
 
 from __future__ import annotations
 
+TIME = "time"
+SECONDS = "s"
+RATIO = "ratio"
+PERCENT = "percent"
+ACCOUNT = "account"
+ASSET = "asset"
+UNITS = {
+    TIME: "seconds since 1970",
+    SECONDS: "seconds",
+    RATIO: "thousandths of a collateral ratio",
+    PERCENT: "hundredths of a percent",
+    ACCOUNT: "the number of an account",
+    ASSET: "the number of an asset",
+}
+"""What integers of a refusal may count, beside the smallest units of an asset."""
+
 
 class PegboardError(Exception):
     """Base of every expected refusal.
 
     `what` says what was refused, in a sentence without a final stop; `rule` is the rule book id,
-    BSIP or limit id that refuses it; `value` is what was found and `limit` what is allowed.
+    BSIP or limit id that refuses it; `value` is what was found and `limit` what is allowed. `unit`
+    is what these two count where they are integers: smallest units of an asset, by its id
+    ("1.3.0"), or one of `UNITS`; "" for a plain number.
     """
 
     name = "error"
 
     def __init__(
-        self, what: str, *, rule: str = "", value: object = None, limit: object = None
+        self,
+        what: str,
+        *,
+        rule: str = "",
+        value: object = None,
+        limit: object = None,
+        unit: str = "",
     ) -> None:
         super().__init__(what)
         self.what = what
         self.rule = rule
         self.value = value
         self.limit = limit
+        self.unit = unit
 
     def __str__(self) -> str:
         parts = [f"{self.name}: {self.what}"]

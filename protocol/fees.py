@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from protocol.asset import ceil_div
 from protocol.authority import Authority
 from protocol.binary import pack, pack_as
-from protocol.constants import HUNDRED_PERCENT, MAX_SUPPLY, SECONDS_PER_DAY
+from protocol.constants import CORE_ASSET, HUNDRED_PERCENT, MAX_SUPPLY, SECONDS_PER_DAY
 from protocol.errors import ValidationError
 from protocol.fee_schedule import (
     AccountCreateFee,
@@ -24,6 +24,7 @@ from protocol.fee_schedule import (
     PreimageFee,
     SizedFee,
 )
+from protocol.ids import asset_text
 from protocol.names import is_cheap_account_name
 from protocol.operations import ENTRY_OF, OPERATIONS, Operation
 from protocol.operations.account import (
@@ -141,6 +142,7 @@ class FeeTable:
                 rule="R8.17",
                 value=scaled,
                 limit=MAX_SUPPLY,
+                unit=asset_text(CORE_ASSET),
             )
         return scaled
 

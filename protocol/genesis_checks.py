@@ -276,5 +276,9 @@ def _at(path: str, check: Callable[[], None]) -> None:
         check()
     except ValidationError as error:
         raise ValidationError(
-            f"{path}: {error.what}", rule=error.rule, value=error.value, limit=error.limit
+            f"{path}: {error.what}",
+            rule=error.rule,
+            value=error.value,
+            limit=error.limit,
+            unit=error.unit,
         ) from error

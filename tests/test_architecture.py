@@ -73,7 +73,8 @@ LAYERS = {
     "node.services": Layer(SERVICES, SHELL_TOOLS),
     "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS),
     "node.cli": Layer((*SERVICES, "node.services", "node.app", "node.rules"), SHELL_TOOLS),
-    "node.__main__": Layer(("node.cli",)),
+    "node.start": Layer(("node.cli", "node.exit_codes")),
+    "node.__main__": Layer(("node.start",)),
     "pegboard": Layer((*WITNESS, "node.presets", "node.version"), ("msgspec",)),
     "node": Layer(),
 }

@@ -192,7 +192,7 @@ def _endpoint(backend: ApiBackend, data: JsonValue) -> tuple[str, int]:
     host, colon, port = _text(backend, data).rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not is_ip_address(host):
-        raise DecodeError("not an address and a port", value=data, limit="127.0.0.1:1776")
+        raise DecodeError("not an address and a port, such as 127.0.0.1:1776", value=data)
     return host, read_integer(port, 1, (1 << 16) - 1)
 
 

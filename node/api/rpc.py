@@ -140,6 +140,7 @@ def failure(
         "rule": error.rule,
         "value": plain_value(error.value),
         "limit": plain_value(error.limit),
+        "unit": error.unit,
     }
     data: dict[str, JsonValue] = {
         "code": code,

@@ -41,7 +41,7 @@ from node.state.objects.transactions import BlockSummary
 from node.state.undo import Revision
 from protocol.block import BlockEnvelope, SignedBlockHeader
 from protocol.constants import MAX_UNDO_HISTORY
-from protocol.errors import KeyFormatError, ProtocolError
+from protocol.errors import TIME, KeyFormatError, ProtocolError
 from protocol.ids import witness_text
 from protocol.schema import Digest
 
@@ -114,6 +114,7 @@ def _check_slot(state: State, header: SignedBlockHeader) -> None:
             rule="R8.1",
             value=header.timestamp,
             limit=slot_time(state, max(slot, 1)),
+            unit=TIME,
         )
     expected = scheduled_witness(state, slot)
     if header.witness != expected:

@@ -15,6 +15,7 @@ from node.state.errors import (
 )
 from node.state.objects.transactions import TransactionHistory
 from protocol.block import OperationResults
+from protocol.errors import TIME
 from protocol.schema import Digest
 from protocol.transaction import TransactionEnvelope
 
@@ -67,11 +68,19 @@ def _check_place_and_time(state: State, envelope: TransactionEnvelope) -> None:
     latest = now + parameters.maximum_time_until_expiration
     if transaction.expiration > latest:
         raise ExpirationTooFar(
-            "transaction expires too late", rule="R9.3", value=transaction.expiration, limit=latest
+            "transaction expires too late",
+            rule="R9.3",
+            value=transaction.expiration,
+            limit=latest,
+            unit=TIME,
         )
     if transaction.expiration < now:
         raise TransactionExpired(
-            "transaction has expired", rule="R9.3", value=transaction.expiration, limit=now
+            "transaction has expired",
+            rule="R9.3",
+            value=transaction.expiration,
+            limit=now,
+            unit=TIME,
         )
     if envelope.size > parameters.maximum_transaction_size:
         raise TransactionTooLarge(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from contextlib import suppress
 
 import click
 
 from node.cli.blocks import blocks
-from node.cli.completion import COMPLETE_VARIABLE, PROGRAM, completion
+from node.cli.completion import COMPLETE_VARIABLE, completion
 from node.cli.demo import demo
-from node.cli.exits import exit_code_of
+from node.cli.exits import UsageProblem, exit_code_of
 from node.cli.genesis import genesis
 from node.cli.keys import keys
 from node.cli.node_command import node
 from node.cli.output import show_error
+from node.cli.program import PROGRAM
 from node.cli.replay import replay
 from node.cli.rule import show_rule
 from node.cli.show import show
@@ -59,10 +61,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.environ["PYTHONSAFEPATH"] = "1"
     code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            code = code or _cannot_write(error)
     sys.exit(code)
 
 
@@ -70,31 +74,45 @@ def run(arguments: list[str]) -> int:
     """Run a command line; its exit code."""
     is_json = "--json" in arguments
     try:
-        code = cli.main(
-            arguments,
-            prog_name=PROGRAM,
-            complete_var=COMPLETE_VARIABLE,
-            standalone_mode=False,
-        )
-    except click.Abort:
-        click.echo("interrupted", err=True)
-        return Exit.INTERRUPTED
-    except click.ClickException as error:
-        _said_for_people(error).show()
-        return Exit.USAGE
-    except PegboardError as error:
-        code = exit_code_of(error)
-        show_error(error, is_json=is_json, exit_code=code)
-        return code
+        try:
+            code = cli.main(
+                arguments,
+                prog_name=PROGRAM,
+                complete_var=COMPLETE_VARIABLE,
+                standalone_mode=False,
+            )
+        except click.Abort:
+            click.echo("interrupted", err=True)
+            return Exit.INTERRUPTED
+        except click.ClickException as error:
+            _show_usage(error, is_json=is_json)
+            return Exit.USAGE
+        except PegboardError as error:
+            code = exit_code_of(error)
+            show_error(error, is_json=is_json, exit_code=code)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        return 0
+    except OSError as error:
+        return _cannot_write(error)
     return code if isinstance(code, int) else 0
 
 
-def _said_for_people(error: click.ClickException) -> click.ClickException:
-    """A negative number looks like an option to click; people mean an amount."""
+def _show_usage(error: click.ClickException, *, is_json: bool) -> None:
+    """What is wrong with a command line; a number below zero looks like an option to click."""
     if isinstance(error, click.NoSuchOption) and error.option_name.lstrip("-")[:1].isdigit():
-        return click.UsageError(f"an amount cannot be negative: {error.option_name}", error.ctx)
-    return error
+        what = f"an amount cannot be negative: {error.option_name}"
+        error = click.UsageError(what, error.ctx)
+    if is_json:
+        problem = UsageProblem(error.format_message())
+        show_error(problem, is_json=True, exit_code=Exit.USAGE)
+    else:
+        error.show()
+
+
+def _cannot_write(error: OSError) -> Exit:
+    """Nobody reads what is printed any more, which is no error; or the disk takes no more."""
+    if isinstance(error, BrokenPipeError):
+        return Exit.OK
+    with suppress(OSError):
+        click.echo(f"stopped: {error}", err=True)
+    return Exit.DISK

@@ -8,6 +8,7 @@ from typing import TypeAlias, cast
 from urllib.parse import urlsplit
 
 from node.cli.exits import CliError, NodeUnreachable
+from node.cli.program import command_name
 from node.exit_codes import Exit
 from protocol.json_form import JsonValue
 
@@ -31,6 +32,7 @@ class CallRefused(CliError):
             rule=str(data.get("rule") or ""),
             value=data.get("value"),
             limit=data.get("limit"),
+            unit=str(data.get("unit") or ""),
         )
         self.name = str(data.get("name") or self.name)
 
@@ -48,7 +50,7 @@ class NodeClient:
         except ValueError as error:
             raise NodeUnreachable(f"not a URL: {error}", value=url) from error
         if parts.scheme not in ("http", "ws") or not self._host:
-            raise NodeUnreachable("not a URL of a node", value=url, limit=DEFAULT_URL)
+            raise NodeUnreachable(f"not a URL of a node, such as {DEFAULT_URL}", value=url)
         self._path = parts.path or "/"
 
     def call(self, api: str, method: str, *arguments: JsonValue) -> JsonValue:
@@ -78,6 +80,10 @@ class NodeClient:
         except TimeoutError as error:
             raise NodeUnreachable(
                 f"no answer from {self.url}", value="timeout", limit=f"{self.timeout_s} s"
+            ) from error
+        except ConnectionRefusedError as error:
+            raise NodeUnreachable(
+                f"no node at {self.url}; `{command_name()} up` starts a network"
             ) from error
         except (OSError, HTTPException) as error:
             raise NodeUnreachable(f"no node at {self.url}: {error}") from error

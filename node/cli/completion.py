@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-PROGRAM = "pegboard"
+from node.cli.program import PROGRAM
+
 COMPLETE_VARIABLE = "_PEGBOARD_COMPLETE"
 
 

@@ -68,6 +68,14 @@ def format_ratio(base_units: int, quote_units: int, base: RemoteAsset, quote: Re
     return format_decimal(numerator // (quote_units * 10**base.precision), PRICE_DIGITS)
 
 
+def price_text(units: tuple[int, int], base: RemoteAsset, quote: RemoteAsset) -> str:
+    """A price of two amounts for people: of a BitAsset, whichever way it was given, in it."""
+    if base.bitasset_data_id is None and quote.bitasset_data_id is not None:
+        units, base, quote = (units[1], units[0]), quote, base
+    ratio = format_ratio(*units, base, quote)
+    return f"{ratio} {base.display_symbol} for 1 {quote.display_symbol}"
+
+
 def _price_sides(price: JsonValue) -> tuple[JsonObject, JsonObject]:
     fields = as_object(price)
     return as_object(fields["base"]), as_object(fields["quote"])

@@ -52,6 +52,18 @@ class FileUnreadable(CliError):
     exit_code = Exit.DAMAGED
 
 
+class Refused(CliError):
+    """A refusal as a command ends with it: as the chain gave it, and `told` to people."""
+
+    def __init__(self, error: PegboardError, told: PegboardError) -> None:
+        super().__init__(
+            error.what, rule=error.rule, value=error.value, limit=error.limit, unit=error.unit
+        )
+        self.name = told.name = error.name
+        self.exit_code = exit_code_of(error)
+        self.told = told
+
+
 def exit_code_of(error: PegboardError) -> Exit:
     """The exit code that a refusal ends a command with."""
     if isinstance(error, CliError | StorageError):

@@ -19,6 +19,7 @@ from node.storage.key_files import list_key_files, read_key_file, write_key_file
 from protocol.crypto.keys import PrivateKey, key_text, public_key
 from protocol.crypto.keystore import (
     PASSWORD_LENGTH_MAX,
+    PASSWORD_LENGTH_MIN,
     SCRYPT_N_DEFAULT,
     KeystoreHeader,
     decrypt_keystore,
@@ -140,7 +141,8 @@ def password_reader(password_fd: int | None, *, confirm: bool = False) -> AskPas
             return read_descriptor(password_fd)
         if not sys.stdin.isatty():
             raise KeyMissing("no terminal to ask for the password; use --password-fd")
-        password = getpass.getpass("Wallet password: ")
+        least = f" (at least {PASSWORD_LENGTH_MIN} characters)" if confirm else ""
+        password = getpass.getpass(f"Wallet password{least}: ")
         if confirm and getpass.getpass("The same again: ") != password:
             raise KeyMissing("the two passwords differ")
         return password

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from node.cli.exits import Refused
+from node.cli.program import command_name
 from node.rules import sentence_of
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
@@ -54,23 +56,31 @@ def allows_color() -> bool:
 
 def show_error(error: PegboardError, *, is_json: bool, exit_code: int) -> None:
     """Print a refusal on standard error: name, rule, value and limit, and what the rule says."""
+    told = error.told if isinstance(error, Refused) else error
     sentence = sentence_of(error.rule)
     if is_json:
         fields: dict[str, JsonValue] = {
             "name": error.name,
-            "message": error.what,
+            "message": told.what,
             "rule": error.rule,
             "rule_says": sentence,
-            "value": None if error.value is None else str(error.value),
-            "limit": None if error.limit is None else str(error.limit),
+            "value": _text(error.value),
+            "value_text": _text(told.value),
+            "limit": _text(error.limit),
+            "limit_text": _text(told.limit),
+            "unit": error.unit,
             "exit_code": exit_code,
         }
         click.echo(json.dumps({"error": fields}, ensure_ascii=False), err=True)
-    else:
-        label = click.style("refused", fg="red", bold=True)
-        click.echo(f"{label}: {error}", err=True, color=None if allows_color() else False)
-        if sentence is not None:
-            click.echo(f"{sentence}\nMore about it: pegboard rule {error.rule}", err=True)
+        return
+    label = click.style("refused", fg="red", bold=True)
+    click.echo(f"{label}: {told}", err=True, color=None if allows_color() else False)
+    if sentence is not None:
+        click.echo(f"{sentence}\nMore about it: {command_name()} rule {error.rule}", err=True)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def heading(text: str) -> str:

@@ -20,6 +20,8 @@ from node.cli.keyring import (
     password_reader,
 )
 from node.cli.output import Output
+from node.cli.program import command_name
+from node.cli.refusals import refusals_of
 from node.cli.remote_chain import RemoteAccount, RemoteChain
 from node.cli.transactions import Broadcast, broadcast
 from protocol.json_form import JsonValue
@@ -30,7 +32,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 MANUAL = "manual"
 """The node's word for blocks on demand."""
 MANUAL_HINT = (
-    "waiting for a block: this chain makes blocks on demand, by `pegboard blocks generate` in"
+    "waiting for a block: this chain makes blocks on demand, by `{} blocks generate` in"
     " another terminal; --no-wait does not wait"
 )
 
@@ -58,7 +60,9 @@ class WalletSession(Session):
         names = self.own_accounts()
         if len(names) != 1:
             raise UsageProblem(
-                "which account acts? name it with --account", value=", ".join(names) or None
+                "which account acts? name it with --account, and on a development network sign"
+                " with --dev-keys",
+                value=", ".join(names) or None,
             )
         return self.chain.account(names[0])
 
@@ -77,7 +81,7 @@ class WalletSession(Session):
     def send(self, *operations: Operation) -> Broadcast:
         """Broadcast operations and print what became of them."""
         if self.waits and self.chain.info().get("block_mode") == MANUAL:
-            self.output.hint(MANUAL_HINT)
+            self.output.hint(MANUAL_HINT.format(command_name()))
         done = broadcast(self.chain, self.keys, operations, wait=self.waits)
         self.output.answer(done.to_json(self.chain), describe(self.chain, done))
         return done
@@ -117,7 +121,8 @@ def chain_options(command: Command) -> Command:
 
     def invoke(*args: Any, is_json: bool, url: str, **kwargs: Any) -> Any:
         session = Session(Output(is_json=is_json), RemoteChain(NodeClient(url)))
-        return command(session, *args, **kwargs)
+        with refusals_of(session.chain):
+            return command(session, *args, **kwargs)
 
     return _with_options(command, invoke, [_URL, _JSON])
 
@@ -143,7 +148,8 @@ def wallet_options(command: Command) -> Command:
             account,
             waits=not no_wait,
         )
-        return command(session, *args, **kwargs)
+        with refusals_of(session.chain):
+            return command(session, *args, **kwargs)
 
     return _with_options(
         command, invoke, [_ACCOUNT, _DEV_KEYS, WALLET, PASSWORD_FD, _NO_WAIT, _URL, _JSON]

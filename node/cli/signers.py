@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from node.cli.exits import KeyMissing
-from node.cli.keyring import KeyRing
+from node.cli.keyring import DevelopmentKeys, KeyRing
 from node.cli.remote_chain import RemoteChain
 from protocol.authority import Authority
 from protocol.constants import TEMP_ACCOUNT
@@ -49,14 +49,19 @@ class Signers:
         return f"the {role} authority of {self._chain.account_name(account)}"
 
     def _require(self, authorities: Iterable[Authority], what: str) -> None:
-        wanted: list[str] = []
+        wanted: list[PublicKey] = []
         for authority in authorities:
             chosen = self._satisfy(authority, 0)
             if chosen is not None:
                 self._chosen |= chosen
                 return
-            wanted += [key_text(key, self._chain.prefix) for key, _ in authority.key_auths]
-        raise KeyMissing(f"no key for {what}", rule="R9.5", limit=", ".join(wanted) or None)
+            wanted += [key for key, _ in authority.key_auths]
+        prefix = self._chain.prefix
+        texts = [key_text(key, prefix) for key in dict.fromkeys(wanted)]
+        keys = DevelopmentKeys()
+        if any(keys.find(key, prefix) is not None for key in wanted):
+            what += "; --dev-keys has one, since this is a development network"
+        raise KeyMissing(f"no key for {what}", rule="R9.5", limit=", ".join(texts) or None)
 
     def _satisfy(self, authority: Authority, depth: int) -> dict[PublicKey, PrivateKey] | None:
         chosen: dict[PublicKey, PrivateKey] = {}

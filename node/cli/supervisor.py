@@ -42,6 +42,7 @@ class Supervisor:
         self._running: dict[str, trio.Process] = {}
         self._exit_code: int = Exit.OK
         self._is_late = False
+        self._failure: OSError | None = None
 
     async def run(self, greet: Callable[[], None]) -> int:
         """Run the network until a signal comes, the API's node ends, or no node is left.
@@ -62,9 +63,13 @@ class Supervisor:
                     nursery.cancel_scope.cancel()
             except* BrokenPipeError:
                 self._exit_code = Exit.OK
+            except* OSError as group:
+                self._failure = next(flat_errors(group))
             finally:
                 with trio.CancelScope(shield=True):
                     await self._stop_all()
+        if self._failure is not None:
+            raise self._failure
         if self._is_late:
             raise NodeUnreachable(
                 "the API did not answer in time",
@@ -156,8 +161,17 @@ class Supervisor:
         self._tell("stopped", event="stopped")
 
     def _tell(self, text: str, **fields: JsonValue) -> None:
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             self._output.answer(fields, [text])
+
+
+def flat_errors(group: BaseExceptionGroup[OSError]) -> Iterator[OSError]:
+    """The errors of a group, and of the groups in it."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from flat_errors(error)
+        else:
+            yield error
 
 
 @contextmanager

@@ -54,7 +54,6 @@ def evaluate_account_create(ctx: Context, op: AccountCreate) -> Account:
             "the referrer is no member",
             rule="R8.20",
             value=account_text(referrer.id),
-            limit=ctx.now,
         )
     _check_authority(state, op.owner)
     _check_authority(state, op.active)

@@ -133,6 +133,7 @@ def evaluate_asset_update(ctx: Context, op: AssetUpdate) -> Asset:
             rule="BSIP48",
             value=options.max_supply,
             limit=asset.options.max_supply,
+            unit=asset_text(asset.id),
         )
     if op.extensions.new_precision is not None:
         _check_new_precision(state, asset, data, op.extensions.new_precision)
@@ -153,6 +154,7 @@ def _check_supply(op: AssetUpdate, supply: int) -> None:
             rule="BSIP48",
             value=op.new_options.max_supply,
             limit=supply,
+            unit=asset_text(op.asset_to_update),
         )
 
 
@@ -229,6 +231,7 @@ def evaluate_asset_issue(ctx: Context, op: AssetIssue) -> None:
             rule="R3.2",
             value=supply + amount,
             limit=asset.options.max_supply,
+            unit=asset_text(asset.id),
         )
 
 
@@ -248,7 +251,13 @@ def evaluate_asset_reserve(ctx: Context, op: AssetReserve) -> None:
     _check_user_issued(asset)
     check_authorized(state.accounts.get(op.payer), asset)
     if amount.amount > supply:
-        raise LimitExceeded("more than the supply", rule="R3.2", value=amount.amount, limit=supply)
+        raise LimitExceeded(
+            "more than the supply",
+            rule="R3.2",
+            value=amount.amount,
+            limit=supply,
+            unit=asset_text(asset.id),
+        )
 
 
 def apply_asset_reserve(ctx: Context, op: AssetReserve, checked: None) -> VoidResult:
@@ -308,7 +317,11 @@ def evaluate_asset_claim_fees(ctx: Context, op: AssetClaimFees) -> Claim:
     held = figures.accumulated_collateral_fees if is_collateral else figures.accumulated_fees
     if amount.amount > held:
         raise LimitExceeded(
-            "more fees than accumulated", rule="R8.22", value=amount.amount, limit=held
+            "more fees than accumulated",
+            rule="R8.22",
+            value=amount.amount,
+            limit=held,
+            unit=asset_text(amount.asset_id),
         )
     return Claim(figures, is_collateral)
 
@@ -335,7 +348,11 @@ def apply_asset_claim_pool(ctx: Context, op: AssetClaimPool, checked: None) -> V
     figures = state.figures_of(op.asset_id)
     if amount.amount > figures.fee_pool:
         raise LimitExceeded(
-            "more than the fee pool", rule="R8.22", value=amount.amount, limit=figures.fee_pool
+            "more than the fee pool",
+            rule="R8.22",
+            value=amount.amount,
+            limit=figures.fee_pool,
+            unit=asset_text(CORE_ASSET),
         )
     state.asset_dynamic_data.edit(figures).fee_pool -= amount.amount
     credit(state, op.issuer, amount)

@@ -13,6 +13,7 @@ from node.state.errors import (
 )
 from node.state.objects.assets import Asset, BitassetData
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET
+from protocol.errors import SECONDS
 from protocol.ids import AccountId, AssetId, account_text, asset_text
 from protocol.operations.asset_options import AssetOptions
 from protocol.operations.bitasset_options import BitassetOptions, BlackSwanResponse
@@ -88,6 +89,7 @@ def check_bitasset_options(state: State, options: BitassetOptions) -> None:
                 rule="R1.12",
                 value=seconds,
                 limit=interval + 1,
+                unit=SECONDS,
             )
 
 
@@ -126,9 +128,13 @@ def check_new_backing(state: State, asset: Asset, data: BitassetData, new_backin
         raise GloballySettled(
             f"{asset.symbol} is globally settled", rule="R1.18", value=asset.symbol
         )
-    for name, amount in (
-        ("supply", figures.current_supply),
-        ("unclaimed collateral fees", figures.accumulated_collateral_fees),
+    for name, amount, unit in (
+        ("supply", figures.current_supply, asset_text(asset.id)),
+        (
+            "unclaimed collateral fees",
+            figures.accumulated_collateral_fees,
+            asset_text(data.options.short_backing_asset),
+        ),
     ):
         if amount:
             raise LimitExceeded(
@@ -136,6 +142,7 @@ def check_new_backing(state: State, asset: Asset, data: BitassetData, new_backin
                 rule="R1.18",
                 value=amount,
                 limit=0,
+                unit=unit,
             )
     backing = state.assets.get(new_backing)
     if backing.id == asset.id:

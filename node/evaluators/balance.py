@@ -10,6 +10,7 @@ from node.state.objects.vesting import GenesisBalance
 from protocol.asset import AssetAmount
 from protocol.constants import SECONDS_PER_DAY
 from protocol.crypto.addresses import addresses_of
+from protocol.errors import SECONDS
 from protocol.ids import asset_text
 from protocol.operations.balance import BalanceClaim
 from protocol.operations.results import VoidResult
@@ -42,7 +43,11 @@ def evaluate_balance_claim(ctx: Context, op: BalanceClaim) -> GenesisBalance:
         _check_vested_claim(ctx, balance, claimed.amount)
     elif claimed.amount != held.amount:
         raise LimitExceeded(
-            "a balance is claimed as a whole", rule="R9.6", value=claimed.amount, limit=held.amount
+            "a balance is claimed as a whole",
+            rule="R9.6",
+            value=claimed.amount,
+            limit=held.amount,
+            unit=asset_text(held.asset_id),
         )
     return balance
 
@@ -51,7 +56,11 @@ def _check_vested_claim(ctx: Context, balance: GenesisBalance, claimed: int) -> 
     available = claimable(balance, ctx.now)
     if not 0 < claimed <= available:
         raise InsufficientBalance(
-            "not within what has vested", rule="R8.16", value=available, limit=claimed
+            "not within what has vested",
+            rule="R8.16",
+            value=available,
+            limit=claimed,
+            unit=asset_text(balance.balance.asset_id),
         )
     waited = ctx.now - balance.last_claim_date
     if waited < SECONDS_PER_DAY:
@@ -60,6 +69,7 @@ def _check_vested_claim(ctx: Context, balance: GenesisBalance, claimed: int) -> 
             rule="R8.16",
             value=waited,
             limit=SECONDS_PER_DAY,
+            unit=SECONDS,
         )
 
 

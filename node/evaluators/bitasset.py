@@ -260,7 +260,7 @@ def evaluate_asset_global_settle(ctx: Context, op: AssetGlobalSettle) -> Bitasse
         )
     check_issuer(asset, op.issuer)
     if state.figures_of(asset.id).current_supply == 0:
-        raise TooSmall("there is no supply to settle", rule="R6.3", value=0, limit=1)
+        raise TooSmall("there is no supply to settle", rule="R6.3", value=asset.symbol)
     if data.is_globally_settled():
         raise GloballySettled(
             f"{asset.symbol} is globally settled", rule="R6.3", value=asset.symbol
@@ -278,7 +278,6 @@ def evaluate_asset_global_settle(ctx: Context, op: AssetGlobalSettle) -> Bitasse
             "only a prediction market settles at nothing",
             rule="R7.2",
             value=price,
-            limit=least_quote,
         )
     worst = state.positions.first(asset.id)
     if worst is not None:
@@ -289,6 +288,7 @@ def evaluate_asset_global_settle(ctx: Context, op: AssetGlobalSettle) -> Bitasse
                 rule="R6.3",
                 value=worst.collateral,
                 limit=owed,
+                unit=asset_text(worst.collateral_asset),
             )
     return data
 
@@ -333,6 +333,7 @@ def evaluate_bid_collateral(ctx: Context, op: BidCollateral) -> CollateralBid | 
             rule="R1.1",
             value=op.debt_covered.amount,
             limit=MAX_SUPPLY,
+            unit=asset_text(asset.id),
         )
     if bid is None and op.debt_covered.amount == 0:
         raise NoSuchObject("there is no bid to cancel", rule="R6.5", value=account_text(op.bidder))

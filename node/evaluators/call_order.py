@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from node.evaluators.asset_rules import bitasset_data_of
 from node.evaluators.lists import check_authorized
 from node.market.pricing import (
+    collateral_ratio,
     compare_collateralization,
     initial_collateralization,
     owes_more_than,
@@ -33,6 +36,7 @@ from node.state.errors import (
 from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount
+from protocol.errors import RATIO
 from protocol.ids import ObjectId, asset_text
 from protocol.operations.asset_options import DISABLE_NEW_SUPPLY
 from protocol.operations.call_order import CallOrderUpdate
@@ -77,6 +81,7 @@ def evaluate_call_order_update(ctx: Context, op: CallOrderUpdate) -> NewPosition
             rule="R3.6",
             value=op.delta_debt.amount,
             limit=-1,
+            unit=asset_text(asset.id),
         )
     repaid = AssetAmount(-op.delta_debt.amount, asset.id)
     check_balance(state, borrower.id, repaid, rule="R3.3")
@@ -89,7 +94,11 @@ def evaluate_call_order_update(ctx: Context, op: CallOrderUpdate) -> NewPosition
 def _check_supply(state: State, asset: Asset, delta_debt: int) -> None:
     if delta_debt > 0 and asset.has_flag(DISABLE_NEW_SUPPLY):
         raise NewSupplyDisabled(
-            f"new supply of {asset.symbol} is disabled", rule="R3.2.2", value=delta_debt, limit=0
+            f"new supply of {asset.symbol} is disabled",
+            rule="R3.2.2",
+            value=delta_debt,
+            limit=0,
+            unit=asset_text(asset.id),
         )
     supply = state.figures_of(asset.id).current_supply + delta_debt
     if supply > asset.options.max_supply:
@@ -98,10 +107,15 @@ def _check_supply(state: State, asset: Asset, delta_debt: int) -> None:
             rule="R3.2.3",
             value=supply,
             limit=asset.options.max_supply,
+            unit=asset_text(asset.id),
         )
     if supply < 0:
         raise NegativeSupply(
-            f"more {asset.symbol} is paid back than exists", rule="R3.2.4", value=supply, limit=0
+            f"more {asset.symbol} is paid back than exists",
+            rule="R3.2.4",
+            value=supply,
+            limit=0,
+            unit=asset_text(asset.id),
         )
 
 
@@ -118,14 +132,15 @@ def _new_position(state: State, op: CallOrderUpdate) -> NewPosition:
                     rule="R3.2.7",
                     value=collateral,
                     limit=0,
+                    unit=asset_text(op.delta_collateral.asset_id),
                 )
             return NewPosition(position, 0, 0)
     if collateral <= 0 or debt <= 0:
         raise NonpositivePosition(
             "debt and collateral of a position are positive",
             rule="R3.2.7",
-            value=f"debt {debt}, collateral {collateral}",
-            limit=1,
+            value=f"{replace(op.delta_debt, amount=debt)}"
+            f" and {replace(op.delta_collateral, amount=collateral)}",
         )
     return NewPosition(position, collateral, debt)
 
@@ -136,8 +151,8 @@ def _check_feed(data: BitassetData, op: CallOrderUpdate, *, is_closing: bool) ->
             raise PredictionMarketUnequal(
                 "debt and collateral of a prediction market change by the same amount",
                 rule="R3.2.8",
-                value=op.delta_collateral.amount,
-                limit=op.delta_debt.amount,
+                value=op.delta_collateral,
+                limit=op.delta_debt,
             )
     elif not data.has_feed() and not is_closing:
         raise InsufficientFeeds("no price feed", rule="R3.2.8", value=asset_text(data.asset_id))
@@ -148,21 +163,22 @@ def _check_ratio(data: BitassetData, new: NewPosition) -> None:
     old, collateral, debt = new.position, new.collateral, new.debt
     if old is not None and debt <= old.debt and collateral * old.debt > old.collateral * debt:
         return
-    squeeze = squeeze_protection_price(data.median_feed)
-    if owes_more_than(collateral, debt, squeeze):
+    feed = data.median_feed
+    if owes_more_than(collateral, debt, squeeze_protection_price(feed)):
         raise WouldBlackSwan(
             "the position could not pay the squeeze protection price",
             rule="R3.4a",
-            value=f"{debt}/{collateral}",
-            limit=squeeze,
+            value=collateral_ratio(collateral, debt, feed.settlement_price),
+            limit=feed.maximum_short_squeeze_ratio,
+            unit=RATIO,
         )
-    required = initial_collateralization(data.median_feed)
-    if compare_collateralization(collateral, debt, required) <= 0:
+    if compare_collateralization(collateral, debt, initial_collateralization(feed)) <= 0:
         raise BelowRequiredRatio(
             "the position would not stay above max(MCR, ICR)",
             rule="R3.4b",
-            value=f"{collateral}/{debt}",
-            limit=required,
+            value=collateral_ratio(collateral, debt, feed.settlement_price),
+            limit=max(feed.initial_collateral_ratio, feed.maintenance_collateral_ratio),
+            unit=RATIO,
         )
 
 

@@ -15,6 +15,7 @@ from protocol.asset import AssetAmount, multiply_floor
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.fee_schedule import AccountCreateFee
 from protocol.fees import fee_table, with_parameters
+from protocol.ids import asset_text
 from protocol.operations import ENTRY_OF
 from protocol.operations.account import AccountCreate
 from protocol.operations.base import Operation
@@ -40,6 +41,7 @@ def core_worth_of(state: State, fee: AssetAmount) -> int:
             rule="R8.17",
             value=pool,
             limit=worth.amount,
+            unit=asset_text(CORE_ASSET),
         )
     return worth.amount
 
@@ -55,7 +57,10 @@ def check_fee(ctx: Context, op: Operation, payer: Account, *, fee_free: bool) ->
     if not fee_free:
         required = fee_table(state.parameters.current_fees).required(op)
         if worth < required:
-            raise InsufficientFee("fee is too low", rule="R8.17", value=worth, limit=required)
+            unit = asset_text(CORE_ASSET)
+            raise InsufficientFee(
+                "fee is too low", rule="R8.17", value=worth, limit=required, unit=unit
+            )
     return worth
 
 
@@ -96,7 +101,11 @@ def shift_basic_account_fee(state: State, bits: int) -> None:
     basic = fees.basic_fee << bits if bits > 0 else fees.basic_fee >> -bits
     if bits > 0 and basic > MAX_SUPPLY:
         raise LimitExceeded(
-            "too many registrations before maintenance", rule="R8.21", value=basic, limit=MAX_SUPPLY
+            "too many registrations before maintenance",
+            rule="R8.21",
+            value=basic,
+            limit=MAX_SUPPLY,
+            unit=asset_text(CORE_ASSET),
         )
     scaled = with_parameters(schedule, ACCOUNT_CREATE_ID, replace(fees, basic_fee=basic))
     state.global_properties.edit(properties).parameters = replace(

@@ -27,6 +27,7 @@ from node.state.errors import (
 from node.state.objects.market import LimitOrder
 from protocol.asset import NO_FEE, AssetAmount, Price, multiply_floor
 from protocol.constants import CORE_ASSET, MAX_AMOUNT, MAX_SUPPLY
+from protocol.errors import TIME
 from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId, asset_text, order_text
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.results import VoidResult
@@ -55,9 +56,12 @@ def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> DeferredF
             rule="R1.1",
             value=op.min_to_receive.amount,
             limit=MAX_SUPPLY,
+            unit=asset_text(op.min_to_receive.asset_id),
         )
     if op.expiration < ctx.now:
-        raise OrderExpired("order has expired", rule="R2.1", value=op.expiration, limit=ctx.now)
+        raise OrderExpired(
+            "order has expired", rule="R2.1", value=op.expiration, limit=ctx.now, unit=TIME
+        )
     _check_market(state, op.seller, sold.asset_id, op.min_to_receive.asset_id)
     check_balance(state, op.seller, sold)
     return _deferred_fee(state, op.fee)
@@ -84,7 +88,11 @@ def apply_limit_order_create(ctx: Context, op: LimitOrderCreate, fee: DeferredFe
     is_filled = place_order(ctx, order)
     if op.fill_or_kill and not is_filled:
         raise KillUnfilled(
-            "fill-or-kill order was not filled", rule="R2.9", value=order.for_sale, limit=0
+            "fill-or-kill order was not filled",
+            rule="R2.9",
+            value=order.for_sale,
+            limit=0,
+            unit=asset_text(order.sells),
         )
     return state.limit_orders.object_id(order_id)
 
@@ -132,7 +140,11 @@ def evaluate_limit_order_update(ctx: Context, op: LimitOrderUpdate) -> OrderChan
     _check_new_worth(change)
     if op.new_expiration is not None and op.new_expiration < ctx.now:
         raise OrderExpired(
-            "order would have expired", rule="R2.17", value=op.new_expiration, limit=ctx.now
+            "order would have expired",
+            rule="R2.17",
+            value=op.new_expiration,
+            limit=ctx.now,
+            unit=TIME,
         )
     _check_market(state, op.seller, order.sells, order.receives)
     return change
@@ -154,6 +166,7 @@ def _check_new_price(order: LimitOrder, price: Price, delta: int) -> None:
             rule="R2.17",
             value=price.base.amount,
             limit=largest,
+            unit=asset_text(price.base.asset_id),
         )
     if price.quote.amount > MAX_SUPPLY:
         raise LimitExceeded(
@@ -161,6 +174,7 @@ def _check_new_price(order: LimitOrder, price: Price, delta: int) -> None:
             rule="R1.1",
             value=price.quote.amount,
             limit=MAX_SUPPLY,
+            unit=asset_text(price.quote.asset_id),
         )
 
 
@@ -179,6 +193,7 @@ def _check_delta(state: State, order: LimitOrder, delta: AssetAmount) -> None:
             rule="R2.17",
             value=-delta.amount,
             limit=order.for_sale - 1,
+            unit=asset_text(order.sells),
         )
     whole = order.filled_amount + order.for_sale + delta.amount
     if whole > MAX_AMOUNT:
@@ -187,6 +202,7 @@ def _check_delta(state: State, order: LimitOrder, delta: AssetAmount) -> None:
             rule="R2.17",
             value=whole,
             limit=MAX_AMOUNT,
+            unit=asset_text(order.sells),
         )
     check_balance(state, order.seller, delta)
 
@@ -201,6 +217,7 @@ def _check_new_worth(change: OrderChange) -> None:
             rule="R2.17",
             value=for_sale.amount,
             limit=str(price),
+            unit=asset_text(order.sells),
         )
 
 

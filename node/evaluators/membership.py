@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node.state.errors import NotAuthorized, TransactionRejected, WrongAccount
 from node.state.objects.accounts import Account
+from protocol.errors import TIME
 from protocol.ids import AccountId, account_text
 from protocol.schema import MAX_TIMESTAMP
 
@@ -16,6 +17,7 @@ def check_lifetime_member(account: Account) -> None:
             rule="R9.6",
             value=account.membership_expiration_date,
             limit=MAX_TIMESTAMP,
+            unit=TIME,
         )
 
 

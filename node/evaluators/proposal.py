@@ -10,7 +10,7 @@ from node.state.context import Context
 from node.state.errors import ProposalRefused
 from node.state.objects.transactions import Proposal
 from protocol.constants import COMMITTEE_ACCOUNT
-from protocol.errors import PegboardError
+from protocol.errors import SECONDS, TIME, PegboardError
 from protocol.ids import AccountId, ObjectId, ProposalId, account_text, proposal_text
 from protocol.operations.authorities import required_authorities
 from protocol.operations.base import Operation
@@ -41,7 +41,11 @@ def evaluate_proposal_create(ctx: Context, op: ProposalCreate) -> RequiredApprov
     review = op.review_period_seconds
     if not 0 < lifetime <= longest:
         raise ProposalRefused(
-            "expiration is past or too far ahead", rule="R8.23", value=lifetime, limit=longest
+            "expiration is past or too far ahead",
+            rule="R8.23",
+            value=lifetime,
+            limit=longest,
+            unit=SECONDS,
         )
     if review is not None and review >= lifetime:
         raise ProposalRefused(
@@ -49,6 +53,7 @@ def evaluate_proposal_create(ctx: Context, op: ProposalCreate) -> RequiredApprov
             rule="R8.23",
             value=review,
             limit=lifetime - 1,
+            unit=SECONDS,
         )
     _check_nested_updates(op, ctx.state.proposals.next_id)
     required = _required_approvals(operations)
@@ -60,6 +65,7 @@ def evaluate_proposal_create(ctx: Context, op: ProposalCreate) -> RequiredApprov
                 rule="R8.23",
                 value=review or 0,
                 limit=shortest,
+                unit=SECONDS,
             )
     return required
 
@@ -153,6 +159,7 @@ def evaluate_proposal_update(ctx: Context, op: ProposalUpdate) -> Proposal:
             rule="R8.23",
             value=ctx.now,
             limit=review_time,
+            unit=TIME,
         )
     _check_removal(op.active_approvals_to_remove, proposal.available_active_approvals)
     _check_removal(op.owner_approvals_to_remove, proposal.available_owner_approvals)

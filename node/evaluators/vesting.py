@@ -80,7 +80,11 @@ def evaluate_vesting_balance_withdraw(ctx: Context, op: VestingBalanceWithdraw) 
     available = withdrawable(balance, ctx.now)
     if op.amount.amount > available:
         raise InsufficientBalance(
-            "more than has vested", rule="R8.16", value=available, limit=op.amount.amount
+            "more than has vested",
+            rule="R8.16",
+            value=available,
+            limit=op.amount.amount,
+            unit=asset_text(op.amount.asset_id),
         )
     return balance
 

@@ -7,6 +7,7 @@ from node.state.balances import adjust_balance, check_balance
 from node.state.context import Context
 from node.state.errors import LimitExceeded, PermissionExpired, WrongAccount, WrongAssetType
 from node.state.objects.permissions import WithdrawPermission
+from protocol.errors import SECONDS, TIME
 from protocol.ids import AccountId, ObjectId, account_text, asset_text
 from protocol.operations.results import VoidResult
 from protocol.operations.withdraw_permission import (
@@ -125,7 +126,11 @@ def apply_withdraw_permission_delete(
 def _check_start(ctx: Context, start: int, *, earliest: int) -> None:
     if start < earliest:
         raise LimitExceeded(
-            "the first period begins in the past", rule="R9.6", value=start, limit=earliest
+            "the first period begins in the past",
+            rule="R9.6",
+            value=start,
+            limit=earliest,
+            unit=TIME,
         )
 
 
@@ -139,11 +144,15 @@ def _check_terms(ctx: Context, op: WithdrawPermissionCreate | WithdrawPermission
             rule="R8.4",
             value=op.withdrawal_period_sec,
             limit=shortest,
+            unit=SECONDS,
         )
     expiration = op.period_start_time + op.periods_until_expiration * op.withdrawal_period_sec
     if expiration > MAX_TIMESTAMP:
         raise LimitExceeded(
-            "the last period ends after the end of time", value=expiration, limit=MAX_TIMESTAMP
+            "the last period ends after the end of time",
+            value=expiration,
+            limit=MAX_TIMESTAMP,
+            unit=TIME,
         )
     return expiration
 
@@ -162,7 +171,11 @@ def _check_parties(permission: WithdrawPermission, giver: AccountId, receiver: A
 def _check_in_force(ctx: Context, permission: WithdrawPermission) -> None:
     if permission.expiration <= ctx.now:
         raise PermissionExpired(
-            "the permission has expired", rule="R8.3", value=permission.expiration, limit=ctx.now
+            "the permission has expired",
+            rule="R8.3",
+            value=permission.expiration,
+            limit=ctx.now,
+            unit=TIME,
         )
     if permission.period_start_time > ctx.now:
         raise LimitExceeded(
@@ -170,6 +183,7 @@ def _check_in_force(ctx: Context, permission: WithdrawPermission) -> None:
             rule="R9.6",
             value=ctx.now,
             limit=permission.period_start_time,
+            unit=TIME,
         )
 
 
@@ -191,4 +205,5 @@ def _check_available(
             rule="R9.6",
             value=amount.amount,
             limit=available,
+            unit=asset_text(limit.asset_id),
         )

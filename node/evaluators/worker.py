@@ -10,6 +10,7 @@ from node.state.objects.governance import BurnWorker, RefundWorker, VestingWorke
 from node.state.objects.vesting import BALANCE_WORKER, CddVesting
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET, SECONDS_PER_DAY
+from protocol.errors import TIME
 from protocol.ids import ObjectId, VestingBalanceId
 from protocol.operations.worker import (
     RefundWorkerInitializer,
@@ -23,7 +24,11 @@ def evaluate_worker_create(ctx: Context, op: WorkerCreate) -> None:
     check_lifetime_member(ctx.state.accounts.get(op.owner))
     if op.work_begin_date < ctx.now:
         raise LimitExceeded(
-            "work begins in the past", rule="R8.15", value=op.work_begin_date, limit=ctx.now
+            "work begins in the past",
+            rule="R8.15",
+            value=op.work_begin_date,
+            limit=ctx.now,
+            unit=TIME,
         )
 
 

@@ -77,6 +77,12 @@ def compare_collateralization(collateral: int, debt: int, limit: Price) -> int:
     return collateral * limit.quote.amount - limit.base.amount * debt
 
 
+def collateral_ratio(collateral: int, debt: int, settlement_price: Price) -> int:
+    """The collateral ratio of a position, debt above 0, at a price: thousandths, rounded down."""
+    worth = collateral * settlement_price.base.amount
+    return worth * RATIO_DENOMINATOR // (debt * settlement_price.quote.amount)
+
+
 def is_above(price: Price, other: Price) -> bool:
     """Whether a price of a pair exceeds another price of the same pair."""
     return price.base.amount * other.quote.amount > other.base.amount * price.quote.amount
@@ -148,6 +154,9 @@ def worth_ceil(amount: int, numerator: int, denominator: int) -> int:
 def _bounded(value: int) -> int:
     if value > MAX_SUPPLY:
         raise PriceOverflow(
-            "product of an amount and a price", rule="R1.4", value=value, limit=MAX_SUPPLY
+            "product of an amount and a price, in smallest units",
+            rule="R1.4",
+            value=value,
+            limit=MAX_SUPPLY,
         )
     return value

@@ -15,7 +15,7 @@ from node.state.objects.assets import BitassetData
 from node.state.objects.market import ForceSettlement
 from protocol.asset import NO_FEE, AssetAmount, Price, multiply_ceil, multiply_floor, scale_price
 from protocol.constants import HUNDRED_PERCENT
-from protocol.ids import AccountId, AssetId, ForceSettlementId, object_id
+from protocol.ids import AccountId, AssetId, ForceSettlementId, asset_text, object_id
 from protocol.operations.bitasset import AssetSettleCancel
 from protocol.operations.limit_order import FillOrder
 
@@ -49,7 +49,13 @@ def settle_from_fund(
         if payout.amount:
             pays = multiply_ceil(payout, price)
     if payout.amount == 0 and not bitasset.is_prediction_market:
-        raise TooSmall("amount is worth nothing", rule="R5.3", value=amount, limit=str(price))
+        raise TooSmall(
+            "amount is worth nothing",
+            rule="R5.3",
+            value=amount,
+            limit=str(price),
+            unit=asset_text(asset_id),
+        )
     adjust_balance(state, account, asset_id, -pays.amount)
     adjust_supply(state, asset_id, -pays.amount)
     state.bitassets.edit(bitasset).settlement_fund -= payout.amount

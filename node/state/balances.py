@@ -46,6 +46,7 @@ def _holds_too_little(
         rule=rule,
         value=held,
         limit=wanted,
+        unit=asset_text(asset_id),
     )
     error.holder, error.asset_id = account, asset_id
     return error

@@ -107,7 +107,11 @@ def encrypt_keystore(
     """
     length = len(password)
     if length < PASSWORD_LENGTH_MIN:
-        raise KeyFormatError("password too short", value=length, limit=PASSWORD_LENGTH_MIN)
+        raise KeyFormatError(
+            f"password too short, it needs at least {PASSWORD_LENGTH_MIN} characters",
+            value=length,
+            limit=PASSWORD_LENGTH_MIN,
+        )
     envelope = _Envelope(header, n, SCRYPT_R, 1, salt, nonce)
     _check_envelope(envelope)
     message = ChaCha20Poly1305(_derive_key(password, envelope)).encrypt(

@@ -8,6 +8,7 @@ from protocol.asset import AssetAmount
 from protocol.authority import NULL_AUTHORITY, Authority
 from protocol.checks import check_fee, check_percent, require
 from protocol.constants import COMMITTEE_ACCOUNT, PROXY_TO_SELF_ACCOUNT, TEMP_ACCOUNT
+from protocol.errors import ACCOUNT, ASSET
 from protocol.ids import AccountId, AssetId, VoteId, account_text, vote_kind
 from protocol.names import is_valid_account_name
 from protocol.operations.base import Void
@@ -101,6 +102,7 @@ class BuybackAccountOptions(Record):
             self.asset_to_buy not in self.markets,
             "buyback account would buy an asset with itself",
             value=self.asset_to_buy,
+            unit=ASSET,
         )
 
 
@@ -190,6 +192,7 @@ class AccountUpdate(Record):
             "this account never changes",
             rule="R9.8",
             value=self.account,
+            unit=ACCOUNT,
         )
         require(
             self.changes_owner()

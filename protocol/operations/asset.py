@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from protocol.asset import AssetAmount, multiply_floor
-from protocol.checks import check_amount, check_fee, check_positive, require
+from protocol.checks import check_amount, check_fee, check_positive, check_suppliable, require
 from protocol.constants import ASSET_PRECISION_MAX, CORE_ASSET
+from protocol.errors import ACCOUNT, ASSET
 from protocol.ids import AccountId, AssetId, asset_text
 from protocol.names import is_valid_symbol
 from protocol.operations.asset_options import (
@@ -106,7 +107,7 @@ class AssetUpdate(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        require(self.new_issuer != self.issuer, "new issuer is the issuer", value=self.new_issuer)
+        _check_new_issuer(self.issuer, self.new_issuer)
         self.new_options.validate()
         _check_core_exchange_rate(
             self.new_options, self.asset_to_update, AssetAmount(1, self.asset_to_update)
@@ -132,7 +133,7 @@ class AssetUpdateIssuer(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        require(self.issuer != self.new_issuer, "new issuer is the issuer", value=self.issuer)
+        _check_new_issuer(self.issuer, self.new_issuer)
 
 
 class AssetIssue(Record):
@@ -151,8 +152,13 @@ class AssetIssue(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_amount(self.asset_to_issue.amount, "asset_to_issue")
-        require(self.asset_to_issue.asset_id != CORE_ASSET, "CORE cannot be issued", value=0)
+        check_suppliable(self.asset_to_issue, "asset_to_issue")
+        require(
+            self.asset_to_issue.asset_id != CORE_ASSET,
+            "CORE cannot be issued",
+            value=CORE_ASSET,
+            unit=ASSET,
+        )
 
 
 class AssetReserve(Record):
@@ -167,7 +173,7 @@ class AssetReserve(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_amount(self.amount_to_reserve.amount, "amount_to_reserve")
+        check_suppliable(self.amount_to_reserve, "amount_to_reserve")
 
 
 class AssetFundFeePool(Record):
@@ -191,8 +197,9 @@ class AssetFundFeePool(Record):
             rule="R8.22",
             value=self.fee.asset_id,
             limit=CORE_ASSET,
+            unit=ASSET,
         )
-        check_positive(self.amount, "amount", rule="R8.22")
+        check_positive(self.amount, "amount", rule="R8.22", unit=asset_text(CORE_ASSET))
 
 
 class AssetClaimFeesExtensions(Record):
@@ -214,12 +221,13 @@ class AssetClaimFees(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.amount_to_claim.amount, "amount_to_claim", rule="R8.22")
+        check_amount(self.amount_to_claim, "amount_to_claim", rule="R8.22")
         require(
             self.extensions.claim_from_asset_id != self.amount_to_claim.asset_id,
             "claim_from_asset_id is the claimed asset itself",
             rule="R8.22",
             value=self.amount_to_claim.asset_id,
+            unit=ASSET,
         )
 
 
@@ -243,14 +251,16 @@ class AssetClaimPool(Record):
             "fee of asset_claim_pool is of the asset itself",
             rule="R8.22",
             value=self.asset_id,
+            unit=ASSET,
         )
-        check_positive(self.amount_to_claim.amount, "amount_to_claim", rule="R8.22")
+        check_amount(self.amount_to_claim, "amount_to_claim", rule="R8.22")
         require(
             self.amount_to_claim.asset_id == CORE_ASSET,
             "a fee pool holds CORE only",
             rule="R8.22",
             value=self.amount_to_claim.asset_id,
             limit=CORE_ASSET,
+            unit=ASSET,
         )
 
 
@@ -274,3 +284,7 @@ def _check_precision(precision: int) -> None:
         value=precision,
         limit=ASSET_PRECISION_MAX,
     )
+
+
+def _check_new_issuer(issuer: AccountId, new_issuer: AccountId | None) -> None:
+    require(new_issuer != issuer, "new issuer is the issuer", value=issuer, unit=ACCOUNT)

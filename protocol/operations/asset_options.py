@@ -7,6 +7,7 @@ from typing import Annotated
 from protocol.asset import Price
 from protocol.checks import check_percent, require
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
+from protocol.errors import ASSET
 from protocol.ids import AccountId, AssetId
 from protocol.schema import EXTENSION, SORTED, Int64, Record, UInt16
 
@@ -171,13 +172,14 @@ class AssetOptions(Record):
                 "market on the white list and on the black list",
                 rule="R2.1",
                 value=asset,
+                unit=ASSET,
             )
 
 
 def _check_bounded(value: int, field: str, *, low: int) -> None:
     require(
         low <= value <= MAX_SUPPLY,
-        f"{field} is out of range",
+        f"{field} is out of range, in smallest units",
         rule="R2.16",
         value=value,
         limit=f"{low}..{MAX_SUPPLY}",

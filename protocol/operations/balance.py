@@ -29,7 +29,6 @@ class BalanceClaim(Record):
             self.fee.amount == 0 and self.fee.asset_id == 0,
             "balance_claim is free",
             rule="R8.17",
-            value=self.fee.amount,
-            limit=0,
+            value=self.fee,
         )
         require(self.balance_owner_key != NULL_KEY, "balance_owner_key is the null key")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from protocol.asset import AssetAmount, Price
-from protocol.checks import check_fee, check_positive, check_ratio, require
+from protocol.checks import check_amount, check_fee, check_ratio, require
+from protocol.errors import ASSET
 from protocol.ids import AccountId, AssetId, ForceSettlementId
 from protocol.operations.base import refuse_virtual
 from protocol.operations.bitasset_options import BitassetOptions, PriceFeed
@@ -76,6 +77,7 @@ class AssetPublishFeed(Record):
                 rule="R1.12",
                 value=price.base.asset_id,
                 limit=self.asset_id,
+                unit=ASSET,
             )
         check_ratio(self.extensions.initial_collateral_ratio, "initial_collateral_ratio")
 
@@ -92,7 +94,7 @@ class AssetSettle(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.amount.amount, "amount", rule="R5.1")
+        check_amount(self.amount, "amount", rule="R5.1")
 
 
 class AssetGlobalSettle(Record):
@@ -115,11 +117,10 @@ class AssetGlobalSettle(Record):
             rule="R6.3",
             value=self.settle_price,
             limit=self.asset_to_settle,
+            unit=ASSET,
         )
-        check_positive(base.amount, "base of settle_price", rule="R6.3")
-        require(
-            quote.amount >= 0, "quote of settle_price is negative", rule="R7.2", value=quote.amount
-        )
+        check_amount(base, "base of settle_price", rule="R6.3")
+        require(quote.amount >= 0, "quote of settle_price is negative", rule="R7.2", value=quote)
 
 
 class AssetSettleCancel(Record):
@@ -156,7 +157,7 @@ class BidCollateral(Record):
             debt == 0 or (debt > 0 and collateral > 0),
             "bid needs debt and collateral",
             rule="R6.5",
-            value=f"{debt}, {collateral}",
+            value=f"{self.debt_covered}, {self.additional_collateral}",
         )
 
 

@@ -17,6 +17,7 @@ from protocol.constants import (
     DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
     MAX_COLLATERAL_RATIO,
 )
+from protocol.errors import RATIO
 from protocol.ids import AssetId
 from protocol.schema import EXTENSION, Record, UInt8, UInt16, UInt32
 
@@ -90,6 +91,7 @@ class BitassetOptions(Record):
                 rule="R1.8",
                 value=options.margin_call_fee_ratio,
                 limit=MAX_COLLATERAL_RATIO,
+                unit=RATIO,
             )
         check_percent(options.force_settle_fee_percent, "force_settle_fee_percent", rule="BSIP87")
         if options.black_swan_response_method is not None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, require
+from protocol.errors import ASSET
 from protocol.ids import AccountId
 from protocol.schema import EXTENSION, Record, UInt16
 
@@ -36,6 +37,7 @@ class CallOrderUpdate(Record):
             "collateral and debt are one asset",
             rule="R3.1",
             value=self.delta_debt.asset_id,
+            unit=ASSET,
         )
         require(
             self.delta_collateral.amount != 0 or self.delta_debt.amount != 0,

@@ -6,8 +6,9 @@ from enum import IntEnum
 from typing import Annotated
 
 from protocol.asset import AssetAmount, Price
-from protocol.checks import check_fee, check_positive, require
+from protocol.checks import check_amount, check_fee, check_positive, require
 from protocol.constants import MAX_SUPPLY, SECONDS_PER_DAY
+from protocol.errors import SECONDS
 from protocol.ids import AccountId, AssetId, CreditDealId, CreditOfferId, asset_text
 from protocol.operations.base import refuse_virtual
 from protocol.schema import EXTENSION, SORTED, Int64, NoExtensions, Record, Timestamp, UInt8, UInt32
@@ -147,8 +148,8 @@ class CreditOfferAccept(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.borrow_amount.amount, "borrow_amount", rule=RULE)
-        check_positive(self.collateral.amount, "collateral", rule=RULE)
+        check_amount(self.borrow_amount, "borrow_amount", rule=RULE)
+        check_amount(self.collateral, "collateral", rule=RULE)
         if self.extensions.auto_repay is not None:
             _check_auto_repay(self.extensions.auto_repay)
 
@@ -167,13 +168,12 @@ class CreditDealRepay(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.repay_amount.amount, "repay_amount", rule=RULE)
+        check_amount(self.repay_amount, "repay_amount", rule=RULE)
         require(
             self.credit_fee.amount >= 0,
             "credit_fee is negative",
             rule=RULE,
-            value=self.credit_fee.amount,
-            limit=0,
+            value=self.credit_fee,
         )
         require(
             self.repay_amount.asset_id == self.credit_fee.asset_id,
@@ -224,13 +224,14 @@ def _check_duration(seconds: int) -> None:
         rule=RULE,
         value=seconds,
         limit=MAX_CREDIT_DEAL_S,
+        unit=SECONDS,
     )
 
 
 def _check_amount(amount: int, field: str) -> None:
     require(
         0 <= amount <= MAX_SUPPLY,
-        f"{field} is out of range",
+        f"{field} is out of range, in smallest units",
         rule=RULE,
         value=amount,
         limit=f"0..{MAX_SUPPLY}",

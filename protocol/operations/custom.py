@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from protocol.asset import AssetAmount
-from protocol.checks import check_fee, check_positive, require
+from protocol.checks import check_amount, check_fee, require
 from protocol.ids import AccountId, AssetId
 from protocol.names import is_valid_account_name, is_valid_symbol
 from protocol.schema import SORTED, BlockId, NoExtensions, Record, UInt16, Variant
@@ -26,7 +26,7 @@ class Custom(Record):
     """Meant for applications; charged by size."""
 
     def validate(self) -> None:
-        check_positive(self.fee.amount, "fee", rule="R8.17")
+        check_amount(self.fee, "fee", rule="R8.17")
 
 
 class AccountNamePredicate(Record):

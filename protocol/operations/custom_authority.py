@@ -21,6 +21,7 @@ from protocol.constants import (
     TEMP_ACCOUNT,
     WITNESS_ACCOUNT,
 )
+from protocol.errors import TIME
 from protocol.ids import AccountId, CustomAuthorityId, account_text
 from protocol.operations.base import OPERATION_COUNT, Void
 from protocol.schema import (
@@ -277,6 +278,7 @@ def _check_period(valid_from: int, valid_to: int) -> None:
         rule="BSIP40",
         value=valid_from,
         limit=valid_to,
+        unit=TIME,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from protocol.asset import AssetAmount
-from protocol.checks import check_fee, check_positive
+from protocol.checks import check_amount, check_fee
 from protocol.ids import AccountId, HtlcId
 from protocol.operations.base import refuse_virtual
 from protocol.operations.memo import Memo
@@ -53,7 +53,7 @@ class HtlcCreate(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.amount.amount, "amount")
+        check_amount(self.amount, "amount")
 
 
 class HtlcRedeem(Record):

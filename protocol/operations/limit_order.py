@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from protocol.asset import AssetAmount, Price
-from protocol.checks import check_fee, check_positive, require
+from protocol.checks import check_amount, check_fee, check_positive, require
 from protocol.constants import HUNDRED_PERCENT
+from protocol.errors import ASSET, PERCENT
 from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId
 from protocol.operations.base import refuse_virtual
 from protocol.schema import (
@@ -46,6 +47,7 @@ class CreateTakeProfitOrder(Record):
             rule="R2.18",
             value=self.size_percent,
             limit=HUNDRED_PERCENT,
+            unit=PERCENT,
         )
         check_positive(self.expiration_seconds, "expiration_seconds", rule="R2.18")
 
@@ -88,9 +90,10 @@ class LimitOrderCreate(Record):
             "an asset is sold for itself",
             rule="R2.1",
             value=self.amount_to_sell.asset_id,
+            unit=ASSET,
         )
-        check_positive(self.amount_to_sell.amount, "amount_to_sell", rule="R2.1")
-        check_positive(self.min_to_receive.amount, "min_to_receive", rule="R2.1")
+        check_amount(self.amount_to_sell, "amount_to_sell", rule="R2.1")
+        check_amount(self.min_to_receive, "min_to_receive", rule="R2.1")
         _check_actions(self.extensions.on_fill)
 
 

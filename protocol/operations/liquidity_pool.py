@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from protocol.asset import AssetAmount
-from protocol.checks import check_fee, check_percent, check_positive, require
+from protocol.checks import check_amount, check_fee, check_percent, require
+from protocol.errors import PERCENT
 from protocol.ids import AccountId, AssetId, LiquidityPoolId, asset_text
 from protocol.schema import NoExtensions, Record, UInt16
 
@@ -68,8 +69,8 @@ class LiquidityPoolDeposit(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.amount_a.amount, "amount_a", rule=RULE)
-        check_positive(self.amount_b.amount, "amount_b", rule=RULE)
+        check_amount(self.amount_a, "amount_a", rule=RULE)
+        check_amount(self.amount_b, "amount_b", rule=RULE)
         _check_order(self.amount_a.asset_id, self.amount_b.asset_id)
 
 
@@ -86,7 +87,7 @@ class LiquidityPoolWithdraw(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.share_amount.amount, "share_amount", rule=RULE)
+        check_amount(self.share_amount, "share_amount", rule=RULE)
 
 
 class LiquidityPoolExchange(Record):
@@ -103,8 +104,8 @@ class LiquidityPoolExchange(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.amount_to_sell.amount, "amount_to_sell", rule=RULE)
-        check_positive(self.min_to_receive.amount, "min_to_receive", rule=RULE)
+        check_amount(self.amount_to_sell, "amount_to_sell", rule=RULE)
+        check_amount(self.min_to_receive, "min_to_receive", rule=RULE)
         require(
             self.amount_to_sell.asset_id != self.min_to_receive.asset_id,
             "an asset is sold for itself",
@@ -140,6 +141,7 @@ class LiquidityPoolUpdate(Record):
             rule=RULE,
             value=self.withdrawal_fee_percent,
             limit=0,
+            unit=PERCENT,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protocol.asset import AssetAmount
-from protocol.checks import check_fee, check_positive, require
+from protocol.checks import check_amount, check_fee, check_positive, require
 from protocol.ids import AccountId, AssetId, SametFundId, asset_text
 from protocol.schema import Int64, NoExtensions, Record, UInt32
 
@@ -77,7 +77,7 @@ class SametFundBorrow(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.borrow_amount.amount, "borrow_amount", rule=RULE)
+        check_amount(self.borrow_amount, "borrow_amount", rule=RULE)
 
 
 class SametFundRepay(Record):
@@ -94,13 +94,12 @@ class SametFundRepay(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.repay_amount.amount, "repay_amount", rule=RULE)
+        check_amount(self.repay_amount, "repay_amount", rule=RULE)
         require(
             self.fund_fee.amount >= 0,
             "fund_fee is negative",
             rule=RULE,
-            value=self.fund_fee.amount,
-            limit=0,
+            value=self.fund_fee,
         )
         require(
             self.repay_amount.asset_id == self.fund_fee.asset_id,

@@ -11,7 +11,8 @@ from itertools import pairwise
 
 from protocol.asset import AssetAmount
 from protocol.authority import Authority
-from protocol.checks import check_fee, check_positive, require
+from protocol.checks import check_amount, check_fee, require
+from protocol.errors import ASSET
 from protocol.ids import AccountId
 from protocol.schema import BlindingFactor, Commitment, PublicKey, Record
 
@@ -62,7 +63,7 @@ class TransferToBlind(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.amount.amount, "amount")
+        check_amount(self.amount, "amount")
         require(len(self.outputs) > 0, "no output", value=0, limit=1)
         _check_outputs(self.outputs)
 
@@ -97,12 +98,13 @@ class TransferFromBlind(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.amount.amount, "amount")
+        check_amount(self.amount, "amount")
         require(
             self.amount.asset_id == self.fee.asset_id,
             "fee and amount are of two assets",
             value=self.fee.asset_id,
             limit=self.amount.asset_id,
+            unit=ASSET,
         )
         _check_inputs(self.inputs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from protocol.asset import AssetAmount
-from protocol.checks import check_fee, check_positive, require
+from protocol.checks import check_amount, check_fee, check_positive, require
 from protocol.constants import CORE_ASSET
 from protocol.ids import AccountId, TicketId, asset_text
 from protocol.schema import NoExtensions, Record, VarUInt32
@@ -70,7 +70,7 @@ def _check_type(target_type: int) -> None:
 
 
 def _check_core(amount: AssetAmount) -> None:
-    check_positive(amount.amount, "amount")
+    check_amount(amount, "amount")
     require(
         amount.asset_id == CORE_ASSET,
         "a ticket locks CORE only",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from protocol.asset import AssetAmount
-from protocol.checks import check_fee, check_positive, require
+from protocol.checks import check_amount, check_fee, require
+from protocol.errors import ACCOUNT
 from protocol.ids import AccountId
 from protocol.operations.memo import Memo
 from protocol.schema import NoExtensions, Record
@@ -25,8 +26,8 @@ class Transfer(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        require(self.from_ != self.to, "sender and receiver are the same", value=self.to)
-        check_positive(self.amount.amount, "amount")
+        _check_receiver(self.from_, self.to)
+        check_amount(self.amount, "amount")
 
 
 class OverrideTransfer(Record):
@@ -47,6 +48,12 @@ class OverrideTransfer(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        require(self.from_ != self.to, "sender and receiver are the same", value=self.to)
-        check_positive(self.amount.amount, "amount")
-        require(self.issuer != self.from_, "issuer needs no override", value=self.issuer)
+        _check_receiver(self.from_, self.to)
+        check_amount(self.amount, "amount")
+        require(
+            self.issuer != self.from_, "issuer needs no override", value=self.issuer, unit=ACCOUNT
+        )
+
+
+def _check_receiver(sender: AccountId, receiver: AccountId) -> None:
+    require(sender != receiver, "sender and receiver are the same", value=receiver, unit=ACCOUNT)

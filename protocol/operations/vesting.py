@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from protocol.asset import AssetAmount
-from protocol.checks import check_fee, check_positive, require
+from protocol.checks import check_amount, check_fee, require
 from protocol.constants import TEMP_ACCOUNT
+from protocol.errors import ACCOUNT
 from protocol.ids import AccountId, VestingBalanceId
 from protocol.schema import Record, Timestamp, UInt32, Variant
 
@@ -56,7 +57,7 @@ class VestingBalanceCreate(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.amount.amount, "amount", rule="R8.16")
+        check_amount(self.amount, "amount", rule="R8.16")
 
 
 class VestingBalanceWithdraw(Record):
@@ -71,10 +72,11 @@ class VestingBalanceWithdraw(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.amount.amount, "amount", rule="R8.16")
+        check_amount(self.amount, "amount", rule="R8.16")
         require(
             self.owner != TEMP_ACCOUNT,
             "the temp account owns no vesting balance",
             rule="R9.8",
             value=self.owner,
+            unit=ACCOUNT,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protocol.asset import AssetAmount
-from protocol.checks import check_fee, check_positive, require
+from protocol.checks import check_amount, check_fee, check_positive, require
 from protocol.ids import AccountId, WithdrawPermissionId, account_text
 from protocol.operations.memo import Memo
 from protocol.schema import Record, Timestamp, UInt32
@@ -29,7 +29,7 @@ class WithdrawPermissionCreate(Record):
     def validate(self) -> None:
         check_fee(self.fee)
         _check_parties(self.withdraw_from_account, self.authorized_account)
-        check_positive(self.withdrawal_limit.amount, "withdrawal_limit")
+        check_amount(self.withdrawal_limit, "withdrawal_limit")
         check_positive(self.withdrawal_period_sec, "withdrawal_period_sec")
         check_positive(self.periods_until_expiration, "periods_until_expiration")
 
@@ -55,7 +55,7 @@ class WithdrawPermissionUpdate(Record):
     def validate(self) -> None:
         check_fee(self.fee)
         _check_parties(self.withdraw_from_account, self.authorized_account)
-        check_positive(self.withdrawal_limit.amount, "withdrawal_limit")
+        check_amount(self.withdrawal_limit, "withdrawal_limit")
         check_positive(self.withdrawal_period_sec, "withdrawal_period_sec")
         check_positive(self.periods_until_expiration, "periods_until_expiration")
 
@@ -77,7 +77,7 @@ class WithdrawPermissionClaim(Record):
     def validate(self) -> None:
         check_fee(self.fee)
         _check_parties(self.withdraw_from_account, self.withdraw_to_account)
-        check_positive(self.amount_to_withdraw.amount, "amount_to_withdraw")
+        check_amount(self.amount_to_withdraw, "amount_to_withdraw")
 
 
 class WithdrawPermissionDelete(Record):

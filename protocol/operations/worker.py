@@ -6,8 +6,9 @@ from typing import Annotated
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_fee, check_positive, check_url, require
-from protocol.constants import MAX_SUPPLY, SECONDS_PER_DAY, WORKER_NAME_LENGTH_MAX
-from protocol.ids import AccountId
+from protocol.constants import CORE_ASSET, MAX_SUPPLY, SECONDS_PER_DAY, WORKER_NAME_LENGTH_MAX
+from protocol.errors import TIME
+from protocol.ids import AccountId, asset_text
 from protocol.schema import MAX_TIMESTAMP, Int64, Record, Timestamp, UInt16, Variant
 
 PAY_VESTING_DAYS_MAX = MAX_TIMESTAMP // SECONDS_PER_DAY
@@ -64,14 +65,16 @@ class WorkerCreate(Record):
             rule="R8.15",
             value=self.work_end_date,
             limit=self.work_begin_date,
+            unit=TIME,
         )
-        check_positive(self.daily_pay, "daily_pay", rule="R8.15")
+        check_positive(self.daily_pay, "daily_pay", rule="R8.15", unit=asset_text(CORE_ASSET))
         require(
             self.daily_pay < MAX_SUPPLY,
             "daily_pay is all that can exist",
             rule="R8.15",
             value=self.daily_pay,
             limit=MAX_SUPPLY - 1,
+            unit=asset_text(CORE_ASSET),
         )
         require(
             len(self.name.encode()) < WORKER_NAME_LENGTH_MAX,

@@ -221,7 +221,7 @@ def test_a_prediction_market_holds_as_much_as_it_owes(ctx: Context) -> None:
     op = CallOrderUpdate(NO_FEE, ALICE, core(100), AssetAmount(100, bet))
     apply(ctx, op)
     error = expect(ctx, PredictionMarketUnequal, replace(op, delta_collateral=core(101)))
-    assert (error.value, error.limit) == (101, 100)
+    assert (error.value, error.limit) == (core(101), AssetAmount(100, bet))
     apply(ctx, replace(op, delta_collateral=core(-40), delta_debt=AssetAmount(-40, bet)))
     assert ctx.state.balance_of(ALICE, bet) == 60
 

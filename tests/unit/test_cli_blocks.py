@@ -7,6 +7,7 @@ import json
 import pytest
 
 from node.cli.blocks import BLOCKS_AT_ONCE
+from node.cli.program import command_name
 from node.cli.sessions import MANUAL_HINT
 from protocol.json_form import format_time, parse_time
 from tests.support.desk import Desk
@@ -84,6 +85,6 @@ def test_a_wallet_says_why_it_waits(desk: Desk) -> None:
     """Only where blocks come on demand, only to those who wait, and never into JSON."""
     assert MANUAL_HINT not in desk.run("wallet", *TRANSFER).err
     desk.backend.block_mode = "manual"
-    assert desk.run("wallet", *TRANSFER).err == f"{MANUAL_HINT}\n"
+    assert desk.run("wallet", *TRANSFER).err == f"{MANUAL_HINT.format(command_name())}\n"
     assert desk.run("wallet", *TRANSFER, "--no-wait").err == ""
     assert desk.run("wallet", *TRANSFER, "--json").err == ""

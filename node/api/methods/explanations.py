@@ -11,13 +11,12 @@ from node.api.views import view_amount, view_price, view_record
 from node.history.kind import Kind
 from node.history.reader import E
 from node.history.records import ASSET_EVENTS, FEEDS, MARGIN_CALLS, NEWEST, MarginCallRecord
-from node.market.pricing import price_of_call
+from node.market.pricing import collateral_ratio, price_of_call
 from node.state.errors import NoSuchObject
 from node.state.events import MarginCallEvent
 from node.state.objects.assets import Asset
 from node.state.objects.governance import TRIGGER_FEED
 from protocol.asset import AssetAmount, Price
-from protocol.constants import RATIO_DENOMINATOR
 from protocol.ids import CallOrderId, OperationHistoryId, order_text, parse_object_id, position_text
 from protocol.json_form import JsonValue
 
@@ -155,9 +154,7 @@ def _ratio(event: MarginCallEvent, debt: AssetAmount, collateral: AssetAmount) -
     """The collateral ratio at the median feed; null without debt."""
     if debt.amount == 0:
         return None
-    price = event.settlement_price
-    worth = collateral.amount * price.base.amount
-    return worth * RATIO_DENOMINATOR // (debt.amount * price.quote.amount)
+    return collateral_ratio(collateral.amount, debt.amount, event.settlement_price)
 
 
 METHODS = (get_feed_history, get_margin_call_history, explain_margin_call, get_asset_events)

@@ -9,12 +9,12 @@ from node.api.arguments import AssetArg, at_most
 from node.api.call import Answer, Call, Steps, Stepwise
 from node.api.views import Json, view_object, view_price
 from node.market.margin_calls import is_called
-from node.market.pricing import CallTerms, call_price, call_terms
+from node.market.pricing import CallTerms, call_price, call_terms, collateral_ratio
 from node.state.errors import NotMarketIssued
 from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.governance import TRIGGER_FEED
 from node.state.objects.market import CallOrder, LimitOrder
-from protocol.constants import CORE_ASSET, RATIO_DENOMINATOR
+from protocol.constants import CORE_ASSET
 from protocol.ids import account_text, asset_text, position_text, witness_text
 from protocol.json_form import JsonValue, format_time, to_json
 
@@ -159,13 +159,12 @@ def _position(
         "is_called": False,
     }
     if terms is not None:
-        price = terms.settlement_price
-        worth = position.collateral * price.base.amount
-        owed = position.debt * price.quote.amount
         fields["call_price"] = view_price(
             call.backend, call_price(position, terms.maintenance_ratio)
         )
-        fields["collateral_ratio"] = worth * RATIO_DENOMINATOR // owed
+        fields["collateral_ratio"] = collateral_ratio(
+            position.collateral, position.debt, terms.settlement_price
+        )
         fields["is_called"] = _is_called(call, position, terms, bid)
     return fields
 

@@ -1,0 +1,25 @@
+"""Where the program begins: Ctrl-C ends it without a word while it is still being loaded."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from node.exit_codes import Exit
+
+
+def main() -> None:
+    """Load the command line, which takes half a second, and run it.
+
+    A shell starts its background jobs with Ctrl-C ignored; that stays.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from node.cli import main as run
+
+    try:
+        signal.signal(signal.SIGINT, handler)
+        run()
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
