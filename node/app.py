@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -206,15 +207,25 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
     clock = SystemClock(settings.clock_offset_ms)
     reader = ChainReader(started.chain, opened.stores.blocks)
     peers = make_peers(opened, reader)
-    core = make_core(opened, started, peers)
+    core = make_core(opened, started, peers, reader)
     inputs = NodeInputs(core, clock)
     backend = NodeApiBackend(
         inputs, reader, opened.genesis, history, is_development=is_development(settings)
     )
-    api = Api(backend)
+    api = Api(backend, core.durability)
     service = NodeService(inputs, opened.stores, history, api)
     _tell_started(started)
+    try:
+        await _serve(opened, core, service, peers)
+    finally:
+        service.drain()
+
+
+async def _serve(opened: Opened, core: NodeCore, service: NodeService, peers: PeerManager) -> None:
+    """Run all that a node does until a signal or a failure ends it."""
+    settings = opened.settings
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signals, nursery, service)
         nursery.start_soon(GarbageSchedule().run)
         listen = split_address(settings.p2p.listen) if settings.p2p.listen else None
         peer_port = await nursery.start(service.run, listen)
@@ -222,14 +233,23 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
         if settings.api.listen:
             host, port = split_address(settings.api.listen)
             options = api_options(opened, host, NodeCollector(core, service.reports))
-            api_port = await nursery.start(partial(serve_api, api, host, port, options=options))
+            serve = partial(serve_api, service.api, host, port, options=options)
+            api_port = await nursery.start(serve)
         endpoints = {"p2p": peer_port, "api": api_port, "pid": os.getpid()}
         replace_file(opened.data_dir / ENDPOINTS_FILE, json.dumps(endpoints).encode())
         log.info("ready", ev="ready", node=settings.node_name, **endpoints)
         try:
             await _save_peers(opened.data_dir / PEERS_FILE, peers)
         finally:
-            peers.shut_down(clock.now_ms())
+            peers.shut_down(service.inputs.clock.now_ms())
+
+
+async def _stop_on_signals(nursery: trio.Nursery, service: NodeService) -> None:
+    """End a node between two steps of its work, never in the middle of one."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            await service.say_goodbye()
+            nursery.cancel_scope.cancel()
 
 
 def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
@@ -252,7 +272,9 @@ def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
     return PeerManager(reader, config, Random(int.from_bytes(os.urandom(8), "big")), database)
 
 
-def make_core(opened: Opened, started: Started, peers: PeerManager) -> NodeCore:
+def make_core(
+    opened: Opened, started: Started, peers: PeerManager, reader: ChainReader
+) -> NodeCore:
     """The node core of a node, with its keys and feeds."""
     settings = opened.settings
     mode = settings.production.mode
@@ -267,6 +289,7 @@ def make_core(opened: Opened, started: Started, peers: PeerManager) -> NodeCore:
             required_participation=settings.production.required_participation,
             snapshot_interval=settings.storage.snapshot_interval,
         ),
+        reader=reader,
         secrets=[_read_wif(opened.directory / witness.key_file) for witness in settings.witnesses],
         last_signed=opened.stores.guard.load(),
         feeds=FeedPublisher(_feed_plans(opened, started.chain.state)),

@@ -4,44 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from node.api.backend import ApiBackend, BlockTrace
-from node.api.call import Call, Connection, Outcome
+from node.api.call import Call, Wait
 from node.api.directory import Directory
+from node.api.durability import Durability
+from node.api.errors import NodeStopping
 from node.api.kept_answers import KeptAnswers
 from node.api.news import BlockNews
 from node.api.recent_transactions import RecentTransactions
 from node.api.session import ApiSession
 from node.api.views import view_transaction
-from node.state.errors import TransactionExpired
+from node.api.waits import Waits
+from protocol.errors import PegboardError
 from protocol.schema import TransactionId
 from protocol.transaction import TransactionEnvelope
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Somebody who waits for a transaction to be in a block."""
-
-    session: Connection
-    expiration: int
-    done: Callable[[Outcome], None]
 
 
 class Api:
     """Sans-I/O: the shell opens sessions, hands them texts, and sends what they give.
 
-    The owner calls `block_applied` for each block that becomes the head, and
-    `transaction_accepted` for each transaction that enters the pending pool.
+    The owner calls `block_applied` for each block that becomes the head, `transaction_accepted`
+    for each transaction that enters the pending pool, and `transaction_dropped` for each that
+    leaves it for no block.
     """
 
-    def __init__(self, backend: ApiBackend) -> None:
+    def __init__(self, backend: ApiBackend, durability: Durability | None = None) -> None:
+        """Without a `durability`, everything is taken for durable as soon as it happens."""
         self.backend = backend
+        self.durability = durability or Durability()
         self._directory = Directory(backend.state)
         self._recent = RecentTransactions()
         self._kept = KeptAnswers()
-        self.sessions: list[ApiSession] = []
-        self.waits: dict[TransactionId, list[Wait]] = {}
+        self.sessions: dict[ApiSession, None] = {}
+        """In the order in which they were opened."""
+        self.waits = Waits()
+        self.is_stopping = False
         self.calls: Counter[tuple[str, str, int]] = Counter()
         """Calls that were answered, by API, method and code; 0 is success."""
         self.overflows = 0
@@ -69,18 +67,16 @@ class Api:
 
         `wake` is called when `flush_sessions` finds something to send.
         """
-        session = ApiSession(self, self._call_of, can_push=can_push, wake=wake)
-        self.sessions.append(session)
+        session = ApiSession(self, self._call_of, self.durability, can_push=can_push, wake=wake)
+        self.sessions[session] = None
         return session
 
     def close_session(self, session: ApiSession) -> None:
         """Forget a connection and all that it asked for."""
         session.close()
         self.overflows += session.outbox.overflowed
-        if session in self.sessions:
-            self.sessions.remove(session)
-        for transaction in list(self.waits):
-            self.stop_waiting(session, transaction)
+        self.sessions.pop(session, None)
+        self.waits.close(session)
 
     def block_applied(self, trace: BlockTrace) -> None:
         """Tell subscribers of a block that became the head, and confirm its transactions."""
@@ -91,10 +87,7 @@ class Api:
             self._directory.apply_change(change)
         for session in self.sessions:
             session.tell_block(news)
-        for transaction in news.positions:
-            for wait in self.waits.pop(transaction, ()):
-                wait.done(news.confirmation(transaction))
-        self._expire_waits(trace.envelope.header.timestamp)
+        self.waits.confirm(news)
 
     def transaction_accepted(self, envelope: TransactionEnvelope) -> None:
         """Tell subscribers of a transaction that entered the pending pool."""
@@ -109,46 +102,44 @@ class Api:
             for session in listeners:
                 session.subscriptions.tell_pending(view)
 
+    def transaction_dropped(self, transaction: TransactionId, reason: PegboardError) -> None:
+        """Tell who waits for a pending transaction that no block will take it, and why.
+
+        A callback of `broadcast_transaction_with_callback` is not called: clients take any call
+        of it for the confirmation.
+        """
+        self.waits.settle(transaction, reason)
+
+    def stop(self) -> None:
+        """The node ends: nobody can be told any more what becomes of pending transactions."""
+        self.is_stopping = True
+        for session in list(self.sessions):
+            self.waits.give_up(session, _stopping())
+        self.flush_sessions()
+
     def flush_sessions(self) -> None:
-        """Wake the connections that have something to send; what it reports is durable by now."""
+        """Wake the connections that have something to send that is durable by now."""
         for session in list(self.sessions):
             if session.outbox:
                 session.wake()
 
-    def wait_for(
-        self,
-        session: Connection,
-        transaction: TransactionId,
-        expiration: int,
-        done: Callable[[Outcome], None],
-    ) -> None:
-        """Tell the confirmation once the transaction is in a block, or that it expired."""
-        self.waits.setdefault(transaction, []).append(Wait(session, expiration, done))
+    def wait_for(self, wait: Wait) -> None:
+        """See `Services.wait_for`."""
+        if self.is_stopping:
+            raise _stopping()
+        self.waits.add(wait)
 
-    def stop_waiting(self, session: Connection, transaction: TransactionId) -> None:
-        """Forget what a session waits for."""
-        kept = [wait for wait in self.waits.pop(transaction, ()) if wait.session is not session]
-        if kept:
-            self.waits[transaction] = kept
+    def stop_waiting(self, wait: Wait) -> None:
+        """See `Services.stop_waiting`."""
+        self.waits.remove(wait)
 
     def count_call(self, api: str, method: str, code: int) -> None:
         """Count a call that was answered."""
         self.calls[api, method, code] += 1
 
-    def _expire_waits(self, head_time: int) -> None:
-        for transaction, waits in list(self.waits.items()):
-            if all(wait.expiration >= head_time for wait in waits):
-                continue
-            del self.waits[transaction]
-            for wait in waits:
-                wait.done(
-                    TransactionExpired(
-                        "the transaction expired before it was in a block",
-                        rule="R9.3",
-                        value=wait.expiration,
-                        limit=head_time,
-                    )
-                )
-
     def _call_of(self, session: ApiSession) -> Call:
         return Call(self.backend, session, self)
+
+
+def _stopping() -> NodeStopping:
+    return NodeStopping("the node ends; the transaction may be in a block that others make")

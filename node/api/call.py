@@ -86,6 +86,19 @@ class Connection(Protocol):
     def push(self, callback: int, argument: JsonValue) -> None:
         """Send a notice."""
 
+    def require_room(self) -> None:
+        """Refuse a call that would wait for a block while too many of this connection do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wait:
+    """Somebody who waits for a transaction to be in a block."""
+
+    session: Connection
+    transaction: TransactionId
+    done: Callable[[Outcome], None]
+    """Told once: the confirmation, or why there will be none."""
+
 
 class Services(Protocol):
     """What all sessions share, as methods see it."""
@@ -99,16 +112,13 @@ class Services(Protocol):
     @property
     def kept(self) -> KeptAnswers: ...
 
-    def wait_for(
-        self,
-        session: Connection,
-        transaction: TransactionId,
-        expiration: int,
-        done: Callable[[Outcome], None],
-    ) -> None:
-        """Tell the confirmation once the transaction is in a block, or that it expired."""
+    def wait_for(self, wait: Wait) -> None:
+        """Tell once the transaction is in a block, or in none any more; may raise `NodeStopping`.
 
-    def stop_waiting(self, session: Connection, transaction: TransactionId) -> None:
+        The transaction must be pending by the end of the call, or the wait be taken back.
+        """
+
+    def stop_waiting(self, wait: Wait) -> None:
         """Forget a wait: the transaction was refused."""
 
     def count_call(self, api: str, method: str, code: int) -> None:

@@ -64,6 +64,27 @@ class NotPossible(ApiError):
     code = 10
 
 
+class NotConfirmedYet(ApiError):
+    """No block has taken the transaction within the time of an answer over HTTP; it still may."""
+
+    name = "not_confirmed_yet"
+    code = 10
+
+
+class TooSlow(ApiError):
+    """T-A2: the call took more time than any may."""
+
+    name = "too_slow"
+    code = 10
+
+
+class NodeStopping(ApiError):
+    """The node ends: of what is pending it cannot tell any more whether a block takes it."""
+
+    name = "node_stopping"
+    code = 10
+
+
 class AccessDenied(ApiError):
     """T-A4: an API that this node does not give; in the words that BitShares' clients know."""
 

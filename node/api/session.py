@@ -8,6 +8,7 @@ from typing import Final, TypeVar, cast
 
 from node.api.call import Call, Later, Listing, Outcome, Services, Stepwise
 from node.api.cost import WAITING_MAX
+from node.api.durability import Durability
 from node.api.errors import (
     ApiError,
     InternalError,
@@ -64,6 +65,7 @@ class ApiSession:
         self,
         services: Services,
         backend_call: Callable[[ApiSession], Call],
+        durability: Durability,
         *,
         can_push: bool,
         wake: Callable[[], None] | None = None,
@@ -71,7 +73,7 @@ class ApiSession:
         self.services = services
         self.wake = wake or _ignore
         self.call = backend_call(self)
-        self.outbox = Outbox()
+        self.outbox = Outbox(durability)
         self.subscriptions = Subscriptions(self.push, can_push=can_push)
         self.apis: dict[int, str] = dict(FIRST_APIS)
         self.waiting = 0
@@ -111,6 +113,10 @@ class ApiSession:
             yield from self._serve(item, exchange)
         return [self._text(exchange)] if exchange.missing == 0 and exchange.answers else []
 
+    def refuse(self, error: PegboardError) -> str:
+        """The answer to a text none of whose calls can be told apart any more."""
+        return write_json(self._failure(Envelope(), error, ""))
+
     def take_outgoing(self) -> list[str]:
         """Notices and late answers, oldest first."""
         return self.outbox.take()
@@ -127,6 +133,11 @@ class ApiSession:
     def tell_block(self, news: BlockNews) -> None:
         """Push what is subscribed to of an applied block."""
         self.subscriptions.tell_block(news)
+
+    def require_room(self) -> None:
+        """Refuse a call that would wait for a block while too many do."""
+        if self.waiting >= self.waiting_max:
+            raise NotPossible("too many calls wait", rule="T-A2", limit=self.waiting_max)
 
     def open_api(self, name: str) -> int:
         """The number under which this connection calls an API from now on."""
@@ -170,8 +181,6 @@ class ApiSession:
                 outcome = yield from answer.steps
             else:
                 outcome = answer
-            if isinstance(outcome, Later) and self.waiting >= self.waiting_max:
-                raise NotPossible("too many calls wait", rule="T-A2", limit=self.waiting_max)
         except InvariantViolated:
             raise
         except PegboardError as error:

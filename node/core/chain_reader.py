@@ -1,10 +1,11 @@
-"""The chain as the peer layer sees it: the state, the fork database and the stored blocks."""
+"""The chain as peers and clients see it: the state, the fork database, and blocks stored or not."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from node.chain.chain import Chain
+from node.core.unstored_blocks import UnstoredBlocks
 from protocol.block import block_num_of
 from protocol.schema import BlockId, Digest, TransactionId
 
@@ -23,6 +24,7 @@ class ChainReader:
     def __init__(self, chain: Chain, store: BlockReader) -> None:
         self.chain = chain
         self.store = store
+        self.unstored = UnstoredBlocks()
 
     @property
     def chain_id(self) -> Digest:
@@ -52,17 +54,19 @@ class ChainReader:
         """Whether the block is on the main chain or linked into the fork database."""
         num = block_num_of(block_id)
         return self.chain.has_block(block_id) or (
-            num < self.chain.last_irreversible_num and self.store.id_at(num) == block_id
+            num < self.chain.last_irreversible_num and self.id_at(num) == block_id
         )
 
     def id_at(self, num: int) -> BlockId | None:
         """Id of the main chain's block of a number."""
-        return self.chain.id_at(num) or self.store.id_at(num)
+        return self.chain.id_at(num) or self.unstored.id_at(num) or self.store.id_at(num)
 
     def block_bytes(self, block_id: BlockId) -> bytes | None:
         """The binary form of a block that this node has."""
         envelope = self.chain.block_envelope(block_id)
-        return self.store.block(block_id) if envelope is None else envelope.packed
+        if envelope is not None:
+            return envelope.packed
+        return self.unstored.block(block_id) or self.store.block(block_id)
 
     def has_transaction(self, transaction_id: TransactionId) -> bool:
         """Whether the transaction is pending, or included and not expired yet."""

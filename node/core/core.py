@@ -2,7 +2,8 @@
 
 The shell carries effects out in their order, and `ReserveSlot` and `StoreBlocks` durably before
 whatever was produced after them. So what this node announces it still has after a crash, and no
-block leaves it before its slot is recorded as signed.
+block leaves it before its slot is recorded as signed. Answers to clients are no effects: they wait
+until `durability` says that what they rest on is stored.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
+from node.api.durability import Durability
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain, PushResult
 from node.chain.pending import AppliedTransaction
+from node.core.chain_reader import ChainReader
 from node.core.effects import (
     Effect,
     FlushSessions,
@@ -49,7 +52,7 @@ from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError, ProtocolError
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, PublicKey
+from protocol.schema import BlockId, PublicKey, TransactionId
 from protocol.transaction import TransactionEnvelope
 
 FUTURE_TOLERANCE_MS = 2_000
@@ -78,6 +81,9 @@ class ChainObserver(Protocol):
     def transaction_pending(self, envelope: TransactionEnvelope) -> None:
         """A transaction entered the pending pool."""
 
+    def transaction_dropped(self, transaction: TransactionId, reason: PegboardError) -> None:
+        """A pending transaction is invalid on the new head; it will be in no block."""
+
 
 @dataclass(frozen=True, slots=True)
 class CoreSettings:
@@ -104,6 +110,7 @@ class NodeCore:
         peers: PeerManager,
         settings: CoreSettings,
         *,
+        reader: ChainReader | None = None,
         secrets: Sequence[PrivateKey] = (),
         last_signed: Mapping[WitnessId, int] | None = None,
         feeds: FeedPublisher | None = None,
@@ -116,6 +123,8 @@ class NodeCore:
         self.feeds = feeds
         self.observers: list[ChainObserver] = []
         self.effects: list[Effect] = []
+        self.durability = Durability()
+        self._reader = reader
         self._inbox = BlockInbox(chain.chain_id)
         self._last_refusal = ""
         self._in_step = False
@@ -197,13 +206,21 @@ class NodeCore:
             secrets[public_key(secret)] = secret
         made = []
         for _ in range(count):
-            production = next_production(self.chain, secrets, earliest_s=earliest_s)
+            production = next_production(
+                self.chain, secrets, earliest_s=earliest_s, last_signed=self.last_signed
+            )
             if production is None:
                 raise NoSigningKey(
                     "none of the scheduled witnesses' keys is here", rule="R8.5", value=len(secrets)
                 )
             made.append(self._make_block(production, secrets, now_ms))
         return made
+
+    def moves_stored(self, serial: int) -> None:
+        """The moves of the chain up to a number are durable: `StoreBlocks.serial`."""
+        if self._reader is not None:
+            self._reader.unstored.drop(serial)
+        self.durability.store(serial)
 
     def take_effects(self) -> list[Effect]:
         """What there is to do, in order; empties the list."""
@@ -304,14 +321,16 @@ class NodeCore:
 
     def _follow_push(self, envelope: BlockEnvelope, result: PushResult) -> None:
         """Store, report and tell what pushing a block changed."""
-        self.effects.append(
-            StoreBlocks(
-                ((envelope.id, envelope.num, envelope.packed),),
-                self.chain.head_id,
-                tuple(block.envelope.id for block in result.applied),
-                self.chain.last_irreversible_num,
-            )
+        move = StoreBlocks(
+            ((envelope.id, envelope.num, envelope.packed),),
+            self.chain.head_id,
+            tuple(block.envelope.id for block in result.applied),
+            self.chain.last_irreversible_num,
+            self.durability.make(),
         )
+        self.effects.append(move)
+        if self._reader is not None:
+            self._reader.unstored.add(move)
         if result.popped:
             self._report(
                 "fork_switch",
@@ -324,6 +343,8 @@ class NodeCore:
                 observer.block_popped(popped)
             for block in result.applied:
                 observer.block_applied(block)
+            for transaction_id, reason in result.dropped:
+                observer.transaction_dropped(transaction_id, reason)
         self.effects.append(FlushSessions())
         if result.applied:
             self.effects.append(StoreHistory(self.chain.last_irreversible_num))

@@ -29,6 +29,9 @@ class StoreBlocks:
     """Ids that become the top of the main chain, ascending; empty when only a fork grew."""
     irreversible_num: int
     """The last irreversible block by now."""
+    serial: int
+    """Number of this move of the chain, of the last one when several are joined; to be answered
+    with `NodeCore.moves_stored`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class RecoverKeys:
 
 @dataclass(frozen=True, slots=True)
 class FlushSessions:
-    """API sessions have something to send; what it reports is durable by now."""
+    """API sessions may have something to send that is durable by now."""
 
 
 @dataclass(frozen=True, slots=True)

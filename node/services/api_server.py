@@ -16,10 +16,11 @@ from prometheus_client.registry import Collector
 
 from node.api.api import Api
 from node.api.cost import FAILED_LOGIN_COST, ClientAccount, ClientTooExpensive, CostLimits
-from node.api.errors import InternalError
+from node.api.errors import InternalError, NotConfirmedYet, TooSlow
 from node.api.json_text import write_json
 from node.api.rpc import error_text
 from node.config import ConfigError
+from node.services.durable_answers import wait_until_stored
 from node.services.http_connection import (
     UNAUTHORIZED,
     AccessRules,
@@ -40,6 +41,7 @@ ANSWER_TIMEOUT_S = 30.0
 READY_SLOTS = 2
 """A node is ready while its head is younger than so many slots."""
 TOO_MANY_REQUESTS = 429
+GATEWAY_TIMEOUT = 504
 PAGES: Final = (b"/health/live", b"/health/ready", b"/metrics", b"/version")
 METRICS_TYPE = "text/plain; version=0.0.4"
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
@@ -166,6 +168,7 @@ class ApiServer:
             raise RequestRefused(400, "unexpected body")
         start = perf_counter()
         status, kind, text = self.page(head.target)
+        await wait_until_stored(self.api.durability)
         now = trio.current_time()
         account.charge_work(1, perf_counter() - start, len(text), now)
         await http.respond(status, text, kind=kind, close=head.closes)
@@ -191,18 +194,21 @@ class ApiServer:
         session = self.api.open_session(can_push=False, wake=has_answer.set)
         try:
             texts = await self.runner.serve(session, account, body)
-            if not texts and session.waiting:
-                with trio.move_on_after(ANSWER_TIMEOUT_S):
-                    await has_answer.wait()
-                    texts = session.take_outgoing()
-                if not texts:
-                    return 504, ""
             status = 200
+            if not texts and session.waiting:
+                with trio.move_on_after(ANSWER_TIMEOUT_S) as deadline:
+                    await has_answer.wait()
+                if deadline.cancelled_caught:
+                    status = GATEWAY_TIMEOUT
+                    self.api.waits.give_up(session, _not_yet())
+                await wait_until_stored(self.api.durability)
+                texts = session.take_outgoing()
+            await wait_until_stored(self.api.durability)
             if session.worst_code < 0:
                 status = 500 if session.worst_code == InternalError.code else 400
             return status, "".join(texts)
         except trio.TooSlowError:
-            return 504, ""
+            return GATEWAY_TIMEOUT, session.refuse(TooSlow("the call took too long", rule="T-A2"))
         finally:
             self.api.close_session(session)
 
@@ -217,6 +223,13 @@ def holds_violation(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return any(holds_violation(inner) for inner in error.exceptions)
     return isinstance(error, InvariantViolated)
+
+
+def _not_yet() -> NotConfirmedYet:
+    return NotConfirmedYet(
+        "no block has taken the transaction yet; it stays pending until it expires",
+        limit=f"{ANSWER_TIMEOUT_S:.0f} s",
+    )
 
 
 def _check_target(request: RequestHead, allowed: tuple[bytes, ...]) -> None:

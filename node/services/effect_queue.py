@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from node.core.effects import Effect, LaterEffect, ReserveSlot, StoreBlocks
 from protocol.block import block_num_of
+from protocol.schema import BlockId
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +30,16 @@ class EffectQueue:
 
     def __init__(self) -> None:
         self._waiting: list[Effect] = []
-        self._has_moves = False
-
-    @property
-    def may_report(self) -> bool:
-        """Whether no block waits to be stored.
-
-        While one does, a `FlushSessions` is to be passed over, for clients would be told of a
-        block that a crash can still take back; another one waits behind that block.
-        """
-        return not self._has_moves
 
     def put(self, effects: Iterable[Effect]) -> None:
         """Add what the core wants done now."""
-        for effect in effects:
-            self._waiting.append(effect)
-            self._has_moves = self._has_moves or isinstance(effect, StoreBlocks)
+        self._waiting.extend(effects)
 
     def take_batch(self) -> Batch | None:
         """Everything that waits; None for nothing."""
         if not self._waiting:
             return None
-        effects, self._waiting, self._has_moves = self._waiting, [], False
+        effects, self._waiting = self._waiting, []
         slots: list[ReserveSlot] = []
         moves: list[StoreBlocks] = []
         rest: list[LaterEffect] = []
@@ -67,22 +56,31 @@ class EffectQueue:
 
 def join_moves(moves: Sequence[StoreBlocks]) -> list[StoreBlocks]:
     """Fewer moves of the main chain with the same outcome: each flush serves as many as it can."""
-    joined: list[StoreBlocks] = []
+    runs: list[list[StoreBlocks]] = []
+    main_chain: tuple[BlockId, ...] = ()
     for move in moves:
-        last = joined[-1] if joined else None
-        if last is not None and last.main_chain and _extends(last, move):
-            joined[-1] = StoreBlocks(
-                last.blocks + move.blocks,
-                move.head,
-                last.main_chain + move.main_chain,
-                move.irreversible_num,
-            )
+        if main_chain and _extends(main_chain, move):
+            runs[-1].append(move)
+            main_chain = move.main_chain or main_chain
         else:
-            joined.append(move)
-    return joined
+            runs.append([move])
+            main_chain = move.main_chain
+    return [_join(run) for run in runs]
 
 
-def _extends(last: StoreBlocks, move: StoreBlocks) -> bool:
+def _extends(main_chain: tuple[BlockId, ...], move: StoreBlocks) -> bool:
+    """Whether a move goes on where another one ended, with these ids."""
     if not move.main_chain:
-        return move.head == last.head
-    return block_num_of(move.main_chain[0]) == block_num_of(last.main_chain[-1]) + 1
+        return move.head == main_chain[-1]
+    return block_num_of(move.main_chain[0]) == block_num_of(main_chain[-1]) + 1
+
+
+def _join(run: Sequence[StoreBlocks]) -> StoreBlocks:
+    last = run[-1]
+    return StoreBlocks(
+        tuple(block for move in run for block in move.blocks),
+        last.head,
+        tuple(block_id for move in run for block_id in move.main_chain),
+        last.irreversible_num,
+        last.serial,
+    )

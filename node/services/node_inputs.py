@@ -25,17 +25,16 @@ class NodeInputs:
         self._queue = EffectQueue()
         self._has_effects = trio.Event()
 
-    @property
-    def may_report(self) -> bool:
-        """See `EffectQueue.may_report`."""
-        return self._queue.may_report
-
     async def next_batch(self) -> Batch:
         """The effects that wait, once there are any."""
-        while (batch := self._queue.take_batch()) is None:
+        while (batch := self.take_batch()) is None:
             self._has_effects = trio.Event()
             await self._has_effects.wait()
         return batch
+
+    def take_batch(self) -> Batch | None:
+        """The effects that wait, if there are any."""
+        return self._queue.take_batch()
 
     # From peers; see `node.services.p2p_server.PeerInputs`.
 
@@ -75,17 +74,20 @@ class NodeInputs:
 
     def broadcast(self, envelope: TransactionEnvelope) -> None:
         """Take a transaction of a client; raises its refusal."""
-        self.core.broadcast(envelope, self.clock.now_ms())
-        self._queue_effects()
+        try:
+            self.core.broadcast(envelope, self.clock.now_ms())
+        finally:
+            self._queue_effects()
 
     def generate_blocks(
         self, count: int, secret: PrivateKey | None = None, *, earliest_s: int = 0
     ) -> list[BlockEnvelope]:
         """Make blocks on demand; see `NodeCore.generate_blocks`."""
         now_ms = self.clock.now_ms()
-        made = self.core.generate_blocks(count, now_ms, secret, earliest_s=earliest_s)
-        self._queue_effects()
-        return made
+        try:
+            return self.core.generate_blocks(count, now_ms, secret, earliest_s=earliest_s)
+        finally:
+            self._queue_effects()
 
     def _queue_effects(self) -> None:
         self._queue.put(self.core.take_effects())

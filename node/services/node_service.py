@@ -29,19 +29,24 @@ from node.core.effects import (
 from node.exit_codes import Exit
 from node.history.database.stored import StoredHistory
 from node.p2p.effects import ClosePeer, OpenConnection, SendBytes
+from node.services.durable_answers import wait_until_stored
 from node.services.effect_queue import Batch
 from node.services.history_keeper import HistoryKeeper
 from node.services.node_inputs import NodeInputs
 from node.services.p2p_server import PeerConnections
 from node.services.signature_pool import SignaturePool
 from node.storage.errors import StorageError
-from node.storage.interface import BlockStorage, SigningStorage, SnapshotStorage
+from node.storage.interface import BlockStorage, SignedSlot, SigningStorage, SnapshotStorage
 from protocol.block import BlockEnvelope
 from protocol.errors import PegboardError
+from protocol.schema import TransactionId
 from protocol.transaction import TransactionEnvelope
 
 TICK_MS = 100
 """Ticks fall on multiples of it, so that one falls on the start of each slot."""
+
+GOODBYE_MAX_S = 1.0
+GOODBYE_LOOK_S = 0.01
 
 log = structlog.get_logger()
 
@@ -139,6 +144,10 @@ class NodeService:
         """A transaction entered the pending pool."""
         self.api.transaction_accepted(envelope)
 
+    def transaction_dropped(self, transaction: TransactionId, reason: PegboardError) -> None:
+        """A pending transaction will be in no block."""
+        self.api.transaction_dropped(transaction, reason)
+
     # Effects.
 
     async def _carry_effects(self, peers: PeerConnections) -> None:
@@ -148,13 +157,13 @@ class NodeService:
     async def _carry(self, batch: Batch, peers: PeerConnections) -> None:
         if batch.slots or batch.moves:
             await self._persist(partial(self._store, batch))
+            self._note_stored(batch)
         for effect in batch.rest:
             match effect:
                 case SendBytes():
                     peers.send(effect.peer, effect.data)
                 case FlushSessions():
-                    if self.inputs.may_report:
-                        self.api.flush_sessions()
+                    self.api.flush_sessions()
                 case Report():
                     self.reports[effect.name] += 1
                     log.info(effect.name, ev=effect.name, **effect.fields)
@@ -182,12 +191,38 @@ class NodeService:
             await self._keeper.run()
 
     async def _persist(self, write: Callable[[], None]) -> None:
-        with _fatal_storage():
+        """What is taken is written, whatever ends meanwhile."""
+        with _fatal_storage(), trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(write)
 
+    async def say_goodbye(self) -> None:
+        """Tell clients who wait for a block that the node ends, for `GOODBYE_MAX_S` at most."""
+        self.api.stop()
+        with trio.move_on_after(GOODBYE_MAX_S):
+            await wait_until_stored(self.api.durability)
+            self.api.flush_sessions()
+            while any(session.outbox for session in self.api.sessions):
+                await trio.sleep(GOODBYE_LOOK_S)
+
+    def drain(self) -> None:
+        """Store what the core has done and nobody has stored yet: the last thing at a clean stop.
+
+        Raises `NodeStopped` when a store fails.
+        """
+        with _fatal_storage():
+            while (batch := self.inputs.take_batch()) is not None:
+                self._store(batch)
+                self._note_stored(batch)
+
+    def _note_stored(self, batch: Batch) -> None:
+        if batch.moves:
+            self.inputs.core.moves_stored(batch.moves[-1].serial)
+
     def _store(self, batch: Batch) -> None:
-        for slot in batch.slots:
-            self.stores.guard.reserve(slot.witness, slot.slot_time_s, slot.block_num)
+        if batch.slots:
+            self.stores.guard.reserve(
+                [SignedSlot(slot.witness, slot.slot_time_s, slot.block_num) for slot in batch.slots]
+            )
         for move in batch.moves:
             self.stores.blocks.append(
                 move.blocks, move.head, move.main_chain, move.irreversible_num

@@ -16,6 +16,7 @@ from node.api.api import Api
 from node.api.cost import ClientAccount, ClientTooExpensive
 from node.api.json_text import REQUEST_BYTES_MAX
 from node.api.rpc import error_text
+from node.services.durable_answers import wait_until_stored
 from node.services.request_runner import RequestRunner
 
 MESSAGE_LENGTH_MAX = 2 * REQUEST_BYTES_MAX
@@ -52,6 +53,8 @@ class WebSocketConnection:
         self.sending_since = self.receiving_since = math.inf
         self.sending = trio.Lock()
         self.scope = trio.CancelScope()
+        self.is_answering = False
+        """Whether an answer is on its way, before which no notice may be sent."""
         self.has_outgoing = trio.Event()
         self.session = api.open_session(wake=self._wake)
 
@@ -101,8 +104,7 @@ class WebSocketConnection:
             case TextMessage() | BytesMessage():
                 message = self._join(event)
                 if message is not None:
-                    for text in await self.runner.serve(self.session, self.account, message):
-                        await self._send(TextMessage(text))
+                    await self._answer(message)
             case Ping():
                 await self._send(event.response())
             case CloseConnection():
@@ -110,6 +112,19 @@ class WebSocketConnection:
                 self._end(event.code, event.reason or "")
             case _:
                 """A pong: the bytes alone say that the client lives."""
+
+    async def _answer(self, message: str | bytes) -> None:
+        """Serve a request; what its call caused to be pushed follows its answer."""
+        texts = await self.runner.serve(self.session, self.account, message)
+        self.is_answering = True
+        try:
+            await wait_until_stored(self.api.durability)
+            for text in texts:
+                await self._send(TextMessage(text))
+        finally:
+            self.is_answering = False
+            if self.session.outbox:
+                self.has_outgoing.set()
 
     def _join(self, event: TextMessage | BytesMessage) -> str | bytes | None:
         """The whole message once this was the last part of it."""
@@ -131,7 +146,7 @@ class WebSocketConnection:
             while True:
                 await self.has_outgoing.wait()
                 self.has_outgoing = trio.Event()
-                for text in self.session.take_outgoing():
+                for text in () if self.is_answering else self.session.take_outgoing():
                     self.account.charge_work(0, 0, len(text), trio.current_time())
                     await self._send(TextMessage(text))
         except ABNORMAL_END:

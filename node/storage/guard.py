@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from node.storage.durable import disk_error, replace_file
 from node.storage.errors import DiskError, SlotAlreadySigned, StoreDamaged, WrongChain, WrongFormat
 from node.storage.file_lock import FileLock
+from node.storage.interface import SignedSlot
 from protocol.ids import WitnessId
 from protocol.schema import Digest
 
@@ -23,7 +25,7 @@ Signed = dict[WitnessId, tuple[int, int]]
 
 
 class SigningGuard:
-    """`SigningStorage` in a JSON file that is replaced as a whole before each signature."""
+    """`SigningStorage` in a JSON file that is replaced as a whole before signed blocks leave."""
 
     def __init__(self, path: Path, chain_id: Digest) -> None:
         """Open the record of a chain; a missing file is an empty record.
@@ -50,12 +52,15 @@ class SigningGuard:
         """See `SigningStorage.load`."""
         return {witness: slot_time_s for witness, (slot_time_s, _) in self._signed.items()}
 
-    def reserve(self, witness: WitnessId, slot_time_s: int, block_num: int) -> None:
+    def reserve(self, slots: Sequence[SignedSlot]) -> None:
         """See `SigningStorage.reserve`."""
         if self._failure is not None:
             raise self._failure
-        check_slot(self.load(), witness, slot_time_s)
-        signed = self._signed | {witness: (slot_time_s, block_num)}
+        last_s, signed = self.load(), dict(self._signed)
+        for slot in slots:
+            check_slot(last_s, slot)
+            last_s[slot.witness] = slot.time_s
+            signed[slot.witness] = (slot.time_s, slot.block_num)
         try:
             replace_file(self._path, _serialize(signed, self._chain_id))
         except DiskError as error:
@@ -68,13 +73,13 @@ class SigningGuard:
         self._lock.release()
 
 
-def check_slot(signed: dict[WitnessId, int], witness: WitnessId, slot_time_s: int) -> None:
+def check_slot(signed: dict[WitnessId, int], slot: SignedSlot) -> None:
     """Raise `SlotAlreadySigned` unless the slot is later than the witness' last one."""
-    last_s = signed.get(witness)
-    if last_s is not None and slot_time_s <= last_s:
+    last_s = signed.get(slot.witness)
+    if last_s is not None and slot.time_s <= last_s:
         raise SlotAlreadySigned(
-            f"witness {witness} has signed this slot or a later one",
-            value=slot_time_s,
+            f"witness {slot.witness} has signed this slot or a later one",
+            value=slot.time_s,
             limit=f"later than {last_s}",
         )
 

@@ -63,16 +63,24 @@ class BlockStorage(Protocol):
         """Give up files and locks; calling it twice does no harm."""
 
 
+class SignedSlot(NamedTuple):
+    """A slot that a witness signs a block for."""
+
+    witness: WitnessId
+    time_s: int
+    block_num: int
+
+
 class SigningStorage(Protocol):
     """Which slots this node's witnesses have signed."""
 
     def load(self) -> dict[WitnessId, int]:
         """Time in seconds of the last slot that each witness has signed."""
 
-    def reserve(self, witness: WitnessId, slot_time_s: int, block_num: int) -> None:
-        """Record a slot before its block is signed; durable on return.
+    def reserve(self, slots: Sequence[SignedSlot]) -> None:
+        """Record slots before their blocks leave, all or none, in one write; durable on return.
 
-        `SlotAlreadySigned` unless the slot is later than the last one; `DiskError`.
+        `SlotAlreadySigned` unless each is later than the last one of its witness; `DiskError`.
         """
 
     def close(self) -> None:

@@ -93,11 +93,16 @@ def maybe_produce(
 
 
 def next_production(
-    chain: Chain, my_keys: Collection[PublicKey], *, earliest_s: int = 0
+    chain: Chain,
+    my_keys: Collection[PublicKey],
+    *,
+    earliest_s: int = 0,
+    last_signed: Mapping[WitnessId, int] | None = None,
 ) -> Production | None:
     """The next slot whose witness key is at hand, whatever the clock says; None: there is none.
 
-    Slots that begin before `earliest_s` are left out.
+    Slots that begin before `earliest_s` are left out, and those that their witness has signed, or
+    later ones: after a crash the record of signed slots may be ahead of the chain (T-W1).
     """
     first = max(chain.slot_at(earliest_s), 1)
     if chain.slot_time(first) < earliest_s:
@@ -105,6 +110,7 @@ def next_production(
     for slot in range(first, first + SLOTS_AHEAD_MAX):
         witness = chain.scheduled_witness(slot)
         key = chain.state.witnesses.get(witness).signing_key
-        if key in my_keys:
-            return Production(witness, chain.slot_time(slot), key)
+        slot_time_s = chain.slot_time(slot)
+        if key in my_keys and slot_time_s > (last_signed or {}).get(witness, 0):
+            return Production(witness, slot_time_s, key)
     return None

@@ -20,7 +20,9 @@ from node.p2p.manager import PeerManager
 from node.services.garbage import GarbageSchedule
 from node.services.request_runner import RequestRunner
 from protocol.block import BlockEnvelope
+from protocol.errors import PegboardError
 from protocol.ids import AccountId, account_text
+from protocol.schema import TransactionId
 from protocol.transaction import TransactionEnvelope
 from tests.support.api import ChainBackend
 from tests.support.chain import TestChain
@@ -120,6 +122,10 @@ class LargeNode:
     def transaction_pending(self, envelope: TransactionEnvelope) -> None:
         """See `ChainObserver`."""
         self.backend.api.transaction_accepted(envelope)
+
+    def transaction_dropped(self, transaction: TransactionId, reason: PegboardError) -> None:
+        """See `ChainObserver`."""
+        self.backend.api.transaction_dropped(transaction, reason)
 
     async def tick(self) -> None:
         """Let time pass, as the shell of a node does."""

@@ -182,7 +182,7 @@ async def test_a_synchronous_broadcast_over_http_waits_for_its_block() -> None:
         status, answer = await read_response(stream)
         assert status == 200
         assert answer["result"]["block_num"] == 1
-        assert served.backend.api.sessions == []
+        assert served.backend.api.sessions == {}
 
 
 @pytest.mark.trio
@@ -306,7 +306,7 @@ async def test_a_garbage_upgrade_ends_alone(upgrade: dict[str, str]) -> None:
         async with await served.connect() as stream:
             await stream.send_all(served.post(encoded(CHAIN_ID_CALL)))
             assert (await read_response(stream))[0] == 200
-        assert served.backend.api.sessions == []
+        assert served.backend.api.sessions == {}
 
 
 HOSTS = [

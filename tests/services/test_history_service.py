@@ -58,12 +58,13 @@ def make_service(history_class: type[StoredHistory], place: HistoryPlace) -> Nod
         chain,
         PeerManager(reader, PeerConfig(bytes(32), "test"), Random(1)),
         CoreSettings(by_the_clock=False),
+        reader=reader,
         secrets=[secret_of(f"{name} block") for name in witness_names(WITNESSES)],
     )
     inputs = NodeInputs(core, StoppedClock())
     backend = NodeApiBackend(inputs, reader, genesis, history, is_development=True)
     stores = Stores(blocks, MemorySigningGuard(), MemorySnapshots())
-    return NodeService(inputs, stores, history, Api(backend))
+    return NodeService(inputs, stores, history, Api(backend, core.durability))
 
 
 @pytest.mark.trio

@@ -22,7 +22,7 @@ from node.storage.errors import (
     WrongFormat,
 )
 from node.storage.guard import SigningGuard
-from node.storage.interface import SigningStorage, SnapshotFault, SnapshotStorage
+from node.storage.interface import SignedSlot, SigningStorage, SnapshotFault, SnapshotStorage
 from node.storage.key_files import list_key_files, read_key_file, write_key_file
 from node.storage.snapshots import SnapshotFiles
 from protocol.ids import WitnessId
@@ -46,34 +46,34 @@ def guard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SigningSto
 
 
 def test_a_slot_is_signed_once(guard: SigningStorage) -> None:
-    guard.reserve(ALICE, 1000, 7)
-    guard.reserve(BOB, 1000, 7)
+    guard.reserve([SignedSlot(ALICE, 1000, 7)])
+    guard.reserve([SignedSlot(BOB, 1000, 7)])
     for slot_time_s in (1000, 997, 0):
         with pytest.raises(SlotAlreadySigned) as refusal:
-            guard.reserve(ALICE, slot_time_s, 8)
+            guard.reserve([SignedSlot(ALICE, slot_time_s, 8)])
         assert refusal.value.value == slot_time_s
-    guard.reserve(ALICE, 1001, 8)
+    guard.reserve([SignedSlot(ALICE, 1001, 8)])
     assert guard.load() == {ALICE: 1001, BOB: 1000}
 
 
 def test_the_record_survives_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "signed.json"
     first = SigningGuard(path, CHAIN)
-    first.reserve(ALICE, 1000, 7)
+    first.reserve([SignedSlot(ALICE, 1000, 7)])
     with pytest.raises(StoreLocked):
         SigningGuard(path, CHAIN)
     first.close()
     second = SigningGuard(path, CHAIN)
     assert second.load() == {ALICE: 1000}
     with pytest.raises(SlotAlreadySigned):
-        second.reserve(ALICE, 1000, 7)
+        second.reserve([SignedSlot(ALICE, 1000, 7)])
     second.close()
 
 
 def test_the_record_of_another_chain_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "signed.json"
     first = SigningGuard(path, CHAIN)
-    first.reserve(ALICE, 1000, 7)
+    first.reserve([SignedSlot(ALICE, 1000, 7)])
     first.close()
     with pytest.raises(WrongChain):
         SigningGuard(path, Digest(bytes(32)))
@@ -83,7 +83,7 @@ def test_a_damaged_record_signs_nothing(tmp_path: Path) -> None:
     """A record that cannot be trusted is never taken for an empty one."""
     path = tmp_path / "signed.json"
     first = SigningGuard(path, CHAIN)
-    first.reserve(ALICE, 1000, 7)
+    first.reserve([SignedSlot(ALICE, 1000, 7)])
     first.close()
     whole = path.read_bytes()
     damaged = [b"", b"[]", b"{}", whole[:-20], whole.replace(b"1000", b"1001")]
@@ -98,7 +98,7 @@ def test_a_damaged_record_signs_nothing(tmp_path: Path) -> None:
 def test_a_failed_flush_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """T-S4: after a failed fsync nothing more is signed by this process."""
     guard = SigningGuard(tmp_path / "signed.json", CHAIN)
-    guard.reserve(ALICE, 1000, 7)
+    guard.reserve([SignedSlot(ALICE, 1000, 7)])
     calls = 0
 
     def failing_fsync(descriptor: int) -> None:
@@ -109,7 +109,7 @@ def test_a_failed_flush_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "fsync", failing_fsync)
     for _ in range(3):
         with pytest.raises(DiskError, match="Input/output error"):
-            guard.reserve(ALICE, 1003, 8)
+            guard.reserve([SignedSlot(ALICE, 1003, 8)])
     assert calls == 1
     assert guard.load() == {ALICE: 1000}
     guard.close()
@@ -119,6 +119,7 @@ GUARDED = """
 import sys
 from pathlib import Path
 from node.storage.guard import SigningGuard
+from node.storage.interface import SignedSlot
 from protocol.ids import WitnessId
 from tests.unit.test_block_store import CHAIN
 
@@ -126,7 +127,7 @@ guard = SigningGuard(Path(sys.argv[1]), CHAIN)
 slot = guard.load().get(WitnessId(1), 0)
 while True:
     slot += 3
-    guard.reserve(WitnessId(1), slot, slot // 3)
+    guard.reserve([SignedSlot(WitnessId(1), slot, slot // 3)])
     sys.stdout.write(f"{slot}\\n")
     sys.stdout.flush()
 """
@@ -156,9 +157,9 @@ def test_no_reserved_slot_is_forgotten_by_kill_9(tmp_path: Path) -> None:
 
 def test_memory_forgets_what_was_not_flushed() -> None:
     guard = MemorySigningGuard(durable_at_once=False)
-    guard.reserve(ALICE, 1000, 7)
+    guard.reserve([SignedSlot(ALICE, 1000, 7)])
     guard.flush()
-    guard.reserve(ALICE, 1003, 8)
+    guard.reserve([SignedSlot(ALICE, 1003, 8)])
     guard.crash()
     assert guard.load() == {ALICE: 1000}
 

@@ -62,7 +62,7 @@ async def connect() -> AsyncIterator[Peer]:
         nursery.start_soon(serve)
         yield peer
         await peer.is_over.wait()
-        assert backend.api.sessions == []
+        assert backend.api.sessions == {}
         nursery.cancel_scope.cancel()
 
 

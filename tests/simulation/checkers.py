@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from node.api.durability import Durability
+from node.api.outbox import Outbox
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.storage.interface import BlockStorage
@@ -136,16 +138,16 @@ class Checkers:
 class NodeObserver:
     """The `ChainObserver` of one node, for the checkers."""
 
-    def __init__(self, node: int, checkers: Checkers) -> None:
+    def __init__(self, node: int, checkers: Checkers, durability: Durability) -> None:
         self.node = node
         self.checkers = checkers
-        self.notices: list[BlockId] = []
-        """Blocks that clients will be told of."""
+        self.notices = Outbox(durability)
+        """Ids of blocks that clients will be told of."""
 
     def block_applied(self, block: AppliedBlock) -> None:
         """See `ChainObserver`."""
         self.checkers.block_applied(self.node, block.envelope)
-        self.notices.append(block.envelope.id)
+        self.notices.put(block.envelope.id.hex())
 
     def block_popped(self, block: BlockEnvelope) -> None:
         """See `ChainObserver`."""
@@ -155,8 +157,11 @@ class NodeObserver:
         """See `ChainObserver`."""
         self.checkers.counts["pending"] += 1
 
+    def transaction_dropped(self, transaction: object, reason: object) -> None:
+        """See `ChainObserver`."""
+        self.checkers.counts["dropped"] += 1
+
     def flush(self) -> None:
         """Tell the clients: what they know from now on must last."""
-        for block_id in self.notices:
-            self.checkers.tell(self.node, block_id)
-        self.notices.clear()
+        for block_id in self.notices.take():
+            self.checkers.tell(self.node, BlockId(bytes.fromhex(block_id)))

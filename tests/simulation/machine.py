@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import assert_never
 
+from node.api.durability import Durability
 from node.chain.chain import AppliedTransaction
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
@@ -31,6 +32,7 @@ from node.p2p.manager import PeerManager
 from node.p2p.peer_database import PeerDatabase
 from node.services.effect_queue import Batch, EffectQueue
 from node.services.node_service import TICK_MS
+from node.storage.interface import SignedSlot
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey, public_key
@@ -82,7 +84,7 @@ class Machine:
         self.guard = MemorySigningGuard(durable_at_once=False)
         self.snapshots = MemorySnapshots(durable_at_once=False)
         self.core: NodeCore | None = None
-        self.observer = NodeObserver(number, world.checkers)
+        self.observer = NodeObserver(number, world.checkers, Durability())
         self.is_up = True
         self.rng = Random(f"{world.options.seed}/machine/{number}")
         skew_ms = world.options.skew_ms
@@ -115,19 +117,21 @@ class Machine:
             world.genesis, self.blocks, self.snapshots, paranoid=bool(world.options.paranoid)
         )
         world.checkers.restarted(self.number, started.chain, self.blocks)
-        self.observer = NodeObserver(self.number, world.checkers)
+        reader = ChainReader(started.chain, self.blocks)
         self.core = NodeCore(
             started.chain,
-            self._make_peers(ChainReader(started.chain, self.blocks)),
+            self._make_peers(reader),
             CoreSettings(
                 enable_stale=self.number < world.options.stale_starters,
                 required_participation=self.required_participation,
                 snapshot_interval=world.options.snapshot_interval,
             ),
+            reader=reader,
             secrets=self.duties.secrets,
             last_signed=self.guard.load(),
             feeds=FeedPublisher(self.duties.feeds()),
         )
+        self.observer = NodeObserver(self.number, world.checkers, self.core.durability)
         self.core.observe(self.observer)
         self.is_up = True
         world.loop.record("started", self.number, started.chain.head_num, started.replayed)
@@ -309,7 +313,7 @@ class Machine:
                 case OpenConnection():
                     self.world.network.dial(self.number, effect.address)
                 case FlushSessions():
-                    self.report_to_clients()
+                    self.observer.flush()
                 case Report():
                     self._note(effect)
                 case RecoverKeys():
@@ -333,19 +337,16 @@ class Machine:
         if batch.moves:
             yield self.flush_ms()
             self.blocks.flush()
+            assert self.core is not None
+            self.core.moves_stored(batch.moves[-1].serial)
 
     def reserve(self, slot: ReserveSlot) -> None:
         """Note that a slot is signed; a second block for it stops the node."""
-        self.guard.reserve(slot.witness, slot.slot_time_s, slot.block_num)
+        self.guard.reserve([SignedSlot(slot.witness, slot.slot_time_s, slot.block_num)])
 
     def prune(self, snapshot: SaveSnapshot) -> None:
         """Forget forks that can win no more."""
         self.blocks.prune_forks(snapshot.irreversible_num)
-
-    def report_to_clients(self) -> None:
-        """Tell clients what has happened, unless some of it is not durable."""
-        if self.queue.may_report:
-            self.observer.flush()
 
     def flush_ms(self) -> int:
         """How long the disk takes this time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from node.api.durability import Durability
 from node.chain.chain import Chain
 from node.core.effects import ReserveSlot, SaveSnapshot
 from node.p2p.errors import ForkBelowIrreversible
@@ -29,9 +30,10 @@ class SendsFirst(Machine):
 class TellsEarly(Machine):
     """Reports to clients whatever the core has done, stored or not."""
 
-    def report_to_clients(self) -> None:
-        """Without looking at the queue."""
-        self.observer.flush()
+    def start(self) -> None:
+        """Start a process that takes whatever happens for stored."""
+        super().start()
+        self.observer.notices.durability = Durability()
 
 
 class PrunesToHead(Machine):

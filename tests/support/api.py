@@ -106,10 +106,19 @@ class ChainBackend:
 
     def produce(self, *operations: Operation, slot: int = 1) -> AppliedBlock:
         """Make the next block of these operations and of what is pending."""
-        applied = self.test_chain.block(*operations, slot=slot)
+        for op in operations:
+            self.test_chain.push(op)
+        return self.receive(self.test_chain.build(slot))
+
+    def receive(self, envelope: BlockEnvelope) -> AppliedBlock:
+        """Take the next block, whoever made it."""
+        result = self.test_chain.receive(envelope)
+        (applied,) = result.applied
         self.blocks[applied.envelope.num] = applied.envelope
         self.history.apply_block(applied)
         self.api.block_applied(applied)
+        for transaction, reason in result.dropped:
+            self.api.transaction_dropped(transaction, reason)
         self.api.flush_sessions()
         return applied
 

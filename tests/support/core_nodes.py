@@ -24,6 +24,7 @@ from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
 from node.p2p.manager import PeerManager
+from node.storage.interface import SignedSlot
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.genesis_form import Genesis
@@ -60,6 +61,7 @@ class CoreNode:
             self.chain,
             peers,
             settings or CoreSettings(enable_stale=True, start_grace_ms=0),
+            reader=reader,
             secrets=[secret_of(f"{witness} block") for witness in witnesses],
             last_signed=self.guard.load(),
         )
@@ -82,8 +84,10 @@ class CoreNode:
             match effect:
                 case StoreBlocks():
                     self.blocks.append(effect.blocks, effect.head, effect.main_chain)
+                    self.core.moves_stored(effect.serial)
                 case ReserveSlot():
-                    self.guard.reserve(effect.witness, effect.slot_time_s, effect.block_num)
+                    slot = SignedSlot(effect.witness, effect.slot_time_s, effect.block_num)
+                    self.guard.reserve([slot])
                 case SaveSnapshot():
                     self.snapshots.save(effect.num, effect.block_id, *effect.payload)
                 case SendBytes() | ClosePeer():

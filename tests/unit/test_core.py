@@ -161,6 +161,35 @@ def test_an_instant_node_makes_a_block_for_each_transaction(genesis: Genesis) ->
     assert len(node.chain.pending) == 0
 
 
+@pytest.mark.parametrize("instant", [True, False])
+@pytest.mark.parametrize("lost", [1, 7])
+def test_a_record_of_slots_ahead_of_the_chain_leaves_slots_out(
+    genesis: Genesis, lost: int, *, instant: bool
+) -> None:
+    """C4, T-W1: a crash lost blocks whose slots are signed; later slots are free, and are taken."""
+    settings = CoreSettings(instant=instant, by_the_clock=False)
+    node = CoreNode(genesis, witness_names(3), settings)
+    node.core.generate_blocks(1 + lost, START_MS)
+    node.carry(START_MS)
+    signed_s = node.guard.load()
+    kept = MemoryBlockStore()
+    ((block_id, num, data),) = node.blocks.blocks_from(1, 1)
+    kept.append([(block_id, num, data)], block_id, [block_id])
+    again = CoreNode(
+        genesis, witness_names(3), settings, stores=(kept, node.guard, MemorySnapshots())
+    )
+    if instant:
+        again.core.broadcast(transfer(again.chain, 7), START_MS)
+    else:
+        again.core.generate_blocks(1, START_MS)
+    again.carry(START_MS)
+    assert again.blocks.head() == (2, again.chain.head_id)
+    assert again.chain.head_time > min(signed_s.values())
+    again.core.generate_blocks(20, START_MS)
+    again.carry(START_MS)
+    assert again.blocks.head() == (22, again.chain.head_id)
+
+
 def test_generated_blocks_run_ahead_of_the_clock(genesis: Genesis) -> None:
     """Development node: blocks at the next slots, whatever the clock says."""
     node = CoreNode(genesis, witness_names(3), CoreSettings(by_the_clock=False))

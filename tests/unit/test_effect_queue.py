@@ -1,8 +1,8 @@
-"""The order of effects: what must be durable before what, and what clients may be told."""
+"""The order of effects: what must be durable before what."""
 
 from __future__ import annotations
 
-from node.core.effects import Effect, FlushSessions, Report, ReserveSlot, StoreBlocks
+from node.core.effects import FlushSessions, Report, ReserveSlot, StoreBlocks
 from node.p2p.effects import PeerKey, SendBytes
 from node.services.effect_queue import EffectQueue, join_moves
 from protocol.ids import WitnessId
@@ -17,7 +17,7 @@ def id_of(num: int, fork: int = 0) -> BlockId:
 def move(*nums: int, fork: int = 0) -> StoreBlocks:
     """Blocks that become the top of the main chain."""
     ids = tuple(id_of(num, fork) for num in nums)
-    return StoreBlocks(((ids[-1], nums[-1], b"block"),), ids[-1], ids, nums[0])
+    return StoreBlocks(((ids[-1], nums[-1], b"block"),), ids[-1], ids, nums[0], nums[-1])
 
 
 def test_slots_and_blocks_come_before_all_else_of_their_batch() -> None:
@@ -35,22 +35,9 @@ def test_slots_and_blocks_come_before_all_else_of_their_batch() -> None:
     assert queue.take_batch() is None
 
 
-def test_clients_hear_nothing_while_a_block_waits_for_the_disk() -> None:
-    """T-S1: the core has gone on while a batch was written, and its notices have, too."""
-    queue = EffectQueue()
-    found = []
-    inputs: list[list[Effect]] = [[move(1), FlushSessions()], [Report("x")], [move(2)]]
-    for effects in inputs:
-        queue.put(effects)
-        found.append(queue.may_report)
-        queue.take_batch()
-        found.append(queue.may_report)
-    assert found == [False, True, True, True, False, True]
-
-
 def test_only_moves_that_continue_each_other_are_joined() -> None:
     """T-S1: a switch to another fork stays a move of its own."""
-    grown = StoreBlocks(((id_of(2, 9), 2, b"fork"),), id_of(2), (), 2)
+    grown = StoreBlocks(((id_of(2, 9), 2, b"fork"),), id_of(2), (), 2, 3)
     joined = join_moves([move(1), move(2), grown, move(2, 3, fork=1), move(4, fork=1)])
     assert [(item.head, item.main_chain) for item in joined] == [
         (id_of(2), (id_of(1), id_of(2))),
@@ -58,3 +45,4 @@ def test_only_moves_that_continue_each_other_are_joined() -> None:
     ]
     assert [len(item.blocks) for item in joined] == [3, 2]
     assert [item.irreversible_num for item in joined] == [2, 4]
+    assert [item.serial for item in joined] == [3, 4]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from node.api.arguments import Callback, Transaction
-from node.api.call import Answer, Call, Later, Outcome
+from node.api.call import Answer, Call, Later, Outcome, Wait
 from protocol.errors import PegboardError
 from protocol.transaction import SignedTransaction, TransactionEnvelope
 
@@ -19,7 +19,11 @@ def broadcast_transaction(call: Call, transaction: Transaction) -> Answer:
 def broadcast_transaction_with_callback(
     call: Call, callback: Callback, transaction: Transaction
 ) -> Answer:
-    """The same; once the transaction is in a block, the callback is told."""
+    """The same; once the transaction is in a block, the callback is told.
+
+    It is not told when no block will take the transaction any more: clients take any call of it
+    for the confirmation, and the dialect has no other word for it.
+    """
     call.session.subscriptions.require_push()
 
     def confirm(outcome: Outcome) -> None:
@@ -31,7 +35,11 @@ def broadcast_transaction_with_callback(
 
 
 def broadcast_transaction_synchronous(call: Call, transaction: Transaction) -> Answer:
-    """The same; the answer comes once the transaction is in a block, or has expired."""
+    """The same; the answer comes once the transaction is in a block, or is dropped for none.
+
+    Dropped is what expires or becomes invalid by a block without it; the answer names the reason.
+    """
+    call.session.require_room()
     later = Later()
     _broadcast(call, transaction, later.settle)
     return later
@@ -40,11 +48,12 @@ def broadcast_transaction_synchronous(call: Call, transaction: Transaction) -> A
 def _broadcast(call: Call, transaction: SignedTransaction, done: Callable[[Outcome], None]) -> None:
     """Wait first: a development chain makes the block inside the very call that broadcasts."""
     envelope = TransactionEnvelope.from_transaction(transaction)
-    call.services.wait_for(call.session, envelope.id, transaction.expiration, done)
+    wait = Wait(call.session, envelope.id, done)
+    call.services.wait_for(wait)
     try:
         call.backend.broadcast(envelope)
     except PegboardError:
-        call.services.stop_waiting(call.session, envelope.id)
+        call.services.stop_waiting(wait)
         raise
 
 
