@@ -18,7 +18,6 @@ import trio
 from prometheus_client.registry import Collector
 
 from node.api.api import Api
-from node.api.cost import CostLimits
 from node.config import ConfigError, NodeSettings, read_settings, split_address
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
@@ -303,12 +302,6 @@ def api_options(opened: Opened, host: str, *collectors: Collector) -> ApiOptions
     name = f"[{host}]" if ":" in host else host
     return ApiOptions(
         AccessRules(frozenset({*api.hosts, name}), frozenset(api.origins), token),
-        CostLimits(
-            api.cost_soft_limit,
-            api.cost_hard_limit,
-            api.cost_decay_per_s,
-            api.cost_local_discount,
-        ),
         allow_remote=api.allow_remote,
         collectors=collectors,
     )

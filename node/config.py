@@ -35,11 +35,7 @@ class PeerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
 
 class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The JSON-RPC server.
-
-    Costs of clients are counted in units: one is about a millisecond of this node's time, 5,000
-    bytes, or ten calls.
-    """
+    """The JSON-RPC server."""
 
     listen: str = ""
     """Address and port; port 0 takes a free one; "" for none. A loopback address, unless..."""
@@ -53,14 +49,6 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     """Names, without port, under which clients may address this node beside those of loopback."""
     origins: tuple[str, ...] = ()
     """Origins of web pages, such as "https://wallet.example", that may call this node."""
-    cost_soft_limit: int = 1_000
-    """A client that cost more is slowed, by up to 2.5 seconds a call; 0 switches this off."""
-    cost_hard_limit: int = 10_000
-    """A client that cost more is disconnected."""
-    cost_decay_per_s: int = 100
-    """Units that a client is forgiven every second: how much it may go on costing for ever."""
-    cost_local_discount: int = 2
-    """Clients on this machine are charged so many times less."""
 
 
 class WitnessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -149,11 +137,6 @@ def parse_settings(text: str, source: str) -> NodeSettings:
         "production.required_participation", settings.production.required_participation, 0, 100
     )
     _check_range("storage.snapshot_interval", settings.storage.snapshot_interval, 1, 1_000_000)
-    api = settings.api
-    _check_range("api.cost_soft_limit", api.cost_soft_limit, 0, 1_000_000_000)
-    _check_range("api.cost_hard_limit", api.cost_hard_limit, api.cost_soft_limit + 1, 2_000_000_000)
-    _check_range("api.cost_decay_per_s", api.cost_decay_per_s, 1, 1_000_000_000)
-    _check_range("api.cost_local_discount", api.cost_local_discount, 1, 1_000_000)
     if settings.history and not settings.history.startswith(HISTORY_URLS):
         raise ConfigError(
             "history is no URL of PostgreSQL",

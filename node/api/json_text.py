@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Generator
+from typing import cast
 
 import msgspec
 
@@ -17,10 +19,9 @@ from node.api.errors import InvalidValue, ParseError
 from protocol.json_form import JsonValue
 
 REQUEST_BYTES_MAX = 1 << 20
-SHORT_TEXT_BYTES = 2_048
-"""What is no longer than this is read in next to no time."""
 DEPTH_MAX = 32
 STRING_BYTES_MAX = 64 * 1024
+VALUES_A_STEP = 500
 VALUES_MAX = 100_000
 """Commas and opening brackets of one text, counted before it is read."""
 INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 64) - 1
@@ -30,8 +31,11 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _UNUSUAL_NUMBER = re.compile(rb"[0-9][.eE]|[0-9]{19}")
 
 
-def read_json(data: bytes) -> JsonValue:
-    """The value of a JSON text in UTF-8; raises `ParseError` or `InvalidValue`."""
+def read_json(data: bytes) -> Generator[None, None, JsonValue]:
+    """The value of a JSON text in UTF-8; raises `ParseError` or `InvalidValue`.
+
+    It gives way to others at every yield.
+    """
     if len(data) > REQUEST_BYTES_MAX:
         raise ParseError("text too long", rule="T-A1", value=len(data), limit=REQUEST_BYTES_MAX)
     count = data.count(b",") + data.count(b"[") + data.count(b"{")
@@ -45,12 +49,13 @@ def read_json(data: bytes) -> JsonValue:
         raise ParseError("not JSON", rule="T-A1", value=_reason(error)) from error
     if _is_plain(data, value):
         return value
+    yield
     try:
-        keys = _check_values(value)
+        strings = yield from _check_values(value)
     except InvalidValue as error:
         error.identity = _identity(value)
         raise
-    if keys and _STRING.sub(b"", data).count(b":") != keys:
+    if data.replace(rb"\\", b"").replace(rb"\"", b"").count(b'"') != 2 * strings:
         raise ParseError("a key stands twice in one object", rule="T-A1")
     return value
 
@@ -58,6 +63,12 @@ def read_json(data: bytes) -> JsonValue:
 def write_json(value: JsonValue) -> str:
     """Compact JSON text; integers keep every digit."""
     return msgspec.json.encode(value).decode()
+
+
+def written(text: bytes) -> JsonValue:
+    """The value that is written as a text already; only to be written out."""
+    # The encoder copies a `Raw` as it is, so it stands for the value that it is text of.
+    return cast(JsonValue, msgspec.Raw(text))
 
 
 def _is_plain(data: bytes, value: JsonValue) -> bool:
@@ -87,28 +98,35 @@ def _read_whole_number(text: str) -> int | float:
 _DECODER = msgspec.json.Decoder(float_hook=_read_whole_number)
 
 
-def _check_values(value: JsonValue) -> int:
-    """Number of keys in all objects together; raises for a value that breaks a limit."""
-    keys = depth = 0
+def _check_values(value: JsonValue) -> Generator[None, None, int]:
+    """Number of strings, keys too; raises for a value that breaks a limit.
+
+    A key that stands twice in a text is lost in its value, and so is at least one string.
+    """
+    strings = depth = checked = 0
     level = [value]
     while level:
         below: list[JsonValue] = []
         for item in level:
+            checked += 1
+            if checked % VALUES_A_STEP == 0:
+                yield
             if isinstance(item, dict):
-                keys += len(item)
+                strings += len(item)
                 below.extend(item.values())
                 for key in item:
                     _check_scalar(key)
             elif isinstance(item, list):
                 below.extend(item)
             else:
+                strings += isinstance(item, str)
                 _check_scalar(item)
                 continue
             if depth == DEPTH_MAX:
                 raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX)
         level = below
         depth += 1
-    return keys
+    return strings
 
 
 def _identity(value: JsonValue) -> JsonValue:
@@ -118,7 +136,8 @@ def _identity(value: JsonValue) -> JsonValue:
     fields: dict[str, JsonValue] = {}
     fields.update((name, value[name]) for name in ("id", "jsonrpc") if name in value)
     try:
-        _check_values(fields)
+        for _ in _check_values(fields):
+            """A handful of values."""
     except (ParseError, InvalidValue):
         return None
     return fields

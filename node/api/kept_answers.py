@@ -6,10 +6,10 @@ Between two transactions many clients ask for the same: the head of the chain, a
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import cast
 
 import msgspec
 
+from node.api.json_text import written
 from node.state.database import State
 from node.state.undo import UndoLog
 from protocol.json_form import JsonValue
@@ -39,8 +39,7 @@ class KeptAnswers:
         found = self._answers.get(key)
         if found is None:
             text = msgspec.json.encode(work())
-            # The encoder copies a `Raw` as it is, so it stands for the value that it is text of.
-            found = cast(JsonValue, msgspec.Raw(text))
+            found = written(text)
             size = len(text) + ENTRY_BYTES
             if self.size + size <= self.limit:
                 self._answers[key] = found

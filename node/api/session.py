@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
 
 from node.api.call import Call, Later, Listing, Outcome, Services, Stepwise
-from node.api.cost import WAITING_MAX
 from node.api.durability import Durability
 from node.api.errors import (
     ApiError,
@@ -18,7 +17,7 @@ from node.api.errors import (
     NotPossible,
     ParseError,
 )
-from node.api.json_text import SHORT_TEXT_BYTES, read_json, write_json
+from node.api.json_text import read_json, write_json
 from node.api.methods.login import check_access
 from node.api.methods.tables import APIS, DATABASE, LOGIN, invoke
 from node.api.news import BlockNews
@@ -44,7 +43,8 @@ T = TypeVar("T")
 
 FIRST_APIS: Final = {0: DATABASE, 1: LOGIN}
 """Numbers that need no handshake."""
-Answers = list[JsonValue]
+WAITING_MAX = 100
+"""Calls of one connection that may wait for a block."""
 Work = Generator[None, None, T]
 """Work that gives way to others at every yield."""
 
@@ -54,8 +54,21 @@ class Exchange:
     """A request text whose answers are not all there yet."""
 
     is_batch: bool
-    answers: Answers
-    missing: int
+    answers: list[str] = field(default_factory=list)
+    missing: int = 0
+    is_served: bool = False
+    """Whether every call of it was made."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing more to come."""
+        return self.is_served and self.missing == 0
+
+    def text(self) -> str:
+        """All answers; "" if none was asked for."""
+        if self.is_batch and self.answers:
+            return f"[{','.join(self.answers)}]"
+        return "".join(self.answers)
 
 
 class ApiSession:
@@ -77,9 +90,6 @@ class ApiSession:
         self.subscriptions = Subscriptions(self.push, can_push=can_push)
         self.apis: dict[int, str] = dict(FIRST_APIS)
         self.waiting = 0
-        self.waiting_max = WAITING_MAX
-        """Calls that may wait for a block; the shell lowers it for a client that costs much."""
-        self.calls = 0
         self.worst_code = 0
         self.is_closed = False
 
@@ -99,23 +109,24 @@ class ApiSession:
         invariant of the chain is raised.
         """
         try:
-            body = read_json(data.encode() if isinstance(data, str) else data)
+            body = yield from read_json(data.encode() if isinstance(data, str) else data)
             if isinstance(body, list):
                 _check_batch(body)
         except (ApiError, UnicodeError) as error:
             refusal = error if isinstance(error, ApiError) else ParseError("not UTF-8")
             envelope = read_envelope(error.identity if isinstance(error, InvalidValue) else None)
-            return [write_json(self._failure(envelope, refusal, ""))]
-        if len(data) > SHORT_TEXT_BYTES:
-            yield
-        exchange = Exchange(isinstance(body, list), [], 0)
-        for item in body if isinstance(body, list) else [body]:
+            return [self._failure(envelope, refusal, "")]
+        exchange = Exchange(isinstance(body, list))
+        for number, item in enumerate(body if isinstance(body, list) else [body]):
+            if number:
+                yield
             yield from self._serve(item, exchange)
-        return [self._text(exchange)] if exchange.missing == 0 and exchange.answers else []
+        exchange.is_served = True
+        return [exchange.text()] if exchange.is_complete and exchange.answers else []
 
     def refuse(self, error: PegboardError) -> str:
         """The answer to a text none of whose calls can be told apart any more."""
-        return write_json(self._failure(Envelope(), error, ""))
+        return self._failure(Envelope(), error, "")
 
     def take_outgoing(self) -> list[str]:
         """Notices and late answers, oldest first."""
@@ -136,8 +147,8 @@ class ApiSession:
 
     def require_room(self) -> None:
         """Refuse a call that would wait for a block while too many do."""
-        if self.waiting >= self.waiting_max:
-            raise NotPossible("too many calls wait", rule="T-A2", limit=self.waiting_max)
+        if self.waiting >= WAITING_MAX:
+            raise NotPossible("too many calls wait", rule="T-A2", limit=WAITING_MAX)
 
     def open_api(self, name: str) -> int:
         """The number under which this connection calls an API from now on."""
@@ -154,7 +165,6 @@ class ApiSession:
         self.subscriptions.cancel_all()
 
     def _serve(self, item: JsonValue, exchange: Exchange) -> Work[None]:
-        self.calls += 1
         try:
             request = read_request(item)
         except ApiError as error:
@@ -206,20 +216,18 @@ class ApiSession:
 
     def _wait(self, later: Later, request: Request, exchange: Exchange) -> None:
         place = len(exchange.answers)
-        exchange.answers.append(None)
+        exchange.answers.append("")
         exchange.missing += 1
         self.waiting += 1
-        is_serving = True
 
         def settled(outcome: Outcome) -> None:
             exchange.answers[place] = self._answer(request, outcome)
             exchange.missing -= 1
             self.waiting -= 1
-            if exchange.missing == 0 and not is_serving:
-                self.outbox.put(self._text(exchange))
+            if exchange.is_complete:
+                self.outbox.put(exchange.text())
 
         later.listen(settled)
-        is_serving = False
 
     def _api_named(self, api: int | str) -> str:
         if isinstance(api, int) and api in self.apis:
@@ -230,18 +238,15 @@ class ApiSession:
                 return api
         raise MethodNotFound("no such API on this connection", value=api)
 
-    def _answer(self, request: Request, outcome: Outcome) -> JsonValue:
+    def _answer(self, request: Request, outcome: Outcome) -> str:
         if isinstance(outcome, PegboardError):
             return self._failure(request.envelope, outcome, request.method)
-        return success(request.envelope, outcome)
+        return write_json(success(request.envelope, outcome))
 
-    def _failure(self, envelope: Envelope, error: PegboardError, method: str) -> JsonValue:
+    def _failure(self, envelope: Envelope, error: PegboardError, method: str) -> str:
         self.worst_code = min(self.worst_code, code_of(error))
         words = core_words(self.call.state, error)
-        return failure(envelope, error, method, self.call.backend.now_s(), words)
-
-    def _text(self, exchange: Exchange) -> str:
-        return write_json(exchange.answers if exchange.is_batch else exchange.answers[0])
+        return write_json(failure(envelope, error, method, self.call.backend.now_s(), words))
 
 
 def _ignore() -> None:

@@ -6,8 +6,9 @@ the node.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import perf_counter
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,10 +16,10 @@ import trio
 from prometheus_client.registry import Collector
 
 from node.api.api import Api
-from node.api.cost import FAILED_LOGIN_COST, ClientAccount, ClientTooExpensive, CostLimits
 from node.api.errors import InternalError, NotConfirmedYet, TooSlow
+from node.api.failed_logins import FailedLogins
+from node.api.fair_queue import Client, group_of
 from node.api.json_text import write_json
-from node.api.rpc import error_text
 from node.config import ConfigError
 from node.services.durable_answers import wait_until_stored
 from node.services.http_connection import (
@@ -54,7 +55,8 @@ class ApiOptions:
     """Who is served, and how much."""
 
     rules: AccessRules = field(default_factory=AccessRules)
-    limits: CostLimits = field(default_factory=CostLimits)
+    group_of: Callable[[str], tuple[str, bool]] = group_of
+    """Whose shares an address takes; see `node.api.fair_queue.group_of`."""
     allow_remote: bool = False
     """Whether an address beyond the loopback may be served; the rules need a token then."""
     connections_max: int = CONNECTIONS_MAX
@@ -89,7 +91,7 @@ async def serve_api(
         raise ConfigError(f"cannot listen: {error.strerror}", value=f"{host}:{port}") from error
     server = ApiServer(api, options)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.runner.turns.run)
+        nursery.start_soon(server.runner.run)
         await nursery.start(trio.serve_listeners, server.handle, listeners)
         task_status.started(listeners[0].socket.getsockname()[1])
 
@@ -100,8 +102,9 @@ class ApiServer:
     def __init__(self, api: Api, options: ApiOptions) -> None:
         self.api = api
         self.options = options
-        self.runner = RequestRunner(options.limits)
+        self.runner = RequestRunner(options.group_of)
         self.registry = make_registry(api, self.runner.seconds, options.collectors)
+        self.logins = FailedLogins()
         self.connections = 0
 
     async def handle(self, stream: trio.SocketStream) -> None:
@@ -110,11 +113,12 @@ class ApiServer:
         try:
             if self.connections <= self.options.connections_max:
                 address = str(stream.socket.getpeername()[0])
-                account = self.runner.open_account(address)
+                client = self.runner.queue.open_client(address)
                 try:
-                    await self._serve(stream, account)
+                    await self.runner.admit(client)
+                    await self._serve(stream, address, client)
                 finally:
-                    account.close(trio.current_time())
+                    self.runner.queue.close_client(client)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             log.debug("api_connection_lost", ev="api_connection_lost")
         except Exception as error:
@@ -126,39 +130,42 @@ class ApiServer:
             with trio.move_on_after(1):
                 await stream.aclose()
 
-    async def _serve(self, stream: trio.SocketStream, account: ClientAccount) -> None:
-        http = HttpConnection(stream)
+    async def _serve(self, stream: trio.SocketStream, address: str, client: Client) -> None:
+        http = HttpConnection(stream, self.runner, client)
         try:
             checked = None
             while (head := await http.read_head()) is not None:
-                account.check(trio.current_time())
                 if head is not checked:  # one that repeats itself says the same
                     self.options.rules.check(head)
                     checked = head
                 if wants_websocket(head):
                     _check_target(head, (b"/", b"/ws"))
                     received = await http.accept_websocket(head)
-                    socket = WebSocketConnection(self.api, self.runner, account, stream, received)
+                    socket = WebSocketConnection(self.api, self.runner, client, stream, received)
                     await socket.run()
                     return
-                await self._answer(http, head, account)
+                await self._answer(http, head, client)
                 if head.closes:
                     return
-        except ClientTooExpensive as refusal:
-            await http.refuse(TOO_MANY_REQUESTS, error_text(refusal))
         except RequestRefused as refusal:
             if refusal.status == UNAUTHORIZED:
-                account.charge(FAILED_LOGIN_COST, trio.current_time())
-                await trio.sleep(account.delay_s(trio.current_time()))
+                refusal = await self._slow_down(address, refusal)
             await http.refuse(refusal.status, refusal.reason)
 
-    async def _answer(
-        self, http: HttpConnection, head: RequestHead, account: ClientAccount
-    ) -> None:
+    async def _slow_down(self, address: str, refusal: RequestRefused) -> RequestRefused:
+        """What somebody is told who does not know the token, after a while."""
+        group, _ = self.options.group_of(address)
+        if self.logins.is_shut_out(group, trio.current_time()):
+            return RequestRefused(TOO_MANY_REQUESTS, "too many wrong tokens (T-A6)")
+        self.logins.add(group, trio.current_time())
+        await trio.sleep(self.logins.delay_s(group, trio.current_time()))
+        return refusal
+
+    async def _answer(self, http: HttpConnection, head: RequestHead, client: Client) -> None:
         if head.method == b"POST":
             _check_target(head, (b"/", b"/rpc"))
             body = await http.read_body(head)
-            status, text = await self._call(body, account)
+            status, text = await self._call(body, client)
             await http.respond(status, text, close=head.closes)
             return
         if head.method != b"GET":
@@ -166,11 +173,8 @@ class ApiServer:
         _check_target(head, PAGES)
         if head.length != 0:
             raise RequestRefused(400, "unexpected body")
-        start = perf_counter()
-        status, kind, text = self.page(head.target)
+        status, kind, text = await self.runner.call(client, partial(self.page, head.target))
         await wait_until_stored(self.api.durability)
-        now = trio.current_time()
-        account.charge_work(1, perf_counter() - start, len(text), now)
         await http.respond(status, text, kind=kind, close=head.closes)
 
     def page(self, target: bytes) -> tuple[int, str, str]:
@@ -188,12 +192,12 @@ class ApiServer:
             return 200, "text/plain", "ok"
         return 503, "text/plain", "the head is old"
 
-    async def _call(self, body: bytes, account: ClientAccount) -> tuple[int, str]:
+    async def _call(self, body: bytes, client: Client) -> tuple[int, str]:
         """Status and text of the answer to one body, in a session of its own."""
         has_answer = trio.Event()
         session = self.api.open_session(can_push=False, wake=has_answer.set)
         try:
-            texts = await self.runner.serve(session, account, body)
+            texts = await self.runner.serve(session, client, body)
             status = 200
             if not texts and session.waiting:
                 with trio.move_on_after(ANSWER_TIMEOUT_S) as deadline:

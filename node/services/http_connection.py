@@ -19,7 +19,9 @@ import h11
 import trio
 from wsproto.utilities import generate_accept_token
 
+from node.api.fair_queue import Client
 from node.api.json_text import REQUEST_BYTES_MAX
+from node.services.request_runner import FRAME_S, RequestRunner
 
 HEAD_BYTES_MAX = 16 * 1024
 HEADER_LINES_MAX = 100
@@ -137,8 +139,10 @@ class AccessRules:
 class HttpConnection:
     """Reads requests from a stream and writes responses to it."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.SocketStream, runner: RequestRunner, client: Client) -> None:
         self.stream = stream
+        self.runner = runner
+        self.client = client
         self.received = b""
         """What has arrived of the next request, or of the present one's body."""
 
@@ -231,6 +235,7 @@ class HttpConnection:
                         return bytes(body)
                     assert isinstance(event, h11.Data)
                     body += event.data
+                    await self.runner.take_turn(self.client, FRAME_S)
             except h11.RemoteProtocolError as error:
                 raise RequestRefused(400, "not HTTP/1.1") from error
             if len(body) > REQUEST_BYTES_MAX:
@@ -245,7 +250,7 @@ class HttpConnection:
 
     async def _send(self, data: bytes) -> None:
         with trio.fail_after(SEND_TIMEOUT_S):
-            await self.stream.send_all(data)
+            await self.runner.send_in_turns(self.client, self.stream, data)
 
 
 @lru_cache(HEADS_KEPT)

@@ -1,136 +1,132 @@
-"""Serves the calls of all connections: long ones in small slices, the cheapest client first.
+"""Gives all connections their turns on the one thread of the node (T-A2).
 
-Everything of a node runs on one thread. So no call may hold it for long: a short one gets one slice
-at once. A long text, a client that was delayed, and the rest of a long call wait for their turn,
-slice by slice, until nobody waits who costs less. Between two such slices the event loop reads
-sockets and makes blocks.
+Whatever a client asks for, by whichever way it came, is a job of its client in the fair queue: the
+calls of a text, a page, a new connection, a batch of notices. A round of the event loop reads
+sockets, makes blocks and serves peers as it finds them, and spends but a slice or two on clients.
+So blocks never wait for calls, and a call waits for little more than the calls of who asks as
+seldom.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Generator
-from dataclasses import dataclass, field
-from itertools import count
-from time import perf_counter
+import math
+from collections.abc import Callable, Generator
+from time import perf_counter, thread_time
+from typing import TypeVar
 
 import trio
 from prometheus_client import Histogram
 
-from node.api.cost import WAITING_MAX, ClientAccount, CostLedger, CostLimits
-from node.api.json_text import SHORT_TEXT_BYTES
+from node.api.fair_queue import Client, FairQueue, Job, group_of
 from node.api.session import ApiSession
 
-SLICE_S = 0.000_25
-"""Time that one call may take at a stretch, up to its next item."""
 REQUEST_TIMEOUT_S = 30.0
 """For a long call to come to its end; waiting for a block is no part of it."""
 SECONDS_BUCKETS = (0.000_25, 0.001, 0.004, 0.016, 0.064, 0.25, 1.0, 4.0)
 
+CONNECTION_S = 0.000_2
+"""Declared costs: to accept a connection and read its first head..."""
+TEXT_S = 0.000_06
+"""...to read a request and wake its task, or to frame and send a notice..."""
+FRAME_S = 0.000_02
+"""...to read a frame, or a chunk of a body, that asks for nothing..."""
+BYTE_S = 1e-9
+"""...and to move a byte in or out."""
 
-@dataclass(order=True, slots=True)
-class Waiter:
-    """Somebody who waits for a slice; the cheapest comes first, then the earliest."""
+PIECE_BYTES = 64 * 1024
+"""Of what is sent at a stretch."""
 
-    cost: float
-    serial: int
-    is_called: trio.Event = field(compare=False, default_factory=trio.Event)
-
-
-class Turns:
-    """Who may go on with a long call: one in each round of the event loop."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Waiter] = []
-        self._serial = count()
-        self._has_waiters = trio.Event()
-
-    async def run(self) -> None:
-        """Call who waits, for ever."""
-        while True:
-            await self._has_waiters.wait()
-            await trio.lowlevel.checkpoint()
-            if self.waiting:
-                heapq.heappop(self.waiting).is_called.set()
-            else:
-                self._has_waiters = trio.Event()
-
-    async def take(self, cost: float) -> None:
-        """Wait for a turn."""
-        waiter = Waiter(cost, next(self._serial))
-        heapq.heappush(self.waiting, waiter)
-        self._has_waiters.set()
-        try:
-            await waiter.is_called.wait()
-        except trio.Cancelled:
-            if waiter in self.waiting:
-                self.waiting.remove(waiter)
-                heapq.heapify(self.waiting)
-            raise
+T = TypeVar("T")
 
 
-class RequestRunner:
-    """Serves requests, whichever way they came."""
+class RequestRunner(trio.abc.Instrument):
+    """Serves requests, whichever way they came; `run` has to run meanwhile."""
 
-    def __init__(self, limits: CostLimits) -> None:
-        self.ledger = CostLedger(limits)
-        self.turns = Turns()
+    def __init__(self, group_of: Callable[[str], tuple[str, bool]] = group_of) -> None:
+        self.queue = FairQueue(perf_counter, thread_time, group_of)
         self.seconds = Histogram(
             "pegboard_rpc_seconds",
             "Time that this node worked for one request",
             buckets=SECONDS_BUCKETS,
             registry=None,
         )
+        self._has_waiting = trio.Event()
 
-    def open_account(self, address: str) -> ClientAccount:
-        """The account of a new connection."""
-        return self.ledger.open(address, trio.current_time())
+    async def run(self) -> None:
+        """Serve who waits, for ever."""
+        trio.lowlevel.add_instrument(self)
+        try:
+            while True:
+                await self._has_waiting.wait()
+                await trio.lowlevel.checkpoint()
+                self.queue.serve_waiting()
+                if not self.queue:
+                    self._has_waiting = trio.Event()
+        finally:
+            trio.lowlevel.remove_instrument(self)
 
-    async def serve(
-        self, session: ApiSession, account: ClientAccount, data: str | bytes
-    ) -> list[str]:
+    def after_io_wait(self, timeout: float) -> None:
+        """A round of the event loop begins."""
+        self.queue.begin_round()
+
+    async def serve(self, session: ApiSession, client: Client, data: str | bytes) -> list[str]:
         """The answers to one text that are ready; late ones come by the session's outbox.
 
-        Raises `ClientTooExpensive`, and `trio.TooSlowError` after `REQUEST_TIMEOUT_S`.
+        Raises `trio.TooSlowError` after `REQUEST_TIMEOUT_S`.
         """
-        now = trio.current_time()
-        delay_s, session.waiting_max = 0.0, WAITING_MAX
-        if not account.is_cheap(now):
-            account.check(now)
-            delay_s, session.waiting_max = account.delay_s(now), account.waiting_max(now)
-        calls = session.calls
-        work = session.serve(data)
-        texts, spent_s = None, 0.0
+        job = Job(client, session.serve(data), TEXT_S + len(data) * BYTE_S)
         try:
-            if delay_s:
-                await trio.sleep(delay_s)
-            if not delay_s and len(data) <= SHORT_TEXT_BYTES:
-                texts, spent_s = _run_slice(work)
-            if texts is None:
-                with trio.fail_after(REQUEST_TIMEOUT_S):
-                    while texts is None:
-                        await self.turns.take(account.cost(now))
-                        texts, seconds = _run_slice(work)
-                        spent_s += seconds
-            return texts
+            texts = await self.complete(job, REQUEST_TIMEOUT_S)
         finally:
-            work.close()
-            size = len(data) + sum(map(len, texts or ()))
-            account.charge_work(session.calls - calls, spent_s, size, trio.current_time())
-            self.seconds.observe(spent_s)
+            self.seconds.observe(job.spent_s)
+        self.charge_texts(client, texts)
+        return texts
+
+    async def call(self, client: Client, work: Callable[[], T]) -> T:
+        """What a function returns, called in the client's turn."""
+        return await self.complete(Job(client, _one_step(work), TEXT_S))
+
+    async def admit(self, client: Client) -> None:
+        """Wait for the turn of a new connection; what it costs is not counted for its calls."""
+        await self.take_turn(client, CONNECTION_S)
+        client.served_until = 0.0
+
+    async def take_turn(self, client: Client, declared_s: float) -> None:
+        """Wait for the client's turn to do what costs about so much."""
+        await self.complete(Job(client, _one_step(_do_nothing), declared_s))
+
+    async def send_in_turns(self, client: Client, stream: trio.abc.SendStream, data: bytes) -> None:
+        """Send what may be long: for the kernel, too, it is work to take it."""
+        rest = memoryview(data)
+        while len(rest) > PIECE_BYTES:
+            await stream.send_all(rest[:PIECE_BYTES])
+            rest = rest[PIECE_BYTES:]
+            await self.take_turn(client, TEXT_S)
+        await stream.send_all(rest)
+
+    def charge_texts(self, client: Client, texts: list[str]) -> None:
+        """Charge a client for the bytes that it is sent."""
+        self.queue.charge(client, sum(map(len, texts)) * BYTE_S)
+
+    async def complete(self, job: Job[T], timeout_s: float = math.inf) -> T:
+        """The result of a job; raises what it raises, or `trio.TooSlowError`."""
+        if not self.queue.serve_at_once(job):
+            is_over = trio.Event()
+            job.tell = is_over.set
+            self._has_waiting.set()
+            try:
+                with trio.fail_after(timeout_s):
+                    await is_over.wait()
+            finally:
+                if not job.is_over:
+                    self.queue.give_up(job)
+        return job.result()
 
 
-def _run_slice(
-    work: Generator[None, None, list[str]],
-) -> tuple[list[str] | None, float]:
-    """Go on with work for one slice: its result, or None while there is more, and the time."""
-    start = perf_counter()
-    end = start + SLICE_S
-    try:
-        while True:
-            next(work)
-            now = perf_counter()
-            if now >= end:
-                return None, now - start
-    except StopIteration as finish:
-        return finish.value, perf_counter() - start
+def _one_step(work: Callable[[], T]) -> Generator[None, None, T]:
+    yield from ()
+    return work()
+
+
+def _do_nothing() -> None:
+    """A turn is all that is wanted."""

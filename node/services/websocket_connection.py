@@ -13,11 +13,10 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from node.api.api import Api
-from node.api.cost import ClientAccount, ClientTooExpensive
+from node.api.fair_queue import Client
 from node.api.json_text import REQUEST_BYTES_MAX
-from node.api.rpc import error_text
 from node.services.durable_answers import wait_until_stored
-from node.services.request_runner import RequestRunner
+from node.services.request_runner import BYTE_S, FRAME_S, TEXT_S, RequestRunner
 
 MESSAGE_LENGTH_MAX = 2 * REQUEST_BYTES_MAX
 """A longer message closes the connection; one above the API's own limit is answered."""
@@ -30,6 +29,18 @@ CLOSE_TIMEOUT_S = 2.0
 ABNORMAL_END: Final = (trio.BrokenResourceError, trio.ClosedResourceError, LocalProtocolError)
 
 
+def text_frame_head(length: int) -> bytes:
+    """What stands before a whole text of so many bytes (RFC 6455, 5.2).
+
+    `wsproto` would copy the text thrice for it.
+    """
+    if length < 126:
+        return bytes((0x81, length))
+    if length < 1 << 16:
+        return b"\x81\x7e" + length.to_bytes(2, "big")
+    return b"\x81\x7f" + length.to_bytes(8, "big")
+
+
 class WebSocketConnection:
     """An API session and the socket that its texts travel on; the handshake is done."""
 
@@ -37,13 +48,13 @@ class WebSocketConnection:
         self,
         api: Api,
         runner: RequestRunner,
-        account: ClientAccount,
+        client: Client,
         stream: trio.abc.Stream,
         received: bytes,
     ) -> None:
         self.api = api
         self.runner = runner
-        self.account = account
+        self.client = client
         self.stream = stream
         self.protocol = Connection(ConnectionType.SERVER, trailing_data=received)
         self.parts: list[str | bytes] = []
@@ -86,8 +97,6 @@ class WebSocketConnection:
                     self.scope.cancel()
         except ABNORMAL_END:
             self.scope.cancel()
-        except ClientTooExpensive as refusal:
-            self._end(CloseReason.POLICY_VIOLATION, error_text(refusal))
         except trio.TooSlowError:
             self._end(CloseReason.POLICY_VIOLATION, "the request took too long (T-A2)")
 
@@ -103,24 +112,28 @@ class WebSocketConnection:
         match event:
             case TextMessage() | BytesMessage():
                 message = self._join(event)
-                if message is not None:
+                if message is None:
+                    await self.runner.take_turn(self.client, FRAME_S)
+                else:
                     await self._answer(message)
             case Ping():
+                await self.runner.take_turn(self.client, TEXT_S)
                 await self._send(event.response())
             case CloseConnection():
                 """The client's wish, or what is wrong with a frame of it."""
                 self._end(event.code, event.reason or "")
             case _:
                 """A pong: the bytes alone say that the client lives."""
+                await self.runner.take_turn(self.client, FRAME_S)
 
     async def _answer(self, message: str | bytes) -> None:
         """Serve a request; what its call caused to be pushed follows its answer."""
-        texts = await self.runner.serve(self.session, self.account, message)
+        texts = await self.runner.serve(self.session, self.client, message)
         self.is_answering = True
         try:
             await wait_until_stored(self.api.durability)
             for text in texts:
-                await self._send(TextMessage(text))
+                await self._send_text(text)
         finally:
             self.is_answering = False
             if self.session.outbox:
@@ -147,8 +160,8 @@ class WebSocketConnection:
                 await self.has_outgoing.wait()
                 self.has_outgoing = trio.Event()
                 for text in () if self.is_answering else self.session.take_outgoing():
-                    self.account.charge_work(0, 0, len(text), trio.current_time())
-                    await self._send(TextMessage(text))
+                    await self.runner.take_turn(self.client, TEXT_S + len(text) * BYTE_S)
+                    await self._send_text(text)
         except ABNORMAL_END:
             self.scope.cancel()
 
@@ -174,15 +187,24 @@ class WebSocketConnection:
         self.close = CloseConnection(code, reason)
         self.scope.cancel()
 
+    async def _send_text(self, text: str) -> None:
+        if self.protocol.state is not ConnectionState.OPEN:
+            raise LocalProtocolError("the connection is being closed")
+        data = text.encode()
+        await self._send_bytes(text_frame_head(len(data)) + data)
+
     async def _send(self, event: Event) -> None:
-        """Send a text or a pong, under the eye of `_watch`; several tasks may be at it."""
+        await self._send_bytes(self.protocol.send(event))
+
+    async def _send_bytes(self, data: bytes) -> None:
+        """Send a whole frame, under the eye of `_watch`; several tasks may be at it."""
         try:
             self.sending.acquire_nowait()
         except trio.WouldBlock:
             await self.sending.acquire()
         try:
             self.sending_since = trio.current_time()
-            await self.stream.send_all(self.protocol.send(event))
+            await self.runner.send_in_turns(self.client, self.stream, data)
             self.sending_since = math.inf
         finally:
             self.sending.release()

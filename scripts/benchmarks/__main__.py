@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from .api import bench_api, bench_greedy
+from .api import bench_api
 from .blocks import bench_full_validation, bench_known_signatures, bench_orders
 from .cascade import bench_cascade
+from .fairness import bench_greedy
 from .history import bench_history
 from .measure import print_machine
 from .memory import bench_memory

@@ -1,21 +1,15 @@
-"""(i) API calls and notices a second, (j) an honest client among greedy ones."""
+"""(i) API calls and notices a second."""
 
 from __future__ import annotations
 
-import multiprocessing
-from functools import partial
-from statistics import quantiles
-
 import trio
 
-from node.api.cost import CostLimits
 from protocol.crypto.keys import wif
-from protocol.ids import LimitOrderId, order_text
 from tests.support.world import secret_of
 
 from .api_clients import HttpClient, SocketClient, ask_many, call, frame, post
 from .api_server import ServerProcess, start_server
-from .measure import print_rate, print_ratio, print_value
+from .measure import print_rate, print_ratio
 
 ROUNDS = 5
 CALLS = 400
@@ -23,14 +17,6 @@ CALLS = 400
 CLIENTS = 4
 SUBSCRIBERS = 100
 BLOCKS = 40
-HONEST_CALLS = 2_000
-GREEDY = 10
-GREEDY_HEAD_START_S = 10.0
-"""T-A2: greedy clients are throttled within so long."""
-
-UNLIMITED = CostLimits(soft=0)
-STRANGERS = CostLimits(local_discount=1)
-
 REQUESTS = {
     "head of the chain": call("get_objects", ["2.1.0"]),
     "an account": call("get_account_by_name", "alice"),
@@ -40,7 +26,7 @@ REQUESTS = {
 
 def bench_api() -> None:
     """(i): calls by CPU time of the server, beside a bare echo of texts of the same lengths."""
-    with start_server(UNLIMITED) as server:
+    with start_server() as server:
         ratios: dict[str, list[float]] = {"WebSocket": [], "HTTP": []}
         for what, request in REQUESTS.items():
             rates = trio.run(_rates, server, request)
@@ -112,55 +98,3 @@ async def _notice_rates(server: ServerProcess) -> list[float]:
 async def _skip_frames(client: SocketClient, count: int) -> None:
     for _ in range(count):
         await client.skip_frame()
-
-
-def bench_greedy() -> None:
-    """(j): 99th percentile of an honest client's calls, alone and beside greedy clients."""
-    for whose, limits in (("strangers", STRANGERS), ("programs of this machine", CostLimits())):
-        with start_server(limits) as server:
-            alone = trio.run(_honest_p99, server)
-            context = multiprocessing.get_context("spawn")
-            greedy = context.Process(target=run_greedy, args=(server.api_port,), daemon=True)
-            greedy.start()
-            try:
-                trio.run(trio.sleep, GREEDY_HEAD_START_S)
-                beside = trio.run(_honest_p99, server)
-            finally:
-                greedy.terminate()
-                greedy.join()
-        print_value("j", f"{whose}: p99 alone", f"{alone * 1e3:.2f} ms")
-        note = "target at most 3.0"
-        what = f"{beside * 1e3:.2f} ms, ratio {beside / alone:.1f}"
-        print_value("j", f"{whose}: p99 beside {GREEDY} greedy ones", what, note)
-
-
-async def _honest_p99(server: ServerProcess) -> float:
-    client = await SocketClient.connect(server.api_port)
-    request = frame(REQUESTS["an account"])
-    seconds = []
-    for _ in range(HONEST_CALLS):
-        seconds += await ask_many(client, request, 1)
-        await trio.sleep(0.002)
-    return quantiles(seconds, n=100)[98]
-
-
-def run_greedy(port: int) -> None:
-    """Ask for as much as possible for ever, from ten groups of addresses."""
-    trio.run(partial(_run_greedy, port))
-
-
-async def _run_greedy(port: int) -> None:
-    request = frame(call("get_objects", [order_text(LimitOrderId(n % 500)) for n in range(1_000)]))
-    async with trio.open_nursery() as nursery:
-        for number in range(1, GREEDY + 1):
-            nursery.start_soon(_ask_for_ever, port, f"127.0.{number}.1", request)
-
-
-async def _ask_for_ever(port: int, source: str, request: bytes) -> None:
-    while True:
-        try:
-            client = await SocketClient.connect(port, source)
-            while True:
-                await client.ask(request)
-        except (trio.EndOfChannel, trio.BrokenResourceError):
-            await trio.sleep(0.1)

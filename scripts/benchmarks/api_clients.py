@@ -99,9 +99,9 @@ class HttpClient:
         self.stream = stream
 
     @classmethod
-    async def connect(cls, port: int) -> HttpClient:
-        """A connection."""
-        return cls(await trio.open_tcp_stream("127.0.0.1", port))
+    async def connect(cls, port: int, source: str = "127.0.0.1") -> HttpClient:
+        """A connection from an address of this machine."""
+        return cls(await trio.open_tcp_stream("127.0.0.1", port, local_address=source))
 
     async def ask(self, request: bytes) -> int:
         """Send a request; the length of the body that answers it."""

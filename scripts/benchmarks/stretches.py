@@ -9,7 +9,6 @@ from time import perf_counter, thread_time
 
 import trio
 
-from node.api.cost import CostLimits
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
 from node.core.chain_reader import ChainReader
@@ -107,7 +106,7 @@ class LargeNode:
             secrets=[secret_of(f"init{number} block") for number in range(3)],
         )
         self.core.observe(self)
-        self.runner = RequestRunner(CostLimits(soft=0))
+        self.runner = RequestRunner()
         self.saved: list[SaveSnapshot] = []
         self.now_ms = 0
 
@@ -161,9 +160,9 @@ class LargeNode:
 
     async def call(self, session: ApiSession, api: str, method: str, arguments: object) -> object:
         """A call by way of the runner, as from a socket."""
-        account = self.runner.open_account("127.0.0.1")
+        client = self.runner.queue.open_client("127.0.0.1")
         text = json.dumps({"id": 1, "method": "call", "params": [api, method, arguments]})
-        (answer,) = await self.runner.serve(session, account, text)
+        (answer,) = await self.runner.serve(session, client, text)
         found = json.loads(answer)
         assert "result" in found, (method, found)
         return found["result"]
@@ -179,7 +178,7 @@ def bench_stretches() -> None:
 async def _measure(node: LargeNode, watch: Stopwatch) -> None:
     session = node.backend.api.open_session()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(node.runner.turns.run)
+        nursery.start_soon(node.runner.run)
         nursery.start_soon(node.tick)
         await node.blocks()
         await trio.sleep(0.2)

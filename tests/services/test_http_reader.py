@@ -19,6 +19,7 @@ from node.services.http_connection import (
     RequestRefused,
     parse_head,
 )
+from node.services.request_runner import RequestRunner
 from tests.services.test_api_server import (
     CHAIN_ID_CALL,
     encoded,
@@ -64,7 +65,9 @@ def read_with_h11(data: bytes) -> Requests:
 async def read_with_ours(data: bytes, cuts: list[int]) -> Requests:
     """What `HttpConnection` sees of the same bytes in these packets."""
     near, far = trio.testing.memory_stream_pair()
-    http = HttpConnection(far)  # type: ignore[arg-type]  # it only reads here, and answers 100
+    runner = RequestRunner()
+    client = runner.queue.open_client("127.0.0.1")
+    http = HttpConnection(far, runner, client)  # type: ignore[arg-type]  # it reads, and answers 100
     found: Requests = []
 
     async def send() -> None:
@@ -76,6 +79,7 @@ async def read_with_ours(data: bytes, cuts: list[int]) -> Requests:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(send)
+        nursery.start_soon(runner.run)
         try:
             while (head := await http.read_head()) is not None:
                 body = await http.read_body(head) if head.length != 0 else b""

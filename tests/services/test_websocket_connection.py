@@ -11,7 +11,6 @@ import trio.testing
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Event, Ping, Pong, TextMessage
 
-from node.api.cost import CostLimits
 from node.api.outbox import OUTBOX_BYTES_MAX
 from node.services import websocket_connection
 from node.services.request_runner import RequestRunner
@@ -47,18 +46,18 @@ class Peer:
 async def connect() -> AsyncIterator[Peer]:
     """A connection whose handshake is done."""
     backend = ChainBackend(TestChain("alice"))
-    runner = RequestRunner(CostLimits())
+    runner = RequestRunner()
     near, far = trio.testing.memory_stream_pair()
-    account = runner.open_account("127.0.0.1")
+    client = runner.queue.open_client("127.0.0.1")
     peer = Peer(backend, near)
 
     async def serve() -> None:
-        await WebSocketConnection(backend.api, runner, account, far, b"").run()
+        await WebSocketConnection(backend.api, runner, client, far, b"").run()
         await far.aclose()
         peer.is_over.set()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(runner.turns.run)
+        nursery.start_soon(runner.run)
         nursery.start_soon(serve)
         yield peer
         await peer.is_over.wait()

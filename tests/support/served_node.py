@@ -14,7 +14,6 @@ from typing import Any
 import trio
 
 from node.api.api import Api
-from node.api.cost import CostLimits
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
 from node.core.startup import start_chain
@@ -148,7 +147,7 @@ async def serve_node(
     node = ServedNode(
         directory, settings or CoreSettings(by_the_clock=False), witnesses=witnesses, keys=keys
     )
-    options = ApiOptions(limits=CostLimits(soft=0), connections_max=1_000)
+    options = ApiOptions(connections_max=1_000)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(node.service.run, None)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from node.api import session
 from node.api.call import Wait
 from node.api.errors import NotConfirmedYet
 from protocol.asset import NO_FEE
@@ -147,9 +148,11 @@ def test_a_second_broadcast_does_not_end_the_wait_of_the_first(
     assert (answer["id"], answer["result"]["block_num"]) == (1, 1)
 
 
-def test_who_may_not_wait_broadcasts_nothing(backend: ChainBackend, client: Client) -> None:
+def test_who_may_not_wait_broadcasts_nothing(
+    backend: ChainBackend, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """C18, T-A2: refused is refused: nothing is pending after it."""
-    client.session.waiting_max = 1
+    monkeypatch.setattr(session, "WAITING_MAX", 1)
     assert send(client, transfer(backend)) == []
     (refusal,) = send(client, transfer(backend), 2)
     assert refusal["error"]["data"]["name"] == "not_possible"
