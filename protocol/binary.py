@@ -52,11 +52,20 @@ def unpack_from(cls: type[T], data: bytes, offset: int) -> tuple[T, int]:
     """Read an instance that starts at `offset`; the instance and the offset behind it."""
     try:
         value, end = reader_for(cast(Hashable, cls))(data, offset, 0)
-    except (struct.error, IndexError) as error:
-        raise DecodeError(f"{cls.__name__} ends early", value=len(data)) from error
-    except UnicodeDecodeError as error:
-        raise DecodeError(f"text in {cls.__name__} is not UTF-8", value=error.start) from error
+    except MALFORMED as error:
+        raise malformed(cls.__name__, data, error) from error
     return cast(T, value), end
+
+
+MALFORMED = (struct.error, IndexError, UnicodeDecodeError)
+"""What a reader raises, beside `DecodeError`, of bytes that it cannot read."""
+
+
+def malformed(what: str, data: bytes, error: Exception) -> DecodeError:
+    """The refusal of bytes of which a reader raised one of `MALFORMED`."""
+    if isinstance(error, UnicodeDecodeError):
+        return DecodeError(f"text in {what} is not UTF-8", value=error.start)
+    return DecodeError(f"{what} ends early", value=len(data))
 
 
 @cache
@@ -84,9 +93,20 @@ def writer_of(node: WireType) -> Writer:
 def reader_of(node: WireType) -> Reader:
     """The function (data, offset, depth) -> (value, offset behind it)."""
     if isinstance(node, VariantType):
-        return unpack_variant_of(node)
-    constants = {"read_varint": read_varint, "unpack_object_id": unpack_object_id}
-    return cast(Reader, ReadSource(reader_of, constants).compile(node))
+        return variant_reader_of(node).read
+    constants = {
+        "MAX_DEPTH": MAX_DEPTH,
+        "Tagged": Tagged,
+        "read_varint": read_varint,
+        "unpack_object_id": unpack_object_id,
+    }
+    return cast(Reader, ReadSource(variant_reader_of, constants).compile(node))
+
+
+@cache
+def variant_reader_of(node: VariantType) -> VariantReader:
+    """The reader of a tagged union."""
+    return VariantReader(node)
 
 
 def write_varint(out: bytearray, value: int) -> None:
@@ -149,28 +169,32 @@ def pack_variant_of(node: VariantType) -> Writer:
     return write
 
 
-def unpack_variant_of(node: VariantType) -> Reader:
-    """Read a tag, then a value of its class; refuses unknown tags and deep nesting."""
-    table = node.resolve()
-    bodies: dict[int, Reader] = {}
+class VariantReader:
+    """Reads a tag, then a value of its class; refuses unknown tags and deep nesting."""
 
-    def read(data: bytes, offset: int, depth: int) -> tuple[object, int]:
-        tag = data[offset]
-        if tag < 128:
-            offset += 1
-        else:
-            tag, offset = read_varint(data, offset)
-        body = bodies.get(tag)
-        if body is None:
-            if tag not in table:
-                raise node.refusal(tag)
-            body = bodies[tag] = reader_for(table[tag])
+    __slots__ = ("_node", "_table", "bodies")
+
+    bodies: dict[int, Reader]
+    """Readers of the classes that have been met, for tags of one byte: derived source looks here
+    first."""
+
+    def __init__(self, node: VariantType) -> None:
+        self._node = node
+        self._table = node.resolve()
+        self.bodies = {}
+
+    def read(self, data: bytes, offset: int, depth: int) -> tuple[object, int]:
+        """The value at an offset, and the offset behind it; raises `DecodeError`."""
+        tag, offset = read_varint(data, offset)
+        if tag not in self._table:
+            raise self._node.refusal(tag)
         if depth > MAX_DEPTH:
             raise DecodeError("operations nested too deep", value=depth, limit=MAX_DEPTH)
+        body = reader_for(self._table[tag])
+        if tag < 128:
+            self.bodies[tag] = body
         value, offset = body(data, offset, depth + 1)
-        return (Tagged(tag, value) if node.tagged else value), offset
-
-    return read
+        return (Tagged(tag, value) if self._node.tagged else value), offset
 
 
 MAX_DEPTH = 8

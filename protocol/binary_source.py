@@ -11,7 +11,7 @@ import linecache
 import struct
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Protocol, TypeAlias, assert_never
 
 from protocol.crypto.hashes import address_of
 from protocol.errors import DecodeError, EncodeError
@@ -35,6 +35,19 @@ Emit: TypeAlias = Callable[[str], None]
 """Emits the lines that append the value of an expression."""
 
 _FORMATS = {(8, False): "B", (16, False): "H", (32, False): "I", (64, False): "Q", (64, True): "q"}
+
+
+class VariantReader(Protocol):
+    """What derived source needs from the reader of a tagged union."""
+
+    @property
+    def bodies(self) -> Mapping[int, object]:
+        """The readers of the classes that have been met, by tag."""
+
+    def read(self, data: bytes, offset: int, depth: int) -> tuple[object, int]:
+        """Read a tag and a value."""
+
+
 _numbers_of_codecs = itertools.count(1)
 
 
@@ -249,14 +262,17 @@ class ReadSource(Source, Visitor[str]):
     """A function `codec(data, at, depth)` that returns a value and the offset behind it.
 
     Visiting a wire type emits the lines that read a value; the result is the variable that will
-    hold it. `reader_of` gives the function of a tagged union; it is called, all else is inline.
+    hold it. `variant_reader_of` gives the reader of a tagged union; the readers of classes that it
+    has met are called, all else is inline.
     """
 
     def __init__(
-        self, reader_of: Callable[[WireType], object], constants: Mapping[str, object]
+        self,
+        variant_reader_of: Callable[[VariantType], VariantReader],
+        constants: Mapping[str, object],
     ) -> None:
         super().__init__(constants)
-        self.reader_of = reader_of
+        self.variant_reader_of = variant_reader_of
 
     def compile(self, node: WireType) -> Any:
         result = self.visit(node)
@@ -265,7 +281,10 @@ class ReadSource(Source, Visitor[str]):
         return self.build("def codec(data, at, depth):")
 
     def flush(self) -> None:
-        if self.pending:
+        if len(self.pending) == 1 and self.pending[0][0] == "B":
+            self.line(f"{self.pending.pop()[1]} = data[at]")
+            self.line("at += 1")
+        elif self.pending:
             unpacker = struct.Struct("<" + "".join(form for form, _ in self.pending))
             targets = ", ".join(name for _, name in self.pending)
             reader = self.constant(unpacker.unpack_from, "unpack")
@@ -288,7 +307,10 @@ class ReadSource(Source, Visitor[str]):
         name = self.variable()
         self.line(f"{name} = data[at]")
         self.line("at += 1")
-        self.line(f"if {name} > 127: {name}, at = read_varint(data, at - 1)")
+        self.line(f"if {name} > 127:")
+        self.line("    more = data[at]")
+        self.line(f"    if 0 < more < 128: {name} += (more << 7) - 128; at += 1")
+        self.line(f"    else: {name}, at = read_varint(data, at - 1)")
         return name
 
     def integer(self, node: IntegerType) -> str:
@@ -351,8 +373,16 @@ class ReadSource(Source, Visitor[str]):
     def variant(self, node: VariantType) -> str:
         self.flush()
         name = self.variable()
-        reader = self.constant(self.reader_of(node), "read")
-        self.line(f"{name}, at = {reader}(data, at, depth)")
+        reader = self.variant_reader_of(node)
+        bodies = self.constant(reader.bodies, "bodies")
+        self.line("tag = data[at]")
+        self.line(f"read = {bodies}.get(tag)")
+        self.line("if read is None or depth > MAX_DEPTH:")
+        self.line(f"    {name}, at = {self.constant(reader.read, 'read')}(data, at, depth)")
+        self.line("else:")
+        self.line(f"    {name}, at = read(data, at + 1, depth + 1)")
+        if node.tagged:
+            self.line(f"    {name} = Tagged(tag, {name})")
         return name
 
     def pair(self, node: PairType) -> str:

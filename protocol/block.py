@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
-from typing import Annotated, cast
+from typing import Annotated, TypeVar, cast
 
-from protocol.binary import pack, pack_as, read_varint, reader_for, unpack_from, write_varint
+from protocol.binary import (
+    MALFORMED,
+    malformed,
+    pack,
+    pack_as,
+    read_varint,
+    reader_for,
+    unpack_from,
+    write_varint,
+)
 from protocol.constants import MAX_BLOCK_BYTES
 from protocol.crypto.hashes import ripemd160, sha224, sha256
 from protocol.crypto.signatures import recover_key
@@ -26,7 +34,7 @@ from protocol.schema import (
     Timestamp,
     Variant,
 )
-from protocol.transaction import ProcessedTransaction, TransactionEnvelope
+from protocol.transaction import ProcessedTransaction, SignedTransaction, TransactionEnvelope
 
 HeaderExtension = Annotated[Tagged, Variant({0: Void})]
 """A member of a header's extensions: each tag at most once, ascending.
@@ -170,6 +178,9 @@ class HeaderEnvelope:
         return self._signing_key
 
 
+T = TypeVar("T")
+_Reader = Callable[[bytes, int, int], tuple[T, int]]
+
 FindTransaction = Callable[[bytes, int], TransactionEnvelope | None]
 """A transaction whose binary form stands at an offset, when it was read before; or None."""
 
@@ -190,26 +201,28 @@ class BlockBody:
         self._parts: list[bytes] = []
 
     @classmethod
-    def read(cls, data: bytes, at: int, find: FindTransaction) -> BlockBody:
+    def read(cls, data: bytes, at: int, find: FindTransaction | None) -> BlockBody:
         """Read the transactions that fill `data` from an offset on, but for those that `find` has.
 
         Raises `DecodeError` or `ValidationError`.
         """
         body = cls()
-        read_results = reader_for(OperationResults)
+        read_transaction = cast("_Reader[SignedTransaction]", reader_for(SignedTransaction))
+        read_results = cast("_Reader[OperationResults]", reader_for(OperationResults))
         try:
             count, at = read_varint(data, at)
             for _ in range(count):
                 start = at
-                envelope = find(data, at)
+                envelope = None if find is None else find(data, at)
                 if envelope is None:
-                    envelope, at = TransactionEnvelope.read(data, at)
+                    transaction, at = read_transaction(data, at, 0)
+                    envelope = TransactionEnvelope(transaction, data[start:at])
                 else:
                     at += envelope.size
                 results, at = read_results(data, at, 0)
-                body.append(envelope, cast(OperationResults, results), data[start:at])
-        except (IndexError, struct.error) as error:
-            raise DecodeError("block ends early", value=len(data)) from error
+                body.append(envelope, results, data[start:at])
+        except MALFORMED as error:
+            raise malformed("block", data, error) from error
         if at != len(data):
             raise DecodeError("bytes after the end of a block", value=len(data), limit=at)
         return body
@@ -267,7 +280,7 @@ class BlockEnvelope:
 
     @classmethod
     def read(
-        cls, front: HeaderEnvelope, data: bytes, find: FindTransaction = lambda data, at: None
+        cls, front: HeaderEnvelope, data: bytes, find: FindTransaction | None = None
     ) -> BlockEnvelope:
         """Read the rest of a block whose header was read before; raises like `from_bytes`.
 

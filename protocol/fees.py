@@ -81,7 +81,7 @@ ZERO_FEE_SCHEDULE = FeeSchedule(
 class FeeTable:
     """A fee schedule made ready for look-ups; keep it as long as the schedule stays the same."""
 
-    __slots__ = ("_flat", "_parameters", "schedule")
+    __slots__ = ("_bare_transfer", "_flat", "_parameters", "schedule")
 
     def __init__(self, schedule: FeeSchedule) -> None:
         self.schedule = schedule
@@ -90,6 +90,7 @@ class FeeTable:
         for entry in OPERATIONS.values():
             if entry.cls not in _CALCULATORS:
                 self._flat[entry.cls] = self._scale(self._flat_fee(entry.id))
+        self._bare_transfer = self._scale(self.of(Transfer, SizedFee).fee)
 
     def required(self, operation: Operation) -> int:
         """The least fee of an operation, in smallest units of CORE (R8.17).
@@ -100,6 +101,8 @@ class FeeTable:
         flat = self._flat.get(cls)
         if flat is not None:
             return flat
+        if isinstance(operation, Transfer) and operation.memo is None:
+            return self._bare_transfer
         return self._scale(_CALCULATORS[cls](operation, self))
 
     def parameters(self, operation_id: int) -> FeeParameters:

@@ -84,10 +84,21 @@ class TransactionEnvelope:
     """First 20 bytes of SHA256 of the body (R9.7)."""
 
     def __init__(self, transaction: SignedTransaction, packed: bytes) -> None:
-        """Join a transaction and its binary form, which must belong together."""
+        """Join a transaction and its binary form, which must belong together.
+
+        Raises `ValidationError` for too many signatures.
+        """
+        signatures = transaction.signatures
+        if len(signatures) > MAX_TRANSACTION_SIGNATURES:
+            raise ValidationError(
+                "too many signatures",
+                rule="R9.5",
+                value=len(signatures),
+                limit=MAX_TRANSACTION_SIGNATURES,
+            )
         self.transaction = transaction
-        self.body = packed[: len(packed) - signatures_size(transaction.signatures)]
-        self.id = TransactionId(sha256(self.body)[:20])
+        self.body = body = packed[: -signatures_size(signatures)]
+        self.id = TransactionId(sha256(body)[:20])
         self._packed = packed
         self._signature_keys: tuple[PublicKey, ...] | None = None
         self._validated = False
@@ -95,7 +106,6 @@ class TransactionEnvelope:
     @classmethod
     def from_transaction(cls, transaction: SignedTransaction) -> TransactionEnvelope:
         """Pack a transaction; raises `EncodeError`, or `ValidationError` as `from_bytes`."""
-        _check_signature_count(transaction.signatures)
         return cls(transaction, pack(transaction))
 
     @classmethod
@@ -113,7 +123,6 @@ class TransactionEnvelope:
     def read(cls, data: bytes, offset: int) -> tuple[TransactionEnvelope, int]:
         """Read a signed transaction that starts at `offset`, and the offset behind it."""
         transaction, end = unpack_from(SignedTransaction, data, offset)
-        _check_signature_count(transaction.signatures)
         return cls(transaction, data[offset:end]), end
 
     @property
@@ -146,7 +155,7 @@ class TransactionEnvelope:
     def set_signature_keys(self, keys: Sequence[PublicKey]) -> None:
         """Take keys that were recovered elsewhere; raises `DuplicateSignature` (R9.5)."""
         assert len(keys) == len(self.transaction.signatures), "one key for each signature"
-        if len(set(keys)) != len(keys):
+        if len(keys) > 1 and len(set(keys)) != len(keys):
             raise DuplicateSignature(
                 "two signatures by one key", rule="R9.5", value=len(keys), limit=len(set(keys))
             )
@@ -195,19 +204,14 @@ def unsigned(transaction: SignedTransaction | ProcessedTransaction) -> Transacti
 
 def reference_block(block: BlockId) -> tuple[int, int]:
     """`ref_block_num` and `ref_block_prefix` of a transaction that builds on a block (R9.3)."""
-    return int.from_bytes(block[2:4], "big"), int.from_bytes(block[4:8], "little")
+    return int.from_bytes(block[2:4], "big"), reference_prefix(block)
+
+
+def reference_prefix(block: BlockId) -> int:
+    """The second four bytes of a block's id: `ref_block_prefix` (R9.3)."""
+    return int.from_bytes(block[4:8], "little")
 
 
 def signatures_size(signatures: Sequence[Signature]) -> int:
     """Bytes of the signatures at the end of a signed transaction; fewer than 128 of them."""
     return 1 + _SIGNATURE_LENGTH * len(signatures)
-
-
-def _check_signature_count(signatures: Sequence[Signature]) -> None:
-    if len(signatures) > MAX_TRANSACTION_SIGNATURES:
-        raise ValidationError(
-            "too many signatures",
-            rule="R9.5",
-            value=len(signatures),
-            limit=MAX_TRANSACTION_SIGNATURES,
-        )

@@ -18,7 +18,6 @@ from node.state.objects.assets import Asset
 from node.state.objects.transactions import Proposal
 from node.state.rankings import Place, Ranking
 from node.state.table import Table
-from node.state.touched import Touched
 from node.state.undo import REMOVE, Change, StateObject
 from protocol.ids import AccountId
 from protocol.schema import PublicKey
@@ -75,10 +74,9 @@ class Directory:
             self._link_proposal(proposal)
         self.names.sort()
         self.symbols.sort()
-        touched = Touched(state.log, (state.balances, state.statistics))
-        self.holders = Ranking(state.balances, touched, _place_of_balance)
+        self.holders = Ranking(state.balances, _place_of_balance)
         """Owners of an asset's balances that are not zero, by balance, in a group for each."""
-        self.stakes = Ranking(state.statistics, touched, _place_of_stake)
+        self.stakes = Ranking(state.statistics, _place_of_stake)
         """Accounts by the stake that votes as they do (R8.11), in the group `ALL_STAKES`."""
 
     def apply_change(self, change: Change) -> None:

@@ -17,7 +17,7 @@ from node.state.objects.transactions import TransactionHistory
 from protocol.block import OperationResults
 from protocol.errors import TIME
 from protocol.schema import Digest
-from protocol.transaction import TransactionEnvelope
+from protocol.transaction import TransactionEnvelope, reference_prefix
 
 
 def apply_transaction(
@@ -37,8 +37,9 @@ def apply_transaction(
     operations = transaction.operations
     if check_signatures:
         verify_authority(state, operations, envelope.signature_keys(chain_id))
-    if state.dynamic.head_block_number:
-        _check_place_and_time(state, envelope)
+    dynamic = state.dynamic
+    if dynamic.head_block_number:
+        _check_place_and_time(state, envelope, dynamic.time)
 
     table = state.transactions
     table.create(TransactionHistory(table.next_id, envelope.id, transaction.expiration))
@@ -52,11 +53,11 @@ def apply_transaction(
     return tuple(results)
 
 
-def _check_place_and_time(state: State, envelope: TransactionEnvelope) -> None:
+def _check_place_and_time(state: State, envelope: TransactionEnvelope, now: int) -> None:
     """TaPoS, expiration and size, in R9.3's order."""
     transaction, parameters = envelope.transaction, state.parameters
     summary = state.block_summary(transaction.ref_block_num)
-    prefix = None if summary is None else int.from_bytes(summary.block_id[4:8], "little")
+    prefix = None if summary is None else reference_prefix(summary.block_id)
     if prefix != transaction.ref_block_prefix:
         raise InvalidReferenceBlock(
             f"transaction refers to another block {transaction.ref_block_num}",
@@ -64,21 +65,20 @@ def _check_place_and_time(state: State, envelope: TransactionEnvelope) -> None:
             value=transaction.ref_block_prefix,
             limit=prefix,
         )
-    now = state.dynamic.time
-    latest = now + parameters.maximum_time_until_expiration
-    if transaction.expiration > latest:
+    expiration, latest = transaction.expiration, now + parameters.maximum_time_until_expiration
+    if expiration > latest:
         raise ExpirationTooFar(
             "transaction expires too late",
             rule="R9.3",
-            value=transaction.expiration,
+            value=expiration,
             limit=latest,
             unit=TIME,
         )
-    if transaction.expiration < now:
+    if expiration < now:
         raise TransactionExpired(
             "transaction has expired",
             rule="R9.3",
-            value=transaction.expiration,
+            value=expiration,
             limit=now,
             unit=TIME,
         )

@@ -19,6 +19,7 @@ from node.chain.invariants import (
     violated,
 )
 from node.state.database import State
+from node.state.errors import InvariantViolated
 from node.state.objects.accounts import AccountBalance, AccountStatistics
 from node.state.objects.assets import AssetDynamicData, BitassetData
 from node.state.objects.governance import DynamicGlobalProperties
@@ -60,15 +61,21 @@ class Changes:
 def check_block(state: State, revision: Revision) -> None:
     """Check the invariants after a block; raises `InvariantViolated`."""
     changes = Changes(state)
+    holdings = changes.holdings
     for kind, table, item, old_values in revision.net_records():
+        if kind == EDIT and isinstance(item, AccountBalance):
+            # At once what `_count_balance` does before and after: most changes are of this kind.
+            balance, old = item.balance, old_values[-1]
+            assert isinstance(old, int), old_values
+            if not 0 <= balance <= MAX_SUPPLY:
+                raise _bad_balance(item)
+            holdings[item.asset_type] += balance - old
+            continue
         if kind != REMOVE:
             try:
                 table.check_width(item, old_values)
             except EncodeError as error:
                 raise too_wide(table.id_of(item), error) from error
-        if kind == EDIT and isinstance(item, AccountBalance):
-            _count_edited_balance(changes, item, old_values)
-            continue
         count = _COUNTERS.get(type(item))
         if count is None:
             continue
@@ -138,18 +145,13 @@ def _check_head(state: State) -> None:
             raise violated("I17", f"expired {what}", earliest, dynamic.time)
 
 
-def _count_edited_balance(changes: Changes, item: AccountBalance, old_values: Values) -> None:
-    """What `_count_balance` does before and after, at once: most changes are of this kind."""
-    *_, old = old_values
-    assert isinstance(old, int), old_values
-    if not 0 <= item.balance <= MAX_SUPPLY:
-        raise violated("I6", f"balance {balance_text(item.id)}", item.balance, MAX_SUPPLY)
-    changes.holdings[item.asset_type] += item.balance - old
+def _bad_balance(item: AccountBalance) -> InvariantViolated:
+    return violated("I6", f"balance {balance_text(item.id)}", item.balance, MAX_SUPPLY)
 
 
 def _count_balance(changes: Changes, item: AccountBalance, sign: int) -> None:
     if sign > 0 and not 0 <= item.balance <= MAX_SUPPLY:
-        raise violated("I6", f"balance {balance_text(item.id)}", item.balance, MAX_SUPPLY)
+        raise _bad_balance(item)
     changes.holdings[item.asset_type] += sign * item.balance
 
 

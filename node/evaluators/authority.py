@@ -125,7 +125,7 @@ def verify_authority(
     if (
         len(keys) == 1
         and not (active_approvals or owner_approvals)
-        and _is_one_key_enough(state, operations, *keys)
+        and _is_one_key_enough(state, operations, keys)
     ):
         return
     active: set[AccountId] = set()
@@ -163,15 +163,17 @@ def verify_authority(
         )
 
 
-def _is_one_key_enough(state: State, operations: Sequence[Operation], key: PublicKey) -> bool:
-    """Whether the key alone acts for the one account of each operation: the everyday case."""
+def _is_one_key_enough(
+    state: State, operations: Sequence[Operation], keys: Collection[PublicKey]
+) -> bool:
+    """Whether the only key acts for the one account of each operation: the everyday case."""
     for op in operations:
         account_id = sole_account(op)
         if account_id is None or account_id == COMMITTEE_ACCOUNT:
             return False
         active = state.accounts.get(account_id).active
         for other, weight in active.key_auths:
-            if other == key and weight >= active.weight_threshold:
+            if other in keys and weight >= active.weight_threshold:
                 break
         else:
             return False

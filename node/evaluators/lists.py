@@ -14,7 +14,9 @@ def check_authorized(
     account: Account, asset: Asset, error: type[NotAuthorized] = NotAuthorized
 ) -> None:
     """Raise `NotAuthorized`, or a narrower reason, unless the whitelist test passes (R2.20)."""
-    if not is_authorized(account, asset):
+    options = asset.options
+    is_listed = options.whitelist_authorities or options.blacklist_authorities
+    if is_listed and not is_authorized(account, asset):
         raise error(
             f"account {account.name} may not hold {asset.symbol}",
             rule="R2.20",

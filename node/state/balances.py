@@ -33,7 +33,8 @@ def check_balance(
 
     Raises `InsufficientBalance`.
     """
-    held = state.balance_of(account, wanted.asset_id) + released
+    found = state.balances_of_account.find(account, wanted.asset_id)
+    held = released if found is None else found.balance + released
     if held < wanted.amount:
         raise _holds_too_little(account, wanted.asset_id, held, wanted.amount, rule)
 

@@ -71,9 +71,7 @@ class Context:
 
     def record(self, op: Operation) -> AppliedOperation:
         """Note a real operation that is about to be applied."""
-        entry = AppliedOperation(
-            op, self.trx_in_block, self.op_in_trx, self.virtual_op, is_virtual=False
-        )
+        entry = AppliedOperation(op, self.trx_in_block, self.op_in_trx, self.virtual_op, False)
         self.applied.append(entry)
         return entry
 

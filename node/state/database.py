@@ -88,8 +88,9 @@ class State:
             if isinstance(value, Table)
         )
         self.table_of_type = {(table.space, table.type): table for table in self.tables}
-        self._touched = Touched(log, (self.balances, self.statistics))
-        self.stakes = Stakes(log, self.accounts, self.statistics, self.vesting_balances)
+        self._touched_balances = Touched(self.balances)
+        self._touched_statistics = Touched(self.statistics)
+        self.stakes = Stakes(self.accounts, self.statistics, self.vesting_balances)
         self._add_account_indexes()
         self._add_market_indexes()
         self._add_time_indexes()
@@ -243,13 +244,13 @@ class State:
 
     def block_summary(self, block_num: int) -> BlockSummary | None:
         """What is remembered of a block, as long as it is in the window of references (R9.3)."""
-        return self.block_summaries.find(ids.BlockSummaryId(block_num % TAPOS_WINDOW))
+        return self.block_summaries.rows.get(block_num % TAPOS_WINDOW)
 
     def take_moved_statistics(self) -> list[AccountStatistics]:
         """Figures of the accounts whose CORE balance or own figures may have changed since this
         was last asked for, ascending: all those that maintenance has to look at (R8.11, R8.20)."""
-        found: set[int] = set(self._touched.take(self.statistics))
-        for instance in self._touched.take(self.balances):
+        found: set[int] = set(self._touched_statistics.take())
+        for instance in self._touched_balances.take():
             balance = self.balances.rows.get(instance)
             if balance is not None and balance.asset_type == CORE_ASSET:
                 found.add(self.accounts.get(balance.owner).statistics)
@@ -259,15 +260,12 @@ class State:
     def _look_through(self) -> None:
         """Note of a restored state what the undo log would have told of it."""
         self.stakes.look_through()
-        self._touched.note(
-            self.statistics,
-            (
-                one.id
-                for one in self.statistics.rows.values()
-                if one.pending_fees
-                or one.pending_vested_fees
-                or one.core_in_balance != self.balance_of(one.owner, CORE_ASSET)
-            ),
+        self._touched_statistics.note(
+            one.id
+            for one in self.statistics.rows.values()
+            if one.pending_fees
+            or one.pending_vested_fees
+            or one.core_in_balance != self.balance_of(one.owner, CORE_ASSET)
         )
 
     def state_hash(self) -> Digest:

@@ -29,13 +29,10 @@ class Ranking(Generic[T]):
     transactions count.
     """
 
-    def __init__(
-        self, table: Table[K, T], touched: Touched, place_of: Callable[[T], Place | None]
-    ) -> None:
+    def __init__(self, table: Table[K, T], place_of: Callable[[T], Place | None]) -> None:
         """`place_of` gives None for an object that has no place."""
-        self._table: object = table
         self._rows = table.rows
-        self._touched = touched
+        self._touched = Touched(table)
         self._place_of = place_of
         self._places: dict[int, Place] = {}
         self._waiting: list[int] = []
@@ -50,7 +47,7 @@ class Ranking(Generic[T]):
     def catch_up(self) -> Generator[None, None, None]:
         """Put what was touched in its place, step by step; at the end nothing is missing."""
         while True:
-            self._waiting += self._touched.take(self._table)
+            self._waiting += self._touched.take()
             if not self._waiting:
                 return
             for instance in self._waiting[-MOVES_A_STEP:]:

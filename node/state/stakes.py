@@ -9,7 +9,6 @@ from node.state.objects.accounts import Account, AccountStatistics
 from node.state.objects.vesting import VestingBalance
 from node.state.table import Table
 from node.state.touched import Touched
-from node.state.undo import UndoLog
 from protocol.constants import PROXY_TO_SELF_ACCOUNT
 from protocol.ids import AccountId, AccountStatisticsId, VestingBalanceId
 
@@ -30,13 +29,13 @@ class Stakes:
 
     def __init__(
         self,
-        log: UndoLog,
         accounts: Table[AccountId, Account],
         statistics: Table[AccountStatisticsId, AccountStatistics],
         vesting: Table[VestingBalanceId, VestingBalance],
     ) -> None:
         self._accounts, self._statistics, self._vesting = accounts, statistics, vesting
-        self._touched = Touched(log, (accounts, statistics, vesting))
+        self._touched_accounts = Touched(accounts)
+        self._touched_statistics, self._touched_vesting = Touched(statistics), Touched(vesting)
         self._shares: dict[int, Share] = {}
         self._totals: dict[AccountId, int] = {}
 
@@ -47,7 +46,7 @@ class Stakes:
 
         With `counts`, only the shares of accounts for which it holds.
         """
-        for account in sorted({*self._touched.take(self._accounts), *self._owners()}):
+        for account in sorted({*self._touched_accounts.take(), *self._owners()}):
             self._refresh(account)
         if counts is None:
             return sorted(self._totals.items())
@@ -59,16 +58,17 @@ class Stakes:
 
     def look_through(self) -> None:
         """Look at all accounts of a state that was restored."""
-        self._touched.note(self._accounts, self._accounts.rows)
+        self._touched_accounts.note(self._accounts.rows)
         self.by_opinion()
 
     def _owners(self) -> Iterator[int]:
         """Accounts whose figures or vesting balances were touched."""
-        for table in (self._statistics, self._vesting):
-            for instance in self._touched.take(table):
-                item = table.rows.get(instance)
-                if item is not None:
-                    yield item.owner
+        for figures in map(self._statistics.rows.get, self._touched_statistics.take()):
+            if figures is not None:
+                yield figures.owner
+        for vesting in map(self._vesting.rows.get, self._touched_vesting.take()):
+            if vesting is not None:
+                yield vesting.owner
 
     def _refresh(self, instance: int) -> None:
         before, now = self._shares.get(instance), self._share(instance)

@@ -31,6 +31,7 @@ class Table(Generic[K, T]):
         "next_instance",
         "rows",
         "space",
+        "touched_sets",
         "type",
         "values_of",
     )
@@ -48,6 +49,8 @@ class Table(Generic[K, T]):
         self.values_of = cast(Callable[[T], Values], attrgetter(*self.field_names))
         self.index_list: list[Index[T]] = []
         self.mutable_indexes: list[OrderedIndex[Hashable, T]] = []
+        self.touched_sets: list[set[int]] = []
+        """Each takes the number of every object that is created, edited, removed or taken back."""
 
     def add_index(self, index: Index[T]) -> None:
         """Attach an index; the table must still be empty."""
@@ -100,6 +103,7 @@ class Table(Generic[K, T]):
         for index in self.index_list:
             index.insert(item)
         self.log.records.append((CREATE, self, item, ()))
+        self._touch(instance)
         return item
 
     def edit(self, item: T) -> T:
@@ -108,9 +112,15 @@ class Table(Generic[K, T]):
         if item.stamp != log.serial:
             log.records.append((EDIT, self, item, self.values_of(item)))
             item.stamp = log.serial
+            for touched in self.touched_sets:
+                touched.add(item.id)
         for index in self.mutable_indexes:
             index.suspend(item)
         return item
+
+    def _touch(self, instance: int) -> None:
+        for touched in self.touched_sets:
+            touched.add(instance)
 
     def rekey(self, item: T, change: Callable[[T], None]) -> None:
         """Edit an object by `change`, which may set fields that immutable indexes are keyed by.
@@ -127,6 +137,7 @@ class Table(Generic[K, T]):
         for index in self.index_list:
             index.remove(item)
         self.log.records.append((REMOVE, self, item, ()))
+        self._touch(item.id)
 
     def current_values(self, item: StateObject) -> Values:
         """The declared fields of an object of this table, in order."""
@@ -150,16 +161,19 @@ class Table(Generic[K, T]):
             index.remove(cast(T, item))
         del self.rows[instance]
         self.next_instance = instance
+        self._touch(instance)
 
     def undo_edit(self, item: StateObject, values: Values) -> None:
         """Give the object its old fields back."""
         for index in self.mutable_indexes:
             index.suspend(cast(T, item))
         self._set_fields(cast(T, item), values)
+        self._touch(item.id)
 
     def undo_rekey(self, item: StateObject, values: Values) -> None:
         """Give the object its old fields back, and its old place in every index."""
         self._move(cast(T, item), lambda moved: self._set_fields(moved, values))
+        self._touch(item.id)
 
     def _move(self, item: T, change: Callable[[T], None]) -> None:
         for index in self.index_list:
@@ -177,3 +191,4 @@ class Table(Generic[K, T]):
         self.rows[item.id] = cast(T, item)
         for index in self.index_list:
             index.insert(cast(T, item))
+        self._touch(item.id)

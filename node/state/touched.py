@@ -1,47 +1,35 @@
-"""Which objects changed since somebody last looked, so that nobody walks a table to find out.
-
-It follows the undo log, so blocks that are taken back count as changes too.
-"""
+"""Which objects changed since somebody last looked, so that nobody walks a table to find out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable
+from typing import Generic, TypeVar
 
-from node.state.undo import Record, UndoLog
+from node.state.table import Table
+from node.state.undo import StateObject
+
+K = TypeVar("K", bound=int)
+T = TypeVar("T", bound=StateObject)
 
 
-class Touched:
-    """Numbers of the objects of some tables that were touched since they were last taken.
+class Touched(Generic[K, T]):
+    """Numbers of the objects of a table that were touched since they were last taken.
 
-    More may be named: an object whose change was taken back, or one that was taken already while
-    a session was open.
+    What is taken back is touched as well, so more may be named than differs in the end.
     """
 
-    def __init__(self, log: UndoLog, tables: Iterable[object]) -> None:
-        self._log = log
-        self._instances: dict[object, set[int]] = {table: set() for table in tables}
-        self._seen = dict.fromkeys(self._instances, 0)
-        """Records of the open session that are taken already."""
-        log.listeners.append(self)
+    def __init__(self, table: Table[K, T]) -> None:
+        self._log = table.log
+        self._instances: set[int] = set()
+        table.touched_sets.append(self._instances)
 
-    def records_closed(self, records: Sequence[Record], blocks: int) -> None:
-        """See `RecordListener`."""
-        for record in records:
-            found = self._instances.get(record[1])
-            if found is not None:
-                found.add(record[2].id)
-        self._seen = dict.fromkeys(self._instances, 0)
-
-    def note(self, table: object, instances: Iterable[int]) -> None:
+    def note(self, instances: Iterable[int]) -> None:
         """Name objects that were changed behind the undo log's back."""
-        self._instances[table].update(instances)
+        self._instances.update(instances)
 
-    def take(self, table: object) -> list[int]:
-        """The numbers of a table's touched objects, ascending; those since are named next."""
-        assert self._log.depth <= 1, "what an inner session takes back would be missed"
-        found, records = self._instances[table], self._log.records
-        fresh = islice(records, self._seen[table], None)
-        found.update(record[2].id for record in fresh if record[1] is table)
-        self._instances[table], self._seen[table] = set(), len(records)
-        return sorted(found)
+    def take(self) -> list[int]:
+        """The numbers of the touched objects, ascending; those since are named next."""
+        found = sorted(self._instances)
+        self._instances.clear()
+        self._log.save_again()
+        return found

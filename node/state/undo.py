@@ -135,6 +135,10 @@ class UndoLog:
         """Number of open sessions."""
         return len(self.marks)
 
+    def save_again(self) -> None:
+        """Have every object that is edited from now on saved anew, also by an open session."""
+        self.serial += 1
+
     def begin(self) -> None:
         """Open a session inside the current one."""
         self.marks.append(len(self.records))

@@ -13,7 +13,7 @@ from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
 from protocol.fees import required_fee
 from protocol.ids import AccountId
-from protocol.transaction import Transaction, TransactionEnvelope, sign
+from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 
 LIFETIME_S = 60
 """Seconds from the head block until a feed's transaction expires."""
@@ -71,12 +71,7 @@ def _transaction(
     draft = publish_feed(plan.source, plan.publisher, pegged, now_s, fee=free)
     fee = AssetAmount(required_fee(draft, chain.state.parameters.current_fees), CORE_ASSET)
     operation = publish_feed(plan.source, plan.publisher, pegged, now_s, fee=fee)
-    head_id = chain.head_id
     transaction = Transaction(
-        ref_block_num=chain.head_num & 0xFFFF,
-        ref_block_prefix=int.from_bytes(head_id[4:8], "little"),
-        expiration=chain.head_time + LIFETIME_S,
-        operations=(operation,),
-        extensions=(),
+        *reference_block(chain.head_id), chain.head_time + LIFETIME_S, (operation,)
     )
     return TransactionEnvelope.from_transaction(sign(transaction, [plan.secret], chain.chain_id))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from typing import Protocol, cast
 
 from protocol.schema import Address, Digest, PublicKey, Ripemd160
 
@@ -14,9 +16,16 @@ except ValueError as error:  # OpenSSL builds without its legacy provider
 _RIPEMD160 = hashlib.new("ripemd160")
 
 
+class _Sha256(Protocol):
+    def digest(self) -> Digest: ...
+
+
+_sha256 = cast("Callable[[bytes], _Sha256]", hashlib.sha256)
+
+
 def sha256(data: bytes) -> Digest:
     """SHA256, 32 bytes."""
-    return Digest(hashlib.sha256(data).digest())
+    return _sha256(data).digest()
 
 
 def sha224(data: bytes) -> bytes:
