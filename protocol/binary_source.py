@@ -393,6 +393,8 @@ class ReadSource(Source, Visitor[str]):
         return name
 
     def construct(self, cls: type, values: list[str]) -> str:
+        if not values:
+            return self.constant(cls(), "only")
         name = self.variable()
         self.line(f"{name} = {self.constant(cls, 'cls')}({', '.join(values)})")
         return name
@@ -416,6 +418,23 @@ class ReadSource(Source, Visitor[str]):
     def sequence(self, node: SequenceType) -> str:
         count = self.varint()
         items = self.variable()
+        if isinstance(node.inner, VariantType | FixedBytesType):
+            # One item, without a loop: the operation of most transactions, and its signature.
+            self.line(f"if {count} == 1:")
+            self.indent += 1
+            item = self.visit(node.inner)
+            self.flush()
+            self.line(f"{items} = ({item},)")
+            self.indent -= 1
+            self.line("else:")
+            self.indent += 1
+            self.read_items(node, count, items)
+            self.indent -= 1
+        else:
+            self.read_items(node, count, items)
+        return items
+
+    def read_items(self, node: SequenceType, count: str, items: str) -> None:
         self.line(f"if {count} > len(data) - at: raise IndexError")
         self.line(f"{items} = []")
         self.line(f"for _ in range({count}):")
@@ -427,7 +446,6 @@ class ReadSource(Source, Visitor[str]):
         if node.sorted:
             self.refuse_unsorted(node, count, items)
         self.line(f"{items} = tuple({items})")
-        return items
 
     def refuse_unsorted(self, node: SequenceType, count: str, items: str) -> None:
         key = self.constant(sort_key_of(node.inner), "key")

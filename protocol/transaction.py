@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from protocol.binary import pack, unpack_from
 from protocol.constants import MAX_TRANSACTION_SIGNATURES
 from protocol.crypto.hashes import sha256
@@ -72,23 +74,24 @@ class ProcessedTransaction(Record):
     """One answer for each operation, in order; BitShares' producers leave it empty in a block."""
 
 
-class TransactionEnvelope:
-    """A signed transaction with its bytes, its id and, once known, the keys that signed it."""
+class TransactionEnvelope(msgspec.Struct, eq=False, gc=False):
+    """A signed transaction with its bytes, its id and, once known, the keys that signed it.
 
-    __slots__ = ("_packed", "_signature_keys", "_validated", "body", "id", "transaction")
+    Made of a transaction and its binary form, which must belong together; that raises
+    `ValidationError` for too many signatures.
+    """
 
     transaction: SignedTransaction
-    body: bytes
+    _packed: bytes
+    body: bytes = b""
     """Binary form without the signatures; what the id and the signatures commit to."""
-    id: TransactionId
+    id: TransactionId = TransactionId(b"")
     """First 20 bytes of SHA256 of the body (R9.7)."""
+    _signature_keys: tuple[PublicKey, ...] | None = None
+    _validated: bool = False
 
-    def __init__(self, transaction: SignedTransaction, packed: bytes) -> None:
-        """Join a transaction and its binary form, which must belong together.
-
-        Raises `ValidationError` for too many signatures.
-        """
-        signatures = transaction.signatures
+    def __post_init__(self) -> None:
+        signatures = self.transaction.signatures
         if len(signatures) > MAX_TRANSACTION_SIGNATURES:
             raise ValidationError(
                 "too many signatures",
@@ -96,12 +99,8 @@ class TransactionEnvelope:
                 value=len(signatures),
                 limit=MAX_TRANSACTION_SIGNATURES,
             )
-        self.transaction = transaction
-        self.body = body = packed[: -signatures_size(signatures)]
+        self.body = body = self._packed[: -signatures_size(signatures)]
         self.id = TransactionId(sha256(body)[:20])
-        self._packed = packed
-        self._signature_keys: tuple[PublicKey, ...] | None = None
-        self._validated = False
 
     @classmethod
     def from_transaction(cls, transaction: SignedTransaction) -> TransactionEnvelope:

@@ -16,7 +16,7 @@ from protocol.authority import Authority
 from protocol.constants import COMMITTEE_ACCOUNT, TEMP_ACCOUNT
 from protocol.crypto.addresses import addresses_of
 from protocol.ids import AccountId, account_text
-from protocol.operations.authorities import required_authorities, sole_account
+from protocol.operations.authorities import SOLE_ACCOUNT_OF, required_authorities
 from protocol.operations.base import Operation
 from protocol.schema import Address, PublicKey
 
@@ -168,8 +168,11 @@ def _is_one_key_enough(
 ) -> bool:
     """Whether the only key acts for the one account of each operation: the everyday case."""
     for op in operations:
+        sole_account = SOLE_ACCOUNT_OF.get(type(op))
+        if sole_account is None:
+            return False
         account_id = sole_account(op)
-        if account_id is None or account_id == COMMITTEE_ACCOUNT:
+        if account_id == COMMITTEE_ACCOUNT:
             return False
         active = state.accounts.get(account_id).active
         for other, weight in active.key_auths:

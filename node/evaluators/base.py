@@ -26,13 +26,14 @@ def apply_operation(ctx: Context, op: Operation, *, fee_free: bool = False) -> O
         raise _not_executed(op)
     if isinstance(op, ProposalCreate):
         _check_proposed(op)
+    evaluate, apply, fee_use = found
     payer = ctx.state.accounts.get(fee_payer(op))
     core_worth = check_fee(ctx, op, payer, fee_free=fee_free)
-    checked = found.evaluate(ctx, op)
+    checked = evaluate(ctx, op)
     fee = op.fee
     if fee.amount:
-        collect_fee(ctx.state, payer, fee, core_worth, found.fee_use)
-    result = found.apply(ctx, op, checked)
+        collect_fee(ctx.state, payer, fee, core_worth, fee_use)
+    result = apply(ctx, op, checked)
     if fee.amount:
         adjust_balance(ctx.state, payer.id, fee.asset_id, -fee.amount)
     return result

@@ -103,7 +103,8 @@ class Table(Generic[K, T]):
         for index in self.index_list:
             index.insert(item)
         self.log.records.append((CREATE, self, item, ()))
-        self._touch(instance)
+        for touched in self.touched_sets:
+            touched.add(instance)
         return item
 
     def edit(self, item: T) -> T:

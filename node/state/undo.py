@@ -8,7 +8,7 @@ it is first edited; its `stamp` tells that it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal, NamedTuple, Protocol, assert_never
 
 import msgspec
@@ -86,27 +86,25 @@ class Revision:
         """Each object that differs from before the block, in the order of first touch."""
         return map(Change._make, self.net_records())
 
-    def net_records(self) -> Iterator[Record]:
+    def net_records(self) -> Iterable[Record]:
         """The same as bare records, which cost nothing to make."""
         first: dict[int, Record] = {}
-        removed: set[int] = set()
         for record in self.records:
-            key = id(record[2])
-            if key not in first:
-                first[key] = record
-            if record[0] == REMOVE:
-                removed.add(key)
-        if not removed:
-            yield from first.values()
-            return
-        for key, record in first.items():
-            if key not in removed:
-                yield record
-                continue
-            kind, table, item, values = record
-            if kind != CREATE:
-                old = values if kind == EDIT else table.current_values(item)
-                yield REMOVE, table, item, old
+            first.setdefault(id(record[2]), record)
+        removed = {id(record[2]) for record in self.records if record[0] == REMOVE}
+        return _with_removals(first, removed) if removed else first.values()
+
+
+def _with_removals(first: Mapping[int, Record], removed: Container[int]) -> Iterator[Record]:
+    """Records by the identity of their object, with what a removed object was before."""
+    for key, record in first.items():
+        if key not in removed:
+            yield record
+            continue
+        kind, table, item, values = record
+        if kind != CREATE:
+            old = values if kind == EDIT else table.current_values(item)
+            yield REMOVE, table, item, old
 
 
 class RecordListener(Protocol):

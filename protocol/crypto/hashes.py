@@ -20,7 +20,7 @@ class _Sha256(Protocol):
     def digest(self) -> Digest: ...
 
 
-_sha256 = cast("Callable[[bytes], _Sha256]", hashlib.sha256)
+_sha256: Callable[[bytes], _Sha256] = cast(Callable[[bytes], _Sha256], hashlib.sha256)
 
 
 def sha256(data: bytes) -> Digest:

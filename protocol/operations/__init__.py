@@ -117,6 +117,7 @@ from protocol.schema import define_variant
 __all__ = [
     "ENTRY_OF",
     "OPERATIONS",
+    "PAYER_OF",
     "Operation",
     "OperationEntry",
     "OperationResult",
@@ -386,11 +387,12 @@ def _payer_getter(entry: OperationEntry) -> Callable[[Operation], AccountId]:
     return getter
 
 
-_PAYER_OF: dict[type, Callable[[Operation], AccountId]] = {
+PAYER_OF: dict[type, Callable[[Operation], AccountId]] = {
     entry.cls: _payer_getter(entry) for entry in _TABLE
 }
+"""Class -> the account of such an operation that pays its fee."""
 
 
 def fee_payer(operation: Operation) -> AccountId:
     """The account that pays the fee of an operation."""
-    return _PAYER_OF[type(operation)](operation)
+    return PAYER_OF[type(operation)](operation)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from protocol.authority import Authority, all_keys_authority
 from protocol.ids import AccountId
-from protocol.operations import fee_payer
+from protocol.operations import PAYER_OF, fee_payer
 from protocol.operations.account import AccountCreate, AccountTransfer, AccountUpdate
 from protocol.operations.asset import AssetUpdateIssuer
 from protocol.operations.balance import BalanceClaim
@@ -40,14 +40,6 @@ def required_authorities(operation: Operation) -> RequiredAuthorities:
     if special is None:
         return RequiredAuthorities((fee_payer(operation),))
     return special(operation)
-
-
-def sole_account(operation: Operation) -> AccountId | None:
-    """The one account whose active authority is all that an operation requires.
-
-    None for an operation that may require more than its fee payer.
-    """
-    return None if type(operation) in _SPECIAL else fee_payer(operation)
 
 
 def _account_create(operation: Operation) -> RequiredAuthorities:
@@ -129,6 +121,13 @@ _SPECIAL: dict[type, Callable[[Operation], RequiredAuthorities]] = {
     ProposalUpdate: _proposal_update,
     ProposalDelete: _proposal_delete,
 }
+
+
+SOLE_ACCOUNT_OF = {cls: payer for cls, payer in PAYER_OF.items() if cls not in _SPECIAL}
+"""Class -> the one account whose active authority is all that such an operation requires.
+
+Missing where an operation may require more than its fee payer.
+"""
 
 
 def _ascending(*accounts: AccountId) -> tuple[AccountId, ...]:

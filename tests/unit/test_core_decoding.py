@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 
 import pytest
 
@@ -10,7 +11,7 @@ from node.core.core import CoreSettings
 from node.core.effects import Report
 from node.p2p.effects import ClosePeer, PeerKey, SendBytes
 from protocol import block, transaction
-from protocol.binary import unpack_from
+from protocol.binary import Reader, reader_for, unpack_from
 from protocol.block import BlockEnvelope, SignedBlockHeader
 from protocol.genesis_form import Genesis
 from protocol.p2p.framing import FrameReader, encode_frame
@@ -45,6 +46,13 @@ class Reads:
         self.counts[cls, data[offset:end]] += 1
         return value, end
 
+    def reader_for(self, annotation: Hashable) -> Reader:
+        """The true reader of a declared class, counted; of anything else as it is."""
+        if not isinstance(annotation, type):
+            return reader_for(annotation)
+        cls = annotation
+        return lambda data, offset, depth: self.unpack_from(cls, data, offset)
+
     def of(self, read: TransactionEnvelope | BlockEnvelope) -> int:
         """How often this one was read."""
         if isinstance(read, BlockEnvelope):
@@ -56,6 +64,7 @@ class Reads:
 def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
     found = Reads()
     monkeypatch.setattr(block, "unpack_from", found.unpack_from)
+    monkeypatch.setattr(block, "reader_for", found.reader_for)
     monkeypatch.setattr(transaction, "unpack_from", found.unpack_from)
     return found
 
