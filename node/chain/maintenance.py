@@ -38,6 +38,7 @@ def perform_maintenance(ctx: Context) -> None:
     refresh_balances(state, moved)
     tally = count_votes(ctx)
     _share_out_fees(ctx, moved)
+    state.disregard_moved_statistics()
     update_active_witnesses(state, tally)
     update_active_committee(state, tally)
     update_worker_votes(state, tally)

@@ -69,6 +69,7 @@ def count_votes(ctx: Context) -> Tally:
         opinion = state.accounts.get(account)
         _note_stake(state, opinion, stake, ctx.now)
         _add_opinion(parameters, tally, opinion, stake)
+    state.stakes.disregard_figures()
     return tally
 
 

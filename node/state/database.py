@@ -257,6 +257,10 @@ class State:
         figures = map(self.statistics.rows.get, sorted(found))
         return [one for one in figures if one is not None]
 
+    def disregard_moved_statistics(self) -> None:
+        """Take all figures as looked at: since they were taken only maintenance wrote into them."""
+        self._touched_statistics.disregard()
+
     def _look_through(self) -> None:
         """Note of a restored state what the undo log would have told of it."""
         self.stakes.look_through()

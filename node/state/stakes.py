@@ -56,6 +56,10 @@ class Stakes:
                 totals[opinion] = totals.get(opinion, 0) + stake
         return sorted(totals.items())
 
+    def disregard_figures(self) -> None:
+        """Take all figures as known: since the last question only the count wrote into them."""
+        self._touched_statistics.disregard()
+
     def look_through(self) -> None:
         """Look at all accounts of a state that was restored."""
         self._touched_accounts.note(self._accounts.rows)

@@ -27,6 +27,11 @@ class Touched(Generic[K, T]):
         """Name objects that were changed behind the undo log's back."""
         self._instances.update(instances)
 
+    def disregard(self) -> None:
+        """Take what was touched as known; for whoever touched it after it took all the rest."""
+        self._instances.clear()
+        self._log.save_again()
+
     def take(self) -> list[int]:
         """The numbers of the touched objects, ascending; those since are named next."""
         found = sorted(self._instances)
