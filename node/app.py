@@ -18,6 +18,7 @@ import trio
 from prometheus_client.registry import Collector
 
 from node.api.api import Api
+from node.api.backend import FeedInfo
 from node.config import ConfigError, NodeSettings, read_settings, split_address
 from node.core.chain_reader import ChainReader
 from node.core.core import CoreSettings, NodeCore
@@ -209,7 +210,15 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
     core = make_core(opened, started, peers, reader)
     inputs = NodeInputs(core, clock)
     backend = NodeApiBackend(
-        inputs, reader, opened.genesis, history, is_development=is_development(settings)
+        inputs,
+        reader,
+        opened.genesis,
+        history,
+        is_development=is_development(settings),
+        feeds=tuple(
+            FeedInfo(feed.asset, feed.source, feed.interval_s, feed.publishers)
+            for feed in settings.feeds
+        ),
     )
     api = Api(backend, core.durability)
     service = NodeService(inputs, opened.stores, history, api)

@@ -70,6 +70,8 @@ class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """A feed source, for example "fixed:0.05" or "csv:prices.csv?every=60s"."""
     interval_s: int = 60
     """Seconds between two publications of one witness."""
+    publishers: tuple[str, ...] = ()
+    """Accounts that publish it, of this node and of others in its network: only told to clients."""
 
 
 class ProductionSettings(

@@ -68,6 +68,16 @@ class NetworkInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedInfo:
+    """A price that witnesses of this node, or of its network, publish by themselves."""
+
+    asset: str
+    source: str
+    interval_s: int
+    publishers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeInfo:
     """What this process is, beyond the chain it follows."""
 
@@ -84,6 +94,7 @@ class NodeInfo:
     block_mode: str
     """How this node's blocks come about: in their "slots", "instant" with each transaction, or
     "manual", on demand."""
+    feeds: tuple[FeedInfo, ...] = ()
 
 
 class ApiBackend(Protocol):

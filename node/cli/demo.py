@@ -14,6 +14,7 @@ from node.cli.shipped import shipped_file
 from node.exit_codes import Exit
 from node.witness.feed_source import CsvSeries
 from node.witness.feed_text import parse_series
+from protocol.ids import asset_text
 
 SERIES = "try_usd.csv"
 
@@ -65,6 +66,7 @@ def margin_call(session: Session, prices: Path | None) -> None:
             f"{len(wrong)} of {total} predictions are wrong; first: {wrong[0].what}",
             value=wrong[0].found,
             limit=wrong[0].predicted,
+            unit="" if wrong[0].asset is None else asset_text(wrong[0].asset.id),
         )
     output.answer(
         {"event": "done", "steps": len(steps), "checks": total},

@@ -20,6 +20,8 @@ class Check:
     what: str
     predicted: int
     found: int
+    asset: RemoteAsset | None = None
+    """What both are amounts of; None for what is counted."""
 
     @property
     def is_right(self) -> bool:
@@ -28,7 +30,15 @@ class Check:
 
     def to_json(self) -> JsonValue:
         """The JSON form that the demo prints."""
-        return {"what": self.what, "predicted": self.predicted, "found": self.found}
+        if self.asset is None:
+            return {"what": self.what, "predicted": self.predicted, "found": self.found}
+        return {
+            "what": self.what,
+            "predicted": str(self.predicted),
+            "predicted_text": self.asset.format(self.predicted),
+            "found": str(self.found),
+            "found_text": self.asset.format(self.found),
+        }
 
 
 def check_all(chain: RemoteChain, model: Model, peg: RemoteAsset) -> list[Check]:
@@ -41,8 +51,8 @@ def check_all(chain: RemoteChain, model: Model, peg: RemoteAsset) -> list[Check]
         )
         amounts = {as_text(item["asset_id"]): as_int(item["amount"]) for item in as_objects(found)}
         checks += [
-            Check(f"{core.symbol} of {name}", model.core[name], amounts[asset_text(core.id)]),
-            Check(f"{peg.symbol} of {name}", model.peg[name], amounts[asset_text(peg.id)]),
+            Check(f"{core.symbol} of {name}", model.core[name], amounts[asset_text(core.id)], core),
+            Check(f"{peg.symbol} of {name}", model.peg[name], amounts[asset_text(peg.id)], peg),
         ]
     return [*checks, *_positions(chain, model, peg), *_orders(chain, model, peg)]
 
@@ -56,15 +66,20 @@ def _positions(chain: RemoteChain, model: Model, peg: RemoteAsset) -> list[Check
     for name, loan in model.loans.items():
         item = by_name.get(name, {})
         checks += [
-            Check(f"collateral of {name}", loan.collateral, as_int(item.get("collateral", 0))),
-            Check(f"debt of {name}", loan.debt, as_int(item.get("debt", 0))),
+            Check(
+                f"collateral of {name}",
+                loan.collateral,
+                as_int(item.get("collateral", 0)),
+                chain.core,
+            ),
+            Check(f"debt of {name}", loan.debt, as_int(item.get("debt", 0)), peg),
         ]
     figures = as_object(
         as_objects(chain.client.call("database", "lookup_asset_symbols", [peg.symbol]))[0]
     )
     supply = chain.object(as_text(figures["dynamic_asset_data_id"]))["current_supply"]
     owed = sum(loan.debt for loan in model.loans.values())
-    return [*checks, Check("supply = debts (I3)", owed, as_int(supply))]
+    return [*checks, Check("supply = debts (I3)", owed, as_int(supply), peg)]
 
 
 def _orders(chain: RemoteChain, model: Model, peg: RemoteAsset) -> list[Check]:
@@ -81,5 +96,6 @@ def _orders(chain: RemoteChain, model: Model, peg: RemoteAsset) -> list[Check]:
     checks = [Check("number of orders", len(model.offers), len(for_sale))]
     for offer in model.offers:
         what = f"order {offer.id} of {offer.owner}"
-        checks.append(Check(what, offer.for_sale, for_sale.get(offer.id, 0)))
+        sold = peg if offer.is_bid else chain.core
+        checks.append(Check(what, offer.for_sale, for_sale.get(offer.id, 0), sold))
     return checks

@@ -33,7 +33,7 @@ from protocol.ids import LimitOrderId, asset_text
 from protocol.json_form import from_json, parse_time
 from protocol.operations import Operation
 from protocol.operations.asset import AssetIssue
-from protocol.operations.bitasset import AssetSettle
+from protocol.operations.bitasset import AssetSettle, BidCollateral
 from protocol.operations.call_order import CallOrderUpdate, CallOrderUpdateExtensions
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.memo import Memo
@@ -131,6 +131,13 @@ def cancel(account: RemoteAccount, order: str) -> LimitOrderCancel:
 def settle(account: RemoteAccount, amount: AssetAmount) -> AssetSettle:
     """Ask for collateral at the feed, after the delay."""
     return AssetSettle(NO_FEE, account.id, amount)
+
+
+def bid_collateral(
+    bidder: RemoteAccount, collateral: AssetAmount, debt: AssetAmount
+) -> BidCollateral:
+    """A bid for debt of a globally settled BitAsset; 0 debt ends the bid that is there (R6.5)."""
+    return BidCollateral(NO_FEE, bidder.id, collateral, debt)
 
 
 def settlement_price(chain: RemoteChain, asset: RemoteAsset) -> Price:

@@ -28,8 +28,8 @@ def balance_json(asset: RemoteAsset, amount: int) -> JsonValue:
     return {
         "asset": asset.symbol,
         "asset_id": asset_text(asset.id),
-        "amount": amount,
-        "text": asset.format(amount),
+        "amount": str(amount),
+        "amount_text": asset.format(amount),
     }
 
 

@@ -20,8 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from node.cli.exits import SetupRefused, UsageProblem
-from node.cli.shipped import find_file
+from node.cli.exits import SetupRefused
 from node.config import (
     ApiSettings,
     FeedSettings,
@@ -44,10 +43,11 @@ from node.presets import (
     known_signing_key,
 )
 from node.storage.key_files import write_key_file
-from node.witness.feed_text import FeedContext, parse_feed_source, publication_interval_s
+from node.witness.feed_text import publication_interval_s
 from protocol.crypto.keys import PrivateKey, public_key, wif
 from protocol.errors import PegboardError
-from protocol.genesis import Genesis, chain_id, load_genesis
+from protocol.genesis import Genesis, load_genesis
+from protocol.genesis_form import NO_CHAIN_ID
 
 MARKER = "network.json"
 GENESIS = "genesis.json"
@@ -69,6 +69,8 @@ class Wanted:
     """A genesis of the user's own, in place of a preset."""
     witness_count: int | None = None
     block_interval_s: int | None = None
+    trigger: str | None = None
+    """Which rule calls positions, "bid" or "feed" (R4.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def open_network(
     if directory.exists() and any(directory.iterdir()):
         raise SetupRefused(f"{directory} is not empty and holds no network")
     if wanted.genesis is not None:
-        return _write_network(directory, "", wanted.genesis), True
+        return _write_network(directory, "", with_trigger(wanted.genesis, wanted.trigger)), True
     preset = wanted.preset or next(iter(PRESETS))
     witness_count, interval_s = wanted.witness_count, wanted.block_interval_s
     genesis = build_genesis(
@@ -147,7 +149,15 @@ def open_network(
         witness_count=default_witness_count if witness_count is None else witness_count,
         block_interval_s=BLOCK_INTERVAL_S if interval_s is None else interval_s,
     )
-    return _write_network(directory, preset, genesis), True
+    return _write_network(directory, preset, with_trigger(genesis, wanted.trigger)), True
+
+
+def with_trigger(genesis: Genesis, trigger: str | None) -> Genesis:
+    """A genesis in which positions are called by "bid" or "feed"; as it is for None (R4.2)."""
+    if trigger in (None, genesis.settings().margin_call_trigger):
+        return genesis
+    section = msgspec.structs.replace(genesis.pegboard, margin_call_trigger=trigger)
+    return msgspec.structs.replace(genesis, pegboard=section, initial_chain_id=NO_CHAIN_ID)
 
 
 def read_network(directory: Path) -> Network:
@@ -179,6 +189,12 @@ def remove_network(directory: Path) -> None:
     (directory / MARKER).unlink(missing_ok=True)
 
 
+def witness_groups(network: Network) -> list[tuple[str, ...]]:
+    """The witnesses of each process: one alone, unless a genesis has more than any preset."""
+    names, count = network.witnesses, min(len(network.witnesses), len(WITNESSES))
+    return [names[start::count] for start in range(count)]
+
+
 def plan_nodes(
     network: Network, api: str, feeds: Mapping[str, str], history: str = ""
 ) -> list[NodePlan]:
@@ -187,24 +203,30 @@ def plan_nodes(
     `api` is the address of the API; `feeds` maps symbols of BitAssets to feed sources; `history`
     is the URL of the API node's history, "" for a file.
     """
-    names = (*network.witnesses, API_NODE)
-    ports = free_ports(len(names))
+    groups = witness_groups(network)
+    ports = free_ports(len(groups) + 1)
     addresses = [f"127.0.0.1:{port}" for port in ports]
+    published = feed_settings(feeds, network.block_interval_s, network.witnesses)
     plans = []
-    for name, address in zip(names, addresses, strict=True):
+    for names, address in zip([*groups, (API_NODE,)], addresses, strict=True):
+        name = names[0]
         seeds = tuple(other for other in addresses if other != address)
         peers = PeerSettings(listen=address, seeds=seeds)
         if name == API_NODE:
             settings = NodeSettings(
-                GENESIS_PATH, p2p=peers, api=ApiSettings(listen=api), history=history
+                GENESIS_PATH,
+                p2p=peers,
+                api=ApiSettings(listen=api),
+                history=history,
+                feeds=published,
             )
         else:
             settings = NodeSettings(
                 GENESIS_PATH,
                 p2p=peers,
                 production=production_settings("slots"),
-                witnesses=witness_settings(network, [name], feeding=[name]),
-                feeds=feed_settings(feeds, network.block_interval_s),
+                witnesses=witness_settings(network, names, feeding=names),
+                feeds=published,
             )
         plans.append(_write_node(network, name, settings))
     return plans
@@ -214,45 +236,16 @@ def plan_development_node(
     network: Network, mode: ProductionMode, api: str, feeds: Mapping[str, str]
 ) -> NodePlan:
     """Write the settings of one node that holds all development keys and has no peers."""
+    feeding = network.witnesses[:1]
     settings = NodeSettings(
         GENESIS_PATH,
         p2p=PeerSettings(listen=""),
         api=ApiSettings(listen=api),
         production=production_settings(mode),
-        witnesses=witness_settings(network, network.witnesses, feeding=network.witnesses[:1]),
-        feeds=feed_settings(feeds, network.block_interval_s),
+        witnesses=witness_settings(network, network.witnesses, feeding=feeding),
+        feeds=feed_settings(feeds, network.block_interval_s, feeding),
     )
     return _write_node(network, DEVELOPMENT_NODE, settings)
-
-
-def choose_feeds(network: Network, options: Sequence[str]) -> dict[str, str]:
-    """The default feeds, changed by options of the form "USD=walk:seed=7,start=0.1,step=30bp".
-
-    Without a symbol an option is for the first BitAsset. A CSV file is found from the working
-    directory, or else among those that come with the program. Raises `UsageProblem` or
-    `FeedSourceError`.
-    """
-    feeds = {symbol: PEGS[symbol].feed for symbol in network.peg_symbols}
-    for option in options:
-        symbol, separator, source = option.partition("=")
-        if not separator or ":" in symbol:
-            symbol, source = next(iter(feeds), ""), option
-        if symbol not in feeds:
-            raise UsageProblem(
-                "no BitAsset with a price", value=symbol or option, limit=", ".join(feeds)
-            )
-        kind, _, rest = source.partition(":")
-        if kind == "csv":
-            path, mark, how = rest.partition("?")
-            source = f"csv:{find_file(path)}{mark}{how}"
-        context = FeedContext(
-            network.genesis.initial_timestamp,
-            network.block_interval_s,
-            lambda name: Path(name).read_text(encoding="utf-8"),
-        )
-        parse_feed_source(source, context)
-        feeds[symbol] = source
-    return feeds
 
 
 def free_ports(count: int) -> list[int]:
@@ -302,13 +295,16 @@ def witness_settings(
     )
 
 
-def feed_settings(feeds: Mapping[str, str], block_interval_s: int) -> tuple[FeedSettings, ...]:
-    """The settings of feeds."""
+def feed_settings(
+    feeds: Mapping[str, str], block_interval_s: int, publishers: Sequence[str]
+) -> tuple[FeedSettings, ...]:
+    """The settings of feeds, and who publishes them in the network."""
     return tuple(
         FeedSettings(
             symbol,
             source,
             publication_interval_s(source, block_interval_s),
+            tuple(publishers),
         )
         for symbol, source in feeds.items()
     )
@@ -319,10 +315,13 @@ def _check_wanted(found: Network, wanted: Wanted) -> None:
         ("--preset", wanted.preset, found.preset or "none"),
         ("-n", wanted.witness_count, found.witness_count),
         ("--block-interval", wanted.block_interval_s, found.block_interval_s),
+        ("--trigger", wanted.trigger, found.genesis.settings().margin_call_trigger),
     ]
     if wanted.genesis is not None:
-        asked_id, found_id = chain_id(wanted.genesis).hex(), chain_id(found.genesis).hex()
-        pairs.append(("chain id", asked_id, found_id))
+        is_same = _bare_text(with_trigger(wanted.genesis, wanted.trigger)) == _bare_text(
+            found.genesis
+        )
+        pairs.append(("--genesis", "this chain" if is_same else "another", "this chain"))
     for option, asked, have in pairs:
         if asked is not None and asked != have:
             raise SetupRefused(
@@ -330,6 +329,11 @@ def _check_wanted(found: Network, wanted: Wanted) -> None:
                 value=f"{option} {asked}",
                 limit=f"{option} {have}",
             )
+
+
+def _bare_text(genesis: Genesis) -> str:
+    """What a genesis says, apart from the id that follows from its file."""
+    return genesis_text(msgspec.structs.replace(genesis, initial_chain_id=NO_CHAIN_ID))
 
 
 def _write_network(directory: Path, preset: str, genesis: Genesis) -> Network:

@@ -14,16 +14,18 @@ import click
 import platformdirs
 
 from node.cli.exits import UsageProblem
+from node.cli.feeds import next_feeds
 from node.cli.genesis import BLOCK_INTERVAL, PRESET, read_genesis_file
 from node.cli.network_files import (
     Wanted,
     check_free,
-    choose_feeds,
     open_network,
     plan_development_node,
     remove_network,
 )
-from node.cli.welcome import welcome
+from node.cli.output import Output
+from node.cli.sessions import output_options
+from node.cli.welcome import welcome, welcome_document
 from node.config import ProductionMode
 from node.storage.file_lock import FileLock
 
@@ -43,7 +45,19 @@ FEED = click.option(
     multiple=True,
     metavar="[SYMBOL=]SOURCE",
     help="Price that the witnesses publish, such as USD=fixed:0.12, "
-    "USD=walk:seed=7,start=0.12,step=30bp or USD=csv:FILE?every=3s.  [default: fixed prices]",
+    "USD=walk:seed=7,start=0.12,step=30bp or USD=csv:FILE?every=3s; USD=none, or none for all, "
+    "leaves it to you.  [default: fixed prices, or those of before]",
+)
+ALLOW_JUMP = click.option(
+    "--allow-jump",
+    is_flag=True,
+    help="Let --feed move a price of a running chain at once, whatever that calls or settles.",
+)
+TRIGGER = click.option(
+    "--trigger",
+    type=click.Choice(["bid", "feed"]),
+    help="What calls positions: the highest bid, or the feed as BitShares since 2018 (R4.2)."
+    "  [default: bid, or as the genesis says]",
 )
 DATA_DIR = click.option(
     "--data-dir",
@@ -79,11 +93,15 @@ DATA_DIR = click.option(
 @DATA_DIR
 @API
 @FEED
+@ALLOW_JUMP
+@TRIGGER
 @FRESH
 @click.option("--stop-with-parent", is_flag=True, hidden=True)
+@output_options
 @click.pass_context
 def node(
     context: click.Context,
+    output: Output,
     config: Path | None,
     dev: bool,
     mode: ProductionMode,
@@ -93,6 +111,8 @@ def node(
     data_dir: Path | None,
     api: str,
     feeds: tuple[str, ...],
+    allow_jump: bool,
+    trigger: str | None,
     fresh: bool,
     stop_with_parent: bool,
 ) -> None:
@@ -119,6 +139,7 @@ def node(
         preset=preset if "preset" in given else None,
         genesis=None if genesis is None else read_genesis_file(genesis),
         block_interval_s=block_interval if "block_interval" in given else None,
+        trigger=trigger,
     )
     kind = "own" if genesis is not None else preset
     directory = data_dir or default_data_dir(f"dev-{kind}")
@@ -127,10 +148,11 @@ def node(
     try:
         if fresh:
             remove_network(directory)
-        network, _ = open_network(directory, wanted, now_s=int(time.time()))
-        plan = plan_development_node(network, mode, api, choose_feeds(network, feeds))
-        for line in welcome(network, api):
-            click.echo(line)
+        now_s = int(time.time())
+        network, _ = open_network(directory, wanted, now_s=now_s)
+        chosen = next_feeds(network, feeds, now_s=now_s, may_jump=allow_jump)
+        plan = plan_development_node(network, mode, api, chosen)
+        output.answer(welcome_document(network, api), welcome(network, api))
         code = run_node(plan.settings)
     finally:
         lock.release()

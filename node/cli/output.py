@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import click
 
@@ -19,8 +19,12 @@ from protocol.json_form import JsonValue
 class Output:
     """Where a command's answer goes; `is_json` says in which form."""
 
-    def __init__(self, *, is_json: bool) -> None:
+    def __init__(
+        self, *, is_json: bool, finish: Callable[[JsonValue], JsonValue] | None = None
+    ) -> None:
+        """`finish` is what becomes of each JSON document before it is printed."""
         self.is_json = is_json
+        self._finish = finish
 
     def answer(self, document: JsonValue, lines: Iterable[str]) -> None:
         """Print the answer of a command once it is complete."""
@@ -32,6 +36,8 @@ class Output:
 
     def document(self, document: JsonValue) -> None:
         """Print one JSON document on a line of its own."""
+        if self._finish is not None:
+            document = self._finish(document)
         self._write(json.dumps(document, ensure_ascii=False))
 
     def line(self, text: str = "") -> None:

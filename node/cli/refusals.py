@@ -23,6 +23,7 @@ _TOLD = re.compile(
     rf"{_AMOUNT} / {_AMOUNT}|{_AMOUNT}|(?<![0-9.])({_ASSET})|(?<![0-9.])(1\.2\.[0-9]+)"
 )
 """A price, an amount, an asset, an account; each as the chain writes it."""
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{1,14}[A-Z0-9]")
 
 
 @contextmanager
@@ -33,10 +34,14 @@ def refusals_of(chain: RemoteChain) -> Iterator[None]:
     except NodeUnreachable:
         raise
     except PegboardError as error:
+        value = tell(chain, error.value, error.unit)
+        what = _tell(chain, error.what)
+        if value is not None and _SYMBOL.fullmatch(str(error.value)):
+            what = re.sub(rf"\b{error.value}\b", value, what)
         told = PegboardError(
-            _tell(chain, error.what),
+            what,
             rule=error.rule,
-            value=tell(chain, error.value, error.unit),
+            value=value,
             limit=tell(chain, error.limit, error.unit),
         )
         raise Refused(error, told) from error
@@ -47,6 +52,8 @@ def tell(chain: RemoteChain, value: object, unit: str) -> str | None:
     if value is None:
         return None
     text = str(value)
+    if _SYMBOL.fullmatch(text):
+        return _symbol(chain, text)
     if not unit or not re.fullmatch("-?[0-9]+", text):
         return _tell(chain, text)
     number = int(text)

@@ -6,7 +6,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from node.cli.client import JsonObject, NodeClient, as_int, as_list, as_object, as_text
+from node.cli.client import (
+    JsonObject,
+    NodeClient,
+    as_int,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+)
 from node.cli.exits import CliError, UsageProblem
 from protocol.asset import AssetAmount
 from protocol.authority import Authority
@@ -29,6 +37,7 @@ from protocol.schema import Digest
 
 _DECIMAL = re.compile(r"(-?)([0-9]{1,16}|[0-9]{1,3}(?:,[0-9]{3}){1,5})(?:\.([0-9]{1,12}))?")
 _AMOUNT = re.compile(r"(-?[0-9][0-9.,]*)(?:\s+(\S+)|([A-Za-z]\S*))")
+EVENTS_MAX = 100
 _ID = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
 
@@ -80,6 +89,7 @@ class RemoteChain:
     _accounts: dict[str, RemoteAccount] = field(default_factory=dict)
     _assets: dict[str, RemoteAsset] = field(default_factory=dict)
     _info: JsonObject = field(default_factory=dict)
+    _settled: dict[str, set[int]] = field(default_factory=dict)
     _chain_id: Digest | None = None
 
     def info(self) -> JsonObject:
@@ -187,6 +197,17 @@ class RemoteChain:
         if asset.bitasset_data_id is None:
             raise UsageProblem("not a BitAsset", value=asset.symbol)
         return self.object(bitasset_text(asset.bitasset_data_id))
+
+    def global_settlements(self, asset: RemoteAsset) -> set[int]:
+        """The blocks in which a BitAsset was settled as a whole; asked for once a command."""
+        if asset.symbol not in self._settled:
+            events = self.client.call("pegboard", "get_asset_events", asset.symbol, 0, EVENTS_MAX)
+            self._settled[asset.symbol] = {
+                as_int(event["block_num"])
+                for event in as_objects(events)
+                if event["event"] == "global_settlement"
+            }
+        return self._settled[asset.symbol]
 
     def backing_asset(self, asset: RemoteAsset) -> RemoteAsset:
         """The asset that backs a BitAsset."""

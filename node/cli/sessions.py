@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from node.cli.client import DEFAULT_URL, NodeClient, as_list, as_text
+from node.cli.both_units import in_both_units
+from node.cli.client import DEFAULT_URL, JsonObject, NodeClient, as_list, as_object, as_text
+from node.cli.consequences import consequences
 from node.cli.exits import UsageProblem
 from node.cli.keyring import (
     DevelopmentKeys,
@@ -83,7 +85,11 @@ class WalletSession(Session):
         if self.waits and self.chain.info().get("block_mode") == MANUAL:
             self.output.hint(MANUAL_HINT.format(command_name()))
         done = broadcast(self.chain, self.keys, operations, wait=self.waits)
-        self.output.answer(done.to_json(self.chain), describe(self.chain, done))
+        after = consequences(self.chain, done)
+        self.output.answer(
+            done.to_json(self.chain) | after.to_json(),
+            [*describe(self.chain, done), *after.lines()],
+        )
         return done
 
 
@@ -104,7 +110,21 @@ def _describe_result(chain: RemoteChain, result: Sequence[JsonValue]) -> str:
         return f", made {value}"
     if tag == 2:
         return f", returned {chain.format_amount(value)}"
+    if tag == 5:
+        return _describe_settlement(chain, as_object(value))
     return ""
+
+
+def _describe_settlement(chain: RemoteChain, result: JsonObject) -> str:
+    """What a settlement answers with: a request, or what the fund of a settled asset paid."""
+    made = [as_text(item) for item in as_list(result.get("new_objects") or [])]
+    if made:
+        return f", made {', '.join(made)}"
+    paid, received = (
+        ", ".join(map(chain.format_amount, as_list(result.get(side) or [])))
+        for side in ("paid", "received")
+    )
+    return f", {paid} redeemed for {received} from the fund of the global settlement"
 
 
 def output_options(command: Command) -> Command:
@@ -120,7 +140,8 @@ def chain_options(command: Command) -> Command:
     """The options `--url` and `--json`; the command's first argument becomes a `Session`."""
 
     def invoke(*args: Any, is_json: bool, url: str, **kwargs: Any) -> Any:
-        session = Session(Output(is_json=is_json), RemoteChain(NodeClient(url)))
+        chain = RemoteChain(NodeClient(url))
+        session = Session(_output(chain, is_json=is_json), chain)
         with refusals_of(session.chain):
             return command(session, *args, **kwargs)
 
@@ -141,9 +162,10 @@ def wallet_options(command: Command) -> Command:
         no_wait: bool,
         **kwargs: Any,
     ) -> Any:
+        chain = RemoteChain(NodeClient(url))
         session = WalletSession(
-            Output(is_json=is_json),
-            RemoteChain(NodeClient(url)),
+            _output(chain, is_json=is_json),
+            chain,
             open_keys(wallet, password_fd, dev_keys=dev_keys),
             account,
             waits=not no_wait,
@@ -154,6 +176,10 @@ def wallet_options(command: Command) -> Command:
     return _with_options(
         command, invoke, [_ACCOUNT, _DEV_KEYS, WALLET, PASSWORD_FD, _NO_WAIT, _URL, _JSON]
     )
+
+
+def _output(chain: RemoteChain, *, is_json: bool) -> Output:
+    return Output(is_json=is_json, finish=lambda document: in_both_units(chain, document))
 
 
 def open_keys(wallet: Path | None, password_fd: int | None, *, dev_keys: bool) -> KeyRing:

@@ -7,10 +7,11 @@ import re
 import click
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
-from node.cli.descriptions import describe_operation
+from node.cli.consequences import assets_in, event_lines
+from node.cli.descriptions import describe_operation, describe_record
 from node.cli.exits import UsageProblem
 from node.cli.holdings import show_holdings
-from node.cli.output import table
+from node.cli.output import count_of, table
 from node.cli.remote_chain import NoSuchName, RemoteChain, parse_decimal
 from node.cli.sessions import Session, chain_options
 from node.cli.show_lists import LISTS
@@ -133,8 +134,9 @@ def block(session: Session, num: int) -> None:
     lines = [
         f"block {num} at {found['timestamp']} by {name}",
         f"  previous {found['previous']}",
-        f"  {len(as_list(found['transactions']))} transactions",
+        f"  {count_of(len(as_list(found['transactions'])), 'transaction')}",
         *_record_lines(session, records),
+        *_turns(session, num, records),
     ]
     session.output.answer({**found, "history": [*records]}, lines)
 
@@ -194,10 +196,15 @@ def id_of_transaction(chain: RemoteChain, data: JsonObject) -> TransactionId:
 def _record_lines(session: Session, records: list[dict[str, JsonValue]]) -> list[str]:
     lines = []
     for record in records:
-        tag, fields = as_list(record["op"])
-        text = describe_operation(session.chain, as_int(tag), as_object(fields))
+        text = describe_record(session.chain, record)
         lines.append(f"  {'by the chain: ' if record.get('is_virtual') else ''}{text}")
     return lines
+
+
+def _turns(session: Session, num: int, records: list[dict[str, JsonValue]]) -> list[str]:
+    """Global settlements, revivals and expired feeds of the assets that a block is about."""
+    assets = set().union(*(assets_in(as_list(record["op"])[1]) for record in records))
+    return [f"  by the chain: {line}" for line in event_lines(session.chain, num, assets)]
 
 
 for command in (*MARKET_VIEWS, *LISTS):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
@@ -188,7 +190,9 @@ def calls(session: Session, subject: str, limit: int) -> None:
     lines = []
     for item in found:
         lines.append(heading(f"{item['account_name']} in block {item['block_num']}"))
-        lines.append(f"  {item['explanation']}")
+        debt = chain.asset(as_text(as_object(item["debt_before"])["asset_id"]))
+        symbol = re.compile(rf"\b{re.escape(debt.symbol)}\b")
+        lines.append(f"  {symbol.sub(debt.display_symbol, as_text(item['explanation']))}")
     session.output.answer([*found], lines or ["no margin calls"])
 
 

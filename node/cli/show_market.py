@@ -7,8 +7,9 @@ import click
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
 from node.cli.descriptions import format_price
 from node.cli.output import heading, table
-from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
+from node.cli.remote_chain import format_decimal
 from node.cli.sessions import Session, chain_options
+from node.cli.standing import Market, settlement_queue
 from protocol.ids import asset_text
 from protocol.json_form import JsonValue
 
@@ -42,27 +43,29 @@ def asset(session: Session, symbol: str) -> None:
         ("largest supply", found.format(found.options.max_supply)),
     ]
     document: JsonObject = {"asset": data}
+    notes: list[str] = []
     if found.bitasset_data_id is None:
         figures = chain.object(as_text(data["dynamic_asset_data_id"]))
         document["figures"] = figures
         rows.append(("supply", found.format(as_int(figures["current_supply"]))))
     else:
-        market = as_object(chain.client.call("pegboard", "get_asset_market", found.symbol))
-        document["market"] = market
-        rows += _market_rows(chain, found, market)
-    session.output.answer(document, table(("", ""), rows)[1:])
+        market = Market(chain, found)
+        reason = market.next_call()
+        document["market"] = market.data
+        document["next_call"] = None if reason is None else reason.to_json()
+        rows += _market_rows(market)
+        if reason is not None:
+            notes = reason.lines()
+    session.output.answer(document, [*table(("", ""), rows)[1:], *notes])
 
 
-def _market_rows(
-    chain: RemoteChain, found: RemoteAsset, market: JsonObject
-) -> list[tuple[str, str]]:
-    backing = chain.asset(as_text(market["backing_asset_id"]))
+def _market_rows(standing: Market) -> list[tuple[str, str]]:
+    market, found, backing = standing.data, standing.asset, standing.backing
     feed = as_object(market["feed"])
-    unit = f"{found.display_symbol} for 1 {backing.display_symbol}"
     live = market["squeeze_protection_price"] is not None
 
     def price(value: JsonValue) -> str:
-        return "none" if value is None else f"{format_price(value, found, backing)} {unit}"
+        return "none" if value is None else f"{standing.price(value)} {standing.unit}"
 
     def best(order: JsonValue) -> str:
         return price(None if order is None else as_object(order)["sell_price"])
@@ -81,7 +84,7 @@ def _market_rows(
         ("MCR, MSQR", f"{mcr}, {msqr}" if live else "none"),
         ("highest bid", best(market["highest_bid"])),
         ("lowest ask", best(market["lowest_ask"])),
-        ("called now", "yes" if market["is_margin_called"] else "no"),
+        ("below the MCR", standing.below_line() if live else "none"),
         ("settled", f"{found.format(settled)} in this interval, of at most {allowed}"),
     ]
     if market["is_globally_settled"]:
@@ -133,13 +136,15 @@ def positions(session: Session, symbol: str, limit: int) -> None:
     """The positions of a BitAsset, least collateralised first.
 
     The call price is where the highest bid calls the position: above the SQP and below it (R4.2).
+    Calls run at the end of each block, so that a position below the MCR waits for such a bid.
     """
     chain = session.chain
     found = chain.asset(symbol)
-    items = as_objects(chain.client.call("pegboard", "get_positions", found.symbol, limit))
+    chain.bitasset(found)
+    market = Market(chain, found, limit)
+    backing = market.backing
     rows = []
-    for item in items:
-        backing = chain.asset(as_text(item["collateral_asset"]))
+    for item in market.positions:
         debt, collateral = as_int(item["debt"]), as_int(item["collateral"])
         ratio, price = item["collateral_ratio"], item["call_price"]
         rows.append(
@@ -150,11 +155,22 @@ def positions(session: Session, symbol: str, limit: int) -> None:
                 backing.format(collateral),
                 "-" if ratio is None else format_decimal(as_int(ratio), 3),
                 "-" if price is None else format_price(price, found, backing),
-                "called" if item["is_called"] else "",
+                market.mark(item),
             )
         )
     columns = ("borrower", "id", ">debt", ">collateral", ">CR", ">call price", "")
-    session.output.answer([*items], table(columns, rows) if rows else ["no positions"])
+    lines = table(columns, rows) if rows else ["no positions"]
+    reason = market.next_call()
+    document: list[JsonValue] = [
+        {
+            **item,
+            "is_below_mcr": market.is_below_mcr(item),
+            "is_next": index == 0,
+            "next_call": reason.to_json() if index == 0 and reason is not None else None,
+        }
+        for index, item in enumerate(market.positions)
+    ]
+    session.output.answer(document, [*lines, *(reason.lines() if reason is not None else [])])
 
 
 @click.command()
@@ -162,21 +178,30 @@ def positions(session: Session, symbol: str, limit: int) -> None:
 @LIMIT
 @chain_options
 def settlements(session: Session, symbol: str, limit: int) -> None:
-    """The settlement requests of a BitAsset that wait, earliest first."""
+    """The settlement requests of a BitAsset that wait, earliest first, and why (R5.2, R5.4)."""
     chain = session.chain
     found = chain.asset(symbol)
-    items = as_objects(chain.client.call("pegboard", "get_settlements", found.symbol, limit))
+    chain.bitasset(found)
+    market = Market(chain, found)
+    queue = settlement_queue(market)[:limit]
     rows = [
         (
             as_text(item["owner_name"]),
             as_text(item["id"]),
             chain.format_amount(item["balance"]),
             as_text(item["settlement_date"]),
+            reason.rule,
         )
-        for item in items
+        for item, reason in queue
     ]
-    columns = ("owner", "id", ">amount", "due")
-    session.output.answer([*items], table(columns, rows) if rows else ["no settlements wait"])
+    columns = ("owner", "id", ">amount", "due", "waits by")
+    lines = table(columns, rows) if rows else ["no settlements wait"]
+    lines += [line for _, reason in queue for line in reason.lines()[:1]]
+    if market.data["is_globally_settled"]:
+        reason = market.next_call()
+        lines += [] if reason is None else reason.lines()
+    document: list[JsonValue] = [{**item, "reason": why.to_json()} for item, why in queue]
+    session.output.answer(document, lines)
 
 
 MARKET_VIEWS = (asset, book, positions, settlements)

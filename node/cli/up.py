@@ -10,18 +10,27 @@ import click
 import trio
 
 from node.cli.client import NodeClient
-from node.cli.exits import UsageProblem
-from node.cli.genesis import BLOCK_INTERVAL, PRESET
+from node.cli.exits import SetupRefused, UsageProblem
+from node.cli.feeds import next_feeds
+from node.cli.genesis import BLOCK_INTERVAL, PRESET, read_genesis_file
 from node.cli.network_files import (
     API_NODE,
     Wanted,
     check_free,
-    choose_feeds,
     open_network,
     plan_nodes,
     remove_network,
 )
-from node.cli.node_command import API, DATA_DIR, FEED, FRESH, default_data_dir, given_options
+from node.cli.node_command import (
+    ALLOW_JUMP,
+    API,
+    DATA_DIR,
+    FEED,
+    FRESH,
+    TRIGGER,
+    default_data_dir,
+    given_options,
+)
 from node.cli.output import Output, count_of
 from node.cli.remote_chain import RemoteChain
 from node.cli.sessions import output_options
@@ -33,6 +42,12 @@ from node.storage.file_lock import FileLock
 
 WITNESSES_DEFAULT = 3
 CALL_TIMEOUT_S = 10
+GENESIS = click.option(
+    "--genesis",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Start from this file instead of a preset; witnesses whose block keys are known produce.",
+)
 
 
 @click.command()
@@ -50,6 +65,9 @@ CALL_TIMEOUT_S = 10
 @FRESH
 @API
 @FEED
+@ALLOW_JUMP
+@GENESIS
+@TRIGGER
 @click.option(
     "--history",
     default="",
@@ -68,6 +86,9 @@ def up(
     fresh: bool,
     api: str,
     feeds: tuple[str, ...],
+    allow_jump: bool,
+    genesis: Path | None,
+    trigger: str | None,
     history: str,
 ) -> None:
     """Start a whole network: witness processes over TCP, prices, an API, funded accounts.
@@ -85,7 +106,10 @@ def up(
     if port == 0:
         raise UsageProblem("--api needs a port", value=api)
     check_free(api)
-    directory = (data_dir or default_data_dir(preset)).resolve()
+    if genesis is not None and given & {"preset", "witnesses", "block_interval"}:
+        raise UsageProblem("--genesis says what --preset, -n and --block-interval would say")
+    kind = "own" if genesis is not None else preset
+    directory = (data_dir or default_data_dir(kind)).resolve()
     directory.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(directory)
     try:
@@ -93,16 +117,19 @@ def up(
             remove_network(directory)
         wanted = Wanted(
             preset=preset if "preset" in given else None,
+            genesis=None if genesis is None else read_genesis_file(genesis),
+            trigger=trigger,
             witness_count=witnesses if "witnesses" in given else None,
             block_interval_s=block_interval if "block_interval" in given else None,
         )
+        now_s = int(time.time())
         network, is_new = open_network(
-            directory,
-            wanted,
-            now_s=int(time.time()),
-            default_witness_count=WITNESSES_DEFAULT,
+            directory, wanted, now_s=now_s, default_witness_count=WITNESSES_DEFAULT
         )
-        plans = plan_nodes(network, api, choose_feeds(network, feeds), history)
+        if not network.witnesses:
+            raise SetupRefused("nobody could produce: no block key of this genesis is known")
+        chosen = next_feeds(network, feeds, now_s=now_s, may_jump=allow_jump)
+        plans = plan_nodes(network, api, chosen, history)
         client = NodeClient(f"http://{host}:{port}", timeout_s=CALL_TIMEOUT_S)
         supervisor = Supervisor(output, plans, RemoteChain(client), API_NODE)
         producers = count_of(len(network.witnesses), network.genesis.settings().producer_term)

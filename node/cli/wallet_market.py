@@ -264,6 +264,30 @@ def issue(session: WalletSession, amount: str, receiver: str, memo: str | None) 
     )
 
 
+@click.command()
+@click.argument("collateral")
+@click.option(
+    "--for", "debt", required=True, metavar="AMOUNT", help="Debt to take over; 0 ends one's bid."
+)
+@wallet_options
+def bid_collateral(session: WalletSession, collateral: str, debt: str) -> None:
+    """Bid for the debt of a globally settled BitAsset.
+
+    At maintenance the best bids revive it if they cover its supply: each bidder gets a position
+    with the debt, a share of the settlement fund, and the collateral of the bid.
+
+    \b
+    pegboard wallet bid-collateral "500 TEST" --for "100 bitUSD"
+    pegboard wallet bid-collateral "0 TEST" --for "0 bitUSD"
+    """
+    chain = session.chain
+    session.send(
+        drafts.bid_collateral(
+            session.account(), chain.parse_amount(collateral), chain.parse_amount(debt)
+        )
+    )
+
+
 MARKET_COMMANDS = (
     transfer,
     borrow,
@@ -273,6 +297,7 @@ MARKET_COMMANDS = (
     buy,
     cancel,
     settle,
+    bid_collateral,
     publish_feed,
     issue,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from node.cli.network_files import Network
 from node.cli.output import heading, plural, table
+from node.cli.program import command_name
 from node.cli.remote_chain import format_decimal
 from node.presets import ACCOUNTS, TEST_NETWORK_ID, development_key
 from protocol.constants import CORE_PRECISION
@@ -94,13 +95,14 @@ def commands_to_try(network: Network, api: str) -> list[str]:
     """Commands for a second terminal."""
     settings = network.genesis.settings()
     url = "" if api.endswith(":8090") else f" --url http://{api}"
-    lines = [f"pegboard show chain{url}"]
+    program = command_name()
+    lines = [f"{program} show chain{url}"]
     if network.peg_symbols:
         peg = f"{settings.display_prefix}{network.peg_symbols[0]}"
         lines += [
-            f'pegboard wallet borrow "100 {peg}" --ratio 2.5 --dev-keys -a alice{url}',
-            f"pegboard show positions {peg}{url}",
-            f"pegboard demo margin-call{url}",
+            f'{program} wallet borrow "100 {peg}" --ratio 2.5 --dev-keys -a alice{url}',
+            f"{program} show positions {peg}{url}",
+            f"{program} demo margin-call{url}",
         ]
     return lines
 

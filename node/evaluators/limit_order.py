@@ -63,7 +63,7 @@ def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> DeferredF
             "order has expired", rule="R2.1", value=op.expiration, limit=ctx.now, unit=TIME
         )
     _check_market(state, op.seller, sold.asset_id, op.min_to_receive.asset_id)
-    check_balance(state, op.seller, sold)
+    check_balance(state, op.seller, sold, rule="R2.1")
     return _deferred_fee(state, op.fee)
 
 
@@ -204,7 +204,7 @@ def _check_delta(state: State, order: LimitOrder, delta: AssetAmount) -> None:
             limit=MAX_AMOUNT,
             unit=asset_text(order.sells),
         )
-    check_balance(state, order.seller, delta)
+    check_balance(state, order.seller, delta, rule="R2.1")
 
 
 def _check_new_worth(change: OrderChange) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import structlog
 
-from node.api.backend import KnownPeer, NetworkInfo, NodeInfo, PeerInfo
+from node.api.backend import FeedInfo, KnownPeer, NetworkInfo, NodeInfo, PeerInfo
 from node.core.chain_reader import ChainReader
 from node.core.head_hash import HashedHead, HeadHash
 from node.history.reader import HistoryReader
@@ -37,6 +37,7 @@ class NodeApiBackend:
         history: HistoryReader,
         *,
         is_development: bool,
+        feeds: tuple[FeedInfo, ...] = (),
     ) -> None:
         self.inputs = inputs
         self.core = inputs.core
@@ -44,6 +45,7 @@ class NodeApiBackend:
         self.genesis = genesis
         self.history = history
         self.is_development = is_development
+        self.feeds = feeds
         self._head_hash = HeadHash(self.core.chain)
 
     @property
@@ -77,6 +79,7 @@ class NodeApiBackend:
             witnesses=tuple(item.id for item in witnesses if item.signing_key in keys),
             peers=self._peers(),
             block_mode=self._block_mode(),
+            feeds=self.feeds,
         )
 
     def network(self) -> NetworkInfo:

@@ -11,23 +11,23 @@ from protocol.ids import AccountId, AssetId, account_text, asset_text
 
 
 def adjust_balance(state: State, account: AccountId, asset_id: AssetId, delta: int) -> None:
-    """Add to a balance, or take from it; raises `InsufficientBalance` below zero (R2.1)."""
+    """Add to a balance, or take from it; raises `InsufficientBalance` below zero (I6)."""
     if delta == 0:
         return
     found = state.balances_of_account.find(account, asset_id)
     if found is None:
         if delta < 0:
-            raise _holds_too_little(account, asset_id, 0, -delta, "R2.1")
+            raise _holds_too_little(account, asset_id, 0, -delta, "I6")
         table = state.balances
         table.create(AccountBalance(table.next_id, account, asset_id, delta))
         return
     if found.balance + delta < 0:
-        raise _holds_too_little(account, asset_id, found.balance, -delta, "R2.1")
+        raise _holds_too_little(account, asset_id, found.balance, -delta, "I6")
     state.balances.edit(found).balance += delta
 
 
 def check_balance(
-    state: State, account: AccountId, wanted: AssetAmount, *, released: int = 0, rule: str = "R2.1"
+    state: State, account: AccountId, wanted: AssetAmount, *, released: int = 0, rule: str = "I6"
 ) -> None:
     """An account holds an amount, with what the operation gives back to it before; or raise.
 

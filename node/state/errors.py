@@ -56,7 +56,7 @@ class NoSuchObject(TransactionRejected):
 
 
 class InsufficientBalance(TransactionRejected):
-    """R2.1, R3.3: the account holds less than the operation takes."""
+    """I6, R2.1, R3.3: the account holds less than the operation takes."""
 
     name = "insufficient_balance"
     holder: AccountId | None = None

@@ -6,6 +6,7 @@ A source is one line:
     fixed:0.05?mcr=1750&msqr=1100
     walk:seed=7,start=0.05,step=30bp,every=1m
 
+What is played begins `at` a time: that of the genesis unless it is named.
 `mcr` and `msqr` are thousandths (R1.12): the maintenance collateral ratio, and the maximum short
 squeeze ratio, which is `maximum_short_squeeze_ratio` on the wire. Files are read by the caller.
 """
@@ -172,9 +173,9 @@ def parse_feed_source(text: str, context: FeedContext) -> FeedSource:
 
 
 OPTIONS = {
-    "csv": ("every", "from", "mcr", "msqr"),
+    "csv": ("every", "from", "at", "mcr", "msqr"),
     "fixed": ("mcr", "msqr"),
-    "walk": ("seed", "start", "step", "every", "mcr", "msqr"),
+    "walk": ("seed", "start", "step", "every", "at", "mcr", "msqr"),
 }
 """Names of the options that each kind of source takes."""
 
@@ -202,7 +203,7 @@ def _parse_csv(path: str, options: Mapping[str, str], context: FeedContext) -> P
     if "every" not in options:
         return series
     interval_s = _parse_duration(options["every"], context)
-    return CsvSeries(series.times_s, series.prices, context.start_s, interval_s)
+    return CsvSeries(series.times_s, series.prices, _parse_start(options, context), interval_s)
 
 
 def _parse_fixed(price: str, options: Mapping[str, str], context: FeedContext) -> PriceSource:
@@ -217,7 +218,7 @@ def _parse_walk(subject: str, options: Mapping[str, str], context: FeedContext) 
         _parse_integer("seed", options["seed"], range(1 << 64)),
         parse_price(options["start"]),
         _parse_integer("step", options["step"].removesuffix("bp"), range(1, 10_001)),
-        context.start_s,
+        _parse_start(options, context),
         _parse_duration(options.get("every", "1b"), context),
     )
 
@@ -228,6 +229,10 @@ PARSERS: dict[str, Callable[[str, Mapping[str, str], FeedContext], PriceSource]]
     "walk": _parse_walk,
 }
 """The kinds of source, by the word before the colon."""
+
+
+def _parse_start(options: Mapping[str, str], context: FeedContext) -> int:
+    return parse_moment(options["at"]) if "at" in options else context.start_s
 
 
 def _parse_duration(text: str, context: FeedContext) -> int:

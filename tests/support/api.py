@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 from node.api.api import Api
-from node.api.backend import KnownPeer, NetworkInfo, NodeInfo, PeerInfo
+from node.api.backend import FeedInfo, KnownPeer, NetworkInfo, NodeInfo, PeerInfo
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
 from node.core.head_hash import HashedHead, HeadHash
@@ -38,6 +38,7 @@ class ChainBackend:
         self.is_development = True
         self.block_mode = "instant" if instant else "manual"
         self.added_peers: list[str] = []
+        self.feeds: tuple[FeedInfo, ...] = ()
         self.address_prefix = "TEST"
         self.blocks: dict[int, BlockEnvelope] = {}
         self.bugs: list[Exception] = []
@@ -55,7 +56,8 @@ class ChainBackend:
         return self.test_chain.chain.head_time
 
     def info(self) -> NodeInfo:
-        return NodeInfo("0.1.0", "TEST", "bit", "witness", (WitnessId(1),), PEERS, self.block_mode)
+        witnesses, mode = (WitnessId(1),), self.block_mode
+        return NodeInfo("0.1.0", "TEST", "bit", "witness", witnesses, PEERS, mode, self.feeds)
 
     def network(self) -> NetworkInfo:
         known = (

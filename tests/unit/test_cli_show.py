@@ -57,7 +57,7 @@ def test_market_views(desk: Desk) -> None:
     """R1.10: positions with ratio and call price; the book from the BitAsset's side."""
     row = text(desk, "positions", "USD").splitlines()[1].split()
     assert row[:2] == ["alice", "1.8.0"]
-    assert row[-2:] == ["2.500", "0.07000000"]
+    assert row[-3:] == ["2.500", "0.07000000", "next"]
     book = text(desk, "book", "bitUSD").splitlines()
     assert book[0] == "bids: bitUSD for TEST"
     assert "alice" in book[2]

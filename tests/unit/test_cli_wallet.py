@@ -177,7 +177,7 @@ def test_create_account_with_a_new_key_in_a_wallet(
     with_wallet("upgrade")
     assert desk.chain.state.account_named("frank77").is_lifetime_member()
     holdings = desk.run("wallet", "balances", "frank77", "--dev-keys", "--json").json()
-    assert holdings["balances"][0]["text"] == "198.80000 TEST"
+    assert holdings["balances"][0]["amount_text"] == "198.80000 TEST"
 
 
 def test_vote_and_take_it_back(desk: Desk) -> None:

@@ -22,7 +22,7 @@ ListLimit = Annotated[int, at_most(300)]
 
 
 def get_node_info(call: Call) -> Answer:
-    """Version and prefixes of this node, its peers, its head, and the chain's own options."""
+    """Version and prefixes of this node, its peers and feeds, its head, the chain's own options."""
     backend, state = call.backend, call.state
     info, head = backend.info(), state.dynamic
     peers: list[JsonValue] = [
@@ -53,6 +53,15 @@ def get_node_info(call: Call) -> Answer:
         "margin_call_trigger": _trigger(call),
         "strict_release": state.chain.strict_release,
         "peers": peers,
+        "feeds": [
+            {
+                "asset": feed.asset,
+                "source": feed.source,
+                "interval_s": feed.interval_s,
+                "publishers": list(feed.publishers),
+            }
+            for feed in info.feeds
+        ],
     }
 
 
