@@ -31,10 +31,11 @@ def in_both_units(chain: RemoteChain, document: JsonValue, owner: str = "") -> J
     owner = _owner(document) or owner
     found: JsonObject = {}
     for name, value in document.items():
-        asset = _asset_of(name, document, owner)
-        if asset and isinstance(value, int | str) and _WHOLE.fullmatch(str(value)):
+        if name in ASSET_OF and isinstance(value, int | str) and _WHOLE.fullmatch(str(value)):
+            asset = ASSET_OF[name](document, owner)
             found[name] = str(value)
-            found[f"{name}_text"] = _amount_text(chain, asset, int(value))
+            if asset:
+                found[f"{name}_text"] = _amount_text(chain, asset, int(value))
         else:
             found[name] = in_both_units(chain, value, owner)
     if _is_price(document):
@@ -70,6 +71,7 @@ ASSET_OF: dict[str, Callable[[JsonObject, str], str]] = {
     ),
     "for_sale": lambda item, _: _side(item, "sell_price", "base"),
     "filled_amount": lambda item, _: _side(item, "sell_price", "base"),
+    "accumulated_collateral_fees": lambda item, _: _named(item, "backing_asset_id"),
     "settlement_fund": lambda item, _: (
         _named(item, "backing_asset_id") or _side(item, "settlement_price", "quote")
     ),
@@ -91,11 +93,6 @@ ASSET_OF: dict[str, Callable[[JsonObject, str], str]] = {
 
 What an account puts into a fee pool is CORE, and beside it stands whose pool that is (R8.22).
 """
-
-
-def _asset_of(name: str, document: JsonObject, owner: str) -> str:
-    find = ASSET_OF.get(name)
-    return find(document, owner) if find is not None else ""
 
 
 def _amount_text(chain: RemoteChain, asset: str, amount: int) -> str | None:

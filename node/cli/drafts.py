@@ -5,6 +5,7 @@ Fees are left at 0; `node.cli.transactions` asks the chain for them.
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from node.cli.client import JsonObject, as_int, as_object, as_objects, as_text
@@ -39,6 +40,8 @@ from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.memo import Memo
 from protocol.operations.transfer import Transfer
 from protocol.schema import MAX_TIMESTAMP
+
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 
 
 class NoPosition(CliError):
@@ -236,6 +239,18 @@ def update_position(
     )
 
 
+def bare_price(text: str, asset: RemoteAsset, backing: RemoteAsset) -> str:
+    """The number of "0.0998", "0.0998 bitUSD" or "0.0998 bitUSD for 1 TEST"; or `UsageProblem`."""
+    number, *unit = text.split()
+    per = ["for", "1", backing.display_symbol]
+    if unit not in ([], [asset.display_symbol], [asset.symbol], [asset.display_symbol, *per]):
+        raise UsageProblem(
+            f"a price is a number of {asset.display_symbol} for 1 {backing.display_symbol}",
+            value=text,
+        )
+    return number.replace(",", "") if _THOUSANDS.fullmatch(number) else number
+
+
 def publish_feed(
     chain: RemoteChain,
     publisher: RemoteAccount,
@@ -252,6 +267,7 @@ def publish_feed(
     backing = chain.backing_asset(asset)
     if backing.id != chain.core.id:
         raise UsageProblem("not backed by the core asset", value=backing.symbol)
-    source = FeedSource(FixedPrice(parse_price(price)), maintenance_ratio, squeeze_ratio)
+    number = bare_price(price, asset, backing)
+    source = FeedSource(FixedPrice(parse_price(number)), maintenance_ratio, squeeze_ratio)
     pegged = PeggedAsset(asset.id, asset.precision, backing.id, backing.precision)
     return feed_operation(source, publisher.id, pegged, 0, fee=NO_FEE)

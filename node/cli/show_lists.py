@@ -10,9 +10,9 @@ from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, 
 from node.cli.descriptions import PRICE_DIGITS, format_price
 from node.cli.exits import UsageProblem
 from node.cli.output import heading, table
-from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal, parse_decimal
+from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
 from node.cli.sessions import Session, chain_options
-from node.cli.show_market import LIMIT
+from node.cli.show_market import LIMIT, cut, units, with_units
 from protocol.json_form import JsonValue
 
 FIRST = click.option("--from", "first", default="", help="Begin with this name.")
@@ -95,11 +95,9 @@ def trades(session: Session, symbol: str, other: str | None, limit: int) -> None
     rows = [
         (
             as_text(item["date"]),
-            _cut(as_text(item["price"])),
+            cut(as_text(item["price"])),
             *(
-                asset.format(
-                    parse_decimal(as_text(item[field]), asset.precision), with_symbol=False
-                )
+                asset.format(units(asset, item[field]), with_symbol=False)
                 for asset, field in ((base, "value"), (quote, "amount"))
             ),
             *(chain.account_name(as_text(item[side])) for side in _SIDES),
@@ -108,13 +106,8 @@ def trades(session: Session, symbol: str, other: str | None, limit: int) -> None
     ]
     columns = ("time", ">price", f">{base.display_symbol}", f">{quote.display_symbol}")
     lines = table((*columns, "maker", "taker"), rows) if rows else ["no trades"]
-    session.output.answer([*found], lines)
-
-
-def _cut(price: str) -> str:
-    """A price with 8 decimals, rounded down as all prices that people read."""
-    whole, _, decimals = price.partition(".")
-    return f"{whole}.{decimals[:PRICE_DIGITS]:0<{PRICE_DIGITS}}"
+    shown = [with_units(item, {"value": base, "amount": quote}) for item in found]
+    session.output.answer([*shown], lines)
 
 
 _SIDES = ("side1_account_id", "side2_account_id")
@@ -192,8 +185,13 @@ def calls(session: Session, subject: str, limit: int) -> None:
         lines.append(heading(f"{item['account_name']} in block {item['block_num']}"))
         debt = chain.asset(as_text(as_object(item["debt_before"])["asset_id"]))
         symbol = re.compile(rf"\b{re.escape(debt.symbol)}\b")
-        lines.append(f"  {symbol.sub(debt.display_symbol, as_text(item['explanation']))}")
+        told = symbol.sub(debt.display_symbol, as_text(item["explanation"]))
+        lines.append("  " + _LONG.sub(r"\1", told))
     session.output.answer([*found], lines or ["no margin calls"])
+
+
+_LONG = re.compile(rf"(\.[0-9]{{{PRICE_DIGITS}}})[0-9]+")
+"""A price with more decimals than people read."""
 
 
 def _subject(chain: RemoteChain, name: str) -> str:

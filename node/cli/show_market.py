@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
-from node.cli.descriptions import format_price
+from node.cli.descriptions import PRICE_DIGITS, format_price
 from node.cli.output import heading, table
-from node.cli.remote_chain import format_decimal
+from node.cli.remote_chain import RemoteAsset, format_decimal, parse_decimal
 from node.cli.sessions import Session, chain_options
 from node.cli.standing import Market, settlement_queue
 from protocol.ids import asset_text
@@ -46,7 +46,7 @@ def asset(session: Session, symbol: str) -> None:
     notes: list[str] = []
     if found.bitasset_data_id is None:
         figures = chain.object(as_text(data["dynamic_asset_data_id"]))
-        document["figures"] = figures
+        document["figures"] = {**figures, "asset_id": asset_text(found.id)}
         rows.append(("supply", found.format(as_int(figures["current_supply"]))))
     else:
         market = Market(chain, found)
@@ -109,14 +109,17 @@ def book(session: Session, symbol: str, other: str | None, limit: int) -> None:
     found = as_object(
         chain.client.call("database", "get_order_book", base.symbol, quote.symbol, min(limit, 50))
     )
-    lines = []
+    lines: list[str] = []
+    shown = dict(found)
     for side, gives, wants in (("bids", base, quote), ("asks", quote, base)):
         orders = as_objects(found[side])
         rows = [
             (
-                as_text(order["price"]),
-                as_text(order["base"]),
-                as_text(order["quote"]),
+                cut(as_text(order["price"])),
+                *(
+                    asset.format(units(asset, order[side]), with_symbol=False)
+                    for asset, side in ((base, "base"), (quote, "quote"))
+                ),
                 as_text(order["owner_name"]),
                 as_text(order["id"]),
             )
@@ -125,7 +128,28 @@ def book(session: Session, symbol: str, other: str | None, limit: int) -> None:
         lines.append(heading(f"{side}: {gives.display_symbol} for {wants.display_symbol}"))
         columns = (">price", f">{base.display_symbol}", f">{quote.display_symbol}", "owner", "id")
         lines += table(columns, rows) if rows else ["none"]
-    session.output.answer(found, lines)
+        shown[side] = [with_units(order, {"base": base, "quote": quote}) for order in orders]
+    session.output.answer(shown, lines)
+
+
+def units(asset: RemoteAsset, text: JsonValue) -> int:
+    """Smallest units of an amount that the node wrote as a decimal number."""
+    return parse_decimal(as_text(text), asset.precision)
+
+
+def with_units(row: JsonObject, sides: dict[str, RemoteAsset]) -> JsonObject:
+    """A row whose amounts the node wrote as decimal numbers, with them in both units."""
+    changed = dict(row)
+    for name, asset in sides.items():
+        amount = units(asset, row[name])
+        changed |= {name: str(amount), f"{name}_text": asset.format(amount)}
+    return changed
+
+
+def cut(price: str) -> str:
+    """A price with 8 decimals, rounded down as all prices that people read."""
+    whole, _, decimals = price.partition(".")
+    return f"{whole}.{decimals[:PRICE_DIGITS]:0<{PRICE_DIGITS}}"
 
 
 @click.command()

@@ -265,7 +265,7 @@ def test_our_own_words_come_first() -> None:
     """A6: the name, the sentence, the numbers and the rule, as before."""
     message = has_too_little(Desk())
     assert message.startswith("Execution error: Assert Exception: insufficient_balance: ")
-    assert "(R2.1); Assert Exception: abo->get_balance()" in message
+    assert "(I6); Assert Exception: abo->get_balance()" in message
 
 
 def names_of(cls: type[PegboardError]) -> set[str]:

@@ -1,0 +1,266 @@
+"""U10, U11: one form of JSON for all commands, and text that the commands read back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from node.cli import cli, run
+from node.cli.client import NodeClient
+from node.cli.remote_chain import RemoteChain, parse_decimal
+from node.presets import development_key
+from protocol.crypto.keys import key_text, public_key
+from protocol.ids import account_text
+from tests.support.desk import Desk
+from tests.unit.test_cli_main import commands
+
+Json = Any
+
+WITHOUT_JSON = {("completion",), ("genesis", "make")}
+"""A script, and a file that is JSON itself."""
+
+ALONE = {("wallet", "create"), ("wallet", "import-key")}
+"""Need a password; they print no amounts (see the tests of the wallet)."""
+
+
+def leaves() -> list[tuple[str, ...]]:
+    """The path of every command that is no group."""
+    return [path for path in commands(cli) if not isinstance(command_at(path), click.Group)]
+
+
+def command_at(path: tuple[str, ...]) -> click.Command:
+    command: click.Command = cli
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.commands[name]
+    return command
+
+
+@pytest.mark.parametrize("path", leaves(), ids=" ".join)
+def test_every_command_has_json(path: tuple[str, ...]) -> None:
+    """U11: --json is an option of each command that prints something of its own."""
+    has_json = "is_json" in {parameter.name for parameter in command_at(path).params}
+    assert has_json == (path not in WITHOUT_JSON)
+
+
+@pytest.mark.parametrize("path", leaves(), ids=" ".join)
+def test_usage_errors_are_json(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """U11: also what click refuses by itself is one JSON object on standard error."""
+    assert run([*path, "--nonsense", "--json"]) == 64
+    printed = capsys.readouterr()
+    error = json.loads(printed.err)["error"]
+    assert (error["name"], error["exit_code"], printed.out) == ("usage", 64, "")
+    assert "--nonsense" in error["message"]
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    """A market in which something of each kind has happened."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    desk = Desk(monkeypatch, capsys)
+    desk.wallet("init0", "publish-feed", "bitUSD", "0.1", "--msqr", "1.1")
+    desk.wallet("alice", "borrow", "10,000 bitUSD", "--ratio", "4")
+    desk.wallet("alice", "sell", "100 bitUSD", "--for", "1050 TEST")
+    desk.wallet("bob", "borrow", "400 bitUSD", "--ratio", "1.8")
+    desk.wallet("alice", "sell", "10 bitUSD", "--for", "150 TEST")
+    desk.wallet("bob", "sell", "15 TEST", "--for", "2 bitUSD")
+    desk.wallet("alice", "settle", "5 bitUSD")
+    return desk
+
+
+def documents(desk: Desk, tmp_path: Path) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """What each command of `show` and `wallet` prints with --json, and its path."""
+    operation = [[0, transfer_fields(desk)]]
+    path = tmp_path / "operations.json"
+    path.write_text(json.dumps(operation))
+    key = key_text(public_key(development_key("carol", "active")), "TEST")
+    lines = f"""
+        alice show chain
+        alice show witnesses
+        alice show delegates
+        alice show account alice
+        alice show block 5
+        alice show tx 5|0
+        alice show asset bitUSD
+        alice show asset TEST
+        alice show book bitUSD
+        alice show positions bitUSD
+        alice show settlements bitUSD
+        alice show assets
+        alice show accounts
+        alice show trades bitUSD
+        alice show feeds bitUSD
+        alice show calls bitUSD
+        alice wallet accounts
+        alice wallet balances
+        alice wallet history
+        bob wallet history
+        alice wallet transfer bob|1,000.5 TEST
+        alice wallet borrow 1bitusd|--ratio|3
+        alice wallet adjust bitUSD|--debt|-1 bitUSD
+        alice wallet cover bitUSD|--amount|1 bitUSD
+        alice wallet sell 1 bitUSD|--for|90 TEST
+        alice wallet buy 1 bitUSD|--with|1 TEST
+        alice wallet cancel 1.7.1
+        alice wallet settle 1 bitUSD
+        alice wallet create-account frank77|--active-key|{key}
+        alice wallet upgrade
+        alice wallet whitelist bob|--as|white
+        alice wallet create-asset SHELLS|--precision|2
+        alice wallet issue 5 SHELLS|--to|bob
+        alice wallet vote init1
+        alice wallet vote-as bob
+        alice wallet send {path}
+        bob wallet propose {path}
+        alice wallet approve 1.10.0
+        init0 wallet publish-feed bitUSD|0.01|--msqr|1.1
+        bob wallet bid-collateral 500 TEST|--for|100 bitUSD
+        alice show asset bitUSD
+        alice show positions bitUSD
+    """
+    for line in filter(None, map(str.strip, lines.splitlines())):
+        account, group, command, *rest = line.split(" ", 3)
+        arguments = [group, command, *(rest[0].split("|") if rest else [])]
+        signing = ["--dev-keys", "-a", account] if group == "wallet" else []
+        ended = desk.run(*arguments, *signing, "--json")
+        if (group, command) == ("wallet", "upgrade"):
+            assert json.loads(ended.err)["error"]["unit"] == "" or ended.code == 0
+            continue
+        assert ended.code == 0, (line, ended.err)
+        yield (group, command), ended.json()
+
+
+def transfer_fields(desk: Desk) -> Json:
+    alice, bob = (account_text(desk.chain.account(name)) for name in ("alice", "bob"))
+    amount = {"amount": 100_000, "asset_id": "1.3.0"}
+    return {"fee": amount, "from": alice, "to": bob, "amount": amount, "extensions": []}
+
+
+NUMBERS = re.compile(
+    r"(block_num|trx_in_block|op_in_trx|virtual_op|num|number|index|precision|flags|count|percent"
+    r"|ratio|bits|version|sequence|weight|weight_threshold|participation|expiration|kind|seconds"
+    r"|issuer_permissions|slot|head_block_number|last_irreversible_block_num|ref_block_prefix"
+    r"|instance|committee|witness|new_listing|feed_lifetime_sec|missed|delay_sec|delegate"
+    r"|minimum_feeds|interval_s|num_committee|num_witness|permission|listing|fee_percentage"
+    r"|key_auths|account_auths|percentage|special_authority|voted|ratio_before|ratio_after"
+    r"|last_confirmed_block_num|total_missed|last_aslot|extensions|nonce|creation_block_num)$"
+)
+"""Ends of the names of what is counted, and no amount."""
+
+
+def check(value: Json, name: str, path: str) -> Iterator[str]:
+    """What a document says in another form than the one for all."""
+    if isinstance(value, list):
+        for item in value:
+            yield from check(item, name, path)
+    elif isinstance(value, dict):
+        if value.keys() >= {"amount", "asset_id"} or ("balance" in value and "asset_id" in value):
+            key = "amount" if "amount" in value else "balance"
+            if not (isinstance(value[key], str) and isinstance(value.get(f"{key}_text"), str)):
+                yield f"{path}: {value}"
+        if isinstance(value.get("base"), dict) and "text" not in value:
+            yield f"{path}: no text in a price"
+        for key, item in value.items():
+            yield from check(item, key, f"{path}.{key}")
+    elif isinstance(value, str) and re.fullmatch(r"[0-9]+\.[0-9]+", value):
+        if name not in ("price", "version"):
+            yield f"{path}: a decimal number {value}"
+    elif isinstance(value, int) and not isinstance(value, bool) and not NUMBERS.search(name):
+        yield f"{path}: the number {value}"
+
+
+OPERATION_TAG = re.compile(r"(\.op|operations|operation_results|result|proposed_ops): the")
+"""The kind of an operation or result stands before it as a number."""
+
+
+def test_amounts_are_strings_in_both_units(desk: Desk, tmp_path: Path) -> None:
+    """U11: over all commands; no amount is a number, and each has what people read beside it."""
+    seen, wrong = set(), []
+    for path, document in documents(desk, tmp_path):
+        seen.add(path)
+        found = check(document, "", " ".join(path))
+        wrong += [line for line in found if not OPERATION_TAG.search(line)]
+    assert wrong == []
+    wanted = {path for path in leaves() if path[0] in ("show", "wallet")} - ALONE
+    assert wanted - seen == {("wallet", "upgrade")}
+
+
+AMOUNT = re.compile(
+    r"(?<![\w.,-])(-?[0-9][0-9,]*(?:\.[0-9]+)?) ((?:bit)?[A-Z][A-Za-z.]+)\b(?! for| per)"
+)
+PRICE = re.compile(r"(?<![\w.,])([0-9][0-9,]*\.[0-9]{8})\b")
+
+
+def test_what_is_printed_can_be_typed(desk: Desk, tmp_path: Path) -> None:
+    """U10: over all commands, each amount and price in their text is read back as it is."""
+    chain = RemoteChain(NodeClient())
+    amounts: set[tuple[str, str]] = set()
+    prices: set[str] = set()
+    for line in (
+        ("show", "account", "alice"),
+        ("show", "asset", "bitUSD"),
+        ("show", "positions", "bitUSD"),
+        ("show", "book", "bitUSD"),
+        ("show", "settlements", "bitUSD"),
+        ("show", "trades", "bitUSD"),
+        ("show", "feeds", "bitUSD"),
+        ("show", "calls", "bitUSD"),
+        ("wallet", "history", "alice", "--dev-keys"),
+        ("wallet", "history", "bob", "--dev-keys"),
+        ("wallet", "sell", "1,000.5bitusd", "--for", "99,999 TEST", "--dev-keys", "-a", "alice"),
+    ):
+        text = desk.run(*line).out
+        amounts |= set(AMOUNT.findall(text))
+        prices |= set(PRICE.findall(text))
+    assert len(amounts) > 15
+    assert len(prices) > 6
+    for number, symbol in amounts:
+        if symbol in ("MCR", "SQP"):
+            continue
+        for written in (f"{number} {symbol}", f"{number}{symbol}", f"{number} {symbol.lower()}"):
+            read = chain.parse_amount(written)
+            whole = Decimal(number.replace(",", "")) * 10 ** chain.asset(symbol).precision
+            assert (read.amount, read.asset_id) == (whole, chain.asset(symbol).id)
+    for price in prices:
+        published = desk.wallet("init0", "publish-feed", "bitEUR", price)
+        feed = published["operations"][0][1]["feed"]["settlement_price"]
+        assert feed["text"] == f"{price} bitEUR for 1 TEST"
+        (row,) = desk.run("show", "feeds", "bitEUR", "--json").json()["published"]
+        again = row["feed"]["settlement_price"]["text"]
+        desk.wallet("init0", "publish-feed", "bitEUR", again)
+
+
+@pytest.mark.parametrize("written", ["0.0998", "0.0998 bitUSD", "0.0998 bitUSD for 1 TEST"])
+def test_prices_as_people_write_them(desk: Desk, written: str) -> None:
+    """U10: with its unit, as it is printed; of another pair it is refused."""
+    done = desk.wallet("init0", "publish-feed", "bitUSD", written)
+    price = done["operations"][0][1]["feed"]["settlement_price"]
+    assert price["text"] == "0.09980000 bitUSD for 1 TEST"
+    for wrong in (f"{written.split()[0]} bitEUR", "0.1 bitUSD for 2 TEST", "-1", "0"):
+        assert desk.refused("init0", "publish-feed", "bitUSD", wrong)["exit_code"] in (64, 78)
+
+
+def test_negative_numbers_are_numbers(desk: Desk) -> None:
+    """U10: an option takes an amount below zero; an argument that must not be one says so."""
+    desk.wallet("alice", "adjust", "bitUSD", "--debt", "-5 bitUSD", "--collateral", "-1TEST")
+    for wrong in (
+        ("wallet", "transfer", "bob", "-1 TEST"),
+        ("wallet", "publish-feed", "bitUSD", "-1"),
+        ("wallet", "settle", "-1bitUSD"),
+    ):
+        ended = desk.run(*wrong, "--dev-keys", "-a", "init0")
+        assert ended.code == 64
+        assert "cannot be negative: -1" in ended.err
+
+
+@pytest.mark.parametrize("ratio", ["1.75", "1.750", "2", "1,000.000"])
+def test_ratios_are_decimals(ratio: str) -> None:
+    """U10: as `show` prints them."""
+    assert parse_decimal(ratio, 3) >= 1_750
