@@ -21,7 +21,8 @@ from node.api.api import Api
 from node.api.backend import FeedInfo
 from node.config import ConfigError, NodeSettings, read_settings, split_address
 from node.core.chain_reader import ChainReader
-from node.core.core import CoreSettings, NodeCore
+from node.core.core import NodeCore
+from node.core.settings import CoreSettings
 from node.core.startup import Started, start_chain
 from node.exit_codes import Exit
 from node.history.database.open import open_database
@@ -223,6 +224,8 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
     api = Api(backend, core.durability)
     service = NodeService(inputs, opened.stores, history, api)
     _tell_started(started)
+    if is_development(settings):
+        inputs.make_first_block()
     try:
         await _serve(opened, core, service, peers)
     finally:

@@ -146,7 +146,7 @@ class ApiSession:
         self.subscriptions.tell_block(news)
 
     def require_room(self) -> None:
-        """Refuse a call that would wait for a block while too many do."""
+        """Refuse a call that would wait for a block while too many do (T-A2, T-D2)."""
         if self.waiting >= WAITING_MAX:
             raise NotPossible("too many calls wait", rule="T-A2", limit=WAITING_MAX)
 

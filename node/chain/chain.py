@@ -25,6 +25,7 @@ from node.state.errors import (
     WrongChain,
     WrongWitnessSignature,
 )
+from node.state.undo import EDIT
 from protocol.block import BlockEnvelope, HeaderEnvelope, Sign
 from protocol.errors import KeyFormatError, PegboardError
 from protocol.genesis import chain_id as chain_id_of
@@ -32,7 +33,7 @@ from protocol.genesis_form import Genesis
 from protocol.ids import WitnessId
 from protocol.msgpack_form import Plain
 from protocol.operations.balance import NULL_KEY
-from protocol.schema import BlockId, Digest, TransactionId
+from protocol.schema import BlockId, Digest, PublicKey, TransactionId
 from protocol.transaction import TransactionEnvelope
 
 __all__ = ["AppliedBlock", "AppliedTransaction", "Chain", "Dropped", "PushResult"]
@@ -64,6 +65,7 @@ class Chain:
         "_forks",
         "_head",
         "_main",
+        "_pending_since",
         "chain_id",
         "genesis",
         "paranoid",
@@ -152,6 +154,20 @@ class Chain:
         """Whose turn a slot after the head is (R8.5)."""
         return witness_schedule.scheduled_witness(self.state, slot)
 
+    def signing_key(self, witness: WitnessId) -> PublicKey | None:
+        """The key of a witness for the next block: the head's, whatever pending ones change (T-D2).
+
+        None for a witness that the head does not know.
+        """
+        witnesses = self.state.witnesses
+        item = witnesses.find(witness)
+        if item is None or item.stamp < self._pending_since:
+            return None if item is None else item.signing_key
+        for kind, _, touched, values in self.state.log.records:
+            if touched is item:
+                return witnesses.detached(values).signing_key if kind == EDIT else None
+        return item.signing_key
+
     def participation(self) -> int:
         """Share of the last 128 slots that have a block, over 10,000 (R8.5)."""
         return witness_schedule.participation(self.state)
@@ -203,6 +219,11 @@ class Chain:
         applied = self._try_transaction(envelope, keep=True)
         self.pending.add(applied)
         return applied
+
+    def withdraw_transaction(self, transaction_id: TransactionId) -> None:
+        """Take a pending transaction back, as if it had never come; the others are applied anew."""
+        waiting = self._close_pending()
+        self._reopen_pending([item for item in waiting if item.id != transaction_id])
 
     def simulate(
         self, envelope: TransactionEnvelope, *, check_signatures: bool = True
@@ -288,8 +309,7 @@ class Chain:
             signer = envelope.signing_key()
         except KeyFormatError as error:
             raise WrongWitnessSignature(str(error), rule="R8.1") from error
-        witness = self.state.witnesses.find(envelope.header.witness)
-        is_known = witness is not None and witness.signing_key == signer
+        is_known = self.signing_key(envelope.header.witness) == signer
         return self._forks.add(envelope, signer, is_strange=not is_known)
 
     def _switch_to(self, target: ForkItem, result: PushResult, *, trusted: bool) -> None:
@@ -351,6 +371,7 @@ class Chain:
     def _open_pending(self) -> None:
         dynamic = self.state.dynamic
         self.state.log.begin()
+        self._pending_since = self.state.log.serial
         self._context = Context(
             self.state, dynamic.time, dynamic.head_block_number + 1, run_proposed_operation
         )

@@ -128,6 +128,7 @@ def open_network(
     *,
     now_s: int,
     default_witness_count: int = len(WITNESSES),
+    default_block_interval_s: int = BLOCK_INTERVAL_S,
 ) -> tuple[Network, bool]:
     """The network of a directory, made now if there is none; and whether it was made now.
 
@@ -147,7 +148,7 @@ def open_network(
         PRESETS[preset],
         initial_timestamp=now_s,
         witness_count=default_witness_count if witness_count is None else witness_count,
-        block_interval_s=BLOCK_INTERVAL_S if interval_s is None else interval_s,
+        block_interval_s=default_block_interval_s if interval_s is None else interval_s,
     )
     return _write_network(directory, preset, with_trigger(genesis, wanted.trigger)), True
 

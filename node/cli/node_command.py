@@ -27,6 +27,7 @@ from node.cli.output import Output
 from node.cli.sessions import output_options
 from node.cli.welcome import welcome, welcome_document
 from node.config import ProductionMode
+from node.presets import BLOCK_INTERVAL_S
 from node.storage.file_lock import FileLock
 
 API = click.option(
@@ -36,6 +37,8 @@ API = click.option(
     metavar="HOST:PORT",
     help="Loopback address of the API, for HTTP and WebSocket.",
 )
+INSTANT_INTERVAL_S = 1
+"""Between blocks of a new instant chain: more of them fit into the time that the clock allows."""
 FRESH = click.option(
     "--fresh", is_flag=True, help="Delete the network in the data directory and start a new one."
 )
@@ -149,7 +152,10 @@ def node(
         if fresh:
             remove_network(directory)
         now_s = int(time.time())
-        network, _ = open_network(directory, wanted, now_s=now_s)
+        interval_s = INSTANT_INTERVAL_S if mode == "instant" else BLOCK_INTERVAL_S
+        network, _ = open_network(
+            directory, wanted, now_s=now_s, default_block_interval_s=interval_s
+        )
         chosen = next_feeds(network, feeds, now_s=now_s, may_jump=allow_jump)
         plan = plan_development_node(network, mode, api, chosen)
         output.answer(welcome_document(network, api), welcome(network, api))

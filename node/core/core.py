@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Protocol, assert_never
+from typing import NamedTuple, Protocol, assert_never
 
 from node.api.durability import Durability
 from node.chain.apply_block import AppliedBlock
@@ -28,6 +27,8 @@ from node.core.effects import (
     StoreHistory,
 )
 from node.core.inbox import BlockInbox, block_refusal, transaction_refusal
+from node.core.own_blocks import NoSigningKey, OwnBlocks
+from node.core.settings import CoreSettings
 from node.core.snapshot_slices import SnapshotSlices
 from node.exit_codes import Exit
 from node.p2p.effects import (
@@ -46,10 +47,9 @@ from node.p2p.manager import PeerManager
 from node.p2p.verdicts import TransactionRefusal
 from node.state.errors import BlockRejected, FutureBlock, InvariantViolated
 from node.witness.feed_publisher import FeedPublisher
-from node.witness.producer import Production, is_synced, maybe_produce, next_production
-from protocol.block import BlockEnvelope, HeaderEnvelope, Sign
-from protocol.crypto.keys import PrivateKey, public_key
-from protocol.crypto.signatures import sign_digest
+from node.witness.producer import Production
+from protocol.block import BlockEnvelope, HeaderEnvelope
+from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError, ProtocolError
 from protocol.ids import WitnessId
 from protocol.schema import BlockId, PublicKey, TransactionId
@@ -63,10 +63,11 @@ BROKEN = (InvariantViolated, AssertionError)
 """The state or the code contradicts itself: the block is not kept, and the node must end (T-R4)."""
 
 
-class NoSigningKey(PegboardError):
-    """A block was asked for, and this node cannot sign for any scheduled witness."""
+class MadeBlock(NamedTuple):
+    """A block of this node that is the head, of which nobody has been told yet."""
 
-    name = "no_signing_key"
+    envelope: BlockEnvelope
+    result: PushResult
 
 
 class ChainObserver(Protocol):
@@ -83,22 +84,6 @@ class ChainObserver(Protocol):
 
     def transaction_dropped(self, transaction: TransactionId, reason: PegboardError) -> None:
         """A pending transaction is invalid on the new head; it will be in no block."""
-
-
-@dataclass(frozen=True, slots=True)
-class CoreSettings:
-    """How a node core behaves."""
-
-    instant: bool = False
-    """Produce a block for each accepted transaction."""
-    by_the_clock: bool = True
-    """Produce in the slots of this node's witnesses."""
-    enable_stale: bool = False
-    """Produce on an old head, once nobody has shown a newer one for `start_grace_ms`."""
-    start_grace_ms: int = 2_000
-    """Time from the first tick in which peers can show a newer head."""
-    required_participation: int = 33
-    snapshot_interval: int = 1_000
 
 
 class NodeCore:
@@ -118,8 +103,7 @@ class NodeCore:
         self.chain = chain
         self.peers = peers
         self.settings = settings
-        self.secrets: dict[PublicKey, PrivateKey] = {public_key(key): key for key in secrets}
-        self.last_signed: dict[WitnessId, int] = dict(last_signed or {})
+        self.own = OwnBlocks(chain, settings, secrets, last_signed or {})
         self.feeds = feeds
         self.observers: list[ChainObserver] = []
         self.effects: list[Effect] = []
@@ -127,8 +111,6 @@ class NodeCore:
         self._reader = reader
         self._inbox = BlockInbox(chain.chain_id)
         self._last_refusal = ""
-        self._in_step = False
-        self._first_tick_ms: int | None = None
         self._snapshot: SnapshotSlices | None = None
 
     def observe(self, observer: ChainObserver) -> None:
@@ -172,6 +154,8 @@ class NodeCore:
         self._advance_snapshot()
         if self.settings.by_the_clock:
             self._produce(now_ms)
+        if self.settings.instant and self.chain.pending:
+            self._produce_for_pending(now_ms)
         if self.feeds is not None:
             for envelope in self.feeds.due(self.chain, now_ms // 1_000):
                 try:
@@ -180,13 +164,26 @@ class NodeCore:
                     self._report("feed_refused", reason=str(error))
 
     def broadcast(self, envelope: TransactionEnvelope, now_ms: int) -> AppliedTransaction:
-        """Accept a transaction of this node's own user; raises the refusal."""
+        """Accept a transaction of this node's own user; raises the refusal.
+
+        An instant node that cannot make the block refuses the transaction: nothing is pending then
+        (T-D2).
+        """
+        if self.settings.instant:
+            self.own.on_demand()
         applied = self.chain.push_transaction(envelope)
+        made = None
+        if self.settings.instant:
+            try:
+                made = self._make_instant_block(now_ms)
+            except PegboardError:
+                self.chain.withdraw_transaction(envelope.id)
+                raise
         self.peers.announce_transaction(envelope, now_ms)
         self._tell_pending(envelope)
         self._follow_peers(now_ms)
-        if self.settings.instant:
-            self.generate_blocks(1, now_ms)
+        if made is not None:
+            self._follow_own(made, now_ms)
         return applied
 
     def generate_blocks(
@@ -199,22 +196,25 @@ class NodeCore:
     ) -> list[BlockEnvelope]:
         """Make blocks at the next slots whose witness keys are here, whatever the clock says.
 
-        Slots that begin before `earliest_s` are left out. Raises `NoSigningKey`.
+        Slots that begin before `earliest_s` are left out. Raises `NoSigningKey`, which says how
+        many blocks were made if the keys were missing only after some.
         """
-        secrets = dict(self.secrets)
-        if secret is not None:
-            secrets[public_key(secret)] = secret
-        made = []
-        for _ in range(count):
-            production = next_production(
-                self.chain, secrets, earliest_s=earliest_s, last_signed=self.last_signed
-            )
-            if production is None:
-                raise NoSigningKey(
-                    "none of the scheduled witnesses' keys is here", rule="R8.5", value=len(secrets)
-                )
-            made.append(self._make_block(production, secrets, now_ms))
-        return made
+        envelopes: list[BlockEnvelope] = []
+        for done in range(count):
+            production = self.own.on_demand(secret, earliest_s=earliest_s, made=done)
+            made = self._push_own(production, secret)
+            self._follow_own(made, now_ms)
+            envelopes.append(made.envelope)
+        return envelopes
+
+    def make_first_block(self, now_ms: int) -> None:
+        """Give a development chain its first block, if a key for it is here.
+
+        Clients refer to the block after the last irreversible one, and there must be one (T-D3).
+        """
+        if self.chain.head_num == 0:
+            with suppress(NoSigningKey):
+                self.generate_blocks(1, now_ms, earliest_s=self.own.present_slot_s(now_ms))
 
     def moves_stored(self, serial: int) -> None:
         """The moves of the chain up to a number are durable: `StoreBlocks.serial`."""
@@ -373,50 +373,57 @@ class NodeCore:
     # Production.
 
     def _produce(self, now_ms: int) -> None:
-        if not self.secrets or self._inbox or self.peers.is_syncing:
+        """Make the block of the present slot if it is this node's."""
+        if not self.own.secrets or self._inbox or self.peers.is_syncing:
             return
-        self._in_step = self._in_step or is_synced(self.chain, now_ms)
-        decision = maybe_produce(
-            self.chain,
-            now_ms,
-            self.secrets,
-            stale_ok=self._in_step or self._may_start(now_ms),
-            required_participation=self.settings.required_participation,
-            last_signed=self.last_signed,
-        )
+        decision = self.own.by_the_clock(now_ms)
         if isinstance(decision, Production):
             with suppress(*BROKEN):
-                self._make_block(decision, self.secrets, now_ms)
-            self._in_step = True
-        elif decision.worth_telling and decision.name != self._last_refusal:
-            self._report("not_producing", reason=decision.name, detail=decision.detail)
-        self._last_refusal = "" if isinstance(decision, Production) else decision.name
+                self._follow_own(self._push_own(decision), now_ms)
+            self._last_refusal = ""
+        elif decision.worth_telling:
+            self._report_refusal(decision.name, decision.detail)
+        else:
+            self._last_refusal = decision.name
 
-    def _may_start(self, now_ms: int) -> bool:
-        """Whether this node may go on from an old head; a restarted one lets peers speak first."""
-        if self._first_tick_ms is None:
-            self._first_tick_ms = now_ms
-        waited_ms = now_ms - self._first_tick_ms
-        return self.settings.enable_stale and waited_ms >= self.settings.start_grace_ms
+    def _produce_for_pending(self, now_ms: int) -> None:
+        """Make the block that an instant node owes what is pending, once the clock lets it."""
+        try:
+            made = self._make_instant_block(now_ms)
+        except BROKEN:
+            return
+        except PegboardError as error:
+            self._report_refusal(error.name, str(error))
+            return
+        if made is not None:
+            self._follow_own(made, now_ms)
+            self._last_refusal = ""
 
-    def _make_block(
-        self, production: Production, secrets: Mapping[PublicKey, PrivateKey], now_ms: int
-    ) -> BlockEnvelope:
-        secret = secrets[production.signing_key]
-        envelope = self.chain.build_block(
-            production.witness, production.slot_time_s, _signer(secret)
-        )
-        self.last_signed[production.witness] = production.slot_time_s
+    def _make_instant_block(self, now_ms: int) -> MadeBlock | None:
+        production = self.own.for_pending(now_ms)
+        return None if production is None else self._push_own(production)
+
+    def _push_own(self, production: Production, more: PrivateKey | None = None) -> MadeBlock:
+        """Make a block the head; nobody is told yet."""
+        envelope = self.own.build(production, more)
         self.effects.append(ReserveSlot(production.witness, production.slot_time_s, envelope.num))
         try:
-            result = self.chain.push_block(envelope)
+            return MadeBlock(envelope, self.chain.push_block(envelope))
         except BROKEN as error:
             self._stop(error)
             raise
-        self._follow_push(envelope, result)
-        self.peers.announce_block(envelope, now_ms)
+
+    def _follow_own(self, made: MadeBlock, now_ms: int) -> None:
+        """Store, tell and announce a block of this node."""
+        self._follow_push(made.envelope, made.result)
+        self.peers.announce_block(made.envelope, now_ms)
         self._follow_peers(now_ms)
-        return envelope
+
+    def _report_refusal(self, name: str, detail: str) -> None:
+        """Report why no block is made, once until something else happens."""
+        if name != self._last_refusal:
+            self._report("not_producing", reason=name, detail=detail)
+        self._last_refusal = name
 
     def _stop(self, error: Exception) -> None:
         self._inbox.clear()
@@ -424,7 +431,3 @@ class NodeCore:
 
     def _report(self, name: str, **fields: str | int) -> None:
         self.effects.append(Report(name, fields))
-
-
-def _signer(secret: PrivateKey) -> Sign:
-    return lambda digest: sign_digest(secret, digest)

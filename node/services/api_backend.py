@@ -69,7 +69,7 @@ class NodeApiBackend:
 
     def info(self) -> NodeInfo:
         """Version, prefixes, own witnesses, peers."""
-        keys = self.core.secrets.keys()
+        keys = self.core.own.secrets.keys()
         witnesses = self.state.witnesses.in_order()
         return NodeInfo(
             version=VERSION,

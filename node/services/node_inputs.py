@@ -79,6 +79,11 @@ class NodeInputs:
         finally:
             self._queue_effects()
 
+    def make_first_block(self) -> None:
+        """Give a development chain its first block."""
+        self.core.make_first_block(self.clock.now_ms())
+        self._queue_effects()
+
     def generate_blocks(
         self, count: int, secret: PrivateKey | None = None, *, earliest_s: int = 0
     ) -> list[BlockEnvelope]:

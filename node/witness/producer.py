@@ -75,8 +75,8 @@ def maybe_produce(
     if slot == 0:
         return Refusal("not_time_yet", f"next slot {chain.slot_time(1)}", False)
     witness = chain.scheduled_witness(slot)
-    key = chain.state.witnesses.get(witness).signing_key
-    if key not in my_keys:
+    key = chain.signing_key(witness)
+    if key is None or key not in my_keys:
         return Refusal("not_my_turn", f"slot of witness {witness_text(witness)}", False)
     slot_time_s = chain.slot_time(slot)
     signed_s = (last_signed or {}).get(witness, 0)
@@ -109,8 +109,8 @@ def next_production(
         first += 1
     for slot in range(first, first + SLOTS_AHEAD_MAX):
         witness = chain.scheduled_witness(slot)
-        key = chain.state.witnesses.get(witness).signing_key
+        key = chain.signing_key(witness)
         slot_time_s = chain.slot_time(slot)
-        if key in my_keys and slot_time_s > (last_signed or {}).get(witness, 0):
+        if key is not None and key in my_keys and slot_time_s > (last_signed or {}).get(witness, 0):
             return Production(witness, slot_time_s, key)
     return None

@@ -12,8 +12,9 @@ import trio
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
 from node.core.chain_reader import ChainReader
-from node.core.core import CoreSettings, NodeCore
+from node.core.core import NodeCore
 from node.core.effects import SaveSnapshot
+from node.core.settings import CoreSettings
 from node.p2p.config import PeerConfig
 from node.p2p.manager import PeerManager
 from node.services.garbage import GarbageSchedule

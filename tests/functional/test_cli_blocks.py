@@ -19,8 +19,8 @@ TRANSFER = ("wallet", "transfer", "bob", "1 TEST", "--dev-keys", "-a", "alice")
 
 
 def test_a_manual_chain_needs_no_other_tool(tmp_path: Path) -> None:
-    """R8.4: a transaction waits, a block takes it, an hour passes in one more; a restart keeps
-    them, however far ahead of the clock they are."""
+    """R8.4, T-D3: a first block is there; a transaction waits, a block takes it, an hour passes in
+    one more; a restart keeps them, however far ahead of the clock they are."""
     [port] = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     options = ("--data-dir", str(tmp_path / "dev"), "--api", f"127.0.0.1:{port}")
@@ -33,8 +33,8 @@ def test_a_manual_chain_needs_no_other_tool(tmp_path: Path) -> None:
         travelled = json.loads(pegboard("blocks", "until", "+1h", "--url", url, "--json").stdout)
         shown = pegboard("show", "tx", sent.stdout.split()[1], "--json", "--url", url)
         found = json.loads(shown.stdout)
-        assert found["block_num"] == head["head_block_number"] == 3
-        assert travelled["head_block_number"] == 4
+        assert found["block_num"] == head["head_block_number"] == 4
+        assert travelled["head_block_number"] == 5
         reached, before = (parse_time(item["head_block_time"]) for item in (travelled, head))
         assert reached - before >= 3_600
         check_peers(NodeClient(url))

@@ -13,7 +13,7 @@ import trio.testing
 from trio_websocket import connect_websocket_url
 
 from node.api.methods.tables import APIS
-from node.core.core import CoreSettings
+from node.core.settings import CoreSettings
 from node.services.api_server import PAGES
 from protocol.crypto.keys import wif
 from tests.support.api import transaction_json

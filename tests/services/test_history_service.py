@@ -11,7 +11,8 @@ import trio
 
 from node.api.api import Api
 from node.core.chain_reader import ChainReader
-from node.core.core import CoreSettings, NodeCore
+from node.core.core import NodeCore
+from node.core.settings import CoreSettings
 from node.core.startup import start_chain
 from node.history.block import BlockHistory
 from node.history.database.errors import HistoryUnavailable

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from node.core.chain_reader import ChainReader
-from node.core.core import CoreSettings, NodeCore
+from node.core.core import NodeCore
+from node.core.settings import CoreSettings
 from node.p2p.config import PeerConfig
 from node.p2p.effects import PeerAddress, PeerKey
 from node.p2p.manager import PeerManager

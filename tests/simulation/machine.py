@@ -15,7 +15,7 @@ from typing import assert_never
 from node.api.durability import Durability
 from node.chain.chain import AppliedTransaction
 from node.core.chain_reader import ChainReader
-from node.core.core import CoreSettings, NodeCore
+from node.core.core import NodeCore
 from node.core.effects import (
     FlushSessions,
     RecoverKeys,
@@ -25,6 +25,7 @@ from node.core.effects import (
     StopNode,
     StoreHistory,
 )
+from node.core.settings import CoreSettings
 from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
@@ -167,7 +168,7 @@ class Machine:
         """Take the signing keys out of the running process, or put them back."""
         if self.core is not None:
             keys = () if is_silent else self.duties.secrets
-            self.core.secrets = {public_key(key): key for key in keys}
+            self.core.own.secrets = {public_key(key): key for key in keys}
 
     def pause(self, duration_ms: int) -> None:
         """The process stands still; what arrives waits."""

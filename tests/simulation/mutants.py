@@ -58,7 +58,7 @@ class ForgetsSlots(Machine):
         """Start a process that remembers nothing."""
         super().start()
         assert self.core is not None
-        self.core.last_signed = _Forgetful()
+        self.core.own.last_signed = _Forgetful()
 
     def reserve(self, slot: ReserveSlot) -> None:
         """Nothing."""

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from node.chain.chain import Chain
 from node.core.chain_reader import ChainReader
-from node.core.core import CoreSettings, NodeCore
+from node.core.core import NodeCore
 from node.core.effects import (
     Effect,
     FlushSessions,
@@ -20,6 +20,7 @@ from node.core.effects import (
     StoreBlocks,
     StoreHistory,
 )
+from node.core.settings import CoreSettings
 from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
@@ -28,6 +29,7 @@ from node.storage.interface import SignedSlot
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.genesis_form import Genesis
+from protocol.operations.base import Operation
 from protocol.operations.transfer import Transfer
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
@@ -122,13 +124,30 @@ def run(nodes: Sequence[CoreNode], start_ms: int, seconds: int) -> int:
     return start_ms + seconds * 1_000
 
 
-def transfer(chain: Chain, amount: int) -> TransactionEnvelope:
+def transfer(
+    chain: Chain,
+    amount: int,
+    expiration: int | None = None,
+    reference: tuple[int, int] | None = None,
+) -> TransactionEnvelope:
     """A signed transfer from alice to bob."""
     alice = chain.state.account_named("alice").id
     bob = chain.state.account_named("bob").id
     op = Transfer(NO_FEE, alice, bob, AssetAmount(amount, CORE_ASSET), None)
-    num, prefix = reference_block(chain.head_id)
-    transaction = Transaction(num, prefix, chain.head_time + 60, (op,), ())
+    return signed(chain, op, "alice", expiration, reference)
+
+
+def signed(
+    chain: Chain,
+    op: Operation,
+    signer: str,
+    expiration: int | None = None,
+    reference: tuple[int, int] | None = None,
+) -> TransactionEnvelope:
+    """A transaction of one operation; it refers to the head unless something else is given."""
+    num, prefix = reference or reference_block(chain.head_id)
+    until = chain.head_time + 60 if expiration is None else expiration
+    transaction = Transaction(num, prefix, until, (op,), ())
     return TransactionEnvelope.from_transaction(
-        sign(transaction, [secret_of("alice")], chain.chain_id)
+        sign(transaction, [secret_of(signer)], chain.chain_id)
     )

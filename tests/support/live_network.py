@@ -18,7 +18,7 @@ from node.cli.network_files import Network, NodePlan, Wanted, free_ports, open_n
 
 T = TypeVar("T")
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
 POLL_S = 0.1
 

@@ -15,7 +15,8 @@ import trio
 
 from node.api.api import Api
 from node.core.chain_reader import ChainReader
-from node.core.core import CoreSettings, NodeCore
+from node.core.core import NodeCore
+from node.core.settings import CoreSettings
 from node.core.startup import start_chain
 from node.history.database.store import HistoryStore
 from node.history.database.stored import StoredHistory

@@ -8,9 +8,11 @@ import pytest
 
 from node.chain.chain import Chain
 from node.core.chain_reader import ChainReader
-from node.core.core import CoreSettings, NodeCore, NoSigningKey
+from node.core.core import NodeCore
 from node.core.effects import Report, ReserveSlot, StopNode, StoreBlocks
 from node.core.inbox import block_refusal, transaction_refusal
+from node.core.own_blocks import INSTANT_LEAD_MS, NoSigningKey
+from node.core.settings import CoreSettings
 from node.p2p.config import PeerConfig
 from node.p2p.effects import OpenConnection, PeerAddress, SendBytes
 from node.p2p.manager import PeerManager
@@ -20,19 +22,41 @@ from node.state.errors import (
     FutureBlock,
     InsufficientBalance,
     InvariantViolated,
+    TooManyMissedBlocks,
     UnlinkableBlock,
     WrongMerkleRoot,
     WrongWitness,
 )
-from protocol.asset import PriceOverflow
+from protocol.asset import NO_FEE, PriceOverflow
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
 from protocol.errors import DecodeError, KeyFormatError, PegboardError, ValidationError
 from protocol.genesis_form import Genesis
+from protocol.operations.witness import WitnessUpdate
+from protocol.transaction import TransactionEnvelope
 from tests.support.chain import make_genesis, witness_names
-from tests.support.core_nodes import START_MS, CoreNode, run, transfer
+from tests.support.core_nodes import START_MS, CoreNode, run, signed, transfer
 from tests.support.memory_stores import MemoryBlockStore, MemorySnapshots
-from tests.support.world import GENESIS_TIME, secret_of
+from tests.support.world import GENESIS_TIME, key_of, secret_of
+
+
+class ToldPending:
+    """A `ChainObserver` that notes what became pending."""
+
+    def __init__(self, told: list[object]) -> None:
+        self.told = told
+
+    def block_applied(self, block: object) -> None:
+        """Nothing is noted."""
+
+    def block_popped(self, block: object) -> None:
+        """Nothing is noted."""
+
+    def transaction_dropped(self, transaction: object, reason: object) -> None:
+        """Nothing is noted."""
+
+    def transaction_pending(self, envelope: TransactionEnvelope) -> None:
+        self.told.append(envelope.id)
 
 
 @pytest.fixture
@@ -190,6 +214,125 @@ def test_a_record_of_slots_ahead_of_the_chain_leaves_slots_out(
     assert again.blocks.head() == (22, again.chain.head_id)
 
 
+def test_instant_blocks_stay_near_the_clock(genesis: Genesis) -> None:
+    """C14, T-D1: any number of transactions in a row; none expires by the blocks of the others."""
+    settings = CoreSettings(instant=True, by_the_clock=False)
+    node = CoreNode(genesis, witness_names(3), settings)
+    now_ms = START_MS
+    node.core.make_first_block(now_ms)
+    for serial in range(300):
+        envelope = transfer(node.chain, serial + 1, expiration=now_ms // 1_000 + 30)
+        node.core.broadcast(envelope, now_ms)
+        assert node.chain.head_time * 1_000 <= now_ms + INSTANT_LEAD_MS
+        now_ms += 100
+        node.core.tick(now_ms)
+    early = node.chain.head_num
+    run([node], now_ms, 10)
+    assert not node.chain.pending
+    assert early <= 1 + (300 * 100 + INSTANT_LEAD_MS) // 5_000
+    assert node.chain.state.balance_of(node.chain.state.account_named("bob").id, CORE_ASSET) > 0
+    dropped = [e for e in node.seen if isinstance(e, Report) and e.name == "transaction_dropped"]
+    assert dropped == []
+
+
+def test_an_instant_block_is_in_the_present_slot(genesis: Genesis) -> None:
+    """C14, T-D1: chain time follows the clock through an idle hour; no first transaction waits."""
+    node = CoreNode(genesis, witness_names(3), CoreSettings(instant=True, by_the_clock=False))
+    for wait_ms in (0, 1_000, 3_600_000, 100):
+        now_ms = max(START_MS, node.chain.head_time * 1_000) + wait_ms
+        before = node.chain.head_num
+        node.core.broadcast(transfer(node.chain, 7 + wait_ms), now_ms)
+        assert node.chain.head_num == before + 1
+        assert abs(node.chain.head_time * 1_000 - now_ms) <= 5_000
+
+
+def test_time_that_was_skipped_on_purpose_holds_nothing_up(genesis: Genesis) -> None:
+    """C14, T-D1: after time travel an instant chain goes on at once, in its new time."""
+    node = CoreNode(genesis, witness_names(3), CoreSettings(instant=True, by_the_clock=False))
+    month_s = 30 * 86_400
+    node.core.generate_blocks(1, START_MS, earliest_s=GENESIS_TIME + month_s)
+    for serial in range(3):
+        node.core.broadcast(transfer(node.chain, 1 + serial), START_MS)
+    assert node.chain.head_num == 4
+    node.core.broadcast(transfer(node.chain, 9), START_MS + 60_000)
+    assert node.chain.head_num == 5
+    assert abs(node.chain.head_time - (GENESIS_TIME + month_s + 60)) <= 15
+
+
+def test_an_instant_node_without_keys_takes_nothing(genesis: Genesis) -> None:
+    """C18, T-D2: refused by name, and then neither pending nor announced nor told."""
+    node = CoreNode(genesis, settings=CoreSettings(instant=True, by_the_clock=False))
+    told: list[object] = []
+    node.core.observers.append(ToldPending(told))
+    with pytest.raises(NoSigningKey):
+        node.core.broadcast(transfer(node.chain, 7), START_MS)
+    assert len(node.chain.pending) == 0
+    assert told == node.core.take_effects() == []
+
+
+def test_an_instant_block_that_is_refused_leaves_no_transaction(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C18, T-D2: whatever keeps the block from being made; what was pending before stays."""
+    node = CoreNode(genesis, witness_names(3), CoreSettings(instant=True, by_the_clock=False))
+    node.core.generate_blocks(1, START_MS)
+    node.core.take_effects()
+    waiting = transfer(node.chain, 3)
+    node.chain.push_transaction(waiting)
+    told: list[object] = []
+    node.core.observers.append(ToldPending(told))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise TooManyMissedBlocks("too far above the last irreversible block", rule="R8.9")
+
+    monkeypatch.setattr(Chain, "push_block", refuse)
+    with pytest.raises(TooManyMissedBlocks):
+        node.core.broadcast(transfer(node.chain, 7), START_MS)
+    assert [entry.envelope.id for entry in node.chain.pending] == [waiting.id]
+    assert told == []
+    kinds = {type(effect) for effect in node.core.take_effects()}
+    assert kinds <= {ReserveSlot}
+
+
+def change_signing_keys(node: CoreNode) -> None:
+    """Let keys that nobody has be pending for all witnesses."""
+    for witness in node.chain.state.witnesses.in_order():
+        name = node.chain.state.accounts.get(witness.witness_account).name
+        op = WitnessUpdate(
+            NO_FEE, witness.id, witness.witness_account, new_signing_key=key_of("stranger")
+        )
+        node.chain.push_transaction(signed(node.chain, op, name))
+
+
+def test_blocks_that_end_midway_are_counted(genesis: Genesis) -> None:
+    """C18, T-D2: a demand that was met in part says how far."""
+    node = CoreNode(genesis, witness_names(3), CoreSettings(by_the_clock=False))
+    node.core.generate_blocks(1, START_MS)
+    change_signing_keys(node)
+    with pytest.raises(NoSigningKey, match="1 blocks were made before"):
+        node.core.generate_blocks(5, START_MS)
+    assert node.chain.head_num == 2
+
+
+@pytest.mark.parametrize("by_the_clock", [True, False])
+def test_a_pending_change_of_keys_does_not_stop_the_chain(
+    genesis: Genesis, *, by_the_clock: bool
+) -> None:
+    """C18, T-D2: the block that carries the change is signed with the key before it."""
+    settings = CoreSettings(by_the_clock=by_the_clock, enable_stale=True, start_grace_ms=0)
+    node = CoreNode(genesis, witness_names(3), settings)
+    node.core.generate_blocks(1, START_MS)
+    change_signing_keys(node)
+    if by_the_clock:
+        run([node], START_MS + 6_000, 6)
+    else:
+        node.core.generate_blocks(1, START_MS)
+    assert node.chain.head_num == 2
+    assert len(node.chain.pending) == 0
+    new_keys = {item.signing_key for item in node.chain.state.witnesses.in_order()}
+    assert new_keys == {key_of("stranger")}
+
+
 def test_generated_blocks_run_ahead_of_the_clock(genesis: Genesis) -> None:
     """Development node: blocks at the next slots, whatever the clock says."""
     node = CoreNode(genesis, witness_names(3), CoreSettings(by_the_clock=False))
@@ -211,7 +354,10 @@ def test_a_block_is_generated_at_a_time_or_after_it(genesis: Genesis) -> None:
     wanted = GENESIS_TIME + 3_600
     (block,) = lonely.core.generate_blocks(1, START_MS, earliest_s=wanted)
     assert wanted <= block.header.timestamp <= wanted + 3 * 5
-    assert lonely.chain.state.witnesses.get(block.header.witness).signing_key in lonely.core.secrets
+    assert (
+        lonely.chain.state.witnesses.get(block.header.witness).signing_key
+        in lonely.core.own.secrets
+    )
 
 
 def test_blocks_need_a_key_of_a_scheduled_witness(genesis: Genesis) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Hashable
 
 import pytest
 
-from node.core.core import CoreSettings
 from node.core.effects import Report
+from node.core.settings import CoreSettings
 from node.p2p.effects import ClosePeer, PeerKey, SendBytes
 from protocol import block, transaction
 from protocol.binary import Reader, reader_for, unpack_from

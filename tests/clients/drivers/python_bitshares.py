@@ -42,6 +42,7 @@ class Desk:
         self.peg, self.witness = settings["peg"], settings["witness"]
         self.keys = settings["keys"]
         self.url = settings["url"]
+        self.count, self.waits = settings.get("count", 0), settings.get("waits", 0)
         self.chain = BitShares(node=self.url, keys=[*self.keys.values(), *settings["more_keys"]])
         self.chain.blocking = True
         set_shared_bitshares_instance(self.chain)
@@ -450,6 +451,17 @@ def refuse(desk: Desk) -> Result:
     return {"messages": messages, "head": Blockchain(mode="head").get_current_block_num()}
 
 
+def hurry(desk: Desk) -> Result:
+    """Many transfers in a row, all different; the last of them wait for their blocks."""
+    before = desk.balance(desk.other, "TEST")
+    amounts = list(range(1, 1 + desk.count))
+    for amount in amounts:
+        desk.chain.blocking = amount > desk.count - desk.waits
+        desk.chain.transfer(desk.other, amount, "TEST", account=desk.me)
+    gained = desk.balance(desk.other, "TEST") - before
+    return {"gained": gained, "wanted": int(Amount(sum(amounts), "TEST"))}
+
+
 def wait_for(condition: Callable[[], object], timeout_s: float = 12) -> None:
     """Return when something has happened, or when it has taken too long."""
     deadline = time.monotonic() + timeout_s
@@ -476,6 +488,7 @@ CHAPTERS: dict[str, Callable[[Desk], Result]] = {
         bot,
         watch,
         refuse,
+        hurry,
     )
 }
 

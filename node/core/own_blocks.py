@@ -1,0 +1,127 @@
+"""The blocks that this node signs: which slot is next, and the signature; nothing is pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from node.chain.chain import Chain
+from node.core.settings import CoreSettings
+from node.witness.producer import (
+    ProduceDecision,
+    Production,
+    is_synced,
+    maybe_produce,
+    next_production,
+)
+from protocol.block import BlockEnvelope
+from protocol.crypto.keys import PrivateKey, public_key
+from protocol.crypto.signatures import sign_digest
+from protocol.errors import PegboardError
+from protocol.ids import WitnessId
+from protocol.schema import Digest, PublicKey, Signature
+
+INSTANT_LEAD_MS = 15_000
+"""How far blocks of an instant node may run ahead of the clock; clients give half a minute."""
+
+
+class NoSigningKey(PegboardError):
+    """A block was asked for, and this node cannot sign for any scheduled witness."""
+
+    name = "no_signing_key"
+
+
+class OwnBlocks:
+    """Keys and memory of this node's witnesses."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        settings: CoreSettings,
+        secrets: Sequence[PrivateKey],
+        last_signed: Mapping[WitnessId, int],
+    ) -> None:
+        self.chain = chain
+        self.settings = settings
+        self.secrets: dict[PublicKey, PrivateKey] = {public_key(key): key for key in secrets}
+        self.last_signed: dict[WitnessId, int] = dict(last_signed)
+        self._in_step = False
+        self._first_tick_ms: int | None = None
+        self._lead_ms = 0
+        """How far an instant node's chain was taken ahead of the clock on purpose."""
+
+    def by_the_clock(self, now_ms: int) -> ProduceDecision:
+        """Whether the present slot is one of this node's, and to be used (R8.5)."""
+        self._in_step = self._in_step or is_synced(self.chain, now_ms)
+        decision = maybe_produce(
+            self.chain,
+            now_ms,
+            self.secrets,
+            stale_ok=self._in_step or self._may_start(now_ms),
+            required_participation=self.settings.required_participation,
+            last_signed=self.last_signed,
+        )
+        self._in_step = self._in_step or isinstance(decision, Production)
+        return decision
+
+    def on_demand(
+        self, more: PrivateKey | None = None, *, earliest_s: int = 0, made: int = 0
+    ) -> Production:
+        """The next slot for which there is a key, also with one more, whatever the clock says.
+
+        Slots that begin before `earliest_s` are left out. `NoSigningKey` tells how many blocks of
+        the same demand were made before.
+        """
+        keys = {*self.secrets} if more is None else {*self.secrets, public_key(more)}
+        production = next_production(
+            self.chain, keys, earliest_s=earliest_s, last_signed=self.last_signed
+        )
+        if production is None:
+            what = "none of the scheduled witnesses' keys is here"
+            raise NoSigningKey(
+                f"{what} any more; {made} blocks were made before" if made else what,
+                rule="R8.5",
+                value=len(keys),
+            )
+        return production
+
+    def for_pending(self, now_ms: int) -> Production | None:
+        """The slot for what is pending on an instant node: the present one, or one soon after it.
+
+        None for not yet: a client's transactions expire by its clock, so the chain must not run
+        away from that, and what comes too fast for blocks of its own shares one (T-D1). Time that
+        somebody skipped on purpose, in blocks that may be lost, is no haste: the clock is read as
+        if it had skipped it, too.
+        Raises `NoSigningKey`.
+        """
+        earliest_s = self.present_slot_s(now_ms)
+        production = self.on_demand(earliest_s=earliest_s)
+        latest_ms = now_ms + self._lead_ms + INSTANT_LEAD_MS
+        return production if production.slot_time_s * 1_000 <= latest_ms else None
+
+    def present_slot_s(self, now_ms: int) -> int:
+        """When the slot began that holds the chain's present; 0 before its next slot."""
+        newest_s = max([self.chain.head_time, *self.last_signed.values()])
+        ahead_ms = newest_s * 1_000 - now_ms
+        if ahead_ms > self._lead_ms + INSTANT_LEAD_MS:
+            self._lead_ms = ahead_ms
+        slot = self.chain.slot_at((now_ms + self._lead_ms) // 1_000)
+        return self.chain.slot_time(slot) if slot else 0
+
+    def build(self, production: Production, more: PrivateKey | None = None) -> BlockEnvelope:
+        """The signed block of a slot, which is not signed again (T-W1)."""
+        secret = self.secrets.get(production.signing_key, more)
+        assert secret is not None, "a production is for a key at hand"
+
+        def sign(digest: Digest) -> Signature:
+            return sign_digest(secret, digest)
+
+        envelope = self.chain.build_block(production.witness, production.slot_time_s, sign)
+        self.last_signed[production.witness] = production.slot_time_s
+        return envelope
+
+    def _may_start(self, now_ms: int) -> bool:
+        """Whether this node may go on from an old head; a restarted one lets peers speak first."""
+        if self._first_tick_ms is None:
+            self._first_tick_ms = now_ms
+        waited_ms = now_ms - self._first_tick_ms
+        return self.settings.enable_stale and waited_ms >= self.settings.start_grace_ms
