@@ -43,7 +43,9 @@ def evaluate_override_transfer(ctx: Context, op: OverrideTransfer) -> None:
     state.accounts.get(op.from_)
 
     if not asset.has_flag(OVERRIDE_AUTHORITY):
-        raise PermissionDenied(f"{asset.symbol} has no override_authority", value=asset.symbol)
+        raise PermissionDenied(
+            f"{asset.symbol} has no override_authority", rule="BSIP48", value=asset.symbol
+        )
     check_issuer(asset, op.issuer)
     check_authorized(receiver, asset)
     check_balance(state, op.from_, op.amount)

@@ -214,14 +214,14 @@ class State:
         """The account of a name; raises `NoSuchObject`."""
         account = self.account_by_name.find(name)
         if account is None:
-            raise NoSuchObject("no such account", value=name)
+            raise NoSuchObject("no such account", rule="R0.1", value=name)
         return account
 
     def asset_named(self, symbol: str) -> Asset:
         """The asset of an on-chain symbol; raises `NoSuchObject`."""
         asset = self.asset_by_symbol.find(symbol)
         if asset is None:
-            raise NoSuchObject("no such asset", value=symbol)
+            raise NoSuchObject("no such asset", rule="R0.1", value=symbol)
         return asset
 
     def bitasset_of(self, asset_id: AssetId) -> BitassetData | None:

@@ -1,0 +1,226 @@
+"""The README walk: each command in it, in its order, in a fresh folder, as a reader would.
+
+The commands are taken from the text itself, so that a command that is added or changed there is
+run from then on. `CHANGED` has the few that cannot run as they stand, and why.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from node.cli.client import NodeClient
+from node.cli.exits import NodeUnreachable
+from node.cli.network_files import free_ports
+from node.exit_codes import Exit
+from tests.support.postgres import PostgresServer
+
+pytestmark = pytest.mark.functional
+
+REPO = Path(__file__).resolve().parents[2]
+README = REPO / "README.md"
+PROGRAMS = ("./scripts/", ".venv/bin/", "pegboard ", "python3 ", "bots/bin/")
+"""How a command of the README begins; what else is written as code is a name."""
+
+COMMAND_TIMEOUT_S = 300
+START_TIMEOUT_S = 300
+"""The first `up` installs what running needs."""
+
+CHANGED = {
+    # This walk is a part of all tests.
+    "./scripts/test": "",
+    "./scripts/test -k margin": "./scripts/test -q tests/unit/test_fees.py",
+    # A measurement of minutes; that it starts is seen.
+    "./scripts/bench": "./scripts/bench --help",
+    # Half a minute of simulated faults, as tests/simulation has many.
+    "./scripts/simulate --seed 7": "./scripts/simulate --help",
+    # Asks the index for newer versions and writes them down.
+    "./scripts/lock": "",
+    "pegboard replay --history": "pegboard replay --history --data-dir {data}",
+    "bots/bin/python tests/clients/tutorial.py": "{command} ws://{api}",
+}
+"""What runs in place of a command; {command} is the command itself."""
+
+STANDING = ("./scripts/up", ".venv/bin/pegboard up", "pegboard up", "pegboard node --dev")
+"""What runs until it is stopped."""
+
+
+def commands_of(text: str) -> Iterator[str]:
+    """The commands of a README, and programs in Python, in their order."""
+    for is_block, group in groupby(text.splitlines(), lambda line: line.startswith("    ")):
+        lines = [line.removeprefix("    ") for line in group]
+        if not is_block:
+            for code in re.findall(r"`([^`]+)`", " ".join(lines)):
+                if code.startswith(PROGRAMS):
+                    yield code
+        elif lines[0].startswith("import "):
+            yield "\n".join(lines)
+        else:
+            yield from (_bare(line) for line in lines if line.startswith(PROGRAMS))
+
+
+def _bare(line: str) -> str:
+    """A command without the words that explain it, which stand behind two blanks or more."""
+    return re.split(r" {2,}", line)[0].rstrip()
+
+
+class Walk:
+    """A reader in a folder of their own."""
+
+    def __init__(self, folder: Path, data: Path, history: str) -> None:
+        self.folder = folder
+        self.data = data
+        self.history = history
+        self.api = f"127.0.0.1:{free_ports(1)[0]}"
+        self.output = data / "output.txt"
+        self.standing: subprocess.Popen[bytes] | None = None
+        self.network = ""
+        hidden = ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONSAFEPATH")
+        inherited = {name: value for name, value in os.environ.items() if name not in hidden}
+        self.environment = {
+            **inherited,
+            "XDG_DATA_HOME": str(data),
+            "PEGBOARD_URL": f"http://{self.api}",
+        }
+
+    def take(self, command: str) -> None:
+        """Run one command of the README, to its end or until the next that stays."""
+        if command.startswith("import "):
+            program = self.folder / "program.py"
+            program.write_text(command)
+            self._run(f".venv/bin/python -P {program}")
+            return
+        wanted = CHANGED.get(command, command)
+        wanted = wanted.format(command=command, data=self.network, api=self.api)
+        wanted = re.sub(r"postgresql://\S+", self.history, wanted)
+        wanted = re.sub(r"^pegboard ", ".venv/bin/pegboard ", wanted)
+        if command.startswith(STANDING):
+            self._start(command, wanted)
+        elif wanted:
+            if "replay" in wanted:
+                self.stop()
+            self._run(wanted)
+
+    def _start(self, command: str, wanted: str) -> None:
+        self.stop()
+        self.network = str(self.data / "networks" / re.sub(r"\W+", "-", command).strip("-"))
+        options = f" --api {self.api} --data-dir {self.network}"
+        if "--block-interval" not in wanted:
+            options += " --block-interval 1"
+        with self.output.open("wb") as output:
+            self.standing = subprocess.Popen(
+                ["bash", "-c", f"exec {wanted}{options}"],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        client = NodeClient(f"http://{self.api}", timeout_s=5)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self.standing.poll() is None:
+            with suppress(NodeUnreachable):
+                client.call("database", "get_chain_id")
+                return
+            time.sleep(0.2)
+        self._fail(command, self.output.read_text(errors="replace"))
+
+    def _run(self, command: str) -> None:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode != 0:
+            self._fail(command, done.stdout)
+
+    def stop(self) -> None:
+        """End what stands, with Ctrl-C; it ends well."""
+        if self.standing is None:
+            return
+        standing, self.standing = self.standing, None
+        standing.send_signal(signal.SIGINT)
+        try:
+            code = standing.wait(60)
+        except subprocess.TimeoutExpired:
+            standing.kill()
+            raise
+        said = self.output.read_text(errors="replace")
+        assert code in (Exit.OK, Exit.INTERRUPTED), said[-4_000:]
+        assert "Traceback" not in said, said[-4_000:]
+
+    def _fail(self, command: str, said: str) -> None:
+        raise AssertionError(f"{command}\n{said[-4_000:]}")
+
+
+def test_the_readme_s_commands_are_found() -> None:
+    """The text is read as it is written: comments, blocks, inline code, programs in Python."""
+    text = """
+Do `./scripts/up -n 5` and never `scripts/up`:
+
+    ./scripts/test -k x     some tests, all of them
+    .venv/bin/pegboard rule R4.2
+    NAME  a table
+
+    import pegboard
+    print(1)
+
+or `pegboard blocks
+until +1d`.
+"""
+    assert list(commands_of(text)) == [
+        "./scripts/up -n 5",
+        "./scripts/test -k x",
+        ".venv/bin/pegboard rule R4.2",
+        "import pegboard\nprint(1)",
+        "pegboard blocks until +1d",
+    ]
+    found = list(commands_of(README.read_text()))
+    assert found[:2] == ["./scripts/up", "./scripts/test"]
+    assert set(CHANGED) <= set(found), "a change for a command that the README has no more"
+
+
+def test_a_reader_s_walk(tmp_path: Path, postgres: PostgresServer) -> None:
+    """U5, U12: every command of the README works in a fresh folder, and the checks after it."""
+    folder = tmp_path / "checkout"
+    copy_checkout(folder)
+    walk = Walk(folder, tmp_path / "data", postgres.create_database())
+    walk.data.mkdir()
+    try:
+        for command in commands_of(README.read_text()):
+            begin = time.monotonic()
+            walk.take(command)
+            print(f"{time.monotonic() - begin:6.1f} s  {command.splitlines()[0]}")
+    finally:
+        walk.stop()
+
+
+def copy_checkout(folder: Path) -> None:
+    """The files that git keeps; and what mypy found in them last, which saves a minute."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPO, capture_output=True, check=True, text=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        source, target = REPO / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_symlink() or source.exists():
+            shutil.copy2(source, target, follow_symlinks=False)
+    cache = REPO / ".mypy_cache"
+    if cache.exists():
+        shutil.copytree(cache, folder / cache.name)
