@@ -7,8 +7,11 @@ from typing import Annotated
 from protocol.checks import check_percent, require
 from protocol.constants import (
     CORE_UNIT,
+    MAX_BLOCK_BYTES,
     MAX_BLOCK_INTERVAL_S,
+    MAX_DELAY_S,
     MAX_MARKET_FEE_NETWORK_PERCENT,
+    MAX_TRANSACTION_BYTES,
     MIN_BLOCK_INTERVAL_S,
     MIN_BLOCK_SIZE_LIMIT,
     MIN_TRANSACTION_SIZE_LIMIT,
@@ -135,6 +138,7 @@ class ChainParameters(Record):
             check_percent(percent, field, rule="R8.20")
         self._check_times()
         self._check_sizes()
+        self._check_pay()
         network_percent = self.market_fee_network_percent()
         require(
             network_percent <= MAX_MARKET_FEE_NETWORK_PERCENT,
@@ -172,6 +176,17 @@ class ChainParameters(Record):
             unit=SECONDS,
         )
         review = self.committee_proposal_review_period
+        for field, delay, rule in (
+            ("maintenance_interval", self.maintenance_interval, "R8.10"),
+            ("committee_proposal_review_period", review, "R8.23"),
+        ):
+            require(
+                delay <= MAX_DELAY_S,
+                f"{field} is too long",
+                rule=rule,
+                value=delay,
+                limit=MAX_DELAY_S,
+            )
         require(
             self.maximum_proposal_lifetime - review > interval,
             "committee_proposal_review_period does not fit maximum_proposal_lifetime",
@@ -182,11 +197,26 @@ class ChainParameters(Record):
         )
 
     def _check_sizes(self) -> None:
-        for field, size, low in (
-            ("maximum_transaction_size", self.maximum_transaction_size, MIN_TRANSACTION_SIZE_LIMIT),
-            ("maximum_block_size", self.maximum_block_size, MIN_BLOCK_SIZE_LIMIT),
+        """What peers would not take can neither be sent nor stored: no block could be made."""
+        for field, size, low, high in (
+            (
+                "maximum_transaction_size",
+                self.maximum_transaction_size,
+                MIN_TRANSACTION_SIZE_LIMIT,
+                MAX_TRANSACTION_BYTES,
+            ),
+            ("maximum_block_size", self.maximum_block_size, MIN_BLOCK_SIZE_LIMIT, MAX_BLOCK_BYTES),
         ):
             require(size >= low, f"{field} is too low", rule="R9.3", value=size, limit=low)
+            require(size <= high, f"{field} is too high", rule="R9.3", value=size, limit=high)
+
+    def _check_pay(self) -> None:
+        """Nobody can be paid less than nothing."""
+        for field, pay, rule in (
+            ("witness_pay_per_block", self.witness_pay_per_block, "R8.7"),
+            ("worker_budget_per_day", self.worker_budget_per_day, "R8.14"),
+        ):
+            require(pay >= 0, f"{field} is negative", rule=rule, value=pay, limit=0)
 
 
 class ImmutableChainParameters(Record):

@@ -67,6 +67,13 @@ CORE_CYCLE_RATE_BITS = 32
 MAX_BLOCK_BYTES = 2_000_000
 """No block is larger, whatever the chain parameters say; checked before decoding."""
 
+MAX_TRANSACTION_BYTES = 256 * 1024
+"""No transaction is larger, whatever the chain parameters say; checked before decoding."""
+
+MAX_DELAY_S = 10 * SECONDS_PER_YEAR
+"""Longest time between two maintenances, and of a review by the committee: longer ones would soon
+reach beyond all times there are, and nobody could mend the parameters."""
+
 MAX_TRANSACTION_SIGNATURES = 20
 MAX_NESTED_OPERATIONS = 3
 """Depth of operations inside proposals inside a transaction that a decoder follows."""

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from protocol.asset import ceil_div
+from protocol.asset import NO_FEE, ceil_div
 from protocol.authority import Authority
 from protocol.binary import pack, pack_as
-from protocol.constants import CORE_ASSET, HUNDRED_PERCENT, MAX_SUPPLY, SECONDS_PER_DAY
+from protocol.chain_parameters import ChainParameters
+from protocol.constants import (
+    COMMITTEE_ACCOUNT,
+    CORE_ASSET,
+    HUNDRED_PERCENT,
+    MAX_DELAY_S,
+    MAX_SUPPLY,
+    SECONDS_PER_DAY,
+)
 from protocol.errors import ValidationError
 from protocol.fee_schedule import (
     AccountCreateFee,
@@ -24,7 +32,7 @@ from protocol.fee_schedule import (
     PreimageFee,
     SizedFee,
 )
-from protocol.ids import asset_text
+from protocol.ids import MAX_INSTANCE, ProposalId, asset_text
 from protocol.names import is_cheap_account_name
 from protocol.operations import ENTRY_OF, OPERATIONS, Operation
 from protocol.operations.account import (
@@ -34,6 +42,7 @@ from protocol.operations.account import (
     AccountUpgrade,
 )
 from protocol.operations.asset import AssetCreate, AssetIssue, AssetUpdate
+from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
 from protocol.operations.credit_offer import CreditOfferCreate, CreditOfferUpdate
 from protocol.operations.custom import Assert, Custom
 from protocol.operations.custom_authority import (
@@ -43,12 +52,12 @@ from protocol.operations.custom_authority import (
 )
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem
 from protocol.operations.memo import Memo
-from protocol.operations.proposal import ProposalCreate, ProposalUpdate
+from protocol.operations.proposal import ProposalCreate, ProposalUpdate, ProposedOperation
 from protocol.operations.stealth import BlindTransfer, TransferToBlind
 from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
 from protocol.operations.withdraw_permission import WithdrawPermissionClaim
-from protocol.schema import Tagged, schema_of
+from protocol.schema import MAX_TIMESTAMP, Tagged, schema_of
 
 Parameters = TypeVar("Parameters", bound=FeeParameters)
 
@@ -87,10 +96,9 @@ class FeeTable:
         self.schedule = schedule
         self._parameters = {tag: cast(FeeParameters, value) for tag, value in schedule.parameters}
         self._flat: dict[type, int] = {}
-        for entry in OPERATIONS.values():
-            if entry.cls not in _CALCULATORS:
-                self._flat[entry.cls] = self._scale(self._flat_fee(entry.id))
-        self._bare_transfer = self._scale(self.of(Transfer, SizedFee).fee)
+        """Scaled flat fees, as far as they were asked for: one that cannot exist refuses only the
+        operations that it is for."""
+        self._bare_transfer: int | None = None
 
     def required(self, operation: Operation) -> int:
         """The least fee of an operation, in smallest units of CORE (R8.17).
@@ -102,8 +110,14 @@ class FeeTable:
         if flat is not None:
             return flat
         if isinstance(operation, Transfer) and operation.memo is None:
+            if self._bare_transfer is None:
+                self._bare_transfer = self._scale(self.of(Transfer, SizedFee).fee)
             return self._bare_transfer
-        return self._scale(_CALCULATORS[cls](operation, self))
+        calculate = _CALCULATORS.get(cls)
+        if calculate is not None:
+            return self._scale(calculate(operation, self))
+        flat = self._flat[cls] = self._scale(self._flat_fee(ENTRY_OF[cls].id))
+        return flat
 
     def parameters(self, operation_id: int) -> FeeParameters:
         """The parameters of an operation; the default ones when the schedule has none."""
@@ -175,6 +189,30 @@ def required_fee(operation: Operation, schedule: FeeSchedule) -> int:
 def data_fee(size: int, price_per_kbyte: int) -> int:
     """The charge for a number of bytes, rounded down (R8.17)."""
     return size * price_per_kbyte // 1024
+
+
+def check_parameters(parameters: ChainParameters) -> None:
+    """Refuse parameters with which a chain could not go on, or that nobody could change again.
+
+    To change them takes proposals, whose fees must be such that all CORE could pay them (R8.17).
+    Raises `ValidationError`.
+    """
+    parameters.validate()
+    change = CommitteeMemberUpdateGlobalParameters(NO_FEE, parameters)
+    proposed = (ProposedOperation(change),)
+    propose = ProposalCreate(NO_FEE, COMMITTEE_ACCOUNT, MAX_TIMESTAMP, proposed, MAX_DELAY_S)
+    approve = ProposalUpdate(NO_FEE, COMMITTEE_ACCOUNT, ProposalId(MAX_INSTANCE))
+    for operation in (propose, approve):
+        name = ENTRY_OF[type(operation)].name
+        try:
+            required_fee(operation, parameters.current_fees)
+        except ValidationError as error:
+            raise ValidationError(
+                f"current_fees: nobody could pay for {name}, which changes parameters",
+                rule="R8.17",
+                value=error.value,
+                limit=error.limit,
+            ) from None
 
 
 def with_parameters(

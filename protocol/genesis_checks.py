@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from protocol.checks import check_percent, require
 from protocol.constants import ASSET_PRECISION_MAX, MAX_SUPPLY
 from protocol.errors import ValidationError
+from protocol.fees import check_parameters
 from protocol.genesis_form import (
     PRODUCER_DELEGATE,
     PRODUCER_WITNESS,
@@ -44,7 +45,7 @@ def check_genesis(genesis: Genesis) -> None:
 
 
 def _check_head(genesis: Genesis) -> None:
-    _at(".initial_parameters", genesis.initial_parameters.validate)
+    _at(".initial_parameters", lambda: check_parameters(genesis.initial_parameters))
     _at(".immutable_parameters", genesis.immutable_parameters.validate)
     interval = genesis.initial_parameters.block_interval
     require(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from node.chain.pending import AppliedTransaction
+from node.state.errors import TransactionTooLarge
 from protocol.block import BlockBody, BlockEnvelope, BlockHeader, Sign, merkle_root, pack_results
 from protocol.ids import WitnessId
 from protocol.schema import BlockId
@@ -30,10 +31,28 @@ def build_block(
     body = BlockBody()
     size = HEADER_BYTES_MAX
     for entry in pending:
-        packed = entry.envelope.packed() + pack_results(entry.results)
+        packed = _packed(entry)
         size += len(packed)
         if size > bytes_max:
             break
         body.append(entry.envelope, entry.results, packed)
     header = BlockHeader(previous, slot_time_s, witness, merkle_root(body.digests))
     return BlockEnvelope.produce(header, body, sign)
+
+
+def check_fits_a_block(entry: AppliedTransaction, bytes_max: int) -> None:
+    """Refuse a transaction that no block could hold, so that none waits for ever (R9.4).
+
+    Then the oldest pending one always finds room, and with it every one in its time. Raises
+    `TransactionTooLarge`.
+    """
+    size, largest = len(_packed(entry)), bytes_max - HEADER_BYTES_MAX
+    if size > largest:
+        raise TransactionTooLarge(
+            "transaction too large for any block", rule="R9.4", value=size, limit=largest
+        )
+
+
+def _packed(entry: AppliedTransaction) -> bytes:
+    """A transaction as it stands in a block: with its results."""
+    return entry.envelope.packed() + pack_results(entry.results)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from node.chain import witness_schedule
 from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
 from node.chain.apply_transaction import apply_transaction
-from node.chain.block_builder import build_block
+from node.chain.block_builder import build_block, check_fits_a_block
 from node.chain.fork_database import ForkDatabase, ForkItem
 from node.chain.genesis import build_state
 from node.chain.invariants import check_all
@@ -243,6 +243,7 @@ class Chain:
                 ctx, envelope, self.chain_id, check_signatures=check_signatures
             )
             applied = AppliedTransaction(envelope, results, ctx.applied)
+            check_fits_a_block(applied, self.state.parameters.maximum_block_size)
         except BaseException:
             keep = False
             raise

@@ -7,8 +7,10 @@ from node.evaluators.fees import check_fee, collect_fee
 from node.state.balances import adjust_balance
 from node.state.context import Context
 from node.state.errors import FeatureNotBuilt
+from protocol.fees import check_parameters
 from protocol.operations import ENTRY_OF, fee_payer
 from protocol.operations.base import Operation
+from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
 from protocol.operations.proposal import ProposalCreate
 from protocol.operations.results import OperationResult
 
@@ -48,6 +50,8 @@ def _check_proposed(op: ProposalCreate) -> None:
                 raise _not_executed(proposed.op)
             if isinstance(proposed.op, ProposalCreate):
                 waiting.append(proposed.op)
+            elif isinstance(proposed.op, CommitteeMemberUpdateGlobalParameters):
+                check_parameters(proposed.op.new_parameters)
 
 
 def _not_executed(op: Operation) -> FeatureNotBuilt:

@@ -7,6 +7,7 @@ from node.state.context import Context
 from node.state.creation import create_committee_member
 from node.state.errors import InvalidCommitteeApproval, NameTaken
 from node.state.objects.governance import CommitteeMember
+from protocol.fees import check_parameters
 from protocol.ids import ObjectId, account_text
 from protocol.operations.committee import (
     CommitteeMemberCreate,
@@ -55,11 +56,12 @@ def apply_committee_member_update(
 def evaluate_update_global_parameters(
     ctx: Context, op: CommitteeMemberUpdateGlobalParameters
 ) -> None:
-    """Only as part of a proposal that executes (R8.23)."""
+    """Only as part of a proposal that executes (R8.23), and only such as a chain goes on with."""
     if ctx.proposal_depth == 0:
         raise InvalidCommitteeApproval(
             "chain parameters change by a proposal only", rule="R8.23", value=0, limit=1
         )
+    check_parameters(op.new_parameters)
 
 
 def apply_update_global_parameters(

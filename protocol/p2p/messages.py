@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Annotated
 
 from protocol.block import block_num_of
-from protocol.constants import MAX_BLOCK_BYTES
+from protocol.constants import MAX_BLOCK_BYTES, MAX_TRANSACTION_BYTES
 from protocol.errors import DecodeError
 from protocol.schema import (
     BlockId,
@@ -36,9 +36,6 @@ MAX_FETCH_IDS = 200
 MAX_SYNOPSIS_IDS = 64
 MAX_BLOCK_IDS = 2_000
 MAX_ADDRESSES = 200
-MAX_TRANSACTION_BYTES = 256 * 1024
-"""Cap of a transaction on the wire, whatever the chain parameters say; checked before decoding."""
-
 MAX_TEXT_BYTES = 200
 
 ItemId = Annotated[bytes, Length(20, 20)]

@@ -41,7 +41,7 @@ _serial = count()
 
 def large_chain() -> TestChain:
     """The chain; nothing of it is pending, and its first maintenance lies ahead."""
-    parameters = make_parameters(maximum_block_size=4_000_000)
+    parameters = make_parameters()
     genesis = make_genesis(*MAKERS, *HOLDERS, core=RICH, parameters=parameters)
     chain = TestChain(genesis=_with_many_accounts(genesis))
     chain.chain.paranoid = False

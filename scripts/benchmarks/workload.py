@@ -87,7 +87,7 @@ class Recorder:
 
     def __init__(self, accounts: int) -> None:
         self.names = [f"user{number}" for number in range(accounts)]
-        parameters = make_parameters(maximum_block_size=4_000_000)
+        parameters = make_parameters()
         self.chain = Chain(make_genesis(*self.names, core=10**10, parameters=parameters))
         self.ids = [self.account(name) for name in self.names]
         self.usd: AssetId = self.chain.state.asset_named("USD").id

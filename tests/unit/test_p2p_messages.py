@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from protocol.constants import MAX_BLOCK_BYTES
+from protocol.constants import MAX_BLOCK_BYTES, MAX_TRANSACTION_BYTES
 from protocol.errors import DecodeError, EncodeError
 from protocol.p2p.message_codec import decode_message, encode_message
 from protocol.p2p.messages import (
@@ -20,7 +20,6 @@ from protocol.p2p.messages import (
     MAX_FETCH_IDS,
     MAX_INVENTORY_IDS,
     MAX_SYNOPSIS_IDS,
-    MAX_TRANSACTION_BYTES,
     MESSAGES,
     Addresses,
     BlockIds,

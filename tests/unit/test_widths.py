@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -21,7 +20,7 @@ from node.state.database import State
 from node.state.errors import InvariantViolated, LimitExceeded
 from protocol.asset import NO_FEE
 from protocol.binary import pack
-from protocol.constants import MAX_AMOUNT, MAX_SUPPLY
+from protocol.constants import MAX_AMOUNT
 from protocol.crypto.signatures import sign_digest
 from protocol.errors import EncodeError, PegboardError
 from protocol.ids import MAX_VOTE_INSTANCE, BudgetRecordId
@@ -32,71 +31,12 @@ from protocol.operations.committee import (
 )
 from protocol.operations.limit_order import LimitOrderUpdate
 from protocol.operations.witness import WitnessCreate
-from protocol.schema import (
-    MAX_TIMESTAMP,
-    ExtensionType,
-    IntegerType,
-    OptionalType,
-    PairType,
-    ScalarType,
-    SequenceType,
-    StructType,
-    Tagged,
-    VariantType,
-    WireType,
-    schema_of,
-    wire_type,
-)
+from protocol.schema import MAX_TIMESTAMP
 from protocol.widths import check_width
 from tests.support.chain import TestChain
 from tests.support.every_operation import BusyChain
+from tests.support.leaves import bounds_of, leaves
 from tests.support.world import key_of
-
-Numbers = tuple[int, int]
-"""Smallest and largest value of a field."""
-
-
-def numbers_of(node: WireType) -> Numbers | None:
-    """The range of a number or time; None for everything else."""
-    if isinstance(node, IntegerType):
-        return node.minimum, node.maximum
-    if isinstance(node, ScalarType) and node.kind == "time":
-        return 0, MAX_TIMESTAMP
-    return None
-
-
-def leaves(node: WireType, value: Any, path: str) -> Iterator[tuple[str, Numbers, Any, Any]]:
-    """Each number inside a value: its path, range, what it is, and how to change it there."""
-    found = numbers_of(node)
-    if found is not None:
-        yield path, found, value, lambda new: new
-        return
-    match node:
-        case OptionalType() if value is not None:
-            yield from leaves(node.inner, value, path)
-        case StructType() | ExtensionType():
-            for field in schema_of(node.cls).fields:
-                inner = getattr(value, field.name)
-                for leaf in leaves(field.type, inner, f"{path}.{field.name}"):
-                    yield *leaf[:3], partial(changed, value, field.name, leaf[3])
-        case SequenceType():
-            for number, item in enumerate(value):
-                for leaf in leaves(node.inner, item, f"{path}[{number}]"):
-                    yield *leaf[:3], partial(with_item, value, number, leaf[3])
-        case PairType():
-            for number, inner_node in enumerate((node.first, node.second)):
-                for leaf in leaves(inner_node, value[number], f"{path}[{number}]"):
-                    yield *leaf[:3], partial(with_item, value, number, leaf[3])
-        case VariantType() if not isinstance(value, Tagged):
-            yield from leaves(wire_type(type(value)), value, path)
-
-
-def changed(record: Any, name: str, change: Callable[[int], Any], new: int) -> Any:
-    return replace(record, **{name: change(new)})
-
-
-def with_item(items: Any, number: int, change: Callable[[int], Any], new: int) -> Any:
-    return (*items[:number], change(new), *items[number + 1 :])
 
 
 class Trial:
@@ -167,39 +107,18 @@ def test_there_is_an_example_of_each_operation() -> None:
     assert missing == {CommitteeMemberUpdateGlobalParameters}
 
 
-def largest_accepted(change: Callable[[int], Operation], low: int, high: int) -> int:
-    """The edge between a value that is accepted and one that is refused."""
-    while high - low > 1:
-        middle = (low + high) // 2
-        if trial().accepts(change(middle)):
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def values_to_try(
-    change: Callable[[int], Operation], present: int, numbers: Numbers
-) -> Iterator[int]:
-    smallest, largest = numbers
-    candidates = {smallest, -1, 0, 1, MAX_SUPPLY, MAX_SUPPLY + 1, largest - 1, largest}
-    yield from sorted(value for value in candidates if smallest <= value <= largest)
-    if not trial().accepts(change(largest)):
-        yield largest_accepted(change, present, largest)
-
-
 @pytest.mark.parametrize("name", example_names())
 def test_every_number_at_its_bounds(name: str) -> None:
     """C11, I19, T-E1: applied or refused with a typed error; what is applied leaves a state that
     blocks and maintenance follow, that has a hash, and that a snapshot holds."""
     operation = list(trial().node.examples())[int(name.partition("-")[0])]
     assert trial().live_with(operation)
-    for path, numbers, present, change in leaves(wire_type(type(operation)), operation, ""):
-        for value in values_to_try(change, present, numbers):
+    for leaf in leaves(operation):
+        for value in bounds_of(leaf, trial().accepts):
             try:
-                trial().live_with(change(value))
+                trial().live_with(leaf.change(value))
             except BaseException as error:
-                error.add_note(f"{path} = {value}")
+                error.add_note(f"{leaf.path} = {value}")
                 raise
 
 
@@ -208,20 +127,20 @@ def test_what_does_not_fit_is_found_as_packing_finds_it() -> None:
     seen = set()
     for table in trial().node.state.tables:
         for item in table.in_order():
-            for path, numbers, _, change in leaves(wire_type(table.cls), item, ""):
-                if (table.cls, path) in seen:
+            for leaf in leaves(item):
+                if (table.cls, leaf.path) in seen:
                     continue
-                seen.add((table.cls, path))
-                for value in numbers:
-                    check_width(change(value))
-                    pack(change(value))
-                for value in (numbers[0] - 1, numbers[1] + 1):
+                seen.add((table.cls, leaf.path))
+                for value in (leaf.smallest, leaf.largest):
+                    check_width(leaf.change(value))
+                    pack(leaf.change(value))
+                for value in (leaf.smallest - 1, leaf.largest + 1):
                     with pytest.raises(EncodeError) as refusal:
-                        check_width(change(value))
-                    assert path.split("[")[0].removeprefix(".") in refusal.value.what
+                        check_width(leaf.change(value))
+                    assert leaf.path.split("[")[0].removeprefix(".") in refusal.value.what
                     assert refusal.value.value == value
                     with pytest.raises(EncodeError):
-                        pack(change(value))
+                        pack(leaf.change(value))
     assert len(seen) > 100
 
 
