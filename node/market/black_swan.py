@@ -39,6 +39,7 @@ def settle_globally(ctx: Context, bitasset: BitassetData) -> None:
 
     Positions at or below the MCR pay that price, of which the squeeze premium is a fee to the
     issuer; the others pay the price less the premium. All can pay, since none has a lower ratio.
+    Where no position is at or below the MCR nobody pays a premium, and all pay that price.
     """
     state, asset_id = ctx.state, bitasset.asset_id
     worst = state.positions.first(asset_id)
@@ -47,9 +48,12 @@ def settle_globally(ctx: Context, bitasset: BitassetData) -> None:
         AssetAmount(worst.debt, worst.debt_asset),
         AssetAmount(worst.collateral, worst.collateral_asset),
     )
+    limit = maintenance_collateralization(bitasset.median_feed)
+    if compare_collateralization(worst.collateral, worst.debt, limit) > 0:
+        settle_globally_at(ctx, bitasset, called_price)
+        return
     squeeze_ratio = bitasset.current_feed.maximum_short_squeeze_ratio
     fund_price = scale_price(called_price, squeeze_ratio, RATIO_DENOMINATOR)
-    limit = maintenance_collateralization(bitasset.median_feed)
     fund = 0
     while (position := state.positions.first(asset_id)) is not None:
         collateral, debt = position.collateral, position.debt
@@ -95,6 +99,7 @@ def _enter_settlement(ctx: Context, bitasset: BitassetData, fund: int) -> None:
     bitasset.settlement_price = price
     bitasset.settlement_fund = fund
     bitasset.current_feed = bitasset.median_feed
+    bitasset.median_updated = False
     ctx.mark_dirty(asset_id)
     ctx.events.append(GloballySettledEvent(asset_id, price, fund))
 

@@ -12,7 +12,9 @@ from node.market.margin_calls import run_asset
 from node.market.order_book import expire_orders
 from node.market.settlement import execute_due_settlements
 from node.state.context import Context
+from node.state.events import GloballySettledEvent
 from node.state.objects.assets import BitassetData
+from protocol.ids import AssetId
 
 
 def run_boundary(ctx: Context, *, all_assets: bool = False) -> None:
@@ -22,16 +24,28 @@ def run_boundary(ctx: Context, *, all_assets: bool = False) -> None:
     every one, with the same result (R4.12). An undo session must be open.
     """
     expire_orders(ctx)
+    settled = _settled_last(ctx)
     expire_feeds(ctx)
     touched = _touched(ctx, all_assets=all_assets)
     for bitasset in touched:
         if bitasset.median_updated:
             ctx.state.bitassets.edit(bitasset).median_updated = False
-            revive_by_feed(ctx, bitasset)
+            if bitasset.asset_id not in settled:
+                revive_by_feed(ctx, bitasset)
     for bitasset in touched:
         run_asset(ctx, bitasset)
     execute_due_settlements(ctx)
     copy_core_exchange_rates(ctx)
+
+
+def _settled_last(ctx: Context) -> frozenset[AssetId]:
+    """BitAssets that the block has globally settled and given no other median since (R6.7)."""
+    events = (event for event in ctx.events if isinstance(event, GloballySettledEvent))
+    return frozenset(
+        event.asset_id
+        for event in events
+        if (bitasset := ctx.state.bitasset_of(event.asset_id)) and not bitasset.median_updated
+    )
 
 
 def _touched(ctx: Context, *, all_assets: bool) -> list[BitassetData]:

@@ -93,6 +93,29 @@ def test_a_swan_settles_the_whole_asset(trigger: int) -> None:
     check_supplies(market.state)
 
 
+@TRIGGERS
+def test_a_swan_above_the_maintenance_ratio_costs_no_premium(trigger: int) -> None:
+    """R6.2: with an MCR of 1.2 and an MSQR of 1.5, a position at 1.4 is not called, and yet no
+    price that it may be forced to pay covers it. All pay 14 a USD; nobody gets a fee."""
+    market = make_market(trigger=trigger)
+    market.feed(1, 10, mcr=1_200)
+    worst, healthy = (market.position(i, 1_000, c) for i, c in enumerate((14_000, 20_000)))
+    balances = [market.balance(account, CORE) for account in market.accounts]
+    supply = market.supply()
+    ctx = market.settle_boundary()
+    records = [(op.order_id.instance, *trade(op)) for op in fills(ctx)]
+    assert records == [
+        (worst.id, 14_000, 1_000, 0, True),
+        (healthy.id, 14_000, 1_000, 0, True),
+        (0, 14 * WHALE_DEBT, WHALE_DEBT, 0, True),
+    ]
+    left = [market.balance(account, CORE) for account in market.accounts]
+    assert [b - a for a, b in zip(balances, left, strict=True)][:2] == [0, 6_000]
+    assert market.data.settlement_price == price_of(market, supply, 14 * supply)
+    assert market.state.figures_of(market.usd).accumulated_collateral_fees == 0
+    check_supplies(market.state)
+
+
 def test_no_position_pays_more_than_it_has() -> None:
     """R6.2: caps at C: a position between the worst and 1.5 times its price below the MCR."""
     market = make_market()
