@@ -171,7 +171,7 @@ def check_order_is_not_dust(order: LimitOrder) -> None:
 
 
 def check_figures(state: State, asset: Asset) -> None:
-    """I6, I13: nothing negative; a BitAsset within its maximum; CORE has no fee pool."""
+    """I6, I13: nothing negative, fee pools included; a BitAsset within its maximum."""
     figures = state.figures_of(asset.id)
     amounts = (
         figures.current_supply,
@@ -184,8 +184,6 @@ def check_figures(state: State, asset: Asset) -> None:
     limit = asset.options.max_supply if asset.is_market_issued() else MAX_SUPPLY
     if figures.current_supply > limit:
         raise violated("I6", f"supply of {asset.symbol}", figures.current_supply, limit)
-    if asset.id == CORE_ASSET and figures.fee_pool:
-        raise violated("I13", "fee pool of CORE", figures.fee_pool, 0)
 
 
 def check_books(state: State) -> None:

@@ -277,10 +277,8 @@ def _check_user_issued(asset: Asset) -> None:
 
 
 def evaluate_asset_fund_fee_pool(ctx: Context, op: AssetFundFeePool) -> None:
-    """Any asset but CORE, whose fees need no conversion (I13)."""
+    """Any asset; also CORE, whose fees need no conversion (I13)."""
     ctx.state.assets.get(op.asset_id)
-    if op.asset_id == CORE_ASSET:
-        raise WrongAssetType("CORE has no fee pool", rule="I13", value=asset_text(CORE_ASSET))
 
 
 def apply_asset_fund_fee_pool(ctx: Context, op: AssetFundFeePool, checked: None) -> VoidResult:

@@ -16,6 +16,7 @@ from protocol.authority import Authority
 from protocol.constants import COMMITTEE_ACCOUNT, TEMP_ACCOUNT
 from protocol.crypto.addresses import addresses_of
 from protocol.ids import AccountId, account_text
+from protocol.operations import fee_payer
 from protocol.operations.authorities import SOLE_ACCOUNT_OF, required_authorities
 from protocol.operations.base import Operation
 from protocol.schema import Address, PublicKey
@@ -118,8 +119,9 @@ def verify_authority(
 ) -> None:
     """Check that keys and approvals satisfy every authority that the operations require (R9.5).
 
-    Transactions give the keys that signed; proposals give their approvals, and may speak for the
-    committee account. Raises `MissingActiveAuthority`, `MissingOwnerAuthority`,
+    Whoever pays a fee may sign with active keys too where the owner authority is required, which
+    suffices alone. Transactions give the keys that signed; proposals give their approvals, and may
+    speak for the committee account. Raises `MissingActiveAuthority`, `MissingOwnerAuthority`,
     `MissingOtherAuthority`, `InvalidCommitteeApproval` or `IrrelevantSignature`.
     """
     if (
@@ -133,6 +135,7 @@ def verify_authority(
     other: list[Authority] = []
     for op in operations:
         required = required_authorities(op)
+        active.add(fee_payer(op))
         active.update(required.active)
         owner.update(required.owner)
         other.extend(required.other)

@@ -144,18 +144,17 @@ def apply_proposal_create(
 
 
 def evaluate_proposal_update(ctx: Context, op: ProposalUpdate) -> Proposal:
-    """The proposal, once nothing is added under review and only what is there is removed."""
+    """The proposal, once no account approves under review or takes back what it never gave.
+
+    Keys may approve until the end, and to remove one that did not approve changes nothing.
+    """
     proposal = ctx.state.proposals.get(op.proposal)
 
-    added = (
-        *op.active_approvals_to_add,
-        *op.owner_approvals_to_add,
-        *op.key_approvals_to_add,
-    )
+    added = (*op.active_approvals_to_add, *op.owner_approvals_to_add)
     review_time = proposal.review_period_time
     if added and review_time is not None and ctx.now >= review_time:
         raise ProposalRefused(
-            "no approval may be added during the review period",
+            "no account may approve during the review period",
             rule="R8.23",
             value=ctx.now,
             limit=review_time,
@@ -163,17 +162,16 @@ def evaluate_proposal_update(ctx: Context, op: ProposalUpdate) -> Proposal:
         )
     _check_removal(op.active_approvals_to_remove, proposal.available_active_approvals)
     _check_removal(op.owner_approvals_to_remove, proposal.available_owner_approvals)
-    _check_removal(op.key_approvals_to_remove, proposal.available_key_approvals)
     return proposal
 
 
-def _check_removal(removed: tuple[Approval, ...], present: tuple[Approval, ...]) -> None:
-    for approval in removed:
-        if approval not in present:
+def _check_removal(removed: tuple[AccountId, ...], present: tuple[AccountId, ...]) -> None:
+    for account in removed:
+        if account not in present:
             raise ProposalRefused(
                 "an approval that was never given is removed",
                 rule="R8.23",
-                value=repr(approval),
+                value=account_text(account),
             )
 
 

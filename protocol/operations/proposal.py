@@ -30,7 +30,7 @@ class ProposalCreate(Record):
     proposed_ops: tuple[ProposedOperation, ...]
     """Executed together or not at all."""
     review_period_seconds: UInt32 | None = None
-    """Seconds before the expiration in which no approval may be added."""
+    """Seconds before the expiration in which no account may approve any more."""
     extensions: NoExtensions = ()
 
     def validate(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from node.chain.invariants import check_supplies
 from node.state.context import Context
 from node.state.errors import (
     FeatureDisabled,
@@ -435,16 +436,18 @@ def test_core_can_be_reserved(ctx: Context) -> None:
 # Pools and fees.
 
 
-def test_anybody_funds_a_fee_pool_but_core_has_none(ctx: Context) -> None:
-    """R8.22, I13."""
+def test_anybody_funds_a_fee_pool(ctx: Context) -> None:
+    """R8.22, I13, C16: also that of CORE, as BitShares lets them."""
     asset = token(ctx)
     op = AssetFundFeePool(NO_FEE, BOB, asset, 300)
     apply(ctx, op)
     assert ctx.state.figures_of(asset).fee_pool == 300
     assert ctx.state.balance_of(BOB, CORE_ASSET) == 9700
     expect(ctx, InsufficientBalance, replace(op, amount=9701))
-    expect(ctx, WrongAssetType, replace(op, asset_id=CORE_ASSET))
     expect(ctx, NoSuchObject, replace(op, asset_id=AssetId(9)))
+    apply(ctx, replace(op, asset_id=CORE_ASSET))
+    assert ctx.state.figures_of(CORE_ASSET).fee_pool == 300
+    check_supplies(ctx.state)
 
 
 def test_the_issuer_claims_the_pool(ctx: Context) -> None:

@@ -23,11 +23,12 @@ from protocol.asset import NO_FEE
 from protocol.authority import Authority, key_authority
 from protocol.constants import COMMITTEE_ACCOUNT, TEMP_ACCOUNT
 from protocol.crypto.addresses import addresses_of
-from protocol.ids import AccountId, AssetId, BalanceId
+from protocol.ids import AccountId, AssetId, BalanceId, ProposalId
 from protocol.operations.account import AccountUpdate
 from protocol.operations.asset import AssetUpdateIssuer
 from protocol.operations.balance import BalanceClaim
 from protocol.operations.base import Operation
+from protocol.operations.proposal import ProposalDelete, ProposalUpdate
 from protocol.operations.transfer import Transfer
 from protocol.schema import PublicKey
 from tests.support.state import core, make_state
@@ -103,6 +104,44 @@ def test_the_issuer_changes_by_owner_authority(state: State) -> None:
     verify_authority(state, [op], keys("alice"))
     with pytest.raises(MissingOwnerAuthority):
         verify_authority(state, [op], keys("active"))
+
+
+OWNER_OPERATIONS: list[Operation] = [
+    AccountUpdate(NO_FEE, ALICE, owner=key_authority(key_of("new"))),
+    AssetUpdateIssuer(NO_FEE, ALICE, AssetId(1), BOB),
+    ProposalDelete(NO_FEE, ALICE, True, ProposalId(0)),
+    ProposalUpdate(NO_FEE, ALICE, ProposalId(0), owner_approvals_to_add=(ALICE,)),
+    ProposalUpdate(NO_FEE, ALICE, ProposalId(0), owner_approvals_to_remove=(ALICE,)),
+]
+"""Each that requires the owner authority of the account that pays its fee."""
+
+
+@pytest.mark.parametrize("operation", OWNER_OPERATIONS, ids=lambda op: type(op).__name__)
+def test_active_keys_may_sign_beside_the_owner(state: State, operation: Operation) -> None:
+    """C16, R9.5: the active authority pays the fee; the owner authority alone is enough, too."""
+    set_active(state, ALICE, key_authority(key_of("active")))
+    verify_authority(state, [operation], keys("alice"))
+    verify_authority(state, [operation], keys("alice", "active"))
+    with pytest.raises(MissingOwnerAuthority):
+        verify_authority(state, [operation], keys("active"))
+    with pytest.raises(IrrelevantSignature):
+        verify_authority(state, [operation], keys("alice", "active", "bob"))
+
+
+def test_active_keys_of_others_stay_irrelevant(state: State) -> None:
+    """C16, R9.5: of an account whose owner authority approves, and which pays nothing."""
+    set_active(state, BOB, key_authority(key_of("active")))
+    update = ProposalUpdate(NO_FEE, ALICE, ProposalId(0), owner_approvals_to_add=(BOB,))
+    verify_authority(state, [update], keys("alice", "bob"))
+    with pytest.raises(IrrelevantSignature):
+        verify_authority(state, [update], keys("alice", "bob", "active"))
+
+
+def test_the_committee_does_not_sign_as_owner_either(state: State) -> None:
+    """C16, R9.5: it pays for what its owner authority does, and acts by proposals only."""
+    operation = AccountUpdate(NO_FEE, COMMITTEE_ACCOUNT, owner=key_authority(key_of("new")))
+    with pytest.raises(InvalidCommitteeApproval):
+        verify_authority(state, [operation], ())
 
 
 def test_weights_add_up_to_the_threshold(state: State) -> None:

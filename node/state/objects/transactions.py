@@ -33,7 +33,7 @@ class Proposal(StateObject):
     id: ProposalId
     expiration_time: Timestamp
     review_period_time: Timestamp | None
-    """From then on nobody can approve any more; it executes at its expiration."""
+    """From then on no account can approve any more; it executes at its expiration."""
     proposed_transaction: Transaction
     required_active_approvals: AccountSet
     available_active_approvals: AccountSet
