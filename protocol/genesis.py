@@ -19,6 +19,7 @@ from protocol.errors import DecodeError
 from protocol.genesis_checks import SPECIAL_ACCOUNT_NAMES, check_genesis
 from protocol.genesis_form import (
     DEFAULT_ADDRESS_PREFIX,
+    NO_CHAIN_ID,
     PRODUCER_DELEGATE,
     PRODUCER_WITNESS,
     TRIGGER_BID,
@@ -38,6 +39,7 @@ from protocol.genesis_form import (
     PegboardSection,
 )
 from protocol.json_form import JsonValue, from_json, to_json
+from protocol.operations import OPERATIONS
 from protocol.schema import Digest, schema_of
 
 __all__ = [
@@ -77,7 +79,9 @@ _KEY_TEXT = re.compile(r"([A-Z]{1,8})[1-9A-HJ-NP-Za-km-z]{50}")
 def load_genesis(text: str) -> Genesis:
     """Read and check a genesis file.
 
-    A file that names no chain id gets the one that bitshares-core gives it: SHA256 of its text.
+    Unless our own section names a chain id, it is put there: the one that bitshares-core gives the
+    file, SHA256 of its text, whatever `initial_chain_id` says (R9.7).
+
     Raises `DecodeError` or `ValidationError`, which name the place in the file (such as
     `.initial_accounts[3].owner_key`), the value and the limit.
     """
@@ -93,8 +97,9 @@ def load_genesis(text: str) -> Genesis:
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"genesis is not JSON: {error}") from error
     genesis = genesis_from_json(cast(JsonValue, data))
-    if genesis.pegboard.chain_id is None and not any(genesis.initial_chain_id):
-        genesis = replace(genesis, initial_chain_id=sha256(text.encode()))
+    if genesis.pegboard.chain_id is None:
+        section = replace(genesis.pegboard, chain_id=sha256(text.encode()))
+        genesis = replace(genesis, pegboard=section)
     return genesis
 
 
@@ -114,8 +119,12 @@ def genesis_from_json(data: JsonValue) -> Genesis:
         prefix = _prefix_of_keys(data)
     if not isinstance(prefix, str):
         raise DecodeError(".pegboard.address_prefix: not a string", value=prefix)
-    genesis = from_json(Genesis, data, prefix)
-    genesis = replace(genesis, pegboard=replace(genesis.pegboard, address_prefix=prefix))
+    genesis = from_json(Genesis, _with_whole_fees(data, prefix), prefix)
+    genesis = replace(
+        genesis,
+        initial_chain_id=NO_CHAIN_ID,
+        pegboard=replace(genesis.pegboard, address_prefix=prefix),
+    )
     check_genesis(genesis)
     return genesis
 
@@ -128,14 +137,36 @@ def genesis_to_json(genesis: Genesis) -> JsonValue:
 def chain_id(genesis: Genesis) -> Digest:
     """The id that signatures of this chain commit to.
 
-    The `pegboard` section's, or a non-zero `initial_chain_id`, which `load_genesis` fills in. For
-    a genesis that never was a file it is SHA256 of the binary form.
+    That of the `pegboard` section, which `load_genesis` fills in (R9.7). For a genesis that never
+    was a file it is SHA256 of the binary form.
     """
-    if genesis.pegboard.chain_id is not None:
-        return genesis.pegboard.chain_id
-    if any(genesis.initial_chain_id):
-        return genesis.initial_chain_id
-    return sha256(pack(genesis))
+    section_id = genesis.pegboard.chain_id
+    return sha256(pack(genesis)) if section_id is None else section_id
+
+
+def _with_whole_fees(data: dict[str, JsonValue], prefix: str) -> dict[str, JsonValue]:
+    """The data, in which each fee has all its members; those left out cost their default (R8.19).
+
+    Files that older versions of bitshares-core wrote lack members that came later.
+    """
+    parameters = data.get("initial_parameters")
+    fees = parameters.get("current_fees") if isinstance(parameters, dict) else None
+    entries = fees.get("parameters") if isinstance(fees, dict) else None
+    if not (isinstance(parameters, dict) and isinstance(fees, dict) and isinstance(entries, list)):
+        return data
+    whole: list[JsonValue] = [_whole_fee(entry, prefix) for entry in entries]
+    return data | {
+        "initial_parameters": parameters | {"current_fees": fees | {"parameters": whole}}
+    }
+
+
+def _whole_fee(entry: JsonValue, prefix: str) -> JsonValue:
+    match entry:
+        case [int(tag), dict(given)] if tag in OPERATIONS:
+            default = to_json(OPERATIONS[tag].default_fee, prefix)
+            return [tag, default | given] if isinstance(default, dict) else entry
+        case _:
+            return entry
 
 
 def _prefix_of_keys(data: dict[str, JsonValue]) -> str:

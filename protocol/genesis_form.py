@@ -174,7 +174,7 @@ class PegboardSection(Record):
     address_prefix: str | None = None
     """Begins key and address strings; absent: as in the file's own keys, or "BTS"."""
     chain_id: Digest | None = None
-    """The chain id; absent: derived from the genesis (`chain_id`)."""
+    """The chain id; absent: SHA256 of the file, as bitshares-core has it (R9.7)."""
     producer_term: str | None = None
     """"witness" (absent) or "delegate": what people call a block producer."""
     assets: tuple[InitialAssetSettings, ...] | None = None
@@ -200,7 +200,7 @@ class Genesis(Record):
     initial_worker_candidates: tuple[InitialWorker, ...] = ()
     immutable_parameters: ImmutableChainParameters = DEFAULT_IMMUTABLE_PARAMETERS
     initial_chain_id: Digest = NO_CHAIN_ID
-    """The chain id where it is not zero; bitshares-core computes it instead."""
+    """Read and not used: bitshares-core too computes the chain id instead (R9.7)."""
     pegboard: Annotated[PegboardSection, EXTENSION] = PegboardSection()
 
     def settings(self) -> ChainSettings:

@@ -14,7 +14,7 @@ from node.api.backend import ApiBackend
 from node.history.records import Bucket, FillRecord, OperationRecord
 from node.market.pricing import initial_collateralization, maintenance_collateralization
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
-from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.assets import AssetDynamicData, BitassetData
 from node.state.objects.governance import ChainProperties, DynamicGlobalProperties, Worker
 from node.state.objects.market import CallOrder, CollateralBid, LimitOrder
 from node.state.objects.vesting import VestingBalance
@@ -37,7 +37,7 @@ from protocol.ids import (
 )
 from protocol.json_form import JsonValue, encoder_of, format_time, to_json, to_json_as
 from protocol.operations import OperationResult
-from protocol.operations.account import WORKER_VOTE
+from protocol.operations.account import COMMITTEE_VOTE, WORKER_VOTE
 from protocol.operations.base import Operation, TaggedOperation
 from protocol.schema import StructType, schema_of
 from protocol.transaction import ProcessedTransaction, SignedTransaction
@@ -65,7 +65,7 @@ def view_account(backend: ApiBackend, account: Account) -> Json:
     return _fields(backend, account) | {
         "owner_special_authority": void,
         "active_special_authority": void,
-        "num_committee_voted": account.options.num_committee,
+        "num_committee_voted": account.options.number_of_votes(COMMITTEE_VOTE),
         "top_n_control_flags": 0,
     }
 
@@ -102,11 +102,6 @@ def view_statistics(backend: ApiBackend, item: AccountStatistics) -> Json:
 def view_balance(backend: ApiBackend, item: AccountBalance) -> Json:
     """What an account holds of an asset (2.5.n)."""
     return _fields(backend, item) | {"maintenance_flag": False}
-
-
-def view_asset(backend: ApiBackend, asset: Asset) -> Json:
-    """An asset (1.3.n); `bitasset_data_id` is a key only of BitAssets. Creation is not kept."""
-    return _fields(backend, asset) | {"creation_block_num": 0, "creation_time": NEVER}
 
 
 def view_asset_dynamic_data(backend: ApiBackend, item: AssetDynamicData) -> Json:
@@ -326,7 +321,6 @@ VIEWS: dict[type, View] = {
     Account: _typed(view_account),
     AccountStatistics: _typed(view_statistics),
     AccountBalance: _typed(view_balance),
-    Asset: _typed(view_asset),
     AssetDynamicData: _typed(view_asset_dynamic_data),
     BitassetData: _typed(view_bitasset),
     LimitOrder: _typed(view_limit_order),

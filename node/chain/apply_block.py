@@ -69,7 +69,8 @@ def apply_block(
     _check_block(state, envelope, trusted=trusted)
     state.log.begin()
     try:
-        ctx = Context(state, state.dynamic.time, envelope.num, run_proposed_operation)
+        own_time = envelope.header.timestamp
+        ctx = Context(state, state.dynamic.time, envelope.num, run_proposed_operation, own_time)
         _apply_transactions(ctx, envelope, chain_id, trusted=trusted)
         _cross_boundary(ctx, envelope)
     except BaseException:

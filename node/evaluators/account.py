@@ -78,7 +78,7 @@ def apply_account_create(ctx: Context, op: AccountCreate, referrer: Account) -> 
         network_percent=parameters.network_percent_of_fee,
         lifetime_referrer_percent=parameters.lifetime_referrer_percent_of_fee,
         referrer_percent=op.referrer_percent,
-        now=ctx.now,
+        now=ctx.block_time,
         block_num=ctx.block_num,
     )
     _count_registration(state)

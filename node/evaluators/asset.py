@@ -90,6 +90,8 @@ def apply_asset_create(ctx: Context, op: AssetCreate, fee_pool: int) -> ObjectId
         bitasset=op.bitasset_opts,
         is_prediction_market=op.is_prediction_market,
         now=ctx.now,
+        created_at=ctx.block_time,
+        block_num=ctx.block_num,
         fee_pool=fee_pool,
     )
     return state.assets.object_id(asset.id)

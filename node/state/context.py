@@ -31,12 +31,14 @@ class Context:
     """Passed to every evaluator and market function.
 
     `now` is the time that rules see: the parent block's while operations are applied (R8.2), the
-    block's own at its boundary. `block_num` is the number of the block in the making.
+    block's own at its boundary. `block_num` is the number of the block in the making, `block_time`
+    its own time; of pending transactions, whose block is not made, the parent's.
     """
 
     __slots__ = (
         "applied",
         "block_num",
+        "block_time",
         "dirty_assets",
         "events",
         "now",
@@ -54,10 +56,12 @@ class Context:
         now: int,
         block_num: int,
         run_operation: Callable[[Context, Operation], OperationResult],
+        block_time: int | None = None,
     ) -> None:
         self.state = state
         self.now = now
         self.block_num = block_num
+        self.block_time = now if block_time is None else block_time
         self.run_operation = run_operation
         """Applies one operation of a proposal in this context (R8.23)."""
         self.applied: list[AppliedOperation] = []

@@ -97,10 +97,15 @@ def create_asset(
     bitasset: BitassetOptions | None = None,
     is_prediction_market: bool = False,
     now: int,
+    created_at: int | None = None,
+    block_num: int = 0,
     accumulated_fees: int = 0,
     fee_pool: int = 0,
 ) -> Asset:
-    """An asset without supply, its figures and, with BitAsset options, the BitAsset's data."""
+    """An asset without supply, its figures and, with BitAsset options, the BitAsset's data.
+
+    `created_at` is the time of the block that creates it, `now` the one that rules see.
+    """
     asset_id = state.assets.next_id
     figures = state.asset_dynamic_data.create(
         AssetDynamicData(state.asset_dynamic_data.next_id, 0, accumulated_fees, 0, fee_pool)
@@ -118,6 +123,8 @@ def create_asset(
             options=replace(options, core_exchange_rate=rate),
             dynamic_asset_data_id=figures.id,
             bitasset_data_id=None if data is None else data.id,
+            creation_block_num=block_num,
+            creation_time=now if created_at is None else created_at,
         )
     )
 

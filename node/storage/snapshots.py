@@ -15,7 +15,7 @@ from node.storage.durable import disk_error, replace_file
 from node.storage.interface import SkippedSnapshot, Snapshot, SnapshotFault
 from protocol.schema import BlockId, Digest
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 KEPT = 2
 
 _MAGIC = b"PEGBSNAP"

@@ -53,13 +53,17 @@ class AccountOptions(Record):
         """Whether the stake of the account takes part in the next count of votes."""
         return self.voting_account != PROXY_TO_SELF_ACCOUNT or len(self.votes) > 0
 
+    def number_of_votes(self, kind: int) -> int:
+        """How many of one kind, as `COMMITTEE_VOTE`, the account votes for."""
+        return sum(1 for vote in self.votes if vote_kind(vote) == kind)
+
     def validate(self) -> None:
         """Raise `ValidationError` when it wants more members than it votes for."""
         for field, wanted, kind in (
             ("num_witness", self.num_witness, WITNESS_VOTE),
             ("num_committee", self.num_committee, COMMITTEE_VOTE),
         ):
-            voted = sum(1 for vote in self.votes if vote_kind(vote) == kind)
+            voted = self.number_of_votes(kind)
             require(
                 wanted <= voted,
                 f"{field} exceeds the number voted for",

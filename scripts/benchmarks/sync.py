@@ -33,7 +33,8 @@ def bench_sync() -> None:
     with tempfile.TemporaryDirectory(prefix="pegboard-bench-") as name:
         directory = Path(name)
         genesis, blocks = _record()
-        named = replace(genesis, initial_chain_id=chain_id(genesis))
+        section = replace(genesis.pegboard, chain_id=chain_id(genesis))
+        named = replace(genesis, pegboard=section)
         (directory / "genesis.json").write_text(json.dumps(genesis_to_json(named)))
         _store(directory / "full" / "blocks.sqlite", genesis, blocks)
         start = monotonic()

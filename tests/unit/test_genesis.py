@@ -16,7 +16,9 @@ from protocol.errors import DecodeError, ProtocolError, ValidationError
 from protocol.fees import DEFAULT_FEE_SCHEDULE
 from protocol.genesis import Genesis, chain_id, genesis_from_json, genesis_to_json, load_genesis
 from protocol.json_form import to_json
+from protocol.operations import OPERATIONS
 from protocol.operations.asset_options import WITNESS_FED_ASSET
+from protocol.schema import schema_of
 
 Data = dict[str, Any]
 
@@ -174,7 +176,10 @@ def test_round_trip(make: Callable[[], Data]) -> None:
 
 
 def test_the_chain_id_is_given_or_follows_from_the_text() -> None:
-    """R9.7: an override, or what bitshares-core takes: SHA256 of the file."""
+    """C13, R9.7: an override in our section, or what bitshares-core takes: SHA256 of the file.
+
+    The `initial_chain_id` of old files counts for nothing.
+    """
     data = full_data()
     genesis = load_genesis(json.dumps(data))
     assert chain_id(genesis).hex() == data["pegboard"]["chain_id"]
@@ -187,8 +192,48 @@ def test_the_chain_id_is_given_or_follows_from_the_text() -> None:
     assert chain_id(copied) == chain_id(derived)
     made = genesis_from_json(json.loads(text))
     assert chain_id(made) == sha256(pack(made))
-    data["initial_chain_id"] = "ab" * 32
-    assert chain_id(load_genesis(json.dumps(data))).hex() == "ab" * 32
+    for stated in ("ab" * 32, "00" * 32):
+        data["initial_chain_id"] = stated
+        text = json.dumps(data)
+        assert chain_id(load_genesis(text)) == sha256(text.encode())
+        assert chain_id(genesis_from_json(json.loads(text))) == chain_id(made)
+    data["pegboard"]["chain_id"] = "cd" * 32
+    assert chain_id(load_genesis(json.dumps(data))).hex() == "cd" * 32
+
+
+FEE_MEMBERS = [
+    (tag, field.json_name)
+    for tag, entry in OPERATIONS.items()
+    for field in schema_of(type(entry.default_fee)).fields
+]
+
+
+@pytest.mark.parametrize(("tag", "name"), FEE_MEMBERS)
+def test_a_fee_s_missing_member_costs_its_default(tag: int, name: str) -> None:
+    """C12, R8.19: of each operation; files of older versions of bitshares-core lack some."""
+    default = to_json(OPERATIONS[tag].default_fee, "TEST")
+    assert isinstance(default, dict)
+    others: Data = {member: 7 for member in default if member != name}
+    data = full_data()
+    data["initial_parameters"]["current_fees"] = {"parameters": [[tag, others]], "scale": 10_000}
+    genesis = load_genesis(json.dumps(data))
+    (found,) = genesis.initial_parameters.current_fees.parameters
+    assert found.tag == tag
+    assert to_json(found.value, "TEST") == others | {name: default[name]}
+
+
+def test_an_empty_fee_is_the_default_one() -> None:
+    """C12: `[38, {}]` and no entry at all cost the same; what is no fee is refused still."""
+    data = full_data()
+    fees: Data = {"parameters": [[tag, {}] for tag in OPERATIONS], "scale": 10_000}
+    data["initial_parameters"]["current_fees"] = fees
+    genesis = load_genesis(json.dumps(data))
+    assert genesis.initial_parameters.current_fees == DEFAULT_FEE_SCHEDULE
+    senseless: list[Any] = [[38, 5], [38], [999, {}], ["38", {}], {}]
+    for wrong in senseless:
+        fees["parameters"] = [wrong]
+        with pytest.raises(DecodeError, match="current_fees"):
+            load_genesis(json.dumps(data))
 
 
 def at(data: Data, path: str, value: object) -> Data:
@@ -212,7 +257,7 @@ BAD = [
     ("max_core_supply", MAX_SUPPLY + 1, r"\.max_core_supply"),
     ("initial_parameters.block_interval", 256, r"\.initial_parameters\.block_interval"),
     ("initial_parameters.block_interval", 0, r"\.initial_parameters: block_interval"),
-    ("initial_parameters.current_fees.parameters.0", [0, {}], r"parameters\[0\].*lacks"),
+    ("initial_parameters.current_fees.parameters.0", [0, {"fee": "x"}], r"parameters\[0\].*fee"),
     ("immutable_parameters.min_witness_count", 4, r"\.immutable_parameters: min_witness_count"),
     ("initial_active_witnesses", 4, r"\.initial_active_witnesses"),
     ("initial_active_witnesses", 0, r"\.initial_active_witnesses"),

@@ -41,6 +41,7 @@ class Account(StateObject):
     """Vesting balance that receives this account's share of fees (R8.20)."""
     creation_block_num: UInt32
     creation_time: Timestamp
+    """Own time of the block that created it."""
 
     def is_lifetime_member(self) -> bool:
         """Whether the membership never ends."""

@@ -14,7 +14,7 @@ from protocol.constants import (
 from protocol.ids import AccountId, AssetBitassetDataId, AssetDynamicDataId, AssetId
 from protocol.operations.asset_options import AssetOptions
 from protocol.operations.bitasset_options import BitassetOptions
-from protocol.schema import SORTED, Int64, Record, Timestamp, UInt8, UInt16
+from protocol.schema import SORTED, Int64, Record, Timestamp, UInt8, UInt16, UInt32
 
 
 class Asset(StateObject):
@@ -28,6 +28,9 @@ class Asset(StateObject):
     options: AssetOptions
     dynamic_asset_data_id: AssetDynamicDataId
     bitasset_data_id: AssetBitassetDataId | None
+    creation_block_num: UInt32
+    creation_time: Timestamp
+    """Own time of the block that created it."""
 
     def is_market_issued(self) -> bool:
         """Whether this is a BitAsset, borrowed into existence."""
