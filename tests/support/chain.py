@@ -71,6 +71,7 @@ def make_genesis(
     parameters: ChainParameters | None = None,
     trigger: str = "bid",
     options: BitassetOptions | None = None,
+    issuer: str = "committee-account",
 ) -> Genesis:
     """A genesis in which each name is a lifetime member with that much CORE."""
     members = witness_names(witnesses)
@@ -87,7 +88,7 @@ def make_genesis(
         ),
         initial_committee_candidates=tuple(InitialCommitteeMember(name) for name in members),
         initial_assets=tuple(
-            InitialAsset(symbol, "committee-account", is_bitasset=True) for symbol in bitassets
+            InitialAsset(symbol, issuer, is_bitasset=True) for symbol in bitassets
         ),
         immutable_parameters=ImmutableChainParameters(
             min_committee_member_count=1, min_witness_count=witnesses | 1

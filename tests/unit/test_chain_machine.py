@@ -22,16 +22,26 @@ from node.chain.chain import Chain
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
 from node.chain.witness_schedule import scheduled_witness, slot_time
-from protocol.asset import NO_FEE, AssetAmount
+from node.state.database import State
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.block import BlockEnvelope
+from protocol.constants import MAX_BLOCK_BYTES, MAX_TRANSACTION_BYTES
 from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError
-from protocol.ids import LimitOrderId, VestingBalanceId, WitnessId
+from protocol.fee_schedule import FeeSchedule, SizedFee
+from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
+from protocol.ids import LimitOrderId, ProposalId, VestingBalanceId, WitnessId
 from protocol.operations.account import AccountUpdate
 from protocol.operations.base import Operation
-from protocol.operations.bitasset import AssetSettle, BidCollateral
-from protocol.operations.bitasset_options import BitassetOptions
+from protocol.operations.bitasset import (
+    AssetGlobalSettle,
+    AssetSettle,
+    AssetUpdateBitasset,
+    BidCollateral,
+)
+from protocol.operations.bitasset_options import BitassetOptions, BitassetOptionsExtensions
 from protocol.operations.call_order import CallOrderUpdate, CallOrderUpdateExtensions
+from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposalUpdate, ProposedOperation
 from protocol.operations.vesting import (
@@ -39,7 +49,8 @@ from protocol.operations.vesting import (
     VestingBalanceCreate,
     VestingBalanceWithdraw,
 )
-from tests.support.chain import TestChain, make_genesis, make_parameters
+from protocol.schema import Tagged
+from tests.support.chain import TestChain, make_genesis, make_parameters, witness_names
 from tests.support.cuts import CutTwin
 from tests.support.recount import full_recount
 
@@ -49,6 +60,26 @@ SYMBOLS = st.sampled_from(("TEST", "USD"))
 AMOUNTS = st.one_of(st.integers(1, 50), st.integers(1, 4_000))
 DELTAS = st.integers(-3000, 8_000)
 SLOTS = st.sampled_from((1, 1, 1, 2, 5))
+REVIEW_S = 20
+HUGE = 2**63 - 1
+PARAMETERS: list[dict[str, object]] = [
+    {"maximum_block_size": 5120, "maximum_transaction_size": 1024},
+    {"maximum_block_size": MAX_BLOCK_BYTES, "maximum_transaction_size": MAX_TRANSACTION_BYTES},
+    {"witness_pay_per_block": 0, "worker_budget_per_day": HUGE},
+    {"witness_pay_per_block": HUGE, "maintenance_skip_slots": 255},
+    {"maintenance_skip_slots": 0, "maximum_witness_count": 0, "maximum_committee_count": 0},
+    {"network_percent_of_fee": 0, "lifetime_referrer_percent_of_fee": 10_000},
+    {"network_percent_of_fee": 10_000, "lifetime_referrer_percent_of_fee": 0},
+    {"cashback_vesting_period_seconds": 0, "cashback_vesting_threshold": -1},
+    {"cashback_vesting_period_seconds": 2**32 - 1, "cashback_vesting_threshold": 0},
+    {"current_fees": with_parameters(ZERO_FEE_SCHEDULE, 0, SizedFee(HUGE, 0))},
+    {"current_fees": FeeSchedule((Tagged(0, SizedFee(HUGE, 0)),), scale=20_000)},
+    {"current_fees": ZERO_FEE_SCHEDULE},
+    {"block_interval": 1},
+    {"block_interval": 30},
+    {"maximum_block_size": MAX_BLOCK_BYTES + 1},
+    {"witness_pay_per_block": -1},
+]
 OPTIONS = BitassetOptions(
     feed_lifetime_sec=600, force_settlement_delay_sec=20, maximum_force_settlement_volume=4000
 )
@@ -59,9 +90,16 @@ class ChainMachine(RuleBasedStateMachine):
 
     @initialize(trigger=st.sampled_from(("bid", "feed")))
     def start(self, trigger: str) -> None:
-        parameters = make_parameters(maintenance_interval=300)
+        parameters = make_parameters(
+            maintenance_interval=300, committee_proposal_review_period=REVIEW_S
+        )
         genesis = make_genesis(
-            *NAMES, core=10**6, trigger=trigger, options=OPTIONS, parameters=parameters
+            *NAMES,
+            core=10**6,
+            trigger=trigger,
+            options=OPTIONS,
+            parameters=parameters,
+            issuer="alice",
         )
         self.chain = TestChain(genesis=genesis)
         self.follower = self.chain.twin()
@@ -72,7 +110,14 @@ class ChainMachine(RuleBasedStateMachine):
         self.chain.push(*self.chain.feed("USD", 1, 2))
         for name, collateral in zip(NAMES, (8_000, 12_000, 30_000), strict=True):
             self.borrow(name, 2_000, 1, collateral, None)
+        self.elect_committee()
         self.make_block()
+
+    def elect_committee(self) -> None:
+        account = self.chain.state.account_named("bob")
+        votes = tuple(item.vote_id for item in self.chain.state.committee_members.in_order())
+        options = replace(account.options, votes=votes, num_committee=len(votes))
+        self.chain.push(AccountUpdate(NO_FEE, account.id, new_options=options))
 
     def make_block(self, slot: int = 1, *, detour: bool = False) -> None:
         """A block, which the follower hears of; on a detour it made another one meanwhile."""
@@ -210,6 +255,42 @@ class ChainMachine(RuleBasedStateMachine):
                 ProposalUpdate(self.fee, required[0], proposal.id, active_approvals_to_add=required)
             )
 
+    @rule(changes=st.sampled_from(PARAMETERS))
+    def change_parameters(self, changes: dict[str, object]) -> None:
+        """By a proposal that the committee approves; in force from the maintenance after it."""
+        state = self.chain.state
+        operation = CommitteeMemberUpdateGlobalParameters(
+            NO_FEE, replace(state.parameters, **changes)
+        )
+        expiration = self.chain.chain.head_time + REVIEW_S + 20
+        bob, number = self.chain.account("bob"), ProposalId(state.proposals.next_id)
+        proposed = (ProposedOperation(operation),)
+        self.try_push(ProposalCreate(self.fee, bob, expiration, proposed, REVIEW_S))
+        if state.proposals.find(number) is not None:
+            members = tuple(map(self.chain.account, witness_names(3)))
+            self.try_push(ProposalUpdate(self.fee, bob, number, active_approvals_to_add=members))
+
+    @rule(debt=st.integers(9, 11), backing=st.integers(5, 60))
+    def settle_globally(self, debt: int, backing: int) -> None:
+        price = Price(self.chain.amount(debt, "USD"), self.chain.amount(backing))
+        alice, asset = self.chain.account("alice"), self.chain.asset("USD")
+        self.try_push(AssetGlobalSettle(self.fee, alice, asset, price))
+
+    @rule(
+        lifetime=st.sampled_from((300, 600, 2**32 - 1)),
+        delay=st.sampled_from((0, 20, 2**32 - 1)),
+        ratios=st.sampled_from(((None, None), (1001, 32_000), (32_000, 1001))),
+    )
+    def change_options(
+        self, lifetime: int, delay: int, ratios: tuple[int | None, int | None]
+    ) -> None:
+        extensions = BitassetOptionsExtensions(
+            maintenance_collateral_ratio=ratios[0], maximum_short_squeeze_ratio=ratios[1]
+        )
+        options = BitassetOptions(lifetime, 1, delay, 0, 4000, extensions=extensions)
+        alice, asset = self.chain.account("alice"), self.chain.asset("USD")
+        self.try_push(AssetUpdateBitasset(self.fee, alice, asset, options))
+
     @rule(amount=st.integers(0, 3), symbol=SYMBOLS)
     def choose_fee(self, amount: int, symbol: str) -> None:
         self.fee = self.chain.amount(amount, symbol)
@@ -269,6 +350,26 @@ class ChainMachine(RuleBasedStateMachine):
                 check_block(state, applied.revision)
                 state.log.revert(applied.revision)
                 assert state.state_hash() == before
+
+    @invariant()
+    def the_pending_make_a_block(self) -> None:
+        """T-E1, R9.4, C7: it can be made and read, holds the oldest, and leaves a state that has a
+        hash and a snapshot; undone, all is as before (T-E2)."""
+        if not hasattr(self, "chain"):
+            return
+        pending = [entry.envelope.id for entry in self.chain.chain.pending]
+        envelope = BlockEnvelope.from_bytes(self.chain.build().packed)
+        taken = [transaction.id for transaction, _ in envelope.transactions]
+        assert taken == pending[: len(taken)]
+        assert taken or not pending
+        with self.chain.chain.head_state() as state:
+            before = state.state_hash()
+            applied = apply_block(state, envelope, self.chain.chain.chain_id, trusted=True)
+            check_block(state, applied.revision)
+            check_all(state)
+            assert State.restore(state.dump()).state_hash() == state.state_hash()
+            state.log.revert(applied.revision)
+            assert state.state_hash() == before
 
     def empty_block(self, slot: int, node: TestChain) -> BlockEnvelope:
         state = node.state
