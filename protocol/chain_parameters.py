@@ -6,6 +6,7 @@ from typing import Annotated
 
 from protocol.checks import check_percent, require
 from protocol.constants import (
+    CORE_ASSET,
     CORE_UNIT,
     MAX_BLOCK_BYTES,
     MAX_BLOCK_INTERVAL_S,
@@ -21,6 +22,7 @@ from protocol.constants import (
 )
 from protocol.errors import PERCENT, SECONDS
 from protocol.fee_schedule import FeeSchedule
+from protocol.ids import asset_text
 from protocol.schema import EXTENSION, Int64, Record, UInt8, UInt16, UInt32
 
 WITNESS_PAY_VESTING_S = SECONDS_PER_DAY
@@ -186,6 +188,7 @@ class ChainParameters(Record):
                 rule=rule,
                 value=delay,
                 limit=MAX_DELAY_S,
+                unit=SECONDS,
             )
         require(
             self.maximum_proposal_lifetime - review > interval,
@@ -216,7 +219,14 @@ class ChainParameters(Record):
             ("witness_pay_per_block", self.witness_pay_per_block, "R8.7"),
             ("worker_budget_per_day", self.worker_budget_per_day, "R8.14"),
         ):
-            require(pay >= 0, f"{field} is negative", rule=rule, value=pay, limit=0)
+            require(
+                pay >= 0,
+                f"{field} is negative",
+                rule=rule,
+                value=pay,
+                limit=0,
+                unit=asset_text(CORE_ASSET),
+            )
 
 
 class ImmutableChainParameters(Record):

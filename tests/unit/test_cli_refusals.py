@@ -118,7 +118,7 @@ def test_ratios_are_ratios(desk: Desk) -> None:
 
 
 NUMBERS = """
-0, 1, False, end, at, depth, size, low, count, MAX_DEPTH, largest, tag, length, wanted, voted,
+0, 1, False, end, at, depth, size, low, high, count, MAX_DEPTH, largest, tag, length, wanted, voted,
 limit, precision, ASSET_PRECISION_MAX, self.flags, self.new_listing, authority.size(),
 authority.weight_threshold, authority.total_weight(), item.owner.weight_threshold,
 item.owner.total_weight(), self.minimum_feeds, options.black_swan_response_method,
