@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from protocol.checks import check_percent, require
-from protocol.constants import ASSET_PRECISION_MAX, MAX_SUPPLY
-from protocol.errors import ValidationError
+from protocol.constants import ASSET_PRECISION_MAX, MAX_DELAY_S, MAX_SUPPLY
+from protocol.errors import TIME, ValidationError
 from protocol.fees import check_parameters
 from protocol.genesis_form import (
     PRODUCER_DELEGATE,
@@ -20,6 +20,7 @@ from protocol.genesis_form import (
 )
 from protocol.names import is_valid_account_name, is_valid_symbol
 from protocol.operations.asset_options import PERMISSION_MASK, UIA_PERMISSION_MASK, VALID_FLAGS_MASK
+from protocol.schema import MAX_TIMESTAMP
 
 SPECIAL_ACCOUNT_NAMES = (
     "committee-account",
@@ -54,6 +55,14 @@ def _check_head(genesis: Genesis) -> None:
         rule="R8.4",
         value=genesis.initial_timestamp,
         limit=interval,
+    )
+    require(
+        genesis.initial_timestamp <= MAX_TIMESTAMP - MAX_DELAY_S,
+        ".initial_timestamp: too close to the end of all times",
+        rule="R8.4",
+        value=genesis.initial_timestamp,
+        limit=MAX_TIMESTAMP - MAX_DELAY_S,
+        unit=TIME,
     )
     candidates = len(genesis.initial_witness_candidates)
     require(

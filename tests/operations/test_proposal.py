@@ -160,6 +160,17 @@ def test_approvals_can_be_taken_back(ctx: Context) -> None:
     assert balance(ctx, BOB) == 1000
 
 
+def test_an_approval_that_is_there_may_be_given_again(ctx: Context) -> None:
+    """R8.23: as on BitShares it changes nothing."""
+    apply(ctx, propose(pay(ALICE, BOB, 10), pay(BOB, ALICE, 3)))
+    for _ in range(2):
+        apply(ctx, approve(0, ALICE))
+        apply(ctx, approve(0, key_approvals_to_add=(key_of("carol"),)))
+    proposal = get(ctx, 0)
+    assert proposal.available_active_approvals == (ALICE,)
+    assert proposal.available_key_approvals == (key_of("carol"),)
+
+
 def test_no_account_approves_during_the_review_period(ctx: Context) -> None:
     """R8.23, C16: accounts may only take back, keys may approve as well; and it does not execute
     before it expires."""

@@ -374,3 +374,24 @@ def test_what_fits_no_block_is_refused_into_the_pool() -> None:
     block = node.block(largest, *(node.transfer("alice", "init0", n) for n in range(1, 4)))
     assert len(block.envelope.transactions) == 1
     assert len(node.block().envelope.transactions) == 3
+
+
+def test_what_no_longer_fits_any_block_leaves_the_pool() -> None:
+    """C7, R9.4: when the limit falls, with the reason; what waits behind it stays."""
+    node = TestChain("alice", core=10**6)
+    node.block()
+    node.set_parameters(maximum_block_size=30_000, maximum_transaction_size=30_000)
+    with node.chain.head_state() as state:
+        smaller = replace(state.parameters, maximum_block_size=10_000)
+        state.properties.pending_parameters = smaller
+    due = node.chain.slot_at(node.state.dynamic.next_maintenance_time)
+    maintenance = node.build(due)
+    large = Custom(node.amount(1), node.account("alice"), (), 1, bytes(20_000))
+    small, latest = node.transfer("alice", "init0", 1), node.chain.head_time + 80_000
+    first = node.transaction(large, expiration=latest)
+    behind = node.transaction(small, expiration=latest)
+    node.chain.push_transaction(first)
+    node.chain.push_transaction(behind)
+    ((dropped, reason),) = node.receive(maintenance).dropped
+    assert (dropped, type(reason)) == (first.id, TransactionTooLarge)
+    assert [transaction.id for transaction, _ in node.block().envelope.transactions] == [behind.id]

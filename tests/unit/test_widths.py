@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from node.chain.apply_block import apply_block
 from node.chain.block_builder import build_block
+from node.chain.chain import Chain
 from node.chain.invariants import INVARIANTS, check_all, check_widths
 from node.chain.invariants_incremental import check_block
 from node.chain.maintenance import next_maintenance_after
@@ -21,8 +22,17 @@ from node.state.errors import InvariantViolated, LimitExceeded
 from protocol.asset import NO_FEE
 from protocol.binary import pack
 from protocol.constants import MAX_AMOUNT
+from protocol.crypto.hashes import address_of
 from protocol.crypto.signatures import sign_digest
-from protocol.errors import EncodeError, PegboardError
+from protocol.errors import EncodeError, PegboardError, ValidationError
+from protocol.fee_schedule import FeeSchedule
+from protocol.genesis import (
+    Genesis,
+    InitialAsset,
+    InitialBalance,
+    InitialVestingBalance,
+    InitialWorker,
+)
 from protocol.ids import MAX_VOTE_INSTANCE, BudgetRecordId
 from protocol.operations.base import Operation
 from protocol.operations.committee import (
@@ -33,7 +43,7 @@ from protocol.operations.limit_order import LimitOrderUpdate
 from protocol.operations.witness import WitnessCreate
 from protocol.schema import MAX_TIMESTAMP
 from protocol.widths import check_width
-from tests.support.chain import TestChain
+from tests.support.chain import TestChain, make_genesis
 from tests.support.every_operation import BusyChain
 from tests.support.leaves import bounds_of, leaves
 from tests.support.world import key_of
@@ -247,3 +257,42 @@ def test_vote_ids_run_out_with_a_reason() -> None:
         node.worker(1),
     ):
         node.expect(LimitExceeded, operation)
+
+
+def rich_genesis() -> Genesis:
+    """A genesis with at least one entry of each kind."""
+    owner = address_of(key_of("old"))
+    genesis = make_genesis("alice", core=10**9)
+    start = genesis.initial_timestamp
+    fees = FeeSchedule((), scale=0)
+    return replace(
+        genesis,
+        initial_parameters=replace(genesis.initial_parameters, current_fees=fees),
+        initial_balances=(InitialBalance(owner, "TEST", 10**9),),
+        initial_vesting_balances=(InitialVestingBalance(owner, "TEST", 10**9, start, 1000, 10**9),),
+        initial_worker_candidates=(InitialWorker("init0", 1000),),
+        initial_assets=(
+            *genesis.initial_assets,
+            InitialAsset("COIN", "init0", accumulated_fees=5),
+        ),
+    )
+
+
+def test_every_number_of_a_genesis_at_its_bounds() -> None:
+    """C11, C5, T-E1: refused, or a chain that makes blocks, has a hash and fits a snapshot."""
+    for leaf in leaves(rich_genesis()):
+        for value in (leaf.smallest, leaf.largest):
+            genesis = leaf.change(value)
+            try:
+                node = TestChain(genesis=genesis)
+            except ValidationError:
+                continue
+            try:
+                node.block()
+                node.block()
+                node.block_at(node.state.dynamic.next_maintenance_time)
+                restored = Chain.restore(genesis, node.chain.dump())
+                assert restored.state_hash() == node.chain.state_hash()
+            except BaseException as error:
+                error.add_note(f"{leaf.path} = {value}")
+                raise
