@@ -79,8 +79,8 @@ _KEY_TEXT = re.compile(r"([A-Z]{1,8})[1-9A-HJ-NP-Za-km-z]{50}")
 def load_genesis(text: str) -> Genesis:
     """Read and check a genesis file.
 
-    Unless our own section names a chain id, it is put there: the one that bitshares-core gives the
-    file, SHA256 of its text, whatever `initial_chain_id` says (R9.7).
+    Unless our own section names a chain id, `initial_chain_id` becomes the one that bitshares-core
+    gives the file, SHA256 of its text, whatever it says there (R9.7).
 
     Raises `DecodeError` or `ValidationError`, which name the place in the file (such as
     `.initial_accounts[3].owner_key`), the value and the limit.
@@ -98,8 +98,7 @@ def load_genesis(text: str) -> Genesis:
         raise DecodeError(f"genesis is not JSON: {error}") from error
     genesis = genesis_from_json(cast(JsonValue, data))
     if genesis.pegboard.chain_id is None:
-        section = replace(genesis.pegboard, chain_id=sha256(text.encode()))
-        genesis = replace(genesis, pegboard=section)
+        genesis = replace(genesis, initial_chain_id=sha256(text.encode()))
     return genesis
 
 
@@ -130,18 +129,27 @@ def genesis_from_json(data: JsonValue) -> Genesis:
 
 
 def genesis_to_json(genesis: Genesis) -> JsonValue:
-    """The JSON form, which `genesis_from_json` reads as an equal genesis."""
+    """The JSON form, from which `genesis_from_json` reads the same chain.
+
+    A chain id that follows from a file is stated in our section, since this is another text.
+    """
+    if genesis.pegboard.chain_id is None and any(genesis.initial_chain_id):
+        section = replace(genesis.pegboard, chain_id=genesis.initial_chain_id)
+        genesis = replace(genesis, initial_chain_id=NO_CHAIN_ID, pegboard=section)
     return to_json(genesis, genesis.settings().address_prefix)
 
 
 def chain_id(genesis: Genesis) -> Digest:
     """The id that signatures of this chain commit to.
 
-    That of the `pegboard` section, which `load_genesis` fills in (R9.7). For a genesis that never
-    was a file it is SHA256 of the binary form.
+    That of the `pegboard` section, or that of the file which `load_genesis` has read (R9.7). For a
+    genesis that never was a file it is SHA256 of the binary form.
     """
-    section_id = genesis.pegboard.chain_id
-    return sha256(pack(genesis)) if section_id is None else section_id
+    if genesis.pegboard.chain_id is not None:
+        return genesis.pegboard.chain_id
+    if any(genesis.initial_chain_id):
+        return genesis.initial_chain_id
+    return sha256(pack(genesis))
 
 
 def _with_whole_fees(data: dict[str, JsonValue], prefix: str) -> dict[str, JsonValue]:

@@ -200,7 +200,7 @@ class Genesis(Record):
     initial_worker_candidates: tuple[InitialWorker, ...] = ()
     immutable_parameters: ImmutableChainParameters = DEFAULT_IMMUTABLE_PARAMETERS
     initial_chain_id: Digest = NO_CHAIN_ID
-    """Read and not used: bitshares-core too computes the chain id instead (R9.7)."""
+    """SHA256 of the file, once it is loaded; what a file says here counts for nothing (R9.7)."""
     pegboard: Annotated[PegboardSection, EXTENSION] = PegboardSection()
 
     def settings(self) -> ChainSettings:

@@ -46,7 +46,7 @@ from node.storage.key_files import write_key_file
 from node.witness.feed_text import publication_interval_s
 from protocol.crypto.keys import PrivateKey, public_key, wif
 from protocol.errors import PegboardError
-from protocol.genesis import Genesis, load_genesis
+from protocol.genesis import Genesis, chain_id, load_genesis
 from protocol.genesis_form import NO_CHAIN_ID
 
 MARKER = "network.json"
@@ -319,22 +319,31 @@ def _check_wanted(found: Network, wanted: Wanted) -> None:
         ("--trigger", wanted.trigger, found.genesis.settings().margin_call_trigger),
     ]
     if wanted.genesis is not None:
-        is_same = _bare_text(with_trigger(wanted.genesis, wanted.trigger)) == _bare_text(
-            found.genesis
-        )
+        asked = with_trigger(wanted.genesis, wanted.trigger)
+        is_same = _is_same_chain(asked, found.genesis)
         pairs.append(("--genesis", "this chain" if is_same else "another", "this chain"))
-    for option, asked, have in pairs:
-        if asked is not None and asked != have:
+    for option, value, have in pairs:
+        if value is not None and value != have:
             raise SetupRefused(
                 f"{found.directory} holds another network; use --fresh or another --data-dir",
-                value=f"{option} {asked}",
+                value=f"{option} {value}",
                 limit=f"{option} {have}",
             )
 
 
+def _is_same_chain(asked: Genesis, found: Genesis) -> bool:
+    """Whether two geneses say the same, and have the same id if the one asked for has one."""
+    has_id = asked.pegboard.chain_id is not None or any(asked.initial_chain_id)
+    same_id = not has_id or chain_id(asked) == chain_id(found)
+    return same_id and _bare_text(asked) == _bare_text(found)
+
+
 def _bare_text(genesis: Genesis) -> str:
-    """What a genesis says, apart from the id that follows from its file."""
-    return genesis_text(msgspec.structs.replace(genesis, initial_chain_id=NO_CHAIN_ID))
+    """What a genesis says, apart from its id."""
+    section = msgspec.structs.replace(genesis.pegboard, chain_id=None)
+    return genesis_text(
+        msgspec.structs.replace(genesis, initial_chain_id=NO_CHAIN_ID, pegboard=section)
+    )
 
 
 def _write_network(directory: Path, preset: str, genesis: Genesis) -> Network:

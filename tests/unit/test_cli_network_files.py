@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from node.presets import PRESETS, build_genesis
 from node.storage.key_files import read_key_file
 from node.witness.feed_source import PriceRatio
 from node.witness.feed_text import FeedContext, FeedSourceError, parse_feed_source
+from protocol.crypto.hashes import sha256
 from protocol.crypto.keys import parse_wif, public_key
+from protocol.genesis import chain_id, genesis_to_json, load_genesis
 
 NOW_S = 1_800_000_001
 API = "127.0.0.1:8090"
@@ -229,5 +232,10 @@ def test_a_genesis_and_a_trigger(tmp_path: Path) -> None:
     for other in (Wanted(genesis=own), Wanted(trigger="bid"), Wanted(witness_count=3)):
         with pytest.raises(SetupRefused):
             open_network(tmp_path / "net", other, now_s=NOW_S)
+    file = json.dumps(genesis_to_json(own), indent=7)
+    loaded = Wanted(genesis=load_genesis(file))
+    kept, _ = open_network(tmp_path / "loaded", loaded, now_s=NOW_S)
+    assert chain_id(kept.genesis) == sha256(file.encode()), "C13: that of the user's own file"
+    assert not open_network(tmp_path / "loaded", loaded, now_s=NOW_S)[1]
     preset, _ = open_network(tmp_path / "other", Wanted(trigger="feed"), now_s=NOW_S)
     assert preset.genesis.settings().margin_call_trigger == "feed"
