@@ -82,9 +82,8 @@ class Api:
         """Tell subscribers of a block that became the head, and confirm its transactions."""
         for envelope, _ in trace.envelope.transactions:
             self._recent.remember(envelope)
+        self._directory.apply_block(trace.revision)
         news = BlockNews(self.backend, trace)
-        for change in news.changes:
-            self._directory.apply_change(change)
         for session in self.sessions:
             session.tell_block(news)
         self.waits.confirm(news)

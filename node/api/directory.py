@@ -18,7 +18,7 @@ from node.state.objects.assets import Asset
 from node.state.objects.transactions import Proposal
 from node.state.rankings import Place, Ranking
 from node.state.table import Table
-from node.state.undo import REMOVE, Change, StateObject
+from node.state.undo import REMOVE, Revision, StateObject
 from protocol.ids import AccountId
 from protocol.schema import PublicKey
 
@@ -27,6 +27,7 @@ Id = TypeVar("Id", bound=int)
 T = TypeVar("T", bound=StateObject)
 
 ALL_STAKES = 0
+_LISTED = (Account, Asset, Proposal)
 
 
 class Links(Generic[K]):
@@ -79,19 +80,19 @@ class Directory:
         self.stakes = Ranking(state.statistics, _place_of_stake)
         """Accounts by the stake that votes as they do (R8.11), in the group `ALL_STAKES`."""
 
-    def apply_change(self, change: Change) -> None:
-        """Take in what a block did to an object."""
-        item = change.item
-        if change.kind == REMOVE:
-            return
-        if isinstance(item, Account):
-            _insert(self.names, item.name)
-            self._link_account(item)
-        elif isinstance(item, Asset):
-            _insert(self.symbols, item.symbol)
-            self._link_asset(item)
-        elif isinstance(item, Proposal):
-            self._link_proposal(item)
+    def apply_block(self, revision: Revision) -> None:
+        """Take in what a block created and changed."""
+        for kind, _, item, _ in revision.net_records():
+            if not isinstance(item, _LISTED) or kind == REMOVE:
+                continue
+            if isinstance(item, Account):
+                _insert(self.names, item.name)
+                self._link_account(item)
+            elif isinstance(item, Asset):
+                _insert(self.symbols, item.symbol)
+                self._link_asset(item)
+            else:
+                self._link_proposal(item)
 
     def names_from(self, state: State, lower_bound: str) -> Iterator[Account]:
         """Accounts by name, from the first name that is not less than a text."""

@@ -42,14 +42,9 @@ class BlockNews:
         self.block_id = trace.envelope.id.hex()
 
     @cached_property
-    def changes(self) -> list[Change]:
-        """What the block did to each object."""
-        return list(self.trace.revision.changes())
-
-    @cached_property
     def objects(self) -> list[ChangedObject]:
         """What subscribers of objects, accounts and markets are told."""
-        return [self._object(change) for change in self.changes]
+        return [self._object(change) for change in self.trace.revision.changes()]
 
     @cached_property
     def fills(self) -> dict[Market, list[JsonValue]]:

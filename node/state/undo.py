@@ -8,7 +8,7 @@ it is first edited; its `stamp` tells that it was.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal, NamedTuple, Protocol, assert_never
 
 import msgspec
@@ -77,22 +77,25 @@ class Change(NamedTuple):
 class Revision:
     """The records of one finished block, oldest first."""
 
-    __slots__ = ("records",)
+    __slots__ = ("_net_records", "records")
 
     def __init__(self, records: list[Record]) -> None:
         self.records = records
+        self._net_records: Collection[Record] | None = None
 
     def changes(self) -> Iterator[Change]:
         """Each object that differs from before the block, in the order of first touch."""
         return map(Change._make, self.net_records())
 
-    def net_records(self) -> Iterable[Record]:
-        """The same as bare records, which cost nothing to make."""
-        first: dict[int, Record] = {}
-        for record in self.records:
-            first.setdefault(id(record[2]), record)
-        removed = {id(record[2]) for record in self.records if record[0] == REMOVE}
-        return _with_removals(first, removed) if removed else first.values()
+    def net_records(self) -> Collection[Record]:
+        """The same as bare records; found once, before the next block moves on."""
+        if self._net_records is None:
+            first: dict[int, Record] = {}
+            for record in self.records:
+                first.setdefault(id(record[2]), record)
+            removed = {id(record[2]) for record in self.records if record[0] == REMOVE}
+            self._net_records = list(_with_removals(first, removed)) if removed else first.values()
+        return self._net_records
 
 
 def _with_removals(first: Mapping[int, Record], removed: Container[int]) -> Iterator[Record]:
