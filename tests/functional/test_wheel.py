@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from node.cli.network_files import free_ports
+from node.rules import rules
 from tests.support.commands import pegboard, running
 
 pytestmark = pytest.mark.functional
@@ -110,6 +111,13 @@ def test_programs_import_the_public_face(home: Path, folder: Path) -> None:
     packages = home.parent.resolve()
     assert all(Path(name).resolve().is_relative_to(packages) for name in files), files
     assert run([home / "pegboard", "--version"], folder).strip().endswith(found)
+
+
+def test_every_rule_page_is_in_the_wheel(home: Path, folder: Path) -> None:
+    """`pegboard rule` knows the same rules as in the checkout, and prints one alike."""
+    program = "import json, node.rules; print(json.dumps(list(node.rules.rules())))"
+    assert json.loads(run([home / "python", "-P", "-c", program], folder)) == list(rules())
+    assert run([home / "pegboard", "rule", "R4.2"], folder) == pegboard("rule", "R4.2").stdout
 
 
 def test_the_worker_that_recovers_keys_starts(home: Path, folder: Path) -> None:
