@@ -6,6 +6,7 @@ import argparse
 
 from .api import bench_api
 from .blocks import bench_full_validation, bench_known_signatures, bench_orders
+from .broadcasts import bench_broadcasts
 from .cascade import bench_cascade
 from .fairness import bench_greedy
 from .history import bench_history
@@ -27,6 +28,7 @@ SECTIONS = {
     "i": bench_api,
     "j": bench_greedy,
     "k": bench_stretches,
+    "l": bench_broadcasts,
 }
 
 
