@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from node.api.api import Api
 from node.api.backend import FeedInfo
-from node.config import ConfigError, NodeSettings, read_settings, split_address
+from node.config import ConfigError, NodeSettings, read_origin, read_settings, split_address
 from node.core.chain_reader import ChainReader
 from node.core.core import NodeCore
 from node.core.settings import CoreSettings
@@ -32,11 +32,11 @@ from node.p2p.config import PeerConfig
 from node.p2p.effects import PeerAddress
 from node.p2p.manager import PeerManager
 from node.p2p.peer_database import PeerDatabase
+from node.services.access_rules import AccessRules
 from node.services.api_backend import NodeApiBackend
 from node.services.api_server import ApiOptions, serve_api
 from node.services.clock import SystemClock
 from node.services.garbage import GarbageSchedule
-from node.services.http_connection import AccessRules
 from node.services.metrics import NodeCollector
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
@@ -313,7 +313,7 @@ def api_options(opened: Opened, host: str, *collectors: Collector) -> ApiOptions
     token = read_token(opened.directory / api.token_file) if api.token_file else ""
     name = f"[{host}]" if ":" in host else host
     return ApiOptions(
-        AccessRules(frozenset({*api.hosts, name}), frozenset(api.origins), token),
+        AccessRules(frozenset({*api.hosts, name}), frozenset(map(read_origin, api.origins)), token),
         allow_remote=api.allow_remote,
         collectors=collectors,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,11 @@ from protocol.errors import PegboardError
 
 HISTORY_URLS = ("postgresql://", "postgres://")
 """How a URL of PostgreSQL begins."""
+
+ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?/?")
+"""Scheme, host and port of a page; a final stroke is forgiven."""
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+"""Which browsers leave out."""
 
 ProductionMode = Literal["slots", "interval", "instant", "manual"]
 
@@ -48,7 +54,8 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     hosts: tuple[str, ...] = ()
     """Names, without port, under which clients may address this node beside those of loopback."""
     origins: tuple[str, ...] = ()
-    """Origins of web pages, such as "https://wallet.example", that may call this node."""
+    """Origins of web pages, such as "https://wallet.example", that may call this node: anything
+    that this machine may ask of it, they may."""
 
 
 class WitnessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -139,6 +146,8 @@ def parse_settings(text: str, source: str) -> NodeSettings:
         "production.required_participation", settings.production.required_participation, 0, 100
     )
     _check_range("storage.snapshot_interval", settings.storage.snapshot_interval, 1, 1_000_000)
+    for origin in settings.api.origins:
+        read_origin(origin)
     if settings.history and not settings.history.startswith(HISTORY_URLS):
         raise ConfigError(
             "history is no URL of PostgreSQL",
@@ -151,6 +160,22 @@ def parse_settings(text: str, source: str) -> NodeSettings:
         if address:
             split_address(address)
     return settings
+
+
+def read_origin(text: str) -> str:
+    """The origin of web pages as browsers write it; raises `ConfigError` for none or for all."""
+    found = ORIGIN.fullmatch(text.lower())
+    if found is None:
+        raise ConfigError(
+            "no origin of a web page",
+            rule="T-A5",
+            value=text,
+            limit="such as https://wallet.example",
+        )
+    scheme, host, port = found.groups()
+    return (
+        f"{scheme}://{host}" if port in (None, DEFAULT_PORTS.get(scheme)) else found[0].rstrip("/")
+    )
 
 
 def write_settings(path: Path, settings: NodeSettings) -> None:

@@ -29,6 +29,7 @@ from node.config import (
     ProductionMode,
     ProductionSettings,
     WitnessSettings,
+    read_origin,
     split_address,
     write_settings,
 )
@@ -197,12 +198,17 @@ def witness_groups(network: Network) -> list[tuple[str, ...]]:
 
 
 def plan_nodes(
-    network: Network, api: str, feeds: Mapping[str, str], history: str = ""
+    network: Network,
+    api: str,
+    feeds: Mapping[str, str],
+    history: str = "",
+    origins: Sequence[str] = (),
 ) -> list[NodePlan]:
     """Write the settings of every node, with peer ports that are free now; the API's node last.
 
     `api` is the address of the API; `feeds` maps symbols of BitAssets to feed sources; `history`
-    is the URL of the API node's history, "" for a file.
+    is the URL of the API node's history, "" for a file; `origins` are those of web pages that may
+    call the API.
     """
     groups = witness_groups(network)
     ports = free_ports(len(groups) + 1)
@@ -217,7 +223,7 @@ def plan_nodes(
             settings = NodeSettings(
                 GENESIS_PATH,
                 p2p=peers,
-                api=ApiSettings(listen=api),
+                api=api_settings(api, origins),
                 history=history,
                 feeds=published,
             )
@@ -234,19 +240,28 @@ def plan_nodes(
 
 
 def plan_development_node(
-    network: Network, mode: ProductionMode, api: str, feeds: Mapping[str, str]
+    network: Network,
+    mode: ProductionMode,
+    api: str,
+    feeds: Mapping[str, str],
+    origins: Sequence[str] = (),
 ) -> NodePlan:
     """Write the settings of one node that holds all development keys and has no peers."""
     feeding = network.witnesses[:1]
     settings = NodeSettings(
         GENESIS_PATH,
         p2p=PeerSettings(listen=""),
-        api=ApiSettings(listen=api),
+        api=api_settings(api, origins),
         production=production_settings(mode),
         witnesses=witness_settings(network, network.witnesses, feeding=feeding),
         feeds=feed_settings(feeds, network.block_interval_s, feeding),
     )
     return _write_node(network, DEVELOPMENT_NODE, settings)
+
+
+def api_settings(api: str, origins: Sequence[str]) -> ApiSettings:
+    """An API at an address, open to web pages of some origins; raises `ConfigError`."""
+    return ApiSettings(listen=api, origins=tuple(map(read_origin, origins)))
 
 
 def free_ports(count: int) -> list[int]:

@@ -37,6 +37,14 @@ API = click.option(
     metavar="HOST:PORT",
     help="Loopback address of the API, for HTTP and WebSocket.",
 )
+ALLOW_ORIGIN = click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Let web pages from there call the API, such as https://wallet.example for a wallet in "
+    "the browser.",
+)
 INSTANT_INTERVAL_S = 1
 """Between blocks of a new instant chain: more of them fit into the time that the clock allows."""
 FRESH = click.option(
@@ -95,6 +103,7 @@ DATA_DIR = click.option(
 @BLOCK_INTERVAL
 @DATA_DIR
 @API
+@ALLOW_ORIGIN
 @FEED
 @ALLOW_JUMP
 @TRIGGER
@@ -113,6 +122,7 @@ def node(
     block_interval: int,
     data_dir: Path | None,
     api: str,
+    origins: tuple[str, ...],
     feeds: tuple[str, ...],
     allow_jump: bool,
     trigger: str | None,
@@ -133,6 +143,8 @@ def node(
         raise UsageProblem("give either --config FILE or --dev")
     stop_on_signals(with_parent=stop_with_parent)
     if config is not None:
+        if origins:
+            raise UsageProblem("--allow-origin is for --dev; with --config, set origins in [api]")
         sys.exit(run_node(config))
     given = given_options(context)
     if genesis is not None and "preset" in given:
@@ -157,7 +169,7 @@ def node(
             directory, wanted, now_s=now_s, default_block_interval_s=interval_s
         )
         chosen = next_feeds(network, feeds, now_s=now_s, may_jump=allow_jump)
-        plan = plan_development_node(network, mode, api, chosen)
+        plan = plan_development_node(network, mode, api, chosen, origins)
         output.answer(welcome_document(network, api), welcome(network, api))
         code = run_node(plan.settings)
     finally:

@@ -23,6 +23,7 @@ from node.cli.network_files import (
 )
 from node.cli.node_command import (
     ALLOW_JUMP,
+    ALLOW_ORIGIN,
     API,
     DATA_DIR,
     FEED,
@@ -64,6 +65,7 @@ GENESIS = click.option(
 @DATA_DIR
 @FRESH
 @API
+@ALLOW_ORIGIN
 @FEED
 @ALLOW_JUMP
 @GENESIS
@@ -85,6 +87,7 @@ def up(
     data_dir: Path | None,
     fresh: bool,
     api: str,
+    origins: tuple[str, ...],
     feeds: tuple[str, ...],
     allow_jump: bool,
     genesis: Path | None,
@@ -129,7 +132,7 @@ def up(
         if not network.witnesses:
             raise SetupRefused("nobody could produce: no block key of this genesis is known")
         chosen = next_feeds(network, feeds, now_s=now_s, may_jump=allow_jump)
-        plans = plan_nodes(network, api, chosen, history)
+        plans = plan_nodes(network, api, chosen, history, origins)
         client = NodeClient(f"http://{host}:{port}", timeout_s=CALL_TIMEOUT_S)
         supervisor = Supervisor(output, plans, RemoteChain(client), API_NODE)
         producers = count_of(len(network.witnesses), network.genesis.settings().producer_term)

@@ -6,7 +6,7 @@ the node.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -20,31 +20,36 @@ from node.api.errors import InternalError, NotConfirmedYet, TooSlow
 from node.api.failed_logins import FailedLogins
 from node.api.fair_queue import Client, group_of
 from node.api.json_text import write_json
+from node.api.rpc import Envelope, failure
 from node.config import ConfigError
-from node.services.durable_answers import wait_until_stored
-from node.services.http_connection import (
+from node.services.access_rules import (
     UNAUTHORIZED,
     AccessRules,
-    HttpConnection,
-    RequestHead,
-    RequestRefused,
-    wants_websocket,
+    is_preflight,
+    preflight_lines,
 )
-from node.services.metrics import make_registry, metrics_text
+from node.services.durable_answers import wait_until_stored
+from node.services.http_connection import HttpConnection
+from node.services.http_head import RequestHead, RequestRefused, wants_websocket
+from node.services.metrics import make_registry
+from node.services.pages import PAGES, Pages
 from node.services.request_runner import RequestRunner
 from node.services.websocket_connection import WebSocketConnection
 from node.state.errors import InvariantViolated
-from protocol.json_form import JsonValue
 
 CONNECTIONS_MAX = 200
 ANSWER_TIMEOUT_S = 30.0
 """For an answer over HTTP that waits for a block."""
-READY_SLOTS = 2
-"""A node is ready while its head is younger than so many slots."""
 TOO_MANY_REQUESTS = 429
 GATEWAY_TIMEOUT = 504
-PAGES: Final = (b"/health/live", b"/health/ready", b"/metrics", b"/version")
-METRICS_TYPE = "text/plain; version=0.0.4"
+ROUTES: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(PAGES, ("GET", "HEAD")),
+    "/": ("GET", "HEAD", "POST"),
+    "/rpc": ("POST",),
+    "/ws": (),
+}
+"""Path -> methods; "/ws" is for WebSockets only."""
+SOCKETS: Final[Mapping[str, tuple[str, ...]]] = {"/": ("GET",), "/ws": ("GET",)}
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
 
 log = structlog.get_logger()
@@ -104,6 +109,7 @@ class ApiServer:
         self.options = options
         self.runner = RequestRunner(options.group_of)
         self.registry = make_registry(api, self.runner.seconds, options.collectors)
+        self.pages = Pages(api, self.registry)
         self.logins = FailedLogins()
         self.connections = 0
 
@@ -132,65 +138,65 @@ class ApiServer:
 
     async def _serve(self, stream: trio.SocketStream, address: str, client: Client) -> None:
         http = HttpConnection(stream, self.runner, client)
+        head = checked = None
         try:
-            checked = None
             while (head := await http.read_head()) is not None:
                 if head is not checked:  # one that repeats itself says the same
-                    self.options.rules.check(head)
+                    http.origin = ""
+                    http.origin = self.options.rules.check_names(head)
                     checked = head
-                if wants_websocket(head):
-                    _check_target(head, (b"/", b"/ws"))
-                    received = await http.accept_websocket(head)
-                    socket = WebSocketConnection(self.api, self.runner, client, stream, received)
-                    await socket.run()
-                    return
-                await self._answer(http, head, client)
+                if is_preflight(head) and http.origin:
+                    await http.respond(200, "", lines=preflight_lines(head), close=head.closes)
+                else:
+                    self.options.rules.check_token(head)
+                    if wants_websocket(head):
+                        await self._open_socket(http, head, client)
+                        return
+                    await self._answer(http, head, client)
                 if head.closes:
                     return
         except RequestRefused as refusal:
             if refusal.status == UNAUTHORIZED:
                 refusal = await self._slow_down(address, refusal)
-            await http.refuse(refusal.status, refusal.reason)
+            now_s = self.api.backend.now_s()
+            text = write_json(failure(Envelope(), refusal, "", now_s, ""))
+            head_only = head is not None and head.method == b"HEAD"
+            await http.refuse(refusal, text, head_only=head_only)
+
+    async def _open_socket(self, http: HttpConnection, head: RequestHead, client: Client) -> None:
+        check_route(head, SOCKETS)
+        received = await http.accept_websocket(head)
+        await WebSocketConnection(self.api, self.runner, client, http.stream, received).run()
 
     async def _slow_down(self, address: str, refusal: RequestRefused) -> RequestRefused:
         """What somebody is told who does not know the token, after a while."""
         group, _ = self.options.group_of(address)
         if self.logins.is_shut_out(group, trio.current_time()):
-            return RequestRefused(TOO_MANY_REQUESTS, "too many wrong tokens (T-A6)")
+            return RequestRefused(TOO_MANY_REQUESTS, "too many wrong tokens", rule="T-A6")
         self.logins.add(group, trio.current_time())
         await trio.sleep(self.logins.delay_s(group, trio.current_time()))
         return refusal
 
     async def _answer(self, http: HttpConnection, head: RequestHead, client: Client) -> None:
+        path = check_route(head, ROUTES)
         if head.method == b"POST":
-            _check_target(head, (b"/", b"/rpc"))
             body = await http.read_body(head)
             status, text = await self._call(body, client)
             await http.respond(status, text, close=head.closes)
             return
-        if head.method != b"GET":
-            raise RequestRefused(405, "only POST, and GET for health, metrics and version")
-        _check_target(head, PAGES)
         if head.length != 0:
-            raise RequestRefused(400, "unexpected body")
-        status, kind, text = await self.runner.call(client, partial(self.page, head.target))
+            raise RequestRefused(400, "unexpected body", value=head.length, limit=0)
+        host = head.field(b"host") or ""
+        page = await self.runner.call(client, partial(self.pages.make, path, host))
         await wait_until_stored(self.api.durability)
-        await http.respond(status, text, kind=kind, close=head.closes)
-
-    def page(self, target: bytes) -> tuple[int, str, str]:
-        """Status, type and text of what a GET asks for."""
-        if target == b"/metrics":
-            return 200, METRICS_TYPE, metrics_text(self.registry)
-        if target == b"/version":
-            backend = self.api.backend
-            version: JsonValue = {
-                "version": backend.info().version,
-                "chain_id": backend.chain_id.hex(),
-            }
-            return 200, "application/json", write_json(version)
-        if target == b"/health/live" or self._is_ready():
-            return 200, "text/plain", "ok"
-        return 503, "text/plain", "the head is old"
+        await http.respond(
+            page.status,
+            page.text,
+            kind=page.kind,
+            lines=page.lines,
+            head_only=head.method == b"HEAD",
+            close=head.closes,
+        )
 
     async def _call(self, body: bytes, client: Client) -> tuple[int, str]:
         """Status and text of the answer to one body, in a session of its own."""
@@ -216,11 +222,6 @@ class ApiServer:
         finally:
             self.api.close_session(session)
 
-    def _is_ready(self) -> bool:
-        backend = self.api.backend
-        interval = backend.state.parameters.block_interval
-        return backend.now_s() - backend.state.dynamic.time <= READY_SLOTS * interval
-
 
 def holds_violation(error: BaseException) -> bool:
     """Whether an exception is, or contains, a violated invariant."""
@@ -236,6 +237,17 @@ def _not_yet() -> NotConfirmedYet:
     )
 
 
-def _check_target(request: RequestHead, allowed: tuple[bytes, ...]) -> None:
-    if request.target not in allowed:
-        raise RequestRefused(404, "no such path")
+def check_route(request: RequestHead, routes: Mapping[str, tuple[str, ...]]) -> str:
+    """The path of a request, which may carry a query; raises `RequestRefused`."""
+    path, method = request.target.decode().partition("?")[0], request.method.decode()
+    allowed = routes.get(path)
+    if allowed is None:
+        raise RequestRefused(404, "no such path", value=path[:100], limit=" ".join(routes))
+    if not allowed:
+        raise RequestRefused(426, "only for a WebSocket", value=path, lines=("upgrade: websocket",))
+    if method not in allowed:
+        methods = ", ".join(allowed)
+        raise RequestRefused(
+            405, "the method", value=method[:20], limit=methods, lines=(f"allow: {methods}",)
+        )
+    return path

@@ -14,6 +14,7 @@ import sysconfig
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -138,6 +139,8 @@ def test_a_network_runs_and_in_the_hostile_folder_the_demo_plays(home: Path, fol
         "up", *options, *feed, "--api", f"127.0.0.1:{port}", program=program, cwd=folder
     ) as network:
         network.wait_for_block(2)
+        with urlopen(url) as page:
+            assert b"<h1>pegboard</h1>" in page.read()
         if any(folder.glob("*.py")):
             played = pegboard("demo", "margin-call", "--url", url, program=program, cwd=folder)
             assert played.returncode == 0, played.stdout[-3_000:] + played.stderr[-3_000:]

@@ -14,7 +14,7 @@ from node.api import fair_queue
 from node.api.call import Later, Listing
 from node.api.json_text import VALUES_A_STEP
 from node.api.methods.tables import APIS
-from node.services.api_server import PAGES
+from node.services.pages import PAGES
 from node.services.request_runner import PIECE_BYTES, REQUEST_TIMEOUT_S, RequestRunner
 from protocol.json_form import JsonValue
 from tests.support.api import ChainBackend, Json
@@ -40,8 +40,8 @@ def chunked(text: str) -> bytes:
     return (head + chunks).encode()
 
 
-def page(target: bytes) -> bytes:
-    return b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+def page(target: str) -> bytes:
+    return b"GET " + target.encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ ENTRIES = [
     Entry("HTTP, one shot", b"", post(CALL), b'"result"'),
     Entry("HTTP, batch", b"", post([CALL] * 3), b'"result"'),
     Entry("HTTP, in chunks", b"", chunked(TEXT), b'"result"'),
-    *[Entry(target.decode(), b"", page(target), b"HTTP/1.1 200") for target in PAGES],
+    *[Entry(target, b"", page(target), b"HTTP/1.1 200") for target in PAGES],
     Entry("WebSocket", UPGRADE, masked_frame(CALL), b'"result"'),
     Entry("WebSocket, bytes", UPGRADE, b"\x82" + masked_frame(CALL)[1:], b'"result"'),
     Entry("WebSocket, batch", UPGRADE, masked_frame([CALL] * 3), b'"result"'),

@@ -16,8 +16,8 @@ from trio_websocket import connect_websocket_url
 from node.api.json_text import VALUES_MAX
 from node.app import TOKEN_LENGTH_MIN, read_token
 from node.config import ConfigError
+from node.services.access_rules import AccessRules
 from node.services.api_server import ApiOptions, serve_api
-from node.services.http_connection import AccessRules
 from node.storage.errors import KeyFileRefused
 from tests.support.api import ChainBackend, Json
 from tests.support.chain import TestChain

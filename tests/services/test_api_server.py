@@ -17,7 +17,7 @@ from node.api.methods.tables import APIS
 from node.config import ConfigError
 from node.services import api_server
 from node.services.api_server import ApiOptions, serve_api
-from node.services.http_connection import HEAD_BYTES_MAX, HEADER_LINES_MAX
+from node.services.http_head import HEAD_BYTES_MAX, HEADER_LINES_MAX
 from node.state.errors import InvariantViolated
 from tests.support.api import ChainBackend, Json, transaction_json
 from tests.support.chain import TestChain
@@ -415,26 +415,6 @@ async def test_a_content_type_may_have_parameters() -> None:
         kind = "Application/JSON; charset=utf-8"
         await stream.send_all(served.post(encoded(CHAIN_ID_CALL), kind=kind))
         assert (await read_response(stream))[0] == 200
-
-
-@pytest.mark.trio
-async def test_get_has_no_effects() -> None:
-    """T-A5: GET answers about health only; other verbs and paths are refused."""
-    async with serve() as served:
-
-        async def get(path: str, verb: str = "GET") -> int:
-            head = served.head("Connection: close", verb=verb, path=path)
-            return status_of(await served.exchange(head.encode() + b"\r\n"))
-
-        assert await get("/health/live") == 200
-        assert await get("/health/ready") == 200
-        assert await get("/") == 404
-        assert await get("/", "OPTIONS") == 405
-        assert await get("/", "DELETE") == 405
-        assert await get("/elsewhere", "POST") == 404
-        served.backend.now_s = lambda: 2_000_000_000  # type: ignore[method-assign]
-        assert await get("/health/live") == 200
-        assert await get("/health/ready") == 503
 
 
 @pytest.mark.trio

@@ -13,7 +13,7 @@ import trio.testing
 from trio_websocket import connect_websocket_url
 
 from node.core.settings import CoreSettings
-from node.services.api_server import PAGES
+from node.services.pages import PAGES
 from protocol.crypto.keys import wif
 from tests.support.api import transaction_json
 from tests.support.arguments import methods, sample_arguments
@@ -75,7 +75,7 @@ async def test_no_answer_leaves_before_the_blocks_it_may_tell_of_are_stored(
         for api, method in METHODS:
             answers.ask(api, method, *sample_arguments(api, method))
         for path in PAGES:
-            answers.get(path.decode())
+            answers.get(path)
         await answers.settle()
         assert answers.found == {}
         node.blocks.gate.set()

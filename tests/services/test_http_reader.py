@@ -12,13 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.api.json_text import REQUEST_BYTES_MAX
-from node.services.http_connection import (
-    HEAD_BYTES_MAX,
-    HEADS_KEPT,
-    HttpConnection,
-    RequestRefused,
-    parse_head,
-)
+from node.services.http_connection import HttpConnection
+from node.services.http_head import HEAD_BYTES_MAX, HEADS_KEPT, RequestRefused, parse_head
 from node.services.request_runner import RequestRunner
 from tests.services.test_api_server import (
     CHAIN_ID_CALL,

@@ -116,10 +116,10 @@ def test_no_series_names_an_account_or_an_order(backend: ChainBackend) -> None:
 def test_pages_have_types(backend: ChainBackend) -> None:
     """FEATURES: `/metrics` for Prometheus, `/version` for people and tools."""
     server = ApiServer(backend.api, ApiOptions())
-    status, kind, text = server.page(b"/metrics")
+    status, kind, text = server.pages.make("/metrics", "localhost")[:3]
     assert (status, kind) == (200, "text/plain; version=0.0.4")
     assert "# TYPE pegboard_rpc_seconds histogram" in text
-    status, kind, text = server.page(b"/version")
+    status, kind, text = server.pages.make("/version", "localhost")[:3]
     assert (status, kind) == (200, "application/json")
     assert json.loads(text) == {
         "version": backend.info().version,

@@ -119,6 +119,19 @@ def test_a_damaged_network_is_named(tmp_path: Path) -> None:
         open_network(directory, Wanted(), now_s=NOW_S)
 
 
+def test_origins_are_for_the_node_with_the_api(tmp_path: Path) -> None:
+    """A13: `--allow-origin` of `up` and of `node --dev`; no origin of all pages."""
+    network, _ = open_network(tmp_path / "net", Wanted(witness_count=2), now_s=NOW_S)
+    given = ("https://Wallet.example/", "http://localhost:3000")
+    plans = plan_nodes(network, API, {}, origins=given)
+    plans.append(plan_development_node(network, "instant", API, {}, given))
+    found = [read_settings(plan.settings).api.origins for plan in plans]
+    allowed = ("https://wallet.example", "http://localhost:3000")
+    assert found == [(), (), allowed, allowed]
+    with pytest.raises(ConfigError, match="no origin"):
+        plan_nodes(network, API, {}, origins=["*"])
+
+
 def test_a_development_node_holds_all_keys(tmp_path: Path) -> None:
     """One process has every witness, one of them publishes, and nobody can dial it."""
     network, _ = open_network(tmp_path / "net", Wanted(), now_s=NOW_S)

@@ -26,13 +26,14 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LISTS = st.lists(TEXTS, max_size=3).map(tuple)
 HOSTS = st.sampled_from(["127.0.0.1", "[::1]", "seed.example"])
 ADDRESSES = st.builds("{}:{}".format, HOSTS, st.integers(0, 65_535))
+ORIGINS = st.lists(st.builds("https://{}".format, ADDRESSES), max_size=3).map(tuple)
 SETTINGS = st.builds(
     NodeSettings,
     genesis=TEXTS,
     data_dir=TEXTS,
     node_name=TEXTS,
     p2p=st.builds(PeerSettings, listen=ADDRESSES, seeds=st.lists(ADDRESSES).map(tuple)),
-    api=st.builds(ApiSettings, listen=ADDRESSES, token_file=TEXTS, hosts=LISTS, origins=LISTS),
+    api=st.builds(ApiSettings, listen=ADDRESSES, token_file=TEXTS, hosts=LISTS, origins=ORIGINS),
     production=st.builds(
         ProductionSettings,
         mode=st.sampled_from(["slots", "interval", "instant", "manual"]),

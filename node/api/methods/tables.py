@@ -50,7 +50,7 @@ def _by_name(*groups: tuple[Method, ...]) -> dict[str, Method]:
 
 def discover(call: Call) -> Answer:
     """Every method of every API, as an OpenRPC document."""
-    return _document(call.backend.info().version)
+    return api_document(call.backend.info().version)
 
 
 APIS: dict[str, dict[str, Method]] = {
@@ -90,5 +90,6 @@ def invoke(call: Call, api: str, request: Request) -> Answer:
 
 
 @cache
-def _document(version: str) -> JsonValue:
+def api_document(version: str) -> JsonValue:
+    """Every method of every API, as an OpenRPC document."""
     return describe_apis(APIS, version, DATABASE)
