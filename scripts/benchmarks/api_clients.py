@@ -15,6 +15,8 @@ UPGRADE = (
 )
 END_OF_HEAD = b"\r\n\r\n"
 RECEIVE_BYTES = 1 << 20
+PING = 9
+"""Opcode; the node sends pings without content."""
 
 
 def call(method: str, *arguments: Json, api: int | str = 0) -> bytes:
@@ -63,8 +65,11 @@ class SocketClient:
         return await self.skip_frame()
 
     async def skip_frame(self) -> int:
-        """The length of the next frame's text, which is dropped."""
+        """The length of the next frame's text, which is dropped; pings are no answers."""
         await self._fill(2)
+        while self.buffer[0] & 0x0F == PING:
+            del self.buffer[: 2 + self.buffer[1]]
+            await self._fill(2)
         length, start = self.buffer[1], 2
         if length >= 126:
             start = 4 if length == 126 else 10

@@ -18,6 +18,7 @@ from node.config import ConfigError
 from node.services import api_server
 from node.services.api_server import ApiOptions, serve_api
 from node.services.http_head import HEAD_BYTES_MAX, HEADER_LINES_MAX
+from node.services.request_runner import RequestRunner
 from node.state.errors import InvariantViolated
 from tests.support.api import ChainBackend, Json, transaction_json
 from tests.support.chain import TestChain
@@ -183,6 +184,40 @@ async def test_a_synchronous_broadcast_over_http_waits_for_its_block() -> None:
         assert status == 200
         assert answer["result"]["block_num"] == 1
         assert served.backend.api.sessions == {}
+
+
+@pytest.mark.trio
+async def test_an_answer_that_comes_too_late_over_http_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """C19: status 504, and the call's own answer with the reason; the transaction still waits."""
+    monkeypatch.setattr(api_server, "ANSWER_TIMEOUT_S", 0.05)
+    async with serve() as served, await served.connect() as stream:
+        chain = served.backend.test_chain
+        body = transaction_json(chain.transaction(chain.transfer("alice", "bob", 5)))
+        params = ["network_broadcast", "broadcast_transaction_synchronous", [body]]
+        await stream.send_all(served.post(encoded({"id": 9, "method": "call", "params": params})))
+        status, answer = await read_response(stream)
+        assert (status, answer["id"]) == (504, 9)
+        assert answer["error"]["data"]["name"] == "not_confirmed_yet"
+        assert len(chain.chain.pending) == 1
+        assert len(served.backend.api.waits) == 0
+
+
+@pytest.mark.trio
+async def test_a_call_that_takes_too_long_over_http_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """C19, T-A2: status 504 with the reason, not an empty body."""
+
+    async def too_slow(*_: object) -> list[str]:
+        raise trio.TooSlowError
+
+    async with serve() as served, await served.connect() as stream:
+        monkeypatch.setattr(RequestRunner, "serve", too_slow)
+        await stream.send_all(served.post(encoded(CHAIN_ID_CALL)))
+        status, answer = await read_response(stream)
+        assert (status, answer["error"]["data"]["name"]) == (504, "too_slow")
 
 
 @pytest.mark.trio
