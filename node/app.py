@@ -164,7 +164,9 @@ def open_history(opened: Opened, *, anew: bool = False) -> StoredHistory:
     """The history of a node as far as it is stored, or an empty one; raises a `StorageError`."""
     database = open_database(opened.settings.history, opened.data_dir / HISTORY_FILE)
     store = HistoryStore(database, chain_id(opened.genesis), anew=anew)
-    history = StoredHistory(store, opened.stores.blocks)
+    history = StoredHistory(
+        store, opened.stores.blocks, custom_operations=opened.settings.custom_operations
+    )
     if store.begun_anew is not None and not anew:
         reason = str(store.begun_anew)
         log.warning("history_begun_anew", ev="history_begun_anew", reason=reason)

@@ -113,6 +113,8 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     history: str = ""
     """PostgreSQL database of the history, "postgresql://user:password@host/name", which nodes of
     one chain may share; "" for an SQLite file in the data directory."""
+    custom_operations: bool = True
+    """Keep what accounts store with custom operations, for the API of that name."""
     p2p: PeerSettings = PeerSettings()
     api: ApiSettings = ApiSettings()
     production: ProductionSettings = ProductionSettings()

@@ -43,6 +43,7 @@ AccountStatisticsId = NewType("AccountStatisticsId", int)
 TransactionHistoryId = NewType("TransactionHistoryId", int)
 BlockSummaryId = NewType("BlockSummaryId", int)
 AccountHistoryId = NewType("AccountHistoryId", int)
+AccountStorageId = NewType("AccountStorageId", int)
 ChainPropertyId = NewType("ChainPropertyId", int)
 WitnessScheduleId = NewType("WitnessScheduleId", int)
 BudgetRecordId = NewType("BudgetRecordId", int)
@@ -86,6 +87,7 @@ ID_TYPES: dict[object, tuple[int, int]] = {
     TransactionHistoryId: (2, 7),
     BlockSummaryId: (2, 8),
     AccountHistoryId: (2, 9),
+    AccountStorageId: (7, 0),
     ChainPropertyId: (2, 11),
     WitnessScheduleId: (2, 12),
     BudgetRecordId: (2, 13),
@@ -161,6 +163,7 @@ bitasset_text = id_text(AssetBitassetDataId)
 balance_text = id_text(AccountBalanceId)
 transaction_text = id_text(TransactionHistoryId)
 account_history_text = id_text(AccountHistoryId)
+account_storage_text = id_text(AccountStorageId)
 fill_text = id_text(FillId)
 bucket_text = id_text(BucketId)
 market_ticker_text = id_text(MarketTickerId)

@@ -22,6 +22,7 @@ from node.state.errors import NoSuchObject
 from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
 from protocol.asset import Price
+from protocol.block import SignedBlock
 from protocol.drafts import draft_from_json_as
 from protocol.errors import DecodeError, PegboardError
 from protocol.ids import (
@@ -58,6 +59,8 @@ class Argument:
     kind: str
     read: Reader
     describe: Describe
+    maximum: int = 0
+    """Most answers or items that it may ask for; 0 where it asks for no number of them (T-A2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +243,7 @@ def at_most(maximum: int) -> Argument:
             )
         return wanted
 
-    return Argument(f"limit, at most {maximum}", read, plain(integer_schema(0, maximum)))
+    return Argument(f"limit, at most {maximum}", read, plain(integer_schema(0, maximum)), maximum)
 
 
 def list_of(inner: Argument, maximum: int = LIST_MAX) -> Argument:
@@ -253,9 +256,8 @@ def list_of(inner: Argument, maximum: int = LIST_MAX) -> Argument:
             raise DecodeError("list too long", rule="T-A2", value=len(data), limit=maximum)
         return [inner.read(backend, item) for item in data]
 
-    return Argument(
-        f"list of {inner.kind}, at most {maximum}", read, array_of(inner.describe, maximum)
-    )
+    kind = f"list of {inner.kind}, at most {maximum}"
+    return Argument(kind, read, array_of(inner.describe, maximum), maximum)
 
 
 def _wired(kind: str, annotation: Hashable) -> Argument:
@@ -314,6 +316,7 @@ Texts = Annotated[list[str], list_of(TEXT)]
 ObjectIds = Annotated[list[ObjectId], list_of(OBJECT_ID)]
 AssetArgs = Annotated[list[Asset], list_of(ASSET, 200)]
 Keys = Annotated[list[PublicKey], list_of(KEY, 100)]
+Block = Annotated[SignedBlock, _wired("signed block", SignedBlock)]
 Transaction = Annotated[SignedTransaction, _wired("signed transaction", SignedTransaction)]
 """For what acts, or says what acting would do: a field that is missing is told."""
 DraftTransaction = Annotated[SignedTransaction, _draft("transaction", SignedTransaction)]

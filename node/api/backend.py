@@ -142,6 +142,9 @@ class ApiBackend(Protocol):
     def broadcast(self, envelope: TransactionEnvelope) -> None:
         """Take a transaction into the pending pool and offer it to peers; raises its refusal."""
 
+    def push_block(self, envelope: BlockEnvelope) -> None:
+        """Take a block in and offer it to peers (development chain); raises its refusal."""
+
     def simulate(self, envelope: TransactionEnvelope) -> list[AppliedOperation]:
         """Apply a transaction and take it back; raises its refusal."""
 

@@ -77,6 +77,9 @@ Answer: TypeAlias = "JsonValue | Later | Listing | Stepwise"
 class Connection(Protocol):
     """The session that a call came in on, as methods see it."""
 
+    is_logged_in: bool
+    """Whether it may open APIs; True until it logs out."""
+
     @property
     def subscriptions(self) -> Subscriptions: ...
 

@@ -12,6 +12,7 @@ from bisect import bisect_left, insort
 from collections.abc import Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
+from node.api.collateral import CollateralSums
 from node.state.database import State
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset
@@ -19,8 +20,9 @@ from node.state.objects.transactions import Proposal
 from node.state.rankings import Place, Ranking
 from node.state.table import Table
 from node.state.undo import REMOVE, Revision, StateObject
+from protocol.crypto.addresses import addresses_of
 from protocol.ids import AccountId
-from protocol.schema import PublicKey
+from protocol.schema import Address, PublicKey
 
 K = TypeVar("K", bound=Hashable)
 Id = TypeVar("Id", bound=int)
@@ -62,6 +64,7 @@ class Directory:
         self.names: list[str] = []
         self.symbols: list[str] = []
         self.accounts_by_key = Links[PublicKey]()
+        self.accounts_by_address = Links[Address]()
         self.accounts_by_member = Links[AccountId]()
         self.assets_by_issuer = Links[AccountId]()
         self.proposals_by_approver = Links[AccountId]()
@@ -75,6 +78,8 @@ class Directory:
             self._link_proposal(proposal)
         self.names.sort()
         self.symbols.sort()
+        self.collateral = CollateralSums(state)
+        """How much of each asset lies in positions."""
         self.holders = Ranking(state.balances, _place_of_balance)
         """Owners of an asset's balances that are not zero, by balance, in a group for each."""
         self.stakes = Ranking(state.statistics, _place_of_stake)
@@ -109,9 +114,14 @@ class Directory:
                 yield asset
 
     def accounts_of_key(self, state: State, key: PublicKey) -> list[AccountId]:
-        """Accounts that have a key in an authority or as memo key, ascending."""
-        found = self.accounts_by_key.candidates(state.accounts, key)
-        return [account.id for account in found if key in keys_of(account)]
+        """Accounts that have a key, or an address of it, in an authority, or it as memo key."""
+        by_key = self.accounts_by_key.candidates(state.accounts, key)
+        found = {account.id for account in by_key if key in keys_of(account)}
+        if self.accounts_by_address.instances:
+            for address in addresses_of(key):
+                by_address = self.accounts_by_address.candidates(state.accounts, address)
+                found.update(one.id for one in by_address if address in addresses_in(one))
+        return sorted(found)
 
     def accounts_naming(self, state: State, member: AccountId) -> list[AccountId]:
         """Accounts whose authorities name an account, ascending."""
@@ -130,6 +140,7 @@ class Directory:
 
     def _link_account(self, account: Account) -> None:
         self.accounts_by_key.add(account, keys_of(account))
+        self.accounts_by_address.add(account, addresses_in(account))
         self.accounts_by_member.add(account, members_of(account))
 
     def _link_asset(self, asset: Asset) -> None:
@@ -145,6 +156,14 @@ def keys_of(account: Account) -> tuple[PublicKey, ...]:
         *(key for key, _ in account.owner.key_auths),
         *(key for key, _ in account.active.key_auths),
         account.options.memo_key,
+    )
+
+
+def addresses_in(account: Account) -> tuple[Address, ...]:
+    """Every address of an account's authorities."""
+    return (
+        *(address for address, _ in account.owner.address_auths),
+        *(address for address, _ in account.active.address_auths),
     )
 
 

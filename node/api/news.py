@@ -7,14 +7,21 @@ from functools import cached_property
 
 from node.api.backend import ApiBackend, BlockTrace
 from node.api.impacted import accounts_of_object
-from node.api.views import view_object, view_operation, view_result, view_transaction
+from node.api.views import (
+    view_account_operation,
+    view_object,
+    view_operation,
+    view_operation_record,
+    view_result,
+    view_transaction,
+)
 from node.history.figures import market_of
 from node.history.records import Market
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.table import Table
 from node.state.undo import CREATE, EDIT, REMOVE, Change, StateObject
 from protocol.block import processed
-from protocol.ids import AccountId, ObjectId
+from protocol.ids import AccountHistoryId, AccountId, ObjectId, OperationHistoryId, object_id
 from protocol.json_form import JsonValue
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import TransactionId
@@ -45,6 +52,35 @@ class BlockNews:
     def objects(self) -> list[ChangedObject]:
         """What subscribers of objects, accounts and markets are told."""
         return [self._object(change) for change in self.trace.revision.changes()]
+
+    @cached_property
+    def records(self) -> list[ChangedObject]:
+        """What the block added to the histories of accounts: operations, then who has them."""
+        history = self.backend.history
+        entries = history.entries_in(self.trace.envelope.num)
+        told: dict[OperationHistoryId, list[AccountId]] = {}
+        for entry in entries:
+            told.setdefault(entry.operation, []).append(entry.account)
+        operations = [
+            ChangedObject(
+                object_id(OperationHistoryId, record.instance),
+                False,
+                tuple(told.get(record.instance, ())),
+                None,
+                view_operation_record(self.backend, record),
+            )
+            for record in (history.operations_in(self.trace.envelope.num) if entries else ())
+        ]
+        return operations + [
+            ChangedObject(
+                object_id(AccountHistoryId, entry.instance),
+                False,
+                (entry.account,),
+                None,
+                view_account_operation(self.backend, entry),
+            )
+            for entry in entries
+        ]
 
     @cached_property
     def fills(self) -> dict[Market, list[JsonValue]]:

@@ -59,7 +59,7 @@ def view_order_book(
 def view_ticker(backend: ApiBackend, base: Asset, quote: Asset) -> Json:
     """Latest price, best offers and the volumes of 24 hours; all zero before the first trade."""
     answer = _blank_ticker(backend, base, quote)
-    day = backend.history.last_day(market_of(base.id, quote.id), backend.now_s())
+    day = backend.history.last_day(market_of(base.id, quote.id), backend.state.dynamic.time)
     if day is None:
         return answer
     latest = _seen_from(base.id, day.latest)
@@ -79,7 +79,7 @@ def view_ticker(backend: ApiBackend, base: Asset, quote: Asset) -> Json:
 
 def view_volume(backend: ApiBackend, base: Asset, quote: Asset) -> Json:
     """The volumes of the last 24 hours."""
-    now = backend.now_s()
+    now = backend.state.dynamic.time
     day = backend.history.last_day(market_of(base.id, quote.id), now)
     answer: Json = {"time": format_time(now), "base": base.symbol, "quote": quote.symbol}
     if day is None:
@@ -112,7 +112,7 @@ def _blank_ticker(backend: ApiBackend, base: Asset, quote: Asset) -> Json:
         for size in TICKER_SIZES:
             zeros[f"{name}_{size}"] = "0"
     return zeros | {
-        "time": format_time(backend.now_s()),
+        "time": format_time(backend.state.dynamic.time),
         "base": base.symbol,
         "quote": quote.symbol,
     }

@@ -89,6 +89,7 @@ class ApiSession:
         self.outbox = Outbox(durability)
         self.subscriptions = Subscriptions(self.push, can_push=can_push)
         self.apis: dict[int, str] = dict(FIRST_APIS)
+        self.is_logged_in = True
         self.waiting = 0
         self.worst_code = 0
         self.is_closed = False
@@ -233,7 +234,7 @@ class ApiSession:
         if isinstance(api, int) and api in self.apis:
             return self.apis[api]
         if isinstance(api, str):
-            check_access(self.call.backend, api)
+            check_access(self.call, api)
             if api in APIS:
                 return api
         raise MethodNotFound("no such API on this connection", value=api)

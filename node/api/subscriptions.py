@@ -109,6 +109,8 @@ class Subscriptions:
                 self.push(callback, list(fills))
         if self.object_callback is not None:
             wanted = [change.json for change in news.objects if self._follows(change)]
+            if self.accounts or self.all_new_and_removed:
+                wanted += [change.json for change in news.records if self._follows(change)]
             if wanted:
                 self.push(self.object_callback, wanted)
         if self.markets:

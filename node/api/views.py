@@ -11,7 +11,14 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from node.api.backend import ApiBackend
-from node.history.records import Bucket, FillRecord, OperationRecord
+from node.history.records import (
+    AccountOperation,
+    Bucket,
+    DaySummary,
+    FillRecord,
+    Market,
+    OperationRecord,
+)
 from node.market.pricing import initial_collateralization, maintenance_collateralization
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import AssetDynamicData, BitassetData
@@ -25,6 +32,7 @@ from protocol.ids import (
     AccountHistoryId,
     BucketId,
     FillId,
+    MarketTickerId,
     OperationHistoryId,
     account_history_text,
     account_text,
@@ -32,6 +40,7 @@ from protocol.ids import (
     bucket_text,
     fill_text,
     format_vote_id,
+    market_ticker_text,
     operation_text,
     vote_id,
 )
@@ -74,7 +83,7 @@ def view_statistics(backend: ApiBackend, item: AccountStatistics) -> Json:
     """The figures of an account (2.6.n); votes count as of the last maintenance (R8.11)."""
     account = backend.state.accounts.get(item.owner)
     total = backend.history.operation_count(item.owner)
-    newest = backend.history.newest_operation(item.owner)
+    newest = backend.history.newest_entry(item.owner)
     fields = _fields(backend, item)
     stake = fields.pop("voting_stake")
     votes: Json = dict.fromkeys(
@@ -233,6 +242,35 @@ def view_operation_record(backend: ApiBackend, record: OperationRecord) -> Json:
         "op_in_trx": record.op_in_trx,
         "virtual_op": record.virtual_op,
         "is_virtual": record.is_virtual,
+    }
+
+
+def view_account_operation(backend: ApiBackend, entry: AccountOperation) -> Json:
+    """That an operation is in an account's history (2.9.n); `next` is the one before it there."""
+    first = entry.number == 1
+    before = None if first else backend.history.entry_id(entry.account, entry.number - 1)
+    return {
+        "id": account_history_text(entry.instance),
+        "account": account_text(entry.account),
+        "operation_id": operation_text(entry.operation),
+        "sequence": entry.number,
+        "next": account_history_text(AccountHistoryId(before or 0)),
+    }
+
+
+def view_day(day: DaySummary, market: Market) -> Json:
+    """A market in the last 24 hours (5.2.n); the prices as two amounts each."""
+    before = day.day_ago or NULL_PRICE
+    return {
+        "id": market_ticker_text(MarketTickerId(day.instance)),
+        "base": asset_text(market[0]),
+        "quote": asset_text(market[1]),
+        "last_day_base": wide_integer(before.base.amount),
+        "last_day_quote": wide_integer(before.quote.amount),
+        "latest_base": wide_integer(day.latest.base.amount),
+        "latest_quote": wide_integer(day.latest.quote.amount),
+        "base_volume": str(day.base_volume),
+        "quote_volume": str(day.quote_volume),
     }
 
 

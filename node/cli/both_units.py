@@ -71,7 +71,10 @@ ASSET_OF: dict[str, Callable[[JsonObject, str], str]] = {
     ),
     "for_sale": lambda item, _: _side(item, "sell_price", "base"),
     "filled_amount": lambda item, _: _side(item, "sell_price", "base"),
-    "accumulated_collateral_fees": lambda item, _: _named(item, "backing_asset_id"),
+    **dict.fromkeys(
+        ("accumulated_collateral_fees", "total_backing_collateral"),
+        lambda item, _: _named(item, "backing_asset_id"),
+    ),
     "settlement_fund": lambda item, _: (
         _named(item, "backing_asset_id") or _side(item, "settlement_price", "quote")
     ),
@@ -84,6 +87,7 @@ ASSET_OF: dict[str, Callable[[JsonObject, str], str]] = {
             "max_market_fee",
             "force_settled_volume",
             "max_settlement_volume",
+            "total_in_collateral",
         ),
         lambda _, owner: owner,
     ),

@@ -186,6 +186,18 @@ class NodeCore:
             self._follow_own(made, now_ms)
         return applied
 
+    def push_block(self, envelope: BlockEnvelope, now_ms: int) -> None:
+        """Take a block of this node's own user and offer it to peers; raises the refusal."""
+        self._refuse_future(envelope.front, now_ms)
+        try:
+            result = self.chain.push_block(envelope)
+        except BROKEN as error:
+            self._stop(error)
+            raise
+        self._follow_push(envelope, result)
+        self.peers.announce_block(envelope, now_ms)
+        self._follow_peers(now_ms)
+
     def generate_blocks(
         self,
         count: int,

@@ -14,6 +14,8 @@ from node.history.records import (
     EVENT_KINDS,
     FEEDS,
     MARGIN_CALLS,
+    AccountOperation,
+    AccountTotal,
     AssetEventRecord,
     EventKind,
     EventRecord,
@@ -35,7 +37,15 @@ from node.state.events import (
 )
 from protocol.asset import NULL_PRICE, Price
 from protocol.block import BlockEnvelope
-from protocol.ids import ID_TYPES, AccountId, AssetId, CallOrderId, OperationHistoryId
+from protocol.ids import (
+    ID_TYPES,
+    AccountHistoryId,
+    AccountId,
+    AssetId,
+    CallOrderId,
+    OperationHistoryId,
+)
+from protocol.operations import ENTRY_OF
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import BlockId
 
@@ -75,6 +85,7 @@ class HistoryCounts:
     """How much history there is up to a block: where the next ids and numbers begin."""
 
     operations: int = 0
+    entries: int = 0
     fills: int = 0
     events: dict[EventKind, int] = field(default_factory=lambda: dict.fromkeys(EVENT_KINDS, 0))
     by_account: dict[AccountId, int] = field(default_factory=dict)
@@ -83,6 +94,7 @@ class HistoryCounts:
     def take_back(self, block: BlockHistory) -> None:
         """Go back to before a block, which is the newest."""
         self.operations = block.first_operation
+        self.entries = block.first_entry
         self.fills = block.first_fill
         for kind, records in block.events.items():
             self.events[kind] -= len(records)
@@ -112,6 +124,8 @@ class BlockHistory:
     first_operation: int
     """Instance of the first operation; the others follow without gaps."""
     operations: list[AppliedOperation]
+    first_entry: int
+    """Instance of the first entry (2.9.n); the others follow without gaps."""
     entries: list[AccountEntry]
     """In the order of the operations, then of the accounts."""
     events: Events
@@ -144,9 +158,26 @@ class BlockHistory:
         return found
 
     @cached_property
-    def newest(self) -> dict[AccountId, AccountEntry]:
-        """The last entry of each account that is concerned."""
-        return {entry[0]: entry for entry in self.entries}
+    def totals(self) -> dict[AccountId, AccountTotal]:
+        """Of each account that is concerned, what there is of it up to this block."""
+        return {
+            account: AccountTotal(account, number, AccountHistoryId(instance))
+            for instance, (account, number, _) in enumerate(self.entries, self.first_entry)
+        }
+
+    @cached_property
+    def account_operations(self) -> list[AccountOperation]:
+        """The records of the entries, in order."""
+        return [
+            AccountOperation(
+                account,
+                number,
+                OperationHistoryId(operation),
+                AccountHistoryId(instance),
+                ENTRY_OF[type(self.operations[operation - self.first_operation].op)].id,
+            )
+            for instance, (account, number, operation) in enumerate(self.entries, self.first_entry)
+        ]
 
     def _fills(self) -> Iterator[FillRecord]:
         sequences, instance = dict(self.sequences), self.first_fill
@@ -213,7 +244,7 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
                 sequences[market] = markets[market].fills
             markets[market].fills += 1
         else:
-            accounts = accounts_of_operation(op)
+            accounts = accounts_of_operation(op, applied.result)
         for account in accounts:
             totals[account] = number = totals.get(account, 0) + 1
             entries.append((account, number, instance))
@@ -224,6 +255,7 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
         time=envelope.header.timestamp,
         first_operation=first,
         operations=trace.operations,
+        first_entry=counts.entries,
         entries=entries,
         events={},
         first_fill=counts.fills,
@@ -231,6 +263,7 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
         sequences=sequences,
     )
     counts.operations, counts.fills = instance, block.next_fill
+    counts.entries += len(entries)
     if trace.events:
         _add_events(block, trace.events, counts)
     return block

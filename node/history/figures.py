@@ -70,6 +70,11 @@ def first_fill(bucket: int) -> int:
     return bucket // len(BUCKET_SECONDS)
 
 
+def bucket_width(bucket: int) -> int:
+    """The width of a bucket in seconds, from its id."""
+    return BUCKET_SECONDS[bucket % len(BUCKET_SECONDS)]
+
+
 def extend_bucket(bucket: Bucket | None, fill: FillRecord, seconds: int) -> Bucket:
     """A bucket with one more maker's fill, which lies within it; a new one for None.
 

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
 from typing import cast
 
+from node.history.account_storage import AccountStorage
 from node.history.block import AccountEntry, BlockHistory, HistoryCounts, HistoryTrace, derive_block
 from node.history.figures import extend_buckets, sum_last_day
 from node.history.kind import Kind
 from node.history.reader import E
 from node.history.records import (
+    AccountOperation,
     Bucket,
     DaySummary,
     FillRecord,
@@ -19,6 +21,7 @@ from node.history.records import (
     OperationRecord,
 )
 from protocol.ids import AccountId
+from protocol.operations import ENTRY_OF
 
 
 class MemoryHistory:
@@ -27,22 +30,33 @@ class MemoryHistory:
     Ids and numbers go on from `counts`, which tell what came before the first block.
     """
 
-    def __init__(self, counts: HistoryCounts | None = None) -> None:
+    def __init__(
+        self, counts: HistoryCounts | None = None, storage: AccountStorage | None = None
+    ) -> None:
         self.counts = counts or HistoryCounts()
+        self.storage = storage
         self.blocks: deque[BlockHistory] = deque()
 
     def apply_block(self, trace: HistoryTrace) -> None:
         """Take in a block that became the head."""
-        self.blocks.append(derive_block(trace, self.counts))
+        block = derive_block(trace, self.counts)
+        self.blocks.append(block)
+        if self.storage is not None:
+            self.storage.apply_block(block.num, (applied.op for applied in block.operations))
 
     def revert_block(self) -> None:
         """Take the newest block back, and its ids with it."""
-        self.counts.take_back(self.blocks.pop())
+        block = self.blocks.pop()
+        self.counts.take_back(block)
+        if self.storage is not None:
+            self.storage.revert_block(block.num)
 
     def forget(self, num: int) -> None:
         """Drop the blocks up to a number, which somebody else keeps."""
         while self.blocks and self.blocks[0].num <= num:
             self.blocks.popleft()
+        if self.storage is not None:
+            self.storage.forget(num)
 
     def operation(self, instance: int) -> OperationRecord | None:
         """See `HistoryReader.operation`."""
@@ -69,18 +83,74 @@ class MemoryHistory:
         """See `HistoryReader.operation_count`; includes blocks that are forgotten here."""
         return self.counts.by_account.get(account, 0)
 
-    def newest_operation(self, account: AccountId) -> int | None:
-        """See `HistoryReader.newest_operation`; None also when it is forgotten here."""
-        found = (
-            block.newest[account] for block in reversed(self.blocks) if account in block.newest
+    def typed_operations_of(
+        self, account: AccountId, operation_type: int, *, newest: int, oldest: int, limit: int
+    ) -> list[OperationRecord]:
+        """See `HistoryReader.typed_operations_of`."""
+        records = self._records(
+            instance
+            for _, _, instance in takewhile(
+                lambda entry: entry[2] >= oldest, self._entries(account)
+            )
+            if instance <= newest
         )
-        entry = next(found, None)
-        return None if entry is None else entry[2]
+        wanted = (one for one in records if ENTRY_OF[type(one.op)].id == operation_type)
+        return list(islice(wanted, limit))
+
+    def operations_until(self, time: int) -> int:
+        """See `HistoryReader.operations_until`; 0 also when all such are forgotten here."""
+        found = (
+            block.first_operation + len(block.operations)
+            for block in reversed(self.blocks)
+            if block.time <= time
+        )
+        return next(found, 0)
+
+    def newest_entry(self, account: AccountId) -> int | None:
+        """See `HistoryReader.newest_entry`; None also when it is forgotten here."""
+        found = (
+            block.totals[account].newest
+            for block in reversed(self.blocks)
+            if account in block.entries_of
+        )
+        return next(found, None)
+
+    def entry(self, instance: int) -> AccountOperation | None:
+        """See `HistoryReader.entry`."""
+        for block in reversed(self.blocks):
+            if block.first_entry <= instance < block.first_entry + len(block.entries):
+                return block.account_operations[instance - block.first_entry]
+        return None
+
+    def entry_id(self, account: AccountId, number: int) -> int | None:
+        """See `HistoryReader.entry_id`."""
+        for block in reversed(self.blocks):
+            entries = block.entries_of.get(account, ())
+            if entries and entries[0][1] <= number <= entries[-1][1]:
+                return block.first_entry + block.entries.index(entries[number - entries[0][1]])
+        return None
+
+    def entries_in(self, block_num: int) -> list[AccountOperation]:
+        """See `HistoryReader.entries_in`."""
+        block = self.block(block_num)
+        return [] if block is None else block.account_operations
 
     def operations_in(self, block_num: int) -> list[OperationRecord]:
         """See `HistoryReader.operations_in`."""
         block = self.block(block_num)
         return [] if block is None else list(block.records())
+
+    def fill(self, instance: int) -> FillRecord | None:
+        """See `HistoryReader.fill`."""
+        for block in reversed(self.blocks):
+            if block.first_fill <= instance < block.next_fill:
+                return block.fills[instance - block.first_fill]
+        return None
+
+    def markets(self) -> list[Market]:
+        """See `HistoryReader.markets`; those whose trades are forgotten here, too."""
+        markets = self.counts.by_market
+        return sorted(markets, key=lambda market: markets[market].number)
 
     def fills_of(self, market: Market, *, newest: int, limit: int) -> list[FillRecord]:
         """See `HistoryReader.fills_of`."""

@@ -14,7 +14,7 @@ import msgspec
 from node.history.kind import Kind
 from node.state.events import MarginCallEvent, MedianFeedEvent
 from protocol.asset import Price
-from protocol.ids import AccountId, AssetId, OperationHistoryId
+from protocol.ids import AccountHistoryId, AccountId, AssetId, OperationHistoryId
 from protocol.operations.base import TaggedOperation
 from protocol.operations.limit_order import FillOrder
 from protocol.operations.results import OperationResult
@@ -58,11 +58,16 @@ class OperationRecord(Record):
 
 
 class AccountOperation(Record):
-    """An operation that concerns an account, by its number in the account's history, from 1."""
+    """An operation that concerns an account (2.9.n), by its number in the account's history."""
 
     account: AccountId
     number: Int64
+    """From 1."""
     operation: OperationHistoryId
+    instance: AccountHistoryId
+    """By the order of all accounts' entries, from 0."""
+    operation_type: UInt16
+    """Id of the operation's class."""
 
 
 class AccountTotal(Record):
@@ -70,7 +75,7 @@ class AccountTotal(Record):
 
     account: AccountId
     operations: Int64
-    newest: OperationHistoryId
+    newest: AccountHistoryId
 
 
 class FillRecord(Record):
@@ -174,9 +179,14 @@ class AssetEventRecord(Record):
 
 BLOCKS = Kind("block", BlockRecord, ("num",))
 OPERATIONS = Kind("operation", OperationRecord, ("instance",))
-ACCOUNT_OPERATIONS = Kind("account_operation", AccountOperation, ("account", "number"))
+ACCOUNT_OPERATIONS = Kind(
+    "account_operation",
+    AccountOperation,
+    ("account", "number"),
+    (("instance",), ("operation_type", "account", "number")),
+)
 ACCOUNT_TOTALS = Kind("account_total", AccountTotal, ("account",))
-FILLS = Kind("fill", FillEntry, ("market_first", "market_second", "sequence"))
+FILLS = Kind("fill", FillEntry, ("market_first", "market_second", "sequence"), (("instance",),))
 MARKETS = Kind("market", MarketTotal, ("market_first", "market_second"))
 BUCKETS = Kind("bucket", Bucket, ("market_first", "market_second", "seconds", "open_time"))
 FEEDS = Kind("feed", FeedRecord, ("instance",), (("asset_id", "instance"),))

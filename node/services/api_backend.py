@@ -129,6 +129,10 @@ class NodeApiBackend:
         """Take a transaction into the pending pool and offer it to peers; raises its refusal."""
         self.inputs.broadcast(envelope)
 
+    def push_block(self, envelope: BlockEnvelope) -> None:
+        """Take a block in and offer it to peers (development chain); raises its refusal."""
+        self.inputs.push_block(envelope)
+
     def simulate(self, envelope: TransactionEnvelope) -> list[AppliedOperation]:
         """Apply a transaction and take it back; raises its refusal."""
         return self.core.chain.simulate(envelope).operations

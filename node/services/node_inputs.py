@@ -84,6 +84,13 @@ class NodeInputs:
         self.core.make_first_block(self.clock.now_ms())
         self._queue_effects()
 
+    def push_block(self, envelope: BlockEnvelope) -> None:
+        """Take a block of a client; raises its refusal."""
+        try:
+            self.core.push_block(envelope, self.clock.now_ms())
+        finally:
+            self._queue_effects()
+
     def generate_blocks(
         self, count: int, secret: PrivateKey | None = None, *, earliest_s: int = 0
     ) -> list[BlockEnvelope]:

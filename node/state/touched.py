@@ -34,6 +34,8 @@ class Touched(Generic[K, T]):
 
     def take(self) -> list[int]:
         """The numbers of the touched objects, ascending; those since are named next."""
+        if not self._instances:
+            return []
         found = sorted(self._instances)
         self._instances.clear()
         self._log.save_again()

@@ -140,6 +140,12 @@ class UndoLog:
         """Have every object that is edited from now on saved anew, also by an open session."""
         self.serial += 1
 
+    def first_created(self, table: object) -> StateObject | None:
+        """The first object that the open sessions created in a table."""
+        return next(
+            (item for kind, of, item, _ in self.records if kind == CREATE and of is table), None
+        )
+
     def begin(self) -> None:
         """Open a session inside the current one."""
         self.marks.append(len(self.records))

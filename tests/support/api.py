@@ -11,6 +11,7 @@ from node.api.backend import FeedInfo, KnownPeer, NetworkInfo, NodeInfo, PeerInf
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
 from node.core.head_hash import HashedHead, HeadHash
+from node.history.account_storage import AccountStorage
 from node.history.memory import MemoryHistory
 from node.state.context import AppliedOperation
 from node.state.database import State
@@ -33,7 +34,7 @@ class ChainBackend:
 
     def __init__(self, chain: TestChain, *, instant: bool = False) -> None:
         self.test_chain = chain
-        self.history = MemoryHistory()
+        self.history = MemoryHistory(storage=AccountStorage())
         self.instant = instant
         self.is_development = True
         self.block_mode = "instant" if instant else "manual"
@@ -86,6 +87,9 @@ class ChainBackend:
         self.api.transaction_accepted(envelope)
         if self.instant:
             self.produce()
+
+    def push_block(self, envelope: BlockEnvelope) -> None:
+        self.receive(envelope)
 
     def simulate(self, envelope: TransactionEnvelope) -> list[AppliedOperation]:
         return self.test_chain.chain.simulate(envelope).operations

@@ -21,6 +21,15 @@ from tests.support.world import key_of, secret_of
 
 TRANSFER = Transfer(NO_FEE, AccountId(0), AccountId(1), AssetAmount(5, CORE_ASSET), None)
 TRANSACTION: Json = to_json(SignedTransaction(0, 0, 0, (TRANSFER,)), "TEST")
+BLOCK: Json = {
+    "previous": "00" * 20,
+    "timestamp": "2026-01-01T00:00:00",
+    "witness": "1.6.1",
+    "transaction_merkle_root": "00" * 20,
+    "extensions": [],
+    "witness_signature": "00" * 65,
+    "transactions": [],
+}
 TIME = "2026-01-01T00:00:00"
 
 TEXTS = {
@@ -49,7 +58,7 @@ SAMPLES: dict[str, Json] = {
     "operation": TRANSACTION["operations"][0],
     "transaction": TRANSACTION,
     "signed transaction": TRANSACTION,
-    "signed block": {},
+    "signed block": BLOCK,
     "address and port": "127.0.0.1:1776",
     "object": {},
     "time, UTC": TIME,

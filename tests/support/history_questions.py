@@ -8,8 +8,13 @@ from typing import NamedTuple
 
 from node.history.reader import HistoryReader
 from node.history.records import ASSET_EVENTS, BUCKET_SECONDS, FEEDS, MARGIN_CALLS, NEWEST
+from protocol.operations import ENTRY_OF
+from protocol.operations.limit_order import FillOrder
+from protocol.operations.transfer import Transfer
 from tests.support.history import ACCOUNTS, BITASSETS, MARKETS, POSITIONS
 from tests.support.world import GENESIS_TIME
+
+TRANSFER, FILL = ENTRY_OF[Transfer].id, ENTRY_OF[FillOrder].id
 
 
 def compare(stored: HistoryReader, twin: HistoryReader, random: Random) -> None:
@@ -39,11 +44,18 @@ def answers(history: HistoryReader, bounds: Bounds) -> Iterator[object]:
     """Every method's answer."""
     newest, oldest, limit, now, num = bounds
     yield history.operation(num), history.operations_in(num)
+    yield history.entry(num), history.fill(num), history.markets()
+    yield history.operations_until(now), history.operations_until(GENESIS_TIME + num)
     yield history.events_of(MARGIN_CALLS, "operation", num, newest=NEWEST, limit=limit)
     for account in ACCOUNTS:
-        yield history.operation_count(account), history.newest_operation(account)
+        yield history.operation_count(account), history.newest_entry(account)
         yield history.operations_of(account, newest=newest, oldest=oldest, limit=limit)
         yield history.numbered_operations_of(account, newest=newest, oldest=oldest, limit=limit)
+        yield history.entry_id(account, num)
+        for type_ in (TRANSFER, FILL):
+            yield history.typed_operations_of(
+                account, type_, newest=newest, oldest=oldest, limit=limit
+            )
         yield history.events_of(MARGIN_CALLS, "account", account, newest=newest, limit=limit)
     for market in MARKETS:
         yield history.fills_of(market, newest=newest, limit=limit)

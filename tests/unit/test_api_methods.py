@@ -276,7 +276,10 @@ def test_account_history_is_newest_first_and_bounded(backend: ChainBackend, clie
     assert client.call("get_account_history", "nobody", api="history") == []
     statistics = client.call("get_full_accounts", ["carol"], False)[0][1]["statistics"]
     assert statistics["total_ops"] == 3
-    assert statistics["most_recent_op"] == "2.9" + history[0]["id"].removeprefix("1.11")
+    (entry,) = client.call("get_objects", [statistics["most_recent_op"]])
+    assert (entry["operation_id"], entry["sequence"]) == (history[0]["id"], 3)
+    (before,) = client.call("get_objects", [entry["next"]])
+    assert (before["operation_id"], before["account"]) == (history[1]["id"], entry["account"])
 
 
 def test_fees_by_schedule_and_by_exchange_rate() -> None:

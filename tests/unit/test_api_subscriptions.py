@@ -98,7 +98,26 @@ def test_a_full_account_is_followed_with_all_it_has(backend: ChainBackend, clien
     ((_, (objects,)),) = client.notices()
     kinds = {item["id"].rpartition(".")[0] for item in objects}
     assert {"1.7", "2.5"} <= kinds
-    assert all(item.get("owner", item.get("seller")) == "1.2.9" for item in objects)
+    state = [item for item in objects if item["id"].rpartition(".")[0] not in ("1.11", "2.9")]
+    assert all(item.get("owner", item.get("seller")) == "1.2.9" for item in state)
+
+
+def test_what_enters_an_account_s_history_is_told(backend: ChainBackend, client: Client) -> None:
+    """A8: new 1.11.n and 2.9.n of those accounts that are followed, as `get_objects` has them."""
+    client.call("set_subscribe_callback", 9, False)
+    client.call("get_full_accounts", ["bob"], True)
+    chain = backend.test_chain
+    backend.produce(chain.transfer("alice", "bob", 5), sell(backend))
+    ((_, (objects,)),) = client.notices()
+    told = [item for item in objects if item["id"].startswith(("1.11.", "2.9."))]
+    (newest, *_) = client.call("get_account_history", "bob", api="history")
+    operation, entry = told
+    assert operation == newest
+    assert entry["operation_id"] == newest["id"]
+    assert entry["account"] == "1.2.10"
+    assert client.call("get_objects", [item["id"] for item in told]) == told
+    backend.produce(sell(backend))
+    assert client.notices() == []
 
 
 def test_a_removed_object_is_told_as_its_id(backend: ChainBackend, client: Client) -> None:

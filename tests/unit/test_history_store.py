@@ -451,7 +451,7 @@ def test_a_server_that_goes_and_returns(traces: list[HistoryTrace]) -> None:
         assert (history.stored_num, len(history.recent.blocks)) == (8, BLOCKS - 8)
         twin = twin_at(traces, BLOCKS)
         for account in ACCOUNTS:
-            assert history.newest_operation(account) == twin.newest_operation(account)
+            assert history.newest_entry(account) == twin.newest_entry(account)
             assert history.operation_count(account) == twin.operation_count(account)
         server.start()
         with pytest.raises(HistoryUnavailable, match="just now"):

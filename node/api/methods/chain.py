@@ -6,10 +6,10 @@ from typing import Annotated
 
 from node.api.arguments import Boolean, integer
 from node.api.call import Answer, Call
-from node.api.errors import NotPossible
+from node.history.records import NEWEST
 from node.state.errors import NoSuchObject
 from protocol import constants
-from protocol.ids import account_text
+from protocol.ids import ID_TYPES, OperationHistoryId, account_text, operation_text
 
 Byte = Annotated[int, integer(0, (1 << 8) - 1)]
 
@@ -61,16 +61,15 @@ def get_config(call: Call) -> Answer:
 def get_next_object_id(
     call: Call, space_id: Byte, type_id: Byte, with_pending_transactions: Boolean
 ) -> Answer:
-    """The id that the next object of a type will have, after the pending transactions.
-
-    Without them it is not told, as BitShares does not without its plugin.
-    """
-    if not with_pending_transactions:
-        raise NotPossible("the state that is read always has the pending transactions applied")
-    table = call.state.table_of_type.get((space_id, type_id))
+    """The id that the next object of a type will have, after the last block or what is pending."""
+    kind = (space_id, type_id)
+    if kind == ID_TYPES[OperationHistoryId]:
+        return operation_text(OperationHistoryId(call.backend.history.operations_until(NEWEST)))
+    table = call.state.table_of_type.get(kind)
     if table is None:
         raise NoSuchObject("no such type of objects", value=f"{space_id}.{type_id}")
-    return str(table.object_id(table.next_instance))
+    first = None if with_pending_transactions else call.state.log.first_created(table)
+    return str(table.object_id(table.next_instance if first is None else first.id))
 
 
 METHODS = (

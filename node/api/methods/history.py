@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from node.api.arguments import (
-    AccountArg,
+    TIME,
     AssetArg,
     BlockNum,
     HistoryId,
@@ -13,6 +13,7 @@ from node.api.arguments import (
     Time,
     at_most,
     find_account,
+    instance_of,
     integer,
     list_of,
 )
@@ -20,7 +21,7 @@ from node.api.call import Answer, Call
 from node.api.views import view_bucket, view_fill, view_operation_record
 from node.history.figures import market_of
 from node.history.records import BUCKET_SECONDS, NEWEST, OperationRecord
-from node.state.objects.accounts import Account
+from protocol.ids import LiquidityPoolId
 from protocol.json_form import JsonValue
 from protocol.operations import ENTRY_OF
 
@@ -30,6 +31,12 @@ BUCKETS_MAX = 200
 Seconds = Annotated[int, integer(1, (1 << 32) - 1)]
 Position = Annotated[int, integer(0, (1 << 63) - 1)]
 Skip = Annotated[int, integer(0, (1 << 32) - 1)]
+OperationType = Annotated[int, integer(0, (1 << 16) - 1)]
+OptionalOperationType = Annotated[int | None, integer(0, (1 << 16) - 1)]
+OptionalPosition = Annotated[int | None, integer(0, (1 << 63) - 1)]
+OptionalTime = Annotated[int | None, TIME]
+PoolId = Annotated[int, instance_of("liquidity pool id", LiquidityPoolId)]
+PoolLimit = Annotated[int, at_most(101)]
 TransactionPlace = Annotated[int | None, integer(0, (1 << 16) - 1)]
 OperationTypes = Annotated[list[int], list_of(integer(0, (1 << 16) - 1), 100)]
 
@@ -59,18 +66,58 @@ def get_account_history(
 
 def get_relative_account_history(
     call: Call,
-    account: AccountArg,
+    account: Text,
     stop: Position = 0,
     limit: HistoryLimit = 100,
     start: Position = 0,
 ) -> Answer:
-    """Operations of an account by their number in its history, from 1, newest first."""
+    """Operations of an account by their number in its history, from 1, newest first.
+
+    An unknown account has no history.
+    """
     return _views(call, _numbered(call, account, stop, limit, start))
+
+
+def get_account_history_by_time(
+    call: Call, account: Text, limit: HistoryLimit = 100, start: OptionalTime = None
+) -> Answer:
+    """Operations of an account in blocks up to a time, inclusive, newest first."""
+    found = find_account(call.backend, account)
+    if found is None:
+        return []
+    history = call.backend.history
+    newest = NEWEST if start is None else history.operations_until(start) - 1
+    return _views(call, history.operations_of(found.id, newest=newest, oldest=0, limit=limit))
+
+
+def get_account_history_operations(
+    call: Call,
+    account: Text,
+    operation_type: OperationType,
+    start: HistoryId,
+    stop: HistoryId,
+    limit: HistoryLimit,
+) -> Answer:
+    """Operations of one type of an account, with ids up to `start` and above `stop`, newest first.
+
+    Start 0 is the newest, stop 0 includes the very first; an unknown account has no history.
+    """
+    found = find_account(call.backend, account)
+    if found is None:
+        return []
+    records = call.backend.history.typed_operations_of(
+        found.id,
+        operation_type,
+        newest=start or NEWEST,
+        oldest=stop + 1 if stop else 0,
+        limit=limit,
+    )
+    return _views(call, records)
 
 
 def get_account_history_by_operations(
     call: Call,
-    account: AccountArg,
+    account: Text,
     operation_types: OperationTypes,
     start: Skip,
     limit: HistoryLimit,
@@ -98,6 +145,40 @@ def get_block_operation_history(
     return _views(call, records)
 
 
+def get_block_operations_by_time(call: Call, start: OptionalTime = None) -> Answer:
+    """Operations of the newest block up to a time, inclusive, that has any; the last one first."""
+    history = call.backend.history
+    count = history.operations_until(NEWEST if start is None else start)
+    newest = history.operation(count - 1) if count else None
+    if newest is None:
+        return []
+    return _views(call, history.operations_in(newest.block_num)[::-1])
+
+
+def get_liquidity_pool_history(
+    call: Call,
+    pool_id: PoolId,
+    start: OptionalTime = None,
+    stop: OptionalTime = None,
+    limit: PoolLimit = 101,
+    operation_type: OptionalOperationType = None,
+) -> Answer:
+    """Always empty: there are no liquidity pools."""
+    return []
+
+
+def get_liquidity_pool_history_by_sequence(
+    call: Call,
+    pool_id: PoolId,
+    start: OptionalPosition = None,
+    stop: OptionalTime = None,
+    limit: PoolLimit = 101,
+    operation_type: OptionalOperationType = None,
+) -> Answer:
+    """Always empty: there are no liquidity pools."""
+    return []
+
+
 def get_fill_order_history(call: Call, a: AssetArg, b: AssetArg, limit: HistoryLimit) -> Answer:
     """Sides of the trades of a market, newest first."""
     market = market_of(a.id, b.id)
@@ -123,9 +204,11 @@ def get_market_history(
 
 
 def _numbered(
-    call: Call, account: Account, stop: int, limit: int, start: int
+    call: Call, name_or_id: str, stop: int, limit: int, start: int
 ) -> list[OperationRecord]:
-    history = call.backend.history
+    history, account = call.backend.history, find_account(call.backend, name_or_id)
+    if account is None:
+        return []
     total = history.operation_count(account.id)
     newest = min(start or total, total)
     return history.numbered_operations_of(account.id, newest=newest, oldest=stop, limit=limit)
@@ -137,9 +220,14 @@ def _views(call: Call, records: list[OperationRecord]) -> list[JsonValue]:
 
 METHODS = (
     get_account_history,
+    get_account_history_by_time,
+    get_account_history_operations,
     get_relative_account_history,
     get_account_history_by_operations,
     get_block_operation_history,
+    get_block_operations_by_time,
+    get_liquidity_pool_history,
+    get_liquidity_pool_history_by_sequence,
     get_fill_order_history,
     get_market_history_buckets,
     get_market_history,

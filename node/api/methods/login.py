@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from node.api.arguments import TEXT
-from node.api.backend import ApiBackend
 from node.api.call import Answer, Call
 from node.api.errors import AccessDenied, InvalidParams
 from protocol.json_form import JsonValue
@@ -16,13 +16,13 @@ DEVELOPMENT_APIS = ("debug", "pegboard_dev")
 OptionalText = Annotated[str | None, TEXT]
 
 
-def check_access(backend: ApiBackend, api: str) -> None:
-    """Raise the refusal of an API that BitShares has, and that this node does not give (T-A4)."""
-    if api == "crypto":
+def check_access(call: Call, api: str) -> None:
+    """Raise the refusal of an API that this connection may not open (T-A4)."""
+    if not call.session.is_logged_in:
         raise AccessDenied("Access denied", rule="T-A4")
-    if api == "custom_operations":
+    if api == "custom_operations" and call.backend.history.storage is None:
         raise AccessDenied("The custom_operations plugin is not enabled", rule="T-A4")
-    if api in DEVELOPMENT_APIS and not backend.is_development:
+    if api in DEVELOPMENT_APIS and not call.backend.is_development:
         raise AccessDenied("Access denied: this is no development chain", rule="T-A4")
 
 
@@ -35,11 +35,14 @@ def login(call: Call, user: OptionalText = None, password: OptionalText = None) 
         return LOGIN_NUMBER
     if user is None or password is None:
         raise InvalidParams("user and password go together")
+    call.session.is_logged_in = True
     return True
 
 
 def logout(call: Call) -> Answer:
-    """Always false, as BitShares answers; nobody was logged in, and nothing changes."""
+    """Always false, as BitShares answers. Until the next `login` no API can be opened; the numbers
+    that were handed out stay good."""
+    call.session.is_logged_in = False
     return False
 
 
@@ -49,11 +52,12 @@ def get_info(call: Call) -> Answer:
 
 
 def get_available_api_sets(call: Call) -> Answer:
-    """Names of the APIs that this connection may use, ascending."""
+    """Names of the APIs that this connection may open, ascending; none after `logout`."""
     names: list[JsonValue] = []
     for opener in OPENERS:
         name = opener.__name__
-        if name not in DEVELOPMENT_APIS or call.backend.is_development:
+        with suppress(AccessDenied):
+            check_access(call, name)
             names.append(name if name.startswith("pegboard") else f"{name}_api")
     return sorted(names, key=str)
 
@@ -95,11 +99,11 @@ def orders(call: Call) -> Answer:
 
 def crypto(call: Call) -> Answer:
     """Refused: it computes blinded transfers, which this chain does not have."""
-    return _open(call, "crypto")
+    raise AccessDenied("Access denied: this chain has no blinded transfers", rule="T-A4")
 
 
 def custom_operations(call: Call) -> Answer:
-    """Refused, as BitShares does without its plugin: nothing is derived from custom operations."""
+    """The number of the API of what accounts store; refused where the node does not keep it."""
     return _open(call, "custom_operations")
 
 
@@ -119,7 +123,7 @@ def pegboard_dev(call: Call) -> Answer:
 
 
 def _open(call: Call, api: str) -> int:
-    check_access(call.backend, api)
+    check_access(call, api)
     return call.session.open_api(api)
 
 
@@ -131,6 +135,7 @@ OPENERS = (
     block,
     asset,
     orders,
+    custom_operations,
     debug,
     pegboard,
     pegboard_dev,
@@ -142,5 +147,4 @@ METHODS = (
     get_available_api_sets,
     *OPENERS,
     crypto,
-    custom_operations,
 )

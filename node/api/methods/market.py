@@ -19,14 +19,14 @@ from node.api.arguments import (
     integer,
     need_asset,
 )
-from node.api.call import Answer, Call
+from node.api.call import Answer, Call, Steps, Stepwise
 from node.api.errors import InvalidParams
 from node.api.full_account import positions_of, settlements_of
 from node.api.order_book import check_market, orders_of, view_order_book, view_ticker, view_volume
 from node.api.trades import read_trades, view_trade
 from node.api.views import view_object
 from node.history.figures import market_of
-from node.history.records import NEWEST
+from node.history.records import NEWEST, Market
 from node.state.keys import RATIO_KEY_BITS, offer_key
 from node.state.objects.assets import Asset
 from node.state.objects.market import LimitOrder
@@ -108,6 +108,14 @@ def get_ticker(call: Call, base: AssetArg, quote: AssetArg) -> Answer:
     return view_ticker(call.backend, base, quote)
 
 
+def get_top_markets(call: Call, limit: HundredLimit) -> Answer:
+    """Tickers of the markets that traded most of their base in 24 hours, that one first.
+
+    The base is the asset of the lower id.
+    """
+    return Stepwise(_view_markets(call, limit))
+
+
 def get_24_volume(call: Call, base: AssetArg, quote: AssetArg) -> Answer:
     """The volumes of the last 24 hours."""
     return view_volume(call.backend, base, quote)
@@ -154,9 +162,9 @@ def get_collateral_bids(
 def get_trade_history(
     call: Call, base: AssetArg, quote: AssetArg, start: Time, stop: Time, limit: HundredLimit = 100
 ) -> Answer:
-    """Trades from `start` back to `stop`, newest first; start 0 is now."""
+    """Trades from `start` back to `stop`, newest first; start 0 is the head block's time."""
     market = market_of(base.id, quote.id)
-    below = call.backend.history.fills_until(market, start or call.backend.now_s())
+    below = call.backend.history.fills_until(market, start or call.state.dynamic.time)
     return _trades(call, base, quote, below=below, stop=stop, limit=limit)
 
 
@@ -170,6 +178,20 @@ def get_trade_history_by_sequence(
 ) -> Answer:
     """Trades before a sequence number, back to a time, newest first; start 0 is the newest."""
     return _trades(call, base, quote, below=start or NEWEST, stop=stop, limit=limit)
+
+
+def _view_markets(call: Call, limit: int) -> Steps:
+    volumes: list[tuple[int, int, Market]] = []
+    for number, market in enumerate(call.backend.history.markets()):
+        yield
+        day = call.backend.history.last_day(market, call.state.dynamic.time)
+        if day is not None:
+            volumes.append((day.base_volume, number, market))
+    assets = call.state.assets
+    return [
+        view_ticker(call.backend, assets.get(base), assets.get(quote))
+        for _, _, (base, quote) in sorted(volumes, reverse=True)[:limit]
+    ]
 
 
 def _place_in_book(order: LimitOrder) -> tuple[int, int]:
@@ -212,6 +234,7 @@ METHODS = (
     get_limit_orders_by_account,
     get_order_book,
     get_ticker,
+    get_top_markets,
     get_24_volume,
     get_call_orders,
     get_call_orders_by_account,

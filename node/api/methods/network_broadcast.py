@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from node.api.arguments import Callback, Transaction
+from node.api.arguments import Block, Callback, Transaction
 from node.api.call import Answer, Call, Later, Outcome, Wait
+from node.api.errors import AccessDenied
+from protocol.binary import pack
+from protocol.block import BlockEnvelope
 from protocol.errors import PegboardError
 from protocol.transaction import SignedTransaction, TransactionEnvelope
 
@@ -45,6 +48,17 @@ def broadcast_transaction_synchronous(call: Call, transaction: Transaction) -> A
     return later
 
 
+def broadcast_block(call: Call, block: Block) -> Answer:
+    """Take a signed block in and offer it to the peers; null, or its refusal.
+
+    Only a development chain takes blocks of clients (D11); others get them of their peers.
+    """
+    if not call.backend.is_development:
+        raise AccessDenied("Access denied: this is no development chain", rule="T-A4")
+    call.backend.push_block(BlockEnvelope.from_bytes(pack(block)))
+    return None
+
+
 def _broadcast(call: Call, transaction: SignedTransaction, done: Callable[[Outcome], None]) -> None:
     """Wait first: a development chain makes the block inside the very call that broadcasts."""
     envelope = TransactionEnvelope.from_transaction(transaction)
@@ -61,4 +75,5 @@ METHODS = (
     broadcast_transaction,
     broadcast_transaction_with_callback,
     broadcast_transaction_synchronous,
+    broadcast_block,
 )

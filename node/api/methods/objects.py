@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from node.api.arguments import Boolean, ObjectIds
 from node.api.call import Answer, Call, Listing
-from node.api.views import view_operation_record
-from protocol.ids import ObjectId, OperationHistoryId
+from node.api.methods.storage import view_item
+from node.api.views import (
+    view_account_operation,
+    view_bucket,
+    view_day,
+    view_fill,
+    view_operation_record,
+)
+from node.history.figures import bucket_width, first_fill
+from protocol.ids import (
+    ID_TYPES,
+    AccountHistoryId,
+    AccountStorageId,
+    BucketId,
+    FillId,
+    MarketTickerId,
+    ObjectId,
+    OperationHistoryId,
+)
 from protocol.json_form import JsonValue
 
 
@@ -17,12 +36,63 @@ def get_objects(call: Call, ids: ObjectIds, subscribe: Boolean = True) -> Answer
 
 
 def _find(call: Call, found: ObjectId) -> JsonValue:
-    if found.is_of(OperationHistoryId):
-        record = call.backend.history.operation(found.instance)
-        return None if record is None else view_operation_record(call.backend, record)
-    table = call.state.table_of_type.get((found.space, found.type))
+    kind = (found.space, found.type)
+    recorded = _RECORDED.get(kind)
+    if recorded is not None:
+        return recorded(call, found.instance)
+    table = call.state.table_of_type.get(kind)
     item = None if table is None else table.find(found.instance)
     return None if item is None else call.view(item)
 
+
+def _operation(call: Call, instance: int) -> JsonValue:
+    record = call.backend.history.operation(instance)
+    return None if record is None else view_operation_record(call.backend, record)
+
+
+def _account_operation(call: Call, instance: int) -> JsonValue:
+    entry = call.backend.history.entry(instance)
+    return None if entry is None else view_account_operation(call.backend, entry)
+
+
+def _fill(call: Call, instance: int) -> JsonValue:
+    fill = call.backend.history.fill(instance)
+    return None if fill is None else view_fill(call.backend, fill)
+
+
+def _bucket(call: Call, instance: int) -> JsonValue:
+    fill = call.backend.history.fill(first_fill(instance))
+    if fill is None:
+        return None
+    seconds = bucket_width(instance)
+    opens = fill.time - fill.time % seconds
+    buckets = call.backend.history.buckets_of(fill.market, seconds, start=opens, end=opens, limit=1)
+    return next((view_bucket(one) for one in buckets if one.instance == instance), None)
+
+
+def _market(call: Call, instance: int) -> JsonValue:
+    markets = call.backend.history.markets()
+    if instance >= len(markets):
+        return None
+    market = markets[instance]
+    day = call.backend.history.last_day(market, call.state.dynamic.time)
+    return None if day is None else view_day(day, market)
+
+
+def _stored(call: Call, instance: int) -> JsonValue:
+    storage = call.backend.history.storage
+    item = None if storage is None else storage.item(instance)
+    return None if item is None else view_item(item)
+
+
+_RECORDED: dict[tuple[int, int], Callable[[Call, int], JsonValue]] = {
+    ID_TYPES[OperationHistoryId]: _operation,
+    ID_TYPES[AccountHistoryId]: _account_operation,
+    ID_TYPES[FillId]: _fill,
+    ID_TYPES[BucketId]: _bucket,
+    ID_TYPES[MarketTickerId]: _market,
+    ID_TYPES[AccountStorageId]: _stored,
+}
+"""What the history keeps, by space and type."""
 
 METHODS = (get_objects,)

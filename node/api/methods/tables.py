@@ -15,10 +15,12 @@ from node.api.methods import (
     block,
     blocks,
     chain,
+    crypto,
     debug,
     development,
     explanations,
     history,
+    limits,
     login,
     market,
     network_broadcast,
@@ -26,6 +28,7 @@ from node.api.methods import (
     objects,
     orders,
     pegboard,
+    storage,
     subscriptions,
     transactions,
     unbuilt,
@@ -54,7 +57,7 @@ def discover(call: Call) -> Answer:
 
 
 APIS: dict[str, dict[str, Method]] = {
-    LOGIN: _by_name(login.METHODS),
+    LOGIN: _by_name(login.METHODS, limits.METHODS),
     DATABASE: _by_name(
         accounts.METHODS,
         assets.METHODS,
@@ -73,6 +76,8 @@ APIS: dict[str, dict[str, Method]] = {
     "block": _by_name(block.METHODS),
     "asset": _by_name(asset_holders.METHODS),
     "orders": _by_name(orders.METHODS),
+    "crypto": _by_name(crypto.METHODS),
+    "custom_operations": _by_name(storage.METHODS),
     "debug": _by_name(debug.METHODS),
     "pegboard": _by_name(pegboard.METHODS, explanations.METHODS),
     "pegboard_dev": _by_name(development.METHODS),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from node.api.arguments import AccountArg, AssetArg, DraftTransaction, Keys, Operations, Transaction
-from node.api.call import Answer, Call
+from node.api.call import Answer, Call, Steps, Stepwise
 from node.api.views import view_amount, view_transaction
 from node.evaluators import authority as approvals
 from node.state.objects.assets import Asset
@@ -11,7 +13,7 @@ from protocol.asset import AssetAmount, multiply_ceil
 from protocol.authority import Authority
 from protocol.binary import pack
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET
-from protocol.crypto.keys import key_text
+from protocol.crypto.keys import address_text, key_text
 from protocol.fees import fee_table
 from protocol.ids import AccountId
 from protocol.json_form import JsonValue
@@ -19,7 +21,12 @@ from protocol.operations.authorities import required_authorities
 from protocol.operations.base import Operation
 from protocol.operations.proposal import ProposalCreate
 from protocol.schema import PublicKey
-from protocol.transaction import ProcessedTransaction, TransactionEnvelope, unsigned
+from protocol.transaction import (
+    ProcessedTransaction,
+    SignedTransaction,
+    TransactionEnvelope,
+    unsigned,
+)
 
 
 def get_required_fees(call: Call, ops: Operations, asset: AssetArg) -> Answer:
@@ -33,31 +40,27 @@ def get_required_fees(call: Call, ops: Operations, asset: AssetArg) -> Answer:
 def get_required_signatures(
     call: Call, transaction: DraftTransaction, available_keys: Keys
 ) -> Answer:
-    """Those of the available keys that suffice to sign, or that help if they do not suffice."""
-    check = approvals.ApprovalCheck(call.state, available_keys)
-    for op in transaction.operations:
-        required = required_authorities(op)
-        for authority in required.other:
-            check.is_satisfied(authority)
-        for account in required.owner:
-            check.is_satisfied(call.state.accounts.get(account).owner)
-        for account in required.active:
-            check.is_account_satisfied(account)
-    return _texts(call, check.used)
+    """Those of the available keys that must sign beside those that have, none of them in vain.
+
+    If all together do not suffice: those that help.
+    """
+    return Stepwise(_required_keys(call, transaction, available_keys))
 
 
 def get_potential_signatures(call: Call, transaction: DraftTransaction) -> Answer:
     """Every key that could take part in signing."""
-    found: set[PublicKey] = set()
-    seen: set[AccountId] = set()
-    for authority in _authorities(call, transaction.operations):
-        _collect_keys(call, authority, found, seen, call.state.parameters.max_authority_depth)
+    found = {key for authority in _reachable(call, transaction) for key, _ in authority.key_auths}
     return _texts(call, found)
 
 
 def get_potential_address_signatures(call: Call, transaction: DraftTransaction) -> Answer:
-    """Always empty: no account of this chain has an authority of addresses."""
-    return []
+    """Every address whose key could take part in signing."""
+    found = {
+        address
+        for authority in _reachable(call, transaction)
+        for address, _ in authority.address_auths
+    }
+    return [address_text(address, call.backend.address_prefix) for address in sorted(found)]
 
 
 def verify_authority(call: Call, transaction: DraftTransaction) -> Answer:
@@ -118,30 +121,67 @@ def _fee(call: Call, op: Operation, asset: Asset) -> JsonValue:
     return own
 
 
-def _authorities(call: Call, operations: tuple[Operation, ...]) -> list[Authority]:
-    found: list[Authority] = []
+def _required_keys(call: Call, transaction: SignedTransaction, available: list[PublicKey]) -> Steps:
+    envelope = TransactionEnvelope.from_transaction(transaction)
+    signed = set(envelope.signature_keys(call.backend.chain_id))
+    operations = transaction.operations
+    if _suffice(call, operations, signed)[0]:
+        return []
+    is_enough, used = _suffice(call, operations, signed.union(available))
+    wanted = used - signed
+    for key in sorted(wanted) if is_enough else ():
+        yield
+        if _suffice(call, operations, signed | wanted - {key})[0]:
+            wanted.remove(key)
+    return _texts(call, wanted)
+
+
+def _suffice(
+    call: Call, operations: tuple[Operation, ...], keys: set[PublicKey]
+) -> tuple[bool, set[PublicKey]]:
+    """Whether keys satisfy all that operations require, and which of them help."""
+    check = approvals.ApprovalCheck(call.state, keys)
+    is_enough = True
     for op in operations:
         required = required_authorities(op)
-        found.extend(required.other)
-        found.extend(call.state.accounts.get(account).owner for account in required.owner)
+        for authority in required.other:
+            is_enough &= check.is_satisfied(authority)
+        for account in required.owner:
+            is_enough &= check.is_satisfied(call.state.accounts.get(account).owner)
+        for account in required.active:
+            is_enough &= check.is_account_satisfied(account)
+    return is_enough, check.used
+
+
+def _reachable(call: Call, transaction: SignedTransaction) -> Iterator[Authority]:
+    """What the operations require, and what stands in it, down to the depth that is looked at."""
+    seen: set[AccountId] = set()
+    depth = call.state.parameters.max_authority_depth
+    for op in transaction.operations:
+        required = required_authorities(op)
+        for authority in required.other:
+            yield from _with_members(call, authority, seen, depth)
+        for account in required.owner:
+            holder = call.state.accounts.get(account)
+            yield from _with_members(call, holder.owner, seen, depth)
         for account in required.active:
             holder = call.state.accounts.get(account)
-            found.extend((holder.active, holder.owner))
-    return found
+            yield from _with_members(call, holder.active, seen, depth)
+            yield from _with_members(call, holder.owner, seen, depth)
 
 
-def _collect_keys(
-    call: Call, authority: Authority, found: set[PublicKey], seen: set[AccountId], depth: int
-) -> None:
-    found.update(key for key, _ in authority.key_auths)
+def _with_members(
+    call: Call, authority: Authority, seen: set[AccountId], depth: int
+) -> Iterator[Authority]:
+    yield authority
     if depth == 0:
         return
     for account_id, _ in authority.account_auths:
         account = call.state.accounts.find(account_id)
         if account is not None and account_id not in seen:
             seen.add(account_id)
-            _collect_keys(call, account.active, found, seen, depth - 1)
-            _collect_keys(call, account.owner, found, seen, depth - 1)
+            yield from _with_members(call, account.active, seen, depth - 1)
+            yield from _with_members(call, account.owner, seen, depth - 1)
 
 
 def _texts(call: Call, keys: set[PublicKey]) -> list[JsonValue]:

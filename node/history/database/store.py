@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
-from node.history.block import AccountEntry, BlockHistory
+from node.history.block import BlockHistory
 from node.history.database.session import Database, Session, schema_statements
 from node.history.database.view import HistoryView
 from node.history.figures import bucket_keys, fill_entry, join_minutes, minutes_of
-from node.history.kind import Row
 from node.history.records import (
     ACCOUNT_OPERATIONS,
     ACCOUNT_TOTALS,
@@ -26,6 +25,7 @@ from node.history.records import (
     KINDS,
     MARKETS,
     OPERATIONS,
+    AccountTotal,
     BlockRecord,
     Market,
     MarketTotal,
@@ -34,7 +34,7 @@ from node.storage.errors import StorageError, StoreDamaged, WrongChain, WrongFor
 from protocol.ids import AccountId
 from protocol.schema import Digest
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 class HistoryStore:
@@ -187,7 +187,7 @@ def _write(
     session: Session, view: HistoryView, blocks: Sequence[BlockHistory], markets: dict[Market, int]
 ) -> None:
     fills = [fill for block in blocks for fill in block.fills]
-    entries: list[Row] = [entry for block in blocks for entry in block.entries]
+    entries = [entry for block in blocks for entry in block.account_operations]
     minutes = minutes_of(fills)
     before = {key: view.bucket(*key) for key in bucket_keys(minutes)}
     known = {key: bucket for key, bucket in before.items() if bucket is not None}
@@ -196,7 +196,7 @@ def _write(
         OPERATIONS,
         [OPERATIONS.row_of(record) for block in blocks for record in block.records()],
     )
-    session.add(ACCOUNT_OPERATIONS, entries)
+    session.add(ACCOUNT_OPERATIONS, [ACCOUNT_OPERATIONS.row_of(entry) for entry in entries])
     session.add(FILLS, [FILLS.row_of(fill_entry(fill)) for fill in fills])
     for kind in EVENT_KINDS:
         records = [record for block in blocks for record in block.events.get(kind, ())]
@@ -210,10 +210,10 @@ def _write(
             for market, count in counts.items()
         ],
     )
-    newest: dict[AccountId, AccountEntry] = {}
+    totals: dict[AccountId, AccountTotal] = {}
     for block in blocks:
-        newest.update(block.newest)
-    session.replace(ACCOUNT_TOTALS, list(newest.values()))
+        totals.update(block.totals)
+    session.replace(ACCOUNT_TOTALS, [ACCOUNT_TOTALS.row_of(total) for total in totals.values()])
 
 
 def _block_record(block: BlockHistory) -> BlockRecord:

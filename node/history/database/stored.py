@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from node.history.block import AccountEntry, BlockHistory, HistoryCounts, HistoryTrace, MarketCounts
+from node.history.account_storage import AccountStorage
+from node.history.block import BlockHistory, HistoryCounts, HistoryTrace, MarketCounts
 from node.history.database.store import HistoryStore
 from node.history.database.view import HistoryView
 from node.history.figures import DaySums, extend_buckets, market_price, sum_last_day
@@ -22,7 +23,10 @@ from node.history.kind import Kind
 from node.history.memory import MemoryHistory
 from node.history.reader import E
 from node.history.records import (
+    ACCOUNT_OPERATIONS,
     EVENT_KINDS,
+    AccountOperation,
+    AccountTotal,
     Bucket,
     DaySummary,
     FillRecord,
@@ -33,6 +37,8 @@ from node.storage.errors import StorageError, StoreDamaged, WrongChain
 from protocol.asset import Price
 from protocol.constants import SECONDS_PER_DAY
 from protocol.ids import AccountId
+from protocol.operations import ENTRY_OF
+from protocol.operations.custom import Custom
 from protocol.schema import BlockId
 
 ROWS_A_WRITE = 20_000
@@ -64,27 +70,32 @@ class StoredHistory:
     main thread with what `writable` gives, and calls `written` then.
     """
 
-    def __init__(self, store: HistoryStore, chain: MainChain) -> None:
+    def __init__(
+        self, store: HistoryStore, chain: MainChain, *, custom_operations: bool = True
+    ) -> None:
         """Go on where the store ends; begin anew if that is damaged, or not on the main chain.
 
-        A shared store is not begun anew: `StoreDamaged` or `WrongChain`.
+        With `custom_operations`, what accounts store is derived. A shared store is not begun anew:
+        `StoreDamaged` or `WrongChain`.
         """
         self.store = store
+        storage = AccountStorage() if custom_operations else None
         self._stored_num = 0
-        self._newest: dict[AccountId, AccountEntry] = {}
-        """The newest stored entry of each account. Notices of blocks tell it: they must not
-        wait for a server."""
+        self._totals: dict[AccountId, AccountTotal] = {}
+        """Of each account the newest stored entry. Notices of blocks tell it: they must not wait
+        for a server."""
         try:
-            counts = self._counts(chain)
+            counts = self._counts(chain, storage)
         except StorageError as error:
             if store.is_shared or not isinstance(error, StoreDamaged):
                 store.close()
                 raise
             store.clear(error)
             counts = HistoryCounts()
-        self.recent = MemoryHistory(counts)
+            storage = None if storage is None else AccountStorage()
+        self.recent = MemoryHistory(counts, storage)
 
-    def _counts(self, chain: MainChain) -> HistoryCounts:
+    def _counts(self, chain: MainChain, storage: AccountStorage | None) -> HistoryCounts:
         with self.store.view() as view:
             head = view.head
             if head is None:
@@ -94,16 +105,19 @@ class StoredHistory:
             elif chain.id_at(head.num) != head.id:
                 raise StoreDamaged("a history of other blocks", value=head.num)
             totals = view.account_totals()
+            if storage is not None:
+                custom = view.operations_of_type(ENTRY_OF[Custom].id)
+                storage.apply_block(head.num, (record.op for record in custom))
+                storage.forget(head.num)
             counts = HistoryCounts(
                 head.operations,
+                view.event_count(ACCOUNT_OPERATIONS),
                 head.fills,
                 {kind: view.event_count(kind) for kind in EVENT_KINDS},
                 {total.account: total.operations for total in totals},
                 {row.market: MarketCounts(row.number, row.fills) for row in view.markets()},
             )
-        self._newest = {
-            total.account: (total.account, total.operations, total.newest) for total in totals
-        }
+        self._totals = {total.account: total for total in totals}
         self._stored_num = head.num
         return counts
 
@@ -116,6 +130,11 @@ class StoredHistory:
                 f"the history in {self.store.database.name} holds another block than this node",
                 value=num,
             )
+
+    @property
+    def storage(self) -> AccountStorage | None:
+        """See `HistoryReader.storage`."""
+        return self.recent.storage
 
     @property
     def stored_num(self) -> int:
@@ -161,7 +180,7 @@ class StoredHistory:
     def written(self, blocks: Sequence[BlockHistory]) -> None:
         """Forget blocks that are in the store now."""
         for block in blocks:
-            self._newest.update(block.newest)
+            self._totals.update(block.totals)
         self._stored_num = blocks[-1].num
         self.recent.forget(self._stored_num)
 
@@ -192,9 +211,7 @@ class StoredHistory:
         """See `HistoryReader.operations_of`."""
         recent = self.recent.operations_of(account, newest=newest, oldest=oldest, limit=limit)
         with self._joined(recent, limit) as (view, found):
-            total = view.account_total(account)
-            top = view.account_number(account, newest, total)
-            bottom = view.account_number(account, oldest - 1, total) + 1
+            top, bottom = self._numbers(view, account, newest, oldest)
             rows = view.account_operations(account, top, bottom, limit - len(found))
             return found + rows
 
@@ -213,11 +230,55 @@ class StoredHistory:
         """See `HistoryReader.operation_count`."""
         return self.recent.operation_count(account)
 
-    def newest_operation(self, account: AccountId) -> int | None:
-        """See `HistoryReader.newest_operation`."""
-        newest = self.recent.newest_operation(account)
-        stored = self._newest.get(account)
-        return stored[2] if newest is None and stored is not None else newest
+    def typed_operations_of(
+        self, account: AccountId, operation_type: int, *, newest: int, oldest: int, limit: int
+    ) -> list[OperationRecord]:
+        """See `HistoryReader.typed_operations_of`."""
+        recent = self.recent.typed_operations_of(
+            account, operation_type, newest=newest, oldest=oldest, limit=limit
+        )
+        with self._joined(recent, limit) as (view, found):
+            top, bottom = self._numbers(view, account, newest, oldest)
+            rows = view.typed_operations(account, operation_type, top, bottom, limit - len(found))
+            return found + rows
+
+    def operations_until(self, time: int) -> int:
+        """See `HistoryReader.operations_until`."""
+        found = self.recent.operations_until(time)
+        if found:
+            return found
+        with self.store.view() as view:
+            return view.operations_until(time)
+
+    def newest_entry(self, account: AccountId) -> int | None:
+        """See `HistoryReader.newest_entry`."""
+        newest = self.recent.newest_entry(account)
+        stored = self._totals.get(account)
+        return stored.newest if newest is None and stored is not None else newest
+
+    def entry(self, instance: int) -> AccountOperation | None:
+        """See `HistoryReader.entry`."""
+        found = self.recent.entry(instance)
+        if found is not None:
+            return found
+        with self.store.view() as view:
+            return view.entry(instance)
+
+    def entry_id(self, account: AccountId, number: int) -> int | None:
+        """See `HistoryReader.entry_id`."""
+        found = self.recent.entry_id(account, number)
+        if found is not None:
+            return found
+        total = self._totals.get(account)
+        if total is not None and total.operations == number:
+            return total.newest
+        with self.store.view() as view:
+            entry = view.numbered_entry(account, number)
+        return None if entry is None else entry.instance
+
+    def entries_in(self, block_num: int) -> list[AccountOperation]:
+        """See `HistoryReader.entries_in`."""
+        return self.recent.entries_in(block_num)
 
     def operations_in(self, block_num: int) -> list[OperationRecord]:
         """See `HistoryReader.operations_in`."""
@@ -229,6 +290,18 @@ class StoredHistory:
                 return []
             first = 0 if before is None else before.operations
             return view.operations(first, block.operations - 1)
+
+    def fill(self, instance: int) -> FillRecord | None:
+        """See `HistoryReader.fill`."""
+        found = self.recent.fill(instance)
+        if found is not None:
+            return found
+        with self.store.view() as view:
+            return view.fill(instance)
+
+    def markets(self) -> list[Market]:
+        """See `HistoryReader.markets`."""
+        return self.recent.markets()
 
     def fills_of(self, market: Market, *, newest: int, limit: int) -> list[FillRecord]:
         """See `HistoryReader.fills_of`."""
@@ -273,6 +346,15 @@ class StoredHistory:
         recent = self.recent.events_of(kind, column, value, newest=newest, limit=limit)
         with self._joined(recent, limit) as (view, found):
             return found + view.events(kind, column, value, newest, limit - len(found))
+
+    @staticmethod
+    def _numbers(
+        view: HistoryView, account: AccountId, newest: int, oldest: int
+    ) -> tuple[int, int]:
+        """The numbers in an account's stored history of operations within two ids."""
+        total = view.account_total(account)
+        top = view.account_number(account, newest, total)
+        return top, view.account_number(account, oldest - 1, total) + 1
 
     @contextmanager
     def _joined(self, recent: list[R], limit: int) -> Iterator[tuple[HistoryView, list[R]]]:

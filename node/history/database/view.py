@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeVar, cast
 
 from node.history.database.session import Session, select_from
 from node.history.kind import Kind, RowDamaged, Value
 from node.history.reader import E
 from node.history.records import (
+    ACCOUNT_OPERATIONS,
     ACCOUNT_TOTALS,
     BLOCKS,
     BUCKET_SECONDS,
@@ -15,6 +17,7 @@ from node.history.records import (
     FILLS,
     MARKETS,
     OPERATIONS,
+    AccountOperation,
     AccountTotal,
     BlockRecord,
     Bucket,
@@ -31,6 +34,8 @@ from protocol.operations.limit_order import FillOrder
 
 R = TypeVar("R")
 
+ROWS_AT_ONCE = 500
+"""Rows that are asked for by their ids in one statement."""
 _OF_MARKET = "WHERE market_first = ? AND market_second = ? "
 
 
@@ -76,13 +81,59 @@ class HistoryView:
         """Operations of an account by their number in its history, descending."""
         return self._records(
             OPERATIONS,
-            "JOIN account_operation ON account_operation.operation = instance"
+            "JOIN account_operation ON account_operation.operation = operation.instance"
             " WHERE account = ? AND number BETWEEN ? AND ? ORDER BY number DESC LIMIT ?",
             account,
             oldest,
             newest,
             limit,
         )
+
+    def typed_operations(
+        self, account: int, operation_type: int, newest: int, oldest: int, limit: int
+    ) -> list[OperationRecord]:
+        """Operations of one type of an account by their number in its history, descending."""
+        return self._records(
+            OPERATIONS,
+            "JOIN account_operation ON account_operation.operation = operation.instance"
+            " WHERE account = ? AND operation_type = ? AND number BETWEEN ? AND ?"
+            " ORDER BY number DESC LIMIT ?",
+            account,
+            operation_type,
+            oldest,
+            newest,
+            limit,
+        )
+
+    def operations_of_type(self, operation_type: int) -> Iterator[OperationRecord]:
+        """All operations of one type, ascending; for a start, before anything else runs."""
+        rows = self._session.rows(
+            "SELECT DISTINCT operation FROM account_operation WHERE operation_type = ?"
+            " ORDER BY operation",
+            operation_type,
+        )
+        ids = [instance for (instance,) in rows]
+        for first in range(0, len(ids), ROWS_AT_ONCE):
+            part = ids[first : first + ROWS_AT_ONCE]
+            marks = ", ".join("?" * len(part))
+            clause = f"WHERE instance IN ({marks}) ORDER BY instance"
+            yield from self._records(OPERATIONS, clause, *part)
+
+    def operations_until(self, time: int) -> int:
+        """How many operations there were up to a time, inclusive."""
+        num = self._count_up_to(
+            "SELECT time FROM block WHERE num = ?", (), time, self.head_num, first=1
+        )
+        found = self.block(num)
+        return 0 if found is None else found.operations
+
+    def entry(self, instance: int) -> AccountOperation | None:
+        """An entry in an account's history by its id."""
+        return self._one(ACCOUNT_OPERATIONS, "WHERE instance = ?", instance)
+
+    def numbered_entry(self, account: int, number: int) -> AccountOperation | None:
+        """An entry in an account's history by its number there."""
+        return self._one(ACCOUNT_OPERATIONS, "WHERE account = ? AND number = ?", account, number)
 
     def account_number(self, account: int, operation: int, total: int) -> int:
         """How many of an account's first `total` operations have ids up to an operation's."""
@@ -114,12 +165,18 @@ class HistoryView:
             first=0,
         )
 
+    def fill(self, instance: int) -> FillRecord | None:
+        """A side of a trade by its id; raises `StoreDamaged`."""
+        found = self._fills("WHERE instance = ?", instance)
+        return found[0] if found else None
+
     def fills(self, market: Market, newest: int, limit: int) -> list[FillRecord]:
         """Sides of trades by sequence, descending; raises `StoreDamaged`."""
-        entries = self._records(
-            FILLS, _OF_MARKET + "AND sequence <= ? ORDER BY sequence DESC LIMIT ?",
-            *market, newest, limit,
-        )  # fmt: skip
+        clause = _OF_MARKET + "AND sequence <= ? ORDER BY sequence DESC LIMIT ?"
+        return self._fills(clause, *market, newest, limit)
+
+    def _fills(self, clause: str, *values: Value) -> list[FillRecord]:
+        entries = self._records(FILLS, clause, *values)
         if not entries:
             return []
         ids = [entry.operation for entry in entries]
