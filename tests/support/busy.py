@@ -38,6 +38,11 @@ def a_busy_backend() -> ChainBackend:
         ),
     )
     backend.produce(chain.transfer("carol", "alice", 1), *chain.feed("USD", 1, 11))
+    backend.produce(
+        *chain.feed("USD", 1, 12),
+        LimitOrderCreate(NO_FEE, bob, chain.amount(1000), chain.amount(600, "USD")),
+        LimitOrderCreate(NO_FEE, bob, chain.amount(1001), chain.amount(600, "USD")),
+    )
     chain.push(LimitOrderCreate(NO_FEE, carol, chain.amount(10), chain.amount(5, "USD")))
     return backend
 
