@@ -15,6 +15,7 @@ from secrets import token_hex
 
 import structlog
 import trio
+from msgspec.structs import replace
 from prometheus_client.registry import Collector
 
 from node.api.api import Api
@@ -47,6 +48,7 @@ from node.storage.durable import replace_file
 from node.storage.errors import StorageError
 from node.storage.guard import SigningGuard
 from node.storage.key_files import read_key_file, write_key_file
+from node.storage.node_key import open_node_key
 from node.storage.snapshots import SnapshotFiles
 from node.version import VERSION
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
@@ -55,10 +57,13 @@ from protocol.crypto.keys import PrivateKey, parse_wif
 from protocol.errors import DecodeError, PegboardError
 from protocol.genesis import chain_id, load_genesis
 from protocol.genesis_form import Genesis
+from protocol.p2p.noise import parse_node_key
+from protocol.p2p.noise_transport import NoiseTransport
 
 HISTORY_FILE = "history.sqlite"
 TOKEN_BYTES = 32
 TOKEN_LENGTH_MIN = 32
+NODE_KEY_FILE = "keys/node.key"
 PEERS_FILE = "peers.json"
 ENDPOINTS_FILE = "endpoints.json"
 SAVE_PEERS_EVERY_S = 60
@@ -78,9 +83,12 @@ class Opened:
     stores: Stores
 
 
-def open_node(settings_path: Path) -> Opened:
+def open_node(settings_path: Path, node_key: Path | None = None) -> Opened:
     """Read settings and genesis, open the stores; raises their typed errors."""
     settings = read_settings(settings_path)
+    if node_key is not None:
+        p2p = replace(settings.p2p, key_file=str(node_key.absolute()))
+        settings = replace(settings, p2p=p2p)
     directory = settings_path.resolve().parent
     data_dir = directory / settings.data_dir
     genesis = read_genesis(directory / settings.genesis)
@@ -110,11 +118,14 @@ def open_stores(data_dir: Path, genesis: Genesis) -> Stores:
     )
 
 
-def run_node(settings_path: Path) -> int:
-    """Run a node until it is interrupted; the exit code of the process."""
+def run_node(settings_path: Path, node_key: Path | None = None) -> int:
+    """Run a node until it is interrupted; the exit code of the process.
+
+    `node_key` is the file of its key instead of what the settings say.
+    """
     configure_log()
     try:
-        opened = open_node(settings_path)
+        opened = open_node(settings_path, node_key)
     except StorageError as error:
         return _fail(error, error.exit_code)
     except PegboardError as error:
@@ -250,7 +261,8 @@ async def _serve(opened: Opened, core: NodeCore, service: NodeService, peers: Pe
             api_port = await nursery.start(serve)
         endpoints = {"p2p": peer_port, "api": api_port, "pid": os.getpid()}
         replace_file(opened.data_dir / ENDPOINTS_FILE, json.dumps(endpoints).encode())
-        log.info("ready", ev="ready", node=settings.node_name, **endpoints)
+        key = peers.config.node_id.hex()
+        log.info("ready", ev="ready", node=settings.node_name, node_key=key, **endpoints)
         try:
             await _save_peers(opened.data_dir / PEERS_FILE, peers)
         finally:
@@ -266,7 +278,10 @@ async def _stop_on_signals(nursery: trio.Nursery, service: NodeService) -> None:
 
 
 def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
-    """The peer layer of a node, with the addresses that it knew when it last ran."""
+    """The encrypted peer layer of a node, with the addresses that it knew when it last ran.
+
+    Raises `KeyFileRefused` or `KeyFormatError` for a bad file of the node key.
+    """
     seeds = tuple(PeerAddress(*split_address(seed)) for seed in opened.settings.p2p.seeds)
     database = PeerDatabase(seeds)
     path = opened.data_dir / PEERS_FILE
@@ -275,14 +290,23 @@ def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
             database.load_json(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, PegboardError) as error:
             log.warning("peers_file", ev="peers_file", reason=str(error))
-    listen = opened.settings.p2p.listen
+    p2p = opened.settings.p2p
+    default = opened.data_dir / NODE_KEY_FILE
+    key = open_node_key(opened.directory / p2p.key_file if p2p.key_file else default)
     config = PeerConfig(
-        node_id=os.urandom(32),
+        node_id=key.public,
         user_agent=f"pegboard/{VERSION} {opened.settings.node_name}",
-        listen_port=split_address(listen)[1] if listen else 0,
+        listen_port=split_address(p2p.listen)[1] if p2p.listen else 0,
         seeds=seeds,
+        allowed_keys=frozenset(map(parse_node_key, p2p.allowed_keys)),
     )
-    return PeerManager(reader, config, Random(int.from_bytes(os.urandom(8), "big")), database)
+    return PeerManager(
+        reader,
+        config,
+        Random(int.from_bytes(os.urandom(8), "big")),
+        database,
+        make_transport=partial(NoiseTransport, key, reader.chain_id, os.urandom),
+    )
 
 
 def make_core(

@@ -12,7 +12,8 @@ import tomli_w
 
 from node.storage.durable import replace_file
 from protocol.constants import SECONDS_PER_DAY
-from protocol.errors import PegboardError
+from protocol.errors import KeyFormatError, PegboardError
+from protocol.p2p.noise import parse_node_key
 
 HISTORY_URLS = ("postgresql://", "postgres://")
 """How a URL of PostgreSQL begins."""
@@ -38,6 +39,11 @@ class PeerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """Address that peers connect to; port 0 takes a free one; "" for none."""
     seeds: tuple[str, ...] = ()
     """Addresses that are dialled until they answer."""
+    key_file: str = ""
+    """File with this node's own key, relative to the settings file; mode 0600, in a directory of
+    mode 0700. It is made when it is missing. "" is `keys/node.key` in the data directory."""
+    allowed_keys: tuple[str, ...] = ()
+    """Public keys of the nodes that may be peers, 64 hexadecimal digits each; empty for all."""
 
 
 class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -158,6 +164,8 @@ def parse_settings(text: str, source: str) -> NodeSettings:
         )
     for feed in settings.feeds:
         _check_range(f"interval_s of feed {feed.asset}", feed.interval_s, 1, SECONDS_PER_DAY)
+    for key in settings.p2p.allowed_keys:
+        _check_node_key("p2p.allowed_keys", key)
     for address in (settings.p2p.listen, settings.api.listen, *settings.p2p.seeds):
         if address:
             split_address(address)
@@ -198,6 +206,13 @@ def split_address(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
         raise ConfigError("not an address of the form host:port", value=text)
     return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _check_node_key(name: str, text: str) -> None:
+    try:
+        parse_node_key(text)
+    except KeyFormatError as error:
+        raise ConfigError(f"{name}: {error.what}", value=text, limit="64 digits") from error
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:

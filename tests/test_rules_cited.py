@@ -164,7 +164,7 @@ def test_a_rule_is_found_by_its_id() -> None:
     assert rule("r4.2") is rule("R4.2")
     assert rule("R3.4A").title == "It must be able to pay"
     assert [item.id for item in section("R7")] == ["R7.1", "R7.2", "R7.3"]
-    assert section("T-P")[-1].id == "T-P11"
+    assert section("T-P")[-1].id == "T-P13"
     assert section("R4.2") == section("R99") == section("") == []
 
 

@@ -34,6 +34,8 @@ class PeerInfo:
     """One connected peer."""
 
     address: str
+    node_id: bytes
+    """Its public node key; empty before the handshake."""
     version: str
     head_num: int
     """Height that the peer greeted with."""
@@ -59,6 +61,7 @@ class NetworkInfo:
     """What this node is towards other nodes."""
 
     node_id: bytes
+    """The public node key of this node."""
     listen_port: int
     """0 when no node can connect to this one."""
     peers: tuple[PeerInfo, ...]

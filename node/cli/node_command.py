@@ -85,6 +85,12 @@ DATA_DIR = click.option(
     metavar="FILE",
     help="Settings of the node (TOML).",
 )
+@click.option(
+    "--node-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --config: the node's own key, made if missing, in place of p2p.key_file.",
+)
 @click.option("--dev", is_flag=True, help="Run a chain in this one process, with all its keys.")
 @click.option(
     "--mode",
@@ -115,6 +121,7 @@ def node(
     context: click.Context,
     output: Output,
     config: Path | None,
+    node_key: Path | None,
     dev: bool,
     mode: ProductionMode,
     genesis: Path | None,
@@ -141,11 +148,13 @@ def node(
 
     if dev == (config is not None):
         raise UsageProblem("give either --config FILE or --dev")
+    if dev and node_key is not None:
+        raise UsageProblem("--node-key needs --config: a development node has no peers")
     stop_on_signals(with_parent=stop_with_parent)
     if config is not None:
         if origins:
             raise UsageProblem("--allow-origin is for --dev; with --config, set origins in [api]")
-        sys.exit(run_node(config))
+        sys.exit(run_node(config, node_key))
     given = given_options(context)
     if genesis is not None and "preset" in given:
         raise UsageProblem("give either --genesis or --preset")

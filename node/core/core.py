@@ -255,7 +255,9 @@ class NodeCore:
             case TransactionReceived():
                 self._receive_transaction(effect, now_ms)
             case PeerReady():
-                self._report("peer_ready", peer=effect.peer, head=effect.hello.head_num)
+                hello = effect.hello
+                node_id = hello.node_id.hex()
+                self._report("peer_ready", peer=effect.peer, node_id=node_id, head=hello.head_num)
             case PeerPenalised():
                 self._report(
                     "peer_penalised",

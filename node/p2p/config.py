@@ -13,11 +13,13 @@ class PeerConfig:
     """What this node is towards others."""
 
     node_id: bytes
-    """32 random bytes, drawn by the shell once per process."""
+    """The public node key; any 32 bytes of its own where the transport shows no key."""
     user_agent: str
     listen_port: int = 0
     """Port on which this node accepts connections; 0 for none."""
     seeds: tuple[PeerAddress, ...] = ()
     trusted_hosts: frozenset[str] = frozenset(("127.0.0.1", "::1"))
     """Hosts without caps and bans; nodes on them are still banned by their ids."""
+    allowed_keys: frozenset[bytes] = frozenset()
+    """Public node keys of those that may be peers; empty for all (T-P13)."""
     limits: PeerLimits = field(default_factory=PeerLimits)

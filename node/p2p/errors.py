@@ -27,6 +27,17 @@ class MalformedMessage(PeerError):
     code = GoodbyeCode.MALFORMED
 
 
+class BrokenTransport(PeerError):
+    """Bytes that the transport cannot open (T-P12).
+
+    Whoever is on the way could cause it, so neither end is banned for it.
+    """
+
+    name = "broken_transport"
+    is_banned = False
+    code = GoodbyeCode.MALFORMED
+
+
 class UnexpectedMessage(PeerError):
     """A message that the state of the connection does not allow, or an unasked answer (T-P10)."""
 

@@ -10,14 +10,13 @@ and `TransactionReceived` must be answered with a verdict, in the order of the e
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 
 from node.p2p.chain_view import ChainView
 from node.p2p.config import PeerConfig
 from node.p2p.connections import Connections
 from node.p2p.effects import ClosePeer, Effect, PeerAddress, PeerKey, PeerPenalised, PeerReady
-from node.p2p.errors import ForkBelowIrreversible, InvalidItem, MalformedMessage, PeerError
+from node.p2p.errors import ForkBelowIrreversible, InvalidItem, PeerError
 from node.p2p.limits import BAN_SCORE
 from node.p2p.peer import Peer
 from node.p2p.peer_database import PeerDatabase, wide_group
@@ -44,7 +43,7 @@ from protocol.p2p.messages import (
     Message,
     is_ip_address,
 )
-from protocol.p2p.transport import PlainTransport, Transport
+from protocol.p2p.transport import TransportMaker
 from protocol.schema import BlockId, TransactionId
 from protocol.transaction import TransactionEnvelope
 
@@ -61,7 +60,8 @@ class PeerManager:
         config: PeerConfig,
         rng: Random,
         database: PeerDatabase | None = None,
-        make_transport: Callable[[], Transport] = PlainTransport,
+        *,
+        make_transport: TransportMaker,
     ) -> None:
         self.database = PeerDatabase(config.seeds) if database is None else database
         self._chain = chain
@@ -69,7 +69,7 @@ class PeerManager:
         self._limits = config.limits
         self._rng = rng
         self._make_transport = make_transport
-        self._policy = HandshakePolicy(chain.chain_id, config.node_id)
+        self._policy = HandshakePolicy(chain.chain_id, config.node_id, config.allowed_keys)
         self._effects: list[Effect] = []
         self._peers: dict[PeerKey, Peer] = {}
         self._ready: dict[bytes, PeerKey] = {}
@@ -108,7 +108,8 @@ class PeerManager:
             key,
             address,
             outbound=outbound,
-            transport=self._make_transport(),
+            transport=self._make_transport(outbound=outbound),
+            policy=self._policy,
             effects=self._effects,
             limits=self._limits,
             now_ms=now_ms,
@@ -129,8 +130,10 @@ class PeerManager:
             return
         try:
             peer.feed(data, now_ms)
-        except MalformedMessage as error:
+        except PeerError as error:
             self._penalise(peer, error, now_ms)
+        except HelloRefused as error:
+            self._refuse(peer, error, now_ms)
         while not peer.is_closed:
             try:
                 message = peer.next_message(now_ms)
@@ -259,6 +262,7 @@ class PeerManager:
             address=peer.address,
             outbound=peer.outbound,
             state=peer.state.value,
+            node_id=peer.node_key or (hello.node_id if hello else b""),
             user_agent=hello.user_agent if hello else "",
             head_num=hello.head_num if hello else 0,
             received_bytes=peer.received_bytes,
@@ -296,13 +300,13 @@ class PeerManager:
     def _on_hello(self, peer: Peer, hello: Hello, now_ms: int) -> None:
         peer.hello = hello
         try:
-            check_hello(hello, self._policy, now_ms)
+            check_hello(hello, self._policy, peer.node_key, now_ms)
             if not self._replaces_old(peer, hello):
                 check_not_connected(hello, self._ready)
         except HelloRefused as error:
             if isinstance(error, SelfConnection) and peer.outbound:
                 self.database.forget_own(peer.address)
-            self._drop(peer, error.code, error.what, now_ms)
+            self._refuse(peer, error, now_ms)
             return
         if self._connections.bans.is_banned(hello.node_id.hex(), now_ms):
             self._drop(peer, GoodbyeCode.BANNED, "banned", now_ms)
@@ -385,8 +389,13 @@ class PeerManager:
                 self._connections.ban(peer, error.code, now_ms)
             self._drop(peer, error.code, error.what, now_ms)
 
+    def _refuse(self, peer: Peer, error: HelloRefused, now_ms: int) -> None:
+        """Tell the peer in a word why it is refused, and the log with the numbers."""
+        peer.close(error.code, error.what, in_log=str(error))
+        self._remove(peer, now_ms)
+
     def _drop(self, peer: Peer, code: GoodbyeCode, reason: str, now_ms: int) -> None:
-        peer.close(code, reason, now_ms)
+        peer.close(code, reason)
         self._remove(peer, now_ms)
 
     def _remove(self, peer: Peer, now_ms: int) -> None:

@@ -16,10 +16,17 @@ from enum import Enum
 from typing import get_args
 
 from node.p2p.effects import ClosePeer, Effect, PeerAddress, PeerKey, SendBytes
-from node.p2p.errors import MalformedMessage, RateExceeded, RepeatedItem, UnexpectedMessage
+from node.p2p.errors import (
+    BrokenTransport,
+    MalformedMessage,
+    RateExceeded,
+    RepeatedItem,
+    UnexpectedMessage,
+)
 from node.p2p.limits import OUTBOUND_DIVISOR, RATE_WINDOW_MS, RATES, PeerLimits, Rate
 from protocol.errors import ProtocolError
 from protocol.p2p.framing import MAX_FRAME_BYTES, FrameReader, encode_frame
+from protocol.p2p.handshake import HandshakePolicy, check_key
 from protocol.p2p.message_codec import decode_message, encode_message
 from protocol.p2p.messages import (
     MAX_TEXT_BYTES,
@@ -108,6 +115,7 @@ class Peer:
         *,
         outbound: bool,
         transport: Transport,
+        policy: HandshakePolicy,
         effects: list[Effect],
         limits: PeerLimits,
         now_ms: int,
@@ -124,6 +132,7 @@ class Peer:
         self.received_bytes = 0
         self.sent_bytes = 0
         self._transport = transport
+        self._policy = policy
         self._effects = effects
         self._limits = limits
         self._frames = FrameReader()
@@ -131,6 +140,8 @@ class Peer:
         self._outbound_rates = {
             cls: RateWindow(rate.divided(OUTBOUND_DIVISOR)) for cls, rate in RATES.items()
         }
+        self._is_mute = False
+        """Whether the other end is told nothing any more."""
         self._connected_ms = now_ms
         self._heard_ms = now_ms
         self._frame_began_ms: int | None = None
@@ -150,6 +161,11 @@ class Peer:
         return self.state is PeerState.CLOSED
 
     @property
+    def node_key(self) -> bytes | None:
+        """The node key that the peer has proven; None before, and where nothing is encrypted."""
+        return self._transport.remote_key
+
+    @property
     def listen_address(self) -> PeerAddress | None:
         """Where the peer accepts connections, as far as is known."""
         if self.outbound:
@@ -163,14 +179,26 @@ class Peer:
         self._write(self._transport.opening())
 
     def feed(self, data: bytes, now_ms: int) -> None:
-        """Accept bytes of the socket; raises `MalformedMessage` when the transport does."""
+        """Accept bytes of the socket.
+
+        Raises `BrokenTransport` when the transport cannot open them (T-P12), and `KeyNotAllowed`
+        as soon as the peer has shown a key that is not on the list (T-P13).
+        """
         self.received_bytes += len(data)
         self._heard_ms = now_ms
         self._is_pinged = False
+        was_known = self.node_key is not None
         try:
             opened = self._transport.receive(data)
         except ProtocolError as error:
-            raise MalformedMessage(str(error), rule="T-P1") from error
+            raise BrokenTransport(
+                error.what, rule=error.rule, value=error.value, limit=error.limit
+            ) from error
+        if self.node_key is not None and not was_known:
+            # Before the reply, which would tell the one that was dialled this node's own key.
+            self._is_mute = self.outbound
+            check_key(self.node_key, self._policy)
+            self._is_mute = False
         self._write(opened.reply)
         self._frames.feed(opened.plain)
         if self._frame_began_ms is None:
@@ -185,7 +213,7 @@ class Peer:
         try:
             payload = self._frames.next_frame()
             if payload is None:
-                if self._frames.buffered_bytes == 0:
+                if self._frames.buffered_bytes + self._transport.buffered_bytes == 0:
                     self._frame_began_ms = None
                 return None
             self._frame_began_ms = now_ms
@@ -217,17 +245,21 @@ class Peer:
         assert self.outbound
         self.send(HelloAccepted(), now_ms)
 
-    def close(self, code: GoodbyeCode, reason: str, now_ms: int) -> None:
-        """Say goodbye and close. A stranger gets no more bytes than it sent (T-P11)."""
+    def close(self, code: GoodbyeCode, reason: str, *, in_log: str = "") -> None:
+        """Say goodbye and close. A stranger gets no more bytes than it sent (T-P11).
+
+        `in_log` is what this node's log says instead of the reason.
+        """
         if self.is_closed:
             return
-        text = "".join(char if char.isascii() and char.isprintable() else "?" for char in reason)
-        goodbye = Goodbye(code, text[:MAX_TEXT_BYTES])
-        size = len(encode_frame(encode_message(goodbye)))
-        if self.outbound or self.is_active or self.sent_bytes + size <= self.received_bytes:
-            self.send(goodbye, now_ms)
+        goodbye = encode_message(Goodbye(code, _printable(reason)[:MAX_TEXT_BYTES]))
+        data = self._transport.send(encode_frame(goodbye))
+        is_stranger = not self.outbound and not self.is_active
+        if is_stranger and self.sent_bytes + len(data) > self.received_bytes:
+            self._is_mute = True
+        self._write(data)
         self.state = PeerState.CLOSED
-        self._effects.append(ClosePeer(self.key, code, text))
+        self._effects.append(ClosePeer(self.key, code, _printable(in_log or reason)))
 
     def answer_ping(self, ping: Ping, now_ms: int) -> None:
         """Answer with the same number."""
@@ -288,9 +320,13 @@ class Peer:
             self._frames.max_frame_bytes = MAX_FRAME_BYTES
 
     def _write(self, data: bytes) -> None:
-        if data:
+        if data and not self._is_mute:
             self.sent_bytes += len(data)
             self._effects.append(SendBytes(self.key, data))
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isascii() and char.isprintable() else "?" for char in text)
 
 
 def unasked_answer(name: str, *, was_answered: bool) -> UnexpectedMessage | RepeatedItem:

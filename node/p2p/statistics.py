@@ -15,6 +15,8 @@ class PeerStatistics:
     address: PeerAddress
     outbound: bool
     state: str
+    node_id: bytes
+    """The peer's public node key; empty before the handshake."""
     user_agent: str
     head_num: int
     """Head block number that the peer greeted with."""

@@ -162,6 +162,7 @@ class NodeApiBackend:
         return tuple(
             PeerInfo(
                 str(peer.address),
+                peer.node_id,
                 peer.user_agent,
                 peer.head_num,
                 peer.outbound,

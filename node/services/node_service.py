@@ -169,7 +169,11 @@ class NodeService:
                     log.info(effect.name, ev=effect.name, **effect.fields)
                 case ClosePeer():
                     log.info(
-                        "peer_closed", ev="peer_closed", peer=effect.peer, reason=effect.reason
+                        "peer_closed",
+                        ev="peer_closed",
+                        peer=effect.peer,
+                        code=effect.code.name.lower(),
+                        reason=effect.reason,
                     )
                     peers.close(effect.peer)
                 case OpenConnection():

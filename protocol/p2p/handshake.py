@@ -61,22 +61,49 @@ class NullNodeId(HelloRefused):
     code = GoodbyeCode.NULL_NODE_ID
 
 
+class FalseNodeId(HelloRefused):
+    """The peer's node id is not the key that it showed in the encrypted handshake."""
+
+    name = "false_node_id"
+    code = GoodbyeCode.FALSE_NODE_ID
+
+
+class KeyNotAllowed(HelloRefused):
+    """This node speaks with the nodes of a list only, and the peer is none of them."""
+
+    name = "key_not_allowed"
+    code = GoodbyeCode.KEY_NOT_ALLOWED
+
+
 class HandshakePolicy(Record):
     """What this node is and accepts."""
 
     chain_id: Digest
     node_id: bytes
-    """32 random bytes, drawn once per process by the shell."""
+    """The public node key; where nothing is encrypted, any 32 bytes that no other node has."""
+    allowed_keys: frozenset[bytes] = frozenset()
+    """Public keys of the nodes that may be peers; empty for all."""
     versions: range = range(PROTOCOL_VERSION, PROTOCOL_VERSION + 1)
     """Versions of the protocol that this node speaks."""
     max_clock_offset_ms: int = MAX_CLOCK_OFFSET_MS
 
 
-def check_hello(hello: Hello, policy: HandshakePolicy, now_ms: int) -> None:
+def check_key(node_key: bytes | None, policy: HandshakePolicy) -> None:
+    """Raises `KeyNotAllowed` for a key that is not on the list, or for none, if there is a list.
+
+    `node_key` is what the transport has proven of the other end (T-P13).
+    """
+    if policy.allowed_keys and node_key not in policy.allowed_keys:
+        value = "none" if node_key is None else node_key.hex()
+        raise KeyNotAllowed("node key is not on the list of peers", rule="T-P13", value=value)
+
+
+def check_hello(hello: Hello, policy: HandshakePolicy, node_key: bytes | None, now_ms: int) -> None:
     """Judge a greeting by itself; raises the `HelloRefused` that names what is wrong (T-P10).
 
-    The version comes first: of another version nothing else is understood. `now_ms` is this
-    node's clock, milliseconds since 1970.
+    The version comes first: of another version nothing else is understood. `node_key` is the key
+    that the transport has proven, None where nothing is encrypted; `now_ms` is this node's clock,
+    milliseconds since 1970.
     """
     if hello.protocol_version not in policy.versions:
         raise UnsupportedVersion(
@@ -93,6 +120,9 @@ def check_hello(hello: Hello, policy: HandshakePolicy, now_ms: int) -> None:
         raise NullNodeId("node id is all zeros", rule="T-P10")
     if hello.node_id == policy.node_id:
         raise SelfConnection("connected to oneself", rule="T-P10")
+    if node_key is not None and hello.node_id != node_key:
+        raise FalseNodeId("node id is not the node key", rule="T-P13", value=hello.node_id.hex())
+    check_key(node_key, policy)
     offset_ms = abs(hello.time_ms - now_ms)
     if offset_ms > policy.max_clock_offset_ms:
         raise ClockSkew(

@@ -42,7 +42,7 @@ ItemId = Annotated[bytes, Length(20, 20)]
 """A block id or a transaction id."""
 
 NodeId = Annotated[bytes, Length(NODE_ID_BYTES, NODE_ID_BYTES)]
-"""Random bytes, drawn once per process."""
+"""The public node key."""
 
 Text = Annotated[str, Length(0, MAX_TEXT_BYTES)]
 """A sentence for the other side's log."""
@@ -78,6 +78,8 @@ class GoodbyeCode(IntEnum):
     FORK_BELOW_IRREVERSIBLE = 14
     INVALID_ITEM = 15
     LYING_SYNC = 16
+    FALSE_NODE_ID = 17
+    KEY_NOT_ALLOWED = 18
 
 
 class Hello(Record):

@@ -1,9 +1,9 @@
-"""The step between the bytes of a socket and the bytes of frames: where encryption will live.
+"""The step between the bytes of a socket and the bytes of frames: where peers are encrypted.
 
-A transport is a pure machine. What it does with `Noise_XX_25519_ChaChaPoly_SHA256` one day, it
-does with nothing but these three calls: its handshake messages travel as `opening` and as the
-`reply` of `receive`, and what `send` is given before the handshake is done comes out with a later
-reply. Today's only transport changes nothing.
+A transport is a pure machine. A handshake travels as `opening` and as the `reply` of `receive`;
+what `send` is given before the handshake is done comes out with a later reply.
+`protocol.p2p.noise_transport` is the one that real nodes use; `PlainTransport` is for tests and
+simulators, which name it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,16 @@ class Opened(NamedTuple):
 class Transport(Protocol):
     """Turns frames into the bytes of one connection and back."""
 
+    @property
+    def remote_key(self) -> bytes | None:
+        """The node key that the other end has shown to be its own; None before, or without any."""
+        ...
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes received of which nothing has come out yet."""
+        ...
+
     def opening(self) -> bytes:
         """Bytes to send as soon as the connection exists."""
         ...
@@ -36,10 +46,31 @@ class Transport(Protocol):
         ...
 
 
+class TransportMaker(Protocol):
+    """Makes the transport of a new connection."""
+
+    def __call__(self, *, outbound: bool) -> Transport:
+        """A fresh transport; `outbound` on the side that dialled."""
+        ...
+
+
 class PlainTransport:
-    """The identity: bytes travel in the clear."""
+    """The identity: bytes travel in the clear, and nobody shows a key."""
 
     __slots__ = ()
+
+    def __init__(self, *, outbound: bool) -> None:
+        pass
+
+    @property
+    def remote_key(self) -> bytes | None:
+        """None."""
+        return None
+
+    @property
+    def buffered_bytes(self) -> int:
+        """0."""
+        return 0
 
     def opening(self) -> bytes:
         """Nothing."""

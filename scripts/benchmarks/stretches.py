@@ -22,6 +22,7 @@ from node.services.request_runner import RequestRunner
 from protocol.block import BlockEnvelope
 from protocol.errors import PegboardError
 from protocol.ids import AccountId, account_text
+from protocol.p2p.transport import PlainTransport
 from protocol.schema import TransactionId
 from protocol.transaction import TransactionEnvelope
 from tests.support.api import ChainBackend
@@ -99,7 +100,9 @@ class LargeNode:
         self.chain = chain.chain
         self.backend = ChainBackend(chain)
         reader = ChainReader(self.chain, MemoryBlockStore())
-        peers = PeerManager(reader, PeerConfig(bytes(32), "bench"), Random(1))
+        peers = PeerManager(
+            reader, PeerConfig(bytes(32), "bench"), Random(1), make_transport=PlainTransport
+        )
         self.core = NodeCore(
             self.chain,
             peers,

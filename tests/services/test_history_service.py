@@ -25,6 +25,7 @@ from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
 from node.storage.errors import DiskError
 from protocol.genesis import chain_id
+from protocol.p2p.transport import PlainTransport
 from tests.support.chain import make_genesis, witness_names
 from tests.support.history_databases import HistoryPlace, PostgresPlace, SqlitePlace
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
@@ -57,7 +58,9 @@ def make_service(history_class: type[StoredHistory], place: HistoryPlace) -> Nod
     reader = ChainReader(chain, blocks)
     core = NodeCore(
         chain,
-        PeerManager(reader, PeerConfig(bytes(32), "test"), Random(1)),
+        PeerManager(
+            reader, PeerConfig(bytes(32), "test"), Random(1), make_transport=PlainTransport
+        ),
         CoreSettings(by_the_clock=False),
         reader=reader,
         secrets=[secret_of(f"{name} block") for name in witness_names(WITNESSES)],

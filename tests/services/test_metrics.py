@@ -21,6 +21,7 @@ from node.services.metrics import NodeCollector, metrics_text
 from protocol.asset import NO_FEE
 from protocol.ids import AssetBitassetDataId, WitnessId, witness_text
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.p2p.transport import PlainTransport
 from tests.support.api import ChainBackend, Client
 from tests.support.chain import TestChain
 from tests.support.memory_stores import MemoryBlockStore
@@ -131,7 +132,9 @@ def test_the_node_behind_the_api_is_measured(backend: ChainBackend) -> None:
     """FEATURES: peers by direction, pending transactions, fork switches."""
     chain = backend.test_chain.chain
     reader = ChainReader(chain, MemoryBlockStore())
-    peers = PeerManager(reader, PeerConfig(bytes(32), "test"), Random(1))
+    peers = PeerManager(
+        reader, PeerConfig(bytes(32), "test"), Random(1), make_transport=PlainTransport
+    )
     core = NodeCore(chain, peers, CoreSettings())
     peers.connected(PeerKey(1), PeerAddress("127.0.0.1", 1), outbound=False, now_ms=0)
     backend.test_chain.push(backend.test_chain.transfer("alice", "bob", 1))

@@ -40,6 +40,7 @@ from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import recover_keys
 from protocol.genesis_form import Genesis
 from protocol.p2p.messages import BlockMessage, Hello, Inventory, ItemKind, Message
+from protocol.p2p.transport import PlainTransport
 from protocol.schema import BlockId
 from protocol.transaction import TransactionEnvelope
 from tests.simulation.checkers import Checkers, NodeObserver, Violation
@@ -215,7 +216,13 @@ class Machine:
             listen_port=address_of(self.number).port,
             seeds=seeds,
         )
-        return PeerManager(reader, config, Random(self.rng.getrandbits(64)), database)
+        return PeerManager(
+            reader,
+            config,
+            Random(self.rng.getrandbits(64)),
+            database,
+            make_transport=PlainTransport,
+        )
 
     # Inputs.
 

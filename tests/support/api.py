@@ -25,7 +25,7 @@ from protocol.transaction import TransactionEnvelope
 from tests.support.chain import TestChain
 
 Json = Any
-PEERS = (PeerInfo("127.0.0.1:1776", "test/1", 0, True, 100, 200),)
+PEERS = (PeerInfo("127.0.0.1:1776", bytes(32), "test/1", 0, True, 100, 200),)
 KNOWN_PEERS_MAX = 2
 
 

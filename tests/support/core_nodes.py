@@ -31,6 +31,7 @@ from protocol.constants import CORE_ASSET
 from protocol.genesis_form import Genesis
 from protocol.operations.base import Operation
 from protocol.operations.transfer import Transfer
+from protocol.p2p.transport import PlainTransport
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 from tests.support.world import GENESIS_TIME, secret_of
@@ -58,7 +59,12 @@ class CoreNode:
         self.started = start_chain(genesis, self.blocks, self.snapshots)
         self.chain = self.started.chain
         reader = ChainReader(self.chain, self.blocks)
-        peers = PeerManager(reader, PeerConfig(bytes([name]) * 32, "test"), Random(name))
+        peers = PeerManager(
+            reader,
+            PeerConfig(bytes([name]) * 32, "test"),
+            Random(name),
+            make_transport=PlainTransport,
+        )
         self.core = NodeCore(
             self.chain,
             peers,

@@ -6,6 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from random import Random
 from typing import assert_never
@@ -29,6 +30,9 @@ from node.p2p.peer_database import PeerDatabase
 from protocol.p2p.framing import MAX_FRAME_BYTES, FrameReader, encode_frame
 from protocol.p2p.message_codec import decode_message, encode_message
 from protocol.p2p.messages import Goodbye, Hello, HelloAccepted, Message
+from protocol.p2p.noise import NodeKey
+from protocol.p2p.noise_transport import NoiseTransport
+from protocol.p2p.transport import PlainTransport, Transport, TransportMaker
 from tests.support.fake_chain import CHAIN_ID, FakeChain
 
 START_MS = 1_700_000_000_000
@@ -93,20 +97,29 @@ class FakeNetwork:
         *,
         seeds: tuple[str, ...] = (),
         limits: PeerLimits | None = None,
+        key: NodeKey | None = None,
     ) -> FakeNode:
-        """A node that listens on its own address and dials the seeds, given by their names."""
+        """A node that listens on its own address and dials the seeds, given by their names.
+
+        With a key it speaks encrypted.
+        """
         number = len(self.nodes) + 1
         address = PeerAddress(f"10.{number}.0.1", 1776)
         addresses = tuple(self.nodes[seed].address for seed in seeds)
         config = PeerConfig(
-            node_id=node_id_of(name),
+            node_id=node_id_of(name) if key is None else key.public,
             user_agent=f"test/{name}",
             listen_port=1776,
             seeds=addresses,
             limits=limits or PeerLimits(),
         )
         chain = chain or FakeChain()
-        manager = PeerManager(chain, config, Random(name), PeerDatabase(addresses))
+        make_transport: TransportMaker = PlainTransport
+        if key is not None:
+            make_transport = partial(NoiseTransport, key, chain.chain_id, Random(name).randbytes)
+        manager = PeerManager(
+            chain, config, Random(name), PeerDatabase(addresses), make_transport=make_transport
+        )
         self.nodes[name] = FakeNode(name, address, chain, manager)
         return self.nodes[name]
 
@@ -243,19 +256,24 @@ class Stranger:
         host: str = "10.9.0.1",
         outbound: bool = False,
         now_ms: int = START_MS,
+        transport: Transport | None = None,
     ) -> None:
         self.manager = manager
+        self.transport = transport or PlainTransport(outbound=not outbound)
         self.key = PeerKey(key)
         self.now_ms = now_ms
         self.effects: list[Effect] = []
         self._frames = FrameReader(MAX_FRAME_BYTES)
         address = PeerAddress(host, 1776 if outbound else 50_000)
         manager.connected(self.key, address, outbound=outbound, now_ms=now_ms)
+        opening = self.transport.opening()
+        if opening:
+            manager.received(self.key, opening, now_ms)
 
     def send(self, *messages: Message) -> list[Message]:
         """Send messages in one piece; what the manager answers."""
         data = b"".join(encode_frame(encode_message(message)) for message in messages)
-        return self.send_bytes(data)
+        return self.send_bytes(self.transport.send(data))
 
     def send_bytes(self, data: bytes) -> list[Message]:
         """Send raw bytes; what the manager answers."""
@@ -270,10 +288,14 @@ class Stranger:
 
     def take(self) -> list[Message]:
         """What the manager has sent to this end since the last call."""
-        for effect in self.manager.take_effects():
-            self.effects.append(effect)
-            if isinstance(effect, SendBytes) and effect.peer == self.key:
-                self._frames.feed(effect.data)
+        while effects := self.manager.take_effects():
+            for effect in effects:
+                self.effects.append(effect)
+                if isinstance(effect, SendBytes) and effect.peer == self.key:
+                    opened = self.transport.receive(effect.data)
+                    self._frames.feed(opened.plain)
+                    if opened.reply:
+                        self.manager.received(self.key, opened.reply, self.now_ms)
         messages: list[Message] = []
         while (payload := self._frames.next_frame()) is not None:
             messages.append(decode_message(payload))
@@ -314,18 +336,22 @@ def make_hello(name: str = "stranger", /, **changes: object) -> Hello:
 
 
 def make_manager(
-    chain: FakeChain | None = None, limits: PeerLimits | None = None, **changes: object
+    chain: FakeChain | None = None,
+    limits: PeerLimits | None = None,
+    make_transport: TransportMaker = PlainTransport,
+    node_id: bytes = node_id_of("manager"),
+    **changes: object,
 ) -> PeerManager:
     """A manager for tests that play its peers themselves."""
     make: Callable[..., PeerConfig] = PeerConfig
     config = make(
-        node_id=node_id_of("manager"),
+        node_id=node_id,
         user_agent="test/manager",
         listen_port=1776,
         limits=limits or PeerLimits(),
         **changes,
     )
-    return PeerManager(chain or FakeChain(), config, Random(7))
+    return PeerManager(chain or FakeChain(), config, Random(7), make_transport=make_transport)
 
 
 def goodbyes(messages: list[Message]) -> list[int]:

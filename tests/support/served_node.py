@@ -28,6 +28,7 @@ from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, Stores
 from node.storage.interface import SignedSlot
 from protocol.genesis import chain_id
+from protocol.p2p.transport import PlainTransport
 from protocol.schema import BlockId
 from tests.support.chain import make_genesis, witness_names
 from tests.support.history_databases import SqlitePlace
@@ -98,7 +99,9 @@ class ServedNode:
         reader = ChainReader(self.chain, self.blocks)
         self.core = NodeCore(
             self.chain,
-            PeerManager(reader, PeerConfig(bytes(32), "test"), Random(1)),
+            PeerManager(
+                reader, PeerConfig(bytes(32), "test"), Random(1), make_transport=PlainTransport
+            ),
             settings,
             reader=reader,
             secrets=[secret_of(f"{name} block") for name in witness_names(witnesses)[:keys]],

@@ -137,6 +137,7 @@ def test_peers_are_told(client: Client) -> None:
     """BitShares' keys, as far as this node knows their values."""
     (peer,) = client.call("get_connected_peers", api="network_node")
     assert peer["host"] == "127.0.0.1:1776"
+    assert peer["info"]["node_id"] == "00" * 32
     assert peer["info"]["inbound"] is False
     assert (peer["info"]["bytesrecv"], peer["info"]["bytessent"]) == (100, 200)
     info = client.call("get_info", api="network_node")

@@ -33,6 +33,7 @@ from protocol.crypto.keys import PrivateKey
 from protocol.errors import DecodeError, KeyFormatError, PegboardError, ValidationError
 from protocol.genesis_form import Genesis
 from protocol.operations.witness import WitnessUpdate
+from protocol.p2p.transport import PlainTransport
 from protocol.transaction import TransactionEnvelope
 from tests.support.chain import make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, run, signed, transfer
@@ -426,7 +427,9 @@ def test_seeds_are_dialled(genesis: Genesis) -> None:
     chain = Chain(genesis)
     reader = ChainReader(chain, MemoryBlockStore())
     config = PeerConfig(b"\1" * 32, "test", seeds=(PeerAddress("127.0.0.1", 4711),))
-    core = NodeCore(chain, PeerManager(reader, config, Random(1)), CoreSettings())
+    core = NodeCore(
+        chain, PeerManager(reader, config, Random(1), make_transport=PlainTransport), CoreSettings()
+    )
     core.tick(START_MS)
     assert OpenConnection(PeerAddress("127.0.0.1", 4711)) in core.take_effects()
 

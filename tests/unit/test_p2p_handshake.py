@@ -45,9 +45,9 @@ POLICY = HandshakePolicy(CHAIN_ID, node_id_of("manager"))
 
 def test_a_good_greeting_is_accepted() -> None:
     """T-P10: nothing is raised, also at both ends of the clock's tolerance."""
-    check_hello(make_hello(), POLICY, START_MS)
-    check_hello(make_hello(), POLICY, START_MS + POLICY.max_clock_offset_ms)
-    check_hello(make_hello(), POLICY, START_MS - POLICY.max_clock_offset_ms)
+    check_hello(make_hello(), POLICY, None, START_MS)
+    check_hello(make_hello(), POLICY, None, START_MS + POLICY.max_clock_offset_ms)
+    check_hello(make_hello(), POLICY, None, START_MS - POLICY.max_clock_offset_ms)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_bad_greetings_are_refused_by_name(
 ) -> None:
     """T-P10: each has its exception and its code; the peer is told and not banned."""
     with pytest.raises(refusal) as caught:
-        check_hello(make_hello(**changes), POLICY, START_MS)
+        check_hello(make_hello(**changes), POLICY, None, START_MS)
     assert caught.value.code is code
     manager = make_manager()
     stranger = Stranger(manager)

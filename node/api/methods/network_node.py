@@ -13,7 +13,7 @@ from protocol.json_form import JsonValue, format_time
 
 
 def get_info(call: Call) -> Answer:
-    """Where this node listens, its id, and how many connections it has.
+    """Where this node listens, its id, which is its public key, and how many connections it has.
 
     `listening_on` has no host: it is empty, or a colon and the port.
     """
@@ -26,7 +26,7 @@ def get_info(call: Call) -> Answer:
 
 
 def get_connected_peers(call: Call) -> Answer:
-    """The connections, with what each peer said of itself."""
+    """The connections, with what each peer said of itself; its `node_id` is proven (T-P13)."""
     return [_view_peer(peer) for peer in call.backend.network().peers]
 
 
@@ -59,6 +59,7 @@ def _view_peer(peer: PeerInfo) -> JsonValue:
         "host": peer.address,
         "info": {
             "addr": peer.address,
+            "node_id": peer.node_id.hex(),
             "subver": peer.version,
             "inbound": not peer.outbound,
             "bytessent": peer.sent_bytes,

@@ -28,6 +28,7 @@ def get_node_info(call: Call) -> Answer:
     peers: list[JsonValue] = [
         {
             "address": peer.address,
+            "node_id": peer.node_id.hex(),
             "version": peer.version,
             "head_block_number": peer.head_num,
             "outbound": peer.outbound,
