@@ -8,6 +8,7 @@ from .api import bench_api
 from .blocks import bench_full_validation, bench_known_signatures, bench_orders
 from .broadcasts import bench_broadcasts
 from .cascade import bench_cascade
+from .encryption import bench_encryption
 from .fairness import bench_greedy
 from .history import bench_history
 from .measure import print_machine
@@ -29,6 +30,7 @@ SECTIONS = {
     "j": bench_greedy,
     "k": bench_stretches,
     "l": bench_broadcasts,
+    "m": bench_encryption,
 }
 
 
