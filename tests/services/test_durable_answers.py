@@ -246,7 +246,8 @@ async def test_one_durable_write_serves_many_blocks(tmp_path: Path) -> None:
 
 @pytest.mark.trio
 async def test_a_clean_stop_drains(tmp_path: Path) -> None:
-    """C3, P15: all that the core has done is stored, however the rest ends."""
+    """C3, P15: a write that runs when the node is told to end is not cut off, and what waits behind
+    it is written too. What nobody has begun to write is `drain`'s, which another test asks."""
     async with asking(tmp_path) as answers:
         node = answers.node
         node.inputs.generate_blocks(5)
