@@ -46,7 +46,7 @@ from node.state.errors import InvariantViolated
 from node.storage.block_store import BlockStore
 from node.storage.durable import replace_file
 from node.storage.errors import StorageError
-from node.storage.guard import SigningGuard
+from node.storage.guard import RECORD_FILE, SigningGuard
 from node.storage.key_files import read_key_file, write_key_file
 from node.storage.node_key import open_node_key
 from node.storage.snapshots import SnapshotFiles
@@ -59,6 +59,7 @@ from protocol.genesis import chain_id, load_genesis
 from protocol.genesis_form import Genesis
 from protocol.p2p.noise import parse_node_key
 from protocol.p2p.noise_transport import NoiseTransport
+from protocol.schema import BlockId
 
 HISTORY_FILE = "history.sqlite"
 TOKEN_BYTES = 32
@@ -81,6 +82,12 @@ class Opened:
     data_dir: Path
     genesis: Genesis
     stores: Stores
+
+    @property
+    def checkpoint(self) -> BlockId | None:
+        """The block that the operator takes for irreversible (F9)."""
+        text = self.settings.checkpoint
+        return BlockId(bytes.fromhex(text)) if text else None
 
 
 def open_node(settings_path: Path, node_key: Path | None = None) -> Opened:
@@ -113,7 +120,7 @@ def open_stores(data_dir: Path, genesis: Genesis) -> Stores:
     chain = chain_id(genesis)
     return Stores(
         BlockStore(data_dir / "blocks.sqlite", chain),
-        SigningGuard(data_dir / "signed.json", chain),
+        SigningGuard(data_dir / RECORD_FILE, chain),
         SnapshotFiles(data_dir / "snapshots", chain),
     )
 
@@ -164,6 +171,7 @@ def replay_node(
             None,
             paranoid=paranoid,
             history=history,
+            checkpoint=opened.checkpoint,
         )
     finally:
         if history is not None:
@@ -217,6 +225,7 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
         opened.stores.snapshots,
         paranoid=settings.paranoid,
         history=history,
+        checkpoint=opened.checkpoint,
     )
     clock = SystemClock(settings.clock_offset_ms)
     reader = ChainReader(started.chain, opened.stores.blocks)
@@ -237,6 +246,8 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
     api = Api(backend, core.durability)
     service = NodeService(inputs, opened.stores, history, api)
     _tell_started(started)
+    if settings.checkpoint:
+        log.warning("checkpoint", ev="checkpoint", id=settings.checkpoint)
     if is_development(settings):
         inputs.make_first_block()
     try:
@@ -315,6 +326,8 @@ def make_core(
     """The node core of a node, with its keys and feeds."""
     settings = opened.settings
     mode = settings.production.mode
+    if settings.production.never_signed:
+        opened.stores.guard.begin()
     return NodeCore(
         started.chain,
         peers,
@@ -329,6 +342,7 @@ def make_core(
         reader=reader,
         secrets=[_read_wif(opened.directory / witness.key_file) for witness in settings.witnesses],
         last_signed=opened.stores.guard.load(),
+        last_votes=opened.stores.guard.load_votes(),
         feeds=FeedPublisher(_feed_plans(opened, started.chain.state)),
     )
 

@@ -99,6 +99,10 @@ class ProductionSettings(
     """Produce although the head is old; needed once, to start a new chain."""
     required_participation: int = 33
     """Percent of the last 128 slots that must be filled."""
+    never_signed: bool = False
+    """The operator's word that the keys of this node have signed nothing on this chain yet: with
+    it a missing record of votes is begun anew; without it such a node does not vote before the
+    chain has justified all that it may have voted for (F5)."""
 
 
 class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -127,6 +131,9 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     storage: StorageSettings = StorageSettings()
     witnesses: tuple[WitnessSettings, ...] = ()
     feeds: tuple[FeedSettings, ...] = ()
+    checkpoint: str = ""
+    """Id of a block that all operators of a network take for irreversible, because too many of its
+    voters are gone for good (F9); "" for none."""
     clock_offset_ms: int = 0
     """Shifts this node's clock; for trying out clock skew."""
     paranoid: bool = False
@@ -162,6 +169,8 @@ def parse_settings(text: str, source: str) -> NodeSettings:
             value=settings.history.partition(":")[0],
             limit=" or ".join(HISTORY_URLS),
         )
+    if re.fullmatch(r"([0-9a-f]{40})?", settings.checkpoint) is None:
+        raise ConfigError("checkpoint is not the id of a block", value=settings.checkpoint)
     for feed in settings.feeds:
         _check_range(f"interval_s of feed {feed.asset}", feed.interval_s, 1, SECONDS_PER_DAY)
     for key in settings.p2p.allowed_keys:

@@ -19,6 +19,7 @@ from protocol.constants import MAX_BLOCK_BYTES
 from protocol.crypto.hashes import ripemd160, sha224, sha256
 from protocol.crypto.signatures import recover_key
 from protocol.errors import DecodeError
+from protocol.finality import Certificate
 from protocol.ids import WitnessId
 from protocol.operations import OperationResult
 from protocol.operations.base import Void
@@ -36,12 +37,12 @@ from protocol.schema import (
 )
 from protocol.transaction import ProcessedTransaction, SignedTransaction, TransactionEnvelope
 
-HeaderExtension = Annotated[Tagged, Variant({0: Void})]
+CERTIFICATE_TAG = 1
+HeaderExtension = Annotated[Tagged, Variant({0: Void, CERTIFICATE_TAG: Certificate})]
 """A member of a header's extensions: each tag at most once, ascending.
 
-BitShares knows tag 0 alone, which carries nothing. A member that is added here later, such as
-votes on irreversibility, is signed and hashed with the header and moves no other byte: a header
-without it stays what it was.
+BitShares knows tag 0 alone, which carries nothing. A certificate is signed and hashed with the
+header and moves no other byte: a header without it is what it is there (F3).
 """
 
 OperationResults = tuple[OperationResult, ...]
@@ -121,6 +122,14 @@ def merkle_root(digests: Sequence[Digest]) -> Ripemd160:
         ]
         level = paired if len(level) % 2 == 0 else [*paired, level[-1]]
     return ripemd160(level[0])
+
+
+def certificate_in(header: SignedBlockHeader) -> Certificate | None:
+    """The certificate that a header carries (F3)."""
+    for extension in header.extensions:
+        if isinstance(extension.value, Certificate):
+            return extension.value
+    return None
 
 
 Sign = Callable[[Digest], Signature]

@@ -19,6 +19,8 @@ from protocol.errors import DecodeError
 from protocol.genesis_checks import SPECIAL_ACCOUNT_NAMES, check_genesis
 from protocol.genesis_form import (
     DEFAULT_ADDRESS_PREFIX,
+    FINALITY_BITSHARES,
+    FINALITY_VOTES,
     NO_CHAIN_ID,
     PRODUCER_DELEGATE,
     PRODUCER_WITNESS,
@@ -44,6 +46,8 @@ from protocol.schema import Digest, schema_of
 
 __all__ = [
     "DEFAULT_ADDRESS_PREFIX",
+    "FINALITY_BITSHARES",
+    "FINALITY_VOTES",
     "PRODUCER_DELEGATE",
     "PRODUCER_WITNESS",
     "SPECIAL_ACCOUNT_NAMES",

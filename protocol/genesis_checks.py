@@ -10,6 +10,8 @@ from protocol.constants import ASSET_PRECISION_MAX, MAX_DELAY_S, MAX_SUPPLY
 from protocol.errors import TIME, ValidationError
 from protocol.fees import check_parameters
 from protocol.genesis_form import (
+    FINALITY_BITSHARES,
+    FINALITY_VOTES,
     PRODUCER_DELEGATE,
     PRODUCER_WITNESS,
     TRIGGER_BID,
@@ -77,14 +79,15 @@ def _check_head(genesis: Genesis) -> None:
 
 def _check_settings(genesis: Genesis) -> None:
     settings = genesis.settings()
-    for field, value, allowed in (
-        ("margin_call_trigger", settings.margin_call_trigger, (TRIGGER_BID, TRIGGER_FEED)),
-        ("producer_term", settings.producer_term, (PRODUCER_WITNESS, PRODUCER_DELEGATE)),
+    for field, value, allowed, rule in (
+        ("margin_call_trigger", settings.margin_call_trigger, (TRIGGER_BID, TRIGGER_FEED), "R4.2"),
+        ("producer_term", settings.producer_term, (PRODUCER_WITNESS, PRODUCER_DELEGATE), ""),
+        ("finality", settings.finality, (FINALITY_VOTES, FINALITY_BITSHARES), "F10"),
     ):
         require(
             value in allowed,
             f".pegboard.{field}: unknown",
-            rule="R4.2" if field == "margin_call_trigger" else "",
+            rule=rule,
             value=value,
             limit=" or ".join(allowed),
         )

@@ -26,6 +26,7 @@ from protocol.schema import (
 DEFAULT_ADDRESS_PREFIX = "BTS"
 TRIGGER_BID, TRIGGER_FEED = "bid", "feed"
 PRODUCER_WITNESS, PRODUCER_DELEGATE = "witness", "delegate"
+FINALITY_VOTES, FINALITY_BITSHARES = "votes", "bitshares"
 NO_CHAIN_ID = Digest(bytes(32))
 DEFAULT_IMMUTABLE_PARAMETERS = ImmutableChainParameters()
 
@@ -45,6 +46,8 @@ class ChainSettings(Record):
     """Begins key and address strings."""
     producer_term: str
     """`PRODUCER_WITNESS` or `PRODUCER_DELEGATE`: what people call a block producer."""
+    finality: str
+    """`FINALITY_VOTES` or `FINALITY_BITSHARES`: what makes a block irreversible (F10)."""
 
 
 class InitialAccount(Record):
@@ -177,6 +180,8 @@ class PegboardSection(Record):
     """The chain id; absent: SHA256 of the file, as bitshares-core has it (R9.7)."""
     producer_term: str | None = None
     """"witness" (absent) or "delegate": what people call a block producer."""
+    finality: str | None = None
+    """"bitshares" (absent) or "votes": what makes a block irreversible (F10)."""
     assets: tuple[InitialAssetSettings, ...] | None = None
     account_balances: tuple[InitialAccountBalance, ...] | None = None
 
@@ -214,4 +219,5 @@ class Genesis(Record):
             core_symbol=section.core_symbol or prefix,
             address_prefix=prefix,
             producer_term=section.producer_term or PRODUCER_WITNESS,
+            finality=section.finality or FINALITY_BITSHARES,
         )

@@ -48,6 +48,7 @@ ChainPropertyId = NewType("ChainPropertyId", int)
 WitnessScheduleId = NewType("WitnessScheduleId", int)
 BudgetRecordId = NewType("BudgetRecordId", int)
 CollateralBidId = NewType("CollateralBidId", int)
+FinalityId = NewType("FinalityId", int)
 
 FillId = NewType("FillId", int)
 BucketId = NewType("BucketId", int)
@@ -92,11 +93,12 @@ ID_TYPES: dict[object, tuple[int, int]] = {
     WitnessScheduleId: (2, 12),
     BudgetRecordId: (2, 13),
     CollateralBidId: (2, 17),
+    FinalityId: (2, 200),
     FillId: (5, 0),
     BucketId: (5, 1),
     MarketTickerId: (5, 2),
 }
-"""Space and type of every id type, as BitShares numbers them."""
+"""Space and type of every id type, as BitShares numbers them; those from type 200 on are ours."""
 
 Id = TypeVar("Id", bound=int)
 

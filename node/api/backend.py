@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from node.chain.vote_pool import Equivocation
 from node.history.reader import HistoryReader
 from node.state.context import AppliedOperation
 from node.state.database import State
@@ -129,6 +130,9 @@ class ApiBackend(Protocol):
 
     def network(self) -> NetworkInfo:
         """Peers, known addresses and limits of the peer layer."""
+
+    def equivocations(self) -> Sequence[Equivocation]:
+        """The newest proofs that a witness has lied, oldest first (F11)."""
 
     def add_peer(self, host: str, port: int) -> bool:
         """Connect to an address at the next chance; False when it cannot be remembered."""

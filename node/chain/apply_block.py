@@ -11,6 +11,12 @@ from node.chain.expirations import (
     remove_expired_permissions,
     settle_expired_proposals,
 )
+from node.chain.finality import (
+    apply_certificate,
+    check_certificate,
+    renew_voting_sets,
+    take_checkpoint,
+)
 from node.chain.irreversibility import update_irreversible_num
 from node.chain.maintenance import is_maintenance_due, perform_maintenance
 from node.chain.witness_schedule import (
@@ -39,11 +45,11 @@ from node.state.errors import (
 from node.state.events import ChainEvent
 from node.state.objects.transactions import BlockSummary
 from node.state.undo import Revision
-from protocol.block import BlockEnvelope, SignedBlockHeader
+from protocol.block import BlockEnvelope, SignedBlockHeader, certificate_in
 from protocol.constants import MAX_UNDO_HISTORY
 from protocol.errors import TIME, KeyFormatError, ProtocolError
 from protocol.ids import witness_text
-from protocol.schema import Digest
+from protocol.schema import BlockId, Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +65,28 @@ class AppliedBlock:
 
 
 def apply_block(
-    state: State, envelope: BlockEnvelope, chain_id: Digest, *, trusted: bool = False
+    state: State,
+    envelope: BlockEnvelope,
+    chain_id: Digest,
+    *,
+    trusted: bool = False,
+    checkpoint: BlockId | None = None,
 ) -> AppliedBlock:
     """Apply a block that follows the head, or leave no trace; no session may be open.
 
     Raises `BlockRejected`. A trusted block, one that this node has checked before, is applied
-    without looking at signatures again.
+    without looking at signatures again. With the block after it a checkpoint is irreversible (F9).
     """
     _check_block(state, envelope, trusted=trusted)
+    certificate = certificate_in(envelope.header)
+    if certificate is not None:
+        check_certificate(state, certificate, chain_id, trusted=trusted)
     state.log.begin()
     try:
         own_time = envelope.header.timestamp
         ctx = Context(state, state.dynamic.time, envelope.num, run_proposed_operation, own_time)
         _apply_transactions(ctx, envelope, chain_id, trusted=trusted)
-        _cross_boundary(ctx, envelope)
+        _cross_boundary(ctx, envelope, checkpoint)
     except BaseException:
         state.log.undo()
         raise
@@ -163,7 +177,7 @@ def _apply_transactions(
             )
 
 
-def _cross_boundary(ctx: Context, envelope: BlockEnvelope) -> None:
+def _cross_boundary(ctx: Context, envelope: BlockEnvelope, checkpoint: BlockId | None) -> None:
     """All that ends with a block, in the order of R8.3; rules see its own time now (R8.2)."""
     state, header = ctx.state, envelope.header
     ctx.now = header.timestamp
@@ -173,10 +187,13 @@ def _cross_boundary(ctx: Context, envelope: BlockEnvelope) -> None:
 
     _move_head(ctx, envelope, count_missed_slots(state, header.timestamp))
     _credit_witness(ctx, header)
-    update_irreversible_num(state)
+    _follow_votes(state, header)
+    if header.previous == checkpoint:
+        take_checkpoint(state)
     is_maintenance = is_maintenance_due(state, header.timestamp)
     if is_maintenance:
         perform_maintenance(ctx)
+        renew_voting_sets(state)
     _remember_block(state, envelope)
     forget_expired_transactions(ctx)
     settle_expired_proposals(ctx)
@@ -208,6 +225,15 @@ def _move_head(ctx: Context, envelope: BlockEnvelope, missed: int) -> None:
             value=undoable,
             limit=MAX_UNDO_HISTORY - 1,
         )
+
+
+def _follow_votes(state: State, header: SignedBlockHeader) -> None:
+    """Move the last irreversible block on, by the rule that the genesis chose (F4, R8.8)."""
+    certificate = certificate_in(header)
+    if certificate is not None:
+        apply_certificate(state, certificate)
+    elif state.finality is None:
+        update_irreversible_num(state)
 
 
 def _credit_witness(ctx: Context, header: SignedBlockHeader) -> None:

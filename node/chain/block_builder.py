@@ -6,12 +6,22 @@ from collections.abc import Iterable
 
 from node.chain.pending import AppliedTransaction
 from node.state.errors import TransactionTooLarge
-from protocol.block import BlockBody, BlockEnvelope, BlockHeader, Sign, merkle_root, pack_results
+from protocol.binary import pack
+from protocol.block import (
+    CERTIFICATE_TAG,
+    BlockBody,
+    BlockEnvelope,
+    BlockHeader,
+    Sign,
+    merkle_root,
+    pack_results,
+)
+from protocol.finality import Certificate
 from protocol.ids import WitnessId
-from protocol.schema import BlockId
+from protocol.schema import BlockId, Tagged
 
 HEADER_BYTES_MAX = 256
-"""Room for a signed header and the number of transactions."""
+"""Room for a signed header without votes, and the number of transactions."""
 
 
 def build_block(
@@ -21,22 +31,24 @@ def build_block(
     pending: Iterable[AppliedTransaction],
     bytes_max: int,
     sign: Sign,
+    certificate: Certificate | None = None,
 ) -> BlockEnvelope:
-    """A signed block of the oldest pending transactions that fit together.
+    """A signed block of the oldest pending transactions that fit together, and votes if any (F3).
 
     Pending transactions were applied in this order on top of the head, which is what a block
     does; so their results stand as they are. The first that does not fit is postponed together
     with all later ones, which may build on it.
     """
     body = BlockBody()
-    size = HEADER_BYTES_MAX
+    extensions = () if certificate is None else (Tagged(CERTIFICATE_TAG, certificate),)
+    size = HEADER_BYTES_MAX + (0 if certificate is None else len(pack(certificate)))
     for entry in pending:
         packed = _packed(entry)
         size += len(packed)
         if size > bytes_max:
             break
         body.append(entry.envelope, entry.results, packed)
-    header = BlockHeader(previous, slot_time_s, witness, merkle_root(body.digests))
+    header = BlockHeader(previous, slot_time_s, witness, merkle_root(body.digests), extensions)
     return BlockEnvelope.produce(header, body, sign)
 
 

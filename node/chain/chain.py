@@ -10,6 +10,7 @@ from node.chain import witness_schedule
 from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
 from node.chain.apply_transaction import apply_transaction
 from node.chain.block_builder import build_block, check_fits_a_block
+from node.chain.finality import id_of, justified_num
 from node.chain.fork_database import ForkDatabase, ForkItem
 from node.chain.genesis import build_state
 from node.chain.invariants import check_all
@@ -28,6 +29,7 @@ from node.state.errors import (
 from node.state.undo import EDIT
 from protocol.block import BlockEnvelope, HeaderEnvelope, Sign
 from protocol.errors import KeyFormatError, PegboardError
+from protocol.finality import Certificate
 from protocol.genesis import chain_id as chain_id_of
 from protocol.genesis_form import Genesis
 from protocol.ids import WitnessId
@@ -61,6 +63,7 @@ class Chain:
     """
 
     __slots__ = (
+        "_checkpoint",
         "_context",
         "_forks",
         "_head",
@@ -74,14 +77,21 @@ class Chain:
     )
 
     def __init__(
-        self, genesis: Genesis, *, chain_id: Digest | None = None, paranoid: bool = False
+        self,
+        genesis: Genesis,
+        *,
+        chain_id: Digest | None = None,
+        paranoid: bool = False,
+        checkpoint: BlockId | None = None,
     ) -> None:
         """A chain without blocks. Raises `ValidationError` for an impossible genesis.
 
-        A paranoid chain recounts all invariants after each block.
+        A paranoid chain recounts all invariants after each block. A checkpoint is the block that
+        operators take for irreversible (F9).
         """
         self.chain_id = chain_id_of(genesis) if chain_id is None else chain_id
-        self._start(genesis, build_state(genesis, self.chain_id), paranoid=paranoid)
+        state = build_state(genesis, self.chain_id)
+        self._start(genesis, state, paranoid=paranoid, checkpoint=checkpoint)
 
     @classmethod
     def restore(
@@ -91,6 +101,7 @@ class Chain:
         *,
         chain_id: Digest | None = None,
         paranoid: bool = False,
+        checkpoint: BlockId | None = None,
     ) -> Chain:
         """The chain at the head of a snapshot, below which nothing can be undone any more.
 
@@ -104,16 +115,23 @@ class Chain:
             raise WrongChain(
                 "snapshot of another chain", value=chain.chain_id.hex(), limit=expected.hex()
             )
-        chain._start(genesis, state, paranoid=paranoid)  # noqa: SLF001  # our own
+        chain._start(  # noqa: SLF001  # our own
+            genesis, state, paranoid=paranoid, checkpoint=checkpoint
+        )
         return chain
 
-    def _start(self, genesis: Genesis, state: State, *, paranoid: bool) -> None:
+    def _start(
+        self, genesis: Genesis, state: State, *, paranoid: bool, checkpoint: BlockId | None
+    ) -> None:
         self.genesis = genesis
         self.paranoid = paranoid
         self.state = state
         self.pending = PendingPool()
         dynamic = state.dynamic
-        self._forks = ForkDatabase(dynamic.head_block_id, dynamic.head_block_number)
+        self._checkpoint = checkpoint
+        self._forks = ForkDatabase(
+            dynamic.head_block_id, dynamic.head_block_number, justified_num(state), checkpoint
+        )
         self._head = self._forks.root
         self._main: dict[int, AppliedBlock] = {}
         if paranoid:
@@ -190,6 +208,29 @@ class Chain:
         found = self._main.get(num)
         return None if found is None else found.envelope.id
 
+    @property
+    def irreversible_time(self) -> int | None:
+        """Time of the last irreversible block in seconds; None until it moves after a restart."""
+        if self._forks.root.num == 0:
+            return self.genesis.initial_timestamp
+        envelope = self._forks.root.envelope
+        return None if envelope is None else envelope.header.timestamp
+
+    def source_of(self, target: BlockId) -> BlockId | None:
+        """What votes for a block of any fork have for their source (F5); None for unknown blocks.
+
+        It is the highest justified block of the chain that ends with the target.
+        """
+        item = self._forks.find(target)
+        if item is None:
+            return None
+        source = item.ancestor(item.justified_num)
+        return id_of(self.state, item.justified_num) if source is None else source.id
+
+    def twin_of(self, block_id: BlockId) -> BlockId | None:
+        """Another block that the same witness signed for the same slot (F11)."""
+        return self._forks.twin_of(block_id)
+
     def has_transaction(self, transaction_id: TransactionId) -> bool:
         """Whether the transaction is pending, or in a block and not expired yet."""
         return self.state.transaction_by_id.find(transaction_id) is not None
@@ -258,7 +299,13 @@ class Chain:
 
     # Blocks.
 
-    def build_block(self, witness: WitnessId, slot_time_s: int, sign: Sign) -> BlockEnvelope:
+    def build_block(
+        self,
+        witness: WitnessId,
+        slot_time_s: int,
+        sign: Sign,
+        certificate: Certificate | None = None,
+    ) -> BlockEnvelope:
         """A signed block of the pending transactions on top of the head, not pushed (R9.4).
 
         `sign` is called once, with the digest of the finished header.
@@ -270,20 +317,21 @@ class Chain:
             self.pending,
             self.state.parameters.maximum_block_size,
             sign,
+            certificate,
         )
 
     def push_block(self, envelope: BlockEnvelope, *, trusted: bool = False) -> PushResult:
-        """Take a block in: extend the head, grow a fork, or switch to a longer fork (R9.2, T-V1).
+        """Take a block in: extend the head, grow a fork, or switch to a better (R9.2, F6, T-V1).
 
         A block that is known already changes nothing. Raises `BlockRejected`, also for a block
-        that makes a longer fork and fails; then the old head is back. `InvariantViolated` means
+        that makes a better fork and fails; then the old head is back. `InvariantViolated` means
         that the block, or this node, is broken; the block is not kept. With `trusted`, signatures
         are not looked at: for blocks that this node has checked and stored before.
         """
         if self.has_block(envelope.id):
             return PushResult()
         item = self._add_to_forks(envelope, trusted=trusted)
-        if item.num <= self._head.num:
+        if item.rank <= self._head.rank:
             return PushResult()
         waiting = self._close_pending()
         result = PushResult()
@@ -333,7 +381,10 @@ class Chain:
         """Apply a block on the head, check the invariants, make it the head."""
         envelope = item.envelope
         assert envelope is not None, "the root is applied already"
-        applied = apply_block(self.state, envelope, self.chain_id, trusted=trusted)
+        applied = apply_block(
+            self.state, envelope, self.chain_id, trusted=trusted, checkpoint=self._checkpoint
+        )
+        assert item.justified_num == justified_num(self.state), "headers tell what is justified"
         try:
             check_block(self.state, applied.revision)
             if self.paranoid:

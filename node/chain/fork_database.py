@@ -1,9 +1,9 @@
-"""The tree of recent blocks above the last irreversible one (R8.9, R9.2)."""
+"""The tree of recent blocks above the last irreversible one (R8.9, R9.2, F6)."""
 
 from __future__ import annotations
 
-from node.state.errors import BlockTooOld, TooManyForks, UnlinkableBlock
-from protocol.block import BlockEnvelope
+from node.state.errors import AgainstCheckpoint, BlockTooOld, TooManyForks, UnlinkableBlock
+from protocol.block import BlockEnvelope, block_num_of, certificate_in
 from protocol.ids import WitnessId, witness_text
 from protocol.schema import BlockId, PublicKey
 
@@ -20,9 +20,22 @@ SlotKey = tuple[WitnessId, int, PublicKey]
 
 
 class ForkItem:
-    """A block in the tree; `parent` is None for the root."""
+    """A block in the tree; `parent` is None for the root.
 
-    __slots__ = ("children", "envelope", "id", "is_strange", "num", "parent", "slot_key")
+    `justified_num` is the highest justified block of its chain as the headers up to it say; it
+    holds once the block is applied (F4).
+    """
+
+    __slots__ = (
+        "children",
+        "envelope",
+        "id",
+        "is_strange",
+        "justified_num",
+        "num",
+        "parent",
+        "slot_key",
+    )
 
     def __init__(
         self,
@@ -33,6 +46,7 @@ class ForkItem:
         slot_key: SlotKey | None,
         *,
         is_strange: bool = False,
+        justified_num: int = 0,
     ) -> None:
         self.id = block_id
         self.num = num
@@ -40,18 +54,40 @@ class ForkItem:
         self.envelope = envelope
         self.slot_key = slot_key
         self.is_strange = is_strange
+        self.justified_num = justified_num
         self.children: list[ForkItem] = []
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """What the best chain has most of: its highest justified block, then its length (F6)."""
+        return self.justified_num, self.num
+
+    def ancestor(self, num: int) -> ForkItem | None:
+        """The block of a number in the chain that ends here; None below the root."""
+        found: ForkItem | None = self
+        while found is not None and found.num > num:
+            found = found.parent
+        return found
 
 
 class ForkDatabase:
     """All known blocks that descend from the root, which is the last irreversible block."""
 
-    __slots__ = ("_per_slot", "_strangers", "items", "root")
+    __slots__ = ("_checkpoint", "_per_slot", "_strangers", "items", "root")
 
-    def __init__(self, root_id: BlockId, root_num: int) -> None:
-        self.root = ForkItem(root_id, root_num, None, None, None)
+    def __init__(
+        self,
+        root_id: BlockId,
+        root_num: int,
+        justified_num: int = 0,
+        checkpoint: BlockId | None = None,
+    ) -> None:
+        """`justified_num` is the root's; no fork may have another block in place of a checkpoint,
+        and what follows it has it justified (F9)."""
+        self.root = ForkItem(root_id, root_num, None, None, None, justified_num=justified_num)
         self.items: dict[BlockId, ForkItem] = {root_id: self.root}
-        self._per_slot: dict[SlotKey, int] = {}
+        self._checkpoint = checkpoint
+        self._per_slot: dict[SlotKey, list[BlockId]] = {}
         self._strangers = 0
 
     def find(self, block_id: BlockId) -> ForkItem | None:
@@ -62,7 +98,7 @@ class ForkDatabase:
         """The parent that a new block links to.
 
         Raises `BlockTooOld` at or below the last irreversible block, `UnlinkableBlock` when the
-        parent is unknown.
+        parent is unknown, `AgainstCheckpoint`.
         """
         if envelope.num <= self.root.num:
             raise BlockTooOld(
@@ -70,6 +106,14 @@ class ForkDatabase:
                 rule="R9.2",
                 value=envelope.num,
                 limit=self.root.num,
+            )
+        checkpoint = self._checkpoint
+        if checkpoint not in (None, envelope.id) and envelope.num == block_num_of(checkpoint):
+            raise AgainstCheckpoint(
+                f"block {envelope.num} is not that of the checkpoint",
+                rule="F9",
+                value=envelope.id.hex(),
+                limit=checkpoint.hex(),
             )
         parent = self.items.get(envelope.header.previous)
         if parent is None:
@@ -89,7 +133,7 @@ class ForkDatabase:
         """
         parent = self.check(envelope)
         slot_key = (envelope.header.witness, envelope.header.timestamp, signer)
-        count = self._per_slot.get(slot_key, 0)
+        count = len(self._per_slot.get(slot_key, ()))
         if count >= BLOCKS_PER_SLOT_MAX:
             raise TooManyForks(
                 f"witness {witness_text(slot_key[0])} signed too many blocks for one slot",
@@ -104,14 +148,36 @@ class ForkDatabase:
                 value=self._strangers + 1,
                 limit=STRANGERS_MAX,
             )
-        self._per_slot[slot_key] = count + 1
+        self._per_slot.setdefault(slot_key, []).append(envelope.id)
         self._strangers += is_strange
         item = ForkItem(
-            envelope.id, envelope.num, parent, envelope, slot_key, is_strange=is_strange
+            envelope.id,
+            envelope.num,
+            parent,
+            envelope,
+            slot_key,
+            is_strange=is_strange,
+            justified_num=self._justified_after(parent, envelope),
         )
         parent.children.append(item)
         self.items[item.id] = item
         return item
+
+    def _justified_after(self, parent: ForkItem, envelope: BlockEnvelope) -> int:
+        """What a block's chain has justified if its header tells the truth."""
+        if parent.id == self._checkpoint:
+            return parent.num
+        certificate = certificate_in(envelope.header)
+        claimed = 0 if certificate is None else min(certificate.target_num, parent.num)
+        return max(parent.justified_num, claimed)
+
+    def twin_of(self, block_id: BlockId) -> BlockId | None:
+        """Another block that the same witness signed for the same slot: a proof of lying (F11)."""
+        item = self.items.get(block_id)
+        if item is None or item.slot_key is None or item.is_strange:
+            return None
+        others = (other for other in self._per_slot[item.slot_key] if other != block_id)
+        return next(others, None)
 
     def branches(self, old: ForkItem, new: ForkItem) -> tuple[list[ForkItem], list[ForkItem]]:
         """What to pop, newest first, and what to apply, oldest first, to go from old to new."""
@@ -151,7 +217,7 @@ class ForkDatabase:
         item.parent = None
         item.children = []
         if item.slot_key is not None:
-            self._per_slot[item.slot_key] -= 1
+            self._per_slot[item.slot_key].remove(item.id)
             if not self._per_slot[item.slot_key]:
                 del self._per_slot[item.slot_key]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from node.chain.finality import start_finality
 from node.chain.genesis_accounts import create_accounts, create_special_accounts, reserve_accounts
 from node.chain.genesis_assets import create_assets, create_core, reserve_assets, settle_supplies
 from node.state.creation import (
@@ -25,8 +26,8 @@ from node.state.objects.vesting import BALANCE_WORKER, CddVesting
 from protocol.asset import AssetAmount
 from protocol.authority import Authority
 from protocol.constants import CORE_ASSET, WITNESS_ACCOUNT
+from protocol.genesis import FINALITY_VOTES, Genesis, check_genesis
 from protocol.genesis import TRIGGER_FEED as FEED
-from protocol.genesis import Genesis, check_genesis
 from protocol.ids import (
     BlockSummaryId,
     ChainPropertyId,
@@ -64,6 +65,8 @@ def build_state(genesis: Genesis, chain_id: Digest) -> State:
     _create_witnesses(state, genesis)
     _create_committee(state, genesis)
     _create_workers(state, genesis)
+    if genesis.settings().finality == FINALITY_VOTES:
+        start_finality(state)
     state.log.finish()
     return state
 

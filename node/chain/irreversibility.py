@@ -1,8 +1,7 @@
-"""Which block can no longer be undone (R8.8).
+"""Which block can no longer be undone by BitShares' rule (R8.8), where the genesis chose it (F10).
 
-The rule is one pure function of the state, so that another rule, such as votes in block headers,
-can take its place. Whatever the rule says, the last irreversible block lies below the head:
-clients take their reference block from the one after it.
+Whatever the rule says, the last irreversible block lies below the head: clients take their
+reference block from the one after it (F12).
 """
 
 from __future__ import annotations

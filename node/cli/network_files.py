@@ -4,7 +4,7 @@ DIR/network.json        what `pegboard up` made here
 DIR/genesis.json
 DIR/init0/node.toml     one directory a node; `api` serves clients and produces nothing
 DIR/init0/keys/         signing.wif and active.wif, mode 0600
-DIR/init0/data/         blocks and snapshots
+DIR/init0/data/         blocks, snapshots, and the record of what was signed
 DIR/init0/node.log
 """
 
@@ -43,6 +43,7 @@ from node.presets import (
     genesis_text,
     known_signing_key,
 )
+from node.storage.guard import RECORD_FILE, SigningGuard
 from node.storage.key_files import write_key_file
 from node.witness.feed_text import publication_interval_s
 from protocol.crypto.keys import PrivateKey, public_key, wif
@@ -373,6 +374,11 @@ def _write_network(directory: Path, preset: str, genesis: Genesis) -> Network:
         secrets = {"signing": signing_key, "active": development_key(witness, "active")}
         for role, secret in secrets.items():
             write_key_file(draft / witness / "keys" / f"{role}.wif", wif(secret) + "\n")
+        record = draft / witness / "data" / RECORD_FILE
+        record.parent.mkdir()
+        guard = SigningGuard(record, chain_id(network.genesis))
+        guard.begin()
+        guard.close()
     marker = {"version": FORMAT_VERSION, "preset": preset}
     (draft / MARKER).write_text(json.dumps(marker), encoding="utf-8")
     draft.replace(directory)

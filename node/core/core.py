@@ -16,12 +16,15 @@ from node.api.durability import Durability
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain, PushResult
 from node.chain.pending import AppliedTransaction
+from node.chain.vote_pool import Judgement
+from node.core.ballots import Ballots
 from node.core.chain_reader import ChainReader
 from node.core.effects import (
     Effect,
     FlushSessions,
     Report,
     ReserveSlot,
+    ReserveVote,
     StopNode,
     StoreBlocks,
     StoreHistory,
@@ -41,6 +44,7 @@ from node.p2p.effects import (
     PeerReady,
     SendBytes,
     TransactionReceived,
+    VoteReceived,
 )
 from node.p2p.effects import Effect as PeerEffect
 from node.p2p.manager import PeerManager
@@ -51,6 +55,7 @@ from node.witness.producer import Production
 from protocol.block import BlockEnvelope, HeaderEnvelope
 from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError, ProtocolError
+from protocol.finality import Vote
 from protocol.ids import WitnessId
 from protocol.schema import BlockId, PublicKey, TransactionId
 from protocol.transaction import TransactionEnvelope
@@ -98,12 +103,15 @@ class NodeCore:
         reader: ChainReader | None = None,
         secrets: Sequence[PrivateKey] = (),
         last_signed: Mapping[WitnessId, int] | None = None,
+        last_votes: Mapping[PublicKey, tuple[int, int]] | None = None,
         feeds: FeedPublisher | None = None,
     ) -> None:
+        """`last_votes` is None where no record proves how the keys have voted (F5)."""
         self.chain = chain
         self.peers = peers
         self.settings = settings
         self.own = OwnBlocks(chain, settings, secrets, last_signed or {})
+        self.ballots = Ballots(chain, last_votes)
         self.feeds = feeds
         self.observers: list[ChainObserver] = []
         self.effects: list[Effect] = []
@@ -254,6 +262,8 @@ class NodeCore:
                 self._receive_block(effect, now_ms)
             case TransactionReceived():
                 self._receive_transaction(effect, now_ms)
+            case VoteReceived():
+                self._receive_vote(effect.peer, effect.vote, now_ms)
             case PeerReady():
                 hello = effect.hello
                 node_id = hello.node_id.hex()
@@ -288,6 +298,36 @@ class NodeCore:
         for observer in self.observers:
             observer.transaction_pending(envelope)
         self.effects.append(FlushSessions())
+
+    # Votes.
+
+    def _receive_vote(self, peer: PeerKey, vote: Vote, now_ms: int) -> None:
+        match self.ballots.pool.add(vote, peer):
+            case Judgement.TAKEN:
+                self.peers.announce_vote(vote, peer, now_ms)
+            case Judgement.LIE:
+                self._report_equivocation()
+            case Judgement.MALFORMED:
+                self.peers.vote_refused(peer, now_ms)
+
+    def _follow_block(self, block: BlockEnvelope, now_ms: int) -> None:
+        """Judge the votes that waited for a block, and vote for the head if it is new (F5, F7)."""
+        pool = self.ballots.pool
+        pool.forget_old()
+        if pool.note_blocks(block.id, block.signing_key()):
+            self._report_equivocation()
+        for peer, vote in pool.take_waiting(block.id):
+            self._receive_vote(PeerKey(peer), vote, now_ms)
+        if not self._inbox and not self.peers.is_syncing:
+            for cast in self.ballots.cast(self.own.secrets, now_ms // 1_000):
+                self.effects.append(ReserveVote(cast.key, *cast.span))
+                if cast.vote is not None:
+                    self.peers.announce_vote(cast.vote, None, now_ms)
+        self._follow_peers(now_ms)
+
+    def _report_equivocation(self) -> None:
+        found = self.ballots.pool.equivocations[-1]
+        self._report("equivocation", kind=found.kind, key=found.key.hex())
 
     # Blocks.
 
@@ -332,6 +372,7 @@ class NodeCore:
                 continue
             self._follow_push(queued.envelope, result)
             self.peers.block_accepted(queued.envelope.id, now_ms)
+            self._follow_block(queued.envelope, now_ms)
 
     def _follow_push(self, envelope: BlockEnvelope, result: PushResult) -> None:
         """Store, report and tell what pushing a block changed."""
@@ -419,7 +460,7 @@ class NodeCore:
 
     def _push_own(self, production: Production, more: PrivateKey | None = None) -> MadeBlock:
         """Make a block the head; nobody is told yet."""
-        envelope = self.own.build(production, more)
+        envelope = self.own.build(production, self.ballots.pool.certificate(), more)
         self.effects.append(ReserveSlot(production.witness, production.slot_time_s, envelope.num))
         try:
             return MadeBlock(envelope, self.chain.push_block(envelope))
@@ -431,7 +472,7 @@ class NodeCore:
         """Store, tell and announce a block of this node."""
         self._follow_push(made.envelope, made.result)
         self.peers.announce_block(made.envelope, now_ms)
-        self._follow_peers(now_ms)
+        self._follow_block(made.envelope, now_ms)
 
     def _report_refusal(self, name: str, detail: str) -> None:
         """Report why no block is made, once until something else happens."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from node.exit_codes import Exit
 from node.p2p.effects import ConnectionEffect
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, Digest, Signature
+from protocol.schema import BlockId, Digest, PublicKey, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,15 @@ class ReserveSlot:
     witness: WitnessId
     slot_time_s: int
     block_num: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveVote:
+    """Record durably that a key votes so, before anything produced later is sent (F5)."""
+
+    key: PublicKey
+    source_num: int
+    target_num: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +96,4 @@ LaterEffect = (
 )
 """What waits until all that was to be made durable before it is so."""
 
-Effect = ReserveSlot | StoreBlocks | LaterEffect
+Effect = ReserveSlot | ReserveVote | StoreBlocks | LaterEffect

@@ -17,6 +17,7 @@ from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError
+from protocol.finality import Certificate
 from protocol.ids import WitnessId
 from protocol.schema import Digest, PublicKey, Signature
 
@@ -107,7 +108,12 @@ class OwnBlocks:
         slot = self.chain.slot_at((now_ms + self._lead_ms) // 1_000)
         return self.chain.slot_time(slot) if slot else 0
 
-    def build(self, production: Production, more: PrivateKey | None = None) -> BlockEnvelope:
+    def build(
+        self,
+        production: Production,
+        certificate: Certificate | None = None,
+        more: PrivateKey | None = None,
+    ) -> BlockEnvelope:
         """The signed block of a slot, which is not signed again (T-W1)."""
         secret = self.secrets.get(production.signing_key, more)
         assert secret is not None, "a production is for a key at hand"
@@ -115,7 +121,9 @@ class OwnBlocks:
         def sign(digest: Digest) -> Signature:
             return sign_digest(secret, digest)
 
-        envelope = self.chain.build_block(production.witness, production.slot_time_s, sign)
+        envelope = self.chain.build_block(
+            production.witness, production.slot_time_s, sign, certificate
+        )
         self.last_signed[production.witness] = production.slot_time_s
         return envelope
 

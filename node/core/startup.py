@@ -69,6 +69,7 @@ def start_chain(
     *,
     paranoid: bool = False,
     history: HistoryKeeper | None = None,
+    checkpoint: BlockId | None = None,
 ) -> Started:
     """Restore the chain of a store (T-S6).
 
@@ -94,7 +95,9 @@ def start_chain(
             skipped.append(f"snapshot of block {num} is not on the main chain")
             continue
         try:
-            chain = Chain.restore(genesis, unpack_document(payload), paranoid=paranoid)
+            chain = Chain.restore(
+                genesis, unpack_document(payload), paranoid=paranoid, checkpoint=checkpoint
+            )
         except PegboardError as error:
             skipped.append(error)
             continue
@@ -102,7 +105,7 @@ def start_chain(
         if chain.state.dynamic.last_irreversible_block_num >= num:
             return Started(chain, replayed, tuple(skipped))
         skipped.append(f"snapshot of block {num} is not irreversible")
-    chain = Chain(genesis, paranoid=paranoid)
+    chain = Chain(genesis, paranoid=paranoid, checkpoint=checkpoint)
     return Started(chain, _replay(chain, blocks, history), tuple(skipped))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
 from protocol.block import HeaderEnvelope
+from protocol.finality import Vote
 from protocol.p2p.messages import GoodbyeCode, Hello
 from protocol.transaction import TransactionEnvelope
 
@@ -79,6 +80,14 @@ class TransactionReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class VoteReceived:
+    """A vote on irreversibility; answer with `announce_vote`, with `vote_refused`, or not."""
+
+    peer: PeerKey
+    vote: Vote
+
+
+@dataclass(frozen=True, slots=True)
 class PeerPenalised:
     """A peer broke a rule; for the log."""
 
@@ -91,7 +100,7 @@ class PeerPenalised:
 ConnectionEffect = SendBytes | ClosePeer | OpenConnection
 """What the shell does with connections; the core passes it on."""
 
-CoreEffect = PeerReady | BlockReceived | TransactionReceived | PeerPenalised
+CoreEffect = PeerReady | BlockReceived | TransactionReceived | VoteReceived | PeerPenalised
 """What the core does itself."""
 
 Effect = ConnectionEffect | CoreEffect

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from protocol.finality import Vote
 from protocol.p2p.messages import (
     Addresses,
     BlockIds,
@@ -126,6 +127,7 @@ RATES: Mapping[type[Message], Rate] = {
     BlockIds: Rate(240, 12 * 1024 * 1024),
     GetAddresses: Rate(4, 64),
     Addresses: Rate(4, 64 * 1024),
+    Vote: Rate(12_000, 2 * 1024 * 1024),
 }
 """What this node accepts of each message in a minute; it sends at most half of it, because
 windows of two nodes do not begin together (T-P7). Greetings and farewells have no rate, since the

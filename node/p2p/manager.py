@@ -25,6 +25,7 @@ from node.p2p.requests import Item
 from node.p2p.statistics import PeerLayerStatistics, PeerStatistics
 from node.p2p.verdicts import BlockRefusal, TransactionRefusal
 from protocol.block import NO_BLOCK, BlockEnvelope
+from protocol.finality import Vote
 from protocol.p2p.handshake import (
     HandshakePolicy,
     HelloRefused,
@@ -184,6 +185,20 @@ class PeerManager:
         item = Item(ItemKind.TRANSACTION, envelope.id)
         self._relay.server.keep(item, envelope.packed())
         self._relay.gossip.announce(item, now_ms)
+
+    def announce_vote(self, vote: Vote, sender: PeerKey | None, now_ms: int) -> None:
+        """Tell all peers but the one it came from of a new vote, as far as their rates allow (F7).
+
+        A vote that a peer misses for its rate does no harm: with the next block come new ones.
+        """
+        for peer in self._peers.values():
+            if peer.is_active and peer.key != sender and peer.may_send(Vote, now_ms):
+                peer.send(vote, now_ms)
+
+    def vote_refused(self, sender: PeerKey, now_ms: int) -> None:
+        """A vote bears no signature at all: nobody can have relayed it in good faith (F7)."""
+        error = InvalidItem("vote without a signature", rule="F7")
+        self._penalise_key(sender, error, now_ms)
 
     def block_accepted(self, block_id: BlockId, now_ms: int) -> None:
         """The core took a block, or had it already; it is announced to the other peers.

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from node.p2p.address_relay import AddressRelay
 from node.p2p.chain_view import ChainView
-from node.p2p.effects import BlockReceived, Effect, PeerKey, TransactionReceived
+from node.p2p.effects import BlockReceived, Effect, PeerKey, TransactionReceived, VoteReceived
 from node.p2p.errors import MalformedMessage, RepeatedItem, UnrequestedItem
 from node.p2p.inventory import Gossip
 from node.p2p.limits import PeerLimits
@@ -20,6 +20,7 @@ from node.p2p.sync import BlockSync
 from node.p2p.synopsis import continue_synopsis
 from protocol.block import HeaderEnvelope, block_num_of
 from protocol.errors import ProtocolError
+from protocol.finality import Vote
 from protocol.p2p.messages import (
     ActiveMessage,
     Addresses,
@@ -107,6 +108,8 @@ class Relay:
                 self.addresses.answer(peer, now_ms)
             case Addresses():
                 self.addresses.take(peer, message)
+            case Vote():
+                self._effects.append(VoteReceived(peer.key, message))
             case Ping():
                 peer.answer_ping(message, now_ms)
             case Pong():

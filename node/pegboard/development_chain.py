@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.chain.pending import AppliedTransaction
+from node.chain.vote_pool import VotePool
 from node.presets import (
     BLOCK_INTERVAL_S,
     PEGS,
@@ -24,6 +25,7 @@ from node.state.database import State
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from node.witness.feed_text import FeedContext, parse_feed_source, publication_interval_s
 from node.witness.producer import next_production
+from node.witness.voter import cast_votes
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey, public_key
@@ -83,6 +85,7 @@ class DevelopmentChain:
             public_key(secret): secret
             for secret in (development_key(name, "signing") for name in WITNESSES)
         }
+        self._votes = VotePool(self.chain)
         self._feeds = FeedPublisher(self._plans(feeds))
         self._serial = 0
 
@@ -164,9 +167,15 @@ class DevelopmentChain:
             production.witness,
             production.slot_time_s,
             lambda digest: sign_digest(secret, digest),
+            self._votes.certificate(),
         )
         self._serial = 0
-        return self.chain.push_block(block).applied[-1]
+        applied = self.chain.push_block(block).applied[-1]
+        self._votes.forget_old()
+        for own in cast_votes(self.chain, self._secrets, {}):
+            if own.vote is not None:
+                self._votes.add(own.vote, 0)
+        return applied
 
     def _with_fee(self, operation: Operation) -> Operation:
         if operation.fee != FREE:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import structlog
 
 from node.api.backend import FeedInfo, KnownPeer, NetworkInfo, NodeInfo, PeerInfo
+from node.chain.vote_pool import Equivocation
 from node.core.chain_reader import ChainReader
 from node.core.head_hash import HashedHead, HeadHash
 from node.history.reader import HistoryReader
@@ -103,6 +104,10 @@ class NodeApiBackend:
                 "max_sync_blocks_per_peer": limits.sync_requests_per_peer,
             },
         )
+
+    def equivocations(self) -> Sequence[Equivocation]:
+        """The newest proofs that a witness has lied, oldest first (F11)."""
+        return self.core.ballots.pool.equivocations
 
     def add_peer(self, host: str, port: int) -> bool:
         """Connect to an address at the next chance; False when it cannot be remembered."""

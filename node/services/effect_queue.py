@@ -1,7 +1,8 @@
 """The order in which effects are carried out; one place for the real shell and the simulated one.
 
-Whatever waits makes one batch: its slots are reserved and its blocks stored first, durably, then
-everything else follows in order. Storing early is always safe, and one flush serves many blocks.
+Whatever waits makes one batch: its slots and votes are reserved and its blocks stored first,
+durably, then everything else follows in order. Storing early is always safe, and one flush serves
+many blocks.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from node.core.effects import Effect, LaterEffect, ReserveSlot, StoreBlocks
+from node.core.effects import Effect, LaterEffect, ReserveSlot, ReserveVote, StoreBlocks
 from protocol.block import block_num_of
 from protocol.schema import BlockId
 
@@ -20,6 +21,8 @@ class Batch:
 
     slots: tuple[ReserveSlot, ...]
     """To be made durable before anything else."""
+    votes: tuple[ReserveVote, ...]
+    """As `slots`, in the same write."""
     moves: tuple[StoreBlocks, ...]
     """To be made durable before anything of `rest`."""
     rest: tuple[LaterEffect, ...]
@@ -41,17 +44,20 @@ class EffectQueue:
             return None
         effects, self._waiting = self._waiting, []
         slots: list[ReserveSlot] = []
+        votes: list[ReserveVote] = []
         moves: list[StoreBlocks] = []
         rest: list[LaterEffect] = []
         for effect in effects:
             match effect:
                 case ReserveSlot():
                     slots.append(effect)
+                case ReserveVote():
+                    votes.append(effect)
                 case StoreBlocks():
                     moves.append(effect)
                 case _:
                     rest.append(effect)
-        return Batch(tuple(slots), tuple(join_moves(moves)), tuple(rest))
+        return Batch(tuple(slots), tuple(votes), tuple(join_moves(moves)), tuple(rest))
 
 
 def join_moves(moves: Sequence[StoreBlocks]) -> list[StoreBlocks]:

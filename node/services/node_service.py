@@ -36,7 +36,13 @@ from node.services.node_inputs import NodeInputs
 from node.services.p2p_server import PeerConnections
 from node.services.signature_pool import SignaturePool
 from node.storage.errors import StorageError
-from node.storage.interface import BlockStorage, SignedSlot, SigningStorage, SnapshotStorage
+from node.storage.interface import (
+    BlockStorage,
+    SignedSlot,
+    SignedVote,
+    SigningStorage,
+    SnapshotStorage,
+)
 from protocol.block import BlockEnvelope
 from protocol.errors import PegboardError
 from protocol.schema import TransactionId
@@ -155,7 +161,7 @@ class NodeService:
             await self._carry(await self.inputs.next_batch(), peers)
 
     async def _carry(self, batch: Batch, peers: PeerConnections) -> None:
-        if batch.slots or batch.moves:
+        if batch.slots or batch.votes or batch.moves:
             await self._persist(partial(self._store, batch))
             self._note_stored(batch)
         for effect in batch.rest:
@@ -223,9 +229,10 @@ class NodeService:
             self.inputs.core.moves_stored(batch.moves[-1].serial)
 
     def _store(self, batch: Batch) -> None:
-        if batch.slots:
+        if batch.slots or batch.votes:
             self.stores.guard.reserve(
-                [SignedSlot(slot.witness, slot.slot_time_s, slot.block_num) for slot in batch.slots]
+                [SignedSlot(one.witness, one.slot_time_s, one.block_num) for one in batch.slots],
+                [SignedVote(one.key, one.source_num, one.target_num) for one in batch.votes],
             )
         for move in batch.moves:
             self.stores.blocks.append(

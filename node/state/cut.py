@@ -28,7 +28,7 @@ class StateCut:
     """
 
     def __init__(self, state: State) -> None:
-        self.tables = state.tables
+        self.tables = state.kept_tables()
         self._log = state.log
         self._blocks_above = 0
         self._noted = 0

@@ -15,6 +15,7 @@ from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
 from node.state.keys import offer_key, ratio_key
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.finality import Finality
 from node.state.objects.governance import (
     BudgetRecord,
     ChainProperties,
@@ -82,6 +83,7 @@ class State:
         self.witness_schedules = Table(WitnessSchedule, ids.WitnessScheduleId, log)
         self.budget_records = Table(BudgetRecord, ids.BudgetRecordId, log)
         self.collateral_bids = Table(CollateralBid, ids.CollateralBidId, log)
+        self.finalities = Table(Finality, ids.FinalityId, log)
         self.tables: tuple[Table[int, StateObject], ...] = tuple(
             cast("Table[int, StateObject]", value)
             for value in vars(self).values()
@@ -210,6 +212,16 @@ class State:
         """What genesis fixed for good (2.11.0)."""
         return self.chain_properties.rows[0]
 
+    @property
+    def finality(self) -> Finality | None:
+        """Justified blocks and voting sets (2.200.0); None where BitShares' rule holds (F10)."""
+        return self.finalities.rows.get(0)
+
+    def kept_tables(self) -> list[Table[int, StateObject]]:
+        """The tables that hashes and snapshots are of: a table of ours only if it is in use."""
+        unused = None if self.finalities.rows else self.finalities
+        return [table for table in self.tables if table is not unused]
+
     def account_named(self, name: str) -> Account:
         """The account of a name; raises `NoSuchObject`."""
         account = self.account_by_name.find(name)
@@ -282,8 +294,7 @@ class State:
         return Digest(digest.digest())
 
     def _packed_tables(self) -> Iterator[tuple[bytes, Iterator[bytes]]]:
-        for space, type_ in sorted(self.table_of_type):
-            table = self.table_of_type[space, type_]
+        for table in sorted(self.kept_tables(), key=lambda table: (table.space, table.type)):
             head = table_head(table, table.next_instance, len(table))
             yield head, (pack(item) for item in table.in_order())
 
@@ -297,7 +308,7 @@ class State:
                 table.next_instance,
                 [to_plain(item) for item in table.in_order()],
             ]
-            for table in self.tables
+            for table in self.kept_tables()
         ]
 
     @classmethod

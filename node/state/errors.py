@@ -427,6 +427,18 @@ class TooManyMissedBlocks(BlockRejected):
     name = "too_many_missed_blocks"
 
 
+class WrongCertificate(BlockRejected):
+    """F3: the votes in the header do not certify a link of this chain."""
+
+    name = "wrong_certificate"
+
+
+class AgainstCheckpoint(BlockRejected):
+    """F9: another block has this number by the word of this node's operator."""
+
+    name = "against_checkpoint"
+
+
 class InvalidTransactionInBlock(BlockRejected):
     """R8.1: a transaction of the block is refused."""
 

@@ -55,6 +55,12 @@ class SlotAlreadySigned(StorageError):
     name = "slot_already_signed"
 
 
+class VoteAlreadySigned(StorageError):
+    """F5: the key has voted for this height or a higher one, or from a higher source."""
+
+    name = "vote_already_signed"
+
+
 class KeyFileRefused(StorageError):
     """A key file or its directory is open to others, not ours, a link, or already there."""
 

@@ -1,4 +1,4 @@
-"""The record that keeps a witness from ever signing two blocks for one slot.
+"""The record that keeps a witness from ever signing two blocks for one slot, or two ways (F5).
 
 It has its own small file, apart from the blocks: a node whose block store is damaged or deleted
 starts again from its peers, and must even then remember what it has signed.
@@ -12,16 +12,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from node.storage.durable import disk_error, replace_file
-from node.storage.errors import DiskError, SlotAlreadySigned, StoreDamaged, WrongChain, WrongFormat
+from node.storage.errors import (
+    DiskError,
+    SlotAlreadySigned,
+    StoreDamaged,
+    VoteAlreadySigned,
+    WrongChain,
+    WrongFormat,
+)
 from node.storage.file_lock import FileLock
-from node.storage.interface import SignedSlot
+from node.storage.interface import SignedSlot, SignedVote
 from protocol.ids import WitnessId
-from protocol.schema import Digest
+from protocol.schema import Digest, PublicKey
 
-FORMAT_VERSION = 1
+RECORD_FILE = "signed.json"
+FORMAT_VERSION = 2
+WITHOUT_VOTES = 1
+"""The format of versions that never voted."""
 
 Signed = dict[WitnessId, tuple[int, int]]
 """Slot time in seconds and block number of each witness' last signature."""
+
+Voted = dict[PublicKey, tuple[int, int]]
+"""Source and target of each key's last vote."""
 
 
 class SigningGuard:
@@ -38,9 +51,10 @@ class SigningGuard:
         self._failure: DiskError | None = None
         self._lock = FileLock(path)
         try:
-            self._signed = _parse(path.read_bytes(), chain_id)
+            self._signed, voted = _parse(path.read_bytes(), chain_id)
+            self._voted: Voted | None = voted
         except FileNotFoundError:
-            self._signed = {}
+            self._signed, self._voted = {}, None
         except OSError as error:
             self.close()
             raise disk_error(f"cannot read {path.name}", error) from error
@@ -52,21 +66,34 @@ class SigningGuard:
         """See `SigningStorage.load`."""
         return {witness: slot_time_s for witness, (slot_time_s, _) in self._signed.items()}
 
-    def reserve(self, slots: Sequence[SignedSlot]) -> None:
+    def load_votes(self) -> Voted | None:
+        """See `SigningStorage.load_votes`."""
+        return None if self._voted is None else dict(self._voted)
+
+    def begin(self) -> None:
+        """See `SigningStorage.begin`."""
+        if self._voted is None:
+            self.reserve(())
+
+    def reserve(self, slots: Sequence[SignedSlot], votes: Sequence[SignedVote] = ()) -> None:
         """See `SigningStorage.reserve`."""
         if self._failure is not None:
             raise self._failure
         last_s, signed = self.load(), dict(self._signed)
+        voted = self.load_votes() or {}
+        for vote in votes:
+            check_vote(voted, vote)
+            voted[vote.key] = (vote.source_num, vote.target_num)
         for slot in slots:
             check_slot(last_s, slot)
             last_s[slot.witness] = slot.time_s
             signed[slot.witness] = (slot.time_s, slot.block_num)
         try:
-            replace_file(self._path, _serialize(signed, self._chain_id))
+            replace_file(self._path, _serialize(signed, voted, self._chain_id))
         except DiskError as error:
             self._failure = error
             raise
-        self._signed = signed
+        self._signed, self._voted = signed, voted
 
     def close(self) -> None:
         """See `SigningStorage.close`."""
@@ -84,13 +111,28 @@ def check_slot(signed: dict[WitnessId, int], slot: SignedSlot) -> None:
         )
 
 
-def _serialize(signed: Signed, chain_id: Digest) -> bytes:
+def check_vote(voted: Voted, vote: SignedVote) -> None:
+    """Raise `VoteAlreadySigned` unless neither number of the key's last vote is gone back on."""
+    source_num, target_num = voted.get(vote.key, (0, 0))
+    if vote.source_num < source_num or vote.target_num <= target_num:
+        raise VoteAlreadySigned(
+            f"key {vote.key.hex()} has voted for this block or beyond it",
+            value=f"{vote.source_num} to {vote.target_num}",
+            limit=f"from {source_num} on to above {target_num}",
+        )
+
+
+def _serialize(signed: Signed, voted: Voted, chain_id: Digest) -> bytes:
     record = {
         "format": FORMAT_VERSION,
         "chain_id": chain_id.hex(),
         "signed": [
             {"witness": witness, "slot_time_s": slot_time_s, "block_num": block_num}
             for witness, (slot_time_s, block_num) in sorted(signed.items())
+        ],
+        "voted": [
+            {"key": key.hex(), "source_num": source_num, "target_num": target_num}
+            for key, (source_num, target_num) in sorted(voted.items())
         ],
     }
     return json.dumps(record | {"checksum": _checksum(record)}, indent=1).encode() + b"\n"
@@ -101,7 +143,7 @@ def _checksum(record: dict[str, object]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _parse(data: bytes, chain_id: Digest) -> Signed:
+def _parse(data: bytes, chain_id: Digest) -> tuple[Signed, Voted]:
     try:
         record = json.loads(data)
         checksum = record.pop("checksum")
@@ -109,7 +151,7 @@ def _parse(data: bytes, chain_id: Digest) -> Signed:
             raise ValueError("checksum")
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise StoreDamaged("the record of signed slots is damaged; sign nothing") from error
-    if record.get("format") != FORMAT_VERSION:
+    if record.get("format") not in (WITHOUT_VOTES, FORMAT_VERSION):
         raise WrongFormat(
             "the record of signed slots has another format version",
             value=record.get("format"),
@@ -121,7 +163,12 @@ def _parse(data: bytes, chain_id: Digest) -> Signed:
             value=record["chain_id"],
             limit=chain_id.hex(),
         )
-    return {
+    signed = {
         WitnessId(entry["witness"]): (entry["slot_time_s"], entry["block_num"])
         for entry in record["signed"]
     }
+    voted = {
+        PublicKey(bytes.fromhex(entry["key"])): (entry["source_num"], entry["target_num"])
+        for entry in record.get("voted", ())
+    }
+    return signed, voted

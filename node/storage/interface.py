@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from protocol.block import block_num_of
 from protocol.ids import WitnessId
-from protocol.schema import BlockId
+from protocol.schema import BlockId, PublicKey
 
 
 class StoredBlock(NamedTuple):
@@ -71,16 +71,33 @@ class SignedSlot(NamedTuple):
     block_num: int
 
 
+class SignedVote(NamedTuple):
+    """A vote that a key signs, by the numbers of its source and target."""
+
+    key: PublicKey
+    source_num: int
+    target_num: int
+
+
 class SigningStorage(Protocol):
-    """Which slots this node's witnesses have signed."""
+    """Which slots this node's witnesses have signed, and how its keys have voted."""
 
     def load(self) -> dict[WitnessId, int]:
         """Time in seconds of the last slot that each witness has signed."""
 
-    def reserve(self, slots: Sequence[SignedSlot]) -> None:
-        """Record slots before their blocks leave, all or none, in one write; durable on return.
+    def load_votes(self) -> dict[PublicKey, tuple[int, int]] | None:
+        """Source and target of each key's last vote; None while there is no record at all, which
+        proves nothing of what was signed before (F5)."""
 
-        `SlotAlreadySigned` unless each is later than the last one of its witness; `DiskError`.
+    def begin(self) -> None:
+        """Make an empty record if there is none: its keys have signed nothing yet. `DiskError`."""
+
+    def reserve(self, slots: Sequence[SignedSlot], votes: Sequence[SignedVote] = ()) -> None:
+        """Record slots and votes before they leave, all or none, in one write; durable on return.
+
+        `SlotAlreadySigned` unless each slot is later than the last one of its witness,
+        `VoteAlreadySigned` unless no source of a key is lower, and each target is higher, than
+        that of its vote before (F5); `DiskError`.
         """
 
     def close(self) -> None:

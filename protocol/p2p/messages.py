@@ -15,6 +15,7 @@ from typing import Annotated
 from protocol.block import block_num_of
 from protocol.constants import MAX_BLOCK_BYTES, MAX_TRANSACTION_BYTES
 from protocol.errors import DecodeError
+from protocol.finality import Vote
 from protocol.schema import (
     BlockId,
     Digest,
@@ -254,6 +255,7 @@ ActiveMessage = (
     | BlockIds
     | GetAddresses
     | Addresses
+    | Vote
 )
 """What peers say to each other in between."""
 
@@ -275,6 +277,7 @@ MESSAGES: Mapping[int, type[Message]] = {
     12: BlockIds,
     13: GetAddresses,
     14: Addresses,
+    15: Vote,
 }
 """Number and class of every message."""
 

@@ -21,6 +21,7 @@ from node.core.effects import (
     RecoverKeys,
     Report,
     ReserveSlot,
+    ReserveVote,
     SaveSnapshot,
     StopNode,
     StoreHistory,
@@ -33,7 +34,7 @@ from node.p2p.manager import PeerManager
 from node.p2p.peer_database import PeerDatabase
 from node.services.effect_queue import Batch, EffectQueue
 from node.services.node_service import TICK_MS
-from node.storage.interface import SignedSlot
+from node.storage.interface import SignedSlot, SignedVote
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey, public_key
@@ -131,6 +132,7 @@ class Machine:
             reader=reader,
             secrets=self.duties.secrets,
             last_signed=self.guard.load(),
+            last_votes=self.guard.load_votes(),
             feeds=FeedPublisher(self.duties.feeds()),
         )
         self.observer = NodeObserver(self.number, world.checkers, self.core.durability)
@@ -337,7 +339,9 @@ class Machine:
         """Bring the slots and blocks of a batch to disk, in two writes."""
         for slot in batch.slots:
             self.reserve(slot)
-        if batch.slots:
+        for vote in batch.votes:
+            self.reserve_vote(vote)
+        if batch.slots or batch.votes:
             yield self.flush_ms()
             self.guard.flush()
         for move in batch.moves:
@@ -351,6 +355,10 @@ class Machine:
     def reserve(self, slot: ReserveSlot) -> None:
         """Note that a slot is signed; a second block for it stops the node."""
         self.guard.reserve([SignedSlot(slot.witness, slot.slot_time_s, slot.block_num)])
+
+    def reserve_vote(self, vote: ReserveVote) -> None:
+        """Note that a key votes; going back on an earlier vote stops the node."""
+        self.guard.reserve([], [SignedVote(vote.key, vote.source_num, vote.target_num)])
 
     def prune(self, snapshot: SaveSnapshot) -> None:
         """Forget forks that can win no more."""

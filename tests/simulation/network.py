@@ -14,6 +14,7 @@ from random import Random
 from typing import Protocol, assert_never
 
 from node.p2p.effects import PeerAddress, PeerKey
+from protocol.finality import Vote
 from protocol.p2p.framing import LENGTH_BYTES
 from protocol.p2p.message_codec import decode_message
 from protocol.p2p.messages import (
@@ -310,7 +311,7 @@ def may_repeat(message: Message) -> bool:
             return False
         case Ping() | Inventory() | Fetch() | NotAvailable() | GetBlockIds() | BlockIds():
             return True
-        case GetAddresses() | Addresses():
+        case GetAddresses() | Addresses() | Vote():
             return True
         case _:
             assert_never(message)

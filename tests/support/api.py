@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from node.api.api import Api
 from node.api.backend import FeedInfo, KnownPeer, NetworkInfo, NodeInfo, PeerInfo
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
+from node.chain.vote_pool import Equivocation
 from node.core.head_hash import HashedHead, HeadHash
 from node.history.account_storage import AccountStorage
 from node.history.memory import MemoryHistory
@@ -59,6 +60,9 @@ class ChainBackend:
     def info(self) -> NodeInfo:
         witnesses, mode = (WitnessId(1),), self.block_mode
         return NodeInfo("0.1.0", "TEST", "bit", "witness", witnesses, PEERS, mode, self.feeds)
+
+    def equivocations(self) -> Sequence[Equivocation]:
+        return self.test_chain.ballots.pool.equivocations
 
     def network(self) -> NetworkInfo:
         known = (

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain, PushResult
 from node.chain.pending import AppliedTransaction
+from node.core.ballots import Ballots
 from node.state.database import State
 from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.block import BlockEnvelope
@@ -24,6 +25,7 @@ from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError
 from protocol.fees import ZERO_FEE_SCHEDULE
 from protocol.genesis import (
+    FINALITY_BITSHARES,
     Genesis,
     InitialAccount,
     InitialAccountBalance,
@@ -72,6 +74,7 @@ def make_genesis(
     trigger: str = "bid",
     options: BitassetOptions | None = None,
     issuer: str = "committee-account",
+    finality: str = FINALITY_BITSHARES,
 ) -> Genesis:
     """A genesis in which each name is a lifetime member with that much CORE."""
     members = witness_names(witnesses)
@@ -95,6 +98,7 @@ def make_genesis(
         ),
         pegboard=PegboardSection(
             margin_call_trigger=trigger,
+            finality=finality,
             core_symbol="TEST",
             address_prefix="TEST",
             assets=tuple(
@@ -118,9 +122,17 @@ class TestChain:
     def __init__(self, *names: str, genesis: Genesis | None = None, **settings: object) -> None:
         self.genesis = genesis or make_genesis(*names, **settings)  # type: ignore[arg-type]
         self.chain = Chain(self.genesis, paranoid=True)
+        self.ballots = Ballots(self.chain, {})
         self.main: dict[int, BlockEnvelope] = {}
         """Every block of the main chain by its number."""
         self.serial = 0
+        members = [item.owner_name for item in self.genesis.initial_witness_candidates]
+        self.block_secrets = {
+            key_of(f"{name} block"): secret_of(f"{name} block") for name in members
+        }
+        """Signing keys of the witnesses."""
+        self.voters = dict(self.block_secrets)
+        """Keys that vote for every head."""
 
     @property
     def state(self) -> State:
@@ -157,7 +169,10 @@ class TestChain:
             dynamic.head_block_id = BlockId(num.to_bytes(4, "big") + dynamic.head_block_id[4:])
             dynamic.last_irreversible_block_num = last_irreversible
             state.block_summaries.next_instance = min(num + 1, TAPOS_WINDOW)
+            if state.finality is not None:
+                state.finality.justified = (last_irreversible,)
         self.chain = Chain.restore(self.genesis, self.chain.dump())
+        self.ballots = Ballots(self.chain, {})
 
     def transfer(self, sender: str, receiver: str, amount: int, symbol: str = "TEST") -> Transfer:
         """A transfer without a fee."""
@@ -229,11 +244,15 @@ class TestChain:
             witness,
             self.chain.slot_time(slot),
             lambda digest: sign_digest(self.witness_secret(witness), digest),
+            self.ballots.pool.certificate(),
         )
 
     def witness_secret(self, witness: WitnessId) -> PrivateKey:
         """The key that a witness signs blocks with."""
-        account = self.state.witnesses.get(witness).witness_account
+        item = self.state.witnesses.get(witness)
+        if item.signing_key in self.block_secrets:
+            return self.block_secrets[item.signing_key]
+        account = item.witness_account
         return secret_of(f"{self.state.accounts.get(account).name} block")
 
     def blocks(self, count: int) -> None:
@@ -262,6 +281,8 @@ class TestChain:
     def receive(self, envelope: BlockEnvelope) -> PushResult:
         """Push a block that another node made."""
         result = self.chain.push_block(envelope)
+        self.ballots.pool.forget_old()
+        self.ballots.cast(self.voters, 0)
         self.main.update({block.envelope.num: block.envelope for block in result.applied})
         return result
 

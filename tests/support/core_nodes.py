@@ -15,6 +15,7 @@ from node.core.effects import (
     RecoverKeys,
     Report,
     ReserveSlot,
+    ReserveVote,
     SaveSnapshot,
     StopNode,
     StoreBlocks,
@@ -25,7 +26,7 @@ from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
 from node.p2p.manager import PeerManager
-from node.storage.interface import SignedSlot
+from node.storage.interface import SignedSlot, SignedVote
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.genesis_form import Genesis
@@ -72,6 +73,7 @@ class CoreNode:
             reader=reader,
             secrets=[secret_of(f"{witness} block") for witness in witnesses],
             last_signed=self.guard.load(),
+            last_votes=self.guard.load_votes(),
         )
         self.links: dict[PeerKey, tuple[CoreNode, PeerKey]] = {}
         """The other end of each connection, and its name for it."""
@@ -96,6 +98,9 @@ class CoreNode:
                 case ReserveSlot():
                     slot = SignedSlot(effect.witness, effect.slot_time_s, effect.block_num)
                     self.guard.reserve([slot])
+                case ReserveVote():
+                    vote = SignedVote(effect.key, effect.source_num, effect.target_num)
+                    self.guard.reserve([], [vote])
                 case SaveSnapshot():
                     self.snapshots.save(effect.num, effect.block_id, *effect.payload)
                 case SendBytes() | ClosePeer():

@@ -23,6 +23,7 @@ from node.p2p.effects import (
     PeerReady,
     SendBytes,
     TransactionReceived,
+    VoteReceived,
 )
 from node.p2p.limits import PeerLimits
 from node.p2p.manager import PeerManager
@@ -184,7 +185,7 @@ class FakeNetwork:
                 self._judge_transaction(node, effect)
             case PeerPenalised():
                 node.penalties.append(effect)
-            case PeerReady():
+            case PeerReady() | VoteReceived():
                 pass
             case _:
                 assert_never(effect)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from node.storage.guard import check_slot
+from node.storage.guard import check_slot, check_vote
 from node.storage.interface import (
     SignedSlot,
+    SignedVote,
     SkippedSnapshot,
     Snapshot,
     StoredBlock,
@@ -21,7 +22,7 @@ from node.storage.interface import (
 from node.storage.snapshots import KEPT
 from protocol.block import block_num_of
 from protocol.ids import WitnessId
-from protocol.schema import BlockId
+from protocol.schema import BlockId, PublicKey
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -144,19 +145,36 @@ class MemorySigningGuard:
     def __init__(self, *, durable_at_once: bool = True) -> None:
         self._durable_at_once = durable_at_once
         self._signed: dict[WitnessId, int] = {}
-        self._durable: dict[WitnessId, int] = {}
+        self._voted: dict[PublicKey, tuple[int, int]] | None = {}
+        self._durable = self._copy()
 
     def load(self) -> dict[WitnessId, int]:
         """See `SigningStorage.load`."""
         return dict(self._signed)
 
-    def reserve(self, slots: Sequence[SignedSlot]) -> None:
+    def load_votes(self) -> dict[PublicKey, tuple[int, int]] | None:
+        """See `SigningStorage.load_votes`; a new one has a record, as a new network's nodes do."""
+        return None if self._voted is None else dict(self._voted)
+
+    def begin(self) -> None:
+        """See `SigningStorage.begin`."""
+        self.reserve(())
+
+    def lose(self) -> None:
+        """Lose the record altogether."""
+        self._signed, self._voted = {}, None
+        self.flush()
+
+    def reserve(self, slots: Sequence[SignedSlot], votes: Sequence[SignedVote] = ()) -> None:
         """See `SigningStorage.reserve`."""
-        signed = dict(self._signed)
+        signed, voted = dict(self._signed), self.load_votes() or {}
+        for vote in votes:
+            check_vote(voted, vote)
+            voted[vote.key] = (vote.source_num, vote.target_num)
         for slot in slots:
             check_slot(signed, slot)
             signed[slot.witness] = slot.time_s
-        self._signed = signed
+        self._signed, self._voted = signed, voted
         if self._durable_at_once:
             self.flush()
 
@@ -165,11 +183,15 @@ class MemorySigningGuard:
 
     def flush(self) -> None:
         """Make everything written so far durable."""
-        self._durable = dict(self._signed)
+        self._durable = self._copy()
 
     def crash(self) -> None:
         """Lose what is not durable yet."""
-        self._signed = dict(self._durable)
+        signed, self._voted = self._durable
+        self._signed = dict(signed)
+
+    def _copy(self) -> tuple[dict[WitnessId, int], dict[PublicKey, tuple[int, int]] | None]:
+        return dict(self._signed), self.load_votes()
 
 
 class MemorySnapshots:

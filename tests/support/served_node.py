@@ -26,7 +26,7 @@ from node.services.api_backend import NodeApiBackend
 from node.services.api_server import ApiOptions, serve_api
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, Stores
-from node.storage.interface import SignedSlot
+from node.storage.interface import SignedSlot, SignedVote
 from protocol.genesis import chain_id
 from protocol.p2p.transport import PlainTransport
 from protocol.schema import BlockId
@@ -78,9 +78,9 @@ class CountingGuard(MemorySigningGuard):
         super().__init__()
         self.writes = 0
 
-    def reserve(self, slots: Sequence[SignedSlot]) -> None:
+    def reserve(self, slots: Sequence[SignedSlot], votes: Sequence[SignedVote] = ()) -> None:
         self.writes += 1
-        super().reserve(slots)
+        super().reserve(slots, votes)
 
 
 class ServedNode:
@@ -105,6 +105,7 @@ class ServedNode:
             settings,
             reader=reader,
             secrets=[secret_of(f"{name} block") for name in witness_names(witnesses)[:keys]],
+            last_votes=self.guard.load_votes(),
         )
         self.inputs = NodeInputs(self.core, self.clock)
         self.backend = NodeApiBackend(self.inputs, reader, genesis, history, is_development=True)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from protocol.constants import MAX_BLOCK_BYTES, MAX_TRANSACTION_BYTES
 from protocol.errors import DecodeError, EncodeError
+from protocol.finality import Vote
 from protocol.p2p.message_codec import decode_message, encode_message
 from protocol.p2p.messages import (
     MAX_ADDRESSES,
@@ -39,7 +40,7 @@ from protocol.p2p.messages import (
     Pong,
     TransactionMessage,
 )
-from protocol.schema import BlockId
+from protocol.schema import BlockId, Signature
 from tests.support.fake_network import make_hello
 
 ID = bytes(range(20))
@@ -64,6 +65,7 @@ EXAMPLES: tuple[Message, ...] = (
     BlockIds(7, block_ids(7, 3), 2**32 - 1),
     GetAddresses(),
     Addresses((KnownAddress("10.0.0.1", 1776, 5), KnownAddress("2001:db8::1", 1, 0))),
+    Vote(BlockId(ID), BlockId(ID), Signature(bytes(65))),
 )
 
 LONGEST_HOST = "0000:0000:0000:0000:0000:ffff:192.168.100.100"

@@ -15,8 +15,11 @@ from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.governance import TRIGGER_FEED
 from node.state.objects.market import CallOrder, LimitOrder
 from protocol.constants import CORE_ASSET
+from protocol.crypto.keys import key_text
+from protocol.finality import Vote
 from protocol.ids import account_text, asset_text, position_text, witness_text
 from protocol.json_form import JsonValue, format_time, to_json
+from protocol.schema import BlockId
 
 ListLimit = Annotated[int, at_most(300)]
 
@@ -69,6 +72,22 @@ def get_node_info(call: Call) -> Answer:
 def get_state_hash(call: Call) -> Answer:
     """The hash over the whole state at the head block, without pending transactions."""
     return Stepwise(_state_hash(call))
+
+
+def get_equivocations(call: Call) -> Answer:
+    """The newest proofs that a witness has lied, oldest first: of two `votes` that contradict each
+    other each with ids of source and target and the signature, of two `blocks` of one slot the ids
+    (F11)."""
+    prefix = call.backend.address_prefix
+    return [
+        {
+            "kind": found.kind,
+            "key": key_text(found.key, prefix),
+            "first": _view_proof(found.first),
+            "second": _view_proof(found.second),
+        }
+        for found in call.backend.equivocations()
+    ]
 
 
 def get_asset_market(call: Call, asset: AssetArg) -> Answer:
@@ -125,6 +144,10 @@ def get_settlements(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answ
         | {"owner_name": call.state.accounts.get(request.owner).name}
         for request in requests
     ]
+
+
+def _view_proof(proof: Vote | BlockId) -> JsonValue:
+    return to_json(proof, "") if isinstance(proof, Vote) else proof.hex()
 
 
 def _state_hash(call: Call) -> Steps:
@@ -199,4 +222,11 @@ def _trigger(call: Call) -> str:
     return "feed" if call.state.chain.margin_call_trigger == TRIGGER_FEED else "bid"
 
 
-METHODS = (get_node_info, get_state_hash, get_asset_market, get_positions, get_settlements)
+METHODS = (
+    get_node_info,
+    get_state_hash,
+    get_equivocations,
+    get_asset_market,
+    get_positions,
+    get_settlements,
+)

@@ -1,0 +1,168 @@
+"""Votes that are not in a certificate yet, and what they prove of those who lie (F7, F11)."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from enum import Enum
+from typing import NamedTuple
+
+from node.chain.chain import Chain
+from node.chain.finality import choose_signatures, needed_sets, voting_keys
+from protocol.block import block_num_of
+from protocol.crypto.signatures import recover_key
+from protocol.errors import KeyFormatError
+from protocol.finality import Certificate, Vote, vote_digest
+from protocol.schema import BlockId, PublicKey
+
+WINDOW_BLOCKS = 128
+"""Votes for targets further below the head are not kept: no honest member makes them any more."""
+
+AHEAD_BLOCKS = 10
+"""A vote for a block so little above the head may have overtaken its block, and waits for it."""
+
+WAITING_MAX = 128
+"""Votes of one sender that may wait for their blocks."""
+
+EQUIVOCATIONS_MAX = 100
+"""Proofs of lying that are kept: the newest (F11)."""
+
+
+class Judgement(Enum):
+    """What became of a vote."""
+
+    TAKEN = "taken"
+    """It is new and good: others are to be told."""
+    WAITS = "waits"
+    """Its block is not known yet."""
+    DROPPED = "dropped"
+    """Known, too old, too far ahead, of nobody in the voting sets, or of another link."""
+    LIE = "lie"
+    """It contradicts another vote of its key; both are kept as a proof (F11)."""
+    MALFORMED = "malformed"
+    """Its signature is none: nobody can have relayed it in good faith."""
+
+
+class Equivocation(NamedTuple):
+    """A proof that the holder of a key has lied (F11)."""
+
+    kind: str
+    """`votes` for two votes of which an honest member signs one, `blocks` for two of one slot."""
+    key: PublicKey
+    first: Vote | BlockId
+    second: Vote | BlockId
+
+
+class VotePool:
+    """Good votes for the blocks between the last irreversible one and the head, of all forks."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._votes: dict[int, dict[PublicKey, Vote]] = {}
+        """By the number of the target and the voter's key: one each."""
+        self._waiting: dict[BlockId, list[tuple[int, Vote]]] = {}
+        """By the target's id, with their senders."""
+        self._waiting_of: Counter[int] = Counter()
+        self.equivocations: deque[Equivocation] = deque(maxlen=EQUIVOCATIONS_MAX)
+        """The newest proofs of lying, oldest first."""
+
+    def add(self, vote: Vote, sender: int) -> Judgement:
+        """Judge a vote; `sender` is a number that tells apart from whom votes come."""
+        chain, num = self._chain, block_num_of(vote.target)
+        if not self._lowest() <= num <= chain.head_num + AHEAD_BLOCKS:
+            return Judgement.DROPPED
+        if not chain.has_block(vote.target):
+            return self._wait(vote, sender)
+        if vote in self._votes.get(num, {}).values():
+            return Judgement.DROPPED
+        try:
+            key = recover_key(vote_digest(chain.chain_id, vote.source, vote.target), vote.signature)
+        except KeyFormatError:
+            return Judgement.MALFORMED
+        finality = chain.state.finality
+        if finality is None or key not in voting_keys(finality.sets):
+            return Judgement.DROPPED
+        if self._is_lie(key, vote):
+            return Judgement.LIE
+        if vote.source != chain.source_of(vote.target):
+            return Judgement.DROPPED
+        self._votes.setdefault(num, {})[key] = vote
+        return Judgement.TAKEN
+
+    def take_waiting(self, block: BlockId) -> list[tuple[int, Vote]]:
+        """The votes that waited for a block, with their senders; they wait no more."""
+        taken = self._waiting.pop(block, [])
+        self._waiting_of.subtract(sender for sender, _ in taken)
+        return taken
+
+    def forget_old(self) -> None:
+        """Let go of what no certificate can need any more; to be called when the head has moved."""
+        lowest = self._lowest()
+        for num in [num for num in self._votes if num < lowest]:
+            del self._votes[num]
+        for block in [block for block in self._waiting if block_num_of(block) < lowest]:
+            self.take_waiting(block)
+        self._waiting_of = +self._waiting_of
+
+    def certificate(self) -> Certificate | None:
+        """The certificate of the highest block that the next block can justify (F3)."""
+        chain = self._chain
+        finality = chain.state.finality
+        if finality is None:
+            return None
+        for num in sorted(self._votes, reverse=True):
+            target = chain.id_at(num)
+            if target is None or num <= finality.justified[-1]:
+                continue
+            source = chain.source_of(target)
+            assert source is not None, "blocks of the main chain are in the fork database"
+            votes = {
+                key: vote.signature
+                for key, vote in self._votes[num].items()
+                if vote.target == target
+            }
+            source_num = block_num_of(source)
+            signatures = choose_signatures(needed_sets(finality, num), votes)
+            if signatures is not None and source_num in finality.justified:
+                return Certificate(source_num, num, signatures)
+        return None
+
+    def note_blocks(self, block: BlockId, key: PublicKey) -> Equivocation | None:
+        """Keep the proof that a key has signed a block beside another of the same slot."""
+        twin = self._chain.twin_of(block)
+        if twin is None:
+            return None
+        found = Equivocation("blocks", key, twin, block)
+        self.equivocations.append(found)
+        return found
+
+    def _lowest(self) -> int:
+        chain = self._chain
+        return max(chain.last_irreversible_num, chain.head_num - WINDOW_BLOCKS) + 1
+
+    def _wait(self, vote: Vote, sender: int) -> Judgement:
+        waiting = self._waiting.setdefault(vote.target, [])
+        if self._waiting_of[sender] >= WAITING_MAX or (sender, vote) in waiting:
+            return Judgement.DROPPED
+        waiting.append((sender, vote))
+        self._waiting_of[sender] += 1
+        return Judgement.WAITS
+
+    def _is_lie(self, key: PublicKey, vote: Vote) -> bool:
+        """Whether an earlier vote of the key contradicts this one; then both are kept (F5, F11)."""
+        for votes in self._votes.values():
+            other = votes.get(key)
+            if other is not None and contradict(other, vote):
+                found = Equivocation("votes", key, other, vote)
+                if found not in self.equivocations:
+                    self.equivocations.append(found)
+                return True
+        return False
+
+
+def contradict(one: Vote, other: Vote) -> bool:
+    """Whether no honest member signs both: two of one height, or one around the other (F5)."""
+    source, target = block_num_of(one.source), block_num_of(one.target)
+    other_source, other_target = block_num_of(other.source), block_num_of(other.target)
+    if target == other_target:
+        return (one.source, one.target) != (other.source, other.target)
+    return (source < other_source) == (target > other_target) and source != other_source

@@ -1,0 +1,39 @@
+"""The votes of a node: those that it knows, and those that its own witnesses cast (F5, F7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from node.chain.chain import Chain
+from node.chain.vote_pool import VotePool
+from node.witness.voter import Cast, VoteSpan, cast_votes, floor_without_record
+from protocol.crypto.keys import PrivateKey
+from protocol.schema import PublicKey
+
+OWN = 0
+"""The sender of this node's own votes; peers have other numbers."""
+
+
+class Ballots:
+    """The pool of votes, and what each key of this node has voted last."""
+
+    def __init__(
+        self, chain: Chain, last_votes: Mapping[PublicKey, tuple[int, int]] | None
+    ) -> None:
+        """`last_votes` are sources and targets from the durable record; None if there is none."""
+        self.pool = VotePool(chain)
+        self.last_votes = {key: VoteSpan(*span) for key, span in (last_votes or {}).items()}
+        self._chain = chain
+        self._has_record = last_votes is not None
+
+    def cast(self, secrets: Mapping[PublicKey, PrivateKey], now_s: int) -> list[Cast]:
+        """The votes for the head that the rules allow; they are taken as recorded from now on."""
+        floor_num: int | None = 0
+        if not self._has_record:
+            floor_num = floor_without_record(self._chain, secrets, now_s)
+        found = cast_votes(self._chain, secrets, self.last_votes, floor_num=floor_num)
+        for cast in found:
+            self.last_votes[cast.key] = cast.span
+            if cast.vote is not None:
+                self.pool.add(cast.vote, OWN)
+        return found

@@ -1,0 +1,79 @@
+"""No two honest nodes call different blocks irreversible; and each planted bug is found (T-W4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from node.chain import finality, vote_pool
+from node.chain.fork_database import ForkItem
+from node.state.objects.finality import Finality, VotingSet
+from node.witness.voter import VoteSpan
+from protocol.genesis import FINALITY_BITSHARES
+from tests.simulation.finality import Attack, run_seeds
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        Attack(seed=1),
+        Attack(seed=2, liars=0),
+        Attack(seed=3, moving_keys=False),
+        Attack(seed=4, wipes=True),
+    ],
+    ids=str,
+)
+def test_fewer_liars_than_a_third_break_nothing(attack: Attack) -> None:
+    """T-W4, F1 to F9: nothing conflicts, and it goes on within three rounds after the healing."""
+    assert run_seeds(attack, [attack.seed]) == []
+
+
+def found_by(attack: Attack, checker: str = "conflict") -> bool:
+    """Whether the seed finds what was planted."""
+    return run_seeds(attack, [attack.seed]) == [(attack.seed, checker)]
+
+
+def test_the_rule_of_bitshares_is_found() -> None:
+    """R8.8, F10: honest witnesses alone break it."""
+    assert found_by(Attack(9, liars=0, moving_keys=False, finality=FINALITY_BITSHARES))
+
+
+def test_a_third_of_liars_is_found() -> None:
+    """F2: the promise ends there, and the attacker is able to show it."""
+    assert found_by(Attack(0, liars=2, moving_keys=False))
+
+
+def test_a_record_of_votes_that_is_not_kept_is_found() -> None:
+    """F5: a restarted node that knows of no vote votes again."""
+    assert found_by(Attack(1, moving_keys=False, has_records=False, wipes=True))
+
+
+def test_votes_that_go_back_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F5: neither source nor target may fall."""
+    monkeypatch.setattr(VoteSpan, "may_follow", lambda self, last: self != last)
+    assert found_by(Attack(1, moving_keys=False, wipes=True))
+
+
+def test_a_quorum_of_half_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F2: two halves share nobody."""
+    monkeypatch.setattr(finality, "quorum_of", lambda count: max(1, count // 2))
+    assert found_by(Attack(1, moving_keys=False))
+
+
+def test_fork_choice_by_length_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F6: those who know more justified blocks cannot vote for a longer chain that has fewer."""
+    monkeypatch.setattr(ForkItem, "rank", property(lambda item: (0, item.num)))
+    assert found_by(Attack(8, moving_keys=False), "liveness")
+
+
+def newest_alone(found: Finality, target_num: int) -> Sequence[VotingSet]:
+    """`needed_sets` that asks the newest set alone."""
+    return found.sets[-1:]
+
+
+def test_a_new_set_without_the_old_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F8: two forks with sets of their own each make a block irreversible."""
+    monkeypatch.setattr(finality, "needed_sets", newest_alone)
+    monkeypatch.setattr(vote_pool, "needed_sets", newest_alone)
+    assert found_by(Attack(0))

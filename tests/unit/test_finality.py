@@ -1,0 +1,530 @@
+"""Irreversibility by votes: the rules F1 to F12, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from node.chain.chain import Chain
+from node.chain.finality import quorum_of
+from node.chain.vote_pool import EQUIVOCATIONS_MAX, WAITING_MAX, Judgement, VotePool, contradict
+from node.state.errors import AgainstCheckpoint, BlockTooOld, WrongCertificate
+from node.storage.errors import VoteAlreadySigned
+from node.storage.guard import SigningGuard
+from node.storage.interface import SignedVote
+from node.witness.voter import VoteSpan, cast_votes, floor_without_record
+from protocol.asset import NO_FEE
+from protocol.binary import pack
+from protocol.block import NO_BLOCK, BlockEnvelope, certificate_in
+from protocol.crypto.signatures import sign_digest
+from protocol.errors import ValidationError
+from protocol.finality import VOTE_DOMAIN, Certificate, Vote, vote_digest
+from protocol.genesis import FINALITY_BITSHARES, FINALITY_VOTES, genesis_from_json, genesis_to_json
+from protocol.operations.witness import WitnessUpdate
+from protocol.schema import BlockId, Signature
+from tests.support.chain import TestChain, make_genesis, make_parameters, witness_names
+from tests.support.core_nodes import START_MS, CoreNode, run
+from tests.support.world import BLOCK_INTERVAL_S, key_of, secret_of
+
+ALL = witness_names(4)
+PEER = 7
+
+
+def silent(**settings: object) -> TestChain:
+    """A chain of four witnesses whose votes come only when a test casts them."""
+    chain = TestChain(**({"witnesses": 4, "finality": FINALITY_VOTES} | settings))  # type: ignore[arg-type]
+    chain.voters = {}
+    return chain
+
+
+def vote(chain: TestChain, name: str, source: BlockId, target: BlockId) -> Vote:
+    """A signed vote of a witness."""
+    digest = vote_digest(chain.chain.chain_id, source, target)
+    return Vote(source, target, sign_digest(secret_of(f"{name} block"), digest))
+
+
+def certify(
+    chain: TestChain, source_num: int, target_num: int, names: Sequence[str] = ALL[:3]
+) -> Certificate:
+    """A certificate with the votes of some witnesses for a link of the main chain."""
+    ids = [NO_BLOCK if num == 0 else chain.main[num].id for num in (source_num, target_num)]
+    names = sorted(names, key=lambda name: key_of(f"{name} block"))
+    votes = [vote(chain, name, *ids).signature for name in names]
+    return Certificate(source_num, target_num, tuple(votes))
+
+
+def build(chain: TestChain, certificate: Certificate | None, slot: int = 1) -> BlockEnvelope:
+    """A block that carries a certificate, right or wrong."""
+    witness = chain.chain.scheduled_witness(slot)
+    secret = chain.witness_secret(witness)
+    return chain.chain.build_block(
+        witness,
+        chain.chain.slot_time(slot),
+        lambda digest: sign_digest(secret, digest),
+        certificate,
+    )
+
+
+def extend(chain: TestChain, *links: tuple[int, int] | None) -> None:
+    """Blocks on the head, each with the certificate of a link."""
+    for link in links:
+        chain.receive(build(chain, None if link is None else certify(chain, *link)))
+
+
+def irreversible(chain: TestChain) -> int:
+    return chain.state.dynamic.last_irreversible_block_num
+
+
+# F1, F2.
+
+
+def test_a_vote_is_no_header_and_no_transaction() -> None:
+    """F1: what a vote signs begins with 32 bytes that no chain has for its id."""
+    chain = silent()
+    chain.blocks(1)
+    assert chain.chain.chain_id != VOTE_DOMAIN
+    head = chain.main[1]
+    digest = vote_digest(chain.chain.chain_id, NO_BLOCK, head.id)
+    assert digest != vote_digest(VOTE_DOMAIN, NO_BLOCK, head.id)
+    misread = build(chain, Certificate(0, 1, (head.header.witness_signature,)))
+    with pytest.raises(WrongCertificate, match="not a member's"):
+        chain.receive(misread)
+
+
+def test_two_quorums_share_more_than_a_third() -> None:
+    """F2: so they share an honest member, if less than a third lie."""
+    expected = {1: 1, 2: 2, 3: 3, 4: 3, 7: 5, 11: 8, 21: 15}
+    assert {count: quorum_of(count) for count in expected} == expected
+    for count in range(1, 200):
+        assert 3 * (2 * quorum_of(count) - count) > count
+        assert 3 * (quorum_of(count) - 1) <= 2 * count
+
+
+# F3.
+
+
+@pytest.mark.parametrize(
+    ("link", "names", "words"),
+    [
+        ((0, 3), ALL[:2], "no quorum"),
+        ((0, 3), (*ALL[:2], ALL[0]), "given twice"),
+        ((0, 3), (*ALL[:3], "alice"), "not a member's"),
+        ((0, 3), (*ALL, "alice"), "more votes than members"),
+        ((1, 3), ALL[:3], "source is not justified"),
+        ((0, 4), ALL[:3], "target is no ancestor"),
+        ((0, 0), ALL[:3], "target is not new"),
+    ],
+)
+def test_a_certificate_must_be_right(
+    link: tuple[int, int], names: Sequence[str], words: str
+) -> None:
+    """F3: a quorum of different members, a justified source, and an ancestor above it."""
+    chain = silent()
+    chain.blocks(3)
+    chain.main[4] = chain.build()
+    with pytest.raises(WrongCertificate, match=words) as refusal:
+        chain.receive(build(chain, certify(chain, *link, names)))
+    assert refusal.value.rule == "F3"
+    assert irreversible(chain) == 0
+    chain.receive(build(chain, certify(chain, 0, 3)))
+    assert chain.state.finality is not None
+    assert chain.state.finality.justified == (0, 3)
+
+
+def test_votes_of_another_chain_or_another_link_certify_nothing() -> None:
+    """F1, F3: a signature holds for one link of one chain."""
+    chain, other = silent(), silent(trigger="feed")
+    chain.blocks(2)
+    other.blocks(2)
+    for wrong in (certify(other, 0, 1), certify(chain, 0, 2)):
+        with pytest.raises(WrongCertificate, match="not a member's"):
+            chain.receive(build(chain, Certificate(0, 1, wrong.signatures)))
+
+
+def test_a_fresh_node_checks_the_votes_in_headers() -> None:
+    """F3: what one node takes, another takes from its bytes; with one bit changed, none does."""
+    chain, fresh = silent(), silent()
+    extend(chain, None, (0, 1), (1, 2))
+    for num in (1, 2):
+        fresh.receive(BlockEnvelope.from_bytes(chain.main[num].packed))
+    certificate = certificate_in(chain.main[3].header)
+    assert certificate is not None
+    first = bytearray(certificate.signatures[0])
+    first[40] ^= 1
+    spoilt = Certificate(1, 2, (Signature(bytes(first)), *certificate.signatures[1:]))
+    with pytest.raises(WrongCertificate):
+        fresh.receive(build(fresh, spoilt))
+    fresh.receive(BlockEnvelope.from_bytes(chain.main[3].packed))
+    assert irreversible(fresh) == irreversible(chain) == 1
+    assert fresh.chain.state_hash() == chain.chain.state_hash()
+
+
+def test_a_producer_adds_no_more_votes_than_it_takes() -> None:
+    """F3: the certificate of the highest block, with the votes of a quorum."""
+    chain = TestChain(witnesses=11, finality=FINALITY_VOTES)
+    chain.blocks(5)
+    for num in range(2, 6):
+        certificate = certificate_in(chain.main[num].header)
+        assert certificate is not None
+        assert (certificate.source_num, certificate.target_num) == (max(0, num - 2), num - 1)
+        assert len(certificate.signatures) == quorum_of(11)
+
+
+# F4, F12.
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 11])
+def test_the_block_before_the_last_is_irreversible(count: int) -> None:
+    """F4, F12: `head - 2` in quiet conditions, whatever the number of witnesses."""
+    chain = TestChain(witnesses=count, finality=FINALITY_VOTES)
+    for num in range(1, 30):
+        chain.block()
+        assert chain.chain.last_irreversible_num == irreversible(chain) == max(0, num - 2)
+
+
+def test_only_links_without_a_gap_make_irreversible() -> None:
+    """F4: the source of a link, when every block from it to the target is justified."""
+    chain = silent()
+    extend(chain, None, (0, 1), None, (1, 3), None, (3, 5))
+    assert irreversible(chain) == 0
+    assert chain.state.finality is not None
+    assert chain.state.finality.justified == (0, 1, 3, 5)
+    extend(chain, (5, 6))
+    assert irreversible(chain) == 5
+
+
+def test_votes_that_travel_for_more_than_a_slot_make_irreversible_too() -> None:
+    """F4: each certificate comes a block late, so that no link goes to the next block."""
+    chain = silent()
+    extend(chain, None, None, (0, 1), (0, 2), (1, 3))
+    assert irreversible(chain) == 1
+    extend(chain, (2, 4), (3, 5))
+    assert irreversible(chain) == 3
+
+
+def test_what_is_irreversible_forks_with_the_state_but_stays_said() -> None:
+    """F4, I14: no fork reaches below it, in the same process and after a restart from its state."""
+    chain = TestChain(witnesses=4, finality=FINALITY_VOTES)
+    chain.blocks(6)
+    with pytest.raises(BlockTooOld):
+        chain.chain.push_block(silent().twin().build())
+    restored = Chain.restore(chain.genesis, chain.chain.dump())
+    assert restored.state.finality is not None
+    assert restored.state.finality.justified == (4, 5)
+
+
+# F5.
+
+
+def test_an_honest_member_never_contradicts_itself() -> None:
+    """F5: among all pairs of votes of few heights, those that may follow each other are safe."""
+    spans = [VoteSpan(a, b) for a in range(5) for b in range(a + 1, 6)]
+
+    def as_vote(span: VoteSpan) -> Vote:
+        ids = [BlockId(num.to_bytes(4, "big") + bytes(16)) for num in span]
+        return Vote(ids[0], ids[1], Signature(bytes(65)))
+
+    for first, second in combinations(spans, 2):
+        one, other = as_vote(first), as_vote(second)
+        assert contradict(one, other) == contradict(other, one)
+        if second.may_follow(first) or first.may_follow(second):
+            assert not contradict(one, other), (first, second)
+
+
+def test_a_vote_goes_from_the_highest_justified_block_to_the_head() -> None:
+    """F5: once a height, by the keys at hand that are in a voting set."""
+    chain = silent()
+    extend(chain, None, (0, 1), None)
+    secrets = {key_of(name): secret_of(name) for name in ("init0 block", "init2 block", "alice")}
+    cast = cast_votes(chain.chain, secrets, {})
+    assert {one.key for one in cast} == {key_of("init0 block"), key_of("init2 block")}
+    assert {one.span for one in cast} == {VoteSpan(1, 3)}
+    last = {one.key: one.span for one in cast}
+    assert cast_votes(chain.chain, secrets, last) == []
+    last[key_of("init0 block")] = VoteSpan(2, 2)
+    extend(chain, None)
+    assert [one.key for one in cast_votes(chain.chain, secrets, last)] == [key_of("init2 block")]
+
+
+def test_without_its_record_a_key_waits_for_what_it_may_have_signed() -> None:
+    """F5: no vote before the floor is justified; with the keys of all, none to wait for."""
+    chain = silent()
+    extend(chain, None, (0, 1), (1, 2), (2, 3))
+    own = {key_of("init0 block"): secret_of("init0 block")}
+    now_s = chain.chain.head_time + 4 * BLOCK_INTERVAL_S
+    floor = floor_without_record(chain.chain, own, now_s)
+    assert floor is not None
+    assert floor >= chain.chain.head_num + 4
+    [mark] = cast_votes(chain.chain, own, {}, floor_num=floor)
+    assert (mark.vote, mark.span) == (None, VoteSpan(floor, floor))
+    last = {mark.key: mark.span}
+    voted = []
+    for num in range(5, floor + 4):
+        extend(chain, (num - 2, num - 1))
+        voted += [num for one in cast_votes(chain.chain, own, last) if one.vote]
+    assert voted == list(range(floor + 1, floor + 4))
+    every = {key_of(f"{name} block"): secret_of(f"{name} block") for name in ALL}
+    assert floor_without_record(chain.chain, every, now_s) == 0
+
+
+def test_a_restarted_node_knows_no_floor_before_a_block_is_irreversible() -> None:
+    """F5: it does not vote meanwhile."""
+    chain = TestChain(witnesses=4, finality=FINALITY_VOTES)
+    chain.blocks(4)
+    restored = Chain.restore(chain.genesis, chain.chain.dump())
+    own = {key_of("init0 block"): secret_of("init0 block")}
+    assert floor_without_record(restored, own, chain.chain.head_time) is None
+    assert cast_votes(restored, own, {}, floor_num=None) == []
+
+
+def test_the_record_of_votes_is_durable_and_never_goes_back(tmp_path: Path) -> None:
+    """F5: one file for slots and votes; a missing one is told from one without votes."""
+    path, chain = tmp_path / "signed.json", silent().chain
+    key = key_of("init0 block")
+    guard = SigningGuard(path, chain.chain_id)
+    assert guard.load_votes() is None
+    guard.begin()
+    assert guard.load_votes() == {}
+    guard.reserve([], [SignedVote(key, 2, 5)])
+    for source_num, target_num in ((2, 5), (1, 6), (3, 4)):
+        with pytest.raises(VoteAlreadySigned):
+            guard.reserve([], [SignedVote(key, source_num, target_num)])
+    guard.close()
+    guard = SigningGuard(path, chain.chain_id)
+    assert guard.load_votes() == {key: (2, 5)}
+    guard.begin()
+    assert guard.load_votes() == {key: (2, 5)}
+    guard.close()
+
+
+# F6.
+
+
+def test_the_chain_with_the_highest_justified_block_wins_against_a_longer_one() -> None:
+    """F6: and a longer chain wins where nothing more is justified."""
+    long, short = silent(), silent()
+    extend(long, None, None, None, None)
+    extend(short, None)
+    short.receive(build(short, certify(short, 0, 1), slot=2))
+    for num in range(1, 5):
+        long.chain.push_block(long.main[num])
+    result = long.receive(short.main[2])
+    assert [block.num for block in result.popped] == [4, 3, 2]
+    assert long.chain.head_id == short.chain.head_id
+    assert long.state.finality is not None
+    assert long.state.finality.justified == (0, 1)
+
+
+def test_a_block_that_lies_about_its_votes_wins_nothing() -> None:
+    """F6, F3: the old head is back, and the block is forgotten."""
+    chain = silent()
+    chain.blocks(3)
+    twin = silent()
+    twin.receive(chain.main[1])
+    liar = build(twin, Certificate(0, 1, ()), slot=3)
+    head = chain.chain.head_id
+    with pytest.raises(WrongCertificate):
+        chain.chain.push_block(liar)
+    assert chain.chain.head_id == head
+    assert not chain.chain.has_block(liar.id)
+
+
+# F7, F11.
+
+
+def test_the_pool_takes_one_vote_of_each_member_and_height() -> None:
+    """F7: of members, for known blocks, with the source that the target's chain has."""
+    chain = silent()
+    extend(chain, None, (0, 1))
+    pool = VotePool(chain.chain)
+    good = vote(chain, "init0", chain.main[1].id, chain.main[2].id)
+    unknown = BlockId((3).to_bytes(4, "big") + bytes(16))
+    cases = [
+        (good, Judgement.TAKEN),
+        (good, Judgement.DROPPED),
+        (vote(chain, "alice", *[chain.main[num].id for num in (1, 2)]), Judgement.DROPPED),
+        (vote(chain, "init1", NO_BLOCK, chain.main[2].id), Judgement.DROPPED),
+        (vote(chain, "init0", NO_BLOCK, chain.main[2].id), Judgement.LIE),
+        (vote(chain, "init2", chain.main[1].id, unknown), Judgement.WAITS),
+        (Vote(good.source, good.target, Signature(bytes(65))), Judgement.MALFORMED),
+        (Vote(good.source, BlockId(b"\xff" * 20), good.signature), Judgement.DROPPED),
+    ]
+    assert [pool.add(one, PEER) for one, _ in cases] == [expected for _, expected in cases]
+    assert [found.kind for found in pool.equivocations] == ["votes"]
+
+
+def test_votes_that_wait_for_their_block_are_bounded() -> None:
+    """F7: each sender has its own room, and gets it back."""
+    chain = silent()
+    chain.blocks(1)
+    pool = VotePool(chain.chain)
+    block = BlockId((2).to_bytes(4, "big") + bytes(16))
+    votes = [
+        Vote(NO_BLOCK, block, Signature(bytes(63) + bytes(divmod(n, 256)))) for n in range(300)
+    ]
+    found = [pool.add(one, PEER) for one in votes]
+    assert found == [Judgement.WAITS] * WAITING_MAX + [Judgement.DROPPED] * (300 - WAITING_MAX)
+    assert pool.add(votes[-1], PEER + 1) is Judgement.WAITS
+    assert len(pool.take_waiting(block)) == WAITING_MAX + 1
+    assert pool.add(votes[-1], PEER) is Judgement.WAITS
+
+
+def test_proofs_of_lying_are_kept_and_bounded() -> None:
+    """F11: two votes of one height, one around another, and two blocks of one slot; once each."""
+    chain = silent()
+    extend(chain, None, (0, 1), (1, 2), None)
+    pool = VotePool(chain.chain)
+    ids = {0: NO_BLOCK} | {num: block.id for num, block in chain.main.items()}
+    assert pool.add(vote(chain, "init0", ids[2], ids[3]), PEER) is Judgement.TAKEN
+    for _ in range(3):
+        assert pool.add(vote(chain, "init0", ids[1], ids[4]), PEER) is Judgement.LIE
+    assert len(pool.equivocations) == 1
+    slot_block = build(chain, None)
+    twin = build(chain, certify(chain, 2, 3))
+    for block in (slot_block, twin):
+        chain.receive(block)
+    assert pool.note_blocks(slot_block.id, key_of("any")) is not None
+    assert [found.kind for found in pool.equivocations] == ["votes", "blocks"]
+    assert pool.equivocations.maxlen == EQUIVOCATIONS_MAX
+
+
+def test_four_nodes_flood_votes_and_go_on_without_one_of_them() -> None:
+    """F7, F2: `head - 2` on nodes that talk; three of four are enough, two are not."""
+    genesis = make_genesis("alice", "bob", witnesses=4, finality=FINALITY_VOTES)
+    nodes = [CoreNode(genesis, [name], name=number + 1) for number, name in enumerate(ALL)]
+    for index, node in enumerate(nodes[:-1]):
+        node.connect(nodes[index + 1], START_MS)
+    now_ms = run(nodes, START_MS, 20 * BLOCK_INTERVAL_S)
+    for node in nodes:
+        assert node.chain.last_irreversible_num == node.chain.head_num - 2 > 10
+    now_ms = run(nodes[:3], now_ms, 20 * BLOCK_INTERVAL_S)
+    before = nodes[0].chain.last_irreversible_num
+    assert before >= nodes[0].chain.head_num - 4
+    now_ms = run(nodes[:2], now_ms, 12 * BLOCK_INTERVAL_S)
+    assert nodes[0].chain.last_irreversible_num <= before + 1
+    assert nodes[0].chain.head_num > before + 4
+
+
+def test_every_vote_is_recorded_before_it_leaves() -> None:
+    """F5: slots and votes stand in the record of the node that signs."""
+    genesis = make_genesis("alice", "bob", witnesses=2, finality=FINALITY_VOTES)
+    node = CoreNode(genesis, ALL[:2])
+    now_ms = run([node], START_MS, 5 * BLOCK_INTERVAL_S)
+    voted = node.guard.load_votes()
+    assert voted is not None
+    assert voted == {
+        key_of(f"{name} block"): (node.chain.head_num - 1, node.chain.head_num) for name in ALL[:2]
+    }
+    again = CoreNode(genesis, ALL[:2], stores=(node.blocks, node.guard, node.snapshots))
+    run([again], now_ms, 3 * BLOCK_INTERVAL_S)
+    assert again.chain.last_irreversible_num == again.chain.head_num - 2
+
+
+# F8.
+
+
+def with_new_key(name: str) -> TestChain:
+    """Four witnesses, of which one has changed its key before the last, a maintenance block."""
+    parameters = make_parameters(maintenance_interval=6 * BLOCK_INTERVAL_S)
+    chain = silent(parameters=parameters)
+    chain.block_secrets[key_of("another block")] = secret_of("another block")
+    owner = chain.account(name)
+    witness = chain.state.witness_by_account.find(owner)
+    assert witness is not None
+    update = WitnessUpdate(NO_FEE, witness.id, owner, None, key_of("another block"))
+    chain.block(update)
+    assert chain.state.finality is not None
+    while len(chain.state.finality.sets) == 1:
+        chain.block()
+    return chain
+
+
+def test_two_sets_must_agree_until_a_block_of_the_new_one_is_irreversible() -> None:
+    """F8: the old and the new one, for targets above the maintenance block; then the new one."""
+    chain = with_new_key("init3")
+    finality = chain.state.finality
+    assert finality is not None
+    changed = chain.chain.head_num
+    assert [one.since_num for one in finality.sets] == [0, changed]
+    chain.blocks(3)
+    old, both, new = ALL[1:], ALL[:3], ("init1", "init2", "another")
+    for names in (old, new):
+        with pytest.raises(WrongCertificate, match="no quorum"):
+            chain.receive(build(chain, certify(chain, 0, changed + 1, names)))
+    chain.receive(build(chain, certify(chain, 0, changed + 1, both)))
+    chain.receive(build(chain, certify(chain, changed + 1, changed + 2, both)))
+    assert irreversible(chain) == changed + 1
+    assert [one.since_num for one in finality.sets] == [changed]
+    chain.receive(build(chain, certify(chain, changed + 2, changed + 3, new)))
+    assert irreversible(chain) == changed + 2
+
+
+def test_a_target_up_to_the_maintenance_block_needs_the_old_set_alone() -> None:
+    """F8: the new set begins to count above its block."""
+    chain = with_new_key("init3")
+    changed = chain.chain.head_num
+    chain.blocks(1)
+    chain.receive(build(chain, certify(chain, 0, changed, ALL[1:])))
+    assert chain.state.finality is not None
+    assert chain.state.finality.justified == (0, changed)
+    assert len(chain.state.finality.sets) == 2
+
+
+# F9, F10.
+
+
+def test_a_checkpoint_lets_a_chain_go_on_whose_voters_are_gone() -> None:
+    """F9: it is irreversible with the block after it, and no other block can have its place."""
+    stuck = silent()
+    stuck.blocks(5)
+    fork = silent()
+    for num in range(1, 3):
+        fork.receive(stuck.main[num])
+    other = build(fork, None, slot=2)
+    chain = Chain(stuck.genesis, checkpoint=stuck.main[3].id)
+    for num in (1, 2):
+        chain.push_block(stuck.main[num])
+    with pytest.raises(AgainstCheckpoint):
+        chain.push_block(other)
+    for num in (3, 4, 5):
+        chain.push_block(stuck.main[num])
+    assert chain.last_irreversible_num == 3
+    assert chain.state.finality is not None
+    assert chain.state.finality.justified == (3,)
+    assert [one.since_num for one in chain.state.finality.sets] == [3]
+
+
+def test_a_genesis_may_choose_the_rule_of_bitshares() -> None:
+    """F10, R8.8: no votes, nothing of ours in the state, and a certificate is refused."""
+    chain = TestChain(witnesses=4, finality=FINALITY_BITSHARES)
+    chain.blocks(8)
+    assert chain.state.finality is None
+    assert chain.chain.last_irreversible_num > 4
+    assert all(not block.header.extensions for block in chain.main.values())
+    assert not [entry for entry in chain.chain.dump() if entry[1] == 200]  # type: ignore[union-attr, index]
+    with pytest.raises(WrongCertificate) as refusal:
+        chain.receive(build(chain, certify(chain, 0, 1)))
+    assert refusal.value.rule == "F10"
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    """F10: the error names the field and what it may say."""
+    data = genesis_to_json(make_genesis())
+    assert isinstance(data, dict)
+    section = data["pegboard"]
+    assert isinstance(section, dict)
+    section["finality"] = "hope"
+    with pytest.raises(ValidationError, match=r"\.pegboard\.finality"):
+        genesis_from_json(data)
+
+
+def test_a_header_without_votes_is_what_it_was() -> None:
+    """F3: an empty list of extensions, one byte."""
+    chain = silent()
+    chain.blocks(1)
+    header = chain.main[1].header
+    assert header.extensions == ()
+    assert pack(header)[-66:-65] == b"\x00"
