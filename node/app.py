@@ -20,7 +20,14 @@ from prometheus_client.registry import Collector
 
 from node.api.api import Api
 from node.api.backend import FeedInfo
-from node.config import ConfigError, NodeSettings, read_origin, read_settings, split_address
+from node.config import (
+    ConfigError,
+    NodeSettings,
+    read_origin,
+    read_seeds,
+    read_settings,
+    split_address,
+)
 from node.core.chain_reader import ChainReader
 from node.core.core import NodeCore
 from node.core.settings import CoreSettings
@@ -90,12 +97,16 @@ class Opened:
         return BlockId(bytes.fromhex(text)) if text else None
 
 
-def open_node(settings_path: Path, node_key: Path | None = None) -> Opened:
+def open_node(
+    settings_path: Path, node_key: Path | None = None, seeds: tuple[str, ...] = ()
+) -> Opened:
     """Read settings and genesis, open the stores; raises their typed errors."""
     settings = read_settings(settings_path)
+    p2p = replace(settings.p2p, seeds=settings.p2p.seeds + seeds)
     if node_key is not None:
-        p2p = replace(settings.p2p, key_file=str(node_key.absolute()))
-        settings = replace(settings, p2p=p2p)
+        p2p = replace(p2p, key_file=str(node_key.absolute()))
+    read_seeds(p2p.seeds)
+    settings = replace(settings, p2p=p2p)
     directory = settings_path.resolve().parent
     data_dir = directory / settings.data_dir
     genesis = read_genesis(directory / settings.genesis)
@@ -125,14 +136,15 @@ def open_stores(data_dir: Path, genesis: Genesis) -> Stores:
     )
 
 
-def run_node(settings_path: Path, node_key: Path | None = None) -> int:
+def run_node(settings_path: Path, node_key: Path | None = None, seeds: tuple[str, ...] = ()) -> int:
     """Run a node until it is interrupted; the exit code of the process.
 
-    `node_key` is the file of its key instead of what the settings say.
+    `node_key` is the file of its key instead of what the settings say, `seeds` are dialled beside
+    those of the settings.
     """
     configure_log()
     try:
-        opened = open_node(settings_path, node_key)
+        opened = open_node(settings_path, node_key, seeds)
     except StorageError as error:
         return _fail(error, error.exit_code)
     except PegboardError as error:
@@ -293,7 +305,9 @@ def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
 
     Raises `KeyFileRefused` or `KeyFormatError` for a bad file of the node key.
     """
-    seeds = tuple(PeerAddress(*split_address(seed)) for seed in opened.settings.p2p.seeds)
+    p2p = opened.settings.p2p
+    keys = {PeerAddress(*address): key for address, key in read_seeds(p2p.seeds).items()}
+    seeds = tuple(keys)
     database = PeerDatabase(seeds)
     path = opened.data_dir / PEERS_FILE
     if path.exists():
@@ -301,7 +315,6 @@ def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
             database.load_json(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, PegboardError) as error:
             log.warning("peers_file", ev="peers_file", reason=str(error))
-    p2p = opened.settings.p2p
     default = opened.data_dir / NODE_KEY_FILE
     key = open_node_key(opened.directory / p2p.key_file if p2p.key_file else default)
     config = PeerConfig(
@@ -309,6 +322,7 @@ def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
         user_agent=f"pegboard/{VERSION} {opened.settings.node_name}",
         listen_port=split_address(p2p.listen)[1] if p2p.listen else 0,
         seeds=seeds,
+        pinned_keys={address: key for address, key in keys.items() if key is not None},
         allowed_keys=frozenset(map(parse_node_key, p2p.allowed_keys)),
     )
     return PeerManager(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -38,7 +39,8 @@ class PeerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     listen: str = "127.0.0.1:0"
     """Address that peers connect to; port 0 takes a free one; "" for none."""
     seeds: tuple[str, ...] = ()
-    """Addresses that are dialled until they answer."""
+    """Addresses that are dialled until they answer, "host:port", or "key@host:port" with the public
+    key of the node there: another that answers is refused."""
     key_file: str = ""
     """File with this node's own key, relative to the settings file; mode 0600, in a directory of
     mode 0700. It is made when it is missing. "" is `keys/node.key` in the data directory."""
@@ -174,11 +176,31 @@ def parse_settings(text: str, source: str) -> NodeSettings:
     for feed in settings.feeds:
         _check_range(f"interval_s of feed {feed.asset}", feed.interval_s, 1, SECONDS_PER_DAY)
     for key in settings.p2p.allowed_keys:
-        _check_node_key("p2p.allowed_keys", key)
-    for address in (settings.p2p.listen, settings.api.listen, *settings.p2p.seeds):
+        _read_node_key("p2p.allowed_keys", key)
+    for address in (settings.p2p.listen, settings.api.listen):
         if address:
             split_address(address)
+    read_seeds(settings.p2p.seeds)
     return settings
+
+
+def read_seeds(texts: Iterable[str]) -> dict[tuple[str, int], bytes | None]:
+    """Host and port of each seed, in order, with the public key of the node there if it is named.
+
+    Raises `ConfigError` for what is no address, no key, or a second key for one address.
+    """
+    seeds: dict[tuple[str, int], bytes | None] = {}
+    for text in texts:
+        key_text, _, address_text = text.rpartition("@")
+        key = _read_node_key("p2p.seeds", key_text) if "@" in text else None
+        address = split_address(address_text)
+        other = seeds.setdefault(address, key)
+        if other is not None and key not in (None, other):
+            raise ConfigError(
+                "p2p.seeds: two keys for one address", rule="T-P13", value=text, limit=other.hex()
+            )
+        seeds[address] = other or key
+    return seeds
 
 
 def read_origin(text: str) -> str:
@@ -217,9 +239,9 @@ def split_address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _check_node_key(name: str, text: str) -> None:
+def _read_node_key(name: str, text: str) -> bytes:
     try:
-        parse_node_key(text)
+        return parse_node_key(text)
     except KeyFormatError as error:
         raise ConfigError(f"{name}: {error.what}", value=text, limit="64 digits") from error
 

@@ -15,6 +15,7 @@ from node.cli.keyring import WalletFiles, password_reader, random_key
 from node.cli.output import Output
 from node.cli.sessions import PASSWORD_FD, output_options
 from node.storage.key_files import read_key_file
+from node.storage.node_key import open_node_key
 from protocol.crypto.keys import (
     PrivateKey,
     brain_key,
@@ -49,6 +50,7 @@ def keys() -> None:
     \b
     pegboard keys new
     pegboard keys public < alice.wif
+    pegboard keys node node.key
     """
 
 
@@ -164,6 +166,22 @@ def decrypt(output: Output, file: Path, password_fd: int | None) -> None:
     secret = decrypt_keystore(text, password_reader(password_fd)())
     document: JsonValue = {"public_key": read_header(text).pubkey, "wif": wif(secret)}
     output.answer(document, [wif(secret)])
+
+
+@keys.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@output_options
+def node(output: Output, file: Path) -> None:
+    """Make the key of a node in FILE, unless it is there, and print its public half.
+
+    Other nodes name it in allowed_keys, or in a seed as KEY@HOST:PORT. A node uses the file with
+    --node-key, or as keys/node.key in its data directory.
+
+    \b
+    pegboard keys node witness/data/keys/node.key
+    """
+    key = open_node_key(file).public.hex()
+    output.answer({"public_key": key, "file": str(file)}, [key])
 
 
 def _read_secret(stream: IO[str]) -> str:

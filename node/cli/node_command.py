@@ -91,6 +91,13 @@ DATA_DIR = click.option(
     metavar="FILE",
     help="With --config: the node's own key, made if missing, in place of p2p.key_file.",
 )
+@click.option(
+    "--seed",
+    "seeds",
+    multiple=True,
+    metavar="[KEY@]HOST:PORT",
+    help="With --config: one more address to dial; with a key only the node whose key it is.",
+)
 @click.option("--dev", is_flag=True, help="Run a chain in this one process, with all its keys.")
 @click.option(
     "--mode",
@@ -122,6 +129,7 @@ def node(
     output: Output,
     config: Path | None,
     node_key: Path | None,
+    seeds: tuple[str, ...],
     dev: bool,
     mode: ProductionMode,
     genesis: Path | None,
@@ -148,13 +156,13 @@ def node(
 
     if dev == (config is not None):
         raise UsageProblem("give either --config FILE or --dev")
-    if dev and node_key is not None:
-        raise UsageProblem("--node-key needs --config: a development node has no peers")
+    if dev and (node_key is not None or seeds):
+        raise UsageProblem("--node-key and --seed need --config: a development node has no peers")
     stop_on_signals(with_parent=stop_with_parent)
     if config is not None:
         if origins:
             raise UsageProblem("--allow-origin is for --dev; with --config, set origins in [api]")
-        sys.exit(run_node(config, node_key))
+        sys.exit(run_node(config, node_key, seeds))
     given = given_options(context)
     if genesis is not None and "preset" in given:
         raise UsageProblem("give either --genesis or --preset")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from node.p2p.effects import PeerAddress
@@ -18,6 +19,8 @@ class PeerConfig:
     listen_port: int = 0
     """Port on which this node accepts connections; 0 for none."""
     seeds: tuple[PeerAddress, ...] = ()
+    pinned_keys: Mapping[PeerAddress, bytes] = field(default_factory=dict)
+    """Public node keys of those that answer at some addresses; another is refused (T-P13)."""
     trusted_hosts: frozenset[str] = frozenset(("127.0.0.1", "::1"))
     """Hosts without caps and bans; nodes on them are still banned by their ids."""
     allowed_keys: frozenset[bytes] = frozenset()

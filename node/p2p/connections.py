@@ -7,6 +7,7 @@ from random import Random
 
 from node.p2p.bans import Bans
 from node.p2p.effects import Effect, OpenConnection, PeerAddress, PeerKey
+from node.p2p.handshake_rate import HandshakeRate
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer
 from node.p2p.peer_database import PeerDatabase, narrow_group, wide_group
@@ -36,6 +37,7 @@ class Connections:
         self._rng = rng
         self._effects = effects
         self._dialling: dict[PeerAddress, int] = {}
+        self._handshakes = HandshakeRate(limits)
 
     @property
     def dialling_count(self) -> int:
@@ -43,7 +45,10 @@ class Connections:
         return len(self._dialling)
 
     def refusal(self, address: PeerAddress, now_ms: int) -> GoodbyeCode | None:
-        """Why one more inbound connection from an address is not admitted (T-P5)."""
+        """Why one more inbound connection from an address is not admitted (T-P5).
+
+        Asked once for each; one that is not refused counts as a handshake of its address.
+        """
         limits = self._limits
         inbound = [peer for peer in self._peers.values() if not peer.outbound]
         if len(inbound) >= limits.max_inbound:
@@ -60,7 +65,7 @@ class Connections:
         groups = [narrow_group(host) for host in hosts]
         if groups.count(narrow_group(address.host)) >= limits.max_inbound_per_group:
             return GoodbyeCode.TOO_MANY_CONNECTIONS
-        return None
+        return None if self._handshakes.take(address.host, now_ms) else GoodbyeCode.RATE_LIMIT
 
     def ban(self, peer: Peer, code: GoodbyeCode, now_ms: int) -> None:
         """Ban the node, and its host unless that is trusted."""

@@ -48,6 +48,13 @@ class PeerLimits(Record):
     """Of them from one /24 or /48; trusted hosts are exempt (T-P5)."""
     max_in_handshake: int = 50
     """Inbound connections that have not finished the handshake (T-P5)."""
+    handshake_burst: int = 20
+    """Inbound connections that one address may open at once, after a time without any; trusted
+    hosts are exempt (T-P5)."""
+    handshake_every_ms: int = 1_000
+    """After so long it may open one more (T-P5)."""
+    max_rated_hosts: int = 1_000
+    """Addresses whose handshakes are counted."""
     target_outbound: int = 8
     """Connections that this node tries to open; one per /16 or /32 (T-P9)."""
     max_dialling: int = 8

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from random import Random
 
+from msgspec.structs import replace
+
 from node.p2p.chain_view import ChainView
 from node.p2p.config import PeerConfig
 from node.p2p.connections import Connections
@@ -110,7 +112,7 @@ class PeerManager:
             address,
             outbound=outbound,
             transport=self._make_transport(outbound=outbound),
-            policy=self._policy,
+            policy=self._policy_towards(address) if outbound else self._policy,
             effects=self._effects,
             limits=self._limits,
             now_ms=now_ms,
@@ -285,6 +287,9 @@ class PeerManager:
             requests_in_flight=self._relay.tracker.load(peer.key) if peer.is_active else 0,
         )
 
+    def _policy_towards(self, address: PeerAddress) -> HandshakePolicy:
+        return replace(self._policy, pinned_key=self._config.pinned_keys.get(address))
+
     def _own_hello(self, now_ms: int) -> Hello:
         chain = self._chain
         return Hello(
@@ -315,7 +320,7 @@ class PeerManager:
     def _on_hello(self, peer: Peer, hello: Hello, now_ms: int) -> None:
         peer.hello = hello
         try:
-            check_hello(hello, self._policy, peer.node_key, now_ms)
+            check_hello(hello, peer.policy, peer.node_key, now_ms)
             if not self._replaces_old(peer, hello):
                 check_not_connected(hello, self._ready)
         except HelloRefused as error:

@@ -132,7 +132,8 @@ class Peer:
         self.received_bytes = 0
         self.sent_bytes = 0
         self._transport = transport
-        self._policy = policy
+        self.policy = policy
+        """What the other end must be."""
         self._effects = effects
         self._limits = limits
         self._frames = FrameReader()
@@ -182,7 +183,7 @@ class Peer:
         """Accept bytes of the socket.
 
         Raises `BrokenTransport` when the transport cannot open them (T-P12), and `KeyNotAllowed`
-        as soon as the peer has shown a key that is not on the list (T-P13).
+        or `PinnedKeyDiffers` as soon as the peer has shown a wrong key (T-P13).
         """
         self.received_bytes += len(data)
         self._heard_ms = now_ms
@@ -197,7 +198,7 @@ class Peer:
         if self.node_key is not None and not was_known:
             # Before the reply, which would tell the one that was dialled this node's own key.
             self._is_mute = self.outbound
-            check_key(self.node_key, self._policy)
+            check_key(self.node_key, self.policy)
             self._is_mute = False
         self._write(opened.reply)
         self._frames.feed(opened.plain)

@@ -75,6 +75,13 @@ class KeyNotAllowed(HelloRefused):
     code = GoodbyeCode.KEY_NOT_ALLOWED
 
 
+class PinnedKeyDiffers(HelloRefused):
+    """Another node answers at an address whose node this one knows by its key."""
+
+    name = "pinned_key_differs"
+    code = GoodbyeCode.KEY_NOT_ALLOWED
+
+
 class HandshakePolicy(Record):
     """What this node is and accepts."""
 
@@ -83,19 +90,30 @@ class HandshakePolicy(Record):
     """The public node key; where nothing is encrypted, any 32 bytes that no other node has."""
     allowed_keys: frozenset[bytes] = frozenset()
     """Public keys of the nodes that may be peers; empty for all."""
+    pinned_key: bytes | None = None
+    """The key that the node at the other end of this connection must have; None for any."""
     versions: range = range(PROTOCOL_VERSION, PROTOCOL_VERSION + 1)
     """Versions of the protocol that this node speaks."""
     max_clock_offset_ms: int = MAX_CLOCK_OFFSET_MS
 
 
 def check_key(node_key: bytes | None, policy: HandshakePolicy) -> None:
-    """Raises `KeyNotAllowed` for a key that is not on the list, or for none, if there is a list.
+    """Raises `PinnedKeyDiffers` for another key than the pinned one, and `KeyNotAllowed` for one
+    that is not on the list, if there is a list; no key at all is another key.
 
     `node_key` is what the transport has proven of the other end (T-P13).
     """
+    if policy.pinned_key is not None and node_key != policy.pinned_key:
+        raise PinnedKeyDiffers(
+            "another node than the one that is named for this address",
+            rule="T-P13",
+            value=_hexadecimal(node_key),
+            limit=policy.pinned_key.hex(),
+        )
     if policy.allowed_keys and node_key not in policy.allowed_keys:
-        value = "none" if node_key is None else node_key.hex()
-        raise KeyNotAllowed("node key is not on the list of peers", rule="T-P13", value=value)
+        raise KeyNotAllowed(
+            "node key is not on the list of peers", rule="T-P13", value=_hexadecimal(node_key)
+        )
 
 
 def check_hello(hello: Hello, policy: HandshakePolicy, node_key: bytes | None, now_ms: int) -> None:
@@ -152,3 +170,7 @@ def keeps_new_connection(
     if old_is_outbound == new_is_outbound:
         return False
     return new_is_outbound == (own_id < remote_id)
+
+
+def _hexadecimal(key: bytes | None) -> str:
+    return "none" if key is None else key.hex()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.app import make_peers, open_node
-from node.config import ConfigError, parse_settings
+from node.config import ConfigError, parse_settings, read_seeds
 from node.core.chain_reader import ChainReader
 from node.core.startup import start_chain
 from node.p2p.effects import PeerAddress, PeerKey, SendBytes
@@ -106,3 +106,29 @@ def test_a_list_of_keys_is_read_from_the_settings(tmp_path: Path) -> None:
     for wrong in ("ab", "zz" * 32, "ab" * 33):
         with pytest.raises(ConfigError, match=r"p2p\.allowed_keys"):
             parse_settings(f'genesis = "g"\n[p2p]\nallowed_keys = ["{wrong}"]', "node.toml")
+
+
+def test_pins_of_seeds_are_read_from_settings_and_command_line(tmp_path: Path) -> None:
+    """T-P13: `key@host:port`; the address alone pins nothing."""
+    peers = make_node(tmp_path, f'seeds = ["10.0.0.1:1", "{"AB" * 32}@[::1]:2"]')
+    assert peers.config.seeds == (PeerAddress("10.0.0.1", 1), PeerAddress("::1", 2))
+    assert peers.config.pinned_keys == {PeerAddress("::1", 2): b"\xab" * 32}
+    opened = open_node(tmp_path / "node.toml", seeds=("seed.example:3",))
+    opened.stores.close()
+    assert opened.settings.p2p.seeds[2] == "seed.example:3"
+    with pytest.raises(ConfigError, match="host:port"):
+        open_node(tmp_path / "node.toml", seeds=("seed.example",))
+
+
+SEED = f"{'ab' * 32}@10.0.0.1:1"
+
+
+def test_seeds_are_read_strictly() -> None:
+    """T-P13: a wrong key, a wrong address and two keys for one address are refused by name."""
+    assert read_seeds([SEED, "10.0.0.1:1", SEED]) == {("10.0.0.1", 1): b"\xab" * 32}
+    assert read_seeds(["10.0.0.1:1", SEED]) == {("10.0.0.1", 1): b"\xab" * 32}
+    for wrong in ("@10.0.0.1:1", "ab@10.0.0.1:1", f"{SEED}@10.0.0.1:1", SEED.partition(":")[0]):
+        with pytest.raises(ConfigError):
+            parse_settings(f'genesis = "g"\n[p2p]\nseeds = ["{wrong}"]', "node.toml")
+    with pytest.raises(ConfigError, match=f"two keys.*{'ab' * 32}"):
+        read_seeds([SEED, f"{'cd' * 32}@10.0.0.1:1"])

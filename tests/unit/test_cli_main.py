@@ -13,6 +13,7 @@ import pytest
 from node.cli import cli, run
 from node.exit_codes import Exit
 from node.presets import PRESETS
+from node.storage.node_key import open_node_key
 from protocol.crypto.keys import key_text, parse_wif, password_key, public_key
 from protocol.genesis import load_genesis
 
@@ -176,6 +177,20 @@ class TestKeys:
             code = run(["keys", "decrypt", made["file"], "--password-fd", str(file.fileno())])
         assert code == 77
         assert "wrong password" in capsys.readouterr().err
+
+    def test_node_keys(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """T-P13: made beforehand, with the public half to tell; kept when it is there."""
+        path = tmp_path / "keys" / "node.key"
+        assert run(["keys", "node", str(path), "--json"]) == 0
+        made = json.loads(capsys.readouterr().out)
+        assert made == {"public_key": open_node_key(path).public.hex(), "file": str(path)}
+        secret = path.read_text().strip()
+        assert run(["keys", "node", str(path)]) == 0
+        assert capsys.readouterr().out == made["public_key"] + "\n"
+        assert path.read_text().strip() == secret
+        assert secret != made["public_key"]
+        path.chmod(0o640)
+        assert run(["keys", "node", str(path)]) == 77
 
     def test_no_secret_and_no_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.type_in("")

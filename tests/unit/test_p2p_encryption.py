@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from node.p2p.effects import ClosePeer, PeerPenalised, PeerReady, SendBytes
+from node.p2p.effects import ClosePeer, PeerAddress, PeerPenalised, PeerReady, SendBytes
 from node.p2p.manager import PeerManager
 from protocol.p2p.handshake import FalseNodeId, HandshakePolicy, KeyNotAllowed, check_hello
 from protocol.p2p.messages import Goodbye, GoodbyeCode, Hello, HelloAccepted, Ping, Pong
@@ -223,3 +223,44 @@ def test_hello_accepted_follows() -> None:
     assert [type(message) for message in listener.take()] == [Hello]
     answers = listener.send(make_hello(**MATCHING))
     assert isinstance(answers[0], HelloAccepted)
+
+
+def make_pinned(key: NodeKey) -> PeerManager:
+    """A manager that knows which key answers where `Stranger` listens."""
+    make_transport = partial(NoiseTransport, OURS, CHAIN_ID, Random(1).randbytes)
+    pins = {PeerAddress("10.9.0.1", 1776): key.public}
+    return make_manager(make_transport=make_transport, node_id=OURS.public, pinned_keys=pins)
+
+
+def test_a_seed_of_the_pinned_key_is_a_peer() -> None:
+    """T-P13: and who comes from its host need not be that node."""
+    friend = make_stranger(make_pinned(FRIEND), outbound=True)
+    friend.send(make_hello(**MATCHING))
+    assert any(isinstance(effect, PeerReady) for effect in friend.effects)
+    other = make_stranger(make_pinned(FRIEND), OTHER)
+    other.greet(make_hello(node_id=OTHER.public))
+    assert any(isinstance(effect, PeerReady) for effect in other.effects)
+
+
+def test_a_seed_of_another_key_is_refused() -> None:
+    """T-P13: before it is shown anything; the reason names both keys, and nobody is banned."""
+    manager = make_pinned(FRIEND)
+    other = make_stranger(manager, OTHER, outbound=True)
+    assert other.take() == []
+    assert other.closing is not None
+    assert other.closing.reason == (
+        "pinned_key_differs: another node than the one that is named for this address, "
+        f"value {OTHER.public.hex()}, limit {FRIEND.public.hex()} (T-P13)"
+    )
+    assert other.transport.remote_key is None
+    statistics = manager.statistics()
+    assert (statistics.bans, statistics.peers) == (0, ())
+
+
+def test_a_pinned_seed_must_show_a_key() -> None:
+    """T-P13: a greeting in the clear with the right id is not enough."""
+    pins = {PeerAddress("10.9.0.1", 1776): FRIEND.public}
+    stranger = Stranger(make_manager(pinned_keys=pins), outbound=True)
+    stranger.send(make_hello(**MATCHING))
+    assert stranger.closing is not None
+    assert stranger.closing.reason.startswith("pinned_key_differs")
