@@ -43,7 +43,7 @@ def check_positive(number: int, field: str, *, rule: str = "R9.3", unit: str = "
         )
 
 
-def check_amount(amount: AssetAmount, field: str, *, rule: str = "R9.3") -> None:
+def check_amount(amount: AssetAmount, field: str, rule: str = "R9.3") -> None:
     """Refuse an amount that is zero or negative."""
     if amount.amount <= 0:
         check_positive(amount.amount, field, rule=rule, unit=asset_text(amount.asset_id))

@@ -163,7 +163,7 @@ def _apply_transactions(
     for position, (transaction, stated) in enumerate(envelope.transactions):
         ctx.trx_in_block = position
         try:
-            results = apply_transaction(ctx, transaction, chain_id, check_signatures=not trusted)
+            results = apply_transaction(ctx, transaction, chain_id, not trusted)
         except (TransactionRejected, ProtocolError) as error:
             raise InvalidTransactionInBlock(
                 f"transaction {position}: {error}", rule="R8.1", value=transaction.id.hex()

@@ -21,7 +21,7 @@ from protocol.transaction import TransactionEnvelope, reference_prefix
 
 
 def apply_transaction(
-    ctx: Context, envelope: TransactionEnvelope, chain_id: Digest, *, check_signatures: bool = True
+    ctx: Context, envelope: TransactionEnvelope, chain_id: Digest, check_signatures: bool = True
 ) -> OperationResults:
     """Check a transaction and apply its operations; the answers of these, in order (R9.3).
 

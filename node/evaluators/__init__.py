@@ -157,7 +157,7 @@ EVALUATORS: dict[type, Evaluator] = {
     Custom: evaluator(custom.evaluate_custom, custom.apply_custom),
     Assert: evaluator(custom.evaluate_assert, custom.apply_assert),
     OverrideTransfer: evaluator(
-        transfer.evaluate_override_transfer, transfer.apply_override_transfer
+        transfer.evaluate_override_transfer, transfer.apply_transfer
     ),
 }
 """Class -> evaluator, for every operation that a transaction may hold."""

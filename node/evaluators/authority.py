@@ -112,7 +112,6 @@ def verify_authority(
     state: State,
     operations: Sequence[Operation],
     keys: Collection[PublicKey],
-    *,
     allow_committee: bool = False,
     active_approvals: Collection[AccountId] = (),
     owner_approvals: Collection[AccountId] = (),
@@ -177,7 +176,7 @@ def _is_one_key_enough(
         account_id = sole_account(op)
         if account_id == COMMITTEE_ACCOUNT:
             return False
-        active = state.accounts.get(account_id).active
+        active = state.accounts.at[account_id].active
         for other, weight in active.key_auths:
             if other in keys and weight >= active.weight_threshold:
                 break

@@ -8,14 +8,14 @@ from node.state.balances import adjust_balance
 from node.state.context import Context
 from node.state.errors import FeatureNotBuilt
 from protocol.fees import check_parameters
-from protocol.operations import ENTRY_OF, fee_payer
+from protocol.operations import ENTRY_OF, PAYER_OF
 from protocol.operations.base import Operation
 from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
 from protocol.operations.proposal import ProposalCreate
 from protocol.operations.results import OperationResult
 
 
-def apply_operation(ctx: Context, op: Operation, *, fee_free: bool = False) -> OperationResult:
+def apply_operation(ctx: Context, op: Operation, fee_free: bool = False) -> OperationResult:
     """Execute a validated operation; the caller's session undoes what a refusal leaves.
 
     The order is that of R8.18: all checks; then the fee is converted and set aside; then the
@@ -23,14 +23,15 @@ def apply_operation(ctx: Context, op: Operation, *, fee_free: bool = False) -> O
     schedule asks for nothing, as inside a proposal (R8.23); a fee that the operation states is
     still paid. Raises `TransactionRejected`, or `PriceOverflow` from an absurd price.
     """
-    found = EVALUATORS.get(type(op))
+    cls = type(op)
+    found = EVALUATORS.get(cls)
     if found is None:
         raise _not_executed(op)
     if isinstance(op, ProposalCreate):
         _check_proposed(op)
     evaluate, apply, fee_use = found
-    payer = ctx.state.accounts.get(fee_payer(op))
-    core_worth = check_fee(ctx, op, payer, fee_free=fee_free)
+    payer = ctx.state.accounts.at[PAYER_OF[cls](op)]
+    core_worth = check_fee(ctx, op, payer, fee_free)
     checked = evaluate(ctx, op)
     fee = op.fee
     if fee.amount:

@@ -339,7 +339,7 @@ def evaluate_bid_collateral(ctx: Context, op: BidCollateral) -> CollateralBid | 
         raise NoSuchObject("there is no bid to cancel", rule="R6.5", value=account_text(op.bidder))
     if op.debt_covered.amount:
         held = 0 if bid is None else bid.additional_collateral.amount
-        check_balance(state, op.bidder, op.additional_collateral, released=held, rule="R6.5")
+        check_balance(state, op.bidder, op.additional_collateral, held, "R6.5")
     check_authorized(bidder, asset)
     check_authorized(bidder, backing)
     return bid

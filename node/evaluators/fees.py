@@ -46,13 +46,13 @@ def core_worth_of(state: State, fee: AssetAmount) -> int:
     return worth.amount
 
 
-def check_fee(ctx: Context, op: Operation, payer: Account, *, fee_free: bool) -> int:
+def check_fee(ctx: Context, op: Operation, payer: Account, fee_free: bool) -> int:
     """The CORE worth of an operation's fee, once all rules about it hold (R8.17, R2.20).
 
     Raises `NoSuchObject`, `NotAuthorized`, `InsufficientFeePool` or `InsufficientFee`.
     """
     state, fee = ctx.state, op.fee
-    check_authorized(payer, state.assets.get(fee.asset_id))
+    check_authorized(payer, state.assets.at[fee.asset_id])
     worth = fee.amount if fee.asset_id == CORE_ASSET else core_worth_of(state, fee)
     if not fee_free:
         required = fee_table(state.parameters.current_fees).required(op)

@@ -27,16 +27,18 @@ def adjust_balance(state: State, account: AccountId, asset_id: AssetId, delta: i
 
 
 def check_balance(
-    state: State, account: AccountId, wanted: AssetAmount, *, released: int = 0, rule: str = "I6"
-) -> None:
+    state: State, account: AccountId, wanted: AssetAmount, released: int = 0, rule: str = "I6"
+) -> AccountBalance | None:
     """An account holds an amount, with what the operation gives back to it before; or raise.
 
-    Raises `InsufficientBalance`.
+    Returns the balance that holds it; None where there is none yet, and nothing is wanted or all
+    of it is released. Raises `InsufficientBalance`.
     """
     found = state.balances_of_account.find(account, wanted.asset_id)
     held = released if found is None else found.balance + released
     if held < wanted.amount:
         raise _holds_too_little(account, wanted.asset_id, held, wanted.amount, rule)
+    return found
 
 
 def _holds_too_little(

@@ -82,7 +82,8 @@ class GroupIndex(Generic[G, M, T]):
             if place == len(members):
                 return None
             members = members[place]
-        return members if self.key_of(members) == key else None
+        key_of = self.key_of
+        return members if key_of(members) == key else None
 
     def items(self, group: G) -> list[T]:
         """The objects of a group in ascending order of their keys."""

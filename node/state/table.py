@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from operator import attrgetter
-from typing import Generic, TypeVar, cast
+from typing import Generic, NoReturn, TypeVar, cast
 
 from node.state.errors import NoSuchObject
 from node.state.indexes import Index, OrderedIndex
@@ -18,10 +18,25 @@ K = TypeVar("K", bound=int)
 T = TypeVar("T", bound=StateObject)
 
 
+class Rows(dict[int, T]):
+    """Objects of one table by instance number; a number without one raises `NoSuchObject`."""
+
+    __slots__ = ("space", "type")
+
+    def __init__(self, space: int, type_: int) -> None:
+        super().__init__()
+        self.space, self.type = space, type_
+
+    def __missing__(self, instance: int) -> NoReturn:
+        missing = ObjectId(self.space, self.type, instance)
+        raise NoSuchObject("no such object", rule="R0.1", value=str(missing))
+
+
 class Table(Generic[K, T]):
     """Objects `space.type.n`; instance numbers rise and are never reused within one history."""
 
     __slots__ = (
+        "at",
         "check_width",
         "cls",
         "field_names",
@@ -40,7 +55,9 @@ class Table(Generic[K, T]):
         self.cls = cls
         self.space, self.type = ID_TYPES[id_type]
         self.log = log
-        self.rows: dict[int, T] = {}
+        self.rows: dict[int, T] = Rows(self.space, self.type)
+        self.at = cast("Mapping[K, T]", self.rows)
+        """What `get` reads, by the same ids: for what is asked once a transaction or oftener."""
         self.next_instance = 0
         fields = schema_of(cast(type, cls)).fields
         assert (fields[0].name, fields[0].type) == ("id", IdType(self.space, self.type)), cls
@@ -73,10 +90,7 @@ class Table(Generic[K, T]):
 
     def get(self, instance: K) -> T:
         """The object with this instance number; raises `NoSuchObject`."""
-        item = self.rows.get(instance)
-        if item is None:
-            raise NoSuchObject("no such object", rule="R0.1", value=str(self.object_id(instance)))
-        return item
+        return self.at[instance]
 
     def object_id(self, instance: K) -> ObjectId:
         """The full id of an instance of this table."""
@@ -111,7 +125,8 @@ class Table(Generic[K, T]):
         """Save the object for undo, so that its fields may be changed; returns it."""
         log = self.log
         if item.stamp != log.serial:
-            log.records.append((EDIT, self, item, self.values_of(item)))
+            values_of = self.values_of
+            log.records.append((EDIT, self, item, values_of(item)))
             item.stamp = log.serial
             for touched in self.touched_sets:
                 touched.add(item.id)

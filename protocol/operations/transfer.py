@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_amount, check_fee, require
-from protocol.errors import ACCOUNT
+from protocol.errors import ACCOUNT, ValidationError
 from protocol.ids import AccountId
 from protocol.operations.memo import Memo
 from protocol.schema import NoExtensions, Record
@@ -56,4 +56,7 @@ class OverrideTransfer(Record):
 
 
 def _check_receiver(sender: AccountId, receiver: AccountId) -> None:
-    require(sender != receiver, "sender and receiver are the same", value=receiver, unit=ACCOUNT)
+    if sender == receiver:
+        raise ValidationError(
+            "sender and receiver are the same", rule="R9.3", value=receiver, unit=ACCOUNT
+        )
