@@ -31,7 +31,7 @@ def apply_transaction(
     """
     state = ctx.state
     envelope.validate()
-    if state.transaction_by_id.find(envelope.id) is not None:
+    if envelope.id in state.transaction_by_id.entries:
         raise DuplicateTransaction("transaction was applied already", rule="R9.3")
     transaction = envelope.transaction
     operations = transaction.operations

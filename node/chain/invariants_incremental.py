@@ -73,8 +73,9 @@ def check_block(state: State, revision: Revision) -> None:
             holdings[item.asset_type] += balance - old
             continue
         if kind != REMOVE:
+            check_width = table.check_width
             try:
-                table.check_width(item, old_values)
+                check_width(item, old_values)
             except EncodeError as error:
                 raise too_wide(table.id_of(item), error) from error
         count = _COUNTERS.get(type(item))

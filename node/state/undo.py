@@ -8,7 +8,8 @@ it is first edited; its `stamp` tells that it was.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Annotated, Final, Literal, NamedTuple, Protocol, assert_never
 
 import msgspec
@@ -63,6 +64,10 @@ Record = tuple[Kind, UndoableTable, StateObject, Values]
 """
 
 
+_kind_of: Callable[[Record], Kind] = itemgetter(0)
+_item_of: Callable[[Record], StateObject] = itemgetter(2)
+
+
 class Change(NamedTuple):
     """What a finished block did to one object."""
 
@@ -90,21 +95,27 @@ class Revision:
     def net_records(self) -> Collection[Record]:
         """The same as bare records; found once, before the next block moves on."""
         if self._net_records is None:
-            first: dict[int, Record] = {}
-            for record in self.records:
-                first.setdefault(id(record[2]), record)
-            removed = {id(record[2]) for record in self.records if record[0] == REMOVE}
-            self._net_records = list(_with_removals(first, removed)) if removed else first.values()
+            records = self.records
+            first: dict[StateObject, Record] = {}
+            for _ in map(first.setdefault, map(_item_of, records), records):
+                pass
+            if REMOVE in map(_kind_of, records):
+                removed = {record[2] for record in records if record[0] == REMOVE}
+                self._net_records = list(_with_removals(first, removed))
+            else:
+                self._net_records = first.values()
         return self._net_records
 
 
-def _with_removals(first: Mapping[int, Record], removed: Container[int]) -> Iterator[Record]:
-    """Records by the identity of their object, with what a removed object was before."""
-    for key, record in first.items():
-        if key not in removed:
+def _with_removals(
+    first: Mapping[StateObject, Record], removed: Container[StateObject]
+) -> Iterator[Record]:
+    """First records by their object, with what a removed object was before."""
+    for item, record in first.items():
+        if item not in removed:
             yield record
             continue
-        kind, table, item, values = record
+        kind, table, _, values = record
         if kind != CREATE:
             old = values if kind == EDIT else table.current_values(item)
             yield REMOVE, table, item, old
