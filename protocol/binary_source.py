@@ -263,7 +263,8 @@ class ReadSource(Source, Visitor[str]):
 
     Visiting a wire type emits the lines that read a value; the result is the variable that will
     hold it. `variant_reader_of` gives the reader of a tagged union; the readers of classes that it
-    has met are called, all else is inline.
+    has met are called, all else is inline. What was read since `at` was last moved is known here
+    as `ahead`, so that the lines seldom have to move it.
     """
 
     def __init__(
@@ -273,24 +274,36 @@ class ReadSource(Source, Visitor[str]):
     ) -> None:
         super().__init__(constants)
         self.variant_reader_of = variant_reader_of
+        self.ahead = 0
 
     def compile(self, node: WireType) -> Any:
         result = self.visit(node)
         self.flush()
-        self.line(f"return {result}, at")
+        self.line(f"return {result}, {self.here()}")
         return self.build("def codec(data, at, depth):")
 
     def flush(self) -> None:
         if len(self.pending) == 1 and self.pending[0][0] == "B":
-            self.line(f"{self.pending.pop()[1]} = data[at]")
-            self.line("at += 1")
+            self.line(f"{self.pending.pop()[1]} = data[{self.here()}]")
+            self.ahead += 1
         elif self.pending:
             unpacker = struct.Struct("<" + "".join(form for form, _ in self.pending))
             targets = ", ".join(name for _, name in self.pending)
             reader = self.constant(unpacker.unpack_from, "unpack")
-            self.line(f"{targets}, = {reader}(data, at)")
-            self.line(f"at += {unpacker.size}")
+            self.line(f"{targets}, = {reader}(data, {self.here()})")
+            self.ahead += unpacker.size
             self.pending.clear()
+
+    def here(self, beyond: int = 0) -> str:
+        """The offset of what is read next, or of what stands some bytes beyond."""
+        ahead = self.ahead + beyond
+        return f"at + {ahead}" if ahead else "at"
+
+    def settle(self, ahead: int = 0) -> None:
+        """Move `at` until what is read next stands so far ahead of it, as on another branch."""
+        if self.ahead != ahead:
+            self.line(f"at += {self.ahead - ahead}")
+            self.ahead = ahead
 
     def fixed(self, form: str) -> str:
         name = self.variable()
@@ -303,14 +316,11 @@ class ReadSource(Source, Visitor[str]):
         return name
 
     def varint(self) -> str:
-        self.flush()
-        name = self.variable()
-        self.line(f"{name} = data[at]")
-        self.line("at += 1")
+        name = self.fixed_now("B")
         self.line(f"if {name} > 127:")
-        self.line("    more = data[at]")
+        self.line(f"    more = data[{self.here()}]")
         self.line(f"    if 0 < more < 128: {name} += (more << 7) - 128; at += 1")
-        self.line(f"    else: {name}, at = read_varint(data, at - 1)")
+        self.line(f"    else: {name}, at = read_varint(data, {self.here(-1)}); at -= {self.ahead}")
         return name
 
     def integer(self, node: IntegerType) -> str:
@@ -359,6 +369,7 @@ class ReadSource(Source, Visitor[str]):
 
     def read_bytes(self) -> str:
         length, name = self.varint(), self.variable()
+        self.settle()
         self.line(f"{name} = data[at:at + {length}]")
         self.line(f"if len({name}) != {length}: raise IndexError")
         self.line(f"at += {length}")
@@ -375,12 +386,14 @@ class ReadSource(Source, Visitor[str]):
         name = self.variable()
         reader = self.variant_reader_of(node)
         bodies = self.constant(reader.bodies, "bodies")
-        self.line("tag = data[at]")
+        self.line(f"tag = data[{self.here()}]")
         self.line(f"read = {bodies}.get(tag)")
         self.line("if read is None or depth > MAX_DEPTH:")
-        self.line(f"    {name}, at = {self.constant(reader.read, 'read')}(data, at, depth)")
+        read = self.constant(reader.read, "read")
+        self.line(f"    {name}, at = {read}(data, {self.here()}, depth)")
         self.line("else:")
-        self.line(f"    {name}, at = read(data, at + 1, depth + 1)")
+        self.line(f"    {name}, at = read(data, {self.here(1)}, depth + 1)")
+        self.ahead = 0
         if node.tagged:
             self.line(f"    {name} = Tagged(tag, {name})")
         return name
@@ -406,11 +419,13 @@ class ReadSource(Source, Visitor[str]):
 
     def optional(self, node: OptionalType) -> str:
         flag, name = self.flag(), self.variable()
+        ahead = self.ahead
         self.line(f"{name} = None")
         self.line(f"if {flag}:")
         self.indent += 1
         value = self.visit(node.inner)
         self.flush()
+        self.settle(ahead)
         self.line(f"{name} = {value}")
         self.indent -= 1
         return name
@@ -420,14 +435,17 @@ class ReadSource(Source, Visitor[str]):
         items = self.variable()
         if isinstance(node.inner, VariantType | FixedBytesType):
             # One item, without a loop: the operation of most transactions, and its signature.
+            ahead = self.ahead
             self.line(f"if {count} == 1:")
             self.indent += 1
             item = self.visit(node.inner)
             self.flush()
+            self.settle()
             self.line(f"{items} = ({item},)")
             self.indent -= 1
             self.line("else:")
             self.indent += 1
+            self.ahead = ahead
             self.read_items(node, count, items)
             self.indent -= 1
         else:
@@ -435,12 +453,14 @@ class ReadSource(Source, Visitor[str]):
         return items
 
     def read_items(self, node: SequenceType, count: str, items: str) -> None:
+        self.settle()
         self.line(f"if {count} > len(data) - at: raise IndexError")
         self.line(f"{items} = []")
         self.line(f"for _ in range({count}):")
         self.indent += 1
         item = self.visit(node.inner)
         self.flush()
+        self.settle()
         self.line(f"{items}.append({item})")
         self.indent -= 1
         if node.sorted:
@@ -462,10 +482,12 @@ class ReadSource(Source, Visitor[str]):
         names = [self.variable() for _ in fields]
         for name in names:
             self.line(f"{name} = None")
+        self.settle()
         self.line(f"{last} = -1")
         self.line(f"for _ in range({count}):")
         self.indent += 1
         index = self.varint()
+        self.settle()
         self.line(f"if not {last} < {index} < {len(fields)}:")
         self.line(f"    raise DecodeError('index of an extension field', value={index})")
         self.line(f"{last} = {index}")
@@ -475,6 +497,7 @@ class ReadSource(Source, Visitor[str]):
             self.indent += 1
             value = self.visit(field.type.inner)
             self.flush()
+            self.settle()
             self.line(f"{name} = {value}")
             self.indent -= 1
         self.indent -= 1
