@@ -174,14 +174,14 @@ class VariantReader:
 
     __slots__ = ("_node", "_table", "bodies")
 
-    bodies: dict[int, Reader]
-    """Readers of the classes that have been met, for tags of one byte: derived source looks here
-    first."""
+    bodies: list[Reader | None]
+    """Readers of the classes that have been met, by the first byte of their tag where it has one
+    byte only: derived source looks here first."""
 
     def __init__(self, node: VariantType) -> None:
         self._node = node
         self._table = node.resolve()
-        self.bodies = {}
+        self.bodies = [None] * 256
 
     def read(self, data: bytes, offset: int, depth: int) -> tuple[object, int]:
         """The value at an offset, and the offset behind it; raises `DecodeError`."""

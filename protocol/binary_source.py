@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import linecache
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeAlias, assert_never
 
@@ -41,8 +41,8 @@ class VariantReader(Protocol):
     """What derived source needs from the reader of a tagged union."""
 
     @property
-    def bodies(self) -> Mapping[int, object]:
-        """The readers of the classes that have been met, by tag."""
+    def bodies(self) -> Sequence[object]:
+        """By the first byte of a value: the reader of its class, or None to ask `read`."""
 
     def read(self, data: bytes, offset: int, depth: int) -> tuple[object, int]:
         """Read a tag and a value."""
@@ -387,7 +387,7 @@ class ReadSource(Source, Visitor[str]):
         reader = self.variant_reader_of(node)
         bodies = self.constant(reader.bodies, "bodies")
         self.line(f"tag = data[{self.here()}]")
-        self.line(f"read = {bodies}.get(tag)")
+        self.line(f"read = {bodies}[tag]")
         self.line("if read is None or depth > MAX_DEPTH:")
         read = self.constant(reader.read, "read")
         self.line(f"    {name}, at = {read}(data, {self.here()}, depth)")

@@ -66,11 +66,10 @@ def check_block(state: State, revision: Revision) -> None:
     for kind, table, item, old_values in revision.net_records():
         if kind == EDIT and isinstance(item, AccountBalance):
             # At once what `_count_balance` does before and after: most changes are of this kind.
-            balance, old = item.balance, old_values[-1]
-            assert isinstance(old, int), old_values
+            balance = item.balance
             if not 0 <= balance <= MAX_SUPPLY:
                 raise _bad_balance(item)
-            holdings[item.asset_type] += balance - old
+            holdings[item.asset_type] += balance - _balance_before(old_values)
             continue
         if kind != REMOVE:
             check_width = table.check_width
@@ -224,6 +223,10 @@ def _count_figures(changes: Changes, item: AssetDynamicData, sign: int) -> None:
         changes.holdings[backing] += sign * item.accumulated_collateral_fees
         changes.debts[asset.id] -= sign * item.current_supply
 
+
+_balance_before: Callable[[Values], int] = itemgetter(
+    AccountBalance.__struct_fields__.index("balance")
+)
 
 _COUNTED = ("total_core_in_orders", "pending_fees", "pending_vested_fees")
 _counted_of = attrgetter(*_COUNTED)

@@ -156,8 +156,6 @@ EVALUATORS: dict[type, Evaluator] = {
     BalanceClaim: evaluator(balance.evaluate_balance_claim, balance.apply_balance_claim),
     Custom: evaluator(custom.evaluate_custom, custom.apply_custom),
     Assert: evaluator(custom.evaluate_assert, custom.apply_assert),
-    OverrideTransfer: evaluator(
-        transfer.evaluate_override_transfer, transfer.apply_transfer
-    ),
+    OverrideTransfer: evaluator(transfer.evaluate_override_transfer, transfer.apply_transfer),
 }
 """Class -> evaluator, for every operation that a transaction may hold."""
