@@ -23,6 +23,7 @@ def look_up_by_the_id_of_another_type(state: State, account: AccountId, asset: A
     """Tables and indexes know what they are keyed by."""
     state.accounts.get(asset)  # type: ignore[arg-type]
     state.accounts.find(17)  # type: ignore[arg-type]
+    state.accounts.at[asset]  # type: ignore[index]
     state.statistics.get(account)  # type: ignore[arg-type]
     state.limit_orders.object_id(account)  # type: ignore[arg-type]
     state.balance_of(asset, account)  # type: ignore[arg-type]

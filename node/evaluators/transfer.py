@@ -16,7 +16,10 @@ DONE = VoidResult()
 
 
 def evaluate_transfer(ctx: Context, op: Transfer) -> AccountBalance:
-    """Both accounts may hold the asset (R2.20), and the sender holds the amount: in this balance."""
+    """Both accounts may hold the asset (R2.20), and the sender holds the amount.
+
+    Answers the balance that holds it.
+    """
     state, amount = ctx.state, op.amount
     sender, receiver = state.accounts.at[op.from_], state.accounts.at[op.to]
     asset = state.assets.at[amount.asset_id]
