@@ -17,15 +17,13 @@ from node.chain.finality import (
     renew_voting_sets,
     take_checkpoint,
 )
+from node.chain.header_rules import HeaderRules
 from node.chain.irreversibility import update_irreversible_num
 from node.chain.maintenance import is_maintenance_due, perform_maintenance
 from node.chain.witness_schedule import (
     count_missed_slots,
     recently_missed_after,
-    scheduled_witness,
     shuffle_schedule,
-    slot_at,
-    slot_time,
     slots_filled_after,
 )
 from node.evaluators.base import run_proposed_operation
@@ -33,22 +31,17 @@ from node.market.boundary import run_boundary
 from node.state.context import AppliedOperation, Context
 from node.state.database import State
 from node.state.errors import (
-    BlockTooLarge,
     InvalidTransactionInBlock,
     TooManyMissedBlocks,
     TransactionRejected,
     WrongMerkleRoot,
-    WrongTimestamp,
-    WrongWitness,
-    WrongWitnessSignature,
 )
 from node.state.events import ChainEvent
 from node.state.objects.transactions import BlockSummary
 from node.state.undo import Revision
 from protocol.block import BlockEnvelope, SignedBlockHeader, certificate_in
 from protocol.constants import MAX_UNDO_HISTORY
-from protocol.errors import TIME, KeyFormatError, ProtocolError
-from protocol.ids import witness_text
+from protocol.errors import ProtocolError
 from protocol.schema import BlockId, Digest
 
 
@@ -95,14 +88,8 @@ def apply_block(
 
 def _check_block(state: State, envelope: BlockEnvelope, *, trusted: bool) -> None:
     """Size, slot and signature of a block (R8.1); its Merkle root was checked when it came in."""
-    limit = state.parameters.maximum_block_size
-    if len(envelope.packed) > limit:
-        raise BlockTooLarge("block too large", rule="R8.1", value=len(envelope.packed), limit=limit)
-    header = envelope.header
-    assert header.previous == state.dynamic.head_block_id, "a block is applied on its parent"
-    _check_slot(state, header)
-    if not trusted:
-        _check_witness_signature(state, envelope)
+    assert envelope.header.previous == state.dynamic.head_block_id, "a block follows its parent"
+    HeaderRules.after(state).check(envelope.front, len(envelope.packed), trusted=trusted)
 
 
 def check_merkle_root(envelope: BlockEnvelope) -> None:
@@ -118,41 +105,6 @@ def check_merkle_root(envelope: BlockEnvelope) -> None:
             rule="R8.1",
             value=stated.hex(),
             limit=root.hex(),
-        )
-
-
-def _check_slot(state: State, header: SignedBlockHeader) -> None:
-    slot = slot_at(state, header.timestamp)
-    if slot == 0 or slot_time(state, slot) != header.timestamp:
-        raise WrongTimestamp(
-            "not the time of a slot after the head",
-            rule="R8.1",
-            value=header.timestamp,
-            limit=slot_time(state, max(slot, 1)),
-            unit=TIME,
-        )
-    expected = scheduled_witness(state, slot)
-    if header.witness != expected:
-        raise WrongWitness(
-            f"another witness is scheduled for slot {slot}",
-            rule="R8.1",
-            value=witness_text(header.witness),
-            limit=witness_text(expected),
-        )
-
-
-def _check_witness_signature(state: State, envelope: BlockEnvelope) -> None:
-    expected = state.witnesses.get(envelope.header.witness).signing_key
-    try:
-        signer = envelope.signing_key()
-    except KeyFormatError as error:
-        raise WrongWitnessSignature(str(error), rule="R8.1") from error
-    if signer != expected:
-        raise WrongWitnessSignature(
-            f"not signed by the key of witness {witness_text(envelope.header.witness)}",
-            rule="R8.1",
-            value=signer.hex(),
-            limit=expected.hex(),
         )
 
 

@@ -13,6 +13,7 @@ from node.chain.block_builder import build_block, check_fits_a_block
 from node.chain.finality import id_of, justified_num
 from node.chain.fork_database import ForkDatabase, ForkItem
 from node.chain.genesis import build_state
+from node.chain.header_rules import HeaderRules, signer_of
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
 from node.chain.pending import AppliedTransaction, PendingPool
@@ -24,11 +25,11 @@ from node.state.errors import (
     DuplicateTransaction,
     InvariantViolated,
     WrongChain,
-    WrongWitnessSignature,
+    WrongTimestamp,
 )
 from node.state.undo import EDIT
 from protocol.block import BlockEnvelope, HeaderEnvelope, Sign
-from protocol.errors import KeyFormatError, PegboardError
+from protocol.errors import TIME, PegboardError
 from protocol.finality import Certificate
 from protocol.genesis import chain_id as chain_id_of
 from protocol.genesis_form import Genesis
@@ -133,6 +134,8 @@ class Chain:
             dynamic.head_block_id, dynamic.head_block_number, justified_num(state), checkpoint
         )
         self._head = self._forks.root
+        self._head.is_main = True
+        self._head.rules = HeaderRules.after(state)
         self._main: dict[int, AppliedBlock] = {}
         if paranoid:
             check_all(state)
@@ -197,9 +200,12 @@ class Chain:
         return self._forks.find(block_id) is not None
 
     def block_envelope(self, block_id: BlockId) -> BlockEnvelope | None:
-        """A block of any fork above the last irreversible one; older ones are in the store."""
+        """A block above the last irreversible one that is or was on the main chain.
+
+        Older ones are in the store; what was never applied is passed on to nobody (T-P6).
+        """
         item = self._forks.find(block_id)
-        return None if item is None else item.envelope
+        return None if item is None or item.rules is None else item.envelope
 
     def id_at(self, num: int) -> BlockId | None:
         """Id of the main chain's block of a number, from the last irreversible one upwards."""
@@ -240,12 +246,43 @@ class Chain:
         found = self.pending.find(transaction_id)
         return None if found is None else found.envelope
 
+    def judge_header(
+        self, front: HeaderEnvelope, size: int, queued: HeaderEnvelope | None = None
+    ) -> bool:
+        """Judge a new block of `size` bytes by its header alone, as far as can be known (T-P6).
+
+        False when it may be right only on a fork where a witness has another key than at our head:
+        after a block that was never applied. `queued` is the header of the parent if that is about
+        to be pushed. Raises `BlockTooOld`, `UnlinkableBlock`, or another `BlockRejected` for a
+        header that is wrong wherever its parent is known.
+        """
+        parent = None if queued is not None else self._forks.check(front)
+        if parent is not None and parent.rules is not None:
+            parent.rules.check(front, size)
+            return True
+        before = queued if parent is None or parent.envelope is None else parent.envelope.front
+        assert before is not None, "the root was applied"
+        if front.header.timestamp <= before.header.timestamp:
+            raise WrongTimestamp(
+                "not later than the block before",
+                rule="R8.1",
+                value=front.header.timestamp,
+                limit=before.header.timestamp + 1,
+                unit=TIME,
+            )
+        rules = self._head.rules
+        assert rules is not None, "the head is applied"
+        return rules.keys.get(front.header.witness) == signer_of(front)
+
     def read_block(self, front: HeaderEnvelope, data: bytes) -> BlockEnvelope:
         """Read a block whose header was read before; what is pending is taken from the pool.
 
-        Raises `DecodeError` or `ValidationError`.
+        Raises `DecodeError` or `ValidationError`, and `WrongMerkleRoot` for another body than the
+        header's.
         """
-        return BlockEnvelope.read(front, data, self.pending.find_at)
+        envelope = BlockEnvelope.read(front, data, self.pending.find_at)
+        check_merkle_root(envelope)
+        return envelope
 
     # Transactions.
 
@@ -351,15 +388,10 @@ class Chain:
 
     def _add_to_forks(self, envelope: BlockEnvelope, *, trusted: bool) -> ForkItem:
         check_merkle_root(envelope)
-        self._forks.check(envelope)
         if trusted:
             return self._forks.add(envelope, NULL_KEY)
-        try:
-            signer = envelope.signing_key()
-        except KeyFormatError as error:
-            raise WrongWitnessSignature(str(error), rule="R8.1") from error
-        is_known = self.signing_key(envelope.header.witness) == signer
-        return self._forks.add(envelope, signer, is_strange=not is_known)
+        is_known = self.judge_header(envelope.front, len(envelope.packed))
+        return self._forks.add(envelope, signer_of(envelope.front), is_strange=not is_known)
 
     def _switch_to(self, target: ForkItem, result: PushResult, *, trusted: bool) -> None:
         """Pop to the common ancestor and apply the other branch; all or nothing (R9.2)."""
@@ -393,6 +425,8 @@ class Chain:
             self.state.log.revert(applied.revision)
             raise
         self._main[item.num] = applied
+        item.rules = item.rules or HeaderRules.after(self.state, self._head.rules)
+        self._forks.move_to_main(item, is_main=True)
         self._head = item
         return applied
 
@@ -401,6 +435,7 @@ class Chain:
         applied = self._main.pop(self._head.num)
         self.state.log.revert(applied.revision)
         assert self._head.parent is not None, "the last irreversible block stays"
+        self._forks.move_to_main(self._head, is_main=False)
         self._head = self._head.parent
         return applied.envelope
 

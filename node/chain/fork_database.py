@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from node.chain.header_rules import HeaderRules
 from node.state.errors import AgainstCheckpoint, BlockTooOld, TooManyForks, UnlinkableBlock
-from protocol.block import BlockEnvelope, block_num_of, certificate_in
-from protocol.ids import WitnessId, witness_text
+from protocol.block import BlockEnvelope, HeaderEnvelope, block_num_of, certificate_in
+from protocol.ids import WitnessId
 from protocol.schema import BlockId, PublicKey
 
 BLOCKS_PER_SLOT_MAX = 2
-"""A witness that signs two blocks for a slot is caught by two; a third tells nothing new (T-W2)."""
+"""Blocks of one witness for one slot beyond which one that nothing follows is let go (T-W2).
+
+Two prove that the witness lies; a third may still be the one that the others build upon.
+"""
 
 STRANGERS_MAX = 64
-"""Blocks kept though another key signed them than their witness has at our head.
+"""Blocks by another key than their witness has at our head, kept as long as nothing follows them.
 
 They may be right on a fork where the witness changed its key; there are never many of those.
 """
+
+SIDE_BYTES_MAX = 128 * 1024 * 1024
+"""Bytes of blocks beside the main chain (T-P6)."""
 
 SlotKey = tuple[WitnessId, int, PublicKey]
 
@@ -23,17 +32,20 @@ class ForkItem:
     """A block in the tree; `parent` is None for the root.
 
     `justified_num` is the highest justified block of its chain as the headers up to it say; it
-    holds once the block is applied (F4).
+    holds once the block is applied (F4). `rules` judge the headers that follow it; there are none
+    before it was applied for the first time.
     """
 
     __slots__ = (
         "children",
         "envelope",
         "id",
+        "is_main",
         "is_strange",
         "justified_num",
         "num",
         "parent",
+        "rules",
         "slot_key",
     )
 
@@ -55,6 +67,8 @@ class ForkItem:
         self.slot_key = slot_key
         self.is_strange = is_strange
         self.justified_num = justified_num
+        self.is_main = False
+        self.rules: HeaderRules | None = None
         self.children: list[ForkItem] = []
 
     @property
@@ -73,7 +87,7 @@ class ForkItem:
 class ForkDatabase:
     """All known blocks that descend from the root, which is the last irreversible block."""
 
-    __slots__ = ("_checkpoint", "_per_slot", "_strangers", "items", "root")
+    __slots__ = ("_checkpoint", "_per_slot", "_side_bytes", "_strangers", "items", "root")
 
     def __init__(
         self,
@@ -88,14 +102,15 @@ class ForkDatabase:
         self.items: dict[BlockId, ForkItem] = {root_id: self.root}
         self._checkpoint = checkpoint
         self._per_slot: dict[SlotKey, list[BlockId]] = {}
-        self._strangers = 0
+        self._strangers: dict[BlockId, None] = {}
+        self._side_bytes = 0
 
     def find(self, block_id: BlockId) -> ForkItem | None:
         """The block with this id, or None."""
         return self.items.get(block_id)
 
-    def check(self, envelope: BlockEnvelope) -> ForkItem:
-        """The parent that a new block links to.
+    def check(self, envelope: HeaderEnvelope) -> ForkItem:
+        """The parent that a new block links to, by its header.
 
         Raises `BlockTooOld` at or below the last irreversible block, `UnlinkableBlock` when the
         parent is unknown, `AgainstCheckpoint`.
@@ -130,26 +145,29 @@ class ForkDatabase:
         """Add a block that links; raises like `check`, and `TooManyForks`.
 
         `signer` is the key that signed it: a stranger's blocks do not use up a witness's slots.
+        Where there are too many, an older one that nothing follows makes room: whoever signs many
+        blocks must not keep out the one that the others build upon.
         """
-        parent = self.check(envelope)
+        parent = self.check(envelope.front)
         slot_key = (envelope.header.witness, envelope.header.timestamp, signer)
-        count = len(self._per_slot.get(slot_key, ()))
-        if count >= BLOCKS_PER_SLOT_MAX:
-            raise TooManyForks(
-                f"witness {witness_text(slot_key[0])} signed too many blocks for one slot",
-                rule="T-W2",
-                value=count + 1,
-                limit=BLOCKS_PER_SLOT_MAX,
-            )
-        if is_strange and self._strangers >= STRANGERS_MAX:
-            raise TooManyForks(
-                "too many blocks signed by unknown keys",
-                rule="T-W2",
-                value=self._strangers + 1,
-                limit=STRANGERS_MAX,
-            )
+        rivals = self._per_slot.get(slot_key, [])
+        if len(rivals) >= BLOCKS_PER_SLOT_MAX:
+            self._let_one_go(rivals, parent)
+        if is_strange and len(self._strangers) >= STRANGERS_MAX:
+            self._let_one_go(self._strangers, parent)
+        size = len(envelope.packed)
+        while self._side_bytes + size > SIDE_BYTES_MAX:
+            if not self._let_one_go(self.items, parent):
+                raise TooManyForks(
+                    "too many bytes beside the main chain",
+                    rule="T-P6",
+                    value=self._side_bytes + size,
+                    limit=SIDE_BYTES_MAX,
+                )
         self._per_slot.setdefault(slot_key, []).append(envelope.id)
-        self._strangers += is_strange
+        if is_strange:
+            self._strangers[envelope.id] = None
+        self._side_bytes += size
         item = ForkItem(
             envelope.id,
             envelope.num,
@@ -162,6 +180,21 @@ class ForkDatabase:
         parent.children.append(item)
         self.items[item.id] = item
         return item
+
+    def move_to_main(self, item: ForkItem, *, is_main: bool) -> None:
+        """Note that a block has joined the main chain, or left it."""
+        assert item.is_main != is_main
+        item.is_main = is_main
+        self._side_bytes += -_size_of(item) if is_main else _size_of(item)
+
+    def _let_one_go(self, block_ids: Iterable[BlockId], parent: ForkItem) -> bool:
+        """Forget the oldest of some blocks that is beside the main chain and followed by none."""
+        for block_id in block_ids:
+            item = self.items[block_id]
+            if not (item.is_main or item.children or item is parent or item is self.root):
+                self.remove(item)
+                return True
+        return False
 
     def _justified_after(self, parent: ForkItem, envelope: BlockEnvelope) -> int:
         """What a block's chain has justified if its header tells the truth."""
@@ -213,7 +246,9 @@ class ForkDatabase:
 
     def _forget(self, item: ForkItem) -> None:
         del self.items[item.id]
-        self._strangers -= item.is_strange
+        self._strangers.pop(item.id, None)
+        if not item.is_main:
+            self._side_bytes -= _size_of(item)
         item.parent = None
         item.children = []
         if item.slot_key is not None:
@@ -226,6 +261,10 @@ class ForkDatabase:
         for member in found:
             found.extend(member.children)
         return found
+
+
+def _size_of(item: ForkItem) -> int:
+    return 0 if item.envelope is None else len(item.envelope.packed)
 
 
 def _parent(item: ForkItem) -> ForkItem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from node.state.database import State
 from protocol.constants import HUNDRED_PERCENT
@@ -19,30 +20,56 @@ _MULTIPLIER = 2_685_821_657_736_338_717
 _WORD = (1 << 64) - 1
 
 
+class NextSlots(NamedTuple):
+    """The slots after a block, as the state that it left says; slot 1 is the next one."""
+
+    base_s: int
+    """Time from which slots are counted, in seconds."""
+    interval_s: int
+    aslot: int
+    """Slots since the genesis up to the block."""
+    witnesses: tuple[WitnessId, ...]
+    """Whose turns make a round, in their order."""
+
+    @classmethod
+    def after(cls, state: State) -> NextSlots:
+        """The slots after the head."""
+        dynamic, parameters = state.dynamic, state.parameters
+        interval = parameters.block_interval
+        base = dynamic.time
+        if dynamic.head_block_number != 0:
+            skipped = parameters.maintenance_skip_slots if dynamic.maintenance_flag else 0
+            base = (base // interval + skipped) * interval
+        order = state.witness_schedules.rows[0].current_shuffled_witnesses
+        return cls(base, interval, dynamic.current_aslot, order)
+
+    def time_of(self, slot: int) -> int:
+        """Time of a slot in seconds (R8.4)."""
+        assert slot > 0, slot
+        return self.base_s + slot * self.interval_s
+
+    def at(self, time_s: int) -> int:
+        """The slot that holds a time; 0 before the next slot begins (R8.4)."""
+        return max(0, (time_s - self.base_s) // self.interval_s)
+
+    def witness_of(self, slot: int) -> WitnessId:
+        """Whose turn a slot is (R8.5)."""
+        return self.witnesses[(self.aslot + slot) % len(self.witnesses)]
+
+
 def slot_time(state: State, slot: int) -> int:
     """Time in seconds of a slot after the head; slot 1 is the next one (R8.4)."""
-    assert slot > 0, slot
-    dynamic, parameters = state.dynamic, state.parameters
-    interval = parameters.block_interval
-    if dynamic.head_block_number == 0:
-        return dynamic.time + slot * interval
-    if dynamic.maintenance_flag:
-        slot += parameters.maintenance_skip_slots
-    return dynamic.time // interval * interval + slot * interval
+    return NextSlots.after(state).time_of(slot)
 
 
 def slot_at(state: State, time_s: int) -> int:
     """The slot that holds a time; 0 before the next slot begins (R8.4)."""
-    first = slot_time(state, 1)
-    if time_s < first:
-        return 0
-    return (time_s - first) // state.parameters.block_interval + 1
+    return NextSlots.after(state).at(time_s)
 
 
 def scheduled_witness(state: State, slot: int) -> WitnessId:
     """Whose turn a slot after the head is (R8.5)."""
-    witnesses = state.witness_schedules.rows[0].current_shuffled_witnesses
-    return witnesses[(state.dynamic.current_aslot + slot) % len(witnesses)]
+    return NextSlots.after(state).witness_of(slot)
 
 
 def participation(state: State) -> int:

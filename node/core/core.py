@@ -49,7 +49,7 @@ from node.p2p.effects import (
 from node.p2p.effects import Effect as PeerEffect
 from node.p2p.manager import PeerManager
 from node.p2p.verdicts import TransactionRefusal
-from node.state.errors import BlockRejected, FutureBlock, InvariantViolated
+from node.state.errors import BlockRejected, FutureBlock, InvariantViolated, TooManyForks
 from node.witness.feed_publisher import FeedPublisher
 from node.witness.producer import Production
 from protocol.block import BlockEnvelope, HeaderEnvelope
@@ -202,8 +202,9 @@ class NodeCore:
         except BROKEN as error:
             self._stop(error)
             raise
-        self._follow_push(envelope, result)
-        self.peers.announce_block(envelope, now_ms)
+        self._follow_push(result)
+        if result.applied:
+            self.peers.announce_block(envelope, now_ms)
         self._follow_peers(now_ms)
 
     def generate_blocks(
@@ -332,13 +333,19 @@ class NodeCore:
     # Blocks.
 
     def _receive_block(self, received: BlockReceived, now_ms: int) -> None:
+        """Judge the header first, then whether the body is the header's, then queue it (T-P6)."""
+        front, size = received.front, len(received.data)
         try:
-            self._refuse_future(received.front, now_ms)
-            envelope = self.chain.read_block(received.front, received.data)
+            self._refuse_future(front, now_ms)
+            parent = self._inbox.header_of(front.header.previous)
+            is_by_witness = self.chain.judge_header(front, size, parent)
+            if not self._inbox.has_room(size):
+                raise TooManyForks("too many blocks wait", rule="T-P6", value=size)
+            envelope = self.chain.read_block(front, received.data)
         except PegboardError as error:
-            self._reject_block(received.peer, received.front.id, error, now_ms)
+            self._reject_block(received.peer, front.id, error, now_ms)
             return
-        question = self._inbox.add(received.peer, envelope)
+        question = self._inbox.add(received.peer, envelope, is_by_witness=is_by_witness)
         if question is not None:
             self.effects.append(question)
         self._drain_inbox(now_ms)
@@ -370,16 +377,24 @@ class NodeCore:
             except (BlockRejected, ProtocolError) as error:
                 self._reject_block(queued.peer, queued.envelope.id, error, now_ms)
                 continue
-            self._follow_push(queued.envelope, result)
-            self.peers.block_accepted(queued.envelope.id, now_ms)
+            self._follow_push(result)
+            applied = tuple(block.envelope.id for block in result.applied)
+            self.peers.block_accepted(queued.envelope.id, applied, now_ms)
             self._follow_block(queued.envelope, now_ms)
 
-    def _follow_push(self, envelope: BlockEnvelope, result: PushResult) -> None:
-        """Store, report and tell what pushing a block changed."""
+    def _follow_push(self, result: PushResult) -> None:
+        """Store, report and tell what pushing a block changed.
+
+        Nothing if it only grew a fork: what was never applied takes no disk, and is told to nobody
+        (T-P6).
+        """
+        if not result.applied:
+            return
+        applied = [block.envelope for block in result.applied]
         move = StoreBlocks(
-            ((envelope.id, envelope.num, envelope.packed),),
+            tuple((block.id, block.num, block.packed) for block in applied),
             self.chain.head_id,
-            tuple(block.envelope.id for block in result.applied),
+            tuple(block.id for block in applied),
             self.chain.last_irreversible_num,
             self.durability.make(),
         )
@@ -401,8 +416,7 @@ class NodeCore:
             for transaction_id, reason in result.dropped:
                 observer.transaction_dropped(transaction_id, reason)
         self.effects.append(FlushSessions())
-        if result.applied:
-            self.effects.append(StoreHistory(self.chain.last_irreversible_num))
+        self.effects.append(StoreHistory(self.chain.last_irreversible_num))
         for transaction_id, reason in result.dropped:
             self._report("transaction_dropped", id=transaction_id.hex(), reason=str(reason))
         for block in result.applied:
@@ -414,7 +428,7 @@ class NodeCore:
                 transactions=len(block.envelope.transactions),
                 lib=self.chain.last_irreversible_num,
             )
-        if result.applied and self.chain.head_num % self.settings.snapshot_interval == 0:
+        if self.chain.head_num % self.settings.snapshot_interval == 0:
             self._snapshot = self._snapshot or SnapshotSlices(self.chain)
 
     def _advance_snapshot(self) -> None:
@@ -470,7 +484,7 @@ class NodeCore:
 
     def _follow_own(self, made: MadeBlock, now_ms: int) -> None:
         """Store, tell and announce a block of this node."""
-        self._follow_push(made.envelope, made.result)
+        self._follow_push(made.result)
         self.peers.announce_block(made.envelope, now_ms)
         self._follow_block(made.envelope, now_ms)
 

@@ -1,23 +1,36 @@
-"""Received blocks that wait their turn: one whose keys are being recovered holds up the rest."""
+"""Received blocks that wait their turn: one whose keys are being recovered delays what follows it.
+
+What is here has a good header, or links to something that has (T-P6): a stranger's blocks are
+refused before they would cost anything. A lying witness's block holds up nobody else's.
+"""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.core.effects import RecoverKeys
 from node.p2p.effects import PeerKey
 from node.p2p.verdicts import BlockRefusal, TransactionRefusal
-from node.state.errors import BlockTooOld, FutureBlock, UnlinkableBlock, WrongMerkleRoot
+from node.state.errors import (
+    AgainstCheckpoint,
+    BlockTooOld,
+    FutureBlock,
+    TooManyForks,
+    UnlinkableBlock,
+    WrongMerkleRoot,
+)
 from protocol.asset import PriceOverflow
-from protocol.block import BlockEnvelope
+from protocol.block import BlockEnvelope, HeaderEnvelope
 from protocol.errors import PegboardError, ProtocolError
-from protocol.schema import Digest, PublicKey
+from protocol.schema import BlockId, Digest, PublicKey
 from protocol.transaction import TransactionEnvelope
 
 WORKER_FROM_SIGNATURES = 64
 """Blocks with fewer signatures are not worth a trip to the worker process."""
+
+INBOX_BYTES_MAX = 48 * 1024 * 1024
+"""Bytes of blocks that wait; what would be beyond that may come again later (T-P6)."""
 
 
 @dataclass(slots=True)
@@ -47,16 +60,37 @@ class BlockInbox:
 
     def __init__(self, chain_id: Digest) -> None:
         self._chain_id = chain_id
-        self._blocks: deque[QueuedBlock] = deque()
+        self._blocks: dict[BlockId, QueuedBlock] = {}
+        self._bytes = 0
         self._last_token = 0
 
     def __len__(self) -> int:
         return len(self._blocks)
 
-    def add(self, peer: PeerKey, envelope: BlockEnvelope) -> RecoverKeys | None:
-        """Queue a block; what to ask the worker about it, if anything."""
+    def header_of(self, block_id: BlockId) -> HeaderEnvelope | None:
+        """The header of a block that waits here."""
+        queued = self._blocks.get(block_id)
+        return None if queued is None else queued.envelope.front
+
+    def has_room(self, size: int) -> bool:
+        """Whether a block of `size` bytes may wait, too; the first one always may."""
+        return not self._blocks or self._bytes + size <= INBOX_BYTES_MAX
+
+    def add(
+        self, peer: PeerKey, envelope: BlockEnvelope, *, is_by_witness: bool
+    ) -> RecoverKeys | None:
+        """Queue a block; what to ask the worker about it, if anything.
+
+        Keys are recovered beforehand only if a witness has signed the block (T-P6). A block that
+        waits already, with the same verdict to come, changes nothing.
+        """
+        if envelope.id in self._blocks:
+            return None
         queued = QueuedBlock(peer, envelope)
-        self._blocks.append(queued)
+        self._blocks[envelope.id] = queued
+        self._bytes += len(envelope.packed)
+        if not is_by_witness:
+            return None
         unrecovered = tuple(
             transaction
             for transaction, _ in envelope.transactions
@@ -76,33 +110,42 @@ class BlockInbox:
 
     def set_keys(self, token: int, keys: Sequence[PublicKey | None]) -> None:
         """Take the worker's answer to the question with this number."""
-        for queued in self._blocks:
+        for queued in self._blocks.values():
             if queued.token == token:
                 queued.token = None
                 queued.set_keys(keys)
 
     def take_ready(self) -> QueuedBlock | None:
-        """The oldest block, once its keys are not waited for; it leaves the inbox."""
-        if self._blocks and self._blocks[0].token is None:
-            return self._blocks.popleft()
+        """The oldest block that waits neither for its keys nor for its parent; it leaves."""
+        for block_id, queued in self._blocks.items():
+            if queued.token is None and queued.envelope.header.previous not in self._blocks:
+                del self._blocks[block_id]
+                self._bytes -= len(queued.envelope.packed)
+                return queued
         return None
 
     def clear(self) -> None:
         """Forget all blocks."""
         self._blocks.clear()
+        self._bytes = 0
 
 
 def block_refusal(error: PegboardError) -> BlockRefusal:
     """What a refused block says about the peer that sent it, and about its descendants.
 
     A block that cannot be read is corrupt: its id comes from its header alone, which may be true.
+    Nodes pass on only what they have applied, so that whoever delivers a block that is invalid for
+    good has not done so in good faith. What follows from this node's clock, memory or settings is
+    nobody's fault.
     """
     if isinstance(error, UnlinkableBlock):
         return BlockRefusal.UNLINKABLE
     if isinstance(error, WrongMerkleRoot | ProtocolError):
         return BlockRefusal.CORRUPT
-    if isinstance(error, FutureBlock | BlockTooOld):
+    if isinstance(error, FutureBlock | BlockTooOld | TooManyForks):
         return BlockRefusal.NOT_NOW
+    if isinstance(error, AgainstCheckpoint):
+        return BlockRefusal.OTHER_FORK
     return BlockRefusal.INVALID
 
 

@@ -10,6 +10,7 @@ and `TransactionReceived` must be answered with a verdict, in the order of the e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 from msgspec.structs import replace
@@ -202,18 +203,19 @@ class PeerManager:
         error = InvalidItem("vote without a signature", rule="F7")
         self._penalise_key(sender, error, now_ms)
 
-    def block_accepted(self, block_id: BlockId, now_ms: int) -> None:
-        """The core took a block, or had it already; it is announced to the other peers.
+    def block_accepted(self, block_id: BlockId, applied: Sequence[BlockId], now_ms: int) -> None:
+        """The core took a block, or had it already; `applied` has joined the main chain with it.
 
-        Blocks of a sync are not: only the head, when a sync round is over.
+        That is announced to the other peers, and nothing else: whoever is told of a block may hold
+        this node to it (T-P6). Of a sync only the head is, when its round is over.
         """
         sync = self._relay.sync
         was_synced = sync.accepted(block_id, now_ms)
         self._relay.deliver_ready(now_ms)
-        if not was_synced:
-            self._relay.gossip.announce(Item(ItemKind.BLOCK, block_id), now_ms)
-        elif not sync.is_syncing:
-            self._relay.gossip.announce(Item(ItemKind.BLOCK, self._chain.head_id), now_ms)
+        if was_synced:
+            applied = () if sync.is_syncing else (self._chain.head_id,)
+        for new in applied:
+            self._relay.gossip.announce(Item(ItemKind.BLOCK, new), now_ms)
 
     def block_rejected(
         self, peer: PeerKey, block_id: BlockId, refusal: BlockRefusal, now_ms: int
@@ -226,6 +228,9 @@ class PeerManager:
         if refusal in (BlockRefusal.INVALID, BlockRefusal.CORRUPT):
             error = InvalidItem(f"block is {refusal.value}", rule="T-P6", value=block_id.hex())
             self._penalise_key(peer, error, now_ms)
+        elif refusal is BlockRefusal.OTHER_FORK:
+            fork = ForkBelowIrreversible("block is on another fork", value=block_id.hex())
+            self._penalise_key(peer, fork, now_ms)
         elif refusal is BlockRefusal.UNLINKABLE and misled is None and self._is_active(peer):
             relay.sync.request_round(peer, now_ms)
         if misled is not None:

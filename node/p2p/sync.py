@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from itertools import islice
+from typing import NamedTuple
 
 from node.p2p.chain_view import ChainView
 from node.p2p.effects import BlockReceived, PeerKey
@@ -25,9 +26,18 @@ from node.p2p.requests import Item, RequestTracker
 from node.p2p.sync_round import SyncRound
 from node.p2p.synopsis import build_synopsis
 from node.p2p.verdicts import BlockRefusal
-from protocol.block import block_num_of
+from protocol.block import NO_BLOCK, block_num_of
 from protocol.p2p.messages import BlockIds, Fetch, GetBlockIds, ItemKind
 from protocol.schema import BlockId
+
+
+class _Handed(NamedTuple):
+    """A block that was handed to the core."""
+
+    owner: PeerKey
+    """The peer on whose list it was."""
+    follows: bool
+    """Whether it follows the block that the list has before it."""
 
 
 class BlockSync:
@@ -49,8 +59,8 @@ class BlockSync:
         """How many rounds list a block that was not handed to the core yet."""
         self._arrived: dict[BlockId, BlockReceived] = {}
         self._arrived_bytes = 0
-        self._unjudged: dict[BlockId, PeerKey] = {}
-        """Blocks that the core has not judged yet, each with the peer on whose list it was."""
+        self._unjudged: dict[BlockId, _Handed] = {}
+        """Blocks that the core has not judged yet."""
         self._rejected: RecentSet[BlockId] = RecentSet(limits.max_rejected)
         self._now_ms = 0
         self._accepted_ms: int | None = None
@@ -126,13 +136,13 @@ class BlockSync:
         found.asked_ms = None
         found.was_answered = True
         if message.ids:
-            self._check_continues(found, message)
+            found.previous = self._check_continues(found, message)
         for block_id in message.ids:
             if block_id in self._rejected:
                 raise InvalidItem("peer's chain holds an invalid block", value=block_id.hex())
         ids = deque(message.ids)
         while ids and self._chain.has_block(ids[0]):
-            ids.popleft()
+            found.previous = ids.popleft()
         found.ids = ids
         found.remaining = message.remaining
         found.has_progressed = False
@@ -181,12 +191,12 @@ class BlockSync:
 
     def accepted(self, block_id: BlockId, now_ms: int) -> bool:
         """The core took a block; False when it did not come from a round."""
-        owner = self._unjudged.pop(block_id, None)
-        if owner is None:
+        handed = self._unjudged.pop(block_id, None)
+        if handed is None:
             return False
         self._now_ms = self._accepted_ms = now_ms
-        if owner in self._rounds:
-            self._finish(owner, now_ms)
+        if handed.owner in self._rounds:
+            self._finish(handed.owner, now_ms)
         return True
 
     def rejected(
@@ -194,20 +204,24 @@ class BlockSync:
     ) -> tuple[PeerKey, PeerError] | None:
         """The core refused a block; the peer whose list misled us, and its fault.
 
-        What was handed over after it on the same list falls with it and is nobody's fault.
+        What was handed over after it on the same list falls with it and is nobody's fault; nor is
+        it one when the block before it is gone that the list has there, too.
         """
         if refusal is BlockRefusal.INVALID:
             self._rejected.add(block_id)
-        owner = self._unjudged.pop(block_id, None)
-        if owner is None:
+        handed = self._unjudged.pop(block_id, None)
+        if handed is None:
             return None
-        self._unjudged = {key: value for key, value in self._unjudged.items() if value != owner}
+        owner = handed.owner
+        self._unjudged = {
+            key: other for key, other in self._unjudged.items() if other.owner != owner
+        }
         found = self._rounds.get(owner)
         if found is None:
             return None
         self._fail(found, now_ms)
         self.fetch(now_ms)
-        if refusal is BlockRefusal.UNLINKABLE:
+        if refusal is BlockRefusal.UNLINKABLE and not handed.follows:
             return owner, LyingSync("listed block does not link", value=block_id.hex())
         if refusal is BlockRefusal.INVALID:
             return owner, InvalidItem("listed block is invalid", value=block_id.hex())
@@ -290,7 +304,7 @@ class BlockSync:
         while found.ids:
             block_id = found.ids[0]
             if block_id in self._unjudged or self._chain.has_block(block_id):
-                found.ids.popleft()
+                found.previous = found.ids.popleft()
                 if self._release(block_id):
                     self._drop_arrived(block_id)
             elif block_id in self._arrived and len(self._unjudged) < self._limits.sync_unjudged:
@@ -298,18 +312,22 @@ class BlockSync:
                 found.ids.popleft()
                 self._release(block_id)
                 self._drop_arrived(block_id)
-                self._unjudged[block_id] = key
+                follows = arrived.front.header.previous == found.previous
+                self._unjudged[block_id] = _Handed(key, follows)
+                found.previous = block_id
                 ready.append(arrived)
             else:
                 return
             found.has_progressed = True
 
-    def _check_continues(self, found: SyncRound, message: BlockIds) -> None:
+    def _check_continues(self, found: SyncRound, message: BlockIds) -> BlockId:
+        """The block of the synopsis that an answer goes on from."""
         common_num = message.first_num - 1
-        if any(block_num_of(block_id) == common_num for block_id in found.offered):
-            return
+        for block_id in found.offered:
+            if block_num_of(block_id) == common_num:
+                return block_id
         if common_num == 0 and found.offered_lib == 0:
-            return
+            return NO_BLOCK
         if common_num < found.offered_lib:
             raise ForkBelowIrreversible(
                 "peer's chain leaves ours below the last irreversible block",
@@ -339,7 +357,7 @@ class BlockSync:
     def _finish(self, key: PeerKey, now_ms: int) -> None:
         """End a round once its last block is judged; go on when more follows."""
         found = self._rounds[key]
-        if found.is_running or key in self._unjudged.values():
+        if found.is_running or any(handed.owner == key for handed in self._unjudged.values()):
             return
         if not found.has_progressed:
             self._wait_longer(found, now_ms)

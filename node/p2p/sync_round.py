@@ -21,6 +21,7 @@ class SyncRound:
         "next_round_ms",
         "offered",
         "offered_lib",
+        "previous",
         "remaining",
         "was_answered",
     )
@@ -30,6 +31,8 @@ class SyncRound:
         """The highest block that the peer has spoken of."""
         self.ids: deque[BlockId] = deque()
         """Ids of the peer's chain that were not handed to the core yet."""
+        self.previous: BlockId | None = None
+        """The id before the first of them on that chain, as far as the peer's answer says."""
         self.remaining = 0
         """How many more ids the peer said it has after these."""
         self.offered: tuple[BlockId, ...] = ()

@@ -16,6 +16,8 @@ class BlockRefusal(Enum):
     """The bytes do not match their header; another peer may have the true ones."""
     NOT_NOW = "not now"
     """Not the peer's fault, such as a block a moment ahead of our clock."""
+    OTHER_FORK = "on another fork"
+    """Right by itself, but on a fork that this node's operators have ruled out (F9)."""
 
 
 class TransactionRefusal(Enum):

@@ -193,9 +193,11 @@ class FakeNetwork:
     def _judge_block(self, node: FakeNode, effect: BlockReceived) -> None:
         block_id = effect.front.id
         node.blocks_received[block_id] += 1
+        before = set(node.chain.main)
         refusal = node.chain.push(effect.data)
         if refusal is None:
-            node.manager.block_accepted(block_id, self.now_ms)
+            applied = [new for new in node.chain.main if new not in before]
+            node.manager.block_accepted(block_id, applied, self.now_ms)
         else:
             node.manager.block_rejected(effect.peer, block_id, refusal, self.now_ms)
 

@@ -129,9 +129,9 @@ WORKER_NAME_LENGTH_MAX - 1, MAX_TRANSACTION_SIGNATURES, op.precision, backing.pr
 asset.precision, method, int(BlackSwanResponse.GLOBAL_SETTLEMENT), op.extensions.new_precision,
 ctx.proposal_depth, MAX_EXECUTION_DEPTH, undoable, MAX_UNDO_HISTORY - 1, stated, results,
 transaction.ref_block_prefix, prefix, envelope.size, parameters.maximum_transaction_size,
-envelope.num, self.root.num, count + 1, BLOCKS_PER_SLOT_MAX, self._strangers + 1,
-STRANGERS_MAX, self.transactions_max, self._bytes + envelope.size, self.bytes_max, interval,
-after, value, days, PAY_VESTING_DAYS_MAX, properties.next_available_vote_id, MAX_VOTE_INSTANCE
+envelope.num, self.root.num, self._side_bytes + size, SIDE_BYTES_MAX, size, self.size_max,
+self.transactions_max, self._bytes + envelope.size, self.bytes_max, interval, after, value, days,
+PAY_VESTING_DAYS_MAX, properties.next_available_vote_id, MAX_VOTE_INSTANCE
 """
 """What counts things, bits, bytes or heights, which people read as it is."""
 

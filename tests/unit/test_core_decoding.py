@@ -7,28 +7,17 @@ from collections.abc import Hashable
 
 import pytest
 
-from node.core.effects import Report
 from node.core.settings import CoreSettings
-from node.p2p.effects import ClosePeer, PeerKey, SendBytes
+from node.p2p.effects import ClosePeer
 from protocol import block, transaction
 from protocol.binary import Reader, reader_for, unpack_from
 from protocol.block import BlockEnvelope, SignedBlockHeader
 from protocol.genesis_form import Genesis
-from protocol.p2p.framing import FrameReader, encode_frame
-from protocol.p2p.message_codec import decode_message, encode_message
-from protocol.p2p.messages import (
-    BlockMessage,
-    Fetch,
-    GoodbyeCode,
-    HelloAccepted,
-    Inventory,
-    ItemKind,
-    Message,
-)
+from protocol.p2p.messages import GoodbyeCode
 from protocol.transaction import SignedTransaction, TransactionEnvelope
 from tests.support.chain import make_genesis, witness_names
-from tests.support.core_nodes import ADDRESS, START_MS, CoreNode, run, transfer
-from tests.support.fake_network import make_hello
+from tests.support.core_nodes import START_MS, CoreNode, run, transfer
+from tests.support.core_player import Player
 
 ON_DEMAND = CoreSettings(by_the_clock=False)
 
@@ -119,43 +108,6 @@ def test_a_synced_block_is_read_once(genesis: Genesis, reads: Reads) -> None:
     assert fresh.chain.head_id == old.chain.head_id
     assert {reads.of(item) for item in sent} == {reads.of(item) for item in made} == {1}
     assert fresh.chain.state_hash() == old.chain.state_hash()
-
-
-class Player:
-    """One peer of a node, played message by message."""
-
-    def __init__(self, node: CoreNode, key: int) -> None:
-        self.node = node
-        self.key = PeerKey(key)
-        self.effects: list[object] = []
-        self._frames = FrameReader()
-        node.core.peer_connected(self.key, ADDRESS, START_MS, outbound=False)
-        self.send(make_hello(f"player {key}", chain_id=node.chain.chain_id, time_ms=START_MS))
-        self.send(HelloAccepted())
-
-    def send(self, message: Message) -> list[Message]:
-        """Send a message; what the node answers this peer."""
-        self.node.core.peer_received(self.key, encode_frame(encode_message(message)), START_MS)
-        taken = self.node.core.take_effects()
-        self.effects += taken
-        for effect in taken:
-            if isinstance(effect, SendBytes) and effect.peer == self.key:
-                self._frames.feed(effect.data)
-        answers = []
-        while (payload := self._frames.next_frame()) is not None:
-            answers.append(decode_message(payload))
-        return answers
-
-    def deliver(self, made: BlockEnvelope, data: bytes) -> str:
-        """Announce a block and deliver these bytes for it; why the node refused them, or ""."""
-        wanted = (made.id,)
-        answers = self.send(Inventory(ItemKind.BLOCK, wanted))
-        assert answers == [Fetch(ItemKind.BLOCK, wanted)]
-        self.effects.clear()
-        self.send(BlockMessage(data))
-        refused = [item for item in self.effects if isinstance(item, Report)]
-        reasons = [str(item.fields["reason"]) for item in refused if item.name == "block_rejected"]
-        return "".join(reasons)
 
 
 def block_with_a_transfer(genesis: Genesis) -> BlockEnvelope:

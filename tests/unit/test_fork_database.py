@@ -87,15 +87,28 @@ def test_removing_a_block_removes_its_descendants(forks: ForkDatabase) -> None:
     assert again[0].id == trunk[1].id
 
 
-def test_two_blocks_a_slot_and_no_third(forks: ForkDatabase) -> None:
-    """T-W2: a witness may sign a slot twice; a third block of the slot is refused."""
-    for salt in (0, 1):
-        forks.add(make_block(NO_BLOCK, 100, salt=salt), SIGNER)
-    with pytest.raises(TooManyForks) as refusal:
-        forks.add(make_block(NO_BLOCK, 100, salt=2), SIGNER)
-    assert (refusal.value.value, refusal.value.limit) == (3, 2)
+def test_two_blocks_a_slot_and_a_third_makes_room(forks: ForkDatabase) -> None:
+    """T-W2: of a slot signed many times two blocks are kept, and all that others build upon."""
+    old, followed = (forks.add(make_block(NO_BLOCK, 100, salt=salt), SIGNER) for salt in (0, 1))
+    grow(forks, followed.id, 1, witness=2, start=105)
+    for salt in range(2, 50):
+        newest = forks.add(make_block(NO_BLOCK, 100, salt=salt), SIGNER)
+    assert forks.find(old.id) is None
+    assert forks.find(followed.id) is followed
+    assert forks.find(newest.id) is newest
+    assert forks.twin_of(newest.id) == followed.id
+    assert len(forks.items) == 4
     forks.add(make_block(NO_BLOCK, 100, salt=3), NULL_KEY)
     forks.add(make_block(NO_BLOCK, 105, salt=2), SIGNER)
+    assert len(forks.items) == 6
+
+
+def test_what_is_on_the_main_chain_makes_no_room(forks: ForkDatabase) -> None:
+    """T-W2: nor does a block that the new one follows."""
+    first, second = (forks.add(make_block(NO_BLOCK, 100, salt=salt), SIGNER) for salt in (0, 1))
+    forks.move_to_main(first, is_main=True)
+    third = forks.add(make_block(second.id, 100), SIGNER)
+    assert [forks.find(item.id) is item for item in (first, second, third)] == [True] * 3
 
 
 def test_forgotten_blocks_free_their_slot(forks: ForkDatabase) -> None:
@@ -107,14 +120,25 @@ def test_forgotten_blocks_free_their_slot(forks: ForkDatabase) -> None:
 
 
 def test_strangers_blocks_are_few(forks: ForkDatabase) -> None:
-    """T-W2: blocks by unknown keys have one small room; leaving it makes place again."""
-    items = []
-    for number in range(STRANGERS_MAX):
+    """P2, T-W2: blocks by unknown keys have one small room, in which the newest find place."""
+    for number in range(STRANGERS_MAX + 20):
         key = PublicKey(bytes(32) + bytes((number,)))
-        items.append(forks.add(make_block(NO_BLOCK, 100, salt=number), key, is_strange=True))
-    late = make_block(NO_BLOCK, 100, salt=200)
+        newest = forks.add(make_block(NO_BLOCK, 100, salt=number), key, is_strange=True)
+    assert forks.find(newest.id) is newest
+    assert len(forks.items) == 1 + STRANGERS_MAX
+
+
+def test_blocks_beside_the_main_chain_have_a_cap_of_bytes(
+    forks: ForkDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T-P6: the oldest that nothing follows goes first; what has no room is refused for now."""
+    size = len(make_block(NO_BLOCK, 100).packed)
+    monkeypatch.setattr("node.chain.fork_database.SIDE_BYTES_MAX", 3 * size)
+    main = grow(forks, NO_BLOCK, 1, witness=1)[0]
+    forks.move_to_main(main, is_main=True)
+    tip = grow(forks, main.id, 3, witness=2, start=200)[-1]
     with pytest.raises(TooManyForks):
-        forks.add(late, NULL_KEY, is_strange=True)
-    forks.add(make_block(NO_BLOCK, 100, salt=201), SIGNER)
-    forks.remove(items[0])
-    forks.add(late, NULL_KEY, is_strange=True)
+        forks.add(make_block(tip.id, 300, witness=3), SIGNER)
+    newest = forks.add(make_block(main.id, 300, witness=3), SIGNER)
+    assert forks.find(tip.id) is None
+    assert forks.find(newest.id) is newest

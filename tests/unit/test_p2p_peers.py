@@ -519,7 +519,7 @@ def test_more_ids_are_asked_for_at_once() -> None:
     assert peer.send(BlockIds(1, (BLOCK_ID,), 8)) == [Fetch(ItemKind.BLOCK, (BLOCK_ID,))]
     assert peer.send(BlockMessage(BLOCK)) == []
     assert peer.manager.is_syncing
-    peer.manager.block_accepted(BLOCK_ID, peer.now_ms)
+    peer.manager.block_accepted(BLOCK_ID, (BLOCK_ID,), peer.now_ms)
     assert peer.take()[0] == GetBlockIds(())
 
 
@@ -551,7 +551,7 @@ def test_promises_are_no_sync() -> None:
     look()
     peer.send(BlockMessage(BLOCK))
     look()
-    peer.manager.block_accepted(BLOCK_ID, peer.now_ms)
+    peer.manager.block_accepted(BLOCK_ID, (BLOCK_ID,), peer.now_ms)
     look()
     peer.tick(2_900)
     look()
@@ -562,7 +562,7 @@ def test_promises_are_no_sync() -> None:
 
 def test_what_follows_a_refused_block_falls_with_it() -> None:
     """RELIABILITY 0.3: one fault is counted once, however many blocks were on their way."""
-    blocks = [BLOCK]
+    blocks = [make_block(BlockId(bytes(4) + b"x" * 16))]
     for _ in range(8):
         blocks.append(make_block(id_of_block(blocks[-1])))
     ids = tuple(id_of_block(block) for block in blocks)
