@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain, PushResult
+from node.chain.header_rules import HeaderRules
 from node.chain.pending import AppliedTransaction
 from node.core.ballots import Ballots
 from node.state.database import State
@@ -160,6 +161,7 @@ class TestChain:
             properties = state.properties
             parameters = replace(properties.parameters, **changes)
             properties.parameters = parameters
+            self.chain._head.rules = HeaderRules.after(state)
 
     def jump_to(self, num: int, last_irreversible: int) -> None:
         """Renumber the head, as if many blocks had passed at once; start again from there."""
