@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -28,6 +29,7 @@ from protocol.schema import (
 )
 
 _SIGNATURE_LENGTH = 65
+_unpack_prefix: Callable[[bytes, int], tuple[int]] = struct.Struct("<I").unpack_from
 
 
 class DuplicateSignature(ValidationError):
@@ -208,7 +210,8 @@ def reference_block(block: BlockId) -> tuple[int, int]:
 
 def reference_prefix(block: BlockId) -> int:
     """The second four bytes of a block's id: `ref_block_prefix` (R9.3)."""
-    return int.from_bytes(block[4:8], "little")
+    (prefix,) = _unpack_prefix(block, 4)
+    return prefix
 
 
 def signatures_size(signatures: Sequence[Signature]) -> int:

@@ -50,7 +50,7 @@ class Links(Generic[K]):
         """What may be linked now, ascending: what ever was, and what nobody has seen yet."""
         for instance in (
             *sorted(self.instances.get(key, ())),
-            *range(self.end, table.next_instance),
+            *range(self.end, table.next_id),
         ):
             item = table.rows.get(instance)
             if item is not None:

@@ -37,7 +37,7 @@ def apply_transaction(
     operations = transaction.operations
     if check_signatures:
         verify_authority(state, operations, envelope.signature_keys(chain_id))
-    dynamic = state.dynamic
+    dynamic = state.dynamic_properties.rows[0]
     if dynamic.head_block_number:
         _check_place_and_time(state, envelope, dynamic.time)
 
@@ -55,8 +55,8 @@ def apply_transaction(
 
 def _check_place_and_time(state: State, envelope: TransactionEnvelope, now: int) -> None:
     """TaPoS, expiration and size, in R9.3's order."""
-    transaction, parameters = envelope.transaction, state.parameters
-    summary = state.block_summary(transaction.ref_block_num)
+    transaction, parameters = envelope.transaction, state.global_properties.rows[0].parameters
+    summary = state.block_summaries.rows.get(transaction.ref_block_num)
     prefix = None if summary is None else reference_prefix(summary.block_id)
     if prefix != transaction.ref_block_prefix:
         raise InvalidReferenceBlock(
@@ -82,10 +82,11 @@ def _check_place_and_time(state: State, envelope: TransactionEnvelope, now: int)
             limit=now,
             unit=TIME,
         )
-    if envelope.size > parameters.maximum_transaction_size:
+    size = len(envelope.packed())
+    if size > parameters.maximum_transaction_size:
         raise TransactionTooLarge(
             "transaction too large",
             rule="R9.3",
-            value=envelope.size,
+            value=size,
             limit=parameters.maximum_transaction_size,
         )

@@ -118,7 +118,7 @@ def _create_properties(state: State, genesis: Genesis, chain_id: Digest) -> None
 
 def _create_witnesses(state: State, genesis: Genesis) -> None:
     """The candidates, number 0 reserved (R9.8); the first of them are active."""
-    state.witnesses.next_instance = 1
+    state.witnesses.reserve(1)
     for candidate in genesis.initial_witness_candidates:
         account = state.account_named(candidate.owner_name)
         create_witness(state, account.id, candidate.block_signing_key)

@@ -48,9 +48,9 @@ def create_special_accounts(state: State, time_s: int) -> None:
 
 def reserve_accounts(state: State, count: int) -> None:
     """Leave account ids below `count` unused."""
-    first_free = max(count, state.accounts.next_instance)
-    state.accounts.next_instance = first_free
-    state.statistics.next_instance = first_free
+    first_free = max(count, state.accounts.next_id)
+    state.accounts.reserve(first_free)
+    state.statistics.reserve(first_free)
 
 
 def create_accounts(state: State, genesis: Genesis) -> None:

@@ -53,9 +53,9 @@ def create_core(state: State, genesis: Genesis) -> None:
 
 def reserve_assets(state: State, count: int) -> None:
     """Leave asset ids below `count` unused."""
-    first_free = max(count, state.assets.next_instance)
-    state.assets.next_instance = first_free
-    state.asset_dynamic_data.next_instance = first_free
+    first_free = max(count, state.assets.next_id)
+    state.assets.reserve(first_free)
+    state.asset_dynamic_data.reserve(first_free)
 
 
 def create_assets(state: State, genesis: Genesis) -> None:

@@ -21,6 +21,8 @@ from protocol.operations.authorities import SOLE_ACCOUNT_OF, required_authoritie
 from protocol.operations.base import Operation
 from protocol.schema import Address, PublicKey
 
+_sole_account_of = SOLE_ACCOUNT_OF.get
+
 
 class ApprovalCheck:
     """Collects what has approved while authorities are checked, and which keys that took.
@@ -170,7 +172,7 @@ def _is_one_key_enough(
 ) -> bool:
     """Whether the only key acts for the one account of each operation: the everyday case."""
     for op in operations:
-        sole_account = SOLE_ACCOUNT_OF.get(type(op))
+        sole_account = _sole_account_of(type(op))
         if sole_account is None:
             return False
         account_id = sole_account(op)

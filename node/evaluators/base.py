@@ -14,6 +14,8 @@ from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
 from protocol.operations.proposal import ProposalCreate
 from protocol.operations.results import OperationResult
 
+_evaluator_of = EVALUATORS.get
+
 
 def apply_operation(ctx: Context, op: Operation, fee_free: bool = False) -> OperationResult:
     """Execute a validated operation; the caller's session undoes what a refusal leaves.
@@ -24,7 +26,7 @@ def apply_operation(ctx: Context, op: Operation, fee_free: bool = False) -> Oper
     still paid. Raises `TransactionRejected`, or `PriceOverflow` from an absurd price.
     """
     cls = type(op)
-    found = EVALUATORS.get(cls)
+    found = _evaluator_of(cls)
     if found is None:
         raise _not_executed(op)
     if isinstance(op, ProposalCreate):

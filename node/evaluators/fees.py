@@ -55,7 +55,7 @@ def check_fee(ctx: Context, op: Operation, payer: Account, fee_free: bool) -> in
     check_authorized(payer, state.assets.at[fee.asset_id])
     worth = fee.amount if fee.asset_id == CORE_ASSET else core_worth_of(state, fee)
     if not fee_free:
-        required = fee_table(state.parameters.current_fees).required(op)
+        required = fee_table(state.global_properties.rows[0].parameters.current_fees).required(op)
         if worth < required:
             unit = asset_text(CORE_ASSET)
             raise InsufficientFee(

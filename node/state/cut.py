@@ -33,8 +33,8 @@ class StateCut:
         self._blocks_above = 0
         self._noted = 0
         """Records of the open sessions that were looked at."""
-        self._ends: dict[object, int] = {table: table.next_instance for table in self.tables}
-        """What `next_instance` was."""
+        self._ends: dict[object, int] = {table: table.next_id for table in self.tables}
+        """What `next_id` was."""
         self._old: dict[object, dict[int, Values]] = {table: {} for table in self.tables}
         """Fields of the objects that were touched since."""
         assert self._log.depth <= 1, "a cut is made between transactions"

@@ -295,7 +295,7 @@ class State:
 
     def _packed_tables(self) -> Iterator[tuple[bytes, Iterator[bytes]]]:
         for table in sorted(self.kept_tables(), key=lambda table: (table.space, table.type)):
-            head = table_head(table, table.next_instance, len(table))
+            head = table_head(table, table.next_id, len(table))
             yield head, (pack(item) for item in table.in_order())
 
     def dump(self) -> Plain:
@@ -305,7 +305,7 @@ class State:
             [
                 table.space,
                 table.type,
-                table.next_instance,
+                table.next_id,
                 [to_plain(item) for item in table.in_order()],
             ]
             for table in self.kept_tables()
@@ -320,7 +320,7 @@ class State:
             table = state.table_of_type[space, type_]
             for item in items:
                 table.load(from_plain(table.cls, item))
-            table.next_instance = next_instance
+            table.next_id = next_instance
         state._look_through()
         return state
 

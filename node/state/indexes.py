@@ -50,9 +50,10 @@ class UniqueIndex(Generic[K, T]):
         return self.entries.get(key)
 
     def insert(self, item: T) -> None:
-        key = self.key_of(item)
-        assert key not in self.entries, f"duplicate key {key!r}"
-        self.entries[key] = item
+        key_of, entries = self.key_of, self.entries
+        key = key_of(item)
+        assert key not in entries, f"duplicate key {key!r}"
+        entries[key] = item
 
     def remove(self, item: T) -> None:
         del self.entries[self.key_of(item)]
@@ -143,7 +144,8 @@ class TimeIndex(Generic[T]):
         return found
 
     def insert(self, item: T) -> None:
-        time = self.time_of(item)
+        time_of = self.time_of
+        time = time_of(item)
         bucket = self.buckets.get(time)
         if bucket is None:
             self.buckets[time] = {item.id: item}

@@ -43,7 +43,7 @@ class Table(Generic[K, T]):
         "index_list",
         "log",
         "mutable_indexes",
-        "next_instance",
+        "next_id",
         "rows",
         "space",
         "touched_sets",
@@ -58,7 +58,8 @@ class Table(Generic[K, T]):
         self.rows: dict[int, T] = Rows(self.space, self.type)
         self.at = cast("Mapping[K, T]", self.rows)
         """What `get` reads, by the same ids: for what is asked once a transaction or oftener."""
-        self.next_instance = 0
+        self.next_id = cast(K, 0)
+        """The id of the next object to be created."""
         fields = schema_of(cast(type, cls)).fields
         assert (fields[0].name, fields[0].type) == ("id", IdType(self.space, self.type)), cls
         self.field_names = tuple(field.name for field in fields)
@@ -75,11 +76,6 @@ class Table(Generic[K, T]):
         self.index_list.append(index)
         if isinstance(index, OrderedIndex) and index.mutable:
             self.mutable_indexes.append(index)
-
-    @property
-    def next_id(self) -> K:
-        """The id of the next object to be created."""
-        return cast(K, self.next_instance)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -107,16 +103,21 @@ class Table(Generic[K, T]):
             if item is not None:
                 yield item
 
+    def reserve(self, count: int) -> None:
+        """Leave the instance numbers below `count` unused; not undoable."""
+        self.next_id = cast(K, max(count, self.next_id))
+
     def create(self, item: T) -> T:
-        """Add an object whose id is `next_instance`."""
+        """Add an object whose id is `next_id`."""
         instance = item.id
-        assert instance == self.next_instance, (self.cls, instance, self.next_instance)
-        self.next_instance = instance + 1
+        assert instance == self.next_id, (self.cls, instance, self.next_id)
+        self.next_id = cast(K, instance + 1)
         self.rows[instance] = item
-        item.stamp = self.log.serial
+        log = self.log
+        item.stamp = log.serial
         for index in self.index_list:
             index.insert(item)
-        self.log.records.append((CREATE, self, item, ()))
+        log.records.append((CREATE, self, item, ()))
         for touched in self.touched_sets:
             touched.add(instance)
         return item
@@ -176,7 +177,7 @@ class Table(Generic[K, T]):
         for index in self.index_list:
             index.remove(cast(T, item))
         del self.rows[instance]
-        self.next_instance = instance
+        self.next_id = cast(K, instance)
         self._touch(instance)
 
     def undo_edit(self, item: StateObject, values: Values) -> None:

@@ -116,7 +116,7 @@ def _add_orders(state: State, usd: AssetId) -> None:
         adjust_core_in_orders(state, seller, CORE_ASSET, sold.amount)
         state.limit_orders.create(
             LimitOrder(
-                id=LimitOrderId(state.limit_orders.next_instance),
+                id=LimitOrderId(state.limit_orders.next_id),
                 seller=seller,
                 for_sale=sold.amount,
                 filled_amount=0,

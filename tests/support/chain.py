@@ -170,7 +170,7 @@ class TestChain:
             dynamic.head_block_number = num
             dynamic.head_block_id = BlockId(num.to_bytes(4, "big") + dynamic.head_block_id[4:])
             dynamic.last_irreversible_block_num = last_irreversible
-            state.block_summaries.next_instance = min(num + 1, TAPOS_WINDOW)
+            state.block_summaries.reserve(min(num + 1, TAPOS_WINDOW))
             if state.finality is not None:
                 state.finality.justified = (last_irreversible,)
         self.chain = Chain.restore(self.genesis, self.chain.dump())

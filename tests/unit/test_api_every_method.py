@@ -45,7 +45,7 @@ def ids_in(value: Json) -> Iterator[str]:
 def is_gone(backend: ChainBackend, found: ObjectId) -> bool:
     """Whether there was such an object once."""
     table = backend.state.table_of_type.get((found.space, found.type))
-    return table is not None and found.instance < table.next_instance
+    return table is not None and found.instance < table.next_id
 
 
 def test_every_id_that_an_answer_names_is_found() -> None:

@@ -82,7 +82,7 @@ def test_a_switch_and_back_gives_the_same_state() -> None:
     one.follow(other)
     assert one.chain.state_hash() == other.chain.state_hash()
     with one.chain.head_state() as state:
-        assert state.vesting_balances.next_instance == 1
+        assert state.vesting_balances.next_id == 1
 
 
 def test_a_failing_branch_is_removed_and_the_old_one_is_back() -> None:

@@ -79,7 +79,7 @@ def replace_order(state: State, **changes: object) -> None:
     old = state.limit_orders.get(LimitOrderId(1))
     state.limit_orders.remove(old)
     fields = {name: getattr(old, name) for name in state.limit_orders.field_names}
-    fields.update(id=state.limit_orders.next_instance, **changes)
+    fields.update(id=state.limit_orders.next_id, **changes)
     state.limit_orders.create(LimitOrder(**fields))
 
 

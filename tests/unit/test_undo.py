@@ -40,7 +40,7 @@ class Store:
             self.table.add_index(index)
 
     def create(self, debt: int) -> Position:
-        instance = self.table.next_instance
+        instance = self.table.next_id
         return self.table.create(Position(CallOrderId(instance), AccountId(instance + 10), debt))
 
 
@@ -54,7 +54,7 @@ Image = tuple[dict[int, tuple[int, int]], int]
 
 def image(store: Store) -> Image:
     rows = {i: (int(item.borrower), item.debt) for i, item in store.table.rows.items()}
-    return rows, store.table.next_instance
+    return rows, store.table.next_id
 
 
 class UndoMachine(RuleBasedStateMachine):

@@ -69,7 +69,7 @@ def get_next_object_id(
     if table is None:
         raise NoSuchObject("no such type of objects", value=f"{space_id}.{type_id}")
     first = None if with_pending_transactions else call.state.log.first_created(table)
-    return str(table.object_id(table.next_instance if first is None else first.id))
+    return str(table.object_id(table.next_id if first is None else first.id))
 
 
 METHODS = (
