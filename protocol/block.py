@@ -35,7 +35,12 @@ from protocol.schema import (
     Timestamp,
     Variant,
 )
-from protocol.transaction import ProcessedTransaction, SignedTransaction, TransactionEnvelope
+from protocol.transaction import (
+    ProcessedTransaction,
+    SignedTransaction,
+    TransactionEnvelope,
+    join_transaction,
+)
 
 CERTIFICATE_TAG = 1
 HeaderExtension = Annotated[Tagged, Variant({0: Void, CERTIFICATE_TAG: Certificate})]
@@ -225,7 +230,7 @@ class BlockBody:
                 envelope = None if find is None else find(data, at)
                 if envelope is None:
                     transaction, at = read_transaction(data, at, 0)
-                    envelope = TransactionEnvelope(transaction, data[start:at])
+                    envelope = join_transaction(transaction, data[start:at])
                 else:
                     at += envelope.size
                 results, at = read_results(data, at, 0)

@@ -77,37 +77,21 @@ class ProcessedTransaction(Record):
 
 
 class TransactionEnvelope(msgspec.Struct, eq=False, gc=False):
-    """A signed transaction with its bytes, its id and, once known, the keys that signed it.
-
-    Made of a transaction and its binary form, which must belong together; that raises
-    `ValidationError` for too many signatures.
-    """
+    """A signed transaction with its bytes, its id and, once known, the keys that signed it."""
 
     transaction: SignedTransaction
     _packed: bytes
-    body: bytes = b""
+    body: bytes
     """Binary form without the signatures; what the id and the signatures commit to."""
-    id: TransactionId = TransactionId(b"")
+    id: TransactionId
     """First 20 bytes of SHA256 of the body (R9.7)."""
     _signature_keys: tuple[PublicKey, ...] | None = None
     _validated: bool = False
 
-    def __post_init__(self) -> None:
-        signatures = self.transaction.signatures
-        if len(signatures) > MAX_TRANSACTION_SIGNATURES:
-            raise ValidationError(
-                "too many signatures",
-                rule="R9.5",
-                value=len(signatures),
-                limit=MAX_TRANSACTION_SIGNATURES,
-            )
-        self.body = body = self._packed[: -signatures_size(signatures)]
-        self.id = TransactionId(sha256(body)[:20])
-
     @classmethod
     def from_transaction(cls, transaction: SignedTransaction) -> TransactionEnvelope:
         """Pack a transaction; raises `EncodeError`, or `ValidationError` as `from_bytes`."""
-        return cls(transaction, pack(transaction))
+        return join_transaction(transaction, pack(transaction))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TransactionEnvelope:
@@ -124,7 +108,7 @@ class TransactionEnvelope(msgspec.Struct, eq=False, gc=False):
     def read(cls, data: bytes, offset: int) -> tuple[TransactionEnvelope, int]:
         """Read a signed transaction that starts at `offset`, and the offset behind it."""
         transaction, end = unpack_from(SignedTransaction, data, offset)
-        return cls(transaction, data[offset:end]), end
+        return join_transaction(transaction, data[offset:end]), end
 
     @property
     def size(self) -> int:
@@ -177,6 +161,19 @@ class TransactionEnvelope(msgspec.Struct, eq=False, gc=False):
         self._validated = True
 
 
+def join_transaction(transaction: SignedTransaction, packed: bytes) -> TransactionEnvelope:
+    """The envelope of a transaction and its binary form, which must belong together.
+
+    Raises `ValidationError` for too many signatures.
+    """
+    count = len(transaction.signatures)
+    if count > MAX_TRANSACTION_SIGNATURES:
+        limit = MAX_TRANSACTION_SIGNATURES
+        raise ValidationError("too many signatures", rule="R9.5", value=count, limit=limit)
+    body = packed[: -1 - _SIGNATURE_LENGTH * count]
+    return TransactionEnvelope(transaction, packed, body, TransactionId(sha256(body)[:20]))
+
+
 def sign(
     transaction: Transaction, secrets: Iterable[PrivateKey], chain_id: Digest
 ) -> SignedTransaction:
@@ -212,8 +209,3 @@ def reference_prefix(block: BlockId) -> int:
     """The second four bytes of a block's id: `ref_block_prefix` (R9.3)."""
     (prefix,) = _unpack_prefix(block, 4)
     return prefix
-
-
-def signatures_size(signatures: Sequence[Signature]) -> int:
-    """Bytes of the signatures at the end of a signed transaction; fewer than 128 of them."""
-    return 1 + _SIGNATURE_LENGTH * len(signatures)

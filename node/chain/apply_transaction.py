@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.evaluators.authority import verify_authority
 from node.evaluators.base import apply_operation
-from node.state.context import Context
+from node.state.context import AppliedOperation, Context
 from node.state.database import State
 from node.state.errors import (
     DuplicateTransaction,
@@ -47,7 +47,8 @@ def apply_transaction(
     for position, op in enumerate(operations):
         ctx.op_in_trx = position
         ctx.virtual_op = 0
-        entry = ctx.record(op)
+        entry = AppliedOperation(op, ctx.trx_in_block, position, 0, is_virtual=False)
+        ctx.applied.append(entry)
         entry.result = result = apply_operation(ctx, op)
         results.append(result)
     return tuple(results)

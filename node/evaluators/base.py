@@ -31,13 +31,13 @@ def apply_operation(ctx: Context, op: Operation, fee_free: bool = False) -> Oper
         raise _not_executed(op)
     if isinstance(op, ProposalCreate):
         _check_proposed(op)
-    evaluate, apply, fee_use = found
     payer = ctx.state.accounts.at[PAYER_OF[cls](op)]
     core_worth = check_fee(ctx, op, payer, fee_free)
+    evaluate, apply = found.evaluate, found.apply
     checked = evaluate(ctx, op)
     fee = op.fee
     if fee.amount:
-        collect_fee(ctx.state, payer, fee, core_worth, fee_use)
+        collect_fee(ctx.state, payer, fee, core_worth, found.fee_use)
     result = apply(ctx, op, checked)
     if fee.amount:
         adjust_balance(ctx.state, payer.id, fee.asset_id, -fee.amount)

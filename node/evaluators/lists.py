@@ -27,7 +27,7 @@ def check_authorized(
 
 def check_transferable(asset: Asset, giver: AccountId, receiver: AccountId) -> None:
     """Raise `NotAuthorized` where an asset moves only from and to its issuer (R2.20)."""
-    if asset.has_flag(TRANSFER_RESTRICTED) and asset.issuer not in (giver, receiver):
+    if asset.options.flags & TRANSFER_RESTRICTED and asset.issuer not in (giver, receiver):
         raise NotAuthorized(
             f"{asset.symbol} moves only from and to its issuer",
             rule="R2.20",

@@ -73,12 +73,6 @@ class Context:
         self.proposal_depth = 0
         """How many proposals are executing inside each other now (R8.23)."""
 
-    def record(self, op: Operation) -> AppliedOperation:
-        """Note a real operation that is about to be applied."""
-        entry = AppliedOperation(op, self.trx_in_block, self.op_in_trx, self.virtual_op, False)
-        self.applied.append(entry)
-        return entry
-
     def emit(self, op: Operation) -> None:
         """Note a virtual operation: a fill, an expiry, a settlement cancelled (B6a)."""
         self.virtual_op += 1

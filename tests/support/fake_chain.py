@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from node.p2p.verdicts import BlockRefusal
 from protocol.asset import NO_FEE
-from protocol.binary import pack
 from protocol.block import (
     NO_BLOCK,
     BlockBody,
@@ -47,7 +46,7 @@ def make_transaction(payload: bytes) -> TransactionEnvelope:
     """A transaction that can be read and nothing more."""
     operation = Custom(NO_FEE, AccountId(0), (), 0, payload)
     transaction = SignedTransaction(0, 0, 0, (operation,), (), ())
-    return TransactionEnvelope(transaction, pack(transaction))
+    return TransactionEnvelope.from_transaction(transaction)
 
 
 def id_of_block(data: bytes) -> BlockId:
