@@ -18,7 +18,7 @@ from protocol.binary import (
 from protocol.constants import MAX_BLOCK_BYTES
 from protocol.crypto.hashes import ripemd160, sha224, sha256
 from protocol.crypto.signatures import recover_key
-from protocol.errors import DecodeError
+from protocol.errors import DecodeError, ValidationError
 from protocol.finality import Certificate
 from protocol.ids import WitnessId
 from protocol.operations import OperationResult
@@ -54,6 +54,9 @@ OperationResults = tuple[OperationResult, ...]
 
 NO_BLOCK = BlockId(bytes(20))
 """What the first block has for its `previous`."""
+
+MAX_BLOCK_NUM = 2**32 - 1
+"""A block id has four bytes for its number."""
 
 EMPTY_MERKLE_ROOT = Ripemd160(bytes(20))
 """Merkle root of a block without transactions."""
@@ -354,8 +357,12 @@ def pack_results(results: OperationResults) -> bytes:
 
 
 def _block_id(previous: BlockId, signed_header: bytes) -> BlockId:
-    num = (block_num_of(previous) + 1).to_bytes(4, "big")
-    return BlockId(num + sha224(signed_header)[4:20])
+    num = block_num_of(previous) + 1
+    if num > MAX_BLOCK_NUM:
+        raise ValidationError(
+            "no block number is left", rule="R9.7", value=num, limit=MAX_BLOCK_NUM
+        )
+    return BlockId(num.to_bytes(4, "big") + sha224(signed_header)[4:20])
 
 
 def _check_block_size(data: bytes) -> None:

@@ -16,6 +16,7 @@ LOCKS = REPO / "scripts" / "locks"
 CLIENTS = REPO / "tests" / "clients"
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text())
 RUN = [*PROJECT["build-system"]["requires"], *PROJECT["project"]["dependencies"]]
+FUZZ = PROJECT["dependency-groups"]["fuzz"]
 DEV = [*RUN, *PROJECT["dependency-groups"]["dev"]]
 
 ENTRY = re.compile(r"^([A-Za-z][\w.-]*)==([^\s;]+).*?(?=^[A-Za-z]|\Z)", re.MULTILINE | re.DOTALL)
@@ -42,7 +43,7 @@ def unmet(requirements: Iterable[str], lock: Mapping[str, list[str]]) -> list[st
     ]
 
 
-@pytest.mark.parametrize(("name", "requirements"), [("run", RUN), ("dev", DEV)])
+@pytest.mark.parametrize(("name", "requirements"), [("run", RUN), ("dev", DEV), ("fuzz", FUZZ)])
 def test_a_lock_meets_the_declared_ranges(name: str, requirements: list[str]) -> None:
     """A new dependency, or another range, needs `scripts/lock`."""
     lock = locked((LOCKS / f"{name}.txt").read_text())

@@ -7,145 +7,23 @@ it does so, several times; each new process is asked for everything. The moments
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from node.cli.client import CallRefused, NodeClient, as_int, as_list, as_object
-from node.cli.exits import NodeUnreachable
-from node.cli.network_files import Wanted, open_network, plan_development_node, plan_nodes
-from node.config import ProductionMode
-from node.presets import TEST_NETWORK_ID, development_key
-from protocol.asset import NO_FEE, AssetAmount
-from protocol.constants import CORE_ASSET
+from node.presets import development_key
 from protocol.crypto.keys import wif
-from protocol.ids import AccountId
-from protocol.json_form import JsonValue, parse_time, to_json
-from protocol.operations.transfer import Transfer
-from protocol.schema import BlockId
-from protocol.transaction import Transaction, reference_block, sign
+from tests.support.killed_node import MODES, Client, make_node
 from tests.support.live_network import LiveNode, wait_for
 
 pytestmark = pytest.mark.functional
 
-MODES = ("interval", "manual", "instant", "slots")
 LIVES = 4
 LIFE_MAX_S = 2.5
 """A process is killed so long after the first call, at most."""
 MANY = 1_000
-
-
-class Client:
-    """Somebody who transfers, each time another amount, and believes what he is told."""
-
-    def __init__(self, mode: str, seed: str) -> None:
-        self.mode = mode
-        self.rng = Random(seed)
-        self.sent = 0
-        self.confirmed: dict[int, tuple[int, int]] = {}
-        """Block and place in it by the amount of each confirmed transfer."""
-        self.heads: dict[int, str] = {}
-        """Ids of head blocks that were told, by number."""
-
-    def use(self, node: NodeClient) -> None:
-        """Go on until the node does not answer any more."""
-        turns: list[Callable[[NodeClient], object]] = [self.transfer, self.look]
-        if self.mode != "slots":
-            turns.append(self.generate)
-        try:
-            while True:
-                self.rng.choice(turns)(node)
-        except NodeUnreachable:
-            """It was killed."""
-
-    def transfer(self, node: NodeClient) -> None:
-        """Transfer and wait for the block; on a manual chain, make it."""
-        self.sent += 1
-        amount = self.sent
-        body = self.transaction(node, amount)
-        if self.mode != "manual":
-            told = as_object(
-                node.call("network_broadcast", "broadcast_transaction_synchronous", body)
-            )
-            self.confirmed[amount] = (as_int(told["block_num"]), as_int(told["trx_num"]))
-            return
-        node.call("network_broadcast", "broadcast_transaction", body)
-        num = self.generate(node)
-        found = as_object(node.call("database", "get_block", num))
-        assert amount_of(found, 0) == amount
-        self.confirmed[amount] = (num, 0)
-
-    def generate(self, node: NodeClient) -> int:
-        """Make blocks on demand; the number of the first."""
-        count = self.rng.choice((1, 7, 300)) if self.mode == "manual" else 1
-        key = wif(development_key("init0", "signing"))
-        head = as_int(node.call("debug", "debug_generate_blocks", key, count))
-        first = head - count + 1
-        for num in range(max(first, head - 5), head + 1):
-            assert node.call("database", "get_block", num) is not None
-        return first
-
-    def look(self, node: NodeClient) -> None:
-        """Note the head."""
-        properties = as_object(node.call("database", "get_dynamic_global_properties"))
-        self.heads[as_int(properties["head_block_number"])] = str(properties["head_block_id"])
-
-    def transaction(self, node: NodeClient, amount: int) -> JsonValue:
-        """A signed transfer from alice to bob."""
-        properties = as_object(node.call("database", "get_dynamic_global_properties"))
-        alice, bob = (
-            AccountId(int(str(as_object(item)["id"]).rpartition(".")[2]))
-            for item in as_list(node.call("database", "lookup_account_names", ["alice", "bob"]))
-        )
-        num, prefix = reference_block(BlockId(bytes.fromhex(str(properties["head_block_id"]))))
-        expiration = parse_time(str(properties["time"])) + 600
-        op = Transfer(NO_FEE, alice, bob, AssetAmount(amount, CORE_ASSET), None)
-        fees = as_list(
-            node.call("database", "get_required_fees", [[0, to_json(op, "TEST")]], "1.3.0")
-        )
-        fee = AssetAmount(as_int(as_object(fees[0])["amount"]), CORE_ASSET)
-        op = Transfer(fee, alice, bob, AssetAmount(amount, CORE_ASSET), None)
-        secrets = [development_key("alice", "active")]
-        signed = sign(Transaction(num, prefix, expiration, (op,), ()), secrets, TEST_NETWORK_ID)
-        return to_json(signed, "TEST")
-
-    def check(self, node: NodeClient) -> None:
-        """All that was told is there."""
-        properties = as_object(node.call("database", "get_dynamic_global_properties"))
-        head = as_int(properties["head_block_number"])
-        for num, block_id in self.heads.items():
-            assert num <= head, f"block {num} is gone, the head is {head}"
-            found = (
-                properties["head_block_id"]
-                if num == head
-                else as_object(node.call("database", "get_block_header", num + 1))["previous"]
-            )
-            assert num == 0 or found == block_id, f"block {num} is another one"
-        for amount, (num, place) in self.confirmed.items():
-            block = as_object(node.call("database", "get_block", num))
-            assert amount_of(block, place) == amount, f"transfer {amount} is not in block {num}"
-
-
-def amount_of(block: dict[str, JsonValue], place: int) -> int:
-    """What the only operation of a block's transaction transfers."""
-    transaction = as_object(as_list(block["transactions"])[place])
-    (operation,) = as_list(transaction["operations"])
-    return as_int(as_object(as_object(as_list(operation)[1])["amount"])["amount"])
-
-
-def make_node(directory: Path, mode: ProductionMode) -> LiveNode:
-    """A node that is not started yet; "slots" is the one witness of a real network."""
-    wanted = Wanted(block_interval_s=1, witness_count=1 if mode == "slots" else 3)
-    network, _ = open_network(directory, wanted, now_s=int(time.time()))
-    if mode != "slots":
-        return LiveNode(plan_development_node(network, mode, "127.0.0.1:0", {}))
-    plan, _ = plan_nodes(network, "127.0.0.1:0", {})
-    text = plan.settings.read_text()
-    plan.settings.write_text(text + '\n[api]\nlisten = "127.0.0.1:0"\n')
-    return LiveNode(plan)
 
 
 @pytest.fixture

@@ -1,0 +1,71 @@
+"""One target without atheris: hypothesis changes the kept inputs, or draws new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.targets import Target
+
+EXAMPLES = 500
+"""Inputs of one seed."""
+PATCH_BYTES = 8
+EDITS = st.lists(
+    st.tuples(st.integers(0, 1 << 16), st.integers(0, 4), st.binary(max_size=PATCH_BYTES)),
+    max_size=4,
+)
+"""Where, how many bytes leave, and what comes in their place."""
+
+
+def edited(data: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
+    """The input with some places changed."""
+    for at, removed, inserted in edits:
+        at %= len(data) + 1
+        data = data[:at] + inserted + data[at + removed :]
+    return data
+
+
+def inputs(kept: Sequence[bytes], max_bytes: int) -> st.SearchStrategy[bytes]:
+    """Random bytes, and kept inputs with some places changed or joined to others."""
+    one = st.builds(edited, st.sampled_from(kept), EDITS)
+    two = st.builds(lambda first, second: first + second, one, st.sampled_from(kept))
+    return st.one_of(st.binary(max_size=64), one, one, two).map(lambda data: data[:max_bytes])
+
+
+class Tried(NamedTuple):
+    """What became of the inputs of one seed."""
+
+    executions: int
+    let_in: int
+    finding: bytes | None
+    """The smallest input that raises; None if there is none."""
+
+
+def run(target: Target, kept: Sequence[bytes], seed_number: int, examples: int = EXAMPLES) -> Tried:
+    """Try so many inputs of a seed, until one raises."""
+    tried: list[bytes] = []
+    let_in = 0
+
+    @seed(seed_number)
+    @settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+        report_multiple_bugs=False,
+    )
+    @given(inputs(kept, target.max_bytes))
+    def check(data: bytes) -> None:
+        nonlocal let_in
+        tried.append(data)
+        let_in += target.check(data)
+
+    try:
+        check()
+    except Exception:  # noqa: BLE001  # hypothesis tries the smallest one last
+        return Tried(len(tried), let_in, tried[-1])
+    return Tried(len(tried), let_in, None)
