@@ -111,7 +111,7 @@ def besieged(node: LiveNode, peers: int, clients: int) -> Iterator[None]:
             subprocess.Popen([sys.executable, "-m", *row], stdout=subprocess.PIPE) for row in rows
         ]
         for process in processes:
-            stack.callback(process.wait)
+            stack.enter_context(process)
             stack.callback(process.kill)
         for process in processes:
             assert process.stdout is not None
