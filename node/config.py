@@ -21,6 +21,9 @@ HISTORY_URLS = ("postgresql://", "postgres://")
 
 ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?/?")
 """Scheme, host and port of a page; a final stroke is forgiven."""
+ADDRESS = re.compile(r"(\[[A-Za-z0-9.:%-]+\]|[A-Za-z0-9._:%-]+):([0-9]{1,5})", re.ASCII)
+"""Host, by name or number, and port."""
+PORT_MAX = 65_535
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 """Which browsers leave out."""
 
@@ -155,10 +158,10 @@ def parse_settings(text: str, source: str) -> NodeSettings:
     """Settings from TOML text; `source` names it in errors."""
     try:
         settings = msgspec.convert(tomllib.loads(text), NodeSettings)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source} is not TOML: {error}") from error
     except msgspec.ValidationError as error:
         raise ConfigError(f"{source}: {error}") from error
+    except (ValueError, RecursionError) as error:  # also of endless integers and nested lists
+        raise ConfigError(f"{source} is not TOML: {error}") from error
     _check_range(
         "production.required_participation", settings.production.required_participation, 0, 100
     )
@@ -233,10 +236,10 @@ def write_settings(path: Path, settings: NodeSettings) -> None:
 
 def split_address(text: str) -> tuple[str, int]:
     """Host and port of "127.0.0.1:8090" or "[::1]:8090"; raises `ConfigError`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+    found = ADDRESS.fullmatch(text)
+    if found is None or int(found[2]) > PORT_MAX:
         raise ConfigError("not an address of the form host:port", value=text)
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    return found[1].removeprefix("[").removesuffix("]"), int(found[2])
 
 
 def _read_node_key(name: str, text: str) -> bytes:

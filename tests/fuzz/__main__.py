@@ -1,7 +1,7 @@
 """Hostile bytes at the doors of a node: scripts/fuzz [--target NAME] [--minutes N | --runs N].
 
-Each target is steered by coverage where atheris is installed, and else by hypothesis; both start
-from the kept inputs. A finding is shrunk and printed with the command that repeats it.
+Each target is steered by coverage where atheris is installed, and else by hypothesis; all engines
+start from the kept inputs. A finding is shrunk and printed with the command that repeats it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tests.fuzz import corpus
-from tests.fuzz.campaign import run_guided, run_property
+from tests.fuzz.campaign import run_blind, run_guided, run_property
 from tests.fuzz.targets import NAMES, load
 
-ENGINES = {"guided": run_guided, "property": run_property}
+ENGINES = {"guided": run_guided, "property": run_property, "blind": run_blind}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,7 +53,9 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=1.0, help="of each target (default 1)")
     parser.add_argument("--runs", type=int, default=0, help="end after so many inputs of a target")
     parser.add_argument("--seed", type=int, help="of all choices; the time if not given")
-    parser.add_argument("--engine", choices=ENGINES, help="guided needs atheris")
+    parser.add_argument(
+        "--engine", choices=ENGINES, help="blind is the fastest, guided needs atheris"
+    )
     parser.add_argument("--keep", action="store_true", help="keep inputs that reach new code")
     parser.add_argument("--replay", metavar="INPUT", help="one input in escaped form, or a file")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Running one target for a while, by either engine, and its figures."""
+"""Running one target for a while, by any engine, and its figures."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 from tests.fuzz import corpus, drawn
@@ -100,6 +101,25 @@ def run_property(name: str, seed: int, seconds: float, runs: int, keep: bool) ->
             figures.findings.append(describe(name, tried.finding))
             break
         seed += 1
+    return finish(figures, started, kept)
+
+
+def run_blind(name: str, seed: int, seconds: float, runs: int, keep: bool) -> Figures:
+    """Change kept inputs by chance, as many and as fast as can be; it finds nothing to keep."""
+    target, figures, rng = load(name), Figures(), Random(seed)
+    kept = starting_inputs(target)
+    started, end = time.process_time(), time.monotonic() + seconds
+    while figures.executions < runs if runs else time.monotonic() < end:
+        data = drawn.changed(rng, kept, target.max_bytes)
+        figures.executions += 1
+        if failure(target.check, data) is not None:
+            figures.findings.append(describe(name, data))
+            break
+    return finish(figures, started, kept)
+
+
+def finish(figures: Figures, started: float, kept: Sequence[bytes]) -> Figures:
+    """Add what this process says of itself."""
     figures.seconds = time.process_time() - started
     figures.inputs = len(kept)
     figures.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

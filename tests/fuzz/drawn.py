@@ -1,8 +1,9 @@
-"""One target without atheris: hypothesis changes the kept inputs, or draws new ones."""
+"""Inputs that no coverage steers: kept ones that are changed by hypothesis, or by chance alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import NamedTuple
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -13,6 +14,7 @@ from tests.fuzz.targets import Target
 EXAMPLES = 500
 """Inputs of one seed."""
 PATCH_BYTES = 8
+JOINED = 0.2
 EDITS = st.lists(
     st.tuples(st.integers(0, 1 << 16), st.integers(0, 4), st.binary(max_size=PATCH_BYTES)),
     max_size=4,
@@ -33,6 +35,18 @@ def inputs(kept: Sequence[bytes], max_bytes: int) -> st.SearchStrategy[bytes]:
     one = st.builds(edited, st.sampled_from(kept), EDITS)
     two = st.builds(lambda first, second: first + second, one, st.sampled_from(kept))
     return st.one_of(st.binary(max_size=64), one, one, two).map(lambda data: data[:max_bytes])
+
+
+def changed(rng: Random, kept: Sequence[bytes], max_bytes: int) -> bytes:
+    """A kept input with some places changed, at times joined to another; cheap to make."""
+    data = rng.choice(kept)
+    if rng.random() < JOINED:
+        data += rng.choice(kept)
+    edits = [
+        (rng.randrange(1 << 16), rng.randrange(5), rng.randbytes(rng.randrange(PATCH_BYTES + 1)))
+        for _ in range(rng.randrange(1, 5))
+    ]
+    return edited(data, edits)[:max_bytes]
 
 
 class Tried(NamedTuple):

@@ -100,10 +100,12 @@ class Connection:
                 assert effect.reason.isprintable()
                 self.is_open = False
             case BlockReceived():
+                before = set(self.chain.main)
                 refusal = self.chain.push(effect.data)
                 block_id = effect.front.id
                 if refusal is None:
-                    self.manager.block_accepted(block_id, self.now_ms)
+                    applied = [new for new in self.chain.main if new not in before]
+                    self.manager.block_accepted(block_id, applied, self.now_ms)
                 else:
                     self.manager.block_rejected(effect.peer, block_id, refusal, self.now_ms)
             case TransactionReceived():
