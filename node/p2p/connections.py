@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from random import Random
 
 from node.p2p.bans import Bans
 from node.p2p.effects import Effect, OpenConnection, PeerAddress, PeerKey
 from node.p2p.handshake_rate import HandshakeRate
+from node.p2p.eviction import choose_victim
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer
 from node.p2p.peer_database import PeerDatabase, narrow_group, wide_group
@@ -38,6 +40,7 @@ class Connections:
         self._effects = effects
         self._dialling: dict[PeerAddress, int] = {}
         self._handshakes = HandshakeRate(limits)
+        self._secret = rng.randbytes(16)
 
     @property
     def dialling_count(self) -> int:
@@ -50,11 +53,7 @@ class Connections:
         Asked once for each; one that is not refused counts as a handshake of its address.
         """
         limits = self._limits
-        inbound = [peer for peer in self._peers.values() if not peer.outbound]
-        if len(inbound) >= limits.max_inbound:
-            return GoodbyeCode.TOO_MANY_CONNECTIONS
-        if sum(not peer.is_active for peer in inbound) >= limits.max_in_handshake:
-            return GoodbyeCode.TOO_MANY_CONNECTIONS
+        inbound = self._inbound()
         if address.host in self._trusted_hosts:
             return None
         if self.bans.is_banned(address.host, now_ms):
@@ -66,6 +65,32 @@ class Connections:
         if groups.count(narrow_group(address.host)) >= limits.max_inbound_per_group:
             return GoodbyeCode.TOO_MANY_CONNECTIONS
         return None if self._handshakes.take(address.host, now_ms) else GoodbyeCode.RATE_LIMIT
+
+    def make_room(self) -> Peer | GoodbyeCode | None:
+        """Which connection has to go for one more that was not refused; None if there is room.
+
+        A code where nobody has to: then the newcomer is one too many. Of those in the handshake
+        the oldest goes of the largest group, for it has had the most time.
+        """
+        inbound, limits = self._inbound(), self._limits
+        crowd = [peer for peer in inbound if peer.address.host not in self._trusted_hosts]
+        strangers = [peer for peer in inbound if not peer.is_active]
+        if len(strangers) >= limits.max_in_handshake:
+            sizes = Counter(narrow_group(peer.address.host) for peer in strangers)
+            mine = [peer for peer in crowd if not peer.is_active]
+            victim = max(
+                mine,
+                key=lambda peer: (sizes[narrow_group(peer.address.host)], -peer.connected_ms),
+                default=None,
+            )
+        elif len(inbound) >= limits.max_inbound:
+            victim = choose_victim(crowd, self._secret)
+        else:
+            return None
+        return GoodbyeCode.TOO_MANY_CONNECTIONS if victim is None else victim
+
+    def _inbound(self) -> list[Peer]:
+        return [peer for peer in self._peers.values() if not peer.outbound]
 
     def ban(self, peer: Peer, code: GoodbyeCode, now_ms: int) -> None:
         """Ban the node, and its host unless that is trusted."""

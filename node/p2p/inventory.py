@@ -2,11 +2,12 @@
 
 A node that gets a new item announces its id to every peer that is not known to have it; a peer
 that lacks it fetches it from the first that announced it, and from another one when that takes
-long.
+long. Each event costs in proportion to the items that it is about, never to all that are wanted.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 
 from node.p2p.chain_view import ChainView
@@ -15,6 +16,7 @@ from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer
 from node.p2p.recent import RecentSet
 from node.p2p.requests import Item, RequestTracker
+from node.p2p.wanted import Wanted, WantedItems
 from protocol.p2p.messages import (
     MAX_FETCH_IDS,
     MAX_INVENTORY_IDS,
@@ -41,8 +43,11 @@ class Gossip:
         self._tracker = tracker
         self._limits = limits
         self._known: dict[PeerKey, RecentSet[Item]] = {}
-        self._wanted: dict[Item, list[PeerKey]] = {}
-        """Items to fetch, each with the peers that announced it and were not asked yet."""
+        self._wanted = WantedItems(limits)
+        self._unasked: dict[PeerKey, dict[Item, None]] = {}
+        """Items for which a peer's turn has come, once it has room for more requests."""
+        self._asked: dict[ItemKind, deque[tuple[int, Item]]] = {kind: deque() for kind in ItemKind}
+        """What was asked for and when, oldest first: to look after it when it is late."""
         self._judged: RecentSet[Item] = RecentSet(limits.max_judged)
         self._announcements: dict[ItemId, None] = {}
 
@@ -54,11 +59,14 @@ class Gossip:
     def add_peer(self, peer: PeerKey) -> None:
         """Begin to gossip with a peer."""
         self._known[peer] = RecentSet(self._limits.max_known_ids)
+        self._unasked[peer] = {}
 
-    def remove_peer(self, peer: PeerKey, now_ms: int) -> None:
-        """Forget a peer and ask others for what it owed."""
+    def remove_peer(self, peer: PeerKey, owed: Iterable[Item], now_ms: int) -> None:
+        """Forget a peer and ask others for what it owed, or would have been asked for."""
         self._known.pop(peer, None)
-        self.retry(now_ms)
+        waiting = self._unasked.pop(peer, {})
+        self._wanted.disown(peer)
+        self._move_on((*owed, *waiting), now_ms)
 
     def note_known(self, peer: PeerKey, items: Iterable[Item]) -> None:
         """The peer has these items."""
@@ -67,47 +75,66 @@ class Gossip:
             known.add(item)
 
     def want(self, peer: Peer, items: Iterable[Item], now_ms: int) -> None:
-        """The peer announced these items: fetch those that are new."""
+        """The peer announced these items: fetch those that nobody else is about to deliver."""
         fresh = []
         for item in items:
-            if self._has(item):
+            if self._has(item) or self._tracker.is_asked_of(peer.key, item):
                 continue
-            sources = self._wanted.get(item)
-            if sources is None:
-                if len(self._wanted) >= self._limits.max_wanted:
-                    continue
-                sources = self._wanted[item] = []
+            wanted = self._wanted.add(item, peer.key)
+            if wanted is None:
+                continue
+            self._note_source(wanted, item, peer.key)
+            if not self._tracker.holders(item) or self._is_late(item, now_ms):
                 fresh.append(item)
-            if len(sources) < self._limits.max_sources and peer.key not in sources:
-                sources.append(peer.key)
         self._ask(peer, fresh, now_ms)
+
+    def is_wanted(self, item: Item) -> bool:
+        """Whether some peer has announced an item that has not arrived yet."""
+        return item in self._wanted
 
     def take(self, item: Item) -> bool:
         """A requested item arrived; False when it came before and need not be judged again."""
-        self._wanted.pop(item, None)
+        self._wanted.remove(item)
         return self._judged.add(item)
 
     def forget(self, item: Item) -> None:
         """Let an item be fetched again, such as a block whose predecessor was missing."""
         self._judged.discard(item)
 
-    def retry(self, now_ms: int) -> None:
-        """Ask another peer for what the one asked first does not deliver."""
-        asked: dict[tuple[PeerKey, ItemKind], list[Item]] = {}
-        for item, sources in list(self._wanted.items()):
+    def missed(self, items: Iterable[Item], now_ms: int) -> None:
+        """Whoever was asked for these items lacks them: turn to the next who announced them."""
+        self._move_on(items, now_ms)
+
+    def go_on(self, peer: Peer, now_ms: int) -> None:
+        """Ask a peer that has answered for what waits for its turn."""
+        waiting = self._unasked[peer.key]
+        room = self._room(peer, now_ms)
+        items: list[Item] = []
+        while waiting and len(items) < room:
+            item = next(iter(waiting))
+            del waiting[item]
+            wanted = self._wanted.find(item)
+            if wanted is None or peer.key not in wanted.sources:
+                continue
             if self._has(item):
-                del self._wanted[item]
-                continue
-            holders = self._tracker.holders(item)
-            if holders and not self._is_late(item, now_ms):
-                continue
-            source = self._next_source(item, sources)
-            if source is not None:
-                asked.setdefault((source, item.kind), []).append(item)
-            elif holders == 0 and not sources:
-                del self._wanted[item]
-        for (key, _), items in asked.items():
-            self._ask(self._peers[key], items, now_ms)
+                self._wanted.remove(item)
+            elif not self._tracker.holders(item) or self._is_late(item, now_ms):
+                items.append(item)
+        self._ask(peer, items, now_ms)
+
+    def tick(self, now_ms: int) -> None:
+        """Turn to the next peer for what is late, and to those whose rates allow more."""
+        for kind, asked in self._asked.items():
+            late: list[Item] = []
+            while asked and now_ms - asked[0][0] >= self._hedge_ms(kind):
+                item = asked.popleft()[1]
+                if item in self._wanted and self._tracker.holders(item):
+                    self._tracker.note_late(item)
+                    late.append(item)
+            self._move_on(late, now_ms)
+        for key, waiting in self._unasked.items():
+            if waiting:
+                self.go_on(self._peers[key], now_ms)
 
     def announce(self, item: Item, now_ms: int) -> None:
         """Tell of a new item: a block at once, a transaction with the next `flush`."""
@@ -140,38 +167,69 @@ class Gossip:
             self.note_known(peer.key, batch)
             peer.send(Inventory(batch[0].kind, tuple(item.id for item in batch)), now_ms)
 
-    def _ask(self, peer: Peer, items: list[Item], now_ms: int) -> None:
-        room = self._limits.max_requests_per_peer - self._tracker.load(peer.key)
-        items = [item for item in items if not self._tracker.is_asked_of(peer.key, item)]
-        items = items[: max(0, room)]
-        for start in range(0, len(items), MAX_FETCH_IDS):
-            if not peer.may_send(Fetch, now_ms):
-                return
-            batch = items[start : start + MAX_FETCH_IDS]
-            for item in batch:
-                sources = self._wanted[item]
-                if peer.key in sources:
-                    sources.remove(peer.key)
-            self._tracker.begin(peer.key, batch, now_ms)
-            peer.send(Fetch(batch[0].kind, tuple(item.id for item in batch)), now_ms)
+    def _note_source(self, wanted: Wanted, item: Item, peer: PeerKey) -> None:
+        """Remember who can deliver; of too many the one that owes most is left out."""
+        wanted.sources[peer] = None
+        if item.kind is ItemKind.TRANSACTION and len(wanted.sources) > self._limits.max_sources:
+            del wanted.sources[max(wanted.sources, key=self._tracker.lateness)]
 
-    def _next_source(self, item: Item, sources: list[PeerKey]) -> PeerKey | None:
-        while sources:
-            peer = self._peers.get(sources[0])
-            gone = peer is None or not peer.is_active
-            if gone or self._tracker.is_asked_of(sources[0], item):
-                del sources[0]
+    def _move_on(self, items: Iterable[Item], now_ms: int) -> None:
+        """Ask the next peer for items, or forget those that nobody is left to be asked for."""
+        chosen: dict[PeerKey, list[Item]] = {}
+        for item in items:
+            wanted = self._wanted.find(item)
+            if wanted is None:
                 continue
-            if self._tracker.load(sources[0]) < self._limits.max_requests_per_peer:
-                return sources[0]
-            return None
-        return None
+            source = self._best_source(wanted, item)
+            if source is not None:
+                chosen.setdefault(source, []).append(item)
+            elif not self._tracker.holders(item):
+                self._wanted.remove(item)
+        for key, asked in chosen.items():
+            self._ask(self._peers[key], asked, now_ms)
+
+    def _best_source(self, wanted: Wanted, item: Item) -> PeerKey | None:
+        """Who keeps its promises, then whom we dialled, then who announced it first."""
+        for key in list(wanted.sources):
+            peer = self._peers.get(key)
+            if peer is None or not peer.is_active or self._tracker.is_asked_of(key, item):
+                del wanted.sources[key]
+        return min(
+            wanted.sources,
+            key=lambda key: (self._tracker.lateness(key), not self._peers[key].outbound),
+            default=None,
+        )
+
+    def _ask(self, peer: Peer, items: list[Item], now_ms: int) -> None:
+        room = self._room(peer, now_ms)
+        waiting = self._unasked[peer.key]
+        waiting.update(dict.fromkeys(items[room:]))
+        by_kind: dict[ItemKind, list[Item]] = {}
+        for item in items[:room]:
+            by_kind.setdefault(item.kind, []).append(item)
+        for kind, asked in by_kind.items():
+            for start in range(0, len(asked), MAX_FETCH_IDS):
+                batch = asked[start : start + MAX_FETCH_IDS]
+                for item in batch:
+                    wanted = self._wanted.find(item)
+                    assert wanted is not None, item
+                    wanted.sources.pop(peer.key, None)
+                    self._asked[kind].append((now_ms, item))
+                self._tracker.begin(peer.key, batch, now_ms)
+                peer.send(Fetch(kind, tuple(item.id for item in batch)), now_ms)
+
+    def _room(self, peer: Peer, now_ms: int) -> int:
+        """How many items the peer may be asked for now."""
+        if not peer.is_active or not peer.may_send(Fetch, now_ms):
+            return 0
+        return max(0, self._limits.max_requests_per_peer - self._tracker.load(peer.key))
 
     def _is_late(self, item: Item, now_ms: int) -> bool:
-        hedge_ms = self._limits.hedge_ms
-        if item.kind is ItemKind.BLOCK:
-            hedge_ms = min(hedge_ms, self._chain.block_interval_s * 1000)
-        return now_ms - self._tracker.last_asked_ms(item) >= hedge_ms
+        return now_ms - self._tracker.last_asked_ms(item) >= self._hedge_ms(item.kind)
+
+    def _hedge_ms(self, kind: ItemKind) -> int:
+        limits = self._limits
+        return limits.block_hedge_ms if kind is ItemKind.BLOCK else limits.hedge_ms
 
     def _has(self, item: Item) -> bool:
         if item in self._judged:

@@ -35,6 +35,8 @@ class PeerLimits(Record):
     """A peer that leaves a request unanswered for so long is dropped (T-P5)."""
     hedge_ms: int = 3_000
     """After so long another peer is asked for the same item as well."""
+    block_hedge_ms: int = 500
+    """The same for a block that was announced: a slot is short."""
     ping_after_ms: int = 30_000
     """Silence after which a peer is pinged."""
     silence_timeout_ms: int = 60_000
@@ -65,11 +67,13 @@ class PeerLimits(Record):
     max_known_ids: int = 10_000
     """Ids remembered per peer as known to it (T-P7)."""
     max_wanted: int = 10_000
-    """Announced items that wait to be fetched (T-P7)."""
+    """Announced transactions that wait to be fetched (T-P7)."""
+    max_wanted_blocks: int = 1_000
+    """Announced blocks that wait to be fetched (T-P7)."""
     max_judged: int = 20_000
     """Ids of items judged lately, which are not fetched again (T-P8)."""
     max_sources: int = 8
-    """Peers remembered as able to deliver one wanted item."""
+    """Peers remembered as able to deliver one wanted transaction."""
     max_requests_per_peer: int = 200
     """Items requested from one peer at a time."""
     max_announcements: int = 10_000

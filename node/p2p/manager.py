@@ -104,7 +104,7 @@ class PeerManager:
         assert key not in self._peers, key
         if outbound:
             self._connections.dialled(address)
-        refusal = None if outbound else self._connections.refusal(address, now_ms)
+        refusal = None if outbound else self._admit(address, now_ms)
         if refusal is not None:
             self._effects.append(ClosePeer(key, refusal, "connection not admitted"))
             return
@@ -122,6 +122,19 @@ class PeerManager:
         peer.open()
         if outbound:
             peer.send(self._own_hello(now_ms), now_ms)
+
+    def _admit(self, address: PeerAddress, now_ms: int) -> GoodbyeCode | None:
+        """Why an inbound connection is not admitted; another one may have to go for it (P11)."""
+        refusal = self._connections.refusal(address, now_ms)
+        if refusal is not None:
+            return refusal
+        match self._connections.make_room():
+            case Peer() as victim:
+                code = GoodbyeCode.TOO_MANY_CONNECTIONS
+                self._drop(victim, code, "makes room for another", now_ms)
+                return None
+            case found:
+                return found
 
     def connection_failed(self, address: PeerAddress, now_ms: int) -> None:
         """An `OpenConnection` came to nothing."""
@@ -168,7 +181,7 @@ class PeerManager:
             if peer.is_active:
                 relay.server.serve(peer, now_ms)
         relay.addresses.tick(now_ms)
-        relay.gossip.retry(now_ms)
+        relay.gossip.tick(now_ms)
         relay.gossip.flush(now_ms)
         relay.sync.tick(now_ms)
         relay.deliver_ready(now_ms)

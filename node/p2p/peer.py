@@ -129,6 +129,12 @@ class Peer:
         """What the peer said of itself; None before."""
         self.ready_ms: int | None = None
         """When the handshake was done and the peer admitted; None before."""
+        self.connected_ms = now_ms
+        self.last_block_ms: int | None = None
+        """When it last delivered a block that was new; None for never."""
+        self.last_transaction_ms: int | None = None
+        self.ping_ms: int | None = None
+        """The shortest time in which it answered a ping; None before the first answer."""
         self.received_bytes = 0
         self.sent_bytes = 0
         self._transport = transport
@@ -143,10 +149,10 @@ class Peer:
         }
         self._is_mute = False
         """Whether the other end is told nothing any more."""
-        self._connected_ms = now_ms
         self._heard_ms = now_ms
         self._frame_began_ms: int | None = None
         self._ping_nonce = 0
+        self._pinged_ms = now_ms
         self._is_pinged = False
         self._score = 0
         self._scored_ms = now_ms
@@ -267,15 +273,18 @@ class Peer:
         if self.may_send(Pong, now_ms):
             self.send(Pong(ping.nonce), now_ms)
 
-    def check_pong(self, pong: Pong) -> None:
-        """Raises `UnexpectedMessage` for a number that was never sent."""
+    def check_pong(self, pong: Pong, now_ms: int) -> None:
+        """Note how long a ping took; raises `UnexpectedMessage` for a number never sent."""
         if not 0 < pong.nonce <= self._ping_nonce:
             raise UnexpectedMessage("pong without ping", rule="T-P10", value=pong.nonce)
+        if pong.nonce == self._ping_nonce:
+            took_ms = now_ms - self._pinged_ms
+            self.ping_ms = took_ms if self.ping_ms is None else min(self.ping_ms, took_ms)
 
     def tick(self, now_ms: int) -> tuple[GoodbyeCode, str] | None:
         """Ping a silent peer; the reason to close one that missed a deadline (T-P5)."""
         limits = self._limits
-        if not self.is_active and now_ms - self._connected_ms >= limits.handshake_timeout_ms:
+        if not self.is_active and now_ms - self.connected_ms >= limits.handshake_timeout_ms:
             return GoodbyeCode.TIMEOUT, "handshake not finished in time"
         began_ms = self._frame_began_ms
         if began_ms is not None and now_ms - began_ms >= limits.frame_timeout_ms:
@@ -286,6 +295,7 @@ class Peer:
         if self.is_active and silence_ms >= limits.ping_after_ms and not self._is_pinged:
             self._is_pinged = True
             self._ping_nonce += 1
+            self._pinged_ms = now_ms
             self.send(Ping(self._ping_nonce), now_ms)
         return None
 

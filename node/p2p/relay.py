@@ -81,9 +81,9 @@ class Relay:
     def remove_peer(self, peer: PeerKey, now_ms: int) -> None:
         """A peer is gone; others are asked for what it owed."""
         self.addresses.remove_peer(peer)
-        self.tracker.remove_peer(peer)
+        owed = self.tracker.remove_peer(peer)
         self.server.remove_peer(peer)
-        self.gossip.remove_peer(peer, now_ms)
+        self.gossip.remove_peer(peer, owed, now_ms)
         self.sync.remove_peer(peer, now_ms)
 
     def handle(self, peer: Peer, message: ActiveMessage, now_ms: int) -> None:
@@ -96,7 +96,7 @@ class Relay:
             case NotAvailable():
                 self._on_not_available(peer, message, now_ms)
             case TransactionMessage():
-                self._on_transaction(peer, message)
+                self._on_transaction(peer, message, now_ms)
             case BlockMessage():
                 self._on_block(peer, message, now_ms)
             case GetBlockIds():
@@ -113,7 +113,7 @@ class Relay:
             case Ping():
                 peer.answer_ping(message, now_ms)
             case Pong():
-                peer.check_pong(message)
+                peer.check_pong(message, now_ms)
             case _:
                 assert_never(message)
 
@@ -129,7 +129,10 @@ class Relay:
         self.gossip.want(peer, items, now_ms)
 
     def _is_to_fetch(self, peer: Peer, item_id: ItemId, now_ms: int) -> bool:
-        """Whether an announced block is to be fetched by itself, and not by a sync round."""
+        """Whether an announced block is to be fetched by itself, and not only by a sync round.
+
+        One near our head is, though a round lists it: its peer may never deliver it (P10).
+        """
         block_id = BlockId(item_id)
         num = block_num_of(block_id)
         if num <= self._chain.last_irreversible_num or self._chain.has_block(block_id):
@@ -137,12 +140,10 @@ class Relay:
         if self.sync.is_rejected(block_id):
             return False
         self.sync.note_head(peer.key, num)
-        if self.sync.wants(block_id):
-            return False
-        if num > self._chain.head_num + NEAR_BLOCKS or self.sync.is_running_with(peer.key):
+        is_far = num > self._chain.head_num + NEAR_BLOCKS
+        if is_far or self.sync.is_running_with(peer.key):
             self.sync.request_round(peer.key, now_ms)
-            return False
-        return True
+        return not is_far
 
     def _on_not_available(self, peer: Peer, message: NotAvailable, now_ms: int) -> None:
         kind = ItemKind(message.kind)
@@ -154,9 +155,10 @@ class Relay:
                 )
             if kind is ItemKind.BLOCK:
                 self.sync.on_unavailable(peer.key, BlockId(item_id), now_ms)
-        self.gossip.retry(now_ms)
+        self.gossip.missed([Item(kind, item_id) for item_id in message.ids], now_ms)
+        self.gossip.go_on(peer, now_ms)
 
-    def _on_transaction(self, peer: Peer, message: TransactionMessage) -> None:
+    def _on_transaction(self, peer: Peer, message: TransactionMessage, now_ms: int) -> None:
         try:
             envelope = TransactionEnvelope.from_bytes(message.data)
         except ProtocolError as error:
@@ -164,7 +166,9 @@ class Relay:
         item = Item(ItemKind.TRANSACTION, envelope.id)
         self._check_requested(peer, item)
         if self.gossip.take(item) and not self._chain.has_transaction(envelope.id):
+            peer.last_transaction_ms = now_ms
             self._effects.append(TransactionReceived(peer.key, envelope))
+        self.gossip.go_on(peer, now_ms)
 
     def _on_block(self, peer: Peer, message: BlockMessage, now_ms: int) -> None:
         try:
@@ -174,11 +178,15 @@ class Relay:
         item = Item(ItemKind.BLOCK, front.id)
         self._check_requested(peer, item)
         received = BlockReceived(peer.key, front, message.data)
-        if self.sync.wants(front.id):
+        was_announced = self.gossip.is_wanted(item)
+        may_follow = was_announced and self._chain.has_block(front.header.previous)
+        if self.sync.wants(front.id) and not may_follow:
             self.sync.on_block(received, now_ms)
             self.deliver_ready(now_ms)
         elif self.gossip.take(item) and not self._chain.has_block(front.id):
+            peer.last_block_ms = now_ms
             self._effects.append(received)
+        self.gossip.go_on(peer, now_ms)
 
     def _check_requested(self, peer: Peer, item: Item) -> None:
         delivery = self.tracker.finish(peer.key, item)

@@ -30,13 +30,14 @@ class Delivery(Enum):
 class RequestTracker:
     """Requests in flight, by item and by peer; a late item may be asked of several peers."""
 
-    __slots__ = ("_answered", "_by_item", "_by_peer", "_limits")
+    __slots__ = ("_answered", "_by_item", "_by_peer", "_late", "_limits")
 
     def __init__(self, limits: PeerLimits) -> None:
         self._limits = limits
         self._by_item: dict[Item, dict[PeerKey, int]] = {}
         self._by_peer: dict[PeerKey, dict[Item, int]] = {}
         self._answered: dict[PeerKey, RecentSet[Item]] = {}
+        self._late: dict[PeerKey, int] = {}
 
     def add_peer(self, peer: PeerKey) -> None:
         """Begin to track a peer."""
@@ -47,6 +48,7 @@ class RequestTracker:
         """Forget a peer; returns what it still owed."""
         owed = list(self._by_peer.pop(peer, {}))
         self._answered.pop(peer, None)
+        self._late.pop(peer, None)
         for item in owed:
             self._forget(peer, item)
         return owed
@@ -72,6 +74,7 @@ class RequestTracker:
             return False
         self._forget(peer, item)
         self._answered[peer].add(item)
+        self._late.pop(peer, None)
         return True
 
     def was_answered(self, peer: PeerKey, item: Item) -> bool:
@@ -81,6 +84,15 @@ class RequestTracker:
     def is_asked_of(self, peer: PeerKey, item: Item) -> bool:
         """Whether the peer owes the item."""
         return item in self._by_peer[peer]
+
+    def note_late(self, item: Item) -> None:
+        """Whoever owes the item has had it for too long."""
+        for peer in self._by_item[item]:
+            self._late[peer] = self._late.get(peer, 0) + 1
+
+    def lateness(self, peer: PeerKey) -> int:
+        """How often the peer was late since it last answered: others are asked before it."""
+        return self._late.get(peer, 0)
 
     def holders(self, item: Item) -> int:
         """How many peers owe the item."""

@@ -211,7 +211,7 @@ class BlockSync:
             self._rejected.add(block_id)
         handed = self._unjudged.pop(block_id, None)
         if handed is None:
-            return None
+            return self._spoiled(block_id, now_ms) if refusal is BlockRefusal.INVALID else None
         owner = handed.owner
         self._unjudged = {
             key: other for key, other in self._unjudged.items() if other.owner != owner
@@ -265,7 +265,10 @@ class BlockSync:
         peer = self._peers.get(key)
         if peer is None or not peer.is_active or not peer.may_send(Fetch, now_ms):
             return
-        room = self._limits.sync_requests_per_peer - self._tracker.load(key)
+        load = self._tracker.load(key)
+        if load and self._tracker.lateness(key):
+            return  # it owes what others deliver meanwhile
+        room = self._limits.sync_requests_per_peer - load
         if room < self._limits.sync_blocks_per_fetch:
             return
         items = self._choose(key, found, now_ms)
@@ -283,12 +286,12 @@ class BlockSync:
             item = Item(ItemKind.BLOCK, block_id)
             if block_id in self._arrived or block_id in self._unjudged:
                 continue
-            holders = self._tracker.holders(item)
-            if holders and (
-                self._tracker.is_asked_of(key, item)
-                or self._tracker.last_asked_ms(item) > hedge_before_ms
-            ):
-                continue
+            if self._tracker.holders(item):
+                if self._tracker.is_asked_of(key, item):
+                    continue
+                if self._tracker.last_asked_ms(item) > hedge_before_ms:
+                    continue
+                self._tracker.note_late(item)
             items.append(item)
             if len(items) == self._limits.sync_blocks_per_fetch:
                 break
@@ -337,13 +340,20 @@ class BlockSync:
         raise LyingSync("block ids do not continue the synopsis", value=message.first_num)
 
     def _start_waiting(self, now_ms: int) -> None:
-        running = sum(found.is_running for found in self._rounds.values())
-        for key, found in self._rounds.items():
-            peer = self._peers.get(key)
-            if not found.is_wanted or found.is_running or now_ms < found.next_round_ms:
-                continue
-            if running >= self._limits.sync_peers or peer is None or not peer.is_active:
-                continue
+        running = sum(
+            found.is_running and not self._is_stalled(key, found, now_ms)
+            for key, found in self._rounds.items()
+        )
+        wanted = [
+            (key, found, peer)
+            for key, found in self._rounds.items()
+            if found.is_wanted and not found.is_running and now_ms >= found.next_round_ms
+            if (peer := self._peers.get(key)) is not None and peer.is_active
+        ]
+        wanted.sort(key=lambda row: not row[2].outbound)
+        for _, found, peer in wanted:
+            if running >= self._limits.sync_peers:
+                return
             if not peer.may_send(GetBlockIds, now_ms):
                 continue
             running += 1
@@ -353,6 +363,15 @@ class BlockSync:
             found.offered = build_synopsis(self._chain)
             found.offered_lib = self._chain.last_irreversible_num
             peer.send(GetBlockIds(found.offered), now_ms)
+
+    def _is_stalled(self, key: PeerKey, found: SyncRound, now_ms: int) -> bool:
+        """Whether a peer leaves its round where it is: then it takes the place of no other (P10).
+
+        A silent peer costs its own round and a single wait, however many of them there are.
+        """
+        if found.asked_ms is not None:
+            return now_ms - found.asked_ms >= self._limits.hedge_ms
+        return self._tracker.lateness(key) > 0
 
     def _finish(self, key: PeerKey, now_ms: int) -> None:
         """End a round once its last block is judged; go on when more follows."""
@@ -367,6 +386,16 @@ class BlockSync:
         found.has_progressed = False
         found.remaining = 0
         self._start_waiting(now_ms)
+
+    def _spoiled(self, block_id: BlockId, now_ms: int) -> tuple[PeerKey, PeerError] | None:
+        """A block that came by itself is invalid: end a round that lists it, too."""
+        if block_id not in self._listed:
+            return None
+        for key, found in self._rounds.items():
+            if block_id in found.ids:
+                self._fail(found, now_ms)
+                return key, InvalidItem("listed block is invalid", value=block_id.hex())
+        return None
 
     def _fail(self, found: SyncRound, now_ms: int) -> None:
         self._unlist(found)

@@ -246,14 +246,18 @@ def test_an_unanswered_request_closes_after_30_s() -> None:
 
 
 def test_a_late_item_is_asked_of_another_peer() -> None:
-    """T-P5: after 3 s, and only one of two deliveries is handed over."""
+    """T-P5: after 3 s, a block after half a second, and one of two deliveries is handed over."""
     first = greeted()
     second = another(first, 2)
-    first.send(Inventory(ItemKind.BLOCK, (BLOCK_ID,)))
-    assert second.send(Inventory(ItemKind.BLOCK, (BLOCK_ID,))) == []
-    second.tick(2_900)
-    assert second.take() == []
-    assert second.tick(100) == [Fetch(ItemKind.BLOCK, (BLOCK_ID,))]
+    for kind, item_id, late_ms in (
+        (ItemKind.BLOCK, BLOCK_ID, 500),
+        (ItemKind.TRANSACTION, TRANSACTION_ID, 3_000),
+    ):
+        first.now_ms = second.now_ms
+        first.send(Inventory(kind, (item_id,)))
+        assert second.send(Inventory(kind, (item_id,))) == []
+        assert second.tick(late_ms - 100) == []
+        assert second.tick(100) == [Fetch(kind, (item_id,))]
     second.send(BlockMessage(BLOCK))
     assert was_handed_over(second, BLOCK)
     first.send(BlockMessage(BLOCK))
@@ -386,7 +390,7 @@ def test_transactions_are_announced_together() -> None:
 
 
 def test_inbound_connections_have_caps() -> None:
-    """T-P5: 3 a host, 10 a /24, 50 in the handshake, 200 in all; trusted hosts are exempt."""
+    """T-P5, P11: 3 a host, 10 a /24; beyond 50 in the handshake and 200 in all others go."""
     manager = make_manager(limits=PeerLimits(max_inbound=20, max_in_handshake=15))
 
     def admitted(hosts: list[str], greets: bool) -> int:
@@ -406,7 +410,11 @@ def test_inbound_connections_have_caps() -> None:
     assert admitted(["10.1.1.1"] * 5, greets=True) == 3
     assert admitted([f"10.1.1.{n}" for n in range(2, 12)], greets=True) == 7
     assert admitted(["127.0.0.1"] * 4, greets=True) == 4
-    assert admitted([f"10.{n}.1.1" for n in range(20, 40)], greets=False) == 6
+    assert admitted([f"10.{n}.1.1" for n in range(20, 40)], greets=False) == 20
+    assert len(manager.statistics().peers) == 20
+    manager = make_manager(limits=PeerLimits(max_in_handshake=5))
+    assert admitted([f"10.{n}.1.1" for n in range(20, 40)], greets=False) == 20
+    assert len(manager.statistics().peers) == 5
     manager = make_manager(limits=PeerLimits(max_in_handshake=5))
     assert admitted(["127.0.0.1"] * 9, greets=False) == 5
 

@@ -1,0 +1,87 @@
+"""The items that this node has heard of and lacks; each peer that tells of them has its share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from node.p2p.effects import PeerKey
+from node.p2p.limits import PeerLimits
+from node.p2p.requests import Item
+from protocol.p2p.messages import ItemKind
+
+
+class Wanted:
+    """One item."""
+
+    __slots__ = ("owner", "sources")
+
+    def __init__(self, owner: PeerKey) -> None:
+        self.owner: PeerKey | None = owner
+        """The peer that told of it first; None once that is gone."""
+        self.sources: dict[PeerKey, None] = {}
+        """Peers that announced it and were not asked yet."""
+
+
+class WantedItems:
+    """At most `max_wanted` transactions and `max_wanted_blocks` blocks (T-P7).
+
+    Where there is no room, the oldest item of the peer that told of most is given up: whoever
+    announces what does not exist keeps nobody else's announcements out.
+    """
+
+    __slots__ = ("_items", "_limit", "_owned", "_total")
+
+    def __init__(self, limits: PeerLimits) -> None:
+        self._items: dict[Item, Wanted] = {}
+        self._limit: Mapping[ItemKind, int] = {
+            ItemKind.TRANSACTION: limits.max_wanted,
+            ItemKind.BLOCK: limits.max_wanted_blocks,
+        }
+        self._owned: dict[ItemKind, dict[PeerKey | None, dict[Item, None]]] = {
+            kind: {} for kind in ItemKind
+        }
+        self._total: dict[ItemKind, int] = dict.fromkeys(ItemKind, 0)
+
+    def __contains__(self, item: Item) -> bool:
+        return item in self._items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def find(self, item: Item) -> Wanted | None:
+        """An item that is wanted."""
+        return self._items.get(item)
+
+    def add(self, item: Item, peer: PeerKey) -> Wanted | None:
+        """An item that a peer announced; None when the peer has told of too many."""
+        found = self._items.get(item)
+        if found is not None:
+            return found
+        if self._total[item.kind] >= self._limit[item.kind]:
+            owned = self._owned[item.kind]
+            fattest = max(owned, key=lambda key: len(owned[key]))
+            if fattest == peer:
+                return None
+            self.remove(next(iter(owned[fattest])))
+        wanted = self._items[item] = Wanted(peer)
+        self._owned[item.kind].setdefault(peer, {})[item] = None
+        self._total[item.kind] += 1
+        return wanted
+
+    def remove(self, item: Item) -> None:
+        """The item has arrived, or nobody has it."""
+        wanted = self._items.pop(item, None)
+        if wanted is None:
+            return
+        owned = self._owned[item.kind]
+        del owned[wanted.owner][item]
+        if not owned[wanted.owner]:
+            del owned[wanted.owner]
+        self._total[item.kind] -= 1
+
+    def disown(self, peer: PeerKey) -> None:
+        """A peer is gone; what it told of first is nobody's from now on, and given up first."""
+        for owned in self._owned.values():
+            for item in owned.pop(peer, ()):
+                self._items[item].owner = None
+                owned.setdefault(None, {})[item] = None
