@@ -34,8 +34,10 @@ class Judgement(Enum):
     """It is new and good: others are to be told."""
     WAITS = "waits"
     """Its block is not known yet."""
+    PASSED_OVER = "passed over"
+    """Not looked at: known, too old, too far ahead, or one too many that wait."""
     DROPPED = "dropped"
-    """Known, too old, too far ahead, of nobody in the voting sets, or of another link."""
+    """Of nobody in the voting sets, or of another link."""
     LIE = "lie"
     """It contradicts another vote of its key; both are kept as a proof (F11)."""
     MALFORMED = "malformed"
@@ -69,11 +71,11 @@ class VotePool:
         """Judge a vote; `sender` is a number that tells apart from whom votes come."""
         chain, num = self._chain, block_num_of(vote.target)
         if not self._lowest() <= num <= chain.head_num + AHEAD_BLOCKS:
-            return Judgement.DROPPED
+            return Judgement.PASSED_OVER
         if not chain.has_block(vote.target):
             return self._wait(vote, sender)
         if vote in self._votes.get(num, {}).values():
-            return Judgement.DROPPED
+            return Judgement.PASSED_OVER
         try:
             key = recover_key(vote_digest(chain.chain_id, vote.source, vote.target), vote.signature)
         except KeyFormatError:
@@ -142,7 +144,7 @@ class VotePool:
     def _wait(self, vote: Vote, sender: int) -> Judgement:
         waiting = self._waiting.setdefault(vote.target, [])
         if self._waiting_of[sender] >= WAITING_MAX or (sender, vote) in waiting:
-            return Judgement.DROPPED
+            return Judgement.PASSED_OVER
         waiting.append((sender, vote))
         self._waiting_of[sender] += 1
         return Judgement.WAITS

@@ -17,6 +17,8 @@ class BlockReader(Protocol):
 
     def id_at(self, num: int) -> BlockId | None: ...
 
+    def ids_from(self, num: int, count: int) -> list[BlockId]: ...
+
 
 class ChainReader:
     """`node.p2p.chain_view.ChainView` of one chain; what the store lacks yet, the chain has."""
@@ -60,6 +62,23 @@ class ChainReader:
     def id_at(self, num: int) -> BlockId | None:
         """Id of the main chain's block of a number."""
         return self.chain.id_at(num) or self.unstored.id_at(num) or self.store.id_at(num)
+
+    def ids_from(self, num: int, count: int) -> list[BlockId]:
+        """At most `count` ids of the main chain from a number on; the store is read once."""
+        end = min(self.chain.head_num + 1, num + count)
+        ids = []
+        while num < end and (known := self.chain.id_at(num) or self.unstored.id_at(num)) is None:
+            stored = self.store.ids_from(num, end - num)
+            ids += stored
+            if not stored:
+                return ids
+            num += len(stored)
+        for at in range(num, end):
+            known = self.id_at(at)
+            if known is None:
+                break
+            ids.append(known)
+        return ids
 
     def block_bytes(self, block_id: BlockId) -> bytes | None:
         """The binary form of a block that this node has."""

@@ -293,7 +293,7 @@ class NodeCore:
             self.peers.announce_transaction(envelope, now_ms)
             self._tell_pending(envelope)
             return
-        self.peers.transaction_rejected(received.peer, envelope.id, refusal, now_ms)
+        self.peers.transaction_rejected(received.peer, envelope, refusal, now_ms)
 
     def _tell_pending(self, envelope: TransactionEnvelope) -> None:
         for observer in self.observers:
@@ -308,6 +308,8 @@ class NodeCore:
                 self.peers.announce_vote(vote, peer, now_ms)
             case Judgement.LIE:
                 self._report_equivocation()
+            case Judgement.DROPPED:
+                self.peers.vote_passed_over(peer, now_ms)
             case Judgement.MALFORMED:
                 self.peers.vote_refused(peer, now_ms)
 

@@ -16,6 +16,7 @@ from node.state.errors import (
     AgainstCheckpoint,
     BlockTooOld,
     FutureBlock,
+    PoolFull,
     TooManyForks,
     UnlinkableBlock,
     WrongMerkleRoot,
@@ -151,6 +152,8 @@ def block_refusal(error: PegboardError) -> BlockRefusal:
 
 def transaction_refusal(error: PegboardError) -> TransactionRefusal:
     """Whether a refused transaction is wrong wherever it is, or only in the present state."""
+    if isinstance(error, PoolFull):
+        return TransactionRefusal.NO_ROOM
     if isinstance(error, ProtocolError) and not isinstance(error, PriceOverflow):
         return TransactionRefusal.INVALID
     return TransactionRefusal.REFUSED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 from node.p2p.limits import PeerLimits
@@ -24,7 +25,7 @@ class Bans:
 
     def __init__(self, limits: PeerLimits) -> None:
         self._limits = limits
-        self._bans: dict[str, _Ban] = {}
+        self._bans: OrderedDict[str, _Ban] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._bans)
@@ -46,7 +47,7 @@ class Bans:
             duration_ms = limits.protocol_ban_ms << min(offences - 1, 20)
         until_ms = now_ms + min(duration_ms, limits.max_ban_ms)
         if len(self._bans) >= limits.max_bans:
-            del self._bans[next(iter(self._bans))]
+            self._bans.popitem(last=False)
         self._bans[name] = _Ban(until_ms, offences)
         return until_ms
 

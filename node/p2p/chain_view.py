@@ -48,6 +48,10 @@ class ChainView(Protocol):
         """Id of the block at a height of the main chain."""
         ...
 
+    def ids_from(self, num: int, count: int) -> list[BlockId]:
+        """At most `count` ids of the main chain from a height on, in one read."""
+        ...
+
     def block_bytes(self, block_id: BlockId) -> bytes | None:
         """The binary form of a block that this node has."""
         ...

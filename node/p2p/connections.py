@@ -8,8 +8,8 @@ from random import Random
 
 from node.p2p.bans import Bans
 from node.p2p.effects import Effect, OpenConnection, PeerAddress, PeerKey
-from node.p2p.handshake_rate import HandshakeRate
 from node.p2p.eviction import choose_victim
+from node.p2p.handshake_rate import HandshakeRate
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer
 from node.p2p.peer_database import PeerDatabase, narrow_group, wide_group

@@ -7,9 +7,11 @@ long. Each event costs in proportion to the items that it is about, never to all
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
+from itertools import chain as chained
 
+from node.p2p.accounts import SharedAccounts
 from node.p2p.chain_view import ChainView
 from node.p2p.effects import PeerKey
 from node.p2p.limits import PeerLimits
@@ -36,16 +38,18 @@ class Gossip:
         chain: ChainView,
         peers: Mapping[PeerKey, Peer],
         tracker: RequestTracker,
+        accounts: SharedAccounts,
         limits: PeerLimits,
     ) -> None:
         self._chain = chain
+        self._accounts = accounts
         self._peers = peers
         self._tracker = tracker
         self._limits = limits
         self._known: dict[PeerKey, RecentSet[Item]] = {}
         self._wanted = WantedItems(limits)
-        self._unasked: dict[PeerKey, dict[Item, None]] = {}
-        """Items for which a peer's turn has come, once it has room for more requests."""
+        self._unasked: dict[PeerKey, dict[ItemKind, OrderedDict[Item, None]]] = {}
+        """Items for which a peer's turn has come, once it may be asked for more."""
         self._asked: dict[ItemKind, deque[tuple[int, Item]]] = {kind: deque() for kind in ItemKind}
         """What was asked for and when, oldest first: to look after it when it is late."""
         self._judged: RecentSet[Item] = RecentSet(limits.max_judged)
@@ -59,14 +63,14 @@ class Gossip:
     def add_peer(self, peer: PeerKey) -> None:
         """Begin to gossip with a peer."""
         self._known[peer] = RecentSet(self._limits.max_known_ids)
-        self._unasked[peer] = {}
+        self._unasked[peer] = {kind: OrderedDict() for kind in ItemKind}
 
     def remove_peer(self, peer: PeerKey, owed: Iterable[Item], now_ms: int) -> None:
         """Forget a peer and ask others for what it owed, or would have been asked for."""
         self._known.pop(peer, None)
         waiting = self._unasked.pop(peer, {})
         self._wanted.disown(peer)
-        self._move_on((*owed, *waiting), now_ms)
+        self._move_on((*owed, *chained.from_iterable(waiting.values())), now_ms)
 
     def note_known(self, peer: PeerKey, items: Iterable[Item]) -> None:
         """The peer has these items."""
@@ -107,20 +111,19 @@ class Gossip:
 
     def go_on(self, peer: Peer, now_ms: int) -> None:
         """Ask a peer that has answered for what waits for its turn."""
-        waiting = self._unasked[peer.key]
-        room = self._room(peer, now_ms)
-        items: list[Item] = []
-        while waiting and len(items) < room:
-            item = next(iter(waiting))
-            del waiting[item]
-            wanted = self._wanted.find(item)
-            if wanted is None or peer.key not in wanted.sources:
-                continue
-            if self._has(item):
-                self._wanted.remove(item)
-            elif not self._tracker.holders(item) or self._is_late(item, now_ms):
-                items.append(item)
-        self._ask(peer, items, now_ms)
+        for kind, waiting in self._unasked[peer.key].items():
+            room = self._room(peer, kind, now_ms)
+            items: list[Item] = []
+            while waiting and len(items) < room:
+                item = waiting.popitem(last=False)[0]
+                wanted = self._wanted.find(item)
+                if wanted is None or peer.key not in wanted.sources:
+                    continue
+                if self._has(item):
+                    self._wanted.remove(item)
+                elif not self._tracker.holders(item) or self._is_late(item, now_ms):
+                    items.append(item)
+            self._ask(peer, items, now_ms)
 
     def tick(self, now_ms: int) -> None:
         """Turn to the next peer for what is late, and to those whose rates allow more."""
@@ -133,7 +136,7 @@ class Gossip:
                     late.append(item)
             self._move_on(late, now_ms)
         for key, waiting in self._unasked.items():
-            if waiting:
+            if any(waiting.values()):
                 self.go_on(self._peers[key], now_ms)
 
     def announce(self, item: Item, now_ms: int) -> None:
@@ -201,15 +204,14 @@ class Gossip:
         )
 
     def _ask(self, peer: Peer, items: list[Item], now_ms: int) -> None:
-        room = self._room(peer, now_ms)
-        waiting = self._unasked[peer.key]
-        waiting.update(dict.fromkeys(items[room:]))
         by_kind: dict[ItemKind, list[Item]] = {}
-        for item in items[:room]:
+        for item in items:
             by_kind.setdefault(item.kind, []).append(item)
-        for kind, asked in by_kind.items():
-            for start in range(0, len(asked), MAX_FETCH_IDS):
-                batch = asked[start : start + MAX_FETCH_IDS]
+        for kind, found in by_kind.items():
+            room = self._room(peer, kind, now_ms)
+            self._unasked[peer.key][kind].update(dict.fromkeys(found[room:]))
+            for start in range(0, min(room, len(found)), MAX_FETCH_IDS):
+                batch = found[start : min(room, start + MAX_FETCH_IDS)]
                 for item in batch:
                     wanted = self._wanted.find(item)
                     assert wanted is not None, item
@@ -218,9 +220,14 @@ class Gossip:
                 self._tracker.begin(peer.key, batch, now_ms)
                 peer.send(Fetch(kind, tuple(item.id for item in batch)), now_ms)
 
-    def _room(self, peer: Peer, now_ms: int) -> int:
-        """How many items the peer may be asked for now."""
+    def _room(self, peer: Peer, kind: ItemKind, now_ms: int) -> int:
+        """How many items the peer may be asked for now; of transactions none that it cannot pay.
+
+        Another that announces them will be asked instead (P5).
+        """
         if not peer.is_active or not peer.may_send(Fetch, now_ms):
+            return 0
+        if kind is ItemKind.TRANSACTION and not self._accounts.admits(peer, now_ms):
             return 0
         return max(0, self._limits.max_requests_per_peer - self._tracker.load(peer.key))
 

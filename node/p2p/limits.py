@@ -1,23 +1,7 @@
-"""Every number of the peer layer in one place, with the threat that it answers."""
+"""Every number of the peer layer, with the threat that it answers; prices are in `charges`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
-from protocol.finality import Vote
-from protocol.p2p.messages import (
-    Addresses,
-    BlockIds,
-    Fetch,
-    GetAddresses,
-    GetBlockIds,
-    Inventory,
-    Message,
-    NotAvailable,
-    Ping,
-    Pong,
-)
 from protocol.schema import Record
 
 BAN_SCORE = 100
@@ -85,6 +69,14 @@ class PeerLimits(Record):
     """Bytes of items sent to one peer at once (T-P5, T-P11)."""
     serve_bytes_per_s: int = 16 * 1024 * 1024
     """Bytes of items sent to one peer in a second, on average (T-P11)."""
+    work_per_s: int = 250_000
+    """Work that one peer may cause in a second, in microseconds; see `node.p2p.charges` (T-P7)."""
+    work_cap: int = 1_000_000
+    """Work that a peer may cause at once after a while without any."""
+    all_serving_per_s: int = 300_000
+    """Work of answers to all peers in a second (P4)."""
+    all_intake_per_s: int = 400_000
+    """Work in a second of judging what those who dialled us send (P5)."""
     item_cache_bytes: int = 4 * 1024 * 1024
     """Announced items kept for peers that fetch them late."""
 
@@ -115,33 +107,4 @@ class PeerLimits(Record):
     max_bans: int = 1_000
 
 
-class Rate(NamedTuple):
-    """What one side may send of one message within a minute."""
-
-    messages: int
-    total_bytes: int
-
-    def divided(self, divisor: int) -> Rate:
-        """A part of the rate."""
-        return Rate(self.messages // divisor, self.total_bytes // divisor)
-
-
 RATE_WINDOW_MS = 60_000
-
-RATES: Mapping[type[Message], Rate] = {
-    Ping: Rate(60, 1_024),
-    Pong: Rate(60, 1_024),
-    Inventory: Rate(6_000, 32 * 1024 * 1024),
-    Fetch: Rate(20_000, 32 * 1024 * 1024),
-    NotAvailable: Rate(20_000, 32 * 1024 * 1024),
-    GetBlockIds: Rate(240, 512 * 1024),
-    BlockIds: Rate(240, 12 * 1024 * 1024),
-    GetAddresses: Rate(4, 64),
-    Addresses: Rate(4, 64 * 1024),
-    Vote: Rate(12_000, 2 * 1024 * 1024),
-}
-"""What this node accepts of each message in a minute; it sends at most half of it, because
-windows of two nodes do not begin together (T-P7). Greetings and farewells have no rate, since the
-states of a connection bound them; nor have transactions and blocks, since requests bound them."""
-
-OUTBOUND_DIVISOR = 2

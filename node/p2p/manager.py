@@ -15,7 +15,9 @@ from random import Random
 
 from msgspec.structs import replace
 
+from node.p2p.accounts import work_to_judge
 from node.p2p.chain_view import ChainView
+from node.p2p.charges import RECOVERY, REFUSED_FACTOR
 from node.p2p.config import PeerConfig
 from node.p2p.connections import Connections
 from node.p2p.effects import ClosePeer, Effect, PeerAddress, PeerKey, PeerPenalised, PeerReady
@@ -48,7 +50,7 @@ from protocol.p2p.messages import (
     is_ip_address,
 )
 from protocol.p2p.transport import TransportMaker
-from protocol.schema import BlockId, TransactionId
+from protocol.schema import BlockId
 from protocol.transaction import TransactionEnvelope
 
 STABLE_MS = 60_000
@@ -177,9 +179,7 @@ class PeerManager:
         for key in overdue:
             if key in self._peers:
                 self._drop(self._peers[key], GoodbyeCode.TIMEOUT, "request not answered", now_ms)
-        for peer in self._peers.values():
-            if peer.is_active:
-                relay.server.serve(peer, now_ms)
+        relay.server.tick(self._peers, now_ms)
         relay.addresses.tick(now_ms)
         relay.gossip.tick(now_ms)
         relay.gossip.flush(now_ms)
@@ -211,6 +211,15 @@ class PeerManager:
             if peer.is_active and peer.key != sender and peer.may_send(Vote, now_ms):
                 peer.send(vote, now_ms)
 
+    def vote_passed_over(self, sender: PeerKey, now_ms: int) -> None:
+        """The key behind a vote was recovered, and it is nobody's who may vote (F7, P5)."""
+        self._charge_refused(sender, RECOVERY, now_ms)
+
+    def _charge_refused(self, key: PeerKey, work: int, now_ms: int) -> None:
+        peer = self._peers.get(key)
+        if peer is not None:
+            peer.work.charge((REFUSED_FACTOR - 1) * work, now_ms)
+
     def vote_refused(self, sender: PeerKey, now_ms: int) -> None:
         """A vote bears no signature at all: nobody can have relayed it in good faith (F7)."""
         error = InvalidItem("vote without a signature", rule="F7")
@@ -228,6 +237,7 @@ class PeerManager:
         if was_synced:
             applied = () if sync.is_syncing else (self._chain.head_id,)
         for new in applied:
+            self._relay.server.keep(Item(ItemKind.BLOCK, new), self._chain.block_bytes(new) or b"")
             self._relay.gossip.announce(Item(ItemKind.BLOCK, new), now_ms)
 
     def block_rejected(
@@ -253,14 +263,20 @@ class PeerManager:
     def transaction_rejected(
         self,
         peer: PeerKey,
-        transaction_id: TransactionId,
+        envelope: TransactionEnvelope,
         refusal: TransactionRefusal,
         now_ms: int,
     ) -> None:
-        """The core refused a transaction; it is not fetched again soon."""
+        """The core refused a transaction; it is not fetched again soon.
+
+        Honest peers have taken what they pass on, so it costs its sender more than a good one; what
+        the state refuses may still be sent in good faith, and ends no connection (P5).
+        """
         if refusal is TransactionRefusal.INVALID:
-            error = InvalidItem("transaction is invalid", rule="T-P4", value=transaction_id.hex())
+            error = InvalidItem("transaction is invalid", rule="T-P4", value=envelope.id.hex())
             self._penalise_key(peer, error, now_ms)
+        elif refusal is TransactionRefusal.REFUSED:
+            self._charge_refused(peer, work_to_judge(envelope), now_ms)
 
     def add_address(self, address: PeerAddress) -> bool:
         """Dial an address that the operator named as soon as there is room for a connection.

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import get_args
 
+from node.p2p.charges import CHARGES, OUTBOUND_DIVISOR, Account, work_of
 from node.p2p.effects import ClosePeer, Effect, PeerAddress, PeerKey, SendBytes
 from node.p2p.errors import (
     BrokenTransport,
@@ -23,7 +24,7 @@ from node.p2p.errors import (
     RepeatedItem,
     UnexpectedMessage,
 )
-from node.p2p.limits import OUTBOUND_DIVISOR, RATE_WINDOW_MS, RATES, PeerLimits, Rate
+from node.p2p.limits import RATE_WINDOW_MS, PeerLimits
 from protocol.errors import ProtocolError
 from protocol.p2p.framing import MAX_FRAME_BYTES, FrameReader, encode_frame
 from protocol.p2p.handshake import HandshakePolicy, check_key
@@ -79,11 +80,12 @@ _MINUTE_MS = 60_000
 class RateWindow:
     """Counts one message type within the minute that began with its first one (T-P7)."""
 
-    __slots__ = ("_started_ms", "_total_bytes", "messages", "rate")
+    __slots__ = ("_bytes_max", "_started_ms", "_total_bytes", "messages", "messages_max")
 
-    def __init__(self, rate: Rate) -> None:
-        self.rate = rate
+    def __init__(self, messages_max: int, bytes_max: int) -> None:
+        self.messages_max = messages_max
         self.messages = 0
+        self._bytes_max = bytes_max
         self._total_bytes = 0
         self._started_ms = 0
 
@@ -96,7 +98,7 @@ class RateWindow:
     def is_exceeded(self, now_ms: int) -> bool:
         """Whether more was counted than the rate allows."""
         self._roll(now_ms)
-        return self.messages > self.rate.messages or self._total_bytes > self.rate.total_bytes
+        return self.messages > self.messages_max or self._total_bytes > self._bytes_max
 
     def _roll(self, now_ms: int) -> None:
         if now_ms - self._started_ms >= RATE_WINDOW_MS:
@@ -143,10 +145,23 @@ class Peer:
         self._effects = effects
         self._limits = limits
         self._frames = FrameReader()
-        self._inbound_rates = {cls: RateWindow(rate) for cls, rate in RATES.items()}
-        self._outbound_rates = {
-            cls: RateWindow(rate.divided(OUTBOUND_DIVISOR)) for cls, rate in RATES.items()
+        self._inbound_rates = {
+            cls: RateWindow(charge.messages, charge.total_bytes) for cls, charge in CHARGES.items()
         }
+        self._outbound_rates = {
+            cls: RateWindow(
+                charge.messages // OUTBOUND_DIVISOR, charge.total_bytes // OUTBOUND_DIVISOR
+            )
+            for cls, charge in CHARGES.items()
+        }
+        self.work = Account(limits.work_per_s, limits.work_cap)
+        """What the peer may make this node look up and judge for it; beyond that it waits."""
+        self._talk = Account(limits.work_per_s, limits.work_cap)
+        """What it may cost to read what the peer says; more is a violation."""
+        self._caused = Account(
+            limits.work_per_s // OUTBOUND_DIVISOR, limits.work_cap // OUTBOUND_DIVISOR
+        )
+        """What this node may make the peer do."""
         self._is_mute = False
         """Whether the other end is told nothing any more."""
         self._heard_ms = now_ms
@@ -229,13 +244,14 @@ class Peer:
             raise MalformedMessage(
                 error.what, rule=error.rule, value=error.value, limit=error.limit
             ) from error
-        self._count(type(message), len(payload), now_ms)
+        self._count(message, len(payload), now_ms)
         self._advance(type(message))
         return message
 
     def may_send(self, cls: type[Message], now_ms: int) -> bool:
-        """Whether one more message of this type stays within the peer's rate (T-P7)."""
-        return not self._outbound_rates[cls].is_exceeded(now_ms)
+        """Whether one more message of this type stays within the peer's limits (T-P7)."""
+        window = self._outbound_rates[cls]
+        return not window.is_exceeded(now_ms) and self._caused.has_left(now_ms)
 
     def send(self, message: Message, now_ms: int) -> None:
         """Send a message; nothing happens on a closed connection."""
@@ -245,6 +261,7 @@ class Peer:
         window = self._outbound_rates.get(type(message))
         if window is not None:
             window.add(len(payload), now_ms)
+            self._caused.charge(work_of(message), now_ms)
         self._write(self._transport.send(encode_frame(payload)))
 
     def accept(self, now_ms: int) -> None:
@@ -307,18 +324,20 @@ class Peer:
         self._score += points
         return self._score
 
-    def _count(self, cls: type[Message], size: int, now_ms: int) -> None:
-        window = self._inbound_rates.get(cls)
+    def _count(self, message: Message, size: int, now_ms: int) -> None:
+        name, window = type(message).__name__, self._inbound_rates.get(type(message))
         if window is None:
             return
         window.add(size, now_ms)
         if window.is_exceeded(now_ms):
             raise RateExceeded(
-                f"too many {cls.__name__} in a minute",
+                f"too many {name} in a minute",
                 rule="T-P7",
                 value=window.messages,
-                limit=window.rate,
+                limit=window.messages_max,
             )
+        if not self._talk.charge(work_of(message), now_ms):
+            raise RateExceeded(f"too much work, with {name} at last", rule="T-P7")
 
     def _advance(self, cls: type[Message]) -> None:
         following = TRANSITIONS[self.state].get(cls)

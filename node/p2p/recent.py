@@ -1,7 +1,11 @@
-"""Maps that forget: the oldest entry makes room for the newest."""
+"""Maps that forget: the oldest entry makes room for the newest, at the same cost whatever the size.
+
+A plain dict would walk over all that was taken from its front before.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -16,7 +20,7 @@ class RecentSet(Generic[K]):
     def __init__(self, limit: int) -> None:
         assert limit > 0
         self._limit = limit
-        self._items: dict[K, None] = {}
+        self._items: OrderedDict[K, None] = OrderedDict()
 
     def __contains__(self, item: K) -> bool:
         return item in self._items
@@ -27,11 +31,10 @@ class RecentSet(Generic[K]):
     def add(self, item: K) -> bool:
         """Add an item, or make it the newest again; True when it was new."""
         is_new = item not in self._items
-        if not is_new:
-            del self._items[item]
-        elif len(self._items) == self._limit:
-            del self._items[next(iter(self._items))]
         self._items[item] = None
+        self._items.move_to_end(item)
+        if len(self._items) > self._limit:
+            self._items.popitem(last=False)
         return is_new
 
     def discard(self, item: K) -> None:
@@ -47,7 +50,7 @@ class ByteCache(Generic[K]):
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._total_bytes = 0
-        self._items: dict[K, bytes] = {}
+        self._items: OrderedDict[K, bytes] = OrderedDict()
 
     @property
     def total_bytes(self) -> int:
@@ -60,10 +63,9 @@ class ByteCache(Generic[K]):
 
     def put(self, key: K, data: bytes) -> None:
         """Keep the bytes; the first ones given for a key stay."""
-        if key in self._items or len(data) > self._limit_bytes:
+        if key in self._items or not 0 < len(data) <= self._limit_bytes:
             return
         self._items[key] = data
         self._total_bytes += len(data)
         while self._total_bytes > self._limit_bytes:
-            oldest = next(iter(self._items))
-            self._total_bytes -= len(self._items.pop(oldest))
+            self._total_bytes -= len(self._items.popitem(last=False)[1])

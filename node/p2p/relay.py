@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import assert_never
 
+from node.p2p.accounts import SharedAccounts, work_to_judge
 from node.p2p.address_relay import AddressRelay
 from node.p2p.chain_view import ChainView
 from node.p2p.effects import BlockReceived, Effect, PeerKey, TransactionReceived, VoteReceived
@@ -17,7 +18,6 @@ from node.p2p.peer_database import PeerDatabase
 from node.p2p.requests import Delivery, Item, RequestTracker
 from node.p2p.serving import ItemServer
 from node.p2p.sync import BlockSync
-from node.p2p.synopsis import continue_synopsis
 from protocol.block import HeaderEnvelope, block_num_of
 from protocol.errors import ProtocolError
 from protocol.finality import Vote
@@ -64,8 +64,9 @@ class Relay:
         self._effects = effects
         self.addresses = AddressRelay(peers, database, limits, rng)
         self.tracker = RequestTracker(limits)
-        self.server = ItemServer(chain, limits)
-        self.gossip = Gossip(chain, peers, self.tracker, limits)
+        self.accounts = SharedAccounts(limits)
+        self.server = ItemServer(chain, limits, self.accounts.serving)
+        self.gossip = Gossip(chain, peers, self.tracker, self.accounts, limits)
         self.sync = BlockSync(chain, peers, self.tracker, limits)
 
     def add_peer(self, peer: Peer, now_ms: int) -> None:
@@ -100,7 +101,7 @@ class Relay:
             case BlockMessage():
                 self._on_block(peer, message, now_ms)
             case GetBlockIds():
-                peer.send(continue_synopsis(self._chain, message.synopsis), now_ms)
+                self.server.answer_synopsis(peer, message, now_ms)
             case BlockIds():
                 self.sync.on_block_ids(peer.key, message, now_ms)
                 self.deliver_ready(now_ms)
@@ -109,7 +110,7 @@ class Relay:
             case Addresses():
                 self.addresses.take(peer, message)
             case Vote():
-                self._effects.append(VoteReceived(peer.key, message))
+                self._on_vote(peer, message, now_ms)
             case Ping():
                 peer.answer_ping(message, now_ms)
             case Pong():
@@ -158,6 +159,11 @@ class Relay:
         self.gossip.missed([Item(kind, item_id) for item_id in message.ids], now_ms)
         self.gossip.go_on(peer, now_ms)
 
+    def _on_vote(self, peer: Peer, vote: Vote, now_ms: int) -> None:
+        """Hand a vote on, unless the peer cannot pay: with the next block come new ones (F7)."""
+        if self.accounts.admits(peer, now_ms):
+            self._effects.append(VoteReceived(peer.key, vote))
+
     def _on_transaction(self, peer: Peer, message: TransactionMessage, now_ms: int) -> None:
         try:
             envelope = TransactionEnvelope.from_bytes(message.data)
@@ -167,6 +173,7 @@ class Relay:
         self._check_requested(peer, item)
         if self.gossip.take(item) and not self._chain.has_transaction(envelope.id):
             peer.last_transaction_ms = now_ms
+            self.accounts.charge_intake(peer, work_to_judge(envelope), now_ms)
             self._effects.append(TransactionReceived(peer.key, envelope))
         self.gossip.go_on(peer, now_ms)
 

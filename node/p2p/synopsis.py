@@ -38,11 +38,6 @@ def continue_synopsis(chain: ChainView, synopsis: tuple[BlockId, ...]) -> BlockI
         if chain.id_at(block_num_of(block_id)) == block_id:
             first_num = block_num_of(block_id) + 1
             break
-    ids: list[BlockId] = []
-    for num in range(first_num, min(chain.head_num, first_num + MAX_BLOCK_IDS - 1) + 1):
-        block_id_at = chain.id_at(num)
-        if block_id_at is None:
-            break
-        ids.append(block_id_at)
+    ids = chain.ids_from(first_num, MAX_BLOCK_IDS)
     remaining = max(0, chain.head_num - (first_num + len(ids) - 1)) if ids else 0
     return BlockIds(first_num, tuple(ids), remaining)

@@ -27,3 +27,5 @@ class TransactionRefusal(Enum):
     """It breaks a rule that needs no state: no honest node passes it on."""
     REFUSED = "refused"
     """The state refuses it, perhaps only ours or only now."""
+    NO_ROOM = "no room"
+    """It was not looked at: this node has no room for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 
 from node.p2p.effects import PeerKey
@@ -37,7 +38,7 @@ class WantedItems:
             ItemKind.TRANSACTION: limits.max_wanted,
             ItemKind.BLOCK: limits.max_wanted_blocks,
         }
-        self._owned: dict[ItemKind, dict[PeerKey | None, dict[Item, None]]] = {
+        self._owned: dict[ItemKind, dict[PeerKey | None, OrderedDict[Item, None]]] = {
             kind: {} for kind in ItemKind
         }
         self._total: dict[ItemKind, int] = dict.fromkeys(ItemKind, 0)
@@ -64,7 +65,7 @@ class WantedItems:
                 return None
             self.remove(next(iter(owned[fattest])))
         wanted = self._items[item] = Wanted(peer)
-        self._owned[item.kind].setdefault(peer, {})[item] = None
+        self._owned[item.kind].setdefault(peer, OrderedDict())[item] = None
         self._total[item.kind] += 1
         return wanted
 
@@ -84,4 +85,4 @@ class WantedItems:
         for owned in self._owned.values():
             for item in owned.pop(peer, ()):
                 self._items[item].owner = None
-                owned.setdefault(None, {})[item] = None
+                owned.setdefault(None, OrderedDict())[item] = None

@@ -136,6 +136,15 @@ class BlockStore:
         with self._reading():
             return self._id_at(num)
 
+    def ids_from(self, num: int, count: int) -> list[BlockId]:
+        """See `BlockStorage.ids_from`; never more than 10,000 at once."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT num, id FROM main_chain WHERE num >= ? ORDER BY num LIMIT ?",
+                (min(max(num, 0), NUM_MAX), min(max(count, 0), BLOCKS_PER_READ_MAX)),
+            ).fetchall()
+        return [_checked_id(at, block_id) for at, block_id in rows]
+
     def blocks_from(self, num: int, count: int) -> list[StoredBlock]:
         """See `BlockStorage.blocks_from`; never more than 10,000 at once."""
         with self._reading() as database:

@@ -47,6 +47,9 @@ class BlockStorage(Protocol):
     def id_at(self, num: int) -> BlockId | None:
         """Id of the main chain's block of a number."""
 
+    def ids_from(self, num: int, count: int) -> list[BlockId]:
+        """At most `count` ids of the main chain from a number on; `StoreDamaged`."""
+
     def blocks_from(self, num: int, count: int) -> list[StoredBlock]:
         """At most `count` blocks of the main chain from a number on; `StoreDamaged`."""
 

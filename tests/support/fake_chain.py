@@ -89,6 +89,9 @@ class FakeChain:
     def id_at(self, num: int) -> BlockId | None:
         return self.main[num] if 0 <= num < len(self.main) else None
 
+    def ids_from(self, num: int, count: int) -> list[BlockId]:
+        return self.main[num : num + count] if num >= 0 else []
+
     def block_bytes(self, block_id: BlockId) -> bytes | None:
         return self.blocks.get(block_id)
 

@@ -84,6 +84,14 @@ class MemoryBlockStore:
         """See `BlockStorage.id_at`."""
         return self._main_chain.get(num)
 
+    def ids_from(self, num: int, count: int) -> list[BlockId]:
+        """See `BlockStorage.ids_from`."""
+        found: list[BlockId] = []
+        while len(found) < count and (block_id := self._main_chain.get(num)) is not None:
+            found.append(block_id)
+            num += 1
+        return found
+
     def blocks_from(self, num: int, count: int) -> list[StoredBlock]:
         """See `BlockStorage.blocks_from`."""
         found: list[StoredBlock] = []

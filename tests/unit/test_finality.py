@@ -344,13 +344,13 @@ def test_the_pool_takes_one_vote_of_each_member_and_height() -> None:
     unknown = BlockId((3).to_bytes(4, "big") + bytes(16))
     cases = [
         (good, Judgement.TAKEN),
-        (good, Judgement.DROPPED),
+        (good, Judgement.PASSED_OVER),
         (vote(chain, "alice", *[chain.main[num].id for num in (1, 2)]), Judgement.DROPPED),
         (vote(chain, "init1", NO_BLOCK, chain.main[2].id), Judgement.DROPPED),
         (vote(chain, "init0", NO_BLOCK, chain.main[2].id), Judgement.LIE),
         (vote(chain, "init2", chain.main[1].id, unknown), Judgement.WAITS),
         (Vote(good.source, good.target, Signature(bytes(65))), Judgement.MALFORMED),
-        (Vote(good.source, BlockId(b"\xff" * 20), good.signature), Judgement.DROPPED),
+        (Vote(good.source, BlockId(b"\xff" * 20), good.signature), Judgement.PASSED_OVER),
     ]
     assert [pool.add(one, PEER) for one, _ in cases] == [expected for _, expected in cases]
     assert [found.kind for found in pool.equivocations] == ["votes"]
@@ -366,7 +366,7 @@ def test_votes_that_wait_for_their_block_are_bounded() -> None:
         Vote(NO_BLOCK, block, Signature(bytes(63) + bytes(divmod(n, 256)))) for n in range(300)
     ]
     found = [pool.add(one, PEER) for one in votes]
-    assert found == [Judgement.WAITS] * WAITING_MAX + [Judgement.DROPPED] * (300 - WAITING_MAX)
+    assert found == [Judgement.WAITS] * WAITING_MAX + [Judgement.PASSED_OVER] * (300 - WAITING_MAX)
     assert pool.add(votes[-1], PEER + 1) is Judgement.WAITS
     assert len(pool.take_waiting(block)) == WAITING_MAX + 1
     assert pool.add(votes[-1], PEER) is Judgement.WAITS

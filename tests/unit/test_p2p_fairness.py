@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -70,7 +71,7 @@ class Steps:
         for cls, name in ((Gossip, "_has"), (RequestTracker, "holders")):
             monkeypatch.setattr(cls, name, self._counted(getattr(cls, name)))
 
-    def _counted(self, method):  # type: ignore[no-untyped-def]
+    def _counted(self, method: Callable[..., object]) -> Callable[..., object]:
         def call(*arguments: object) -> object:
             self.count += 1
             return method(*arguments)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from node.p2p.charges import CHARGES
 from node.p2p.effects import PeerReady
-from node.p2p.limits import RATES
 from node.p2p.peer import TRANSITIONS, PeerState
 from protocol.p2p.handshake import (
     ClockSkew,
@@ -20,7 +20,6 @@ from protocol.p2p.handshake import (
 )
 from protocol.p2p.messages import (
     MESSAGES,
-    BlockMessage,
     GetAddresses,
     Goodbye,
     GoodbyeCode,
@@ -28,7 +27,6 @@ from protocol.p2p.messages import (
     HelloAccepted,
     Inventory,
     Ping,
-    TransactionMessage,
 )
 from tests.support.fake_chain import CHAIN_ID, FakeChain
 from tests.support.fake_network import (
@@ -202,8 +200,8 @@ def test_a_goodbye_is_believed() -> None:
 
 def test_every_message_has_a_state_and_a_rate_or_a_reason_for_none() -> None:
     """T-P7, T-P10: a new message that is forgotten in either table is found here."""
-    unrated = {Hello, HelloAccepted, Goodbye, TransactionMessage, BlockMessage}
-    assert set(RATES) == set(MESSAGES.values()) - unrated
+    unrated = {Hello, HelloAccepted, Goodbye}
+    assert set(CHARGES) == set(MESSAGES.values()) - unrated
     accepted = {cls for following in TRANSITIONS.values() for cls in following}
     assert accepted == set(MESSAGES.values())
     assert set(TRANSITIONS) == set(PeerState)

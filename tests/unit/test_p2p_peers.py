@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from node.p2p.bans import Bans
+from node.p2p.charges import CHARGES
 from node.p2p.effects import (
     BlockReceived,
     ClosePeer,
@@ -17,7 +18,7 @@ from node.p2p.effects import (
     PeerPenalised,
     TransactionReceived,
 )
-from node.p2p.limits import RATES, PeerLimits
+from node.p2p.limits import PeerLimits
 from node.p2p.recent import ByteCache, RecentSet
 from node.p2p.synopsis import build_synopsis, continue_synopsis
 from node.p2p.verdicts import BlockRefusal, TransactionRefusal
@@ -189,7 +190,7 @@ def test_more_than_the_rate_drops_the_sender(cls: type[Message]) -> None:
         Inventory: Inventory(ItemKind.BLOCK, (BLOCK_ID,)),
     }
     peer = greeted()
-    for _ in range(RATES[cls].messages):
+    for _ in range(CHARGES[cls].messages):
         peer.send(messages[cls])
     assert code_of(peer) is None
     peer.send(messages[cls])
@@ -200,7 +201,7 @@ def test_rates_begin_anew_after_a_minute() -> None:
     """T-P7: what was counted is forgotten with its minute."""
     peer = greeted()
     for _ in range(3):
-        for _ in range(RATES[Ping].messages):
+        for _ in range(CHARGES[Ping].messages):
             peer.send(Ping(1))
         peer.now_ms += 60_000
     assert code_of(peer) is None
@@ -304,12 +305,12 @@ def test_verdicts_have_consequences() -> None:
     """T-P4, T-P6: an invalid item bans, a refused transaction does not."""
     peer = greeted()
     peer.manager.transaction_rejected(
-        peer.key, TRANSACTION_ID, TransactionRefusal.REFUSED, peer.now_ms
+        peer.key, TRANSACTION, TransactionRefusal.REFUSED, peer.now_ms
     )
     peer.manager.block_rejected(peer.key, BLOCK_ID, BlockRefusal.NOT_NOW, peer.now_ms)
     assert peer.take() == []
     peer.manager.transaction_rejected(
-        peer.key, TRANSACTION_ID, TransactionRefusal.INVALID, peer.now_ms
+        peer.key, TRANSACTION, TransactionRefusal.INVALID, peer.now_ms
     )
     assert goodbyes(peer.take()) == [GoodbyeCode.INVALID_ITEM]
     peer = greeted()
