@@ -33,7 +33,7 @@ node). A cell says how often the client made the call; after a slash, how many o
 answered with an error, because a test wanted a refusal or asked for what is not there.
 
 python-bitshares 0.7.1 with graphenelib 1.6.1, uptick 0.2.6, bitsharesjs 6.0.3 with bitsharesjs-ws
-6.0.2, btsdex 0.7.11.
+6.0.2, btsdex 0.7.11, bitshares-signing 1.1.0.
 
 """
 

@@ -12,7 +12,7 @@ import pytest
 from node.cli.client import NodeClient
 from tests.clients.conformance import TALLY_VARIABLE, tally_to_json
 from tests.clients.drive import DRIVERS, Driver
-from tests.clients.environment import ClientsMissing, node_clients, python_clients
+from tests.clients.environment import ClientsMissing, node_clients, python_clients, signing_client
 from tests.clients.tap import Tally, Tap
 from tests.support.live_network import LiveNetwork, wait_for
 
@@ -86,6 +86,15 @@ def python_interpreter() -> Path:
         return python_clients()
     except ClientsMissing as error:
         pytest.skip(f"NO PYTHON CLIENTS: {error}")
+
+
+@pytest.fixture(scope="session")
+def signing_interpreter() -> Path:
+    """The interpreter of bitshares-signing; without it its tests are skipped, loudly."""
+    try:
+        return signing_client()
+    except ClientsMissing as error:
+        pytest.skip(f"NO BITSHARES-SIGNING: {error}")
 
 
 @pytest.fixture(scope="session")

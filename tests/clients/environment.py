@@ -14,11 +14,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 HOME = HERE.parent.parent / ".venv" / "clients"
 PYTHON_LIST = HERE / "requirements.txt"
+SIGNING_LIST = HERE / "requirements-signing.txt"
 NODE_LISTS = (HERE / "package.json", HERE / "package-lock.json")
 INSTALL_TIMEOUT_S = 300
 
@@ -29,9 +31,12 @@ class ClientsMissing(Exception):
 
 def python_clients() -> Path:
     """The interpreter that has the Python clients; raises `ClientsMissing`."""
-    home = HOME / "python"
-    _install(home, (PYTHON_LIST,), _install_python)
-    return home / "bin" / "python"
+    return _python_with(PYTHON_LIST, HOME / "python")
+
+
+def signing_client() -> Path:
+    """The interpreter that has bitshares-signing; raises `ClientsMissing`."""
+    return _python_with(SIGNING_LIST, HOME / "signing")
 
 
 def node_clients() -> Path:
@@ -58,10 +63,15 @@ def _install(home: Path, lists: Sequence[Path], fill: Callable[[Path], None]) ->
         stamp.write_text(wanted)
 
 
-def _install_python(home: Path) -> None:
+def _python_with(packages: Path, home: Path) -> Path:
+    _install(home, (packages,), partial(_install_python, packages))
+    return home / "bin" / "python"
+
+
+def _install_python(packages: Path, home: Path) -> None:
     _run([sys.executable, "-m", "venv", str(home)])
     pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
-    _run([*pip, "--quiet", "--no-deps", "--require-hashes", "-r", str(PYTHON_LIST)])
+    _run([*pip, "--quiet", "--no-deps", "--require-hashes", "-r", str(packages)])
 
 
 def _install_node(home: Path) -> None:
@@ -99,7 +109,7 @@ def _alone(home: Path) -> Iterator[None]:
 def main() -> None:
     """Install what is missing and say where it is; exit code 1 when something cannot be."""
     try:
-        print(python_clients(), node_clients(), sep="\n")
+        print(python_clients(), signing_client(), node_clients(), sep="\n")
     except ClientsMissing as error:
         sys.exit(f"the clients cannot be installed: {error}")
 
