@@ -3,8 +3,9 @@
 Work is done in slices, and what a slice took is the client's cost. `Client.served_until` says up to
 which virtual time a client has had its share of this node; who is least far is next. Virtual time
 is where the client stands who was served last. So a client that asks for little is ahead of all
-that ask for much, a client that was idle has saved nothing up, and one that is alone is never late,
-however much it asks for (start-time fair queuing: Goyal, Vin and Cheng, 1996).
+that ask for much, and one that is alone is never late, however much it asks for (start-time fair
+queuing: Goyal, Vin and Cheng, 1996). Whoever pauses between two calls goes before those who never
+do: a pause is worth a part of its time, and what a client saves up is limited.
 
 Programs of this machine share an address without being one client: each connection is a client for
 itself. Connections of strangers count for themselves too, but those of one group of addresses, a
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import heapq
 import ipaddress
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -26,8 +28,17 @@ T_co = TypeVar("T_co", covariant=True)
 SLICE_S = 0.000_2
 """Time that one job may take at a stretch, up to its next step."""
 ROUND_S = 0.000_2
-"""Time of a round of the event loop after which no further slice of waiting jobs begins; as much
-again is for who comes in that round and is next at once."""
+"""Time of a round of the event loop after which no further slice begins..."""
+AHEAD_ROUND_S = 0.002
+"""...but of clients that have saved something up; as much again is for those who wait and for those
+who come in that round and are next at once."""
+SAVED_S = 0.000_6
+"""What a client may save up for later; a new one has saved nothing."""
+PAUSE_ROUNDS = 1
+"""What is no pause: the answer goes in a round, and the next call is read in the next one."""
+PAUSE_SHARES = 2
+"""A client that pauses so many times as long as it is served is always ahead of those who do not,
+however many they are."""
 PATIENCE = 32
 """A job is left alone for at most about so many slices for each that waits, whoever comes anew."""
 GROUP_SHARES = 4
@@ -41,7 +52,7 @@ class Group:
 
     is_local: bool
     members: int = 0
-    served_until: float = 0.0
+    served_until: float = -math.inf
 
 
 @dataclass(slots=True)
@@ -49,7 +60,12 @@ class Client:
     """A connection, as far as fairness goes."""
 
     group: Group
-    served_until: float = 0.0
+    served_until: float
+    paused_at: float = 0.0
+    paused_in: int = 0
+    """When, and in which round, it was last worked for."""
+    waiting: int = 0
+    """Jobs of it that wait."""
 
 
 @dataclass(slots=True, eq=False)
@@ -103,8 +119,10 @@ class FairQueue:
         self.virtual_s = 0.0
         self.groups: dict[str, Group] = {}
         self._waiting: list[tuple[float, int, Job[object]]] = []
-        self._serial = 0
-        self._slices = 0
+        self.slices = 0
+        """How many were given."""
+        self._serial = self._taken = 0
+        self._rounds = 0
         self._spent_at_once_s = 0.0
         self._sweep_at = GROUPS_KEPT
 
@@ -122,7 +140,7 @@ class FairQueue:
         if group is None:
             group = self.groups[name] = Group(is_local)
         group.members += 1
-        return Client(group)
+        return Client(group, self.virtual_s, self.clock(), self._rounds)
 
     def close_client(self, client: Client) -> None:
         """The connection is gone."""
@@ -130,15 +148,16 @@ class FairQueue:
 
     def charge(self, client: Client, seconds: float) -> None:
         """Add what was done for a client to what it has had."""
-        group = client.group
-        client.served_until = max(client.served_until, self.virtual_s) + seconds
+        group, earliest_s = client.group, self.virtual_s - SAVED_S
+        client.served_until = max(client.served_until, earliest_s) + seconds
         if not group.is_local:
-            group.served_until = max(group.served_until, self.virtual_s) + seconds / GROUP_SHARES
+            group.served_until = max(group.served_until, earliest_s) + seconds / GROUP_SHARES
 
     # Rounds.
 
     def begin_round(self) -> None:
         """The event loop has looked for what arrived."""
+        self._rounds += 1
         self._spent_at_once_s = 0.0
 
     def serve_at_once(self, job: Job[object]) -> bool:
@@ -146,10 +165,11 @@ class FairQueue:
 
         One that is not over waits.
         """
+        self._credit_pause(job.client)
         tag = self._tag(job.client)
-        is_next = not self._waiting or tag <= self._waiting[0][0]
-        if is_next and self._spent_at_once_s < ROUND_S:
-            self.virtual_s = tag
+        is_next = not self._waiting or tag <= min(self.virtual_s, self._waiting[0][0])
+        if is_next and self._spent_at_once_s < self._limit_s(tag):
+            self.virtual_s = max(self.virtual_s, tag)
             self._spent_at_once_s += self._run_slice(job)
         if not job.is_over:
             self._wait(job)
@@ -158,7 +178,7 @@ class FairQueue:
     def serve_waiting(self) -> None:
         """Work on the jobs that wait, in their order, for the time of one round."""
         spent_s = 0.0
-        while self._waiting and spent_s < ROUND_S:
+        while self._waiting and spent_s < self._limit_s(self._waiting[0][0]):
             job = self._take_next()
             spent_s += self._run_slice(job)
             if job.is_over:
@@ -172,37 +192,53 @@ class FairQueue:
         job.steps.close()
         self._forget(job)
 
+    def _credit_pause(self, client: Client) -> None:
+        if not client.waiting and self._rounds - client.paused_in > PAUSE_ROUNDS:
+            client.served_until -= (self.clock() - client.paused_at) / PAUSE_SHARES
+
+    def _limit_s(self, tag: float) -> float:
+        """Time of a round after which a client that stands there is not served any more."""
+        return AHEAD_ROUND_S if tag < self.virtual_s - SAVED_S / 2 else ROUND_S
+
     def _tag(self, client: Client) -> float:
-        return max(self.virtual_s, client.served_until, client.group.served_until)
+        saved_until = self.virtual_s - SAVED_S
+        return max(saved_until, client.served_until, client.group.served_until)
 
     def _wait(self, job: Job[object]) -> None:
         self._serial += 1
+        job.client.waiting += 1
         heapq.heappush(self._waiting, (self._tag(job.client), self._serial, job))
 
     def _take_next(self) -> Job[object]:
-        self._slices += 1
-        if self._slices % PATIENCE == 0:
+        self._taken += 1
+        if self._taken % PATIENCE == 0:
             _, serial, oldest = min(self._waiting, key=itemgetter(1))
             if self._serial - serial > PATIENCE * len(self._waiting):
                 self._forget(oldest)
                 return oldest
         tag, _, job = heapq.heappop(self._waiting)
+        job.client.waiting -= 1
         self.virtual_s = max(self.virtual_s, tag)
         return job
 
     def _forget(self, job: Job[object]) -> None:
+        job.client.waiting -= 1
         self._waiting = [entry for entry in self._waiting if entry[2] is not job]
         heapq.heapify(self._waiting)
 
     def _run_slice(self, job: Job[object]) -> float:
         """Go on with a job for one slice; what that cost."""
+        self.slices += 1
         start_s = self.cpu_clock()
         end = self.clock() + SLICE_S
         try:
             while True:
                 next(job.steps)
                 if self.clock() >= end:
-                    break
+                    rest_s = SLICE_S - (self.cpu_clock() - start_s)
+                    if rest_s <= 0:
+                        break
+                    end = self.clock() + rest_s
         except StopIteration as finish:
             job.results.append(finish.value)
             job.is_over = True
@@ -214,6 +250,7 @@ class FairQueue:
         if job.is_over:
             seconds += job.declared_s
         self.charge(job.client, seconds)
+        job.client.paused_at, job.client.paused_in = self.clock(), self._rounds
         return seconds
 
     def _sweep(self) -> None:

@@ -11,12 +11,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Generator
-from typing import cast
+from typing import TypeAlias, cast
 
 import msgspec
 
 from node.api.errors import InvalidValue, ParseError
 from protocol.json_form import JsonValue
+
+Text: TypeAlias = list[bytes]
+"""A text in UTF-8 that is to be sent, in pieces: joining those of a long one takes its time."""
 
 REQUEST_BYTES_MAX = 1 << 20
 DEPTH_MAX = 32
@@ -47,6 +50,7 @@ def read_json(data: bytes) -> Generator[None, None, JsonValue]:
         raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX) from None
     except (msgspec.MsgspecError, ValueError) as error:
         raise ParseError("not JSON", rule="T-A1", value=_reason(error)) from error
+    yield
     if _is_plain(data, value):
         return value
     yield
@@ -60,9 +64,14 @@ def read_json(data: bytes) -> Generator[None, None, JsonValue]:
     return value
 
 
-def write_json(value: JsonValue) -> str:
-    """Compact JSON text; integers keep every digit."""
-    return msgspec.json.encode(value).decode()
+def write_json(value: JsonValue) -> bytes:
+    """Compact JSON text in UTF-8; integers keep every digit."""
+    return msgspec.json.encode(value)
+
+
+def joined(text: Text) -> bytes:
+    """A text in one piece, for one that is known to be short."""
+    return b"".join(text)
 
 
 def written(text: bytes) -> JsonValue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from node.api.durability import Durability
+from node.api.json_text import Text
 
 OUTBOX_BYTES_MAX = 1 << 20
 """A connection that lets more pile up is closed (T-A3)."""
@@ -19,7 +20,7 @@ class Outbox:
     def __init__(self, durability: Durability, limit: int = OUTBOX_BYTES_MAX) -> None:
         self.durability = durability
         self.limit = limit
-        self.texts: deque[tuple[int, str]] = deque()
+        self.texts: deque[tuple[int, Text]] = deque()
         """With the number of the newest move of the chain that each may tell of."""
         self.size = 0
         self.overflowed = False
@@ -27,7 +28,7 @@ class Outbox:
     def __bool__(self) -> bool:
         return self.overflowed or self._has_durable()
 
-    def put(self, text: str) -> None:
+    def put(self, text: Text) -> None:
         """Add a text; what does not fit is dropped together with all that waits."""
         if self.overflowed:
             return
@@ -38,7 +39,7 @@ class Outbox:
             return
         self.texts.append((self.durability.made, text))
 
-    def take(self) -> list[str]:
+    def take(self) -> list[Text]:
         """All texts that may be sent, oldest first; they leave the outbox."""
         texts = []
         while self._has_durable():
@@ -51,5 +52,5 @@ class Outbox:
         return bool(self.texts) and self.texts[0][0] <= self.durability.stored
 
 
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
+def _size(text: Text) -> int:
+    return sum(map(len, text))

@@ -17,7 +17,7 @@ from node.api.errors import (
     NotPossible,
     ParseError,
 )
-from node.api.json_text import read_json, write_json
+from node.api.json_text import Text, read_json, write_json
 from node.api.methods.login import check_access
 from node.api.methods.tables import APIS, DATABASE, LOGIN, invoke
 from node.api.news import BlockNews
@@ -54,7 +54,7 @@ class Exchange:
     """A request text whose answers are not all there yet."""
 
     is_batch: bool
-    answers: list[str] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)
     missing: int = 0
     is_served: bool = False
     """Whether every call of it was made."""
@@ -64,11 +64,14 @@ class Exchange:
         """Whether there is nothing more to come."""
         return self.is_served and self.missing == 0
 
-    def text(self) -> str:
-        """All answers; "" if none was asked for."""
-        if self.is_batch and self.answers:
-            return f"[{','.join(self.answers)}]"
-        return "".join(self.answers)
+    def text(self) -> Text:
+        """All answers; empty if none was asked for."""
+        if not (self.is_batch and self.answers):
+            return self.answers
+        pieces = [b","] * (2 * len(self.answers) + 1)
+        pieces[1::2] = self.answers
+        pieces[0], pieces[-1] = b"[", b"]"
+        return pieces
 
 
 class ApiSession:
@@ -94,16 +97,16 @@ class ApiSession:
         self.worst_code = 0
         self.is_closed = False
 
-    def receive(self, data: str | bytes) -> list[str]:
+    def receive(self, data: str | bytes) -> list[Text]:
         """Serve one text without giving way to others; see `serve`."""
         work = self.serve(data)
         while True:
             try:
                 next(work)
             except StopIteration as end:
-                return cast(list[str], end.value)
+                return cast(list[Text], end.value)
 
-    def serve(self, data: str | bytes) -> Work[list[str]]:
+    def serve(self, data: str | bytes) -> Work[list[Text]]:
         """Serve one text: a request or a batch. The answers that are ready, as texts.
 
         What must wait for a block comes through `take_outgoing`, notices too. Only a violated
@@ -116,20 +119,19 @@ class ApiSession:
         except (ApiError, UnicodeError) as error:
             refusal = error if isinstance(error, ApiError) else ParseError("not UTF-8")
             envelope = read_envelope(error.identity if isinstance(error, InvalidValue) else None)
-            return [self._failure(envelope, refusal, "")]
+            return [[self._failure(envelope, refusal, "")]]
         exchange = Exchange(isinstance(body, list))
-        for number, item in enumerate(body if isinstance(body, list) else [body]):
-            if number:
-                yield
+        for item in body if isinstance(body, list) else [body]:
+            yield
             yield from self._serve(item, exchange)
         exchange.is_served = True
         return [exchange.text()] if exchange.is_complete and exchange.answers else []
 
-    def refuse(self, error: PegboardError) -> str:
+    def refuse(self, error: PegboardError) -> Text:
         """The answer to a text none of whose calls can be told apart any more."""
-        return self._failure(Envelope(), error, "")
+        return [self._failure(Envelope(), error, "")]
 
-    def take_outgoing(self) -> list[str]:
+    def take_outgoing(self) -> list[Text]:
         """Notices and late answers, oldest first."""
         return self.outbox.take()
 
@@ -140,7 +142,7 @@ class ApiSession:
 
     def push(self, callback: int, argument: JsonValue) -> None:
         """Queue a notice."""
-        self.outbox.put(write_json(notice(callback, argument)))
+        self.outbox.put([write_json(notice(callback, argument))])
 
     def tell_block(self, news: BlockNews) -> None:
         """Push what is subscribed to of an applied block."""
@@ -217,7 +219,7 @@ class ApiSession:
 
     def _wait(self, later: Later, request: Request, exchange: Exchange) -> None:
         place = len(exchange.answers)
-        exchange.answers.append("")
+        exchange.answers.append(b"")
         exchange.missing += 1
         self.waiting += 1
 
@@ -239,12 +241,12 @@ class ApiSession:
                 return api
         raise MethodNotFound("no such API on this connection", value=api)
 
-    def _answer(self, request: Request, outcome: Outcome) -> str:
+    def _answer(self, request: Request, outcome: Outcome) -> bytes:
         if isinstance(outcome, PegboardError):
             return self._failure(request.envelope, outcome, request.method)
         return write_json(success(request.envelope, outcome))
 
-    def _failure(self, envelope: Envelope, error: PegboardError, method: str) -> str:
+    def _failure(self, envelope: Envelope, error: PegboardError, method: str) -> bytes:
         self.worst_code = min(self.worst_code, code_of(error))
         words = core_words(self.call.state, error)
         return write_json(failure(envelope, error, method, self.call.backend.now_s(), words))

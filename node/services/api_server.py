@@ -19,7 +19,7 @@ from node.api.api import Api
 from node.api.errors import InternalError, NotConfirmedYet, TooSlow
 from node.api.failed_logins import FailedLogins
 from node.api.fair_queue import Client, group_of
-from node.api.json_text import write_json
+from node.api.json_text import Text, write_json
 from node.api.rpc import Envelope, failure
 from node.config import ConfigError
 from node.services.access_rules import (
@@ -146,7 +146,7 @@ class ApiServer:
                     http.origin = self.options.rules.check_names(head)
                     checked = head
                 if is_preflight(head) and http.origin:
-                    await http.respond(200, "", lines=preflight_lines(head), close=head.closes)
+                    await http.respond(200, [], lines=preflight_lines(head), close=head.closes)
                 else:
                     self.options.rules.check_token(head)
                     if wants_websocket(head):
@@ -161,7 +161,7 @@ class ApiServer:
             now_s = self.api.backend.now_s()
             text = write_json(failure(Envelope(), refusal, "", now_s, ""))
             head_only = head is not None and head.method == b"HEAD"
-            await http.refuse(refusal, text, head_only=head_only)
+            await http.refuse(refusal, [text], head_only=head_only)
 
     async def _open_socket(self, http: HttpConnection, head: RequestHead, client: Client) -> None:
         check_route(head, SOCKETS)
@@ -191,14 +191,14 @@ class ApiServer:
         await wait_until_stored(self.api.durability)
         await http.respond(
             page.status,
-            page.text,
+            [page.body],
             kind=page.kind,
             lines=page.lines,
             head_only=head.method == b"HEAD",
             close=head.closes,
         )
 
-    async def _call(self, body: bytes, client: Client) -> tuple[int, str]:
+    async def _call(self, body: bytes, client: Client) -> tuple[int, Text]:
         """Status and text of the answer to one body, in a session of its own."""
         has_answer = trio.Event()
         session = self.api.open_session(can_push=False, wake=has_answer.set)
@@ -216,7 +216,7 @@ class ApiServer:
             await wait_until_stored(self.api.durability)
             if session.worst_code < 0:
                 status = 500 if session.worst_code == InternalError.code else 400
-            return status, "".join(texts)
+            return status, [piece for text in texts for piece in text]
         except trio.TooSlowError:
             return GATEWAY_TIMEOUT, session.refuse(TooSlow("the call took too long", rule="T-A2"))
         finally:

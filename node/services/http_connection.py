@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import h11
@@ -11,7 +11,7 @@ import trio
 from wsproto.utilities import generate_accept_token
 
 from node.api.fair_queue import Client
-from node.api.json_text import REQUEST_BYTES_MAX
+from node.api.json_text import REQUEST_BYTES_MAX, Text
 from node.services.access_rules import may_be_of_a_page, origin_lines
 from node.services.http_head import (
     CONTENT_TYPE,
@@ -20,7 +20,7 @@ from node.services.http_head import (
     RequestRefused,
     parse_head,
 )
-from node.services.request_runner import FRAME_S, RequestRunner
+from node.services.request_runner import RECEIVE_S, RequestRunner
 
 RECEIVE_BYTES = 64 * 1024
 HEAD_TIMEOUT_S = 10.0
@@ -94,7 +94,7 @@ class HttpConnection:
             )
         if length is None or len(self.received) < length:
             if not self.received and head.fields.get(b"expect", "").lower() == "100-continue":
-                await self._send(CONTINUE)
+                await self._send([CONTINUE])
             with trio.fail_after(BODY_TIMEOUT_S):
                 if length is None:
                     return await self._read_chunks(head)
@@ -108,7 +108,7 @@ class HttpConnection:
     async def respond(
         self,
         status: int,
-        text: str,
+        text: Text,
         *,
         kind: str = JSON,
         lines: Sequence[str] = (),
@@ -116,12 +116,12 @@ class HttpConnection:
         close: bool = False,
     ) -> None:
         """Send a whole response, with more header lines; `close` says that it is the last one."""
-        body = text.encode()
         more = [*lines, *origin_lines(self.origin), *(["connection: close"] if close else [])]
-        head = RESPONSE.format(status, kind, len(body), "".join(f"{line}\r\n" for line in more))
-        await self._send(head.encode("latin-1") + (b"" if head_only else body))
+        length = sum(map(len, text))
+        head = RESPONSE.format(status, kind, length, "".join(f"{line}\r\n" for line in more))
+        await self._send([head.encode("latin-1"), *([] if head_only else text)])
 
-    async def refuse(self, refusal: RequestRefused, text: str, *, head_only: bool = False) -> None:
+    async def refuse(self, refusal: RequestRefused, text: Text, *, head_only: bool = False) -> None:
         """Send a refusal, and what it takes to be read."""
         await self.respond(
             refusal.status, text, lines=refusal.lines, head_only=head_only, close=True
@@ -135,7 +135,7 @@ class HttpConnection:
     async def accept_websocket(self, head: RequestHead) -> bytes:
         """Agree to a handshake; what the client has sent after it."""
         token = generate_accept_token((head.field(b"sec-websocket-key") or "").encode("latin-1"))
-        await self._send(SWITCHING + token + b"\r\n\r\n")
+        await self._send([SWITCHING, token, b"\r\n\r\n"])
         return self.received
 
     async def _receive_head(self) -> re.Match[bytes]:
@@ -167,7 +167,7 @@ class HttpConnection:
                         return bytes(body)
                     assert isinstance(event, h11.Data)
                     body += event.data
-                    await self.runner.take_turn(self.client, FRAME_S)
+                    await self.runner.take_turn(self.client, RECEIVE_S)
             except h11.RemoteProtocolError as error:
                 raise RequestRefused(400, "not HTTP/1.1") from error
             if len(body) > REQUEST_BYTES_MAX:
@@ -180,6 +180,6 @@ class HttpConnection:
             raise RequestRefused(400, "request ends early")
         return data
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, pieces: Iterable[bytes]) -> None:
         with trio.fail_after(SEND_TIMEOUT_S):
-            await self.runner.send_in_turns(self.client, self.stream, data)
+            await self.runner.send_in_turns(self.client, self.stream, pieces)

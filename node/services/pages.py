@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
     status: int
     kind: str
-    text: str
+    body: bytes
     lines: tuple[str, ...] = ()
 
 
@@ -66,19 +66,19 @@ class Pages:
         }
         template, policy = home_template()
         text = template.substitute({name: escape(str(fact)) for name, fact in facts.items()})
-        return Page(200, "text/html", text, (f"content-security-policy: {policy}",))
+        return Page(200, "text/html", text.encode(), (f"content-security-policy: {policy}",))
 
     def live(self, host: str) -> Page:
         """Whether this process serves at all."""
-        return Page(200, TEXT, "ok")
+        return Page(200, TEXT, b"ok")
 
     def ready(self, host: str) -> Page:
         """Whether its head is young."""
-        return Page(200, TEXT, "ok") if self.is_ready() else Page(503, TEXT, "the head is old")
+        return Page(200, TEXT, b"ok") if self.is_ready() else Page(503, TEXT, b"the head is old")
 
     def metrics(self, host: str) -> Page:
         """Figures for Prometheus."""
-        return Page(200, METRICS_TYPE, metrics_text(self.registry))
+        return Page(200, METRICS_TYPE, metrics_text(self.registry).encode())
 
     def version(self, host: str) -> Page:
         """Which program this is, on which chain."""

@@ -10,7 +10,7 @@ seldom.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from time import perf_counter, thread_time
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ import trio
 from prometheus_client import Histogram
 
 from node.api.fair_queue import Client, FairQueue, Job, group_of
+from node.api.json_text import Text
 from node.api.session import ApiSession
 
 REQUEST_TIMEOUT_S = 30.0
@@ -27,14 +28,14 @@ SECONDS_BUCKETS = (0.000_25, 0.001, 0.004, 0.016, 0.064, 0.25, 1.0, 4.0)
 CONNECTION_S = 0.000_2
 """Declared costs: to accept a connection and read its first head..."""
 TEXT_S = 0.000_06
-"""...to read a request and wake its task, or to frame and send a notice..."""
-FRAME_S = 0.000_02
-"""...to read a frame, or a chunk of a body, that asks for nothing..."""
+"""...to wake a task and send an answer or a notice..."""
+RECEIVE_S = 0.000_02
+"""...to receive some bytes and wake a task for them..."""
 BYTE_S = 1e-9
 """...and to move a byte in or out."""
 
-PIECE_BYTES = 64 * 1024
-"""Of what is sent at a stretch."""
+PART_BYTES = 64 * 1024
+"""What is sent at a stretch."""
 
 T = TypeVar("T")
 
@@ -57,8 +58,7 @@ class RequestRunner(trio.abc.Instrument):
         trio.lowlevel.add_instrument(self)
         try:
             while True:
-                await self._has_waiting.wait()
-                await trio.lowlevel.checkpoint()
+                await self._has_waiting.wait()  # a round of the event loop, also if it is set
                 self.queue.serve_waiting()
                 if not self.queue:
                     self._has_waiting = trio.Event()
@@ -69,7 +69,7 @@ class RequestRunner(trio.abc.Instrument):
         """A round of the event loop begins."""
         self.queue.begin_round()
 
-    async def serve(self, session: ApiSession, client: Client, data: str | bytes) -> list[str]:
+    async def serve(self, session: ApiSession, client: Client, data: str | bytes) -> list[Text]:
         """The answers to one text that are ready; late ones come by the session's outbox.
 
         Raises `trio.TooSlowError` after `REQUEST_TIMEOUT_S`.
@@ -86,27 +86,39 @@ class RequestRunner(trio.abc.Instrument):
         """What a function returns, called in the client's turn."""
         return await self.complete(Job(client, _one_step(work), TEXT_S))
 
+    async def read(self, client: Client, steps: Generator[None, None, T]) -> T:
+        """What some received bytes hold, read in the client's turn."""
+        return await self.complete(Job(client, steps, RECEIVE_S))
+
     async def admit(self, client: Client) -> None:
         """Wait for the turn of a new connection; what it costs is not counted for its calls."""
         await self.take_turn(client, CONNECTION_S)
-        client.served_until = 0.0
+        client.served_until = self.queue.virtual_s
 
     async def take_turn(self, client: Client, declared_s: float) -> None:
         """Wait for the client's turn to do what costs about so much."""
         await self.complete(Job(client, _one_step(_do_nothing), declared_s))
 
-    async def send_in_turns(self, client: Client, stream: trio.abc.SendStream, data: bytes) -> None:
+    async def send_in_turns(
+        self, client: Client, stream: trio.abc.SendStream, pieces: Iterable[bytes]
+    ) -> None:
         """Send what may be long: for the kernel, too, it is work to take it."""
-        rest = memoryview(data)
-        while len(rest) > PIECE_BYTES:
-            await stream.send_all(rest[:PIECE_BYTES])
-            rest = rest[PIECE_BYTES:]
-            await self.take_turn(client, TEXT_S)
-        await stream.send_all(rest)
+        part = bytearray()
+        for piece in pieces:
+            rest = memoryview(piece)
+            while len(part) + len(rest) > PART_BYTES:
+                room = PART_BYTES - len(part)
+                part += rest[:room]
+                rest = rest[room:]
+                await stream.send_all(part)
+                part = bytearray()
+                await self.take_turn(client, TEXT_S)
+            part += rest
+        await stream.send_all(part)
 
-    def charge_texts(self, client: Client, texts: list[str]) -> None:
+    def charge_texts(self, client: Client, texts: list[Text]) -> None:
         """Charge a client for the bytes that it is sent."""
-        self.queue.charge(client, sum(map(len, texts)) * BYTE_S)
+        self.queue.charge(client, sum(len(piece) for text in texts for piece in text) * BYTE_S)
 
     async def complete(self, job: Job[T], timeout_s: float = math.inf) -> T:
         """The result of a job; raises what it raises, or `trio.TooSlowError`."""

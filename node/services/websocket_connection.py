@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -14,9 +15,9 @@ from wsproto.utilities import LocalProtocolError
 
 from node.api.api import Api
 from node.api.fair_queue import Client
-from node.api.json_text import REQUEST_BYTES_MAX
+from node.api.json_text import REQUEST_BYTES_MAX, Text
 from node.services.durable_answers import wait_until_stored
-from node.services.request_runner import BYTE_S, FRAME_S, TEXT_S, RequestRunner
+from node.services.request_runner import BYTE_S, TEXT_S, RequestRunner
 
 MESSAGE_LENGTH_MAX = 2 * REQUEST_BYTES_MAX
 """A longer message closes the connection; one above the API's own limit is answered."""
@@ -91,7 +92,7 @@ class WebSocketConnection:
     async def _read(self) -> None:
         try:
             while True:
-                for event in self.protocol.events():
+                for event in await self.runner.read(self.client, self._events()):
                     await self._take(event)
                 if not await self._receive():
                     self.scope.cancel()
@@ -99,6 +100,14 @@ class WebSocketConnection:
             self.scope.cancel()
         except trio.TooSlowError:
             self._end(CloseReason.POLICY_VIOLATION, "the request took too long (T-A2)")
+
+    def _events(self) -> Generator[None, None, list[Event]]:
+        """What has been received, in steps of one event: unmasking takes its time."""
+        events = []
+        for event in self.protocol.events():
+            events.append(event)
+            yield
+        return events
 
     async def _receive(self) -> bool:
         self.receiving_since = trio.current_time()
@@ -112,9 +121,7 @@ class WebSocketConnection:
         match event:
             case TextMessage() | BytesMessage():
                 message = self._join(event)
-                if message is None:
-                    await self.runner.take_turn(self.client, FRAME_S)
-                else:
+                if message is not None:
                     await self._answer(message)
             case Ping():
                 await self.runner.take_turn(self.client, TEXT_S)
@@ -124,7 +131,6 @@ class WebSocketConnection:
                 self._end(event.code, event.reason or "")
             case _:
                 """A pong: the bytes alone say that the client lives."""
-                await self.runner.take_turn(self.client, FRAME_S)
 
     async def _answer(self, message: str | bytes) -> None:
         """Serve a request; what its call caused to be pushed follows its answer."""
@@ -160,7 +166,7 @@ class WebSocketConnection:
                 await self.has_outgoing.wait()
                 self.has_outgoing = trio.Event()
                 for text in () if self.is_answering else self.session.take_outgoing():
-                    await self.runner.take_turn(self.client, TEXT_S + len(text) * BYTE_S)
+                    await self.runner.take_turn(self.client, TEXT_S + sum(map(len, text)) * BYTE_S)
                     await self._send_text(text)
         except ABNORMAL_END:
             self.scope.cancel()
@@ -187,16 +193,15 @@ class WebSocketConnection:
         self.close = CloseConnection(code, reason)
         self.scope.cancel()
 
-    async def _send_text(self, text: str) -> None:
+    async def _send_text(self, text: Text) -> None:
         if self.protocol.state is not ConnectionState.OPEN:
             raise LocalProtocolError("the connection is being closed")
-        data = text.encode()
-        await self._send_bytes(text_frame_head(len(data)) + data)
+        await self._send_frame([text_frame_head(sum(map(len, text))), *text])
 
     async def _send(self, event: Event) -> None:
-        await self._send_bytes(self.protocol.send(event))
+        await self._send_frame([self.protocol.send(event)])
 
-    async def _send_bytes(self, data: bytes) -> None:
+    async def _send_frame(self, pieces: Iterable[bytes]) -> None:
         """Send a whole frame, under the eye of `_watch`; several tasks may be at it."""
         try:
             self.sending.acquire_nowait()
@@ -204,7 +209,7 @@ class WebSocketConnection:
             await self.sending.acquire()
         try:
             self.sending_since = trio.current_time()
-            await self.runner.send_in_turns(self.client, self.stream, data)
+            await self.runner.send_in_turns(self.client, self.stream, pieces)
             self.sending_since = math.inf
         finally:
             self.sending.release()

@@ -9,6 +9,7 @@ from time import perf_counter, thread_time
 
 import trio
 
+from node.api.json_text import joined
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
 from node.core.chain_reader import ChainReader
@@ -167,7 +168,7 @@ class LargeNode:
         client = self.runner.queue.open_client("127.0.0.1")
         text = json.dumps({"id": 1, "method": "call", "params": [api, method, arguments]})
         (answer,) = await self.runner.serve(session, client, text)
-        found = json.loads(answer)
+        found = json.loads(joined(answer))
         assert "result" in found, (method, found)
         return found["result"]
 

@@ -12,10 +12,10 @@ import trio.testing
 
 from node.api import fair_queue
 from node.api.call import Later, Listing
-from node.api.json_text import VALUES_A_STEP
+from node.api.json_text import VALUES_A_STEP, joined
 from node.api.methods.tables import APIS
 from node.services.pages import PAGES
-from node.services.request_runner import PIECE_BYTES, REQUEST_TIMEOUT_S, RequestRunner
+from node.services.request_runner import PART_BYTES, REQUEST_TIMEOUT_S, RequestRunner
 from protocol.json_form import JsonValue
 from tests.support.api import ChainBackend, Json
 from tests.support.chain import TestChain
@@ -42,6 +42,11 @@ def chunked(text: str) -> bytes:
 
 def page(target: str) -> bytes:
     return b"GET " + target.encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def serve_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(fair_queue, "ROUND_S", 0)
+    patch.setattr(fair_queue, "AHEAD_ROUND_S", 0)
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ async def test_every_way_in_takes_turns(entry: Entry, monkeypatch: pytest.Monkey
             await stream.send_all(entry.opening)
             assert b" 101 " in await stream.receive_some()
         with monkeypatch.context() as patch:
-            patch.setattr(fair_queue, "ROUND_S", 0)
+            serve_nobody(patch)
             await stream.send_all(entry.sent)
             with trio.move_on_after(CLOSED_S):
                 raise AssertionError(await stream.receive_some())
@@ -104,7 +109,7 @@ async def test_notices_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
         while b'"result"' not in received:
             received += await stream.receive_some()
         with monkeypatch.context() as patch:
-            patch.setattr(fair_queue, "ROUND_S", 0)
+            serve_nobody(patch)
             backend.produce()
             backend.api.flush_sessions()
             with trio.move_on_after(CLOSED_S):
@@ -178,7 +183,7 @@ async def test_long_answers_are_sent_in_turns() -> None:
     """A10: the kernel copies them too; a piece at a time, and all of it in order."""
     runner, stream = RequestRunner(), trio.testing.MemorySendStream()
     client = runner.queue.open_client(HERE)
-    data = bytes(range(256)) * (3 * PIECE_BYTES // 256) + b"end"
+    data = [b"start", bytes(range(256)) * (3 * PART_BYTES // 256), b"", b"end"]
     pieces: list[bytes] = []
 
     async def take_piece() -> None:
@@ -189,8 +194,8 @@ async def test_long_answers_are_sent_in_turns() -> None:
         nursery.start_soon(runner.run)
         await runner.send_in_turns(client, stream, data)
         nursery.cancel_scope.cancel()
-    assert [len(piece) for piece in pieces] == [PIECE_BYTES] * 3 + [3]
-    assert b"".join(pieces) == data
+    assert [len(piece) for piece in pieces] == [PART_BYTES] * 3 + [8]
+    assert b"".join(pieces) == b"".join(data)
 
 
 # Steps of one request.
@@ -211,12 +216,12 @@ def test_a_batch_is_answered_once_all_of_it_was_served(monkeypatch: pytest.Monke
     later = Later()
     monkeypatch.setitem(APIS["database"], "wait", lambda call: later)
     work = session.serve(json.dumps(calls))
-    next(work)
+    while not session.waiting:
+        next(work)
     later.settle("done")
-    next(work)
     with pytest.raises(StopIteration) as end:
         next(work)
-    assert [answer["id"] for answer in json.loads(end.value.value[0])] == [2, 1]
+    assert [answer["id"] for answer in json.loads(joined(end.value.value[0]))] == [2, 1]
     assert session.take_outgoing() == []
 
 
@@ -245,4 +250,4 @@ def test_an_answer_is_of_one_state(monkeypatch: pytest.MonkeyPatch) -> None:
     backend.produce()
     with pytest.raises(StopIteration) as end:
         next(work)
-    assert json.loads(end.value.value[0])["result"] == [1] * 5
+    assert json.loads(joined(end.value.value[0]))["result"] == [1] * 5

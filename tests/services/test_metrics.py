@@ -119,7 +119,7 @@ def test_pages_have_types(backend: ChainBackend) -> None:
     server = ApiServer(backend.api, ApiOptions())
     status, kind, text = server.pages.make("/metrics", "localhost")[:3]
     assert (status, kind) == (200, "text/plain; version=0.0.4")
-    assert "# TYPE pegboard_rpc_seconds histogram" in text
+    assert b"# TYPE pegboard_rpc_seconds histogram" in text
     status, kind, text = server.pages.make("/version", "localhost")[:3]
     assert (status, kind) == (200, "application/json")
     assert json.loads(text) == {

@@ -18,7 +18,7 @@ from protocol.asset import NO_FEE
 from protocol.json_form import format_time
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
-from tests.support.api import ChainBackend, Json
+from tests.support.api import ChainBackend, Client, Json
 from tests.support.chain import TestChain
 
 from .test_api_limits import serve
@@ -161,11 +161,8 @@ async def test_recorded_calls_are_answered_as_their_programs_read_them(
     places = {
         NOW: format_time(head + 86_400),
         DAY_AGO: format_time(head - 86_400),
-        "KEY": backend.api.open_session().receive(
-            json.dumps({"id": 1, "method": "get_account_by_name", "params": ["alice"]})
-        )[0],
+        "KEY": Client(backend).call("get_account_by_name", "alice")["options"]["memo_key"],
     }
-    places["KEY"] = json.loads(places["KEY"])["result"]["options"]["memo_key"]
     async with serve(backend=backend) as port, trio.open_nursery() as nursery:
         socket = await connect_websocket_url(nursery, f"ws://127.0.0.1:{port}")
 

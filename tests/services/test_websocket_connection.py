@@ -142,7 +142,7 @@ async def test_a_client_that_does_not_close_is_not_waited_for(
     async with connect() as peer:
         await trio.testing.wait_all_tasks_blocked()
         (session,) = peer.backend.api.sessions
-        session.outbox.put("x" * (OUTBOX_BYTES_MAX + 1))
+        session.outbox.put([b"x" * (OUTBOX_BYTES_MAX + 1)])
         session.wake()
         assert await peer.next_event() == CloseConnection(1008, session.close_reason)
         await peer.is_over.wait()

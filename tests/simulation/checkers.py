@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from node.api.durability import Durability
+from node.api.json_text import joined
 from node.api.outbox import Outbox
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
@@ -147,7 +148,7 @@ class NodeObserver:
     def block_applied(self, block: AppliedBlock) -> None:
         """See `ChainObserver`."""
         self.checkers.block_applied(self.node, block.envelope)
-        self.notices.put(block.envelope.id.hex())
+        self.notices.put([block.envelope.id])
 
     def block_popped(self, block: BlockEnvelope) -> None:
         """See `ChainObserver`."""
@@ -163,5 +164,5 @@ class NodeObserver:
 
     def flush(self) -> None:
         """Tell the clients: what they know from now on must last."""
-        for block_id in self.notices.take():
-            self.checkers.tell(self.node, BlockId(bytes.fromhex(block_id)))
+        for notice in self.notices.take():
+            self.checkers.tell(self.node, BlockId(joined(notice)))

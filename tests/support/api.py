@@ -8,6 +8,7 @@ from typing import Any
 
 from node.api.api import Api
 from node.api.backend import FeedInfo, KnownPeer, NetworkInfo, NodeInfo, PeerInfo
+from node.api.json_text import joined
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
 from node.chain.vote_pool import Equivocation
@@ -148,7 +149,7 @@ class Client:
     def request(self, body: Json) -> Json:
         """The one answer to any JSON value."""
         (text,) = self.session.receive(json.dumps(body))
-        return json.loads(text)
+        return json.loads(joined(text))
 
     def answer(self, method: str, *arguments: Json, api: int | str = 0) -> Json:
         """The whole answer of a call."""
@@ -170,6 +171,6 @@ class Client:
 
     def notices(self) -> list[Json]:
         """The `params` of every notice that waits."""
-        messages = [json.loads(text) for text in self.session.take_outgoing()]
+        messages = [json.loads(joined(text)) for text in self.session.take_outgoing()]
         assert all(message["method"] == "notice" for message in messages), messages
         return [message["params"] for message in messages]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from node.api.json_text import joined
 from node.api.session import ApiSession
 from node.cli import run
 from node.cli.client import JsonObject, NodeClient
@@ -61,7 +62,7 @@ class Desk:
         """Answer a request as the API server would."""
         session: ApiSession = self.backend.api.open_session(can_push=False)
         (text,) = session.receive(body.decode()) or session.take_outgoing()
-        answer: JsonObject = json.loads(text)
+        answer: JsonObject = json.loads(joined(text))
         assert self.backend.bugs == []
         return answer
 

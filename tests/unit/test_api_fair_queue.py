@@ -11,6 +11,7 @@ from node.api.fair_queue import (
     GROUP_SHARES,
     GROUPS_KEPT,
     PATIENCE,
+    PAUSE_SHARES,
     ROUND_S,
     SLICE_S,
     Client,
@@ -59,6 +60,11 @@ class Machine:
         for _ in range(rounds):
             self.queue.begin_round()
             self.queue.serve_waiting()
+
+    def run_for(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            self.run(1)
 
     def run_until_over(self, job: Job[str]) -> float:
         """The time until a job is over, from now."""
@@ -146,6 +152,66 @@ def test_a_connection_that_comes_anew_waits_no_longer(machine: Machine) -> None:
         machine.queue.close_client(honest)
 
 
+def test_a_client_that_pauses_waits_for_no_slice_of_greedy_ones(machine: Machine) -> None:
+    """A10: beside ten of them, though it asks for three times a tenth of the node's time."""
+    honest = machine.open()
+    for _ in range(GREEDY):
+        machine.ask_for_ever(machine.open())
+    for _ in range(500):
+        machine.run_for(PAUSE_SHARES * SLICE_S)
+        slices = machine.queue.slices
+        job = machine.job(honest, 3 * STEP_S)
+        machine.queue.serve_at_once(job)
+        machine.run_until_over(job)
+        assert machine.queue.slices - slices == 1
+    assert machine.served[id(honest)] / machine.now > 2.5 / (GREEDY + 1)
+
+
+def test_clients_that_pause_are_served_in_the_round_they_come_in(machine: Machine) -> None:
+    """A10: ten at the same time wait for each other, and for no slice of the greedy ones."""
+    honest = [machine.open() for _ in range(10)]
+    for _ in range(GREEDY):
+        machine.ask_for_ever(machine.open())
+    for _ in range(100):
+        machine.run_for(len(honest) * PAUSE_SHARES * STEP_S)
+        jobs = [machine.job(client, STEP_S) for client in honest]
+        machine.queue.begin_round()
+        for job in jobs:
+            machine.queue.serve_at_once(job)
+        assert all(job.is_over for job in jobs)
+
+
+def test_who_asks_again_at_once_has_not_paused(machine: Machine) -> None:
+    """A10: calls one after the other, or many at a time, are worth no more than one without end."""
+    steady, brief = machine.open(), machine.open()
+    machine.ask_for_ever(steady)
+    job = machine.job(brief, STEP_S)
+    machine.queue.serve_at_once(job)
+    for _ in range(4_000):
+        if job.is_over:
+            job = machine.job(brief, *[STEP_S] * 8)
+            machine.queue.serve_at_once(job)
+        machine.run(1)
+    assert machine.served[id(brief)] / machine.now == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_slice_is_of_the_nodes_own_time() -> None:
+    """A10: what other programs take of the machine amid a call does not send it to wait."""
+    machine = Machine()
+    stolen = 0.0
+
+    def wall() -> float:
+        nonlocal stolen
+        stolen += 10 * SLICE_S
+        return machine.now + stolen
+
+    machine.queue.clock = wall
+    machine.ask_for_ever(machine.open())
+    job = machine.job(machine.open(), *[STEP_S / 10] * 10)
+    machine.queue.begin_round()
+    assert machine.queue.serve_at_once(job)
+
+
 def test_greedy_clients_share_alike(machine: Machine) -> None:
     """A10: by time, not by calls: long steps are paid for by waiting."""
     clients = [machine.open() for _ in range(4)]
@@ -187,8 +253,8 @@ def test_a_slow_step_is_paid_for_before_the_next(machine: Machine) -> None:
     assert machine.served[id(other)] == pytest.approx(40 * SLICE_S, rel=0.25)
 
 
-def test_idle_time_is_not_saved_up(machine: Machine) -> None:
-    """A10: who comes back gets its share from then on, and no more."""
+def test_little_is_saved_up(machine: Machine) -> None:
+    """A10: who comes back after long gets its share from then on, and hardly more."""
     first, idle = machine.open(), machine.open()
     machine.ask_for_ever(first)
     machine.run(1_000)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from node.api.json_text import joined
 from node.core.settings import CoreSettings
 from node.services.api_backend import NodeApiBackend
 from tests.support.api import Json, transaction_json
@@ -48,7 +49,7 @@ def ask(node: ServedNode, api: str, method: str, *arguments: Json) -> Json:
     texts = session.receive(json.dumps(request))
     node.service.drain()
     node.api.close_session(session)
-    return json.loads(texts[0]) if texts else None
+    return json.loads(joined(texts[0])) if texts else None
 
 
 @pytest.mark.parametrize(("api", "name"), EVERY_METHOD)

@@ -8,7 +8,14 @@ from typing import cast
 import pytest
 
 from node.api.errors import ApiError, InvalidRequest, ParseError
-from node.api.json_text import DEPTH_MAX, REQUEST_BYTES_MAX, STRING_BYTES_MAX, read_json, write_json
+from node.api.json_text import (
+    DEPTH_MAX,
+    REQUEST_BYTES_MAX,
+    STRING_BYTES_MAX,
+    joined,
+    read_json,
+    write_json,
+)
 from protocol.json_form import JsonValue
 from tests.support.api import ChainBackend, Client
 from tests.support.chain import TestChain
@@ -64,7 +71,7 @@ def test_a_bad_text_is_refused_with_its_code(data: bytes, error: type[ApiError])
         read(data)
     client = Client(ChainBackend(TestChain()))
     (text,) = client.session.receive(data)
-    answer = json.loads(text)
+    answer = json.loads(joined(text))
     assert answer["id"] is None
     assert answer["error"]["code"] == error.code
     assert client.call("get_chain_id")
@@ -98,16 +105,16 @@ def test_a_whole_number_may_have_a_point() -> None:
         read(b"[18446744073709551616.0]")
     client = Client(ChainBackend(TestChain("alice")))
     (text,) = client.session.receive('{"id":1,"method":"lookup_accounts","params":["a",5.0]}')
-    assert [name for name, _ in json.loads(text)["result"] if name == "alice"] == ["alice"]
+    assert [name for name, _ in json.loads(joined(text))["result"] if name == "alice"] == ["alice"]
 
 
 def test_wide_integers_keep_every_digit() -> None:
     """Trap 8: the nonce of a memo is a bare unsigned 64 bit integer."""
-    assert write_json([2**64 - 1, -(2**63)]) == "[18446744073709551615,-9223372036854775808]"
+    assert write_json([2**64 - 1, -(2**63)]) == b"[18446744073709551615,-9223372036854775808]"
 
 
 def test_surrogates_from_the_socket_are_refused() -> None:
     """T-A1: a text that has no UTF-8 form is answered, not raised."""
     client = Client(ChainBackend(TestChain()))
     (text,) = client.session.receive('["\ud800"]')
-    assert json.loads(text)["error"]["code"] == -32700
+    assert json.loads(joined(text))["error"]["code"] == -32700

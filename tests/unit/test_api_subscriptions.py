@@ -7,6 +7,7 @@ import json
 import pytest
 
 from node.api.durability import Durability
+from node.api.json_text import Text, joined
 from node.api.outbox import OUTBOX_BYTES_MAX, Outbox
 from node.api.subscriptions import SUBSCRIPTIONS_MAX
 from protocol.asset import NO_FEE
@@ -281,11 +282,11 @@ def test_a_full_outbox_stays_full() -> None:
     """T-A3: what a slow reader lets pile up is bounded, and its connection is over."""
     outbox = Outbox(Durability())
     for _ in range(OUTBOX_BYTES_MAX // 1024):
-        outbox.put("x" * 1024)
+        outbox.put([b"x" * 1000, b"x" * 24])
     assert len(outbox.take()) == OUTBOX_BYTES_MAX // 1024
     for _ in range(OUTBOX_BYTES_MAX // 1024 + 1):
-        outbox.put("x" * 1024)
-    outbox.put("x")
+        outbox.put([b"x" * 1000, b"x" * 24])
+    outbox.put([b"x"])
     assert outbox.overflowed
     assert outbox.take() == []
 
@@ -293,9 +294,9 @@ def test_a_full_outbox_stays_full() -> None:
 def test_the_outbox_counts_bytes() -> None:
     """T-A3: the limit is of bytes on the wire."""
     outbox = Outbox(Durability(), limit=4)
-    outbox.put("éé")
-    assert outbox.take() == ["éé"]
-    outbox.put("ééa")
+    outbox.put([b"ab", b"cd"])
+    assert outbox.take() == [[b"ab", b"cd"]]
+    outbox.put([b"ab", b"cde"])
     assert outbox.overflowed
 
 
@@ -326,6 +327,6 @@ def request_text(backend: ChainBackend, number: int) -> str:
     return json.dumps({"id": number, "method": "call", "params": params})
 
 
-def read(text: str) -> Json:
+def read(text: Text) -> Json:
     """The JSON value of a text."""
-    return json.loads(text)
+    return json.loads(joined(text))

@@ -13,6 +13,7 @@ import pytest
 from node.api import session
 from node.api.call import Wait
 from node.api.errors import NotConfirmedYet
+from node.api.json_text import joined
 from protocol.asset import NO_FEE
 from protocol.authority import Authority
 from protocol.operations.account import AccountUpdate
@@ -51,11 +52,11 @@ def send(client: Client, envelope: TransactionEnvelope, request_id: int = 1) -> 
     texts = client.session.receive(
         json.dumps({"id": request_id, "method": "call", "params": params})
     )
-    return [json.loads(text) for text in texts]
+    return [json.loads(joined(text)) for text in texts]
 
 
 def late_answers(client: Client) -> list[Json]:
-    return [json.loads(text) for text in client.session.take_outgoing()]
+    return [json.loads(joined(text)) for text in client.session.take_outgoing()]
 
 
 def spend_all(chain: TestChain) -> Operation:

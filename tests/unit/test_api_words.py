@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pytest
 from msgspec.structs import replace
 
+from node.api.json_text import joined
 from node.api.words import WORDS, core_words
 from node.state.errors import InsufficientBalance
 from protocol.asset import NO_FEE
@@ -172,7 +173,7 @@ def not_given(desk: Desk) -> str:
 
 def no_json(desk: Desk) -> str:
     (text,) = desk.client.session.receive("{nothing")
-    return str(json.loads(text)["error"]["message"])
+    return str(json.loads(joined(text))["error"]["message"])
 
 
 @dataclass(frozen=True)
