@@ -155,8 +155,8 @@ class ApiBackend(Protocol):
     def simulate(self, envelope: TransactionEnvelope) -> list[AppliedOperation]:
         """Apply a transaction and take it back; raises its refusal."""
 
-    def generate_blocks(self, count: int, wif: str | None = None) -> int:
-        """Make blocks at the next slots (development chain); number of the new head.
+    def generate_blocks(self, count: int, wif: str | None = None) -> Generator[None, None, int]:
+        """Make blocks at the next slots (development chain), one a step; number of the last.
 
         They are signed with this node's keys, and with one more when it is given.
         """

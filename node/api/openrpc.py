@@ -7,7 +7,7 @@ yet: they are described in words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 from node.api.arguments import Parameter, parameters_of
 from node.api.json_schema import Definitions, JsonSchema, summary_of
@@ -19,14 +19,17 @@ TITLE = "pegboard"
 Methods = Mapping[str, Callable[..., object]]
 
 
-def describe_apis(apis: Mapping[str, Methods], version: str, plain_api: str) -> JsonSchema:
-    """The document of all methods; those of `plain_api` need no prefix."""
+def describe_apis(
+    apis: Mapping[str, Methods], version: str, plain_api: str
+) -> Generator[None, None, JsonSchema]:
+    """The document of all methods, one a step; those of `plain_api` need no prefix."""
     definitions = Definitions()
-    methods: list[JsonValue] = [
-        _describe_method(name if api == plain_api else f"{api}.{name}", api, method, definitions)
-        for api, table in apis.items()
-        for name, method in table.items()
-    ]
+    methods: list[JsonValue] = []
+    for api, table in apis.items():
+        for name, method in table.items():
+            full_name = name if api == plain_api else f"{api}.{name}"
+            methods.append(_describe_method(full_name, api, method, definitions))
+            yield
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {

@@ -214,18 +214,20 @@ class NodeCore:
         secret: PrivateKey | None = None,
         *,
         earliest_s: int = 0,
+        made: int = 0,
     ) -> list[BlockEnvelope]:
         """Make blocks at the next slots whose witness keys are here, whatever the clock says.
 
         Slots that begin before `earliest_s` are left out. Raises `NoSigningKey`, which says how
-        many blocks were made if the keys were missing only after some.
+        many blocks were made if the keys were missing only after some, with those that the same
+        demand has `made` before.
         """
         envelopes: list[BlockEnvelope] = []
-        for done in range(count):
+        for done in range(made, made + count):
             production = self.own.on_demand(secret, earliest_s=earliest_s, made=done)
-            made = self._push_own(production, secret)
-            self._follow_own(made, now_ms)
-            envelopes.append(made.envelope)
+            own = self._push_own(production, secret)
+            self._follow_own(own, now_ms)
+            envelopes.append(own.envelope)
         return envelopes
 
     def make_first_block(self, now_ms: int) -> None:

@@ -142,11 +142,16 @@ class NodeApiBackend:
         """Apply a transaction and take it back; raises its refusal."""
         return self.core.chain.simulate(envelope).operations
 
-    def generate_blocks(self, count: int, wif: str | None = None) -> int:
-        """Make blocks at the next slots; number of the new head."""
+    def generate_blocks(self, count: int, wif: str | None = None) -> Generator[None, None, int]:
+        """Make blocks at the next slots, one a step; number of the last of them."""
         secret = None if wif is None else parse_wif(wif)
-        self.inputs.generate_blocks(count, secret)
-        return self.core.chain.head_num
+        num = 0
+        for made in range(count):
+            if made:
+                yield
+            [block] = self.inputs.generate_blocks(1, secret, made=made)
+            num = block.num
+        return num
 
     def travel_to(self, time_s: int) -> int:
         """Make one block at the first slot from a time on; its number."""

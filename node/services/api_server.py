@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 import structlog
@@ -33,7 +32,7 @@ from node.services.http_connection import HttpConnection
 from node.services.http_head import RequestHead, RequestRefused, wants_websocket
 from node.services.metrics import make_registry
 from node.services.pages import PAGES, Pages
-from node.services.request_runner import RequestRunner
+from node.services.request_runner import TEXT_S, RequestRunner
 from node.services.websocket_connection import WebSocketConnection
 from node.state.errors import InvariantViolated
 
@@ -187,7 +186,7 @@ class ApiServer:
         if head.length != 0:
             raise RequestRefused(400, "unexpected body", value=head.length, limit=0)
         host = head.field(b"host") or ""
-        page = await self.runner.call(client, partial(self.pages.make, path, host))
+        page = await self.runner.work(client, self.pages.make(path, host), TEXT_S)
         await wait_until_stored(self.api.durability)
         await http.respond(
             page.status,

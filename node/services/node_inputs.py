@@ -92,12 +92,14 @@ class NodeInputs:
             self._queue_effects()
 
     def generate_blocks(
-        self, count: int, secret: PrivateKey | None = None, *, earliest_s: int = 0
+        self, count: int, secret: PrivateKey | None = None, *, earliest_s: int = 0, made: int = 0
     ) -> list[BlockEnvelope]:
         """Make blocks on demand; see `NodeCore.generate_blocks`."""
         now_ms = self.clock.now_ms()
         try:
-            return self.core.generate_blocks(count, now_ms, secret, earliest_s=earliest_s)
+            return self.core.generate_blocks(
+                count, now_ms, secret, earliest_s=earliest_s, made=made
+            )
         finally:
             self._queue_effects()
 

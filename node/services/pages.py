@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -45,9 +45,10 @@ class Pages:
         self.api = api
         self.registry = registry
 
-    def make(self, target: str, host: str) -> Page:
-        """The page of a path of `PAGES`, for who addresses this node by a name."""
-        return PAGES[target](self, host)
+    def make(self, target: str, host: str) -> Generator[None, None, Page]:
+        """The page of a path of `PAGES`, for who addresses this node by a name; in steps."""
+        page = PAGES[target](self, host)
+        return page if isinstance(page, Page) else (yield from page)
 
     def home(self, host: str) -> Page:
         """What this node is, and how to talk to it; nothing in it is loaded or executed."""
@@ -89,9 +90,10 @@ class Pages:
         }
         return Page(200, JSON, write_json(version))
 
-    def methods(self, host: str) -> Page:
+    def methods(self, host: str) -> Generator[None, None, Page]:
         """What `rpc.discover` answers."""
-        return Page(200, JSON, write_json(api_document(self.api.backend.info().version)))
+        text = yield from api_document(self.api.backend.info().version)
+        return Page(200, JSON, text)
 
     def is_ready(self) -> bool:
         """Whether the head is younger than `READY_SLOTS`."""
@@ -100,7 +102,7 @@ class Pages:
         return backend.now_s() - backend.state.dynamic.time <= READY_SLOTS * interval
 
 
-PAGES: Final[dict[str, Callable[[Pages, str], Page]]] = {
+PAGES: Final[dict[str, Callable[[Pages, str], Page | Generator[None, None, Page]]]] = {
     "/": Pages.home,
     "/health": Pages.ready,
     "/health/live": Pages.live,

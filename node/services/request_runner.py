@@ -82,13 +82,9 @@ class RequestRunner(trio.abc.Instrument):
         self.charge_texts(client, texts)
         return texts
 
-    async def call(self, client: Client, work: Callable[[], T]) -> T:
-        """What a function returns, called in the client's turn."""
-        return await self.complete(Job(client, _one_step(work), TEXT_S))
-
-    async def read(self, client: Client, steps: Generator[None, None, T]) -> T:
-        """What some received bytes hold, read in the client's turn."""
-        return await self.complete(Job(client, steps, RECEIVE_S))
+    async def work(self, client: Client, steps: Generator[None, None, T], declared_s: float) -> T:
+        """What some steps give, made in the client's turns."""
+        return await self.complete(Job(client, steps, declared_s))
 
     async def admit(self, client: Client) -> None:
         """Wait for the turn of a new connection; what it costs is not counted for its calls."""
@@ -97,7 +93,7 @@ class RequestRunner(trio.abc.Instrument):
 
     async def take_turn(self, client: Client, declared_s: float) -> None:
         """Wait for the client's turn to do what costs about so much."""
-        await self.complete(Job(client, _one_step(_do_nothing), declared_s))
+        await self.work(client, _nothing(), declared_s)
 
     async def send_in_turns(
         self, client: Client, stream: trio.abc.SendStream, pieces: Iterable[bytes]
@@ -135,10 +131,6 @@ class RequestRunner(trio.abc.Instrument):
         return job.result()
 
 
-def _one_step(work: Callable[[], T]) -> Generator[None, None, T]:
-    yield from ()
-    return work()
-
-
-def _do_nothing() -> None:
+def _nothing() -> Generator[None, None, None]:
     """A turn is all that is wanted."""
+    yield from ()

@@ -17,7 +17,7 @@ from node.api.api import Api
 from node.api.fair_queue import Client
 from node.api.json_text import REQUEST_BYTES_MAX, Text
 from node.services.durable_answers import wait_until_stored
-from node.services.request_runner import BYTE_S, TEXT_S, RequestRunner
+from node.services.request_runner import BYTE_S, RECEIVE_S, TEXT_S, RequestRunner
 
 MESSAGE_LENGTH_MAX = 2 * REQUEST_BYTES_MAX
 """A longer message closes the connection; one above the API's own limit is answered."""
@@ -92,7 +92,7 @@ class WebSocketConnection:
     async def _read(self) -> None:
         try:
             while True:
-                for event in await self.runner.read(self.client, self._events()):
+                for event in await self.runner.work(self.client, self._events(), RECEIVE_S):
                     await self._take(event)
                 if not await self._receive():
                     self.scope.cancel()

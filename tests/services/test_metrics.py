@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from random import Random
+from typing import cast
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,6 +19,7 @@ from node.p2p.effects import PeerAddress, PeerKey
 from node.p2p.manager import PeerManager
 from node.services.api_server import ApiOptions, ApiServer
 from node.services.metrics import NodeCollector, metrics_text
+from node.services.pages import Page
 from protocol.asset import NO_FEE
 from protocol.ids import AssetBitassetDataId, WitnessId, witness_text
 from protocol.operations.call_order import CallOrderUpdate
@@ -114,13 +116,22 @@ def test_no_series_names_an_account_or_an_order(backend: ChainBackend) -> None:
     assert not any(label.startswith(("1.2.", "1.7.", "1.8.")) for label in labels)
 
 
+def page_of(server: ApiServer, path: str) -> Page:
+    steps = server.pages.make(path, "localhost")
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(Page, end.value)
+
+
 def test_pages_have_types(backend: ChainBackend) -> None:
     """FEATURES: `/metrics` for Prometheus, `/version` for people and tools."""
     server = ApiServer(backend.api, ApiOptions())
-    status, kind, text = server.pages.make("/metrics", "localhost")[:3]
+    status, kind, text = page_of(server, "/metrics")[:3]
     assert (status, kind) == (200, "text/plain; version=0.0.4")
     assert b"# TYPE pegboard_rpc_seconds histogram" in text
-    status, kind, text = server.pages.make("/version", "localhost")[:3]
+    status, kind, text = page_of(server, "/version")[:3]
     assert (status, kind) == (200, "application/json")
     assert json.loads(text) == {
         "version": backend.info().version,

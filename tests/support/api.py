@@ -99,11 +99,12 @@ class ChainBackend:
     def simulate(self, envelope: TransactionEnvelope) -> list[AppliedOperation]:
         return self.test_chain.chain.simulate(envelope).operations
 
-    def generate_blocks(self, count: int, wif: str | None = None) -> int:
+    def generate_blocks(self, count: int, wif: str | None = None) -> Generator[None, None, int]:
         if wif is not None:
             parse_wif(wif)
         for _ in range(count):
             self.produce()
+            yield
         return self.test_chain.chain.head_num
 
     def travel_to(self, time_s: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from node.api.arguments import parameters_of
-from node.api.methods.tables import APIS, DATABASE
+from node.api.methods.tables import APIS, DATABASE, api_document
 from protocol.operations import OPERATIONS
 from tests.support.api import ChainBackend, Client, Json, transaction_json
 from tests.support.chain import TestChain
@@ -146,3 +146,10 @@ def test_described_names_can_be_called(client: Client) -> None:
     assert client.call("rpc.discover") == client.call("discover", api="rpc")
     assert client.refuse("nothing.discover")["code"] == -32601
     assert client.refuse("rpc.nothing")["code"] == -32601
+
+
+def test_the_document_is_made_in_steps_and_once() -> None:
+    """T-A2: reading all declarations takes long; the text of them is kept."""
+    steps = api_document("a version of its own")
+    assert sum(1 for _ in steps) == sum(len(table) for table in APIS.values())
+    assert list(api_document("a version of its own")) == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from node.api.arguments import JsonObjectArg, Text, integer
-from node.api.call import Answer, Call
+from node.api.call import Answer, Call, Stepwise
 from node.api.errors import NotPossible
 
 BLOCKS_MAX = 10_000
@@ -18,11 +18,12 @@ BlockCount = Annotated[int, integer(1, BLOCKS_MAX)]
 
 
 def debug_generate_blocks(call: Call, debug_key: Text, count: BlockCount) -> Answer:
-    """Make blocks at the next slots, signed with a key in WIF; the number of the new head.
+    """Make blocks at the next slots, signed with a key in WIF; the number of the last of them.
 
-    Chain time runs ahead of the clock then. `pegboard_dev.generate_blocks` needs no key.
+    Others are served between two blocks. Chain time runs ahead of the clock then.
+    `pegboard_dev.generate_blocks` needs no key.
     """
-    return call.backend.generate_blocks(count, debug_key)
+    return Stepwise(call.backend.generate_blocks(count, debug_key))
 
 
 def debug_push_blocks(call: Call, src_filename: Text, count: BlockCount) -> Answer:

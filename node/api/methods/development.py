@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from node.api.arguments import MomentArg
-from node.api.call import Answer, Call
+from node.api.call import Answer, Call, Steps, Stepwise
 from node.api.errors import InvalidParams
 from node.api.methods.debug import BlockCount
 from protocol.constants import SECONDS_PER_DAY
-from protocol.json_form import format_time
+from protocol.json_form import JsonValue, format_time
 
 TRAVEL_MAX_S = 366 * SECONDS_PER_DAY
 """How far one call may travel."""
@@ -16,11 +16,10 @@ TRAVEL_MAX_S = 366 * SECONDS_PER_DAY
 def generate_blocks(call: Call, count: BlockCount) -> Answer:
     """Make blocks at the next slots, signed with this node's keys; the new head.
 
-    Chain time runs ahead of the clock then: a node that makes blocks by the clock waits until the
-    clock has caught up.
+    Others are served between two blocks. Chain time runs ahead of the clock then: a node that
+    makes blocks by the clock waits until the clock has caught up.
     """
-    call.backend.generate_blocks(count)
-    return _view_head(call)
+    return Stepwise(_generate(call, count))
 
 
 def travel_to(call: Call, time: MomentArg) -> Answer:
@@ -41,7 +40,12 @@ def travel_to(call: Call, time: MomentArg) -> Answer:
     return _view_head(call)
 
 
-def _view_head(call: Call) -> Answer:
+def _generate(call: Call, count: int) -> Steps:
+    yield from call.backend.generate_blocks(count)
+    return _view_head(call)
+
+
+def _view_head(call: Call) -> JsonValue:
     head = call.state.dynamic
     return {
         "head_block_number": head.head_block_number,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Generator
 
 from node.api.arguments import read_arguments
-from node.api.call import Answer, Call
+from node.api.call import Answer, Call, Steps, Stepwise
 from node.api.errors import MethodNotFound
+from node.api.json_text import write_json, written
 from node.api.methods import (
     accounts,
     asset_holders,
@@ -36,7 +36,6 @@ from node.api.methods import (
 )
 from node.api.openrpc import describe_apis
 from node.api.rpc import Request
-from protocol.json_form import JsonValue
 
 Method = Callable[..., Answer]
 
@@ -53,7 +52,11 @@ def _by_name(*groups: tuple[Method, ...]) -> dict[str, Method]:
 
 def discover(call: Call) -> Answer:
     """Every method of every API, as an OpenRPC document."""
-    return api_document(call.backend.info().version)
+    return Stepwise(_discover(call.backend.info().version))
+
+
+def _discover(version: str) -> Steps:
+    return written((yield from api_document(version)))
 
 
 APIS: dict[str, dict[str, Method]] = {
@@ -94,7 +97,11 @@ def invoke(call: Call, api: str, request: Request) -> Answer:
     return method(call, *read_arguments(call.backend, method, request.arguments))
 
 
-@cache
-def api_document(version: str) -> JsonValue:
-    """Every method of every API, as an OpenRPC document."""
-    return describe_apis(APIS, version, DATABASE)
+def api_document(version: str) -> Generator[None, None, bytes]:
+    """Every method of every API, as the text of an OpenRPC document, which is kept; in steps."""
+    if version not in _documents:
+        _documents[version] = write_json((yield from describe_apis(APIS, version, DATABASE)))
+    return _documents[version]
+
+
+_documents: dict[str, bytes] = {}
