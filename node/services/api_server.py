@@ -27,6 +27,7 @@ from node.services.access_rules import (
     is_preflight,
     preflight_lines,
 )
+from node.services.connection_table import ConnectionTable, Entry
 from node.services.durable_answers import wait_until_stored
 from node.services.http_connection import HttpConnection
 from node.services.http_head import RequestHead, RequestRefused, wants_websocket
@@ -110,20 +111,25 @@ class ApiServer:
         self.registry = make_registry(api, self.runner.seconds, options.collectors)
         self.pages = Pages(api, self.registry)
         self.logins = FailedLogins()
-        self.connections = 0
+        self.connections = ConnectionTable(options.connections_max)
+        self.handled = 0
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one connection; whatever goes wrong with it ends here."""
-        self.connections += 1
+        self.handled += 1
         try:
-            if self.connections <= self.options.connections_max:
+            if self.handled <= 2 * self.options.connections_max:  # with those that are ending
                 address = str(stream.socket.getpeername()[0])
                 client = self.runner.queue.open_client(address)
-                try:
-                    await self.runner.admit(client)
-                    await self._serve(stream, address, client)
-                finally:
-                    self.runner.queue.close_client(client)
+                with trio.CancelScope() as scope:
+                    entry = Entry(address, client, scope.cancel)
+                    self.connections.enter(entry)
+                    try:
+                        await self.runner.admit(client)
+                        await self._serve(stream, address, client)
+                    finally:
+                        self.connections.leave(entry)
+                        self.runner.queue.close_client(client)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             log.debug("api_connection_lost", ev="api_connection_lost")
         except Exception as error:
@@ -131,7 +137,7 @@ class ApiServer:
                 raise
             log.warning("api_connection", ev="api_connection", error=repr(error)[:200])
         finally:
-            self.connections -= 1
+            self.handled -= 1
             with trio.move_on_after(1):
                 await stream.aclose()
 

@@ -6,7 +6,7 @@ import base64
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 import trio
@@ -477,15 +477,40 @@ async def test_a_slow_reader_is_cut_off_alone() -> None:
 
 @pytest.mark.trio
 async def test_connections_are_bounded() -> None:
-    """T-A3: beyond the limit a connection is closed at once."""
-    async with serve(connections_max=1) as served:
-        async with await served.connect() as first:
-            await first.send_all(served.post(encoded(CHAIN_ID_CALL)))
-            assert (await read_response(first))[0] == 200
-            assert await served.exchange(b"") == b""
-        async with await served.connect() as stream:
+    """T-A3: beyond the limit one is closed for a newcomer, and no more than that are open."""
+    async with (
+        serve(connections_max=1) as served,
+        await served.connect() as first,
+        await served.connect() as second,
+    ):
+        assert await read_all(first) == b""
+        await second.send_all(served.post(encoded(CHAIN_ID_CALL)))
+        assert (await read_response(second))[0] == 200
+
+
+@pytest.mark.trio
+async def test_who_holds_all_connections_shuts_nobody_out() -> None:
+    """T-A3: neither newcomers, nor who works, nor what has been open for longest."""
+    limit = 6
+    async with serve(connections_max=limit) as served, AsyncExitStack() as stack:
+
+        async def ask(stream: trio.SocketStream) -> None:
             await stream.send_all(served.post(encoded(CHAIN_ID_CALL)))
             assert (await read_response(stream))[0] == 200
+
+        async def connect() -> trio.SocketStream:
+            stream = await stack.enter_async_context(await served.connect())
+            await ask(stream)
+            return stream
+
+        old = await connect()
+        for _ in range(limit - 1):
+            await connect()
+        honest = await connect()
+        for _ in range(3 * limit):
+            await connect()
+            await ask(honest)
+        await ask(old)
 
 
 @pytest.mark.trio
