@@ -9,6 +9,7 @@ from .blocks import bench_full_validation, bench_known_signatures, bench_orders
 from .broadcasts import bench_broadcasts
 from .cascade import bench_cascade
 from .encryption import bench_encryption
+from .fairness import KINDS as FAIRNESS
 from .fairness import bench_greedy
 from .history import bench_history
 from .measure import print_machine
@@ -32,6 +33,8 @@ SECTIONS = {
     "l": bench_broadcasts,
     "m": bench_encryption,
 }
+PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()}
+"""Parts of sections, for runs by turns."""
 
 
 def main() -> None:
@@ -42,12 +45,13 @@ def main() -> None:
     )
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=known)
     chosen = parser.parse_args().sections or list(SECTIONS)
-    unknown = [name for name in chosen if name not in SECTIONS]
+    runs = SECTIONS | PARTS
+    unknown = [name for name in chosen if name not in runs]
     if unknown:
-        parser.error(f"no section {unknown[0]}; there are {known}")
+        parser.error(f"no section {unknown[0]}; there are {known}, {', '.join(PARTS)}")
     print_machine()
     for name in chosen:
-        SECTIONS[name]()
+        runs[name]()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median, quantiles
 from time import perf_counter
 
@@ -15,12 +16,12 @@ from .greedy import SHORT, GreedyPrograms, start_greedy
 from .measure import print_ratio, print_value
 
 GREEDY = 10
-ROUNDS = 6
-HONEST_CALLS = 500
+ROUNDS = 5
+HONEST_CALLS = 200
 """In each half of a round."""
 PAUSE_S = 0.002
 """Of the honest client between two calls."""
-SETTLE_S = 0.5
+SETTLE_S = 0.3
 START_S = 1.0
 LONE_CALLS = 10_000
 LONE_PART = 1_000
@@ -53,17 +54,21 @@ Ask = Callable[[ServerProcess, Calls], Awaitable[None]]
 
 def bench_greedy() -> None:
     """(j): 99th percentiles of an honest client's calls; the cost of calls by one that is alone."""
+    for bench in KINDS.values():
+        bench()
+
+
+def _bench_alone() -> None:
     with start_server() as server:
         trio.run(_bench_lone, server.api_port)
-        with start_greedy(server.api_port, LOCAL_PROGRAMS) as programs:
-            for how in (_ask_by_websocket, _ask_by_http, _ask_anew_by_http):
-                trio.run(_compare, "local programs", how, server, programs)
-    for whose, sources in (("strangers", STRANGERS), ("strangers of one /24", ONE_NETWORK)):
-        with (
-            start_server(loopback_is_local=False) as server,
-            start_greedy(server.api_port, sources) as programs,
-        ):
-            trio.run(_compare, whose, _ask_by_websocket, server, programs)
+
+
+def _bench_beside(whose: str, sources: list[str], ask: Ask) -> None:
+    with (
+        start_server(loopback_is_local=sources is LOCAL_PROGRAMS) as server,
+        start_greedy(server.api_port, sources) as programs,
+    ):
+        trio.run(_compare, whose, ask, server, programs)
 
 
 async def _bench_lone(port: int) -> None:
@@ -93,10 +98,9 @@ async def _compare(whose: str, ask: Ask, server: ServerProcess, greedy: GreedyPr
     for name, rounds in (("alone", alone), (f"beside {GREEDY} greedy", beside)):
         waited = [seconds for calls in rounds for seconds in calls.waited]
         worked = [seconds for calls in rounds for seconds in calls.worked]
-        value = f"p50 {median(waited) * 1e3:.2f} p99 {_p99(waited) * 1e3:.2f} ms; "
-        value += (
-            f"of the node's time p50 {median(worked) * 1e3:.2f} p99 {_p99(worked) * 1e3:.2f} ms"
-        )
+        value = f"p50 {median(waited) * 1e3:.2f} p99 {_p99(waited) * 1e3:.2f} ms"
+        value += f" ({' '.join(f'{_p99(calls.waited) * 1e3:.1f}' for calls in rounds)}); "
+        value += f"of the node's p50 {median(worked) * 1e3:.2f} p99 {_p99(worked) * 1e3:.2f} ms"
         print_value("j", f"{what}: {name}", value)
     pairs = list(zip(alone, beside, strict=True))
     target = "target at most 3.0"
@@ -136,3 +140,14 @@ async def _ask_anew_by_http(server: ServerProcess, calls: Calls) -> None:
 
     for _ in range(HONEST_CALLS):
         await calls.time(server, ask)
+
+
+KINDS: dict[str, Callable[[], None]] = {
+    "lone": _bench_alone,
+    "websocket": partial(_bench_beside, "local programs", LOCAL_PROGRAMS, _ask_by_websocket),
+    "http": partial(_bench_beside, "local programs", LOCAL_PROGRAMS, _ask_by_http),
+    "anew": partial(_bench_beside, "local programs", LOCAL_PROGRAMS, _ask_anew_by_http),
+    "strangers": partial(_bench_beside, "strangers", STRANGERS, _ask_by_websocket),
+    "network": partial(_bench_beside, "strangers of one /24", ONE_NETWORK, _ask_by_websocket),
+}
+"""What of this section may be run by itself: `scripts/bench j:websocket`."""

@@ -68,6 +68,7 @@ LISTINGS: tuple[tuple[str, str, list[object]], ...] = (
     ("orders", "get_grouped_limit_orders", ["TEST", "USD", 10, None, 101]),
     ("pegboard", "get_positions", ["USD", 300]),
     ("pegboard", "get_asset_market", ["USD"]),
+    ("rpc", "discover", []),
 )
 
 
