@@ -175,12 +175,17 @@ def _boolean(backend: ApiBackend, data: JsonValue) -> bool:
     return read_boolean(data)
 
 
+def _integer(data: JsonValue, low: int, high: int) -> int:
+    """An integer, a decimal string, or a boolean for 0 or 1, as in BitShares."""
+    return read_integer(int(data) if isinstance(data, bool) else data, low, high)
+
+
 def _callback(backend: ApiBackend, data: JsonValue) -> int:
-    return read_integer(data, 0, (1 << 63) - 1)
+    return _integer(data, 0, (1 << 63) - 1)
 
 
 def _block_num(backend: ApiBackend, data: JsonValue) -> int:
-    return read_integer(data, 0, (1 << 32) - 1)
+    return _integer(data, 0, (1 << 32) - 1)
 
 
 def _time(backend: ApiBackend, data: JsonValue) -> int:
@@ -224,10 +229,10 @@ def _id_of(space: int, type_: int) -> Reader:
 
 
 def integer(low: int, high: int) -> Argument:
-    """An integer within bounds, as a number or a decimal string."""
+    """An integer within bounds, as a number, a decimal string or a boolean."""
     return Argument(
         f"integer from {low} to {high}",
-        lambda backend, data: read_integer(data, low, high),
+        lambda backend, data: _integer(data, low, high),
         plain(integer_schema(low, high)),
     )
 
@@ -236,7 +241,7 @@ def at_most(maximum: int) -> Argument:
     """How many answers are wanted, at most (T-A2)."""
 
     def read(backend: ApiBackend, data: JsonValue) -> int:
-        wanted = read_integer(data, 0, (1 << 32) - 1)
+        wanted = _integer(data, 0, (1 << 32) - 1)
         if wanted > maximum:
             raise DecodeError(
                 "more answers than one call gives", rule="T-A2", value=wanted, limit=maximum

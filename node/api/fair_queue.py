@@ -33,7 +33,7 @@ AHEAD_ROUND_S = 0.002
 """...but of clients that have saved something up; as much again is for those who wait and for those
 who come in that round and are next at once."""
 SAVED_S = 0.000_6
-"""What a client may save up for later; a new one has saved nothing."""
+"""What a client may save up for later; a new one has as much."""
 PAUSE_ROUNDS = 1
 """What is no pause: the answer goes in a round, and the next call is read in the next one."""
 PAUSE_SHARES = 2
@@ -119,8 +119,6 @@ class FairQueue:
         self.virtual_s = 0.0
         self.groups: dict[str, Group] = {}
         self._waiting: list[tuple[float, int, Job[object]]] = []
-        self.slices = 0
-        """How many were given."""
         self._serial = self._taken = 0
         self._rounds = 0
         self._spent_at_once_s = 0.0
@@ -140,7 +138,12 @@ class FairQueue:
         if group is None:
             group = self.groups[name] = Group(is_local)
         group.members += 1
-        return Client(group, self.virtual_s, self.clock(), self._rounds)
+        return Client(group, self.newcomer_s, self.clock(), self._rounds)
+
+    @property
+    def newcomer_s(self) -> float:
+        """Where a client stands that has asked for nothing yet: ahead of who never pauses."""
+        return self.virtual_s - SAVED_S
 
     def close_client(self, client: Client) -> None:
         """The connection is gone."""
@@ -228,7 +231,6 @@ class FairQueue:
 
     def _run_slice(self, job: Job[object]) -> float:
         """Go on with a job for one slice; what that cost."""
-        self.slices += 1
         start_s = self.cpu_clock()
         end = self.clock() + SLICE_S
         try:

@@ -89,7 +89,7 @@ class RequestRunner(trio.abc.Instrument):
     async def admit(self, client: Client) -> None:
         """Wait for the turn of a new connection; what it costs is not counted for its calls."""
         await self.take_turn(client, CONNECTION_S)
-        client.served_until = self.queue.virtual_s
+        client.served_until = self.queue.newcomer_s
 
     async def take_turn(self, client: Client, declared_s: float) -> None:
         """Wait for the client's turn to do what costs about so much."""

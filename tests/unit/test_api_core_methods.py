@@ -192,7 +192,7 @@ def test_crypto_is_refused_by_name_with_the_reason(client: Client) -> None:
     """X1.5: an answer would need the client's secrets."""
     for name in ("blind", "blind_sum", "verify_sum", "range_proof_sign", "range_get_info"):
         message = client.refuse(name, [1, 2], api="crypto")["message"]
-        assert f"crypto.{name} serves blinded transfers" in message
+        assert f"crypto.{name} is for blinded transfers" in message
 
 
 def test_a_block_is_taken_on_development_chains_only(backend: ChainBackend, client: Client) -> None:

@@ -144,7 +144,7 @@ BAD_REQUESTS: list[tuple[Json, int]] = [
     ({"id": 1, "method": "call", "params": [0, "get_block", []]}, -32602),
     ({"id": 1, "method": "call", "params": [0, "get_block", ["x"]]}, -32602),
     ({"id": 1, "method": "call", "params": [0, "get_block", [-1]]}, -32602),
-    ({"id": 1, "method": "call", "params": [0, "get_block", [True]]}, -32602),
+    ({"id": 1, "method": "call", "params": [0, "get_block", [{}]]}, -32602),
     ({"id": 1, "method": "call", "params": [0, "get_objects", ["2.1.0"]]}, -32602),
     ({"id": 1, "method": "call", "params": [0, "get_objects", [["2.1"]]]}, -32602),
     ({"id": 1, "method": "call", "params": [0, "get_objects", [["2.1.0"] * 1001]]}, -32602),

@@ -6,60 +6,34 @@ reason.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Final, NoReturn
 
 from node.api.call import Call
 from node.api.errors import AccessDenied
 
-
-def blind(call: Call) -> NoReturn:
-    """Always refused: a commitment to an amount."""
-    _refuse("blind")
-
-
-def blind_sum(call: Call) -> NoReturn:
-    """Always refused: the sum of blinding factors."""
-    _refuse("blind_sum")
-
-
-def verify_sum(call: Call) -> NoReturn:
-    """Always refused: whether commitments add up."""
-    _refuse("verify_sum")
+REFUSED: Final = {
+    "blind": "a commitment to an amount",
+    "blind_sum": "the sum of blinding factors",
+    "verify_sum": "whether commitments add up",
+    "verify_range": "whether a hidden amount is proven to lie within bounds",
+    "range_proof_sign": "the proof that a hidden amount lies within bounds",
+    "verify_range_proof_rewind": "what is hidden in a proof, for who has its nonce",
+    "range_get_info": "the bounds that a proof is of",
+}
+"""Method -> what it would give."""
 
 
-def verify_range(call: Call) -> NoReturn:
-    """Always refused: whether a hidden amount is proven to lie within bounds."""
-    _refuse("verify_range")
+def _refusing(name: str, what: str) -> Callable[[Call], NoReturn]:
+    def refuse(call: Call) -> NoReturn:
+        raise AccessDenied(
+            f"Access denied: crypto.{name} is for blinded transfers, which do not exist here",
+            rule="T-A4",
+        )
+
+    refuse.__name__ = name
+    refuse.__doc__ = f"Always refused: {what}."
+    return refuse
 
 
-def range_proof_sign(call: Call) -> NoReturn:
-    """Always refused: the proof that a hidden amount lies within bounds."""
-    _refuse("range_proof_sign")
-
-
-def verify_range_proof_rewind(call: Call) -> NoReturn:
-    """Always refused: what is hidden in a proof, for who has its nonce."""
-    _refuse("verify_range_proof_rewind")
-
-
-def range_get_info(call: Call) -> NoReturn:
-    """Always refused: the bounds that a proof is of."""
-    _refuse("range_get_info")
-
-
-def _refuse(method: str) -> NoReturn:
-    raise AccessDenied(
-        f"Access denied: crypto.{method} serves blinded transfers, which this chain does not have",
-        rule="T-A4",
-    )
-
-
-METHODS = (
-    blind,
-    blind_sum,
-    verify_sum,
-    verify_range,
-    range_proof_sign,
-    verify_range_proof_rewind,
-    range_get_info,
-)
+METHODS = tuple(_refusing(name, what) for name, what in REFUSED.items())
