@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from secrets import token_hex
+from time import monotonic
 
 import structlog
 import trio
@@ -45,6 +46,7 @@ from node.services.api_backend import NodeApiBackend
 from node.services.api_server import ApiOptions, serve_api
 from node.services.clock import SystemClock
 from node.services.garbage import GarbageSchedule
+from node.services.log_limits import LogLimits
 from node.services.metrics import NodeCollector
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
@@ -209,6 +211,7 @@ def configure_log() -> None:
     readable = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     structlog.configure(
         processors=[
+            LogLimits(monotonic),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -250,6 +253,7 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
         opened.genesis,
         history,
         is_development=is_development(settings),
+        may_add_peers=settings.api.allow_add_node,
         feeds=tuple(
             FeedInfo(feed.asset, feed.source, feed.interval_s, feed.publishers)
             for feed in settings.feeds
@@ -296,6 +300,7 @@ async def _stop_on_signals(nursery: trio.Nursery, service: NodeService) -> None:
     """End a node between two steps of its work, never in the middle of one."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for _ in signals:
+            service.inputs.core.take_no_more()
             await service.say_goodbye()
             nursery.cancel_scope.cancel()
 

@@ -120,6 +120,10 @@ class ApiBackend(Protocol):
         """Whether the APIs `debug` and `pegboard_dev` may make blocks."""
 
     @property
+    def may_add_peers(self) -> bool:
+        """Whether clients may have this node connect to others (P15)."""
+
+    @property
     def history(self) -> HistoryReader: ...
 
     def now_s(self) -> int:

@@ -39,6 +39,8 @@ class ClosePeer:
     peer: PeerKey
     code: GoodbyeCode
     reason: str
+    host: str = ""
+    """Where the other end is, for the log."""
 
 
 @dataclass(frozen=True, slots=True)

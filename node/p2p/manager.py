@@ -108,7 +108,7 @@ class PeerManager:
             self._connections.dialled(address)
         refusal = None if outbound else self._admit(address, now_ms)
         if refusal is not None:
-            self._effects.append(ClosePeer(key, refusal, "connection not admitted"))
+            self._effects.append(ClosePeer(key, refusal, "connection not admitted", address.host))
             return
         peer = Peer(
             key,
@@ -422,7 +422,8 @@ class PeerManager:
         if goodbye.code == GoodbyeCode.SELF_CONNECTION and peer.outbound:
             self.database.forget_own(peer.address)
         reason = f"peer said goodbye: {goodbye.reason}"
-        self._effects.append(ClosePeer(peer.key, GoodbyeCode(goodbye.code), reason))
+        host = peer.address.host
+        self._effects.append(ClosePeer(peer.key, GoodbyeCode(goodbye.code), reason, host))
         self._remove(peer, now_ms)
 
     def _is_active(self, key: PeerKey) -> bool:

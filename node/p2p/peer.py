@@ -283,7 +283,8 @@ class Peer:
             self._is_mute = True
         self._write(data)
         self.state = PeerState.CLOSED
-        self._effects.append(ClosePeer(self.key, code, _printable(in_log or reason)))
+        reason = _printable(in_log or reason)
+        self._effects.append(ClosePeer(self.key, code, reason, self.address.host))
 
     def answer_ping(self, ping: Ping, now_ms: int) -> None:
         """Answer with the same number."""

@@ -38,6 +38,7 @@ class NodeApiBackend:
         history: HistoryReader,
         *,
         is_development: bool,
+        may_add_peers: bool = False,
         feeds: tuple[FeedInfo, ...] = (),
     ) -> None:
         self.inputs = inputs
@@ -46,6 +47,7 @@ class NodeApiBackend:
         self.genesis = genesis
         self.history = history
         self.is_development = is_development
+        self.may_add_peers = may_add_peers or is_development
         self.feeds = feeds
         self._head_hash = HeadHash(self.core.chain)
 

@@ -178,6 +178,7 @@ class NodeService:
                         "peer_closed",
                         ev="peer_closed",
                         peer=effect.peer,
+                        host=effect.host,
                         code=effect.code.name.lower(),
                         reason=effect.reason,
                     )

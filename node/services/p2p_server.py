@@ -12,6 +12,8 @@ from node.p2p.effects import PeerAddress, PeerKey
 RECEIVE_BYTES = 64 * 1024
 SEND_QUEUE_BYTES = 4 * 1024 * 1024
 """A peer that lets more pile up is dropped (T-P5)."""
+SEND_QUEUES_BYTES = 64 * 1024 * 1024
+"""Of all peers together; beyond it the one that has most is dropped (P8, T-P5)."""
 WRITE_STALL_S = 20.0
 """A peer that takes nothing for so long is dropped (T-P5)."""
 DIAL_TIMEOUT_S = 5.0
@@ -51,8 +53,15 @@ class Connection:
         self.queue.append(data)
         self.queued_bytes += len(data)
         if self.queued_bytes > SEND_QUEUE_BYTES:
-            self.scope.cancel()
+            self.drop()
         self.wakeup.set()
+
+    def drop(self) -> None:
+        """End the connection at once; what waits is given up."""
+        self.closing = True
+        self.queue.clear()
+        self.queued_bytes = 0
+        self.scope.cancel()
 
     def close(self) -> None:
         """Send what is queued, then close."""
@@ -104,8 +113,13 @@ class PeerConnections:
     def send(self, peer: PeerKey, data: bytes) -> None:
         """Queue bytes for a peer; one that is gone already misses nothing."""
         connection = self.open.get(peer)
-        if connection is not None:
-            connection.send(data)
+        if connection is None:
+            return
+        connection.send(data)
+        if connection.queued_bytes <= RECEIVE_BYTES:
+            return
+        if sum(one.queued_bytes for one in self.open.values()) > SEND_QUEUES_BYTES:
+            max(self.open.values(), key=lambda one: one.queued_bytes).drop()
 
     def close(self, peer: PeerKey) -> None:
         """Close a peer's connection after what is queued."""

@@ -39,6 +39,7 @@ class ChainBackend:
         self.history = MemoryHistory(storage=AccountStorage())
         self.instant = instant
         self.is_development = True
+        self.may_add_peers = True
         self.block_mode = "instant" if instant else "manual"
         self.added_peers: list[str] = []
         self.feeds: tuple[FeedInfo, ...] = ()

@@ -292,3 +292,14 @@ def test_other_data_is_passed_over(backend: ChainBackend, client: Client, data: 
     backend.produce(stores(backend, "alice", "c" * 201, {"a": "1"}))
     backend.produce(stores(backend, "alice", "c", {"k" * 201: "1"}))
     assert storage(client) == []
+
+
+def test_peers_are_named_by_permission_only(backend: ChainBackend, client: Client) -> None:
+    """P15: on a chain that is no development chain no local program chooses a node's peers."""
+    backend.may_add_peers = False
+    refusal = client.refuse("add_node", "10.0.0.1:1776", api="network_node")
+    assert "allow_add_node" in refusal["message"]
+    assert backend.added_peers == []
+    backend.may_add_peers = True
+    assert client.call("add_node", "10.0.0.1:1776", api="network_node") is None
+    assert backend.added_peers == ["10.0.0.1:1776"]

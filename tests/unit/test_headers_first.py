@@ -283,3 +283,18 @@ def test_a_synced_chain_keeps_its_pace(genesis: Genesis) -> None:
     questions = [item for item in player.effects if isinstance(item, RecoverKeys)]
     assert [len(question.items) for question in questions] == [WORKER_FROM_SIGNATURES] * 3
     assert PeerLimits().sync_unjudged >= 3
+
+
+def test_an_ending_node_drops_what_waits(genesis: Genesis) -> None:
+    """P15: blocks that wait are neither applied nor stored while the node says goodbye."""
+    node = node_with_blocks(genesis)
+    player = Player(node, 1, NOW_MS)
+    heavy = Maker(node.chain).make(body=heavy_body())
+    player.deliver(heavy, heavy.packed)
+    (question,) = (item for item in player.effects if isinstance(item, RecoverKeys))
+    node.core.take_no_more()
+    node.core.take_effects()
+    node.core.keys_recovered(question.token, [None] * len(question.items), NOW_MS)
+    player.effects.clear()
+    assert player.send(Inventory(ItemKind.BLOCK, (LOST,))) == []
+    assert not [item for item in player.effects if isinstance(item, StoreBlocks)]

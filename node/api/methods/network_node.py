@@ -8,7 +8,7 @@ from __future__ import annotations
 from node.api.arguments import EndpointArg
 from node.api.backend import KnownPeer, PeerInfo
 from node.api.call import Answer, Call
-from node.api.errors import NotPossible
+from node.api.errors import AccessDenied, NotPossible
 from protocol.json_form import JsonValue, format_time
 
 
@@ -46,7 +46,16 @@ def set_advanced_node_parameters(call: Call) -> Answer:
 
 
 def add_node(call: Call, endpoint: EndpointArg) -> Answer:
-    """Connect to a node, "host:port" with a number as host, as soon as there is room (T-P9)."""
+    """Connect to a node, "host:port" with a number as host, as soon as there is room (T-P9).
+
+    Only on a development chain, or with `allow_add_node` under `[api]` in the settings: whoever
+    chooses a node's peers chooses what it believes (P15).
+    """
+    if not call.backend.may_add_peers:
+        raise AccessDenied(
+            "Access denied: the settings do not let clients name peers (api.allow_add_node)",
+            rule="T-P9",
+        )
     host, port = endpoint
     if not call.backend.add_peer(host, port):
         raise NotPossible("no room for one more address, or it is this node's own", rule="T-P9")
