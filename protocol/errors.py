@@ -88,3 +88,23 @@ class KeyFormatError(ProtocolError):
     """A key, signature, WIF, memo or keystore file is malformed or does not belong here."""
 
     name = "key_format_error"
+
+
+class DamagedData(PegboardError):
+    """What is read is not what was written; `block` is the id of the block that it was, if that
+    is known."""
+
+    name = "damaged_data"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        rule: str = "",
+        value: object = None,
+        limit: object = None,
+        unit: str = "",
+        block: bytes | None = None,
+    ) -> None:
+        super().__init__(what, rule=rule, value=value, limit=limit, unit=unit)
+        self.block = block

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Protocol
 
 from node.chain.chain import Chain
+from node.core.damaged_blocks import DamagedBlocks
 from node.core.unstored_blocks import UnstoredBlocks
 from protocol.block import block_num_of
+from protocol.errors import DamagedData
 from protocol.schema import BlockId, Digest, TransactionId
 
 
 class BlockReader(Protocol):
-    """Stored blocks; met by every `BlockStorage`."""
+    """Stored blocks; met by every `BlockStorage`. All reads raise `DamagedData`."""
 
     def block(self, block_id: BlockId) -> bytes | None: ...
 
@@ -21,12 +23,16 @@ class BlockReader(Protocol):
 
 
 class ChainReader:
-    """`node.p2p.chain_view.ChainView` of one chain; what the store lacks yet, the chain has."""
+    """`node.p2p.chain_view.ChainView` of one chain; what the store lacks yet, the chain has.
+
+    To a peer, a damaged block is one that this node has not got (T-S3).
+    """
 
     def __init__(self, chain: Chain, store: BlockReader) -> None:
         self.chain = chain
         self.store = store
         self.unstored = UnstoredBlocks()
+        self.damaged = DamagedBlocks()
 
     @property
     def chain_id(self) -> Digest:
@@ -60,15 +66,29 @@ class ChainReader:
         )
 
     def id_at(self, num: int) -> BlockId | None:
-        """Id of the main chain's block of a number."""
-        return self.chain.id_at(num) or self.unstored.id_at(num) or self.store.id_at(num)
+        """Id of the main chain's block of a number; None, too, when the store has it damaged."""
+        try:
+            return self.read_id_at(num)
+        except DamagedData:
+            return None
+
+    def read_id_at(self, num: int) -> BlockId | None:
+        """Id of the main chain's block of a number; raises `DamagedData`."""
+        known = self.chain.id_at(num) or self.unstored.id_at(num)
+        if known is not None:
+            return known
+        try:
+            return self.store.id_at(num)
+        except DamagedData as error:
+            self.damaged.note(error)
+            raise
 
     def ids_from(self, num: int, count: int) -> list[BlockId]:
         """At most `count` ids of the main chain from a number on; the store is read once."""
         end = min(self.chain.head_num + 1, num + count)
         ids = []
         while num < end and (known := self.chain.id_at(num) or self.unstored.id_at(num)) is None:
-            stored = self.store.ids_from(num, end - num)
+            stored = self._stored_ids(num, end - num)
             ids += stored
             if not stored:
                 return ids
@@ -80,12 +100,37 @@ class ChainReader:
             ids.append(known)
         return ids
 
+    def _stored_ids(self, num: int, count: int) -> list[BlockId]:
+        try:
+            return self.store.ids_from(num, count)
+        except DamagedData as error:
+            self.damaged.note(error)
+            return []
+
     def block_bytes(self, block_id: BlockId) -> bytes | None:
-        """The binary form of a block that this node has."""
+        """The binary form of a block that this node has, whole."""
+        try:
+            return self.read_block(block_id)
+        except DamagedData:
+            return None
+
+    def read_block(self, block_id: BlockId) -> bytes | None:
+        """The binary form of a block that this node has; raises `DamagedData`."""
         envelope = self.chain.block_envelope(block_id)
         if envelope is not None:
             return envelope.packed
-        return self.unstored.block(block_id) or self.store.block(block_id)
+        unstored = self.unstored.block(block_id)
+        if unstored is not None:
+            return unstored
+        try:
+            return self.store.block(block_id)
+        except DamagedData as error:
+            self.damaged.note(error)
+            raise
+
+    def is_mending(self, block_id: BlockId) -> bool:
+        """Whether a damaged block is being fetched again."""
+        return block_id in self.damaged
 
     def has_transaction(self, transaction_id: TransactionId) -> bool:
         """Whether the transaction is pending, or included and not expired yet."""

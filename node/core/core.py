@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NamedTuple, Protocol, assert_never
 
 from node.api.durability import Durability
-from node.chain.apply_block import AppliedBlock
+from node.chain.apply_block import AppliedBlock, check_merkle_root
 from node.chain.chain import Chain, PushResult
 from node.chain.pending import AppliedTransaction
 from node.chain.vote_pool import Judgement
@@ -36,6 +36,7 @@ from node.core.snapshot_slices import SnapshotSlices
 from node.exit_codes import Exit
 from node.p2p.effects import (
     BlockReceived,
+    BlockRefetched,
     ClosePeer,
     OpenConnection,
     PeerAddress,
@@ -163,6 +164,7 @@ class NodeCore:
         self.peers.tick(now_ms)
         self._follow_peers(now_ms)
         self._advance_snapshot()
+        self._look_for_damage()
         if self.settings.by_the_clock:
             self._produce(now_ms)
         if self.settings.instant and self.chain.pending:
@@ -274,6 +276,8 @@ class NodeCore:
                 self.effects.append(effect)
             case BlockReceived():
                 self._receive_block(effect, now_ms)
+            case BlockRefetched():
+                self._mend(effect, now_ms)
             case TransactionReceived():
                 self._receive_transaction(effect, now_ms)
             case VoteReceived():
@@ -365,6 +369,44 @@ class NodeCore:
             self.effects.append(question)
         self._drain_inbox(now_ms)
 
+    def _look_for_damage(self) -> None:
+        """Say which stored blocks were found damaged, and ask peers for them (T-S3)."""
+        if self._reader is None:
+            return
+        for damage in self._reader.damaged.take_news():
+            wanted = damage.block if damage.is_new else None
+            self._report("block_damaged", reason=damage.reason, fetching=int(wanted is not None))
+            if wanted is not None:
+                self.peers.refetch_block(wanted)
+
+    def _mend(self, received: BlockRefetched, now_ms: int) -> None:
+        """Store a block that was damaged once more, if these are its bytes (T-S3)."""
+        front = received.front
+        try:
+            envelope = BlockEnvelope.read(front, received.data)
+            check_merkle_root(envelope)
+        except PegboardError as error:
+            self.peers.refetch_block(front.id)
+            self._reject_block(received.peer, front.id, error, now_ms)
+            return
+        if self._reader is None or not self._reader.damaged.mend(front.id):
+            return
+        self._store(
+            StoreBlocks(
+                ((envelope.id, envelope.num, envelope.packed),),
+                self.chain.head_id,
+                (),
+                self.chain.last_irreversible_num,
+                self.durability.make(),
+            )
+        )
+        self._report("block_mended", num=front.num, id=front.id.hex(), peer=received.peer)
+
+    def _store(self, move: StoreBlocks) -> None:
+        self.effects.append(move)
+        if self._reader is not None:
+            self._reader.unstored.add(move)
+
     def _reject_block(
         self, peer: PeerKey, block_id: BlockId, error: PegboardError, now_ms: int
     ) -> None:
@@ -413,9 +455,7 @@ class NodeCore:
             self.chain.last_irreversible_num,
             self.durability.make(),
         )
-        self.effects.append(move)
-        if self._reader is not None:
-            self._reader.unstored.add(move)
+        self._store(move)
         if result.popped:
             self._report(
                 "fork_switch",

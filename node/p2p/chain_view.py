@@ -56,6 +56,10 @@ class ChainView(Protocol):
         """The binary form of a block that this node has."""
         ...
 
+    def is_mending(self, block_id: BlockId) -> bool:
+        """Whether the block is damaged here, and asked of peers."""
+        ...
+
     def has_transaction(self, transaction_id: TransactionId) -> bool:
         """Whether the transaction is pending or was included and has not expired yet."""
         ...

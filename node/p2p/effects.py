@@ -73,6 +73,18 @@ class BlockReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockRefetched:
+    """A block that is damaged here, sent again; its header read and the rest not.
+
+    Answer with `block_rejected` if it is not that block, and fetch it again then.
+    """
+
+    peer: PeerKey
+    front: HeaderEnvelope
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionReceived:
     """A transaction that was asked for; answer with `announce_transaction` or
     `transaction_rejected`."""
@@ -102,7 +114,9 @@ class PeerPenalised:
 ConnectionEffect = SendBytes | ClosePeer | OpenConnection
 """What the shell does with connections; the core passes it on."""
 
-CoreEffect = PeerReady | BlockReceived | TransactionReceived | VoteReceived | PeerPenalised
+CoreEffect = (
+    PeerReady | BlockReceived | BlockRefetched | TransactionReceived | VoteReceived | PeerPenalised
+)
 """What the core does itself."""
 
 Effect = ConnectionEffect | CoreEffect

@@ -21,6 +21,11 @@ class PeerLimits(Record):
     """After so long another peer is asked for the same item as well."""
     block_hedge_ms: int = 500
     """The same for a block that was announced: a slot is short."""
+    refetch_every_ms: int = 60_000
+    """After so long all peers are asked again for a block that is damaged here (T-S3)."""
+    mend_patience_ms: int = 10_000
+    """So long a peer waits for a block that is being fetched again, before it hears that this
+    node lacks it; less than `request_timeout_ms` (T-S3)."""
     ping_after_ms: int = 30_000
     """Silence after which a peer is pinged."""
     silence_timeout_ms: int = 60_000

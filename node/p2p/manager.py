@@ -184,6 +184,7 @@ class PeerManager:
         relay.gossip.tick(now_ms)
         relay.gossip.flush(now_ms)
         relay.sync.tick(now_ms)
+        relay.refetch.tick(now_ms)
         relay.deliver_ready(now_ms)
         self._connections.dial(now_ms)
 
@@ -192,6 +193,10 @@ class PeerManager:
         item = Item(ItemKind.BLOCK, envelope.id)
         self._relay.server.keep(item, envelope.packed)
         self._relay.gossip.announce(item, now_ms)
+
+    def refetch_block(self, block_id: BlockId) -> None:
+        """Ask peers for a block that is damaged here, until one sends it (T-S3)."""
+        self._relay.refetch.want(block_id)
 
     def announce_transaction(self, envelope: TransactionEnvelope, now_ms: int) -> None:
         """The core took a transaction of a client or a peer; all that lack it are told.
@@ -388,7 +393,8 @@ class PeerManager:
         """
         if not 0 < hello.lib_num <= self._chain.last_irreversible_num:
             return
-        if self._chain.id_at(hello.lib_num) != hello.lib_id:
+        known = self._chain.id_at(hello.lib_num)
+        if known is not None and known != hello.lib_id:
             raise ForkBelowIrreversible(
                 "peer's irreversible block contradicts ours",
                 value=hello.lib_num,

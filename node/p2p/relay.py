@@ -9,12 +9,20 @@ from typing import assert_never
 from node.p2p.accounts import SharedAccounts, work_to_judge
 from node.p2p.address_relay import AddressRelay
 from node.p2p.chain_view import ChainView
-from node.p2p.effects import BlockReceived, Effect, PeerKey, TransactionReceived, VoteReceived
+from node.p2p.effects import (
+    BlockReceived,
+    BlockRefetched,
+    Effect,
+    PeerKey,
+    TransactionReceived,
+    VoteReceived,
+)
 from node.p2p.errors import MalformedMessage, RepeatedItem, UnrequestedItem
 from node.p2p.inventory import Gossip
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer, unasked_answer
 from node.p2p.peer_database import PeerDatabase
+from node.p2p.refetch import Refetch
 from node.p2p.requests import Delivery, Item, RequestTracker
 from node.p2p.serving import ItemServer
 from node.p2p.sync import BlockSync
@@ -68,6 +76,7 @@ class Relay:
         self.server = ItemServer(chain, limits, self.accounts.serving)
         self.gossip = Gossip(chain, peers, self.tracker, self.accounts, limits)
         self.sync = BlockSync(chain, peers, self.tracker, limits)
+        self.refetch = Refetch(peers, self.tracker, limits)
 
     def add_peer(self, peer: Peer, now_ms: int) -> None:
         """A peer has become active: sync with it, and ask it for addresses if we dialled it."""
@@ -187,7 +196,9 @@ class Relay:
         received = BlockReceived(peer.key, front, message.data)
         was_announced = self.gossip.is_wanted(item)
         may_follow = was_announced and self._chain.has_block(front.header.previous)
-        if self.sync.wants(front.id) and not may_follow:
+        if self.refetch.take(front.id):
+            self._effects.append(BlockRefetched(peer.key, front, message.data))
+        elif self.sync.wants(front.id) and not may_follow:
             self.sync.on_block(received, now_ms)
             self.deliver_ready(now_ms)
         elif self.gossip.take(item) and not self._chain.has_block(front.id):

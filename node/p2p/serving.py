@@ -38,10 +38,12 @@ ITEMS_GIVEN = 256
 class _Queue:
     """What one peer waits for, and how many bytes it may be sent now."""
 
-    __slots__ = ("allowance", "given", "items", "question", "refilled_ms")
+    __slots__ = ("allowance", "given", "items", "late", "question", "refilled_ms")
 
     def __init__(self, allowance: int, now_ms: int) -> None:
         self.items: deque[Item] = deque()
+        self.late: dict[Item, int] = {}
+        """Blocks that are being fetched again, and since when the peer waits for each."""
         self.question: GetBlockIds | None = None
         self.given: RecentSet[Item] = RecentSet(ITEMS_GIVEN)
         self.allowance = allowance
@@ -49,7 +51,7 @@ class _Queue:
 
     def is_waiting(self) -> bool:
         """Whether there is anything to answer."""
-        return bool(self.items or self.question)
+        return bool(self.items or self.late or self.question)
 
 
 class ItemServer:
@@ -82,7 +84,7 @@ class ItemServer:
         Raises `RateExceeded` when more than `serve_queue_items` wait (T-P7).
         """
         queue = self._queues[peer.key]
-        waiting = len(queue.items) + len(fetch.ids)
+        waiting = len(queue.items) + len(queue.late) + len(fetch.ids)
         if waiting > self._limits.serve_queue_items:
             raise RateExceeded(
                 "too many items asked for at a time",
@@ -116,9 +118,11 @@ class ItemServer:
         """Send queued items as far as the allowance reaches; one item may overdraw it.
 
         What was announced lately is at hand, and the first time waits for no other peer's work.
+        A block that this node listed and has damaged is waited for a while (T-S3).
         """
         queue = self._queues[peer.key]
         self._refill(queue, now_ms)
+        self._take_late(queue, now_ms)
         missing: dict[ItemKind, list[ItemId]] = {}
         if queue.question is not None and self._may_work(peer, now_ms):
             answer = continue_synopsis(self._chain, queue.question.synopsis)
@@ -136,8 +140,13 @@ class ItemServer:
                 self._charge(peer, Fetch, 1, len(data or b""), now_ms)
             queue.given.add(item)
             if data is None:
-                missing.setdefault(item.kind, []).append(item.id)
+                if item not in queue.late and self._may_come(item):
+                    queue.late[item] = now_ms
+                else:
+                    queue.late.pop(item, None)
+                    missing.setdefault(item.kind, []).append(item.id)
                 continue
+            queue.late.pop(item, None)
             queue.allowance -= len(data)
             if item.kind is ItemKind.BLOCK:
                 peer.send(BlockMessage(data), now_ms)
@@ -158,6 +167,18 @@ class ItemServer:
         work = charge.answer * count + charge.answer_per_kib * size // KIB
         peer.work.charge(work, now_ms)
         self._account.charge(work, now_ms)
+
+    def _take_late(self, queue: _Queue, now_ms: int) -> None:
+        """Look again at blocks that have come meanwhile, or were waited for long enough."""
+        queue.items.extendleft(
+            item
+            for item, since_ms in queue.late.items()
+            if item not in queue.items
+            and (not self._may_come(item) or now_ms - since_ms >= self._limits.mend_patience_ms)
+        )
+
+    def _may_come(self, item: Item) -> bool:
+        return item.kind is ItemKind.BLOCK and self._chain.is_mending(BlockId(item.id))
 
     def _refill(self, queue: _Queue, now_ms: int) -> None:
         gained = max(0, now_ms - queue.refilled_ms) * self._limits.serve_bytes_per_s // 1000

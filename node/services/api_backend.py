@@ -116,16 +116,16 @@ class NodeApiBackend:
         return self.core.peers.add_address(PeerAddress(host, port))
 
     def block_at(self, num: int) -> BlockEnvelope | None:
-        """The main chain's block of a number, from wherever it is kept."""
-        block_id = self.reader.id_at(num)
+        """The main chain's block of a number, from wherever it is kept; raises `DamagedData`."""
+        block_id = self.reader.read_id_at(num)
         return None if block_id is None else self.block_of_id(block_id)
 
     def block_of_id(self, block_id: BlockId) -> BlockEnvelope | None:
-        """A block by its id, from wherever it is kept."""
+        """A block by its id, from wherever it is kept; raises `DamagedData`."""
         known = self.core.chain.block_envelope(block_id)
         if known is not None:
             return known
-        data = self.reader.block_bytes(block_id)
+        data = self.reader.read_block(block_id)
         return None if data is None else BlockEnvelope.from_bytes(data)
 
     def head_state_hash(self) -> Generator[None, None, HashedHead]:

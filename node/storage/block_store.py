@@ -2,7 +2,10 @@
 
 Each row carries a BLAKE2b digest over id and bytes, checked whenever a block is read; the chain
 itself hashes only the header into the id. The head stands in the header table too, so that rows
-lost to a damaged page are noticed.
+lost to a damaged page are noticed. Each block names the one before it: a place on the main chain
+that is damaged is read from there.
+
+One connection writes, another one reads: nobody who reads waits for a flush.
 """
 
 from __future__ import annotations
@@ -42,6 +45,9 @@ _SCHEMA = (
     " checksum BLOB NOT NULL, data BLOB NOT NULL)",
     "CREATE TABLE main_chain (num INTEGER PRIMARY KEY, id BLOB NOT NULL)",
 )
+HOW_TO_MEND = "move blocks.sqlite* away, keep signed.json, and start again with peers"
+"""What helps where the running node cannot help itself with a single block from a peer."""
+
 _DISK_CODES = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -65,13 +71,18 @@ class BlockStore:
         self._failure: DiskError | None = None
         self._unflushed_bytes = 0
         self._mutex = threading.RLock()
+        self._reader_mutex = threading.Lock()
         self._lock = FileLock(path)
         self._database: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._first_num = 1
+        self._head: BlockId | None = None
         try:
             with self._errors():
                 self._database = _connect(path)
                 self._check_header(chain_id)
                 self._head = self._read_head()
+                self._reader = _connect_reader(path)
         except BaseException:
             self.close()
             raise
@@ -83,9 +94,18 @@ class BlockStore:
         main_chain: Sequence[BlockId] = (),
         irreversible_num: int = 0,
     ) -> None:
-        """See `BlockStorage.append`; one transaction, flushed by one fsync."""
+        """See `BlockStorage.append`; one transaction, flushed by one fsync.
+
+        When a block of the main chain is written again that the index lacks, the index is made
+        anew from the rows first: one flipped bit in it hides others, too.
+        """
         with self._mutex:
+            if not main_chain and any(self._is_hidden(block_id) for block_id, _, _ in blocks):
+                with self._writing() as database:
+                    database.execute("REINDEX block")
             self._append(blocks, head, main_chain, irreversible_num)
+            if main_chain:
+                self._first_num = min(self._first_num_or(main_chain), block_num_of(main_chain[0]))
             self._head = head
             self._checkpoint(sum(len(data) for _, _, data in blocks))
 
@@ -98,7 +118,7 @@ class BlockStore:
     ) -> None:
         kept_num = block_num_of(main_chain[0]) - 1 if main_chain else _num_or_zero(head)
         with self._writing() as database:
-            check_move(self._head, head, main_chain, self._id_at(kept_num))
+            check_move(self._head, head, main_chain, self._id_at(database, kept_num))
             for block_id, num, data in blocks:
                 assert num == block_num_of(block_id), "a block id starts with the block number"
                 database.execute(
@@ -126,38 +146,60 @@ class BlockStore:
     def block(self, block_id: BlockId) -> bytes | None:
         """See `BlockStorage.block`."""
         with self._reading() as database:
-            row = database.execute(
-                "SELECT checksum, data FROM block WHERE id = ?", (block_id,)
-            ).fetchone()
-        return None if row is None else _checked(block_id, *row)
+            data = self._block(database, block_id)
+            num = block_num_of(block_id)
+            if data is None and self._is_place(num) and self._id_at(database, num) == block_id:
+                raise _damaged(block_id)
+        return data
 
     def id_at(self, num: int) -> BlockId | None:
         """See `BlockStorage.id_at`."""
-        with self._reading():
-            return self._id_at(num)
+        with self._reading() as database:
+            return self._id_at(database, num)
 
     def ids_from(self, num: int, count: int) -> list[BlockId]:
         """See `BlockStorage.ids_from`; never more than 10,000 at once."""
+        start, end = self._places(num, count)
+        ids: list[BlockId] = []
         with self._reading() as database:
             rows = database.execute(
-                "SELECT num, id FROM main_chain WHERE num >= ? ORDER BY num LIMIT ?",
-                (min(max(num, 0), NUM_MAX), min(max(count, 0), BLOCKS_PER_READ_MAX)),
-            ).fetchall()
-        return [_checked_id(at, block_id) for at, block_id in rows]
+                "SELECT main_chain.num, main_chain.id FROM main_chain"
+                " JOIN block ON block.id = main_chain.id"
+                " WHERE main_chain.num >= ? AND main_chain.num < ?",
+                (start, end),
+            )
+            found = {at: block_id for at, block_id in rows if _is_place_of(at, block_id)}
+            for at in range(start, end):
+                try:
+                    block_id = found.get(at) or self._id_at(database, at)
+                except StoreDamaged:
+                    if not ids:
+                        raise
+                    break
+                assert block_id is not None, "asked for within the chain"
+                ids.append(BlockId(block_id))
+        return ids
 
     def blocks_from(self, num: int, count: int) -> list[StoredBlock]:
         """See `BlockStorage.blocks_from`; never more than 10,000 at once."""
+        start, end = self._places(num, count)
         with self._reading() as database:
             rows = database.execute(
                 "SELECT main_chain.num, main_chain.id, checksum, data FROM main_chain"
-                " LEFT JOIN block ON block.id = main_chain.id"
-                " WHERE main_chain.num >= ? ORDER BY main_chain.num LIMIT ?",
-                (min(max(num, 0), NUM_MAX), min(max(count, 0), BLOCKS_PER_READ_MAX)),
-            ).fetchall()
-        return [
-            StoredBlock(block_id, at, _checked(_checked_id(at, block_id), checksum, data))
-            for at, block_id, checksum, data in rows
-        ]
+                " JOIN block ON block.id = main_chain.id"
+                " WHERE main_chain.num >= ? AND main_chain.num < ?",
+                (start, end),
+            )
+            found = {
+                at: StoredBlock(block_id, at, data)
+                for at, block_id, checksum, data in rows
+                if _is_place_of(at, block_id) and _is_whole(block_id, checksum, data)
+            }
+            try:
+                return [found.get(at) or self._mended(database, at) for at in range(start, end)]
+            except StoreDamaged as error:
+                error.what = f"a stored block is damaged: {HOW_TO_MEND}"
+                raise
 
     def head(self) -> tuple[int, BlockId] | None:
         """See `BlockStorage.head`."""
@@ -170,35 +212,112 @@ class BlockStore:
 
     def prune_forks(self, below_num: int) -> int:
         """See `BlockStorage.prune_forks`; looks only at what was written since the last time."""
-        end = min(max(below_num, 0), NUM_MAX).to_bytes(4, "big")
+        end = min(max(below_num, 0), NUM_MAX)
         with self._writing() as database:
-            start = _header(database, "forks_pruned")
-            cursor = database.execute(
-                "DELETE FROM block WHERE id >= ? AND id < ? AND NOT EXISTS (SELECT 1 FROM"
-                " main_chain WHERE main_chain.num = block.num AND main_chain.id = block.id)",
-                (start, end),
+            start = int.from_bytes(_header(database, "forks_pruned"), "big")
+            rows = database.execute(
+                "SELECT id FROM block WHERE id >= ? AND id < ?"
+                " AND id NOT IN (SELECT id FROM main_chain WHERE num >= ? AND num < ?)",
+                (start.to_bytes(4, "big"), end.to_bytes(4, "big"), start, end),
             )
-            _write_header(database, "forks_pruned", max(start, end))
-            return cursor.rowcount
+            forks = [row for row in rows.fetchall() if not self._is_on_main_chain(database, *row)]
+            database.executemany("DELETE FROM block WHERE id = ?", forks)
+            _write_header(database, "forks_pruned", max(start, end).to_bytes(4, "big"))
+            return len(forks)
 
     def close(self) -> None:
         """See `BlockStorage.close`."""
         with self._mutex:
-            database, self._database = self._database, None
-            if database is not None:
-                with suppress(sqlite3.Error):
-                    database.close()
+            with self._reader_mutex:
+                opened = (self._reader, self._database)
+                self._reader = self._database = None
+            for database in opened:
+                if database is not None:
+                    with suppress(sqlite3.Error):
+                        database.close()
             self._lock.release()
 
-    def _id_at(self, num: int) -> BlockId | None:
-        if not 0 <= num <= NUM_MAX:
-            return None
-        row = (
-            self._open_database()
-            .execute("SELECT id FROM main_chain WHERE num = ?", (num,))
-            .fetchone()
+    def _places(self, num: int, count: int) -> tuple[int, int]:
+        """The first of so many places of the main chain, and the one after the last."""
+        if self._head is None:
+            return 0, 0
+        start = min(max(num, self._first_num), NUM_MAX)
+        return start, min(
+            start + min(max(count, 0), BLOCKS_PER_READ_MAX), _num_or_zero(self._head) + 1
         )
-        return None if row is None else _checked_id(num, row[0])
+
+    def _is_place(self, num: int) -> bool:
+        return self._first_num <= num <= _num_or_zero(self._head) and num > 0
+
+    def _id_at(self, database: sqlite3.Connection, num: int) -> BlockId | None:
+        """What the main chain has there, or what the block after it says; `StoreDamaged`."""
+        if not self._is_place(num):
+            return None
+        at = num
+        while (block_id := self._known_id_at(database, at)) is None:
+            at += 1
+        while at > num:
+            data = self._block(database, block_id)
+            at -= 1
+            if data is None or not _is_place_of(at, data[:20]):
+                raise _damaged(block_id)
+            block_id = BlockId(data[:20])
+        return block_id
+
+    def _known_id_at(self, database: sqlite3.Connection, num: int) -> BlockId | None:
+        """The id in the main chain's row, if it is that of a block which is here."""
+        if num == _num_or_zero(self._head):
+            return self._head
+        row = database.execute(
+            "SELECT main_chain.id FROM main_chain JOIN block ON block.id = main_chain.id"
+            " WHERE main_chain.num = ?",
+            (num,),
+        ).fetchone()
+        return BlockId(row[0]) if row is not None and _is_place_of(num, row[0]) else None
+
+    def _is_on_main_chain(self, database: sqlite3.Connection, block_id: object) -> bool:
+        """Whether a block is not to be forgotten; one whose id is damaged is left alone."""
+        if not isinstance(block_id, bytes) or len(block_id) != 20:
+            return True
+        try:
+            return self._id_at(database, block_num_of(BlockId(block_id))) == block_id
+        except StoreDamaged:
+            return True
+
+    def _is_hidden(self, block_id: BlockId) -> bool:
+        """Whether the main chain has a block to which its id does not lead any more."""
+        num = block_num_of(block_id)
+        if not self._is_place(num):
+            return False
+        row = None
+        with self._errors(), suppress(StoreDamaged), suppress(sqlite3.DatabaseError):
+            database = self._open_database()
+            if self._id_at(database, num) != block_id:
+                return False
+            row = database.execute("SELECT num FROM block WHERE id = ?", (block_id,)).fetchone()
+        return row is None or row[0] != num
+
+    def _block(self, database: sqlite3.Connection, block_id: BlockId) -> bytes | None:
+        row = database.execute(
+            "SELECT checksum, data FROM block WHERE id = ?", (block_id,)
+        ).fetchone()
+        if row is None:
+            return None
+        if not _is_whole(block_id, *row):
+            raise _damaged(block_id)
+        return bytes(row[1])
+
+    def _mended(self, database: sqlite3.Connection, num: int) -> StoredBlock:
+        """A block of the main chain whose row there, or whose own, is not right."""
+        block_id = self._id_at(database, num)
+        assert block_id is not None, "asked for within the chain"
+        data = self._block(database, block_id)
+        if data is None:
+            raise _damaged(block_id)
+        return StoredBlock(block_id, num, data)
+
+    def _first_num_or(self, main_chain: Sequence[BlockId]) -> int:
+        return block_num_of(main_chain[0]) if self._head is None else self._first_num
 
     def _check_header(self, chain_id: Digest) -> None:
         database = self._open_database()
@@ -236,13 +355,21 @@ class BlockStore:
         first, last, count = database.execute(
             "SELECT min(num), max(num), count(*) FROM main_chain"
         ).fetchone()
-        if count and (self._id_at(last) != head or last - first + 1 != count):
+        top = database.execute("SELECT id FROM main_chain WHERE num = ?", (last,)).fetchone()
+        if count and (top[0] != head or last - first + 1 != count):
             raise StoreDamaged(
-                f"the main chain of {self._path.name} has lost blocks", value=count, limit=last
+                f"the main chain of {self._path.name} has lost blocks: {HOW_TO_MEND}",
+                value=count,
+                limit=last,
             )
         if not count and head:
-            raise StoreDamaged(f"the main chain of {self._path.name} is gone", value=head.hex())
-        return BlockId(head) if head else None
+            raise StoreDamaged(
+                f"the main chain of {self._path.name} is gone: {HOW_TO_MEND}", value=head.hex()
+            )
+        if not head:
+            return None
+        self._first_num = first
+        return BlockId(head)
 
     def _checkpoint(self, written_bytes: int) -> None:
         self._unflushed_bytes += written_bytes
@@ -259,8 +386,20 @@ class BlockStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._mutex, self._errors():
-            yield self._open_database()
+        """What the disk cannot read is damaged, whichever way it says so."""
+        with self._reader_mutex:
+            if self._reader is None:
+                raise StorageError(f"{self._path.name} is closed")
+            try:
+                yield self._reader
+            except sqlite3.OperationalError as error:
+                if _code_of(error) != sqlite3.SQLITE_IOERR:
+                    raise self._typed(error) from error
+                raise self._damage(error) from error
+            except sqlite3.ProgrammingError:
+                raise  # a bug of ours, not of the disk
+            except sqlite3.Error as error:
+                raise self._typed(error) from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -292,16 +431,22 @@ class BlockStore:
             raise self._failure from error
 
     def _typed(self, error: sqlite3.Error) -> StorageError:
-        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        code, name = _code_of(error), _name_of(error)
         if code == sqlite3.SQLITE_BUSY:
             return StoreLocked(f"another process uses {self._path.name}", value=name)
         if code == sqlite3.SQLITE_NOTADB:
             return WrongFormat(f"{self._path.name} is not a block store", value=name)
         if code not in _DISK_CODES:
-            return StoreDamaged(f"{self._path.name} is damaged", value=f"{name}: {error}")
+            return self._damage(error)
         self._failure = DiskError(f"cannot write {self._path.name}", value=f"{name}: {error}")
         return self._failure
+
+    def _damage(self, error: sqlite3.Error) -> StoreDamaged:
+        return StoreDamaged(
+            f"{self._path.name} is damaged: {HOW_TO_MEND}",
+            value=f"{_name_of(error)}: {error}",
+            rule="T-S3",
+        )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -317,6 +462,27 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA query_only = ON")
+        database.execute("PRAGMA cell_size_check = ON")
+        database.execute("PRAGMA trusted_schema = OFF")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _code_of(error: sqlite3.Error) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & _PRIMARY_CODE
+
+
+def _name_of(error: sqlite3.Error) -> str:
+    return str(getattr(error, "sqlite_errorname", type(error).__name__))
 
 
 def _header(database: sqlite3.Connection, name: str) -> bytes:
@@ -338,21 +504,21 @@ def _checksum(block_id: BlockId, data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16, key=block_id).digest()
 
 
-def _checked(block_id: BlockId, checksum: object, data: object) -> bytes:
-    if not isinstance(data, bytes) or checksum != _checksum(block_id, data):
-        raise StoreDamaged(
-            "a stored block is damaged",
-            value=f"block {block_num_of(block_id)} {block_id.hex()}",
-            rule="T-S3",
-        )
-    return data
+def _is_whole(block_id: BlockId, checksum: object, data: object) -> bool:
+    return isinstance(data, bytes) and checksum == _checksum(block_id, data)
 
 
-def _checked_id(num: int, block_id: object) -> BlockId:
-    if (
-        not isinstance(block_id, bytes)
-        or len(block_id) != 20
-        or block_num_of(BlockId(block_id)) != num
-    ):
-        raise StoreDamaged("the main chain is damaged", value=f"block {num}", rule="T-S3")
-    return BlockId(block_id)
+def _is_place_of(num: int, block_id: object) -> bool:
+    """Whether this can be the id of a block with that number."""
+    if not isinstance(block_id, bytes) or len(block_id) != 20:
+        return False
+    return block_num_of(BlockId(block_id)) == num
+
+
+def _damaged(block_id: BlockId) -> StoreDamaged:
+    return StoreDamaged(
+        "a stored block is damaged",
+        value=f"block {block_num_of(block_id)} {block_id.hex()}",
+        rule="T-S3",
+        block=block_id,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.exit_codes import Exit
-from protocol.errors import PegboardError
+from protocol.errors import DamagedData, PegboardError
 
 
 class StorageError(PegboardError):
@@ -34,7 +34,7 @@ class WrongFormat(StorageError):
     exit_code = Exit.DAMAGED
 
 
-class StoreDamaged(StorageError):
+class StoreDamaged(StorageError, DamagedData):
     """What is read is not what was written; the data must come from elsewhere."""
 
     name = "store_damaged"

@@ -26,7 +26,13 @@ from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
 from node.p2p.manager import PeerManager
-from node.storage.interface import SignedSlot, SignedVote
+from node.storage.interface import (
+    BlockStorage,
+    SignedSlot,
+    SignedVote,
+    SigningStorage,
+    SnapshotStorage,
+)
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.genesis_form import Genesis
@@ -50,13 +56,13 @@ class CoreNode:
         witnesses: Sequence[str] = (),
         settings: CoreSettings | None = None,
         name: int = 1,
-        stores: tuple[MemoryBlockStore, MemorySigningGuard, MemorySnapshots] | None = None,
+        stores: tuple[BlockStorage, SigningStorage, SnapshotStorage] | None = None,
     ) -> None:
-        self.blocks, self.guard, self.snapshots = stores or (
-            MemoryBlockStore(),
-            MemorySigningGuard(),
-            MemorySnapshots(),
-        )
+        memory = MemoryBlockStore(), MemorySigningGuard(), MemorySnapshots()
+        self.blocks: BlockStorage
+        self.guard: SigningStorage
+        self.snapshots: SnapshotStorage
+        self.blocks, self.guard, self.snapshots = stores or memory
         self.started = start_chain(genesis, self.blocks, self.snapshots)
         self.chain = self.started.chain
         reader = ChainReader(self.chain, self.blocks)

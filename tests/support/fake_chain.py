@@ -95,6 +95,9 @@ class FakeChain:
     def block_bytes(self, block_id: BlockId) -> bytes | None:
         return self.blocks.get(block_id)
 
+    def is_mending(self, block_id: BlockId) -> bool:
+        return False
+
     def has_transaction(self, transaction_id: TransactionId) -> bool:
         return transaction_id in self.transactions
 

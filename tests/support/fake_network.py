@@ -14,6 +14,7 @@ from typing import assert_never
 from node.p2p.config import PeerConfig
 from node.p2p.effects import (
     BlockReceived,
+    BlockRefetched,
     ClosePeer,
     Effect,
     OpenConnection,
@@ -185,7 +186,7 @@ class FakeNetwork:
                 self._judge_transaction(node, effect)
             case PeerPenalised():
                 node.penalties.append(effect)
-            case PeerReady() | VoteReceived():
+            case PeerReady() | VoteReceived() | BlockRefetched():
                 pass
             case _:
                 assert_never(effect)
