@@ -1,0 +1,75 @@
+"""T-S1, T-S2, T-S4, T-S6: a small share of what `scripts/crashpoints` tries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.crashpoints.failures import fail_at, places_to_fail
+from tests.crashpoints.mutants import MUTANTS
+from tests.crashpoints.recovery import GROUPS, Recovery, scratch
+from tests.crashpoints.sqlite_files import find_library
+from tests.crashpoints.trace import Failing, Rename, Sync, SyncNames, Write
+from tests.crashpoints.workload import Parts, record
+
+pytestmark = pytest.mark.skipif(
+    find_library() is None,
+    reason="NOT PROVEN HERE: Python's SQLite is not a library that can be watched",
+)
+
+BLOCKS = 12
+PARTS = Parts(snapshot_every=4)
+FAILING_BLOCKS = 7
+FAILED_EVERY = 9
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with scratch() as found:
+        yield found
+
+
+def test_a_node_recovers_from_each_crash(directory: Path) -> None:
+    """T-S1, T-S2, T-S6: told is kept, torn is cut, and the state is that of a replay."""
+    run = record(directory / "run", BLOCKS, PARTS)
+    kinds = {type(step) for step in run.recorder.steps}
+    assert {Write, Sync, Rename, SyncNames} <= kinds
+    assert run.error is None
+    assert run.switches > 0
+    assert len(run.snapshots) == 2
+    figures = Recovery(run, directory, cap=12, share=0.12).check_all()
+    assert figures.failures == []
+    assert figures.points == sum(
+        len([step for step in run.recorder.steps if step.name.startswith(start)])
+        for start in GROUPS.values()
+    ) + sum(2 if step.name == "." else 1 for step in run.recorder.steps if type(step) is SyncNames)
+    assert min(figures.images[group] for group in GROUPS) > 2
+    assert figures.starts > BLOCKS / 2
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_planted_bug_is_found(directory: Path, name: str) -> None:
+    """P16, T-S2: an enumeration that misses one has no teeth."""
+    group, parts = MUTANTS[name]
+    run = record(directory / "run", BLOCKS, replace(parts, snapshot_every=4))
+    recovery = Recovery(run, directory, cap=12)
+    recovery.check_group(group, until_failure=True)
+    assert recovery.figures.failures
+
+
+@pytest.mark.parametrize("is_full", [True, False], ids=["ENOSPC", "EIO"])
+def test_a_failing_write_ends_the_node_typed_and_loses_nothing(
+    directory: Path, is_full: bool
+) -> None:
+    """T-S4: the disk is full from a write on, or fails once; the same directory opens after."""
+    whole = record(directory / "whole", FAILING_BLOCKS, PARTS)
+    places = places_to_fail(whole, is_full=is_full)
+    stopped = 0
+    for place in places[::FAILED_EVERY]:
+        outcome = fail_at(directory, FAILING_BLOCKS, PARTS, Failing(place, is_full))
+        assert not outcome.wrong, outcome
+        stopped += outcome.stopped
+    assert stopped
