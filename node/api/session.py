@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
 
@@ -17,7 +17,7 @@ from node.api.errors import (
     NotPossible,
     ParseError,
 )
-from node.api.json_text import Text, read_json, write_json
+from node.api.json_text import Text, read_json, write_json, written
 from node.api.methods.login import check_access
 from node.api.methods.tables import APIS, DATABASE, LOGIN, invoke
 from node.api.news import BlockNews
@@ -45,6 +45,8 @@ FIRST_APIS: Final = {0: DATABASE, 1: LOGIN}
 """Numbers that need no handshake."""
 WAITING_MAX = 100
 """Calls of one connection that may wait for a block."""
+ANSWER_BYTES_MAX = 16 << 20
+"""Of all answers to one text. The longest block that a chain allows is less."""
 Work = Generator[None, None, T]
 """Work that gives way to others at every yield."""
 
@@ -55,6 +57,8 @@ class Exchange:
 
     is_batch: bool
     answers: list[bytes] = field(default_factory=list)
+    size: int = 0
+    """Bytes of the answers."""
     missing: int = 0
     is_served: bool = False
     """Whether every call of it was made."""
@@ -63,6 +67,11 @@ class Exchange:
     def is_complete(self) -> bool:
         """Whether there is nothing more to come."""
         return self.is_served and self.missing == 0
+
+    def put(self, place: int, text: bytes) -> None:
+        """Put an answer in its place."""
+        self.answers[place] = text
+        self.size += len(text)
 
     def text(self) -> Text:
         """All answers; empty if none was asked for."""
@@ -176,10 +185,12 @@ class ApiSession:
         outcome = yield from self._outcome(request)
         if not request.envelope.has_id:
             return
+        place = len(exchange.answers)
+        exchange.answers.append(b"")
         if isinstance(outcome, Later):
-            self._wait(outcome, request, exchange)
+            self._wait(outcome, request, exchange, place)
         else:
-            exchange.answers.append(self._answer(request, outcome))
+            exchange.put(place, self._answer(request, outcome, exchange))
 
     def _outcome(self, request: Request) -> Work[Outcome | Later]:
         """What a call gives; every exception but a broken invariant becomes a refusal."""
@@ -206,25 +217,26 @@ class ApiSession:
         return outcome
 
     def _collect(self, listing: Listing) -> Work[JsonValue]:
-        """The items of a listing, all of one state: when it moves, they are worked out at once."""
+        """The items of a listing, all of one state: when it moves, they are worked out at once.
+
+        Each is kept as its text, which is far smaller, and none beyond the limit is worked out.
+        """
         log = self.call.state.log
         serial = log.serial
         found: list[JsonValue] = []
-        for item in listing.items():
+        for item in _texts_of(listing):
             found.append(item)
             yield
             if log.serial != serial:
-                return list(listing.items())
+                return list(_texts_of(listing))
         return found
 
-    def _wait(self, later: Later, request: Request, exchange: Exchange) -> None:
-        place = len(exchange.answers)
-        exchange.answers.append(b"")
+    def _wait(self, later: Later, request: Request, exchange: Exchange, place: int) -> None:
         exchange.missing += 1
         self.waiting += 1
 
         def settled(outcome: Outcome) -> None:
-            exchange.answers[place] = self._answer(request, outcome)
+            exchange.put(place, self._answer(request, outcome, exchange))
             exchange.missing -= 1
             self.waiting -= 1
             if exchange.is_complete:
@@ -241,15 +253,33 @@ class ApiSession:
                 return api
         raise MethodNotFound("no such API on this connection", value=api)
 
-    def _answer(self, request: Request, outcome: Outcome) -> bytes:
-        if isinstance(outcome, PegboardError):
-            return self._failure(request.envelope, outcome, request.method)
-        return write_json(success(request.envelope, outcome))
+    def _answer(self, request: Request, outcome: Outcome, exchange: Exchange) -> bytes:
+        if not isinstance(outcome, PegboardError):
+            text = write_json(success(request.envelope, outcome))
+            if exchange.size + len(text) <= ANSWER_BYTES_MAX:
+                return text
+            outcome = _too_long()
+        return self._failure(request.envelope, outcome, request.method)
 
     def _failure(self, envelope: Envelope, error: PegboardError, method: str) -> bytes:
         self.worst_code = min(self.worst_code, code_of(error))
         words = core_words(self.call.state, error)
         return write_json(failure(envelope, error, method, self.call.backend.now_s(), words))
+
+
+def _texts_of(listing: Listing) -> Iterator[JsonValue]:
+    """The items of a listing as their texts; raises `NotPossible` beyond the limit (T-A2)."""
+    room = ANSWER_BYTES_MAX
+    for item in listing.items():
+        text = write_json(item)
+        room -= len(text)
+        if room < 0:
+            raise _too_long()
+        yield written(text)
+
+
+def _too_long() -> NotPossible:
+    return NotPossible("answer too long: ask for less", rule="T-A2", limit=ANSWER_BYTES_MAX)
 
 
 def _ignore() -> None:
