@@ -109,7 +109,11 @@ class Connections:
         self._database.mark_failed(address, now_ms, self._rng)
 
     def dial(self, now_ms: int) -> None:
-        """Open connections until there are `target_outbound`, one per network group (T-P9)."""
+        """Open connections until there are `target_outbound`, one per network group (T-P9).
+
+        One more goes to a seed when none of them does: whoever has filled the others, by being told
+        of and never leaving, has not chosen that one.
+        """
         for address, started_ms in list(self._dialling.items()):
             if now_ms - started_ms >= _DIAL_FORGOTTEN_MS:
                 self.failed(address, now_ms)
@@ -118,15 +122,21 @@ class Connections:
         room = min(
             self._limits.target_outbound - busy, self._limits.max_dialling - len(self._dialling)
         )
-        if room <= 0:
-            return
-        taken = {peer.listen_address for peer in self._peers.values()} | set(self._dialling)
         dialled = [peer.address for peer in outbound] + list(self._dialling)
+        seeds = self._database.seeds
+        only_seeds = room <= 0
+        if only_seeds:
+            if not seeds or not seeds.isdisjoint(dialled):
+                return
+            room = 1
+        taken = {peer.listen_address for peer in self._peers.values()} | set(self._dialling)
         groups = {wide_group(address.host) for address in dialled}
 
         def is_allowed(address: PeerAddress) -> bool:
             if address in taken or self.bans.is_banned(address.host, now_ms):
                 return False
+            if only_seeds:
+                return address in seeds
             group = wide_group(address.host)
             if address.host not in self._trusted_hosts and group in groups:
                 return False

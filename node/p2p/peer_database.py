@@ -52,7 +52,10 @@ class PeerDatabase:
     def __init__(self, seeds: Iterable[PeerAddress] = ()) -> None:
         self._records: dict[PeerAddress, PeerRecord] = {}
         self._own: dict[PeerAddress, None] = {}
-        for address in seeds:
+        named = tuple(seeds)
+        self.seeds = frozenset(named)
+        """Addresses that the operator named; one of them is among the peers, if any answers."""
+        for address in named:
             self._records[address] = PeerRecord(address, "", is_seed=True)
 
     def __len__(self) -> int:
