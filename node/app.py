@@ -318,7 +318,7 @@ def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
     if path.exists():
         try:
             database.load_json(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, PegboardError) as error:
+        except (ValueError, RecursionError, PegboardError) as error:
             log.warning("peers_file", ev="peers_file", reason=str(error))
     default = opened.data_dir / NODE_KEY_FILE
     key = open_node_key(opened.directory / p2p.key_file if p2p.key_file else default)

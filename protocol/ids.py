@@ -193,7 +193,8 @@ def vote_kind(vote: int) -> int:
 def parse_vote_id(text: str) -> VoteId:
     """Read "1:23" (kind 1, instance 23); raises `DecodeError`."""
     kind, colon, instance = text.partition(":")
-    if not (colon and kind.isdecimal() and instance.isdecimal()) or len(text) > 12:
+    is_number = text.isascii() and kind.isdecimal() and instance.isdecimal()
+    if not (colon and is_number) or len(text) > 12:
         raise DecodeError("not a vote id of the form kind:instance", value=text)
     if int(kind) > 255 or int(instance) > MAX_VOTE_INSTANCE:
         raise DecodeError("vote id out of range", value=text, limit=f"255:{MAX_VOTE_INSTANCE}")

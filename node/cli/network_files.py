@@ -169,7 +169,7 @@ def read_network(directory: Path) -> Network:
         marker = json.loads((directory / MARKER).read_text(encoding="utf-8"))
         version, preset = marker["version"], marker["preset"]
         genesis = load_genesis((directory / GENESIS).read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, PegboardError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, PegboardError) as error:
         raise SetupRefused(f"{directory} holds a damaged network: {error}") from error
     if version != FORMAT_VERSION:
         raise SetupRefused(

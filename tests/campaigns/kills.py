@@ -30,9 +30,11 @@ def main() -> int:
     for mode in MODES:
         count = min(share, options.count - kills)
         with TemporaryDirectory() as directory:
-            print(f"{mode:9} {kill_often(Path(directory) / 'net', mode, count, options.seed)}")
+            print(
+                f"{mode:9} {kill_often(Path(directory) / 'net', mode, count, options.seed)}",
+                flush=True,
+            )
         kills += count
-        sys.stdout.flush()
     print(f"{kills} kills, nothing lost (seed {options.seed})")
     return 0
 

@@ -17,6 +17,7 @@ from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
 from node.cli.client import NodeClient, as_int, as_object
+from node.cli.exits import NodeUnreachable
 from node.cli.network_files import Wanted, open_network, plan_nodes
 from node.config import read_settings, split_address
 from tests.campaigns.slow_peers import source_of
@@ -27,6 +28,7 @@ GREEDY_KINDS = 5
 PAUSE_S = 0.05
 """Of the honest client between two calls."""
 SETTLE_S = 5.0
+ANSWER_TIMEOUT_S = 60.0
 MEGABYTE = 1 << 20
 
 
@@ -37,7 +39,9 @@ class Phase:
     slots: int
     missed: int
     waited_s: list[float]
-    """Of an honest client, for each of its calls."""
+    """Of an honest client, for each of its calls; the longest wait for those without an answer."""
+    unanswered: int
+    """Calls of the honest client without an answer in `node.cli.client`'s time."""
     cpu_s: float
     """Of the node's processes."""
     resident_bytes: int
@@ -49,13 +53,14 @@ class Phase:
         return (
             f"{self.slots} slots, {self.missed} missed; {len(self.waited_s)} honest calls: "
             f"p50 {median(self.waited_s) * 1e3:.1f} ms, p99 {p99:.1f} ms, "
-            f"most {max(self.waited_s) * 1e3:.1f} ms; node: {self.cpu_s:.1f} s of the processor, "
+            f"most {max(self.waited_s) * 1e3:.1f} ms, "
+            f"{self.unanswered} without an answer; node: {self.cpu_s:.1f} s of the processor, "
             f"{self.resident_bytes / MEGABYTE:.0f} MiB"
         )
 
 
 def main() -> int:
-    """Watch the node alone, then under siege; 1 if it missed a slot under siege."""
+    """Watch the node alone, then under siege; 1 if it missed a slot or let somebody wait."""
     parser = argparse.ArgumentParser(prog="scripts/siege", description=__doc__)
     parser.add_argument("--peers", type=int, default=1_000, help="slow ones (default 1000)")
     parser.add_argument("--clients", type=int, default=100, help="greedy ones (default 100)")
@@ -72,7 +77,7 @@ def main() -> int:
             time.sleep(SETTLE_S)
             siege = watch(node, options.minutes * 60)
         print(f"{options.peers} slow peers, {options.clients} greedy clients: {siege.line()}")
-    return min(siege.missed, 1)
+    return int(siege.missed + siege.unanswered > 0)
 
 
 @contextmanager
@@ -86,8 +91,7 @@ def running_witness(directory: Path, block_interval_s: int) -> Iterator[LiveNode
     node = LiveNode(plan)
     try:
         node.start()
-        client = client_of(node)
-        wait_for(lambda: slot_and_head(client)[1] >= 2, "two blocks", START_TIMEOUT_S, [node])
+        wait_for(lambda: slot_and_head(node)[1] >= 2, "two blocks", START_TIMEOUT_S, [node])
         yield node
     finally:
         if node.process is not None:
@@ -125,29 +129,39 @@ def watch(node: LiveNode, seconds: float) -> Phase:
     assert node.process is not None
     pid = node.process.pid
     cpu_s = cpu_seconds(pid)
-    slot, head = slot_and_head(client)
-    waited = ask_for(client, seconds)
-    last_slot, last_head = slot_and_head(client)
+    slot, head = slot_and_head(node)
+    waited, unanswered = ask_for(client, seconds)
+    last_slot, last_head = slot_and_head(node)
     slots = last_slot - slot
     missed = slots - (last_head - head)
-    return Phase(slots, missed, waited, cpu_seconds(pid) - cpu_s, resident_bytes(pid))
+    return Phase(slots, missed, waited, unanswered, cpu_seconds(pid) - cpu_s, resident_bytes(pid))
 
 
-def ask_for(client: NodeClient, seconds: float) -> list[float]:
-    """Seconds that each call of an honest client took; none may fail."""
-    waited = []
+def ask_for(client: NodeClient, seconds: float) -> tuple[list[float], int]:
+    """Seconds that each call of an honest client took, and how many got no answer."""
+    waited, unanswered = [], 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         start = time.perf_counter()
-        client.call("database", "get_account_by_name", "alice")
+        try:
+            client.call("database", "get_account_by_name", "alice")
+        except NodeUnreachable:
+            unanswered += 1
         waited.append(time.perf_counter() - start)
         time.sleep(PAUSE_S)
-    return waited
+    return waited, unanswered
 
 
-def slot_and_head(client: NodeClient) -> tuple[int, int]:
+def slot_and_head(node: LiveNode) -> tuple[int, int]:
     """The slot of the head block, counted from the genesis on, and its number."""
-    properties = as_object(client.call("database", "get_dynamic_global_properties"))
+    properties = as_object(
+        wait_for(
+            lambda: client_of(node).call("database", "get_dynamic_global_properties"),
+            "an answer",
+            ANSWER_TIMEOUT_S,
+            [node],
+        )
+    )
     return as_int(properties["current_aslot"]), as_int(properties["head_block_number"])
 
 

@@ -28,3 +28,4 @@ def test_a_witness_under_siege_misses_no_slot(tmp_path: Path) -> None:
     assert siege.slots >= SIEGE_S // BLOCK_INTERVAL_S - 1
     assert siege.missed == 0, siege.line()
     assert siege.waited_s
+    assert siege.unanswered == 0

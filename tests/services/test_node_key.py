@@ -132,3 +132,10 @@ def test_seeds_are_read_strictly() -> None:
             parse_settings(f'genesis = "g"\n[p2p]\nseeds = ["{wrong}"]', "node.toml")
     with pytest.raises(ConfigError, match=f"two keys.*{'ab' * 32}"):
         read_seeds([SEED, f"{'cd' * 32}@10.0.0.1:1"])
+
+
+def test_a_peer_list_that_nests_without_end_is_no_peer_list(tmp_path: Path) -> None:
+    """T-P9: as any other that is damaged: the node starts without it."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "peers.json").write_text("[" * 100_000)
+    assert len(make_node(tmp_path).database) == 0

@@ -114,6 +114,9 @@ def test_a_damaged_network_is_named(tmp_path: Path) -> None:
     (directory / "genesis.json").write_text("{}")
     with pytest.raises(SetupRefused, match="damaged"):
         open_network(directory, Wanted(), now_s=NOW_S)
+    (directory / "network.json").write_text("[" * 100_000)
+    with pytest.raises(SetupRefused, match="damaged"):
+        open_network(directory, Wanted(), now_s=NOW_S)
     (directory / "network.json").write_text('{"version": 9, "preset": "testnet"}')
     with pytest.raises(SetupRefused):
         open_network(directory, Wanted(), now_s=NOW_S)

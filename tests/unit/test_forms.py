@@ -202,7 +202,7 @@ def test_both_forms_of_an_id_agree(id_type: Callable[[int], int]) -> None:
     assert id_text(id_type)(7) == str(object_id(id_type, 7))
 
 
-@pytest.mark.parametrize("text", ["1", "a:1", "1:", "256:1", "0:16777216"])
+@pytest.mark.parametrize("text", ["1", "a:1", "1:", "256:1", "0:16777216", "１:2", "1:٣"])
 def test_malformed_vote_ids_are_refused(text: str) -> None:
     with pytest.raises(DecodeError):
         parse_vote_id(text)
