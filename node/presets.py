@@ -24,6 +24,7 @@ from protocol.crypto.keys import PrivateKey, parse_wif, password_key, public_key
 from protocol.errors import ValidationError
 from protocol.fees import DEFAULT_FEE_SCHEDULE
 from protocol.genesis import (
+    FINALITY_VOTES,
     Genesis,
     InitialAccount,
     InitialAccountBalance,
@@ -229,6 +230,7 @@ def _section(preset: Preset) -> PegboardSection:
         address_prefix=preset.address_prefix,
         chain_id=preset.chain_id,
         producer_term=preset.producer_term,
+        finality=FINALITY_VOTES,
         assets=tuple(
             InitialAssetSettings(symbol=symbol, bitasset_options=options) for symbol in PEGS
         ),

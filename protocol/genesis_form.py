@@ -181,7 +181,7 @@ class PegboardSection(Record):
     producer_term: str | None = None
     """"witness" (absent) or "delegate": what people call a block producer."""
     finality: str | None = None
-    """"bitshares" (absent) or "votes": what makes a block irreversible (F10)."""
+    """"votes" or "bitshares" (absent): what makes a block irreversible (F10)."""
     assets: tuple[InitialAssetSettings, ...] | None = None
     account_balances: tuple[InitialAccountBalance, ...] | None = None
 

@@ -39,7 +39,7 @@ def cli() -> None:
     """A market for BitAssets on one's own desk: a network, wallets, and a look inside.
 
     \b
-    pegboard up                          start three witnesses and an API
+    pegboard up                          start four witnesses and an API
     pegboard show asset bitUSD           feed, prices, supply
     pegboard wallet borrow "100 bitUSD" --ratio 2.5 --dev-keys -a alice
     pegboard demo margin-call            a fall of prices, played and checked

@@ -41,7 +41,8 @@ from node.config import split_address
 from node.presets import WITNESSES
 from node.storage.file_lock import FileLock
 
-WITNESSES_DEFAULT = 3
+WITNESSES_DEFAULT = 4
+"""The fewest of which any one may die and irreversibility goes on (F2)."""
 CALL_TIMEOUT_S = 10
 GENESIS = click.option(
     "--genesis",

@@ -20,10 +20,10 @@ LINES_MAX = 200
 
 
 def bench_startup() -> None:
-    """(f): seconds on the wall of real processes: three witnesses and an API."""
+    """(f): seconds on the wall of real processes: four witnesses and an API."""
     for interval_s in BLOCK_INTERVALS_S:
         first, irreversible = _time_blocks(interval_s)
-        note = f"3 witnesses, {interval_s} s a block"
+        note = f"4 witnesses, {interval_s} s a block"
         print_value("f", "up to the first block", f"{first:.1f} s", note)
         print_value("f", "up to the first irreversible block", f"{irreversible:.1f} s", note)
 

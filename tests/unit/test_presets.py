@@ -33,9 +33,9 @@ CONFIG = Path(__file__).resolve().parent.parent.parent / "config"
 
 CHAIN_IDS = {
     "testnet": "39f5e2ede1f8bc1a3a54a7914414e3779e33193f1f5693510e73cb7a87617447",
-    "bitshares": "5f3fccea8cd327ec2ddb6d8dd2f81de72d7258f998424c967ae8f23d46c7f0c5",
-    "openshares": "a22ad423cabe82d64dd91b702559a0ed10047a1146ec32ddad538980a6acb50e",
-    "graphene": "9b626b0ed98f5c30a6f24b27a08d67585e5c940490b1b2665ac349ac3aa4c338",
+    "bitshares": "ea80cdde4893969eda3aec1e8e76e4eba8601f5ebf2504562a38d7e189f17e40",
+    "openshares": "03c068f002f26e04c8deb6e27f347fa407d8849d2340407e9ec02c724ae58a27",
+    "graphene": "2a5b9299b91a97cfc4784dc893df4b56c33258fe1453f9041a245df0b409e79e",
 }
 """Ids of the committed templates; whoever changes one changes the chain."""
 
