@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 
+from node.chain import apply_block
 from node.chain.chain import Chain
 from node.chain.finality import quorum_of
 from node.chain.vote_pool import EQUIVOCATIONS_MAX, WAITING_MAX, Judgement, VotePool, contradict
@@ -23,6 +24,7 @@ from protocol.crypto.signatures import sign_digest
 from protocol.errors import ValidationError
 from protocol.finality import VOTE_DOMAIN, Certificate, Vote, vote_digest
 from protocol.genesis import FINALITY_BITSHARES, FINALITY_VOTES, genesis_from_json, genesis_to_json
+from protocol.genesis_form import Genesis
 from protocol.operations.witness import WitnessUpdate
 from protocol.schema import BlockId, Signature
 from tests.support.chain import TestChain, make_genesis, make_parameters, witness_names
@@ -160,6 +162,55 @@ def test_a_fresh_node_checks_the_votes_in_headers() -> None:
     fresh.receive(BlockEnvelope.from_bytes(chain.main[3].packed))
     assert irreversible(fresh) == irreversible(chain) == 1
     assert fresh.chain.state_hash() == chain.chain.state_hash()
+
+
+def one_of(genesis: Genesis, *, name: int) -> CoreNode:
+    """A node with the keys of all witnesses, whose chain has grown for twenty slots."""
+    node = CoreNode(genesis, ALL, name=name)
+    run([node], START_MS, 20 * BLOCK_INTERVAL_S)
+    return node
+
+
+def sync_from(source: CoreNode, genesis: Genesis) -> CoreNode:
+    """A fresh node that had a few seconds to fetch what another has."""
+    fresh = CoreNode(genesis, name=9)
+    now_ms = START_MS + 20 * BLOCK_INTERVAL_S * 1_000
+    source.core.own.secrets.clear()
+    fresh.connect(source, now_ms)
+    run([source, fresh], now_ms, 10)
+    return fresh
+
+
+def test_a_fresh_node_that_syncs_checks_the_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F3: it takes a chain up to the first block whose votes are not those of a quorum, and no
+    further, however many blocks follow; a true one it takes with all that is irreversible."""
+    genesis = make_genesis("alice", "bob", witnesses=4, finality=FINALITY_VOTES)
+    honest = one_of(genesis, name=1)
+    fresh = sync_from(honest, genesis)
+    assert fresh.chain.head_id == honest.chain.head_id
+    assert fresh.chain.last_irreversible_num == honest.chain.head_num - 2 > 10
+
+    with monkeypatch.context() as lying:
+        lying.setattr(apply_block, "check_certificate", lambda *args, **options: None)
+        lying.setattr(VotePool, "certificate", with_too_few_votes(VotePool.certificate))
+        liar = one_of(genesis, name=2)
+    fresh = sync_from(liar, genesis)
+    assert liar.chain.head_num > 15
+    assert (fresh.chain.head_num, fresh.chain.last_irreversible_num) == (9, 7)
+
+
+def with_too_few_votes(
+    certificate: Callable[[VotePool], Certificate | None],
+) -> Callable[[VotePool], Certificate | None]:
+    """`VotePool.certificate` that gives all votes but one from the tenth block on."""
+
+    def spoilt(pool: VotePool) -> Certificate | None:
+        found = certificate(pool)
+        if found is None or found.target_num < 9:
+            return found
+        return Certificate(found.source_num, found.target_num, found.signatures[1:])
+
+    return spoilt
 
 
 def test_a_producer_adds_no_more_votes_than_it_takes() -> None:
