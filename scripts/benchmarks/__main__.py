@@ -11,6 +11,7 @@ from .cascade import bench_cascade
 from .encryption import bench_encryption
 from .fairness import KINDS as FAIRNESS
 from .fairness import bench_greedy
+from .finality import bench_finality
 from .history import bench_history
 from .measure import print_machine
 from .memory import bench_memory
@@ -32,6 +33,7 @@ SECTIONS = {
     "k": bench_stretches,
     "l": bench_broadcasts,
     "m": bench_encryption,
+    "n": bench_finality,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()}
 """Parts of sections, for runs by turns."""

@@ -85,12 +85,10 @@ def run(schedule: Schedule, options: argparse.Namespace) -> int:
 
 def describe(outcome: Outcome) -> str:
     """One line of figures."""
-    conflicts = outcome.conflicts
     return (
         f"hash {outcome.event_hash}, {outcome.event_count} events, {outcome.simulated_s} s, "
         f"head {outcome.head_num}, irreversible {outcome.last_irreversible_num}, "
         f"agreed {outcome.agreed_after_s} s after the healing"
-        + (f", two irreversible blocks at {conflicts[0]} (R8.8 allows it)" if conflicts else "")
     )
 
 

@@ -10,10 +10,13 @@ from node.api.json_text import joined
 from node.api.outbox import Outbox
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
+from node.chain.vote_pool import contradict
+from node.core.core import FUTURE_TOLERANCE_MS
 from node.storage.interface import BlockStorage
 from protocol.block import BlockEnvelope, block_num_of
+from protocol.finality import Vote
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, Digest
+from protocol.schema import BlockId, Digest, PublicKey
 
 
 class Violation(AssertionError):
@@ -38,6 +41,8 @@ class _Seen:
     last_irreversible: int = 0
     told: dict[BlockId, None] = field(default_factory=dict)
     """Blocks that it announced to peers or reported to clients, and so may not lose."""
+    latest_ms: int = 0
+    """The latest time that its clock has ever shown."""
     told_irreversible: int = 0
     """The highest block that it called irreversible towards anybody."""
 
@@ -45,21 +50,29 @@ class _Seen:
 class Checkers:
     """One judge for the whole network."""
 
-    def __init__(self, nodes: int) -> None:
+    def __init__(self, nodes: int, block_interval_s: int) -> None:
         self._nodes = [_Seen() for _ in range(nodes)]
+        self._early_max_ms = block_interval_s * 1_000 + FUTURE_TOLERANCE_MS
         self._irreversible: dict[int, BlockId] = {}
         self._signed: dict[tuple[WitnessId, int], BlockId] = {}
         self._state_hashes: dict[BlockId, Digest] = {}
-        self.conflicts: list[int] = []
-        """Heights at which two nodes called different blocks irreversible: R8.8 allows it."""
+        self._votes: dict[PublicKey, list[Vote]] = defaultdict(list)
         self.counts: Counter[str] = Counter()
         """How often things happened."""
         self.refusals: dict[str, Counter[str]] = defaultdict(Counter)
 
     # What a node does.
 
+    def clock_read(self, node: int, now_ms: int) -> None:
+        """A node has seen this time on its clock, which may jump to and fro."""
+        seen = self._nodes[node]
+        seen.latest_ms = max(seen.latest_ms, now_ms)
+
     def block_applied(self, node: int, block: BlockEnvelope) -> None:
-        """A block became a node's head: it follows the one before."""
+        """A block became a node's head: it follows the one before, and no clock that the node has
+        seen called it more than a slot and the tolerance early (T-W3)."""
+        early_ms = block.header.timestamp * 1_000 - self._nodes[node].latest_ms
+        demand(early_ms <= self._early_max_ms, "future", node, block.num, "by", early_ms, "ms")
         main = self._nodes[node].main
         previous = main.get(block.num - 1)
         demand(block.num - 1 not in main or previous == block.header.previous, "linked", node)
@@ -79,14 +92,15 @@ class Checkers:
         return self._nodes[node].main.get(num)
 
     def observe(self, node: int, chain: Chain) -> None:
-        """Look at a node's last irreversible block: it only grows, within one life."""
+        """Look at a node's last irreversible block: it only grows, within one life, and no other
+        node calls another block of its height irreversible (T-W4)."""
         seen = self._nodes[node]
         num = chain.last_irreversible_num
         demand(num >= seen.last_irreversible, "monotonic", node, num, seen.last_irreversible)
         for height in range(seen.last_irreversible + 1, num + 1):
             block_id = seen.main[height]
-            if self._irreversible.setdefault(height, block_id) != block_id:
-                self.conflicts.append(height)
+            known = self._irreversible.setdefault(height, block_id)
+            demand(known == block_id, "conflict", node, height)
         seen.last_irreversible = num
 
     def block_sent(self, node: int, block: BlockEnvelope) -> None:
@@ -94,6 +108,14 @@ class Checkers:
         slot = (block.header.witness, block.header.timestamp)
         demand(self._signed.setdefault(slot, block.id) == block.id, "one block a slot", node, *slot)
         self.tell(node, block.id)
+
+    def vote_sent(self, node: int, key: PublicKey, vote: Vote) -> None:
+        """A vote of a node's own left it: none that left before contradicts it (F5)."""
+        votes = self._votes[key]
+        if vote not in votes:
+            lie = next((other for other in votes if contradict(other, vote)), None)
+            demand(lie is None, "one vote", node, vote, lie)
+            votes.append(vote)
 
     def tell(self, node: int, block_id: BlockId) -> None:
         """A node told somebody that it has a block."""
@@ -116,7 +138,7 @@ class Checkers:
 
     def wiped(self, node: int) -> None:
         """A node has lost its disk: of it nothing can be expected."""
-        self._nodes[node] = _Seen()
+        self._nodes[node] = _Seen(latest_ms=self._nodes[node].latest_ms)
 
     def restarted(self, node: int, chain: Chain, store: BlockStorage) -> None:
         """A node came back: all that it told of is there (T-S1)."""

@@ -3,20 +3,23 @@
 Time goes in slots. In each, a partition says who hears whom; nodes of one group have the same
 blocks, and votes reach each of them or do not. A liar is in every group at once: it signs blocks
 and votes for every fork, two for one slot, withholds votes that it has seen, and repeats old ones.
-Keys of witnesses move between two halves of the nodes, on some forks only. Records get lost. What
-two honest nodes call irreversible at one height must be the same block, always; and once all hear
-all again, it must move on (T-W4, F1 to F9).
+Keys of witnesses move between two halves of the nodes, on some forks only. Records and blocks get
+lost, clocks jump. What two honest nodes call irreversible at one height must be the same block,
+always; and once all hear all again, it must move on (T-W4, F1 to F9).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 from node.chain.chain import Chain
+from node.chain.finality import quorum_of
 from node.chain.fork_database import BLOCKS_PER_SLOT_MAX
 from node.core.ballots import Ballots
+from node.core.core import FUTURE_TOLERANCE_MS
 from node.state.errors import BlockRejected, TransactionRejected
 from protocol.asset import NO_FEE
 from protocol.block import BlockEnvelope
@@ -24,6 +27,7 @@ from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
 from protocol.finality import Vote, vote_digest
 from protocol.genesis import FINALITY_VOTES, Genesis
+from protocol.ids import WitnessId
 from protocol.operations.witness import WitnessUpdate
 from protocol.schema import BlockId, PublicKey
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
@@ -31,8 +35,10 @@ from tests.simulation.checkers import Violation, demand
 from tests.support.chain import make_genesis, make_parameters, witness_names
 from tests.support.world import BLOCK_INTERVAL_S, GENESIS_TIME, secret_of
 
+MAINTENANCE_SLOTS = 8
 ROUNDS_TO_HEAL = 3
 """After so many rounds without faults irreversibility has moved on."""
+EARLY_MAX_S = BLOCK_INTERVAL_S + FUTURE_TOLERANCE_MS // 1_000
 OLD_VOTES = 40
 """How many of the last votes a liar may repeat."""
 
@@ -50,8 +56,23 @@ class Attack:
     finality: str = FINALITY_VOTES
     has_records: bool = True
     """False plants a bug: a restarted node takes a lost record for an empty one."""
-    wipes: bool = False
-    """Whether restarted nodes may have lost their blocks too."""
+    losers: int = 0
+    """So many witnesses may lose records and blocks when they restart; all nodes with a bug there.
+
+    What a fork had justified may be lost with them, so they count as liars do for the liveness.
+    """
+    clock_steps: bool = False
+    """Whether clocks of nodes jump by up to three slots; never those of losers."""
+    parts_sets: bool = False
+    """Whether it begins with a new set, of which the old one hears nothing from its first block on.
+
+    Nothing but that happens then.
+    """
+
+    @property
+    def is_live(self) -> bool:
+        """Whether fewer than a third of the members lie or lose what they knew (F5)."""
+        return self.liars + self.losers < self.witnesses - quorum_of(self.witnesses) + 1
 
 
 class Node:
@@ -63,9 +84,13 @@ class Node:
         self.secrets = {public_key(secret): secret}
         self.ballots = Ballots(self.chain, {})
         self.last_irreversible = 0
+        self.ahead_s = 0
+        """So far its clock is ahead."""
 
-    def receive(self, block: BlockEnvelope) -> None:
-        """Take a block in; one that its rules refuse changes nothing."""
+    def receive(self, block: BlockEnvelope, now_s: int) -> None:
+        """Take a block in; one that its rules refuse changes nothing, also one that is early."""
+        if block.header.timestamp > now_s + self.ahead_s + EARLY_MAX_S:
+            return
         try:
             self.chain.push_block(block)
         except BlockRejected:
@@ -94,7 +119,7 @@ class Campaign:
         self.attack = attack
         self.rng = Random(f"{attack.seed}/finality")
         self.names = witness_names(attack.witnesses)
-        parameters = make_parameters(maintenance_interval=8 * BLOCK_INTERVAL_S)
+        parameters = make_parameters(maintenance_interval=MAINTENANCE_SLOTS * BLOCK_INTERVAL_S)
         self.genesis = make_genesis(
             witnesses=attack.witnesses, parameters=parameters, finality=attack.finality
         )
@@ -111,15 +136,22 @@ class Campaign:
         self.groups: list[list[int]] = [list(range(len(self.nodes)))]
         self.now_s = GENESIS_TIME
         self.serial = 0
-        self.lied = 0
-        """Blocks that liars have signed in this slot."""
+        self.lied: Counter[tuple[WitnessId, int]] = Counter()
+        """How many blocks each liar has signed for each slot."""
 
     def run(self) -> int:
         """Attack, heal, and demand progress; the number of the last irreversible block."""
+        if self.attack.parts_sets:
+            self._part_sets()
         for _ in range(self.attack.slots):
-            self._disturb()
-            self._slot(is_healed=False)
+            if self.attack.parts_sets:
+                self._slot(is_healed=True)
+            else:
+                self._disturb()
+                self._slot(is_healed=False)
         self.groups = [list(range(len(self.nodes)))]
+        for node in self.nodes:
+            node.ahead_s = 0
         before = max(node.chain.last_irreversible_num for node in self.nodes)
         top = max(self._highest_votes())
         healing = ROUNDS_TO_HEAL * self.attack.witnesses
@@ -127,9 +159,8 @@ class Campaign:
         for _ in range(healing + lag * self.attack.witnesses):
             self._slot(is_healed=True)
         final = min(node.chain.last_irreversible_num for node in self.nodes)
-        if self.attack.wipes:  # one without its record, and a liar: more than may be missing
-            return final
-        demand(final > before, "liveness", self.attack, "irreversible", before, "and no more")
+        goes_on = final > before or not self.attack.is_live
+        demand(goes_on, "liveness", self.attack, "irreversible", before, "and no more")
         return final
 
     def _highest_votes(self) -> Iterable[int]:
@@ -146,16 +177,42 @@ class Campaign:
         if rng.randrange(4) == 0:
             self._split()
         if rng.randrange(10) == 0:
+            self._restart(rng.randrange(len(self.nodes)))
+        if self.attack.clock_steps and rng.randrange(10) == 0:
             number = rng.randrange(len(self.nodes))
-            is_lost = rng.randrange(2) == 0 and (number == 0 or not self.attack.has_records)
-            is_wiped = self.attack.wipes and rng.randrange(2) == 0
-            if is_wiped:
-                self.known[number] = {}
-            self.nodes[number].restart(
-                is_wiped=is_wiped, is_record_lost=is_lost, has_records=self.attack.has_records
-            )
+            if not self._may_lose(number):
+                self.nodes[number].ahead_s = rng.randrange(-3, 4) * BLOCK_INTERVAL_S
         if self.attack.moving_keys and rng.randrange(12) == 0:
-            self._move_keys(rng.choice(self.groups))
+            self._move_keys(rng.choice(self.groups), (" next", " block")[rng.randrange(2)])
+
+    def _part_sets(self) -> None:
+        """All keys move; one block above their maintenance block the two halves part (F8)."""
+        [everybody] = self.groups
+        self._slot(is_healed=True)
+        self._move_keys(everybody, " next")
+        for _ in range(4 * MAINTENANCE_SLOTS):
+            self._slot(is_healed=True)
+            finality = self.nodes[0].chain.state.finality
+            assert finality is not None
+            if len(finality.sets) > 1:
+                break
+        self._slot(is_healed=True)
+        half = len(self.nodes) // 2
+        self.groups = [everybody[:half], everybody[half:]]
+
+    def _may_lose(self, number: int) -> bool:
+        """Whether a node belongs to a witness that may lose its disk."""
+        return number % (self.attack.witnesses - self.attack.liars) < self.attack.losers
+
+    def _restart(self, number: int) -> None:
+        may_lose = self._may_lose(number)
+        is_lost = self.rng.randrange(2) == 0 and (may_lose or not self.attack.has_records)
+        is_wiped = self.rng.randrange(2) == 0 and may_lose
+        if is_wiped:
+            self.known[number] = {}
+        self.nodes[number].restart(
+            is_wiped=is_wiped, is_record_lost=is_lost, has_records=self.attack.has_records
+        )
 
     def _split(self) -> None:
         rng, count = self.rng, len(self.nodes)
@@ -170,9 +227,8 @@ class Campaign:
         groups = [[node for node in range(count) if sides[node] == side] for side in range(3)]
         self.groups = [group for group in groups if group]
 
-    def _move_keys(self, group: Sequence[int]) -> None:
-        """All witnesses take the keys of the other half, in what this group builds next."""
-        half = (" next", " block")[self.rng.randrange(2)]
+    def _move_keys(self, group: Sequence[int], half: str) -> None:
+        """All witnesses take the keys of one half, in what this group builds next."""
         for name in self.names:
             secret, state = secret_of(name + half), self.nodes[group[0]].chain.state
             owner = state.account_named(name).id
@@ -197,7 +253,6 @@ class Campaign:
 
     def _slot(self, *, is_healed: bool) -> None:
         self.now_s += BLOCK_INTERVAL_S
-        self.lied = 0
         for group in self.groups:
             self._share_blocks(group)
             made = [*self._honest_blocks(group), *self._lying_blocks(group)]
@@ -224,7 +279,7 @@ class Campaign:
                 self._deliver(node, block)
 
     def _deliver(self, node: int, block: BlockEnvelope) -> None:
-        self.nodes[node].receive(block)
+        self.nodes[node].receive(block, self.now_s)
         if self.nodes[node].chain.has_block(block.id):
             self.known[node][block.id] = None
 
@@ -240,13 +295,16 @@ class Campaign:
 
     def _lying_blocks(self, group: Sequence[int]) -> list[BlockEnvelope]:
         """Liars build in every group at once, on what its first nodes have, two blocks a slot:
-        others would refuse a third (T-W2)."""
+        a third may be refused by those of whom others do not refuse it (T-W2)."""
         mine = {public_key(secret): secret for secret in self.liars}
         made: list[BlockEnvelope] = []
         for node in group[:2]:
             block = self._build(self.nodes[node], mine, withholds=self.rng.randrange(2) == 0)
-            if block is not None and self.lied < BLOCKS_PER_SLOT_MAX:
-                self.lied += 1
+            if block is None:
+                continue
+            slot = block.header.witness, block.header.timestamp
+            if self.lied[slot] < BLOCKS_PER_SLOT_MAX:
+                self.lied[slot] += 1
                 made.append(block)
         return made
 
@@ -254,7 +312,7 @@ class Campaign:
         self, node: Node, secrets: dict[PublicKey, PrivateKey], *, withholds: bool
     ) -> BlockEnvelope | None:
         chain = node.chain
-        slot = chain.slot_at(self.now_s)
+        slot = chain.slot_at(self.now_s + node.ahead_s)
         if slot == 0:
             return None
         witness = chain.scheduled_witness(slot)
@@ -271,7 +329,7 @@ class Campaign:
         cast = []
         for node in group:
             one = self.nodes[node]
-            own = one.ballots.cast(one.secrets, self.now_s)
+            own = one.ballots.cast(one.secrets, self.now_s + one.ahead_s)
             cast += [vote for found in own if (vote := found.vote) is not None]
             cast += self._lies(one.chain)
         self.votes = (self.votes + cast)[-OLD_VOTES:]

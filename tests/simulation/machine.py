@@ -38,7 +38,8 @@ from node.storage.interface import SignedSlot, SignedVote
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey, public_key
-from protocol.crypto.signatures import recover_keys
+from protocol.crypto.signatures import recover_key, recover_keys
+from protocol.finality import Vote, vote_digest
 from protocol.genesis_form import Genesis
 from protocol.p2p.messages import BlockMessage, Hello, Inventory, ItemKind, Message
 from protocol.p2p.transport import PlainTransport
@@ -83,6 +84,7 @@ class Machine:
         self.world = world
         self.number = number
         self.duties = duties
+        self.own_keys = {public_key(secret) for secret in duties.secrets}
         self.blocks = MemoryBlockStore(durable_at_once=False)
         self.guard = MemorySigningGuard(durable_at_once=False)
         self.snapshots = MemorySnapshots(durable_at_once=False)
@@ -102,8 +104,10 @@ class Machine:
 
     @property
     def now_ms(self) -> int:
-        """The time on this machine's clock."""
-        return self.world.loop.now_ms + self.clock_offset_ms
+        """The time on this machine's clock, read by its process."""
+        found = self.world.loop.now_ms + self.clock_offset_ms
+        self.world.checkers.clock_read(self.number, found)
+        return found
 
     @property
     def is_listening(self) -> bool:
@@ -314,7 +318,7 @@ class Machine:
                     self.prune(effect)
                     yield self.flush_ms()
                     self.snapshots.flush()
-                    self.blocks.flush()
+                    self.flush_blocks()
                 case SendBytes():
                     self._send(effect)
                 case ClosePeer():
@@ -343,12 +347,12 @@ class Machine:
             self.reserve_vote(vote)
         if batch.slots or batch.votes:
             yield self.flush_ms()
-            self.guard.flush()
+            self.flush_guard()
         for move in batch.moves:
             self.blocks.append(move.blocks, move.head, move.main_chain, move.irreversible_num)
         if batch.moves:
             yield self.flush_ms()
-            self.blocks.flush()
+            self.flush_blocks()
             assert self.core is not None
             self.core.moves_stored(batch.moves[-1].serial)
 
@@ -363,6 +367,14 @@ class Machine:
     def prune(self, snapshot: SaveSnapshot) -> None:
         """Forget forks that can win no more."""
         self.blocks.prune_forks(snapshot.irreversible_num)
+
+    def flush_guard(self) -> None:
+        """Make what was noted of slots and votes durable."""
+        self.guard.flush()
+
+    def flush_blocks(self) -> None:
+        """Make the blocks that were written durable."""
+        self.blocks.flush()
 
     def flush_ms(self) -> int:
         """How long the disk takes this time."""
@@ -382,11 +394,22 @@ class Machine:
             case Inventory() if message.kind == ItemKind.BLOCK:
                 for block_id in message.ids:
                     checkers.tell(self.number, BlockId(block_id))
+            case Vote():
+                self._follow_vote(message)
             case Hello():
                 checkers.tell(self.number, message.head_id)
                 checkers.tell_irreversible(self.number, message.lib_num)
             case _:
                 pass
+
+    def _follow_vote(self, vote: Vote) -> None:
+        """Look at a vote that leaves, if it is this node's own."""
+        assert self.core is not None
+        key = recover_key(
+            vote_digest(self.core.chain.chain_id, vote.source, vote.target), vote.signature
+        )
+        if key in self.own_keys:
+            self.world.checkers.vote_sent(self.number, key, vote)
 
     def _note(self, effect: Report) -> None:
         fields = effect.fields

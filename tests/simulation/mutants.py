@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from node.api.durability import Durability
 from node.chain.chain import Chain
+from node.core.core import NodeCore
 from node.core.effects import ReserveSlot, SaveSnapshot
 from node.p2p.errors import ForkBelowIrreversible
 from node.p2p.manager import PeerManager
 from node.services.effect_queue import Batch
-from protocol.block import BlockEnvelope
+from node.state.database import State
+from protocol.block import BlockEnvelope, HeaderEnvelope
 from protocol.ids import WitnessId
 from protocol.p2p.messages import Hello
 from tests.simulation.machine import Machine
@@ -62,6 +64,34 @@ class ForgetsSlots(Machine):
 
     def reserve(self, slot: ReserveSlot) -> None:
         """Nothing."""
+
+
+class NeverFlushesBlocks(Machine):
+    """Takes blocks for durable that the disk has in its cache only (P16)."""
+
+    def flush_blocks(self) -> None:
+        """Nothing."""
+
+
+class NeverFlushesGuard(Machine):
+    """Takes its record of slots and votes for durable that the disk has in its cache only."""
+
+    def flush_guard(self) -> None:
+        """Once, as an empty record is made, and never again."""
+        if not self.has_flushed:
+            self.guard.flush()
+            self.has_flushed = True
+
+    has_flushed = False
+
+
+def newest_confirmation(state: State) -> int:
+    """`irreversible_num` that believes the first witness that builds on a block (P16)."""
+    return state.dynamic.head_block_number - 1
+
+
+def take_from_the_future(core: NodeCore, front: HeaderEnvelope, now_ms: int) -> None:
+    """`NodeCore._refuse_future` that refuses nothing (P16)."""
 
 
 def pop_block_badly(chain: Chain) -> BlockEnvelope:

@@ -50,6 +50,8 @@ class Options(Record):
     """Mean time between moments at which all nodes crash; 0 for none."""
     wipe_every_s: int
     """Mean time between losses of the last node's blocks and snapshots; 0 for none."""
+    old_rule: int
+    """1: blocks become irreversible by BitShares' rule, which partitions alone can break (R8.8)."""
 
     def to_json(self) -> dict[str, int]:
         """The options as a JSON object."""
@@ -93,5 +95,6 @@ def draw_options(seed: int, *, nodes: int | None = None, minutes: int | None = N
         required_participation=rng.choice((0, 0, 33)),
         paranoid=rng.randrange(2),
         blackout_every_s=rng.choice((0, 0, 60)),
-        wipe_every_s=rng.choice((0, 0, 60)) if count > 2 else 0,
+        wipe_every_s=rng.choice((0, 0, 60)) if witnesses > 3 or count > witnesses else 0,
+        old_rule=0,
     )

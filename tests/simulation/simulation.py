@@ -14,7 +14,7 @@ from node.presets import PRESETS, WITNESSES, build_genesis, development_key
 from node.witness.feed_publisher import FeedPlan
 from node.witness.feed_text import FeedContext, parse_feed_source
 from protocol.crypto.keys import PrivateKey
-from protocol.genesis_form import Genesis
+from protocol.genesis_form import FINALITY_BITSHARES, FINALITY_VOTES, Genesis
 from protocol.ids import AccountId
 from protocol.schema import BlockId
 from tests.simulation.checkers import Checkers, Violation, demand
@@ -30,6 +30,8 @@ HEAL_S_MAX = 420
 """After so long without faults all nodes agree: a wait before dialling again is up to 5 min."""
 HALTED_SLOTS = 20
 """After so many slots without a block, operators let their witnesses go on regardless."""
+ROUNDS_TO_HEAL = 3
+"""Within so many rounds of blocks more is irreversible once all agree."""
 TRAVELLING_BLOCKS = 2
 """How many of the newest blocks may not have reached everybody yet."""
 QUIET_MS = 12_000
@@ -51,8 +53,6 @@ class Outcome:
     last_irreversible_num: int
     agreed_after_s: int
     """Seconds from the healing until all nodes were on one chain and it became irreversible."""
-    conflicts: tuple[int, ...]
-    """Heights with two irreversible blocks, which R8.8 does not rule out."""
     counts: Counter[str]
 
 
@@ -71,7 +71,7 @@ class Simulation:
         self.faults = schedule.faults
         self.loop = EventLoop(trace)
         self.network = Network(self.loop, options)
-        self.checkers = Checkers(options.nodes)
+        self.checkers = Checkers(options.nodes, options.block_interval_s)
         genesis = make_genesis(options)
         world = World(self.loop, self.network, self.checkers, options, genesis)
         self.machines = [
@@ -94,8 +94,7 @@ class Simulation:
         self.loop.run_until(self.options.fault_s * 1_000)
         self._heal()
         agreed_after_s = self._await_agreement()
-        if not self.checkers.conflicts:
-            self._await_one_head()
+        self._await_one_head()
         self._check_end()
         chain = self.machines[0].core.chain if self.machines[0].core else None
         assert chain is not None
@@ -106,7 +105,6 @@ class Simulation:
             chain.head_num,
             chain.last_irreversible_num,
             agreed_after_s,
-            tuple(self.checkers.conflicts),
             self.checkers.counts,
         )
 
@@ -163,23 +161,36 @@ class Simulation:
         healed_ms = self.loop.elapsed_ms
         slot_ms = 1_000 * self.options.block_interval_s
         final = max(self._last_irreversible())
-        top, top_slot = 0, 0
+        top, top_slot, due_num = 0, 0, None
         self.loop.run_until(healed_ms + slot_ms * 7 // 10)
         for slot in count(1):
             self.loop.run_until(self.loop.elapsed_ms + slot_ms)
             since_s = (self.loop.elapsed_ms - healed_ms) // 1_000
-            if self._agree() and min(self._last_irreversible()) > final:
+            heads = [machine.core.chain.head_num for machine in self.machines if machine.core]
+            if not self._agree():
+                due_num = None
+            elif min(self._last_irreversible()) > final:
                 return since_s
-            if self.checkers.conflicts and since_s > 60:
-                return since_s
+            else:
+                due_num = due_num or self._due_num()
+                demand(max(heads) <= due_num, "liveness", "only", final, *self._describe())
             demand(since_s < HEAL_S_MAX, "agreement", "after", since_s, "s:", *self._describe())
             self.clients.is_active = self.clients.is_active and since_s < 30
-            heads = [machine.core.chain.head_num for machine in self.machines if machine.core]
             if max(heads) > top:
                 top, top_slot = max(heads), slot
             elif slot - top_slot == HALTED_SLOTS:
                 self._override_participation()
         raise AssertionError("unreachable")
+
+    def _due_num(self) -> int:
+        """At which height at the latest more must be irreversible, now that all agree.
+
+        Three rounds, beginning above what anybody has voted for on forks that lost.
+        """
+        cores = [machine.core for machine in self.machines if machine.core is not None]
+        voted = [span.target_num for core in cores for span in core.ballots.last_votes.values()]
+        top = max([core.chain.head_num for core in cores] + voted)
+        return top + ROUNDS_TO_HEAL * self.options.witnesses
 
     def _override_participation(self) -> None:
         """What operators do when the witnesses of a halted chain all fear to be in a minority."""
@@ -236,8 +247,7 @@ class Simulation:
         for machine in self.machines:
             assert machine.core is not None
             chain = machine.core.chain
-            if not self.checkers.conflicts:
-                self.checkers.check_state(chain)
+            self.checkers.check_state(chain)
             with chain.head_state() as state:
                 check_all(state)
 
@@ -272,7 +282,9 @@ def make_genesis(options: Options) -> Genesis:
         witness_count=options.witnesses,
     )
     parameters = replace(genesis.initial_parameters, maintenance_interval=MAINTENANCE_S)
-    return replace(genesis, initial_parameters=parameters)
+    finality = FINALITY_BITSHARES if options.old_rule else FINALITY_VOTES
+    section = replace(genesis.pegboard, finality=finality)
+    return replace(genesis, initial_parameters=parameters, pegboard=section)
 
 
 def make_duties(options: Options, genesis: Genesis, node: int) -> Duties:

@@ -1,8 +1,4 @@
-"""Networks of production nodes keep their promises under faults, and come together after them.
-
-One irreversible block per height is reported and not demanded: the rule in force (R8.8) is known
-to allow two under partitions.
-"""
+"""Networks of production nodes keep their promises under faults, and come together after them."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from protocol.finality import Vote
 from protocol.p2p.messages import MESSAGES, Goodbye, Message, NotAvailable, Ping, Pong
 from tests.simulation.faults import DRAWS
 from tests.simulation.options import Options, draw_options
@@ -44,6 +39,7 @@ CALM = Options(
     paranoid=1,
     blackout_every_s=0,
     wipe_every_s=0,
+    old_rule=0,
 )
 """Two nodes and nothing that goes wrong."""
 
@@ -57,7 +53,7 @@ def test_without_faults_every_slot_has_its_block() -> None:
     """R8.4, R8.5: two calm nodes miss no slot once they have met, and include what is sent."""
     outcome = run(CALM)
     assert outcome.head_num >= CALM.fault_s // CALM.block_interval_s - 1
-    assert outcome.last_irreversible_num == outcome.head_num - 1
+    assert outcome.last_irreversible_num == outcome.head_num - 2
     assert outcome.counts["fork_switch"] == 0
     assert outcome.counts["accepted Transfer"] > 3
     assert outcome.counts["transaction_dropped"] == 0
@@ -91,8 +87,7 @@ def test_a_hard_life_meets_every_fault_and_every_message() -> None:
         wipe_every_s=60,
     )
     counts = run(options).counts
-    # a chain of BitShares' rule has no votes; the campaign of `finality` is theirs
-    rare: tuple[type[Message], ...] = (Goodbye, NotAvailable, Ping, Pong, Vote)
+    rare: tuple[type[Message], ...] = (Goodbye, NotAvailable, Ping, Pong)
     wanted = [f"sent {cls.__name__}" for cls in MESSAGES.values() if cls not in rare]
     wanted += [f"fault {kind}" for kind in DRAWS]
     wanted += ["fork_switch", "transaction_dropped", "keys recovered", "started from a snapshot"]
