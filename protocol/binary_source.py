@@ -11,7 +11,7 @@ import linecache
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeAlias, assert_never
+from typing import Any, Protocol, TypeAlias, assert_never, cast
 
 from protocol.crypto.hashes import address_of
 from protocol.errors import DecodeError, EncodeError
@@ -94,6 +94,13 @@ class Source:
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
         exec(compile(text, file, "exec"), self.names)
         return self.names["codec"]
+
+
+def values_source(cls: type) -> Callable[[Any], tuple[object, ...]]:
+    """A function that gives the declared fields of an object of a class, in order."""
+    source = Source({})
+    source.line(f"return {''.join(f'value.{field.name}, ' for field in schema_of(cls).fields)}")
+    return cast("Callable[[Any], tuple[object, ...]]", source.build("def codec(value):"))
 
 
 class WriteSource(Source, Visitor[Emit]):

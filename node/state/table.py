@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from operator import attrgetter
 from typing import Generic, NoReturn, TypeVar, cast
 
 from node.state.errors import NoSuchObject
 from node.state.indexes import Index, OrderedIndex
 from node.state.undo import CREATE, EDIT, REKEY, REMOVE, StateObject, UndoLog, Values
+from protocol.binary_source import values_source
 from protocol.ids import ID_TYPES, ObjectId
 from protocol.schema import IdType, schema_of
 from protocol.widths import width_check_of
@@ -64,7 +64,7 @@ class Table(Generic[K, T]):
         assert (fields[0].name, fields[0].type) == ("id", IdType(self.space, self.type)), cls
         self.field_names = tuple(field.name for field in fields)
         self.check_width = width_check_of(cast(type, cls))
-        self.values_of = cast(Callable[[T], Values], attrgetter(*self.field_names))
+        self.values_of: Callable[[T], Values] = values_source(cast(type, cls))
         self.index_list: list[Index[T]] = []
         self.mutable_indexes: list[OrderedIndex[Hashable, T]] = []
         self.touched_sets: list[set[int]] = []
