@@ -44,6 +44,11 @@ CHANGED = {
     "./scripts/bench": "./scripts/bench --help",
     # Half a minute of simulated faults, as tests/simulation has many.
     "./scripts/simulate --seed 7": "./scripts/simulate --help",
+    # Campaigns of minutes to hours, of which the tests hold a share; that they start is seen.
+    "./scripts/crashpoints": "./scripts/crashpoints --help",
+    "./scripts/fuzz": "./scripts/fuzz --help",
+    "./scripts/siege": "./scripts/siege --help",
+    "./scripts/campaign --hours 1": "./scripts/campaign --help",
     # Asks the index for newer versions and writes them down.
     "./scripts/lock": "",
     "pegboard replay --history": "pegboard replay --history --data-dir {data}",
