@@ -48,7 +48,7 @@ CHANGED = {
     "./scripts/crashpoints": "./scripts/crashpoints --help",
     "./scripts/fuzz": "./scripts/fuzz --help",
     "./scripts/siege": "./scripts/siege --help",
-    "./scripts/campaign --hours 1": "./scripts/campaign --help",
+    "./scripts/campaign": "./scripts/campaign --help",
     # Asks the index for newer versions and writes them down.
     "./scripts/lock": "",
     "pegboard replay --history": "pegboard replay --history --data-dir {data}",
