@@ -7,18 +7,23 @@ The argument why no two nodes ever call conflicting blocks irreversible (T-W4) s
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from node.state.database import State
 from node.state.errors import WrongCertificate
 from node.state.objects.finality import Finality, VotingSet
-from protocol.crypto.signatures import recover_keys
+from protocol.crypto.signatures import recover_key
+from protocol.errors import KeyFormatError
 from protocol.finality import Certificate, vote_digest
 from protocol.ids import FinalityId, WitnessId
 from protocol.schema import BlockId, Digest, PublicKey, Signature
 
 JUSTIFIED_MAX = 64
 """Justified blocks that are remembered as sources while nothing becomes irreversible (F4)."""
+
+SIGNERS_KEPT = 4_096
+"""Votes whose signers are remembered: some hundred blocks of a large set."""
 
 
 def quorum_of(count: int) -> int:
@@ -68,6 +73,20 @@ def choose_signatures(
     return tuple(votes[key] for key in sorted(chosen))
 
 
+@lru_cache(maxsize=SIGNERS_KEPT)
+def signer_of_vote(
+    chain_id: Digest, source: BlockId, target: BlockId, signature: Signature
+) -> PublicKey | None:
+    """The key that signed a vote, recovered once; None for a signature that is none (F1).
+
+    A vote is judged when it comes in and again in the certificate that carries it.
+    """
+    try:
+        return recover_key(vote_digest(chain_id, source, target), signature)
+    except KeyFormatError:
+        return None
+
+
 def check_certificate(
     state: State, certificate: Certificate, chain_id: Digest, *, trusted: bool
 ) -> None:
@@ -91,8 +110,8 @@ def check_certificate(
     members, count = voting_keys(sets), len(certificate.signatures)
     if count > len(members):
         raise _wrong("more votes than members", count, len(members))
-    digest = vote_digest(chain_id, id_of(state, source_num), id_of(state, target_num))
-    found = recover_keys((digest, signature) for signature in certificate.signatures)
+    source, target = id_of(state, source_num), id_of(state, target_num)
+    found = [signer_of_vote(chain_id, source, target, one) for one in certificate.signatures]
     keys = [key for key in found if key is not None and key in members]
     if len(keys) < count:
         raise _wrong("a vote is not a member's", len(keys), count)

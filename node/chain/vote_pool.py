@@ -7,11 +7,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from node.chain.chain import Chain
-from node.chain.finality import choose_signatures, needed_sets, voting_keys
+from node.chain.finality import choose_signatures, needed_sets, signer_of_vote, voting_keys
 from protocol.block import block_num_of
-from protocol.crypto.signatures import recover_key
-from protocol.errors import KeyFormatError
-from protocol.finality import Certificate, Vote, vote_digest
+from protocol.finality import Certificate, Vote
 from protocol.schema import BlockId, PublicKey
 
 WINDOW_BLOCKS = 128
@@ -66,6 +64,7 @@ class VotePool:
         self._waiting_of: Counter[int] = Counter()
         self.equivocations: deque[Equivocation] = deque(maxlen=EQUIVOCATIONS_MAX)
         """The newest proofs of lying, oldest first."""
+        self._news: list[Equivocation] = []
 
     def add(self, vote: Vote, sender: int) -> Judgement:
         """Judge a vote; `sender` is a number that tells apart from whom votes come."""
@@ -76,9 +75,8 @@ class VotePool:
             return self._wait(vote, sender)
         if vote in self._votes.get(num, {}).values():
             return Judgement.PASSED_OVER
-        try:
-            key = recover_key(vote_digest(chain.chain_id, vote.source, vote.target), vote.signature)
-        except KeyFormatError:
+        key = signer_of_vote(chain.chain_id, vote.source, vote.target, vote.signature)
+        if key is None:
             return Judgement.MALFORMED
         finality = chain.state.finality
         if finality is None or key not in voting_keys(finality.sets):
@@ -128,14 +126,21 @@ class VotePool:
                 return Certificate(source_num, num, signatures)
         return None
 
-    def note_blocks(self, block: BlockId, key: PublicKey) -> Equivocation | None:
-        """Keep the proof that a key has signed a block beside another of the same slot."""
+    def note_block(self, block: BlockId, key: PublicKey) -> None:
+        """Keep the proof, if there is one, that a key has signed another block of the slot."""
         twin = self._chain.twin_of(block)
-        if twin is None:
-            return None
-        found = Equivocation("blocks", key, twin, block)
-        self.equivocations.append(found)
-        return found
+        if twin is not None:
+            self._keep(Equivocation("blocks", key, twin, block))
+
+    def take_news(self) -> list[Equivocation]:
+        """The proofs that were found since the last call; each once."""
+        news, self._news = self._news, []
+        return news
+
+    def _keep(self, found: Equivocation) -> None:
+        if found not in self.equivocations:
+            self.equivocations.append(found)
+            self._news.append(found)
 
     def _lowest(self) -> int:
         chain = self._chain
@@ -154,9 +159,7 @@ class VotePool:
         for votes in self._votes.values():
             other = votes.get(key)
             if other is not None and contradict(other, vote):
-                found = Equivocation("votes", key, other, vote)
-                if found not in self.equivocations:
-                    self.equivocations.append(found)
+                self._keep(Equivocation("votes", key, other, vote))
                 return True
         return False
 

@@ -324,7 +324,7 @@ class NodeCore:
             case Judgement.TAKEN:
                 self.peers.announce_vote(vote, peer, now_ms)
             case Judgement.LIE:
-                self._report_equivocation()
+                self._report_equivocations()
             case Judgement.DROPPED:
                 self.peers.vote_passed_over(peer, now_ms)
             case Judgement.MALFORMED:
@@ -334,8 +334,8 @@ class NodeCore:
         """Judge the votes that waited for a block, and vote for the head if it is new (F5, F7)."""
         pool = self.ballots.pool
         pool.forget_old()
-        if pool.note_blocks(block.id, block.signing_key()):
-            self._report_equivocation()
+        pool.note_block(block.id, block.signing_key())
+        self._report_equivocations()
         for peer, vote in pool.take_waiting(block.id):
             self._receive_vote(PeerKey(peer), vote, now_ms)
         if not self._inbox and not self.peers.is_syncing:
@@ -345,9 +345,9 @@ class NodeCore:
                     self.peers.announce_vote(cast.vote, None, now_ms)
         self._follow_peers(now_ms)
 
-    def _report_equivocation(self) -> None:
-        found = self.ballots.pool.equivocations[-1]
-        self._report("equivocation", kind=found.kind, key=found.key.hex())
+    def _report_equivocations(self) -> None:
+        for found in self.ballots.pool.take_news():
+            self._report("equivocation", kind=found.kind, key=found.key.hex())
 
     # Blocks.
 

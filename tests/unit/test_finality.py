@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from node.chain import apply_block
+from node.chain import apply_block, finality
 from node.chain.chain import Chain
-from node.chain.finality import quorum_of
+from node.chain.finality import quorum_of, signer_of_vote
 from node.chain.vote_pool import EQUIVOCATIONS_MAX, WAITING_MAX, Judgement, VotePool, contradict
 from node.state.errors import AgainstCheckpoint, BlockTooOld, WrongCertificate
 from node.storage.errors import VoteAlreadySigned
@@ -20,13 +20,13 @@ from node.witness.voter import VoteSpan, cast_votes, floor_without_record
 from protocol.asset import NO_FEE
 from protocol.binary import pack
 from protocol.block import NO_BLOCK, BlockEnvelope, certificate_in
-from protocol.crypto.signatures import sign_digest
+from protocol.crypto.signatures import recover_key, sign_digest
 from protocol.errors import ValidationError
 from protocol.finality import VOTE_DOMAIN, Certificate, Vote, vote_digest
 from protocol.genesis import FINALITY_BITSHARES, FINALITY_VOTES, genesis_from_json, genesis_to_json
 from protocol.genesis_form import Genesis
 from protocol.operations.witness import WitnessUpdate
-from protocol.schema import BlockId, Signature
+from protocol.schema import BlockId, Digest, PublicKey, Signature
 from tests.support.chain import TestChain, make_genesis, make_parameters, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, run
 from tests.support.world import BLOCK_INTERVAL_S, key_of, secret_of
@@ -407,6 +407,26 @@ def test_the_pool_takes_one_vote_of_each_member_and_height() -> None:
     assert [found.kind for found in pool.equivocations] == ["votes"]
 
 
+def test_the_key_behind_a_vote_is_recovered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F7, F3: when the vote comes in, and not again for the certificate that carries it."""
+    chain = silent()
+    extend(chain, None, (0, 1))
+    signer_of_vote.cache_clear()
+    recovered: list[Signature] = []
+
+    def recover(digest: Digest, signature: Signature) -> PublicKey:
+        recovered.append(signature)
+        return recover_key(digest, signature)
+
+    monkeypatch.setattr(finality, "recover_key", recover)
+    pool = VotePool(chain.chain)
+    votes = [vote(chain, name, chain.main[1].id, chain.main[2].id) for name in ALL]
+    assert [pool.add(one, PEER) for one in votes] == [Judgement.TAKEN] * len(votes)
+    chain.receive(build(chain, pool.certificate()))
+    assert chain.chain.head_num == 3
+    assert sorted(recovered) == sorted(one.signature for one in votes)
+
+
 def test_votes_that_wait_for_their_block_are_bounded() -> None:
     """F7: each sender has its own room, and gets it back."""
     chain = silent()
@@ -432,12 +452,15 @@ def test_proofs_of_lying_are_kept_and_bounded() -> None:
     assert pool.add(vote(chain, "init0", ids[2], ids[3]), PEER) is Judgement.TAKEN
     for _ in range(3):
         assert pool.add(vote(chain, "init0", ids[1], ids[4]), PEER) is Judgement.LIE
+    assert [found.kind for found in pool.take_news()] == ["votes"]
     assert len(pool.equivocations) == 1
     slot_block = build(chain, None)
     twin = build(chain, certify(chain, 2, 3))
     for block in (slot_block, twin):
         chain.receive(block)
-    assert pool.note_blocks(slot_block.id, key_of("any")) is not None
+    for _ in range(2):
+        pool.note_block(slot_block.id, key_of("any"))
+    assert [found.kind for found in pool.take_news()] == ["blocks"]
     assert [found.kind for found in pool.equivocations] == ["votes", "blocks"]
     assert pool.equivocations.maxlen == EQUIVOCATIONS_MAX
 
