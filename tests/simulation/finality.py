@@ -10,14 +10,12 @@ always; and once all hear all again, it must move on (T-W4, F1 to F9).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 from node.chain.chain import Chain
 from node.chain.finality import quorum_of
-from node.chain.fork_database import BLOCKS_PER_SLOT_MAX
 from node.core.ballots import Ballots
 from node.core.core import FUTURE_TOLERANCE_MS
 from node.state.errors import BlockRejected, TransactionRejected
@@ -27,7 +25,6 @@ from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
 from protocol.finality import Vote, vote_digest
 from protocol.genesis import FINALITY_VOTES, Genesis
-from protocol.ids import WitnessId
 from protocol.operations.witness import WitnessUpdate
 from protocol.schema import BlockId, PublicKey
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
@@ -136,8 +133,6 @@ class Campaign:
         self.groups: list[list[int]] = [list(range(len(self.nodes)))]
         self.now_s = GENESIS_TIME
         self.serial = 0
-        self.lied: Counter[tuple[WitnessId, int]] = Counter()
-        """How many blocks each liar has signed for each slot."""
 
     def run(self) -> int:
         """Attack, heal, and demand progress; the number of the last irreversible block."""
@@ -265,15 +260,17 @@ class Campaign:
         self._check()
 
     def _share_blocks(self, group: Sequence[int]) -> None:
-        """Everybody in a group has what anybody in it has, oldest first."""
+        """Everybody in a group gets what anybody in it ever had, oldest first.
+
+        Also what it had and let go of: a real node fetches the parent of a block that it is sent.
+        """
         everything = {block: None for node in group for block in self.known[node]}
         for node in group:
             chain = self.nodes[node].chain
             missing = [
                 self.blocks[one]
                 for one in everything
-                if one not in self.known[node]
-                and self.blocks[one].num > chain.last_irreversible_num
+                if not chain.has_block(one) and self.blocks[one].num > chain.last_irreversible_num
             ]
             for block in sorted(missing, key=lambda block: block.num):
                 self._deliver(node, block)
@@ -294,17 +291,12 @@ class Campaign:
         return made
 
     def _lying_blocks(self, group: Sequence[int]) -> list[BlockEnvelope]:
-        """Liars build in every group at once, on what its first nodes have, two blocks a slot:
-        a third may be refused by those of whom others do not refuse it (T-W2)."""
+        """Liars build in every group at once, on what its first nodes have (T-W2)."""
         mine = {public_key(secret): secret for secret in self.liars}
         made: list[BlockEnvelope] = []
         for node in group[:2]:
             block = self._build(self.nodes[node], mine, withholds=self.rng.randrange(2) == 0)
-            if block is None:
-                continue
-            slot = block.header.witness, block.header.timestamp
-            if self.lied[slot] < BLOCKS_PER_SLOT_MAX:
-                self.lied[slot] += 1
+            if block is not None:
                 made.append(block)
         return made
 
