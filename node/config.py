@@ -57,9 +57,9 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     listen: str = ""
     """Address and port; port 0 takes a free one; "" for none. A loopback address, unless..."""
     allow_remote: bool = False
+    """...this is set, and `token_file` too: then any address may be served."""
     allow_add_node: bool = False
     """Whether clients may name peers on a node that is no development chain (P15)."""
-    """...this is set, and `token_file` too: then any address may be served."""
     token_file: str = ""
     """File with the token that every request must bring as `Authorization: Bearer`, relative to
     the settings file; mode 0600, in a directory of mode 0700. It is made when it is missing.

@@ -91,20 +91,8 @@ class KeyFormatError(ProtocolError):
 
 
 class DamagedData(PegboardError):
-    """What is read is not what was written; `block` is the id of the block that it was, if that
-    is known."""
+    """What is read is not what was written."""
 
     name = "damaged_data"
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        rule: str = "",
-        value: object = None,
-        limit: object = None,
-        unit: str = "",
-        block: bytes | None = None,
-    ) -> None:
-        super().__init__(what, rule=rule, value=value, limit=limit, unit=unit)
-        self.block = block
+    block: bytes | None = None
+    """Id of the block that it was, where that is known."""

@@ -1,4 +1,4 @@
-"""What all peers together may make this node do: many that each keep to their own account."""
+"""The accounts that all peers share, and what judging costs."""
 
 from __future__ import annotations
 

@@ -109,5 +109,8 @@ def work_of(message: Message) -> int:
     charge = CHARGES.get(type(message))
     if charge is None:
         return 0
-    ids = getattr(message, "ids", ())
-    return charge.work + charge.work_per_item * len(ids)
+    match message:
+        case Inventory() | Fetch() | NotAvailable() | BlockIds():
+            return charge.work + charge.work_per_item * len(message.ids)
+        case _:
+            return charge.work

@@ -516,9 +516,10 @@ def _is_place_of(num: int, block_id: object) -> bool:
 
 
 def _damaged(block_id: BlockId) -> StoreDamaged:
-    return StoreDamaged(
+    error = StoreDamaged(
         "a stored block is damaged",
         value=f"block {block_num_of(block_id)} {block_id.hex()}",
         rule="T-S3",
-        block=block_id,
     )
+    error.block = block_id
+    return error
