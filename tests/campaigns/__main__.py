@@ -38,11 +38,6 @@ def simulate(seconds: float, seed: int) -> list[str]:
     return ["--seeds", f"{seed}..{seed + SEEDS_A_BATCH - 1}"]
 
 
-def simulate_for(seconds: float, seed: int) -> list[str]:
-    """Whole networks for a time."""
-    return ["--hours", f"{seconds / 3_600:.4f}", "--seed", str(seed)]
-
-
 def fuzz(seconds: float, seed: int) -> list[str]:
     """Every target for the same time."""
     return ["--minutes", f"{seconds / 60 / len(NAMES):.3f}", "--seed", str(seed)]
@@ -73,7 +68,7 @@ PARTS = (
 
 
 def main() -> int:
-    """Run the parts that are there; 1 when one of them fails."""
+    """Run the parts; 1 when one of them fails."""
     options = read_arguments()
     results = [(part.name, run(part, options)) for part in chosen(options)]
     print("\n== what came of it ==")
@@ -102,17 +97,11 @@ def run(part: Part, options: argparse.Namespace) -> str:
     """Run one part; how it ended, in a word or two."""
     print(f"\n== {part.name} ==", flush=True)
     script = REPO / "scripts" / part.script
-    if not script.exists():
-        print(f"SKIPPED: there is no {script.relative_to(REPO)}", flush=True)
-        return "SKIPPED, it is not there"
     whole = sum(other.share for other in chosen(options)) or 1.0
     seconds = options.hours * 3_600 * part.share / whole
-    arguments, repeats = part.arguments, part.repeats
-    if part.script == "simulate" and offers(script, "--hours"):
-        arguments, repeats = simulate_for, False
     started, seed, runs = time.monotonic(), options.seed, 0
-    while not runs or (repeats and time.monotonic() - started < seconds):
-        command = [str(script), *arguments(seconds, seed)]
+    while not runs or (part.repeats and time.monotonic() - started < seconds):
+        command = [str(script), *part.arguments(seconds, seed)]
         print(f"$ scripts/{part.script} {' '.join(command[1:])}", flush=True)
         code = subprocess.run(command, cwd=REPO, check=False).returncode
         if code:
@@ -120,12 +109,6 @@ def run(part: Part, options: argparse.Namespace) -> str:
         seed += SEEDS_A_BATCH
         runs += 1
     return f"passed in {(time.monotonic() - started) / 60:.1f} minutes, {runs} runs"
-
-
-def offers(script: Path, option: str) -> bool:
-    """Whether a script has an option."""
-    told = subprocess.run([str(script), "--help"], capture_output=True, text=True, check=False)
-    return option in told.stdout
 
 
 if __name__ == "__main__":

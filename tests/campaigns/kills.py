@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from node.config import ProductionMode
-from tests.support.killed_node import MODES, Client, make_node
-
-LIFE_MAX_S = 3.0
-"""A process is killed so long after the first call, at most."""
+from tests.support.killed_node import MODES, Client, live_and_die, make_node
 
 
 def main() -> int:
@@ -46,13 +42,7 @@ def kill_often(directory: Path, mode: ProductionMode, count: int, seed: int) -> 
     started = time.monotonic()
     try:
         for _ in range(count):
-            node.start()
-            assert node.client is not None
-            client.check(node.client)
-            killer = threading.Timer(client.rng.uniform(0.05, LIFE_MAX_S), node.kill)
-            killer.start()
-            client.use(node.client)
-            killer.join()
+            live_and_die(node, client)
         node.start()
         assert node.client is not None
         client.check(node.client)

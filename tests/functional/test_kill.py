@@ -15,14 +15,12 @@ import pytest
 from node.cli.client import CallRefused, NodeClient, as_int, as_list, as_object
 from node.presets import development_key
 from protocol.crypto.keys import wif
-from tests.support.killed_node import MODES, Client, make_node
+from tests.support.killed_node import MODES, Client, live_and_die, make_node
 from tests.support.live_network import LiveNode, wait_for
 
 pytestmark = pytest.mark.functional
 
 LIVES = 4
-LIFE_MAX_S = 2.5
-"""A process is killed so long after the first call, at most."""
 MANY = 1_000
 
 
@@ -40,13 +38,7 @@ def test_what_was_told_survives_kill_9(node: LiveNode, request: pytest.FixtureRe
     mode = request.node.callspec.params["node"]
     client = Client(mode, f"kill {mode}")
     for _ in range(LIVES):
-        node.start()
-        assert node.client is not None
-        client.check(node.client)
-        killer = threading.Timer(client.rng.uniform(0.05, LIFE_MAX_S), node.kill)
-        killer.start()
-        client.use(node.client)
-        killer.join()
+        live_and_die(node, client)
     assert client.confirmed, "the client was told nothing"
     node.start()
     assert node.client is not None

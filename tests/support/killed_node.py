@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,10 @@ from protocol.transaction import Transaction, reference_block, sign
 from tests.support.live_network import LiveNode
 
 MODES: tuple[ProductionMode, ...] = ("interval", "manual", "instant", "slots")
+
+
+LIFE_MAX_S = 2.5
+"""A process is killed so long after the first call, at most."""
 
 
 class Client:
@@ -133,3 +138,14 @@ def make_node(directory: Path, mode: ProductionMode) -> LiveNode:
     text = plan.settings.read_text()
     plan.settings.write_text(text + '\n[api]\nlisten = "127.0.0.1:0"\n')
     return LiveNode(plan)
+
+
+def live_and_die(node: LiveNode, client: Client) -> None:
+    """One life: the node starts, has all that it told, is used, and is killed at some moment."""
+    node.start()
+    assert node.client is not None
+    client.check(node.client)
+    killer = threading.Timer(client.rng.uniform(0.05, LIFE_MAX_S), node.kill)
+    killer.start()
+    client.use(node.client)
+    killer.join()
