@@ -121,7 +121,7 @@ class Target:
         used = self.tell(what)
         num = self.head()[0]
         wait_for(lambda: self.head()[0] > num, "one more block", 10, [self.node])
-        assert used.head_num >= 1, "blocks were made during the attack"
+        assert used.head_num >= 1 or used.at_s < 3, "no block was made during the attack"
         assert self.node.process is not None
         assert self.node.process.poll() is None
         return used
