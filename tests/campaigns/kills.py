@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from node.config import ProductionMode
-from tests.support.killed_node import MODES, Client, live_and_die, make_node
+from tests.support.killed_node import MODES, MOMENTS, Client, live_and_die, make_node
 
 
 def main() -> int:
@@ -42,12 +42,12 @@ def kill_often(directory: Path, mode: ProductionMode, count: int, seed: int) -> 
     started = time.monotonic()
     try:
         for _ in range(count):
-            live_and_die(node, client)
+            live_and_die(node, client, client.rng.choice(MOMENTS))
         node.start()
         assert node.client is not None
         client.check(node.client)
     finally:
-        if node.process is not None and node.process.poll() is None:
+        if node.is_running:
             node.kill()
     return (
         f"{count} kills in {time.monotonic() - started:.0f} s; {len(client.confirmed)} confirmed "

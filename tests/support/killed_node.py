@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 from node.cli.client import NodeClient, as_int, as_list, as_object
 from node.cli.exits import NodeUnreachable
@@ -21,13 +23,21 @@ from protocol.json_form import JsonValue, parse_time, to_json
 from protocol.operations.transfer import Transfer
 from protocol.schema import BlockId
 from protocol.transaction import Transaction, reference_block, sign
-from tests.support.live_network import LiveNode
+from tests.support.live_network import LiveNode, NodeEnded
 
 MODES: tuple[ProductionMode, ...] = ("interval", "manual", "instant", "slots")
 
+Moment = Literal["early", "told"]
+"""A process is killed early, while it starts or is asked the first things, or after it has
+confirmed a transfer; however slow the machine is, in the second case something was told."""
 
-LIFE_MAX_S = 2.5
-"""A process is killed so long after the first call, at most."""
+MOMENTS: Sequence[Moment] = ("early", "told")
+EARLY_MAX_S = 2.5
+"""An early kill comes so long after the process was made, at most."""
+TOLD_MAX_S = 1.5
+"""Any other comes so long after the first transfer that this process confirmed, at most."""
+TELL_TIMEOUT_S = 300
+"""A running process that confirms nothing for so long is broken."""
 
 
 class Client:
@@ -42,16 +52,23 @@ class Client:
         self.heads: dict[int, str] = {}
         """Ids of head blocks that were told, by number."""
 
-    def use(self, node: NodeClient) -> None:
-        """Go on until the node does not answer any more."""
+    def use(self, node: LiveNode, first_told: Callable[[], object]) -> None:
+        """Go on until it is killed; `first_told` is called once this life confirmed a transfer."""
+        assert node.client is not None
         turns: list[Callable[[NodeClient], object]] = [self.transfer, self.look]
         if self.mode != "slots":
             turns.append(self.generate)
-        try:
-            while True:
-                self.rng.choice(turns)(node)
-        except NodeUnreachable:
-            """It was killed."""
+        confirmed_before, is_told = len(self.confirmed), False
+        deadline = time.monotonic() + TELL_TIMEOUT_S
+        while node.is_running:
+            try:
+                self.rng.choice(turns)(node.client)
+            except NodeUnreachable:
+                """It was killed, or is slow."""
+            if not is_told and len(self.confirmed) > confirmed_before:
+                is_told = True
+                first_told()
+            assert is_told or time.monotonic() < deadline, f"nothing is told\n{node.log_tail()}"
 
     def transfer(self, node: NodeClient) -> None:
         """Transfer and wait for the block; on a manual chain, make it."""
@@ -67,8 +84,9 @@ class Client:
         node.call("network_broadcast", "broadcast_transaction", body)
         num = self.generate(node)
         found = as_object(node.call("database", "get_block", num))
-        assert amount_of(found, 0) == amount
-        self.confirmed[amount] = (num, 0)
+        amounts = [amount_of(found, place) for place in range(len(as_list(found["transactions"])))]
+        assert amount in amounts
+        self.confirmed[amount] = (num, amounts.index(amount))
 
     def generate(self, node: NodeClient) -> int:
         """Make blocks on demand; the number of the first."""
@@ -133,19 +151,29 @@ def make_node(directory: Path, mode: ProductionMode) -> LiveNode:
     wanted = Wanted(block_interval_s=1, witness_count=1 if mode == "slots" else 3)
     network, _ = open_network(directory, wanted, now_s=int(time.time()))
     if mode != "slots":
-        return LiveNode(plan_development_node(network, mode, "127.0.0.1:0", {}))
+        plan = plan_development_node(network, mode, "127.0.0.1:0", {})
+        return LiveNode(plan, answer_timeout_s=TELL_TIMEOUT_S)
     plan, _ = plan_nodes(network, "127.0.0.1:0", {})
     text = plan.settings.read_text()
     plan.settings.write_text(text + '\n[api]\nlisten = "127.0.0.1:0"\n')
-    return LiveNode(plan)
+    return LiveNode(plan, answer_timeout_s=TELL_TIMEOUT_S)
 
 
-def live_and_die(node: LiveNode, client: Client) -> None:
-    """One life: the node starts, has all that it told, is used, and is killed at some moment."""
-    node.start()
-    assert node.client is not None
-    client.check(node.client)
-    killer = threading.Timer(client.rng.uniform(0.05, LIFE_MAX_S), node.kill)
-    killer.start()
-    client.use(node.client)
+def live_and_die(node: LiveNode, client: Client, moment: Moment) -> None:
+    """One life: the node starts, has all that it told, is used, and is killed."""
+    longest_s = EARLY_MAX_S if moment == "early" else TOLD_MAX_S
+    killer = threading.Timer(client.rng.uniform(0, longest_s), node.kill)
+    node.spawn()
+    if moment == "early":
+        killer.start()
+    try:
+        node.wait_until_served()
+        assert node.client is not None
+        client.check(node.client)
+        client.use(node, first_told=killer.start if moment == "told" else lambda: None)
+    except (NodeEnded, NodeUnreachable):
+        if moment != "early":
+            raise
     killer.join()
+    assert node.process is not None
+    assert node.process.returncode == -signal.SIGKILL, f"ended by itself\n{node.log_tail()}"

@@ -18,9 +18,15 @@ from node.cli.network_files import Network, NodePlan, Wanted, free_ports, open_n
 
 T = TypeVar("T")
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 300
+"""A start is waited for so long on a busy machine; a process that has ended is told at once."""
+
 STOP_TIMEOUT_S = 10
 POLL_S = 0.1
+
+
+class NodeEnded(AssertionError):
+    """A process is no more where it was waited for."""
 
 
 class Head(NamedTuple):
@@ -38,15 +44,28 @@ class LiveNode:
     plan: NodePlan
     process: subprocess.Popen[bytes] | None = None
     client: NodeClient | None = None
+    answer_timeout_s: int = 10
 
     @property
     def directory(self) -> Path:
         return self.plan.settings.parent
 
+    @property
+    def endpoints(self) -> Path:
+        return self.directory / "data" / "endpoints.json"
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def start(self) -> None:
         """Start the process and wait until its API answers."""
-        endpoints = self.directory / "data" / "endpoints.json"
-        endpoints.unlink(missing_ok=True)
+        self.spawn()
+        self.wait_until_served()
+
+    def spawn(self) -> None:
+        """Start the process."""
+        self.endpoints.unlink(missing_ok=True)
         with self.plan.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "node", "node", "--config", str(self.plan.settings)],
@@ -54,9 +73,18 @@ class LiveNode:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(endpoints.exists, f"{self.plan.name} to start", START_TIMEOUT_S, [self])
-        port = json.loads(endpoints.read_text())["api"]
-        self.client = NodeClient(f"http://127.0.0.1:{port}", timeout_s=10)
+
+    def wait_until_served(self) -> None:
+        """Wait until the API answers; `NodeEnded` when the process ends instead."""
+
+        def is_served() -> bool:
+            if not self.is_running:
+                raise NodeEnded(f"{self.plan.name} ended while it started\n{self.log_tail()}")
+            return self.endpoints.exists()
+
+        wait_for(is_served, f"{self.plan.name} to start", START_TIMEOUT_S, [self])
+        port = json.loads(self.endpoints.read_text())["api"]
+        self.client = NodeClient(f"http://127.0.0.1:{port}", timeout_s=self.answer_timeout_s)
 
     def kill(self) -> None:
         """kill -9, as a power cut would."""
@@ -122,7 +150,7 @@ class LiveNetwork:
     def stop_all(self) -> None:
         """End whatever still runs; for the end of a test, however it ends."""
         for node in self.nodes.values():
-            if node.process is not None and node.process.poll() is None:
+            if node.process is not None and node.is_running:
                 node.process.terminate()
         for node in self.nodes.values():
             if node.process is not None:
