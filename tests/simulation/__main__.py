@@ -1,4 +1,4 @@
-"""Runs simulated networks: `scripts/simulate --seed 7`, `scripts/simulate --seeds 1..100`."""
+"""Runs simulated networks: one seed, a range, or as many as go into some hours."""
 
 from __future__ import annotations
 
@@ -8,46 +8,69 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 
-from tests.simulation.options import draw_options
+from tests.simulation.batch import Job, processors, run_batch
+from tests.simulation.ledger import DEFAULT, Ledger, current_commit
+from tests.simulation.runs import REPO, Run, run_schedule
 from tests.simulation.schedule import Schedule
-from tests.simulation.simulation import Outcome, Simulation
-
-REPO = Path(__file__).resolve().parent.parent.parent
+from tests.simulation.shrinking import REGRESSIONS
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line asks for; 1 when a promise is broken."""
     options = read_arguments(arguments)
+    ledger = Ledger(options.ledger, current_commit())
+    if options.report:
+        print("\n".join(ledger.report()) or f"{options.ledger} is empty")
+        return 0
     if options.schedule is not None:
-        return run(Schedule.load(options.schedule), options)
-    first, last = options.seeds
-    failures = 0
-    for seed in range(first, last + 1):
-        drawn = draw_options(seed, nodes=options.nodes, minutes=options.minutes)
-        failures += run(Schedule.draw(drawn), options)
-    if last > first:
-        print(f"{last - first + 1} runs, {failures} failures")
-    return min(failures, 1)
+        return run_one(Schedule.load(options.schedule), options)
+    job = Job(options.nodes, options.minutes, ledger.commit, options.regressions)
+    if options.seeds is not None and options.seeds[0] == options.seeds[1]:
+        return run_one(Schedule.draw(job.options(options.seeds[0])), options)
+    return run_many(job, ledger, options)
 
 
 def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="scripts/simulate",
-        description="Runs a network of production nodes in simulated time, with faults drawn from "
-        "a seed, and checks that it keeps its promises and comes together again.",
+        description="Runs networks of production nodes in simulated time, with faults drawn from "
+        "a seed, and checks that they keep their promises and come together again.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--seed", dest="seeds", type=read_seeds, metavar="S", help="run one seed")
     what.add_argument("--seeds", type=read_seeds, metavar="A..B", help="run a range of seeds")
+    what.add_argument(
+        "--hours", type=float, metavar="H", help="run further seeds, for so long by the clock"
+    )
     what.add_argument("--schedule", type=Path, metavar="FILE", help="run a stored schedule")
+    what.add_argument("--report", action="store_true", help="what the ledger says, by commit")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=processors(),
+        metavar="J",
+        help="processes (default: one a processor)",
+    )
     parser.add_argument("--nodes", type=int, choices=range(2, 12), metavar="N", help="2 to 11")
     parser.add_argument("--minutes", type=int, metavar="M", help="length of the phase with faults")
     parser.add_argument("--replay", action="store_true", help="compare with a second process")
     parser.add_argument("--trace", action="store_true", help="print every event")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="store the schedule of the run")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="store the schedule of one run")
+    parser.add_argument(
+        "--ledger", type=Path, default=DEFAULT, metavar="FILE", help="of seeds (var/seeds.jsonl)"
+    )
+    parser.add_argument(
+        "--regressions",
+        type=Path,
+        default=REGRESSIONS,
+        metavar="DIRECTORY",
+        help="where schedules go that failed, shrunk",
+    )
     return parser.parse_args(arguments)
 
 
@@ -57,47 +80,40 @@ def read_seeds(text: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-def run(schedule: Schedule, options: argparse.Namespace) -> int:
+def run_many(job: Job, ledger: Ledger, options: argparse.Namespace) -> int:
+    """A batch with its figures; 1 when a run failed."""
+    seeds: Iterable[int]
+    if options.hours is None:
+        seeds = range(options.seeds[0], options.seeds[1] + 1)
+    else:
+        seeds = count(ledger.next_seed())
+    began = time.monotonic()
+    totals = run_batch(seeds, job, ledger, jobs=options.jobs, hours=options.hours)
+    for line in totals.lines(time.monotonic() - began):
+        print(line)
+    return min(len(totals.failures), 1)
+
+
+def run_one(schedule: Schedule, options: argparse.Namespace) -> int:
     """One run with its lines; 1 when it failed."""
     if options.save is not None:
         schedule.save(options.save)
-    is_only = options.schedule is not None or options.seeds[0] == options.seeds[1]
-    simulation = Simulation(schedule, trace=print if options.trace else None)
-    began = time.perf_counter()
-    try:
-        outcome = simulation.run()
-    except Exception as error:
-        print(f"{schedule.about}: FAILED {type(error).__name__}: {error}")
-        print(f"  at {simulation.loop.elapsed_ms} ms, event {simulation.loop.event_count}")
-        print(f"  commit {commit()}, options {json.dumps(schedule.options.to_json())}")
-        if is_only:
-            raise
+    run = run_schedule(schedule, is_traced=options.trace, shows_error=True)
+    print(f"options {json.dumps(run.options)}")
+    print("counts  " + ", ".join(f"{name} {n}" for name, n in sorted(run.figures.items())))
+    print(f"{schedule.about}: {run.line()}")
+    if not run.has_passed:
+        print(f"  at {run.simulated_s} s, event {run.event_count}, commit {current_commit()}")
         return 1
-    took_s = time.perf_counter() - began
-    if is_only:
-        print(f"options {json.dumps(schedule.options.to_json())}")
-        print("counts  " + ", ".join(f"{name} {n}" for name, n in sorted(outcome.counts.items())))
-    print(f"{schedule.about}: {describe(outcome)}, {outcome.simulated_s / took_s:.0f} x real time")
-    if options.replay:
-        return verify(outcome, schedule, options)
-    return 0
+    return verify(run, options) if options.replay else 0
 
 
-def describe(outcome: Outcome) -> str:
-    """One line of figures."""
-    return (
-        f"hash {outcome.event_hash}, {outcome.event_count} events, {outcome.simulated_s} s, "
-        f"head {outcome.head_num}, irreversible {outcome.last_irreversible_num}, "
-        f"agreed {outcome.agreed_after_s} s after the healing"
-    )
-
-
-def verify(outcome: Outcome, schedule: Schedule, options: argparse.Namespace) -> int:
+def verify(run: Run, options: argparse.Namespace) -> int:
     """Run the same in another process with another hash seed; 1 unless the hashes agree."""
     if options.schedule is not None:
         what = ["--schedule", str(options.schedule)]
     else:
-        what = ["--seed", str(schedule.options.seed)]
+        what = ["--seed", str(run.seed)]
         for name in ("nodes", "minutes"):
             if getattr(options, name) is not None:
                 what += [f"--{name}", str(getattr(options, name))]
@@ -109,18 +125,11 @@ def verify(outcome: Outcome, schedule: Schedule, options: argparse.Namespace) ->
         text=True,
         check=False,
     )
-    agrees = f"hash {outcome.event_hash}," in finished.stdout
+    agrees = f"hash {run.event_hash}," in finished.stdout
     print(
         "replayed in another process: " + ("the same" if agrees else finished.stdout + " DIFFERS")
     )
     return 0 if agrees else 1
-
-
-def commit() -> str:
-    """The commit that a failure belongs to."""
-    command = ["git", "-C", str(REPO), "rev-parse", "--short", "HEAD"]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    return finished.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

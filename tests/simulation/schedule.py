@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,23 +39,3 @@ class Schedule:
         about = json.dumps(self.about)
         text = f'{{\n "about": {about},\n "options": {options},\n "faults": {faults}\n}}\n'
         path.write_text(text, encoding="utf-8")
-
-
-def shrink(
-    faults: Sequence[Fault], still_fails: Callable[[Sequence[Fault]], bool]
-) -> tuple[Fault, ...]:
-    """Fewer faults that fail as well: leaves out ever smaller parts of them (ddmin)."""
-    kept = list(faults)
-    size = max(1, len(kept) // 2)
-    while kept:
-        start = 0
-        while start < len(kept):
-            fewer = kept[:start] + kept[start + size :]
-            if still_fails(fewer):
-                kept = fewer
-            else:
-                start += size
-        if size == 1:
-            break
-        size //= 2
-    return tuple(kept)

@@ -10,37 +10,13 @@ from msgspec.structs import replace
 from protocol.p2p.messages import MESSAGES, Goodbye, Message, NotAvailable, Ping, Pong
 from tests.simulation.faults import DRAWS
 from tests.simulation.options import Options, draw_options
-from tests.simulation.schedule import Schedule, shrink
+from tests.simulation.schedule import Schedule
+from tests.simulation.shrinking import shrink
 from tests.simulation.simulation import Outcome, Simulation
 
 REGRESSIONS = sorted(Path(__file__).with_name("regressions").glob("*.json"))
 
-CALM = Options(
-    seed=1,
-    nodes=2,
-    witnesses=2,
-    block_interval_s=2,
-    fault_s=30,
-    delay_ms=20,
-    loss=0,
-    reset=0,
-    duplicate=0,
-    skew_ms=0,
-    flush_ms=5,
-    partition_every_s=0,
-    crash_every_s=0,
-    clog_every_s=0,
-    pause_every_s=0,
-    step_every_s=0,
-    transactions_per_minute=60,
-    snapshot_interval=1_000,
-    stale_starters=1,
-    required_participation=33,
-    paranoid=1,
-    blackout_every_s=0,
-    wipe_every_s=0,
-    old_rule=0,
-)
+CALM = Options(seed=1, nodes=2, witnesses=2, required_participation=33, paranoid=1)
 """Two nodes and nothing that goes wrong."""
 
 

@@ -1,0 +1,214 @@
+"""Many seeds, on all processors, and what they come to: scripts/simulate --hours 1 --jobs 8.
+
+Each run is written into the ledger as it ends. A seed that fails prints how to run it again,
+shrinks by itself, and leaves a regression; of several that fail alike only the first.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.simulation.ledger import Ledger
+from tests.simulation.options import Options, draw_options
+from tests.simulation.runs import Run, run_schedule
+from tests.simulation.schedule import Schedule
+from tests.simulation.shrinking import REGRESSIONS, Budget, keep
+
+WARM_RUNS = 3
+"""After so many runs a process has in memory what it needs."""
+PROGRESS_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is the same for all seeds of a batch."""
+
+    nodes: int | None = None
+    minutes: int | None = None
+    commit: str = "unknown"
+    regressions: Path | None = REGRESSIONS
+    """Where schedules of failures go; None to shrink none."""
+    shrinking_s: float = 900.0
+    """How long a failure may be shrunk."""
+
+    def options(self, seed: int) -> Options:
+        """The options of a seed."""
+        return draw_options(seed, nodes=self.nodes, minutes=self.minutes)
+
+    def command(self, seed: int) -> str:
+        """What runs a seed again."""
+        given = [("--nodes", self.nodes), ("--minutes", self.minutes)]
+        more = "".join(f" {name} {value}" for name, value in given if value is not None)
+        return f"scripts/simulate --seed {seed}{more}"
+
+
+@dataclass(slots=True)
+class Totals:
+    """What the runs of a batch come to."""
+
+    runs: int = 0
+    failures: list[tuple[int, str]] = field(default_factory=list)
+    """Seeds and ways."""
+    first_seed: int = 0
+    last_seed: int = 0
+    simulated_s: int = 0
+    slots: int = 0
+    blocks: int = 0
+    irreversible: int = 0
+    figures: Counter[str] = field(default_factory=Counter)
+    warm_kib: dict[int, int] = field(default_factory=dict)
+    """Memory of each process after its first runs."""
+    last_kib: dict[int, int] = field(default_factory=dict)
+    runs_of: Counter[int] = field(default_factory=Counter)
+
+    def add(self, worker: int, run: Run) -> None:
+        """Count a run that a process has made."""
+        self.first_seed = min(self.first_seed, run.seed) if self.runs else run.seed
+        self.last_seed = max(self.last_seed, run.seed)
+        self.runs += 1
+        if not run.has_passed:
+            self.failures.append((run.seed, run.verdict))
+        self.simulated_s += run.simulated_s
+        self.slots += run.slots
+        self.blocks += run.blocks
+        self.irreversible += run.irreversible
+        self.figures.update(run.figures)
+        self.runs_of[worker] += 1
+        if self.runs_of[worker] <= WARM_RUNS:
+            self.warm_kib[worker] = run.resident_kib
+        self.last_kib[worker] = run.resident_kib
+
+    def lines(self, took_s: float) -> Iterator[str]:
+        """What is printed at the end."""
+        conflicts = sum(verdict == "conflict" for _, verdict in self.failures)
+        missed = self.slots - self.blocks
+        share = 100 * missed / max(1, self.slots)
+        faults = {
+            name.removeprefix("fault "): count
+            for name, count in sorted(self.figures.items())
+            if name.startswith("fault ")
+        }
+        growth = max((self.last_kib[one] - self.warm_kib[one] for one in self.warm_kib), default=0)
+        speed = self.simulated_s / max(took_s, 0.001)
+        yield (
+            f"{self.runs} runs (seeds {self.first_seed}..{self.last_seed}), "
+            f"{len(self.failures)} failures"
+        )
+        yield (
+            f"{self.simulated_s / 3_600:.2f} simulated network-hours in {took_s / 3_600:.2f} hours "
+            f"on {len(self.runs_of)} processes: {speed:.0f} x real time"
+        )
+        yield f"conflicts of irreversible blocks: {conflicts}, among {self.irreversible}"
+        yield f"blocks {self.blocks}, slots {self.slots}, missed {missed} ({share:.1f} %)"
+        yield f"faults injected: {sum(faults.values())}: " + listed(faults)
+        yield (
+            f"memory of a process: at most {max(self.last_kib.values(), default=0) / 1_024:.0f} "
+            f"MiB, grown by {growth / 1_024:.1f} MiB at most after {WARM_RUNS} runs"
+        )
+
+
+def listed(counts: dict[str, int]) -> str:
+    """Names with their counts, in a row."""
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+
+
+def run_batch(
+    seeds: Iterable[int],
+    job: Job,
+    ledger: Ledger | None,
+    *,
+    jobs: int = 1,
+    hours: float | None = None,
+    tell: Callable[[str], None] = print,
+) -> Totals:
+    """Run seeds, until they or the hours are over."""
+    totals = Totals()
+    end = None if hours is None else time.monotonic() + 3_600 * hours
+    told = time.monotonic()
+    for worker, run in _results(_until(seeds, end), job, jobs):
+        totals.add(worker, run)
+        if ledger is not None:
+            ledger.add(run)
+        if hours is None:
+            tell(f"seed {run.seed}: {run.line()}")
+        elif time.monotonic() - told > PROGRESS_S:
+            told = time.monotonic()
+            done_h = totals.simulated_s / 3_600
+            tell(f"{totals.runs} runs, {done_h:.2f} network-hours, {len(totals.failures)} failures")
+    return totals
+
+
+def _until(seeds: Iterable[int], end: float | None) -> Iterator[int]:
+    for seed in seeds:
+        if end is not None and time.monotonic() >= end:
+            return
+        yield seed
+
+
+def _results(seeds: Iterator[int], job: Job, jobs: int) -> Iterator[tuple[int, Run]]:
+    """Runs as they end, with the process that made each."""
+    ways: set[str] = set()
+    if jobs == 1:
+        for seed in seeds:
+            worker, run = run_seed(job, seed, frozenset(ways))
+            ways.add(run.verdict)
+            yield worker, run
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        waiting: set[Future[tuple[int, Run]]] = set()
+        for seed in seeds:
+            waiting.add(pool.submit(run_seed, job, seed, frozenset(ways)))
+            if len(waiting) >= jobs:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for one in done:
+                    ways.add(one.result()[1].verdict)
+                    yield one.result()
+        for one in waiting:
+            yield one.result()
+
+
+def run_seed(job: Job, seed: int, known: frozenset[str]) -> tuple[int, Run]:
+    """One seed in this process; a failure of an unknown way is shrunk and kept."""
+    schedule = Schedule.draw(job.options(seed))
+    run = run_schedule(schedule)
+    if not run.has_passed:
+        print(
+            f"seed {seed}: FAILED {run.verdict}: {run.detail}\n"
+            f"  after {run.simulated_s} s, event {run.event_count}, commit {job.commit}, "
+            f"options {run.options}\n  again: {job.command(seed)}",
+            flush=True,
+        )
+        if job.regressions is not None and run.verdict not in known:
+            _keep(job, schedule, run)
+    return os.getpid(), run
+
+
+def _keep(job: Job, schedule: Schedule, run: Run) -> None:
+    about = f"{run.detail} (seed {run.seed}, commit {job.commit})"
+    assert job.regressions is not None
+    path, runs = keep(
+        Schedule(about, schedule.options, schedule.faults),
+        run.verdict,
+        directory=job.regressions,
+        budget=Budget(seconds=job.shrinking_s),
+    )
+    small = Schedule.load(path)
+    print(
+        f"  shrunk from {len(schedule.faults)} to {len(small.faults)} faults in {runs} runs: "
+        f"scripts/simulate --schedule {path}",
+        flush=True,
+    )
+
+
+def processors() -> int:
+    """So many processes can run at once."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
