@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from secrets import token_hex
-from time import monotonic
 
 import structlog
 import trio
@@ -21,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from node.api.api import Api
 from node.api.backend import FeedInfo
+from node.clock import SystemClock, monotonic_s
 from node.config import (
     ConfigError,
     NodeSettings,
@@ -44,7 +44,6 @@ from node.p2p.peer_database import PeerDatabase
 from node.services.access_rules import AccessRules
 from node.services.api_backend import NodeApiBackend
 from node.services.api_server import ApiOptions, serve_api
-from node.services.clock import SystemClock
 from node.services.garbage import GarbageSchedule
 from node.services.log_limits import LogLimits
 from node.services.metrics import NodeCollector
@@ -211,7 +210,7 @@ def configure_log() -> None:
     readable = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     structlog.configure(
         processors=[
-            LogLimits(monotonic),
+            LogLimits(monotonic_s),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -293,7 +292,7 @@ async def _serve(opened: Opened, core: NodeCore, service: NodeService, peers: Pe
         try:
             await _save_peers(opened.data_dir / PEERS_FILE, peers)
         finally:
-            peers.shut_down(service.inputs.clock.now_ms())
+            peers.shut_down(service.inputs.now_ms())
 
 
 async def _stop_on_signals(nursery: trio.Nursery, service: NodeService) -> None:

@@ -42,7 +42,7 @@ WITNESS = (*CHAIN, "node.witness")
 API = (*WITNESS, "node.history")
 CORE = (*API, "node.p2p", "node.api")
 CONFIG = (*CORE, "node.core", "node.exit_codes", "node.presets", "node.storage")
-SERVICES = (*CONFIG, "node.config", "node.version", "node.history.database")
+SERVICES = (*CONFIG, "node.clock", "node.config", "node.version", "node.history.database")
 SHELL = ("trio", "h11", "wsproto", "click", "structlog", "prometheus_client")
 SHELL_TOOLS = (*SHELL, "msgspec", "msgpack", "platformdirs", "tomli_w")
 
@@ -60,22 +60,27 @@ LAYERS = {
     "node.api": Layer(API, ("msgpack", "msgspec"), SANS_IO),
     "node.exit_codes": Layer(),
     "node.core": Layer((*CORE, "node.exit_codes"), ("msgpack", "msgspec"), SANS_IO),
-    "node.storage": Layer(("protocol", "node.exit_codes"), ("msgpack",)),
+    "node.clock": Layer(),
+    "node.storage": Layer(("protocol", "node.exit_codes"), ("msgpack",), ("clock",)),
     "node.history.database": Layer(
-        (*STATE, "node.history", "node.exit_codes", "node.storage"), ("psycopg",)
+        (*STATE, "node.history", "node.exit_codes", "node.clock", "node.storage"),
+        ("psycopg",),
+        ("clock",),
     ),
     "node.presets": Layer(
         ("protocol",), ("msgspec",), ("clock", "random", "concurrency", "async", "float")
     ),
     "node.rules": Layer(("protocol",), (), ("clock", "random", "concurrency", "async", "float")),
-    "node.config": Layer(CONFIG, SHELL_TOOLS),
+    "node.config": Layer(CONFIG, SHELL_TOOLS, ("clock",)),
     "node.version": Layer(),
-    "node.services": Layer(SERVICES, SHELL_TOOLS),
-    "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS),
-    "node.cli": Layer((*SERVICES, "node.services", "node.app", "node.rules"), SHELL_TOOLS),
-    "node.start": Layer(("node.cli", "node.exit_codes")),
+    "node.services": Layer(SERVICES, SHELL_TOOLS, ("clock",)),
+    "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS, ("clock",)),
+    "node.cli": Layer(
+        (*SERVICES, "node.services", "node.app", "node.rules"), SHELL_TOOLS, ("clock",)
+    ),
+    "node.start": Layer(("node.cli", "node.exit_codes"), (), ("clock",)),
     "node.__main__": Layer(("node.start",)),
-    "pegboard": Layer((*WITNESS, "node.presets", "node.version"), ("msgspec",)),
+    "pegboard": Layer((*WITNESS, "node.presets", "node.version"), ("msgspec",), ("clock",)),
     "node": Layer(),
 }
 """Each row uses only rows above it; `node` itself is the empty package file."""
@@ -257,6 +262,12 @@ def test_each_row_uses_only_rows_above_it() -> None:
     assert "node.api" not in LAYERS["node.p2p"].may_import
 
 
+def test_one_module_asks_both_clocks() -> None:
+    """P9, T-K1: whoever wants the time says whether the wall's or the timers', by asking it."""
+    free = {name for name, layer in LAYERS.items() if "clock" not in layer.bans}
+    assert free == {"node.clock", "node", "node.__main__", "node.exit_codes", "node.version"}
+
+
 def test_an_unknown_module_has_no_row() -> None:
     """A package that nobody entered in the table is an error, not a free pass."""
     with pytest.raises(LookupError):
@@ -301,6 +312,10 @@ PLANTED = [
     ("node.storage.block_store", "from node.chain import chain"),
     ("node.services.p2p_server", "from node.cli import main"),
     ("node.services.p2p_server", "import requests"),
+    ("node.services.p2p_server", "from time import monotonic"),
+    ("node.storage.guard", "import time"),
+    ("node.cli.up", "from datetime import datetime\nstarted = datetime.now()"),
+    ("node.history.database.postgres", "import time"),
     ("node.services.p2p_server", "from tests.support import builders"),
     ("node.mystery", "from protocol import asset"),
     ("node.cli.up", "import pegboard"),
@@ -321,10 +336,11 @@ PERMITTED = [
     ("node.market.pricing", "from protocol.asset import Price\nx = 7 // 2"),
     ("node.p2p.peer", "from random import Random\nrng = Random(7)\nx = rng.random()"),
     ("node.core", "from node.p2p.manager import PeerManager\nfrom node.api import json_rpc"),
-    ("node.storage.block_store", "import sqlite3, os, time"),
-    ("node.history.database.postgres", "import psycopg, time\nfrom node.history import memory"),
+    ("node.storage.block_store", "import sqlite3, os"),
+    ("node.history.database.postgres", "import psycopg\nfrom node.history import memory"),
     ("node.api.api", "from node.history.reader import HistoryReader"),
-    ("node.services.clock", "import trio, time\nasync def f(): await trio.sleep(0.5)"),
+    ("node.services.garbage", "import trio\nasync def f(): await trio.sleep(0.5)"),
+    ("node.clock", "import time"),
     ("node.cli.show", "import click\nfrom node.app import run"),
 ]
 

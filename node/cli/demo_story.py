@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +15,7 @@ from node.cli.exits import CliError, NodeUnreachable
 from node.cli.keyring import DevelopmentKeys
 from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
 from node.cli.transactions import Broadcast, broadcast
+from node.clock import monotonic_s, sleep_s
 from node.presets import development_key
 from node.witness.feed_source import (
     CsvSeries,
@@ -232,17 +232,17 @@ class Story:
         key = wif(development_key(PRODUCERS[0], "signing"))
         is_development = self.chain.info()["is_development"]
         standstill_s = STANDSTILL_INTERVALS * self.block_interval_s
-        head, since = None, time.monotonic()
+        head, since = None, monotonic_s()
         deadline = since + SETTLEMENT_TIMEOUT_S
-        while time.monotonic() < deadline:
+        while monotonic_s() < deadline:
             if not client.call("database", "get_settle_orders", peg, 10):
                 return
             found = self.chain.head()["head_block_number"]
             if found != head:
-                head, since = found, time.monotonic()
-            elif is_development and time.monotonic() - since > standstill_s:
+                head, since = found, monotonic_s()
+            elif is_development and monotonic_s() - since > standstill_s:
                 client.call("debug", "debug_generate_blocks", key, 1)
-            time.sleep(POLL_S)
+            sleep_s(POLL_S)
         raise NodeUnreachable("the settlement is not executed", limit=f"{SETTLEMENT_TIMEOUT_S} s")
 
     def _cover(self, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from node.cli.exits import FileUnreadable, UsageProblem
 from node.cli.output import Output, plural, table
 from node.cli.remote_chain import format_decimal
 from node.cli.sessions import output_options
+from node.clock import wall_s
 from node.presets import BLOCK_INTERVAL_S, PRESETS, WITNESSES, build_genesis, genesis_text
 from protocol.constants import CORE_PRECISION
 from protocol.genesis import Genesis, chain_id, genesis_to_json
@@ -74,7 +74,7 @@ def make(
     """Make the genesis of a preset; its keys are public, for development only."""
     made = build_genesis(
         PRESETS[preset],
-        initial_timestamp=int(time.time()) if timestamp is None else parse_time(timestamp),
+        initial_timestamp=wall_s() if timestamp is None else parse_time(timestamp),
         block_interval_s=block_interval,
         witness_count=witnesses,
     )

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +25,7 @@ from node.cli.network_files import (
 from node.cli.output import Output
 from node.cli.sessions import output_options
 from node.cli.welcome import welcome, welcome_document
+from node.clock import wall_s
 from node.config import ProductionMode
 from node.presets import BLOCK_INTERVAL_S
 from node.storage.file_lock import FileLock
@@ -180,7 +180,7 @@ def node(
     try:
         if fresh:
             remove_network(directory)
-        now_s = int(time.time())
+        now_s = wall_s()
         interval_s = INSTANT_INTERVAL_S if mode == "instant" else BLOCK_INTERVAL_S
         network, _ = open_network(
             directory, wanted, now_s=now_s, default_block_interval_s=interval_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from node.cli.exits import CliError, SetupRefused, exit_code_of
 from node.cli.network_files import API_NODE, DEVELOPMENT_NODE, SETTINGS
 from node.cli.output import Output, table
 from node.cli.sessions import output_options
+from node.clock import monotonic_s
 from node.exit_codes import Exit
 from node.storage.errors import StorageError
 from protocol.errors import PegboardError
@@ -47,7 +47,7 @@ def replay(output: Output, data_dir: Path, paranoid: bool, history: bool) -> Non
     from node.app import replay_node  # loading the node takes longer than most commands
 
     settings = find_settings(data_dir)
-    begin = time.perf_counter()
+    begin = monotonic_s()
     try:
         started = replay_node(settings, paranoid=paranoid, with_history=history)
     except PegboardError as error:
@@ -56,7 +56,7 @@ def replay(output: Output, data_dir: Path, paranoid: bool, history: bool) -> Non
         raise ReplayFailed(
             f"the blocks are no valid chain: {error}", rule=error.rule, value=data_dir
         ) from error
-    seconds = time.perf_counter() - begin
+    seconds = monotonic_s() - begin
     chain, blocks = started.chain, started.replayed
     rate = round(blocks / seconds) if seconds > 0 else 0
     digest = chain.state_hash().hex()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -37,6 +36,7 @@ from node.cli.remote_chain import RemoteChain
 from node.cli.sessions import output_options
 from node.cli.supervisor import Supervisor
 from node.cli.welcome import welcome, welcome_document
+from node.clock import wall_s
 from node.config import split_address
 from node.presets import WITNESSES
 from node.storage.file_lock import FileLock
@@ -126,7 +126,7 @@ def up(
             witness_count=witnesses if "witnesses" in given else None,
             block_interval_s=block_interval if "block_interval" in given else None,
         )
-        now_s = int(time.time())
+        now_s = wall_s()
         network, is_new = open_network(
             directory, wanted, now_s=now_s, default_witness_count=WITNESSES_DEFAULT
         )

@@ -1,5 +1,7 @@
 """`NodeCore`: bytes, ticks and calls go in, effects come out; no I/O, no clock, no threads.
 
+`now_ms` is the timers' time, which never steps; what slots need is `clock.slot_ms` of it (T-K1).
+
 The shell carries effects out in their order, and `ReserveSlot` and `StoreBlocks` durably before
 whatever was produced after them. So what this node announces it still has after a crash, and no
 block leaves it before its slot is recorded as signed. Answers to clients are no effects: they wait
@@ -19,6 +21,7 @@ from node.chain.pending import AppliedTransaction
 from node.chain.vote_pool import Judgement
 from node.core.ballots import Ballots
 from node.core.chain_reader import ChainReader
+from node.core.clock_watch import ClockWatch
 from node.core.effects import (
     Effect,
     FlushSessions,
@@ -113,6 +116,8 @@ class NodeCore:
         self.settings = settings
         self.own = OwnBlocks(chain, settings, secrets, last_signed or {})
         self.ballots = Ballots(chain, last_votes)
+        self._watch = ClockWatch(chain, self.own)
+        self.clock = self._watch.clock
         self.feeds = feeds
         self.observers: list[ChainObserver] = []
         self.effects: list[Effect] = []
@@ -159,6 +164,11 @@ class NodeCore:
         self._drain_inbox(now_ms)
         self._follow_peers(now_ms)
 
+    def read_clock(self, wall_ms: int, now_ms: int) -> None:
+        """What the machine's clock shows, before each tick; without it that is `now_ms` (T-K1)."""
+        self.effects += self._watch.read(wall_ms, now_ms)
+        self.peers.clock_offset_ms = self.clock.offset_ms
+
     def tick(self, now_ms: int) -> None:
         """Time passes; to be called a few times in every slot."""
         self.peers.tick(now_ms)
@@ -170,7 +180,7 @@ class NodeCore:
         if self.settings.instant and self.chain.pending:
             self._produce_for_pending(now_ms)
         if self.feeds is not None:
-            for envelope in self.feeds.due(self.chain, now_ms // 1_000):
+            for envelope in self.feeds.due(self.chain, self.clock.slot_ms(now_ms) // 1_000):
                 try:
                     self.broadcast(envelope, now_ms)
                 except PegboardError as error:
@@ -249,8 +259,9 @@ class NodeCore:
         Clients refer to the block after the last irreversible one, and there must be one (T-D3).
         """
         if self.chain.head_num == 0:
+            earliest_s = self.own.present_slot_s(self.clock.slot_ms(now_ms))
             with suppress(NoSigningKey):
-                self.generate_blocks(1, now_ms, earliest_s=self.own.present_slot_s(now_ms))
+                self.generate_blocks(1, now_ms, earliest_s=earliest_s)
 
     def moves_stored(self, serial: int) -> None:
         """The moves of the chain up to a number are durable: `StoreBlocks.serial`."""
@@ -339,7 +350,7 @@ class NodeCore:
         for peer, vote in pool.take_waiting(block.id):
             self._receive_vote(PeerKey(peer), vote, now_ms)
         if not self._inbox and not self.peers.is_syncing:
-            for cast in self.ballots.cast(self.own.secrets, now_ms // 1_000):
+            for cast in self.ballots.cast(self.own.secrets, self.clock.slot_ms(now_ms) // 1_000):
                 self.effects.append(ReserveVote(cast.key, *cast.span))
                 if cast.vote is not None:
                     self.peers.announce_vote(cast.vote, None, now_ms)
@@ -415,8 +426,9 @@ class NodeCore:
 
     def _refuse_future(self, front: HeaderEnvelope, now_ms: int) -> None:
         interval_ms = self.chain.state.parameters.block_interval * 1_000
-        limit_ms = now_ms + interval_ms + FUTURE_TOLERANCE_MS
+        limit_ms = self.clock.slot_ms(now_ms) + interval_ms + FUTURE_TOLERANCE_MS
         if front.header.timestamp * 1_000 > limit_ms:
+            self._watch.note_future(front, now_ms)
             raise FutureBlock(
                 "block lies in the future",
                 rule="R8.1",
@@ -435,6 +447,8 @@ class NodeCore:
                 self._reject_block(queued.peer, queued.envelope.id, error, now_ms)
                 continue
             self._follow_push(result)
+            if not self.peers.is_syncing:
+                self._watch.note_new_head(result.applied, now_ms)
             applied = tuple(block.envelope.id for block in result.applied)
             self.peers.block_accepted(queued.envelope.id, applied, now_ms)
             self._follow_block(queued.envelope, now_ms)
@@ -500,7 +514,9 @@ class NodeCore:
         """Make the block of the present slot if it is this node's."""
         if not self.own.secrets or self._inbox or self.peers.is_syncing:
             return
-        decision = self.own.by_the_clock(now_ms)
+        decision = self._watch.refusal(now_ms) or self.own.by_the_clock(
+            self.clock.slot_ms(now_ms), now_ms
+        )
         if isinstance(decision, Production):
             with suppress(*BROKEN):
                 self._follow_own(self._push_own(decision), now_ms)
@@ -524,7 +540,7 @@ class NodeCore:
             self._last_refusal = ""
 
     def _make_instant_block(self, now_ms: int) -> MadeBlock | None:
-        production = self.own.for_pending(now_ms)
+        production = self.own.for_pending(self.clock.slot_ms(now_ms))
         return None if production is None else self._push_own(production)
 
     def _push_own(self, production: Production, more: PrivateKey | None = None) -> MadeBlock:

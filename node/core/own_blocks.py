@@ -50,12 +50,15 @@ class OwnBlocks:
         self._lead_ms = 0
         """How far an instant node's chain was taken ahead of the clock on purpose."""
 
-    def by_the_clock(self, now_ms: int) -> ProduceDecision:
-        """Whether the present slot is one of this node's, and to be used (R8.5)."""
-        self._in_step = self._in_step or is_synced(self.chain, now_ms)
+    def by_the_clock(self, slot_ms: int, now_ms: int) -> ProduceDecision:
+        """Whether the present slot is one of this node's, and to be used (R8.5).
+
+        `slot_ms` is the time of slots, `now_ms` that of the timers.
+        """
+        self._in_step = self._in_step or is_synced(self.chain, slot_ms)
         decision = maybe_produce(
             self.chain,
-            now_ms,
+            slot_ms,
             self.secrets,
             stale_ok=self._in_step or self._may_start(now_ms),
             required_participation=self.settings.required_participation,

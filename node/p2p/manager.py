@@ -1,7 +1,8 @@
 """The peer layer's door: bytes, ticks and verdicts in; effects out.
 
-No clock, socket or randomness of its own: `now_ms` comes with every call and is milliseconds since
-1970, chance comes from the `Random` given at the start. The same calls give the same effects.
+No clock, socket or randomness of its own: `now_ms` comes with every call and is milliseconds by a
+clock that never steps, chance comes from the `Random` given at the start. The same calls give the
+same effects.
 
 After each call the owner takes the effects and carries them out in order. Every `BlockReceived`
 and `TransactionReceived` must be answered with a verdict, in the order of the effects: at most
@@ -76,6 +77,8 @@ class PeerManager:
         self._rng = rng
         self._make_transport = make_transport
         self._policy = HandshakePolicy(chain.chain_id, config.node_id, config.allowed_keys)
+        self.clock_offset_ms = 0
+        """Added to `now_ms` it is the time that greetings tell."""
         self._effects: list[Effect] = []
         self._peers: dict[PeerKey, Peer] = {}
         self._ready: dict[bytes, PeerKey] = {}
@@ -342,7 +345,7 @@ class PeerManager:
             lib_id=chain.id_at(chain.last_irreversible_num) or NO_BLOCK,
             user_agent=self._config.user_agent,
             listen_port=self._config.listen_port,
-            time_ms=now_ms,
+            time_ms=now_ms + self.clock_offset_ms,
         )
 
     def _handle(self, peer: Peer, message: Message, now_ms: int) -> None:
@@ -359,7 +362,7 @@ class PeerManager:
     def _on_hello(self, peer: Peer, hello: Hello, now_ms: int) -> None:
         peer.hello = hello
         try:
-            check_hello(hello, peer.policy, peer.node_key, now_ms)
+            check_hello(hello, peer.policy, peer.node_key, now_ms + self.clock_offset_ms)
             if not self._replaces_old(peer, hello):
                 check_not_connected(hello, self._ready)
         except HelloRefused as error:

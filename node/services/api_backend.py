@@ -68,7 +68,7 @@ class NodeApiBackend:
 
     def now_s(self) -> int:
         """Seconds since 1970, by the node's clock."""
-        return self.inputs.clock.now_ms() // 1_000
+        return self.inputs.slot_s()
 
     def info(self) -> NodeInfo:
         """Version, prefixes, own witnesses, peers."""

@@ -1,4 +1,8 @@
-"""All that reaches a running `NodeCore`, with the time of its arrival; what follows is queued."""
+"""All that reaches a running `NodeCore`, with the time of its arrival; what follows is queued.
+
+The core's time is that of the timers, so that a step of the wall clock neither ends nor prolongs
+anything; it is told the wall clock beside, for the slots (T-K1). At the start both are the same.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,9 @@ from collections.abc import Sequence
 
 import trio
 
+from node.clock import Clock
 from node.core.core import NodeCore
 from node.p2p.effects import PeerAddress, PeerKey
-from node.services.clock import Clock
 from node.services.effect_queue import Batch, EffectQueue
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey
@@ -22,8 +26,17 @@ class NodeInputs:
     def __init__(self, core: NodeCore, clock: Clock) -> None:
         self.core = core
         self.clock = clock
+        self._start_ms = clock.wall_ms() - clock.timer_ms()
         self._queue = EffectQueue()
         self._has_effects = trio.Event()
+
+    def now_ms(self) -> int:
+        """The time of the timers."""
+        return self.clock.timer_ms() + self._start_ms
+
+    def slot_s(self) -> int:
+        """The time of slots, seconds since 1970."""
+        return self.core.clock.slot_ms(self.now_ms()) // 1_000
 
     async def next_batch(self) -> Batch:
         """The effects that wait, once there are any."""
@@ -40,54 +53,55 @@ class NodeInputs:
 
     def peer_connected(self, peer: PeerKey, address: PeerAddress, *, outbound: bool) -> None:
         """A connection is open."""
-        self.core.peer_connected(peer, address, self.clock.now_ms(), outbound=outbound)
+        self.core.peer_connected(peer, address, self.now_ms(), outbound=outbound)
         self._queue_effects()
 
     def peer_received(self, peer: PeerKey, data: bytes) -> None:
         """Bytes arrived."""
-        self.core.peer_received(peer, data, self.clock.now_ms())
+        self.core.peer_received(peer, data, self.now_ms())
         self._queue_effects()
 
     def peer_disconnected(self, peer: PeerKey) -> None:
         """A connection is gone."""
-        self.core.peer_disconnected(peer, self.clock.now_ms())
+        self.core.peer_disconnected(peer, self.now_ms())
         self._queue_effects()
 
     def dial_failed(self, address: PeerAddress) -> None:
         """Nobody answered at an address."""
-        self.core.dial_failed(address, self.clock.now_ms())
+        self.core.dial_failed(address, self.now_ms())
         self._queue_effects()
 
     # From this node.
 
     def tick(self) -> int:
-        """Time passes; the time by the node's clock."""
-        now_ms = self.clock.now_ms()
+        """Time passes; the time of slots."""
+        now_ms = self.now_ms()
+        self.core.read_clock(self.clock.wall_ms(), now_ms)
         self.core.tick(now_ms)
         self._queue_effects()
-        return now_ms
+        return self.core.clock.slot_ms(now_ms)
 
     def keys_recovered(self, token: int, keys: Sequence[PublicKey | None]) -> None:
         """The worker answered."""
-        self.core.keys_recovered(token, keys, self.clock.now_ms())
+        self.core.keys_recovered(token, keys, self.now_ms())
         self._queue_effects()
 
     def broadcast(self, envelope: TransactionEnvelope) -> None:
         """Take a transaction of a client; raises its refusal."""
         try:
-            self.core.broadcast(envelope, self.clock.now_ms())
+            self.core.broadcast(envelope, self.now_ms())
         finally:
             self._queue_effects()
 
     def make_first_block(self) -> None:
         """Give a development chain its first block."""
-        self.core.make_first_block(self.clock.now_ms())
+        self.core.make_first_block(self.now_ms())
         self._queue_effects()
 
     def push_block(self, envelope: BlockEnvelope) -> None:
         """Take a block of a client; raises its refusal."""
         try:
-            self.core.push_block(envelope, self.clock.now_ms())
+            self.core.push_block(envelope, self.now_ms())
         finally:
             self._queue_effects()
 
@@ -95,7 +109,7 @@ class NodeInputs:
         self, count: int, secret: PrivateKey | None = None, *, earliest_s: int = 0, made: int = 0
     ) -> list[BlockEnvelope]:
         """Make blocks on demand; see `NodeCore.generate_blocks`."""
-        now_ms = self.clock.now_ms()
+        now_ms = self.now_ms()
         try:
             return self.core.generate_blocks(
                 count, now_ms, secret, earliest_s=earliest_s, made=made

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterable
-from time import perf_counter, thread_time
 from typing import TypeVar
 
 import trio
@@ -20,6 +19,7 @@ from prometheus_client import Histogram
 from node.api.fair_queue import Client, FairQueue, Job, group_of
 from node.api.json_text import Text
 from node.api.session import ApiSession
+from node.clock import cpu_s, monotonic_s
 
 REQUEST_TIMEOUT_S = 30.0
 """For a long call to come to its end; waiting for a block is no part of it."""
@@ -44,7 +44,7 @@ class RequestRunner(trio.abc.Instrument):
     """Serves requests, whichever way they came; `run` has to run meanwhile."""
 
     def __init__(self, group_of: Callable[[str], tuple[str, bool]] = group_of) -> None:
-        self.queue = FairQueue(perf_counter, thread_time, group_of)
+        self.queue = FairQueue(monotonic_s, cpu_s, group_of)
         self.seconds = Histogram(
             "pegboard_rpc_seconds",
             "Time that this node worked for one request",

@@ -38,8 +38,11 @@ WITNESSES = 3
 class StoppedClock:
     """A clock that stands at genesis: blocks come on demand alone."""
 
-    def now_ms(self) -> int:
+    def wall_ms(self) -> int:
         return GENESIS_TIME * 1_000
+
+    def timer_ms(self) -> int:
+        return 0
 
 
 class FullDisk(StoredHistory):

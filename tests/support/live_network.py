@@ -45,6 +45,8 @@ class LiveNode:
     process: subprocess.Popen[bytes] | None = None
     client: NodeClient | None = None
     answer_timeout_s: int = 10
+    program: tuple[str, ...] = ("-m", "node")
+    """What Python runs."""
 
     @property
     def directory(self) -> Path:
@@ -68,7 +70,10 @@ class LiveNode:
         self.endpoints.unlink(missing_ok=True)
         with self.plan.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "node", "node", "--config", str(self.plan.settings)],
+                [
+                    *(sys.executable, *self.program),
+                    *("node", "--config", str(self.plan.settings)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

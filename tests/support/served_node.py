@@ -46,7 +46,10 @@ class StandingClock:
     def __init__(self, now_ms: int = GENESIS_TIME * 1_000) -> None:
         self.time_ms = now_ms
 
-    def now_ms(self) -> int:
+    def wall_ms(self) -> int:
+        return self.time_ms
+
+    def timer_ms(self) -> int:
         return self.time_ms
 
 

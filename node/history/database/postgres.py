@@ -9,12 +9,12 @@ after one that failed the next are refused at once for a while.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any, TypeVar
 
+from node.clock import monotonic_s
 from node.history.database.errors import DriverMissing, HistoryUnavailable
 from node.history.database.session import Session, insert_into, or_change, stored_names
 from node.history.kind import Kind, Row, Value
@@ -94,7 +94,7 @@ class PostgresDatabase:
     types: Mapping[str, str] = _TYPES
     table_options = ""
 
-    def __init__(self, url: str, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, now_s: Callable[[], float] = monotonic_s) -> None:
         """`url` is one of libpq's, "postgresql://user:password@host/database"."""
         self._url = url
         self._now_s = now_s

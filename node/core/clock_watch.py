@@ -1,0 +1,67 @@
+"""Whether this node's clock is the network's, by the blocks of the other witnesses (T-K1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from node.chain.apply_block import AppliedBlock
+from node.chain.chain import Chain
+from node.core.effects import Report
+from node.core.own_blocks import OwnBlocks
+from node.witness.producer import MAX_LAG_MS, Refusal
+from node.witness.slot_clock import SlotClock
+from protocol.block import HeaderEnvelope
+from protocol.errors import KeyFormatError
+from protocol.ids import WitnessId
+
+
+class ClockWatch:
+    """Feeds a `SlotClock` with what the chain knows, and says when not to produce by it."""
+
+    def __init__(self, chain: Chain, own: OwnBlocks) -> None:
+        self.clock = SlotClock()
+        self._chain = chain
+        self._own = own
+
+    def read(self, wall_ms: int, now_ms: int) -> list[Report]:
+        """Take a reading of the wall clock; what an operator should hear of it."""
+        return [
+            Report("clock", {"change": news.change.value, "by_ms": news.by_ms})
+            for news in self.clock.read(wall_ms, now_ms, self._own_weight())
+        ]
+
+    def note_new_head(self, applied: Sequence[AppliedBlock], now_ms: int) -> None:
+        """Blocks have just come and joined the main chain; the newest was made lately."""
+        for block in applied[-1:]:
+            header = block.envelope.header
+            self._note(header.witness, header.timestamp, now_ms)
+
+    def note_future(self, front: HeaderEnvelope, now_ms: int) -> None:
+        """A block was refused for its time; if a witness has signed it, one of the two is wrong."""
+        header = front.header
+        with suppress(KeyFormatError):
+            if front.signing_key() == self._chain.signing_key(header.witness):
+                self._note(header.witness, header.timestamp, now_ms)
+
+    def refusal(self, now_ms: int) -> Refusal | None:
+        """Why no block may be signed by this clock: most of the others show another time.
+
+        A block that comes late within what others allow themselves is no sign of a clock ahead.
+        """
+        error_ms = self.clock.error_ms(now_ms, self._own_weight())
+        half_slot_ms = self._chain.state.parameters.block_interval * 500
+        if -half_slot_ms <= error_ms <= half_slot_ms + MAX_LAG_MS:
+            return None
+        side = "ahead of" if error_ms > 0 else "behind"
+        return Refusal("clock_off", f"{abs(error_ms)} ms {side} most witnesses' blocks", True)
+
+    def _note(self, witness: WitnessId, time_s: int, now_ms: int) -> None:
+        if not self._is_own(witness):
+            self.clock.note_block(witness, time_s, now_ms)
+
+    def _own_weight(self) -> int:
+        return sum(map(self._is_own, self._chain.state.properties.active_witnesses))
+
+    def _is_own(self, witness: WitnessId) -> bool:
+        return self._chain.signing_key(witness) in self._own.secrets
