@@ -94,6 +94,8 @@ class Machine:
         self.rng = Random(f"{world.options.seed}/machine/{number}")
         skew_ms = world.options.skew_ms
         self.clock_offset_ms = self.rng.randrange(-skew_ms, skew_ms + 1)
+        self._start_offset_ms = self.clock_offset_ms
+        """How far the clock was ahead when the process started."""
         self.last_state_num = 0
         self.required_participation = world.options.required_participation
         self._life = 0
@@ -104,8 +106,16 @@ class Machine:
 
     @property
     def now_ms(self) -> int:
-        """The time on this machine's clock, read by its process."""
-        found = self.world.loop.now_ms + self.clock_offset_ms
+        """The time of the timers, which no step of the clock reaches."""
+        return self._read(self._start_offset_ms)
+
+    @property
+    def wall_ms(self) -> int:
+        """The time on this machine's clock."""
+        return self._read(self.clock_offset_ms)
+
+    def _read(self, offset_ms: int) -> int:
+        found = self.world.loop.now_ms + offset_ms
         self.world.checkers.clock_read(self.number, found)
         return found
 
@@ -120,6 +130,7 @@ class Machine:
         """Start a process from what the disk holds, by the production path."""
         world = self.world
         self._life += 1
+        self._start_offset_ms = self.clock_offset_ms
         started = start_chain(
             world.genesis, self.blocks, self.snapshots, paranoid=bool(world.options.paranoid)
         )
@@ -258,9 +269,10 @@ class Machine:
 
     def _tick(self) -> None:
         assert self.core is not None
+        self.core.read_clock(self.wall_ms, self.now_ms)
         self.core.tick(self.now_ms)
         self._after_input()
-        wait_ms = TICK_MS - self.now_ms % TICK_MS
+        wait_ms = TICK_MS - self.core.clock.slot_ms(self.now_ms) % TICK_MS
         self.world.loop.later(wait_ms, self._in_this_life(self._tick))
 
     def _save_peers(self) -> None:

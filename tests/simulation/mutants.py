@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from node.api.durability import Durability
 from node.chain.chain import Chain
+from node.core.clock_watch import ClockWatch
 from node.core.core import NodeCore
 from node.core.effects import ReserveSlot, SaveSnapshot
 from node.p2p.errors import ForkBelowIrreversible
@@ -53,14 +54,27 @@ class _Forgetful(dict[WitnessId, int]):
         """Nothing."""
 
 
+class _Trusting(ClockWatch):
+    """Believes any clock, whatever the other witnesses say."""
+
+    def refusal(self, now_ms: int) -> None:
+        """None."""
+
+
 class ForgetsSlots(Machine):
-    """Has no signing guard, neither in memory nor on disk."""
+    """Has no signing guard, neither in memory nor on disk, and follows its clock at once."""
 
     def start(self) -> None:
         """Start a process that remembers nothing."""
         super().start()
         assert self.core is not None
         self.core.own.last_signed = _Forgetful()
+        self.core._watch = _Trusting(self.core.chain, self.core.own)
+
+    @property
+    def now_ms(self) -> int:
+        """The time on this machine's clock, for timers too."""
+        return self.wall_ms
 
     def reserve(self, slot: ReserveSlot) -> None:
         """Nothing."""
