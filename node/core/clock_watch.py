@@ -9,11 +9,17 @@ from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.core.effects import Report
 from node.core.own_blocks import OwnBlocks
-from node.witness.producer import MAX_LAG_MS, Refusal
+from node.witness.producer import Refusal
 from node.witness.slot_clock import SlotClock
 from protocol.block import HeaderEnvelope
 from protocol.errors import KeyFormatError
 from protocol.ids import WitnessId
+
+TOLERANCE_MS = 1_000
+"""Clocks of desks may be so far apart, however short a slot is."""
+
+FUTURE_TOLERANCE_MS = 2_000
+"""A block further ahead of this node's clock than this and one slot is refused (T-W3)."""
 
 
 class ClockWatch:
@@ -47,11 +53,13 @@ class ClockWatch:
     def refusal(self, now_ms: int) -> Refusal | None:
         """Why no block may be signed by this clock: most of the others show another time.
 
-        A block that comes late within what others allow themselves is no sign of a clock ahead.
+        Behind by half a slot is enough. Ahead it must be so far that they refuse its blocks, since
+        blocks that travel slowly look the same.
         """
         error_ms = self.clock.error_ms(now_ms, self._own_weight())
-        half_slot_ms = self._chain.state.parameters.block_interval * 500
-        if -half_slot_ms <= error_ms <= half_slot_ms + MAX_LAG_MS:
+        slot_ms = self._chain.state.parameters.block_interval * 1_000
+        behind_ms, ahead_ms = max(slot_ms // 2, TOLERANCE_MS), slot_ms + FUTURE_TOLERANCE_MS
+        if -behind_ms <= error_ms <= ahead_ms:
             return None
         side = "ahead of" if error_ms > 0 else "behind"
         return Refusal("clock_off", f"{abs(error_ms)} ms {side} most witnesses' blocks", True)

@@ -21,7 +21,7 @@ from node.chain.pending import AppliedTransaction
 from node.chain.vote_pool import Judgement
 from node.core.ballots import Ballots
 from node.core.chain_reader import ChainReader
-from node.core.clock_watch import ClockWatch
+from node.core.clock_watch import FUTURE_TOLERANCE_MS, ClockWatch
 from node.core.effects import (
     Effect,
     FlushSessions,
@@ -63,10 +63,6 @@ from protocol.finality import Vote
 from protocol.ids import WitnessId
 from protocol.schema import BlockId, PublicKey, TransactionId
 from protocol.transaction import TransactionEnvelope
-
-FUTURE_TOLERANCE_MS = 2_000
-"""A block further ahead of this node's clock than this and one slot is refused (T-W3)."""
-
 
 BROKEN = (InvariantViolated, AssertionError)
 """The state or the code contradicts itself: the block is not kept, and the node must end (T-R4)."""
