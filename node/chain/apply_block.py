@@ -142,6 +142,7 @@ def _cross_boundary(ctx: Context, envelope: BlockEnvelope, checkpoint: BlockId |
     _follow_votes(state, header)
     if header.previous == checkpoint:
         take_checkpoint(state)
+    _check_undoable(state)
     is_maintenance = is_maintenance_due(state, header.timestamp)
     if is_maintenance:
         perform_maintenance(ctx)
@@ -157,7 +158,7 @@ def _cross_boundary(ctx: Context, envelope: BlockEnvelope, checkpoint: BlockId |
 
 
 def _move_head(ctx: Context, envelope: BlockEnvelope, missed: int) -> None:
-    """The head's number, id and time, slots and participation (R8.5, R8.9)."""
+    """The head's number, id and time, slots and participation (R8.5)."""
     header = envelope.header
     dynamic = ctx.state.dynamic_properties.edit(ctx.state.dynamic)
     dynamic.head_block_number = envelope.num
@@ -169,10 +170,18 @@ def _move_head(ctx: Context, envelope: BlockEnvelope, missed: int) -> None:
     )
     dynamic.recent_slots_filled = slots_filled_after(dynamic.recent_slots_filled, missed)
     dynamic.current_aslot += missed + 1
-    undoable = envelope.num - dynamic.last_irreversible_block_num
+
+
+def _check_undoable(state: State) -> None:
+    """Refuse a block that can be undone but no more fits below it (R8.9).
+
+    What the block itself makes irreversible counts: so a chain that stood still goes on with it.
+    """
+    undoable = state.dynamic.head_block_number - state.dynamic.last_irreversible_block_num
     if undoable >= MAX_UNDO_HISTORY:
         raise TooManyMissedBlocks(
-            "too far above the last irreversible block",
+            "too far above the last irreversible block; a checkpoint in the settings of all nodes "
+            "(F9) lets the chain go on",
             rule="R8.9",
             value=undoable,
             limit=MAX_UNDO_HISTORY - 1,

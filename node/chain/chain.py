@@ -144,6 +144,11 @@ class Chain:
     # The head.
 
     @property
+    def checkpoint(self) -> BlockId | None:
+        """The block that operators take for irreversible (F9)."""
+        return self._checkpoint
+
+    @property
     def head_num(self) -> int:
         """Number of the head block; 0 when there is none."""
         return self._head.num

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from node.state.database import State
 from protocol.constants import HUNDRED_PERCENT, IRREVERSIBLE_THRESHOLD
+from protocol.ids import WitnessId
 
 
 def irreversible_num(state: State) -> int:
@@ -25,3 +26,17 @@ def update_irreversible_num(state: State) -> None:
     found = irreversible_num(state)
     if found > state.dynamic.last_irreversible_block_num:
         state.dynamic_properties.edit(state.dynamic).last_irreversible_block_num = found
+
+
+def missing_witnesses(state: State) -> list[WitnessId]:
+    """Who has made no block since the last irreversible one, of those whose word counts."""
+    finality, lowest = state.finality, state.dynamic.last_irreversible_block_num
+    if finality is None:
+        members = set(state.properties.active_witnesses)
+    else:
+        members = {witness for one in finality.sets for witness, _ in one.members}
+    return sorted(
+        witness
+        for witness in members
+        if state.witnesses.get(witness).last_confirmed_block_num <= lowest
+    )

@@ -56,6 +56,7 @@ from node.p2p.verdicts import TransactionRefusal
 from node.state.errors import BlockRejected, FutureBlock, InvariantViolated, TooManyForks
 from node.witness.feed_publisher import FeedPublisher
 from node.witness.producer import Production
+from node.witness.undo_reserve import standstill
 from protocol.block import BlockEnvelope, HeaderEnvelope
 from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError, ProtocolError
@@ -513,6 +514,9 @@ class NodeCore:
         decision = self._watch.refusal(now_ms) or self.own.by_the_clock(
             self.clock.slot_ms(now_ms), now_ms
         )
+        if isinstance(decision, Production):
+            pool = self.ballots.pool
+            decision = standstill(self.chain, decision, pool.certificate) or decision
         if isinstance(decision, Production):
             with suppress(*BROKEN):
                 self._follow_own(self._push_own(decision), now_ms)
