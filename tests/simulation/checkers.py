@@ -11,7 +11,7 @@ from node.api.outbox import Outbox
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.chain.vote_pool import contradict
-from node.core.core import FUTURE_TOLERANCE_MS
+from node.core.clock_watch import FUTURE_TOLERANCE_MS
 from node.storage.interface import BlockStorage
 from protocol.block import BlockEnvelope, block_num_of
 from protocol.finality import Vote

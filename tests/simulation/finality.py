@@ -17,7 +17,7 @@ from random import Random
 from node.chain.chain import Chain
 from node.chain.finality import quorum_of
 from node.core.ballots import Ballots
-from node.core.core import FUTURE_TOLERANCE_MS
+from node.core.clock_watch import FUTURE_TOLERANCE_MS
 from node.state.errors import BlockRejected, TransactionRejected
 from protocol.asset import NO_FEE
 from protocol.block import BlockEnvelope

@@ -21,6 +21,28 @@ from tests.simulation.machine import Machine
 POP_BLOCK = Chain._pop_block
 
 
+class _Trusting(ClockWatch):
+    """Believes any clock, whatever the other witnesses say."""
+
+    def refusal(self, now_ms: int) -> None:
+        """None."""
+
+
+class FollowsAtOnce(Machine):
+    """Believes its clock wherever it steps, for slots and for timers: no bug of its own, but forks."""
+
+    def start(self) -> None:
+        """Start a process that asks no other witness for the time."""
+        super().start()
+        assert self.core is not None
+        self.core._watch = _Trusting(self.core.chain, self.core.own)
+
+    @property
+    def now_ms(self) -> int:
+        """The time on this machine's clock, for timers too."""
+        return self.wall_ms
+
+
 class SendsFirst(Machine):
     """Announces blocks before they are durable."""
 
@@ -39,7 +61,7 @@ class TellsEarly(Machine):
         self.observer.notices.durability = Durability()
 
 
-class PrunesToHead(Machine):
+class PrunesToHead(FollowsAtOnce):
     """Forgets all forks below a snapshot, also those that may still win."""
 
     def prune(self, snapshot: SaveSnapshot) -> None:
@@ -54,14 +76,7 @@ class _Forgetful(dict[WitnessId, int]):
         """Nothing."""
 
 
-class _Trusting(ClockWatch):
-    """Believes any clock, whatever the other witnesses say."""
-
-    def refusal(self, now_ms: int) -> None:
-        """None."""
-
-
-class ForgetsSlots(Machine):
+class ForgetsSlots(FollowsAtOnce):
     """Has no signing guard, neither in memory nor on disk, and follows its clock at once."""
 
     def start(self) -> None:
@@ -69,12 +84,6 @@ class ForgetsSlots(Machine):
         super().start()
         assert self.core is not None
         self.core.own.last_signed = _Forgetful()
-        self.core._watch = _Trusting(self.core.chain, self.core.own)
-
-    @property
-    def now_ms(self) -> int:
-        """The time on this machine's clock, for timers too."""
-        return self.wall_ms
 
     def reserve(self, slot: ReserveSlot) -> None:
         """Nothing."""
@@ -87,7 +96,7 @@ class NeverFlushesBlocks(Machine):
         """Nothing."""
 
 
-class NeverFlushesGuard(Machine):
+class NeverFlushesGuard(FollowsAtOnce):
     """Takes its record of slots and votes for durable that the disk has in its cache only."""
 
     def flush_guard(self) -> None:

@@ -81,9 +81,9 @@ AHEAD = [Fault(8_000, "step", (1, 8_000)), Fault(12_000, "step", (2, 9_000))]
 
 def test_blocks_from_the_future_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """P16, T-W3: witnesses whose clocks jump ahead are believed by nodes whose clocks do not."""
-    assert violation_of(FAULTS, *AHEAD) == ""
+    assert violation_of(FAULTS, *AHEAD, machine=mutants.FollowsAtOnce) == ""
     monkeypatch.setattr(NodeCore, "_refuse_future", mutants.take_from_the_future)
-    assert violation_of(FAULTS, *AHEAD) == "future"
+    assert violation_of(FAULTS, *AHEAD, machine=mutants.FollowsAtOnce) == "future"
 
 
 SPLIT = [Fault(10_000, "partition", (0, 0, 1, 1))]
