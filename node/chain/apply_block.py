@@ -142,7 +142,7 @@ def _cross_boundary(ctx: Context, envelope: BlockEnvelope, checkpoint: BlockId |
     _follow_votes(state, header)
     if header.previous == checkpoint:
         take_checkpoint(state)
-    _check_undoable(state)
+    _check_undoable(state, header)
     is_maintenance = is_maintenance_due(state, header.timestamp)
     if is_maintenance:
         perform_maintenance(ctx)
@@ -172,13 +172,14 @@ def _move_head(ctx: Context, envelope: BlockEnvelope, missed: int) -> None:
     dynamic.current_aslot += missed + 1
 
 
-def _check_undoable(state: State) -> None:
-    """Refuse a block that can be undone but no more fits below it (R8.9).
+def _check_undoable(state: State, header: SignedBlockHeader) -> None:
+    """Refuse what only adds to the blocks that can be undone, once they are many (R8.9).
 
-    What the block itself makes irreversible counts: so a chain that stood still goes on with it.
+    What the block itself makes irreversible counts, and a certificate lets it pass: more than two
+    thirds are there, so that one of the next makes its target irreversible.
     """
     undoable = state.dynamic.head_block_number - state.dynamic.last_irreversible_block_num
-    if undoable >= MAX_UNDO_HISTORY:
+    if undoable >= MAX_UNDO_HISTORY and certificate_in(header) is None:
         raise TooManyMissedBlocks(
             "too far above the last irreversible block; a checkpoint in the settings of all nodes "
             "(F9) lets the chain go on",

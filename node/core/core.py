@@ -518,13 +518,22 @@ class NodeCore:
             pool = self.ballots.pool
             decision = standstill(self.chain, decision, pool.certificate) or decision
         if isinstance(decision, Production):
-            with suppress(*BROKEN):
-                self._follow_own(self._push_own(decision), now_ms)
-            self._last_refusal = ""
+            self._make_block(decision, now_ms)
         elif decision.worth_telling:
             self._report_refusal(decision.name, decision.detail)
         else:
             self._last_refusal = decision.name
+
+    def _make_block(self, production: Production, now_ms: int) -> None:
+        try:
+            made = self._push_own(production)
+        except BROKEN:
+            return
+        except BlockRejected as error:
+            self._report_refusal(error.name, str(error))
+            return
+        self._follow_own(made, now_ms)
+        self._last_refusal = ""
 
     def _produce_for_pending(self, now_ms: int) -> None:
         """Make the block that an instant node owes what is pending, once the clock lets it."""

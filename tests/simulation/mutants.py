@@ -29,7 +29,7 @@ class _Trusting(ClockWatch):
 
 
 class FollowsAtOnce(Machine):
-    """Believes its clock wherever it steps, for slots and for timers: no bug of its own, but forks."""
+    """Believes its clock wherever it steps, for slots and timers: no bug, but it makes forks."""
 
     def start(self) -> None:
         """Start a process that asks no other witness for the time."""

@@ -39,6 +39,7 @@ from protocol.genesis_form import Genesis
 from protocol.operations.base import Operation
 from protocol.operations.transfer import Transfer
 from protocol.p2p.transport import PlainTransport
+from protocol.schema import BlockId
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 from tests.support.world import GENESIS_TIME, secret_of
@@ -57,13 +58,14 @@ class CoreNode:
         settings: CoreSettings | None = None,
         name: int = 1,
         stores: tuple[BlockStorage, SigningStorage, SnapshotStorage] | None = None,
+        checkpoint: BlockId | None = None,
     ) -> None:
         memory = MemoryBlockStore(), MemorySigningGuard(), MemorySnapshots()
         self.blocks: BlockStorage
         self.guard: SigningStorage
         self.snapshots: SnapshotStorage
         self.blocks, self.guard, self.snapshots = stores or memory
-        self.started = start_chain(genesis, self.blocks, self.snapshots)
+        self.started = start_chain(genesis, self.blocks, self.snapshots, checkpoint=checkpoint)
         self.chain = self.started.chain
         reader = ChainReader(self.chain, self.blocks)
         peers = PeerManager(
