@@ -76,6 +76,9 @@ NODE_KEY_FILE = "keys/node.key"
 PEERS_FILE = "peers.json"
 ENDPOINTS_FILE = "endpoints.json"
 SAVE_PEERS_EVERY_S = 60
+HELPER_WAIT_S = 0.000_2
+"""For the interpreter's lock, of a thread that comes back from the disk to a busy main thread; it
+does so some hundred times for a block, and answers wait for that."""
 
 log = structlog.get_logger()
 
@@ -144,6 +147,7 @@ def run_node(settings_path: Path, node_key: Path | None = None, seeds: tuple[str
     those of the settings.
     """
     configure_log()
+    sys.setswitchinterval(HELPER_WAIT_S)
     try:
         opened = open_node(settings_path, node_key, seeds)
     except StorageError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from random import Random
 
@@ -26,6 +27,9 @@ MAX_NEW_PER_SOURCE = 125
 FIRST_RETRY_MS = 1_000
 MAX_RETRY_MS = 300_000
 """Wait after a failed attempt: doubles from 1 s to 5 min, plus up to a quarter by chance."""
+
+GROUPS_KEPT = 4_096
+"""Hosts of which the group is remembered: a newcomer's is compared with those of all peers."""
 
 JSON_VERSION = 1
 
@@ -210,6 +214,7 @@ def narrow_group(host: str) -> str:
     return network_group(host, v4_bits=24, v6_bits=48)
 
 
+@lru_cache(GROUPS_KEPT)
 def network_group(host: str, *, v4_bits: int, v6_bits: int) -> str:
     """The network that an address belongs to, such as "10.1.0.0/16"; a name is its own group."""
     if not is_ip_address(host):

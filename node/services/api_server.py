@@ -31,6 +31,7 @@ from node.services.connection_table import ConnectionTable, Entry
 from node.services.durable_answers import wait_until_stored
 from node.services.http_connection import HttpConnection
 from node.services.http_head import RequestHead, RequestRefused, wants_websocket
+from node.services.listening import take_connections
 from node.services.metrics import make_registry
 from node.services.pages import PAGES, Pages
 from node.services.request_runner import TEXT_S, RequestRunner
@@ -97,8 +98,9 @@ async def serve_api(
     server = ApiServer(api, options)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.runner.run)
-        await nursery.start(trio.serve_listeners, server.handle, listeners)
         task_status.started(listeners[0].socket.getsockname()[1])
+        for listener in listeners:
+            nursery.start_soon(take_connections, listener, server.handle, nursery)
 
 
 class ApiServer:

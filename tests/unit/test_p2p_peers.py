@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import pairwise
 from random import Random
 
 import pytest
 from msgspec.structs import replace
 
+from node.p2p import peer_database
 from node.p2p.bans import Bans
 from node.p2p.charges import CHARGES
 from node.p2p.effects import (
@@ -418,6 +420,25 @@ def test_inbound_connections_have_caps() -> None:
     assert len(manager.statistics().peers) == 5
     manager = make_manager(limits=PeerLimits(max_in_handshake=5))
     assert admitted(["127.0.0.1"] * 9, greets=False) == 5
+
+
+def test_a_newcomer_costs_the_same_beside_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-P5, P11: the network group of a host is made once, not for each that comes after it."""
+    parsed: list[str] = []
+
+    def count(text: str, *, strict: bool) -> IPv4Network | IPv6Network:
+        parsed.append(text)
+        return ip_network(text, strict=strict)
+
+    monkeypatch.setattr(peer_database, "ip_network", count)
+    manager = make_manager()
+    hosts = [f"10.77.{n}.{m}" for n in range(100) for m in range(1, 5)]
+    for key, host in enumerate(hosts):
+        stranger = Stranger(manager, key=key, host=host)
+        if key % 2:
+            stranger.greet(make_hello(f"node {key}"))
+    assert len(manager.statistics().peers) == PeerLimits().max_inbound
+    assert len(parsed) <= 2 * len(hosts)
 
 
 def test_outbound_connections_spread_over_networks() -> None:

@@ -1,0 +1,48 @@
+"""Takes in connections at a listening socket, all that wait at a time.
+
+A loop that takes one and lets the others run makes a newcomer wait for a round of the event loop
+for each that came before it, however little those ask for.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+
+import structlog
+import trio
+
+AT_ONCE_MAX = 64
+"""Connections taken in before others have their turn."""
+PAUSE_S = 0.1
+"""After the machine refused a connection: it may be out of file descriptors."""
+
+Handler = Callable[[trio.SocketStream], Awaitable[object]]
+
+log = structlog.get_logger()
+
+
+async def take_connections(
+    listener: trio.SocketListener, handle: Handler, nursery: trio.Nursery
+) -> None:
+    """Have each connection handled by a task of its own, until cancelled."""
+    with socket.socket(fileno=listener.socket.detach()) as listening:
+        listening.setblocking(False)
+        while True:
+            await trio.lowlevel.wait_readable(listening)
+            try:
+                for connection in _waiting(listening):
+                    stream = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
+                    nursery.start_soon(handle, stream)
+            except OSError as error:
+                log.warning("accept_failed", ev="accept_failed", error=repr(error))
+                await trio.sleep(PAUSE_S)
+
+
+def _waiting(listening: socket.socket) -> Iterator[socket.socket]:
+    for _ in range(AT_ONCE_MAX):
+        try:
+            connection, _ = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        yield connection

@@ -1,0 +1,90 @@
+"""Connections that wait at a listening socket, and helper threads that wait for the interpreter."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from node.app import HELPER_WAIT_S, run_node
+from node.exit_codes import Exit
+from node.services import listening
+from node.services.listening import take_connections
+
+WAITING = 20
+
+
+class Rounds(trio.abc.Instrument):
+    """Counts the rounds of the event loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def after_io_wait(self, timeout: float) -> None:
+        self.count += 1
+
+
+async def rounds_of(connections: int) -> list[int]:
+    """In which round of the event loop each of some connections that wait was handled."""
+    rounds, handled = Rounds(), []
+
+    async def handle(stream: trio.SocketStream) -> None:
+        handled.append(rounds.count)
+        await stream.aclose()
+
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    trio.lowlevel.add_instrument(rounds)
+    with ExitStack() as stack, trio.fail_after(20):
+        for _ in range(connections):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take_connections, listener, handle, nursery)
+            while len(handled) < connections:
+                await trio.sleep(0)
+            nursery.cancel_scope.cancel()
+    return handled
+
+
+def test_a_newcomer_waits_for_no_round_of_those_before_it() -> None:
+    """T-A2: all that wait are handled in the same round, in which each asks for its turn."""
+    assert len(set(trio.run(rounds_of, WAITING))) == 1
+
+
+def test_not_all_of_a_flood_are_taken_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-A2: others have their turn after some."""
+    monkeypatch.setattr(listening, "AT_ONCE_MAX", WAITING // 4)
+    assert len(set(trio.run(rounds_of, WAITING))) == 4
+
+
+def test_a_machine_without_room_for_connections_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """T-A3: a refusal of the machine ends no server."""
+    waiting, refusals = listening._waiting, [OSError(errno.EMFILE, "too many open files")]
+
+    def refuse_once(listener: socket.socket) -> Iterator[socket.socket]:
+        if refusals:
+            raise refusals.pop()
+        return waiting(listener)
+
+    monkeypatch.setattr(listening, "_waiting", refuse_once)
+    assert len(trio.run(rounds_of, 1)) == 1
+    assert not refusals
+
+
+def test_a_node_lets_helper_threads_in_soon(tmp_path: Path) -> None:
+    """T-R3: a thread that stores a block needs the interpreter a hundred times."""
+    before = sys.getswitchinterval()
+    try:
+        assert run_node(tmp_path / "missing.toml") == Exit.CONFIGURATION
+        assert sys.getswitchinterval() == pytest.approx(HELPER_WAIT_S)
+    finally:
+        sys.setswitchinterval(before)
