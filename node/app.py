@@ -52,7 +52,7 @@ from node.services.node_service import NodeService, NodeStopped, Stores
 from node.state.database import State
 from node.state.errors import InvariantViolated
 from node.storage.block_store import BlockStore
-from node.storage.durable import replace_file
+from node.storage.durable import make_directory, replace_file
 from node.storage.errors import StorageError
 from node.storage.guard import RECORD_FILE, SigningGuard
 from node.storage.key_files import read_key_file, write_key_file
@@ -131,7 +131,7 @@ def read_genesis(path: Path) -> Genesis:
 
 def open_stores(data_dir: Path, genesis: Genesis) -> Stores:
     """The stores of a data directory, which is created when missing."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    make_directory(data_dir)
     chain = chain_id(genesis)
     return Stores(
         BlockStore(data_dir / "blocks.sqlite", chain),
@@ -317,12 +317,7 @@ def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
     keys = {PeerAddress(*address): key for address, key in read_seeds(p2p.seeds).items()}
     seeds = tuple(keys)
     database = PeerDatabase(seeds)
-    path = opened.data_dir / PEERS_FILE
-    if path.exists():
-        try:
-            database.load_json(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, RecursionError, PegboardError) as error:
-            log.warning("peers_file", ev="peers_file", reason=str(error))
+    load_peers(opened.data_dir / PEERS_FILE, database)
     default = opened.data_dir / NODE_KEY_FILE
     key = open_node_key(opened.directory / p2p.key_file if p2p.key_file else default)
     config = PeerConfig(
@@ -340,6 +335,15 @@ def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
         database,
         make_transport=partial(NoiseTransport, key, reader.chain_id, os.urandom),
     )
+
+
+def load_peers(path: Path, database: PeerDatabase) -> None:
+    """Add the addresses of a file to a database; one that cannot be read is told and left out."""
+    if path.exists():
+        try:
+            database.load_json(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, RecursionError, PegboardError) as error:
+            log.warning("peers_file", ev="peers_file", reason=str(error))
 
 
 def make_core(

@@ -32,6 +32,8 @@ class Layer:
 
 PURE = ("io", "clock", "random", "concurrency", "logging")
 STATE_MACHINE = (*PURE, "async", "float", "hash_order", "dynamic_class")
+SHELL_BANS = ("clock", "unflushed")
+"""Files and directories are made by `node.storage.durable` alone (T-S2)."""
 SANS_IO = ("io", "clock", "concurrency", "async", "global_random")
 
 STATE = ("protocol", "node.state")
@@ -65,18 +67,18 @@ LAYERS = {
     "node.history.database": Layer(
         (*STATE, "node.history", "node.exit_codes", "node.clock", "node.storage"),
         ("psycopg",),
-        ("clock",),
+        SHELL_BANS,
     ),
     "node.presets": Layer(
         ("protocol",), ("msgspec",), ("clock", "random", "concurrency", "async", "float")
     ),
     "node.rules": Layer(("protocol",), (), ("clock", "random", "concurrency", "async", "float")),
-    "node.config": Layer(CONFIG, SHELL_TOOLS, ("clock",)),
+    "node.config": Layer(CONFIG, SHELL_TOOLS, SHELL_BANS),
     "node.version": Layer(),
-    "node.services": Layer(SERVICES, SHELL_TOOLS, ("clock",)),
-    "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS, ("clock",)),
+    "node.services": Layer(SERVICES, SHELL_TOOLS, SHELL_BANS),
+    "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS, SHELL_BANS),
     "node.cli": Layer(
-        (*SERVICES, "node.services", "node.app", "node.rules"), SHELL_TOOLS, ("clock",)
+        (*SERVICES, "node.services", "node.app", "node.rules"), SHELL_TOOLS, SHELL_BANS
     ),
     "node.start": Layer(("node.cli", "node.exit_codes"), (), ("clock",)),
     "node.__main__": Layer(("node.start",)),
@@ -105,6 +107,7 @@ BANNED_ATTRIBUTES = {
     "io": "stdout stderr stdin environ",
     "random": "urandom",
     "global_random": "urandom",
+    "unflushed": "write_text write_bytes mkdir makedirs touch",
 }
 
 EXACT_MATHS = frozenset({"gcd", "lcm", "isqrt", "prod", "comb"})
@@ -299,6 +302,8 @@ PLANTED = [
     ("node.chain.pending", "async def f(): pass"),
     ("node.chain.pending", "import datetime\nt = datetime.datetime.now()"),
     ("node.witness.producer", "print('x')"),
+    ("node.cli.network_files", "path.write_text('x')"),
+    ("node.app", "data_dir.mkdir()"),
     ("node.p2p.peer", "from node.api import json_rpc"),
     ("node.history.memory", "from node.history.database import store"),
     ("node.history.memory", "import sqlite3"),

@@ -43,6 +43,7 @@ from node.presets import (
     genesis_text,
     known_signing_key,
 )
+from node.storage.durable import flush_directory, make_directory, replace_file
 from node.storage.guard import RECORD_FILE, SigningGuard
 from node.storage.key_files import write_key_file
 from node.witness.feed_text import publication_interval_s
@@ -366,27 +367,28 @@ def _write_network(directory: Path, preset: str, genesis: Genesis) -> Network:
     """Put a new network in place of nothing or an empty directory, all at once."""
     draft = directory.with_name(f".{directory.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    make_directory(draft)
     text = genesis_text(genesis)
-    (draft / GENESIS).write_text(text, encoding="utf-8")
+    replace_file(draft / GENESIS, text.encode())
     network = Network(directory, preset, load_genesis(text))
     for witness, signing_key in network.signing_keys.items():
         secrets = {"signing": signing_key, "active": development_key(witness, "active")}
         for role, secret in secrets.items():
             write_key_file(draft / witness / "keys" / f"{role}.wif", wif(secret) + "\n")
         record = draft / witness / "data" / RECORD_FILE
-        record.parent.mkdir()
+        make_directory(record.parent)
         guard = SigningGuard(record, chain_id(network.genesis))
         guard.begin()
         guard.close()
     marker = {"version": FORMAT_VERSION, "preset": preset}
-    (draft / MARKER).write_text(json.dumps(marker), encoding="utf-8")
+    replace_file(draft / MARKER, json.dumps(marker).encode())
     draft.replace(directory)
+    flush_directory(directory.parent)
     return network
 
 
 def _write_node(network: Network, name: str, settings: NodeSettings) -> NodePlan:
     directory = network.directory / name
-    directory.mkdir(exist_ok=True)
+    make_directory(directory)
     write_settings(directory / SETTINGS, msgspec.structs.replace(settings, node_name=name))
     return NodePlan(name, directory / SETTINGS, directory / LOG)

@@ -28,6 +28,7 @@ from node.cli.welcome import welcome, welcome_document
 from node.clock import wall_s
 from node.config import ProductionMode
 from node.presets import BLOCK_INTERVAL_S
+from node.storage.durable import make_directory
 from node.storage.file_lock import FileLock
 
 API = click.option(
@@ -175,7 +176,7 @@ def node(
     )
     kind = "own" if genesis is not None else preset
     directory = data_dir or default_data_dir(f"dev-{kind}")
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(directory.parent)
     lock = FileLock(directory)
     try:
         if fresh:

@@ -39,6 +39,7 @@ from node.cli.welcome import welcome, welcome_document
 from node.clock import wall_s
 from node.config import split_address
 from node.presets import WITNESSES
+from node.storage.durable import make_directory
 from node.storage.file_lock import FileLock
 
 WITNESSES_DEFAULT = 4
@@ -114,7 +115,7 @@ def up(
         raise UsageProblem("--genesis says what --preset, -n and --block-interval would say")
     kind = "own" if genesis is not None else preset
     directory = (data_dir or default_data_dir(kind)).resolve()
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(directory.parent)
     lock = FileLock(directory)
     try:
         if fresh:

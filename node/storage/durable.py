@@ -43,6 +43,23 @@ def create_file(path: Path, data: bytes) -> None:
         raise disk_error(f"cannot write {path.name}", error) from error
 
 
+def make_directory(path: Path, mode: int = 0o777) -> None:
+    """Make a directory, and those above it, if they are missing; durable when it returns.
+
+    The name of the directory is flushed even if it is there: who made it may have been killed.
+    `mode` is that of the directory itself. `DiskError` if any step fails.
+    """
+    missing = [place for place in path.parents if not place.exists()]
+    try:
+        for above in reversed(missing):
+            above.mkdir(exist_ok=True)
+            flush_directory(above.parent)
+        path.mkdir(mode, exist_ok=True)
+        flush_directory(path.parent)
+    except OSError as error:
+        raise disk_error(f"cannot make {path.name}", error) from error
+
+
 def flush_directory(path: Path) -> None:
     """Make the names of a directory durable; raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from node.storage.durable import create_file, disk_error
+from node.storage.durable import create_file, disk_error, make_directory
 from node.storage.errors import KeyFileRefused
 from protocol.crypto.keystore import FILE_LENGTH_MAX
 
@@ -23,11 +23,11 @@ def write_key_file(path: Path, text: str) -> None:
     The directory is made if it is missing. `KeyFileRefused` (exit code 77) if the file exists or
     the directory is open to others; `DiskError` if it cannot be written.
     """
+    make_directory(path.parent, DIRECTORY_MODE)
     try:
-        path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         _check_directory(path.parent)
     except OSError as error:
-        raise disk_error(f"cannot make {path.parent.name}", error) from error
+        raise disk_error(f"cannot read {path.parent.name}", error) from error
     create_file(path, text.encode())
 
 

@@ -11,7 +11,7 @@ import re
 import struct
 from pathlib import Path
 
-from node.storage.durable import disk_error, replace_file
+from node.storage.durable import disk_error, make_directory, replace_file
 from node.storage.interface import SkippedSnapshot, Snapshot, SnapshotFault
 from protocol.schema import BlockId, Digest
 
@@ -31,10 +31,7 @@ class SnapshotFiles:
         """Open the snapshots of a chain; `DiskError` if the directory cannot be made."""
         self._directory = directory
         self._chain_id = chain_id
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise disk_error(f"cannot make {directory.name}", error) from error
+        make_directory(directory)
 
     def save(self, num: int, block_id: BlockId, *payload: bytes) -> None:
         """See `SnapshotStorage.save`."""

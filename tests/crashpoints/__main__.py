@@ -8,9 +8,11 @@ import time
 from collections import Counter
 from dataclasses import replace
 
+from tests.crashpoints.enumeration import scratch
 from tests.crashpoints.failures import fail_at, places_to_fail
 from tests.crashpoints.mutants import MUTANTS
-from tests.crashpoints.recovery import GROUPS, Figures, Recovery, scratch
+from tests.crashpoints.recovery import Figures, Recovery
+from tests.crashpoints.second_lives import GROUPS
 from tests.crashpoints.sqlite_files import find_library
 from tests.crashpoints.trace import Failing
 from tests.crashpoints.workload import Parts, record
@@ -36,10 +38,10 @@ def crash(options: argparse.Namespace) -> Figures:
 def find_planted_bugs(options: argparse.Namespace) -> int:
     """How many planted bugs are not found."""
     missed = 0
-    for name, (group, parts) in MUTANTS.items():
+    for name, (group, parts, again) in MUTANTS.items():
         with scratch() as directory:
             run = record(directory / "run", 12, replace(parts, snapshot_every=4))
-            recovery = Recovery(run, directory, cap=options.cap)
+            recovery = Recovery(run, directory, cap=options.cap, again=again)
             recovery.check_group(group, until_failure=True)
             found = recovery.figures.failures
         missed += not found

@@ -3,7 +3,7 @@
 Writes to a file are durable once the file is flushed; of those since then, any subset may have
 reached the disk, in any order, and the last of them in part. Names of a directory change in their
 order, as journals keep them, up to any of those since the directory was flushed; a file without a
-name is gone, flushed or not.
+name is gone, flushed or not, and so is what stands in a directory without a name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import NamedTuple
 
 from tests.crashpoints.trace import (
     Create,
+    Link,
+    MakeDirectory,
+    NameStep,
     Rename,
     Step,
     Sync,
@@ -57,32 +60,36 @@ class Crash(NamedTuple):
     """A kept write, and how many of its bytes are there."""
 
 
+DIRECTORY = -1
+"""Stands for the inode of a directory."""
+
+
 class Disk:
     """Files as the steps leave them: what is durable, and what may be lost."""
 
-    def __init__(self) -> None:
-        self.durable: list[bytearray] = []
+    def __init__(self, before: Image) -> None:
+        """What is there before the first step is durable."""
+        self.durable: list[bytearray] = [bytearray(data) for data in before.values()]
         """By inode."""
         self.changes: list[Change] = []
-        self.names: dict[str, int] = {}
-        self.durable_names: dict[str, int] = {}
-        self.moves: list[Create | Rename | Unlink] = []
-        """Pending changes of names, and of which inode each is."""
+        self.names: dict[str, int] = {name: inode for inode, name in enumerate(before)}
+        self.durable_names = dict(self.names)
+        self.moves: list[NameStep] = []
+        """Pending changes of names."""
+        self.made: set[str] = set()
+        """Directories that were not there before, by all names that they had."""
         self.inode_of: dict[int, int] = {}
+        """Of each file that a step makes."""
 
     def carry(self, step: Step) -> None:
         """Take a step."""
         match step:
             case Create():
                 self.durable.append(bytearray())
-                self.inode_of[id(step)] = self.names[step.name] = len(self.durable) - 1
-                self.moves.append(step)
-            case Rename():
-                self.names[step.new] = self.names.pop(step.name)
-                self.moves.append(step)
-            case Unlink():
-                self.names.pop(step.name)
-                self.moves.append(step)
+                self.inode_of[id(step)] = len(self.durable) - 1
+                self._rename(step)
+            case MakeDirectory() | Rename() | Link() | Unlink():
+                self._rename(step)
             case Write() | Truncate():
                 self.changes.append(Change(self.names[step.name], step))
             case Sync():
@@ -96,6 +103,11 @@ class Disk:
                     if _directory(move) == step.name:
                         self._move(self.durable_names, move)
                 self.moves = [move for move in self.moves if _directory(move) != step.name]
+
+    def _rename(self, move: NameStep) -> None:
+        self._move(self.names, move)
+        self.made.update(name for name, inode in self.names.items() if inode == DIRECTORY)
+        self.moves.append(move)
 
     def crashes(self, last: Step, rng: Random, *, is_window: bool, cap: int) -> Iterator[Crash]:
         """Crashes right after a step; at the end of a window of unflushed writes, its subsets."""
@@ -128,17 +140,25 @@ class Disk:
         names = dict(self.durable_names)
         for move in self.moves[: crash.names]:
             self._move(names, move)
+        lost = [name for name in self.made if name not in names]
         return {
-            name: bytes(contents.get(inode, self.durable[inode])) for name, inode in names.items()
+            name: bytes(contents.get(inode, self.durable[inode]))
+            for name, inode in names.items()
+            if inode != DIRECTORY and not any(_is_in(name, directory) for directory in lost)
         }
 
-    def _move(self, names: dict[str, int], move: Create | Rename | Unlink) -> None:
+    def _move(self, names: dict[str, int], move: NameStep) -> None:
         match move:
             case Create():
                 names[move.name] = self.inode_of[id(move)]
+            case MakeDirectory():
+                names[move.name] = DIRECTORY
             case Rename():
+                for name in [name for name in names if _is_in(name, move.name)]:
+                    names[move.new + name.removeprefix(move.name)] = names.pop(name)
+            case Link():
                 if move.name in names:
-                    names[move.new] = names.pop(move.name)
+                    names[move.new] = names[move.name]
             case Unlink():
                 names.pop(move.name, None)
 
@@ -152,8 +172,13 @@ def _apply(content: bytearray, step: Write | Truncate) -> None:
     content[step.offset : step.offset + len(step.data)] = step.data
 
 
-def _directory(move: Create | Rename | Unlink) -> str:
+def _directory(move: NameStep) -> str:
     return str(PurePosixPath(move.name).parent)
+
+
+def _is_in(name: str, place: str) -> bool:
+    """Whether a name is that of the place, or of something in it."""
+    return name == place or name.startswith(f"{place}/")
 
 
 def _subsets(count: int) -> Iterator[frozenset[int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from unittest.mock import patch
 
 from node.storage import snapshots
@@ -32,6 +33,17 @@ class FlushesAtCheckpoints(BlockStore):
         super().__init__(path, chain_id)
         assert self._database is not None
         self._database.execute("PRAGMA synchronous = NORMAL")
+
+
+class TidiesUpUnflushed(BlockStore):
+    """Copies what a crash left in the log into the file when it is opened, without a flush."""
+
+    def __init__(self, path: Path, chain_id: Digest) -> None:
+        super().__init__(path, chain_id)
+        assert self._database is not None
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._database.execute("PRAGMA synchronous = FULL")
 
 
 class HeadFirst(BlockStore):
@@ -129,15 +141,33 @@ def with_replace(replace: Replace) -> Parts:
     return Parts(snapshots=made)
 
 
-MUTANTS: dict[str, tuple[str, Parts]] = {
-    "never flushes": ("blocks", Parts(NeverFlushes)),
-    "flushes at checkpoints": ("blocks", Parts(FlushesAtCheckpoints)),
-    "head first": ("blocks", Parts(HeadFirst)),
-    "no transaction": ("blocks", Parts(NoTransaction)),
-    "tells early": ("blocks", Parts(tells_early=True)),
-    "snapshot not flushed": ("snapshots", with_replace(replace_unflushed)),
-    "snapshot renamed before it is flushed": ("snapshots", with_replace(replace_then_flush)),
-    "name of a snapshot not flushed": ("snapshots", with_replace(replace_without_name)),
-    "snapshot written in place": ("snapshots", with_replace(write_in_place)),
+REPLACEMENTS: dict[str, Replace] = {
+    "not flushed": replace_unflushed,
+    "renamed before it is flushed": replace_then_flush,
+    "name not flushed": replace_without_name,
+    "written in place": write_in_place,
 }
-"""The bug, and the store in which it is looked for."""
+"""Wrong ways to put a file in place of another one."""
+
+
+class Mutant(NamedTuple):
+    """The store in which a bug is looked for, and what the node is made of."""
+
+    group: str
+    parts: Parts
+    again: float = 0.0
+    """Which part of the recoveries is cut."""
+
+
+MUTANTS = {
+    "never flushes": Mutant("blocks", Parts(NeverFlushes)),
+    "flushes at checkpoints": Mutant("blocks", Parts(FlushesAtCheckpoints)),
+    "head first": Mutant("blocks", Parts(HeadFirst)),
+    "no transaction": Mutant("blocks", Parts(NoTransaction)),
+    "tells early": Mutant("blocks", Parts(tells_early=True)),
+    "recovers without a flush": Mutant("blocks", Parts(TidiesUpUnflushed), again=1.0),
+    **{
+        f"snapshot {name}": Mutant("snapshots", with_replace(replace))
+        for name, replace in REPLACEMENTS.items()
+    },
+}

@@ -8,32 +8,25 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from random import Random
 from shutil import rmtree
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from node.core.startup import start_chain
 from node.history.database.sqlite import SqliteDatabase
 from node.history.database.store import HistoryStore
-from node.history.database.stored import StoredHistory
 from node.storage.block_store import BlockStore
 from node.storage.snapshots import SnapshotFiles
 from protocol.errors import PegboardError
 from protocol.genesis import chain_id
 from protocol.schema import BlockId
-from tests.crashpoints.disk import Disk, Image
-from tests.crashpoints.trace import Step, Sync, SyncNames
-from tests.crashpoints.workload import Run, history_digest, main_chain
+from tests.crashpoints.disk import Image
+from tests.crashpoints.enumeration import Enumeration, put, read
+from tests.crashpoints.second_lives import GROUPS, Outcome, SecondLives
+from tests.crashpoints.workload import Run, history_digest, main_chain, start_node
 from tests.unit.test_block_store import make_block
-
-GROUPS = {"blocks": "blocks.sqlite", "history": "history.sqlite", "snapshots": "snapshots/"}
-"""What the files of each store begin with."""
 
 
 class Failure(NamedTuple):
@@ -53,6 +46,8 @@ class Figures:
     images: Counter[str] = field(default_factory=Counter)
     """Different ones, by store."""
     starts: int = 0
+    second: Counter[str] = field(default_factory=Counter)
+    """Different files after a recovery that was cut, by store, and by "start" those of nodes."""
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -63,14 +58,18 @@ Check = Callable[[int, Path], str]
 class Recovery:
     """Crashes one recorded run in every way, up to so many subsets a window, and a share of all."""
 
-    def __init__(self, run: Run, directory: Path, *, cap: int, share: float = 1.0) -> None:
+    def __init__(
+        self, run: Run, directory: Path, *, cap: int, share: float = 1.0, again: float = 0.0
+    ) -> None:
+        """Of the recoveries, the part `again` is cut itself, and again in a share of all ways."""
         self.run = run
         self.chain = chain_id(run.genesis)
         self.directory = directory
-        self.cap = cap
-        self.share = share
-        self.rng = Random("crashpoints")
+        self.enumeration = Enumeration(cap, share)
+        self.again = again
+        self.rng = Random("second crashes")
         self.figures = Figures()
+        self.second = SecondLives(run, directory / "again", cap, share)
         self._told = [move.told for move in run.moves]
         self._begun = [move.begun for move in run.moves]
         self._heads: dict[BlockId, Image] = {}
@@ -92,38 +91,18 @@ class Recovery:
             "snapshots": self.check_snapshots,
             "history": self.check_history,
         }[group]
-        self._crash(group, check, until_failure=until_failure)
-
-    def _crash(self, group: str, check: Check, *, until_failure: bool) -> None:
-        disk, seen = Disk(), set[tuple[bytes, int, int]]()
-        steps = self._steps_of(group)
-        for place, (number, step) in enumerate(steps):
-            disk.carry(step)
-            ends = place + 1 == len(steps)
-            is_window = ends or isinstance(steps[place + 1][1], Sync | SyncNames)
-            self.figures.points += 1
-            for crash in disk.crashes(step, self.rng, is_window=is_window, cap=self.cap):
-                if self.rng.random() >= self.share:
-                    continue
-                self.figures.crashes += 1
-                image = disk.image(crash)
-                key = (_digest(image), *self._promised(number))
-                if key in seen:
-                    continue
-                seen.add(key)
-                self.figures.images[group] += 1
-                self._try(group, number, image, check)
-                if until_failure and self.figures.failures:
-                    return
-
-    def _steps_of(self, group: str) -> list[tuple[int, Step]]:
-        start = GROUPS[group]
-        steps = enumerate(self.run.recorder.steps)
-        return [
-            (number, step)
-            for number, step in steps
-            if step.name.startswith(start) or (isinstance(step, SyncNames) and _holds(step, start))
-        ]
+        steps = self.run.recorder.steps
+        for step, image in self.enumeration.points_of(
+            steps, GROUPS[group], promised=self._promised
+        ):
+            self.figures.images[group] += 1
+            self._try(group, step, image, check)
+            if until_failure and self.figures.failures:
+                return
+        self.figures.points, self.figures.crashes = (
+            self.enumeration.points,
+            self.enumeration.crashes,
+        )
 
     def _promised(self, step: int) -> tuple[int, int]:
         """How many moves were told and begun once a step was carried out."""
@@ -141,6 +120,12 @@ class Recovery:
         elif group != "blocks":
             self._kept[group] = image
         rmtree(directory)
+        if not wrong and self.rng.random() < self.again:
+            self._note_second(group, step, self.second.cut(group, image))
+
+    def _note_second(self, group: str, step: int, outcome: Outcome) -> None:
+        self.figures.second[group] += outcome.images
+        self.figures.failures.extend(Failure(group, step, what) for what in outcome.wrong)
 
     def check_blocks(self, step: int, directory: Path) -> str:
         """All that was told is there, and nothing that was not begun; and it can be gone on."""
@@ -194,63 +179,21 @@ class Recovery:
         return ""
 
     def _start_nodes(self) -> None:
-        """From each head that was found, with and without the rest: the state is that of a replay.
+        """From each head that was found, with snapshots and a history: the state is of a replay.
 
-        Snapshots and history may lie behind or ahead of the blocks; they never mislead.
+        They may lie behind or ahead of the blocks; they never mislead.
         """
         for head, blocks in self._heads.items():
-            self._start_node(head, {**self._kept.get("snapshots", {}), **blocks})
+            image = {**self._kept.get("snapshots", {}), **self._kept.get("history", {}), **blocks}
+            self._start_node(head, image)
             self.figures.starts += 1
+            if self.rng.random() < self.again or self.figures.starts == len(self._heads):
+                self._note_second("start", 0, self.second.cut_start(image))
 
     def _start_node(self, head: BlockId, image: Image) -> None:
         directory = self.directory / "started"
         put(image, directory)
-        store = BlockStore(directory / "blocks.sqlite", self.chain)
-        history = StoredHistory(
-            HistoryStore(SqliteDatabase(directory / "history.sqlite"), self.chain), store
-        )
-        try:
-            files = SnapshotFiles(directory / "snapshots", self.chain)
-            chain = start_chain(self.run.genesis, store, files, history=history).chain
-            if chain.head_id != head or chain.state_hash() != self.run.state_hashes[head]:
-                self.figures.failures.append(Failure("start", 0, f"state of {head.hex()}"))
-        finally:
-            history.close()
-            store.close()
+        found = start_node(self.run.genesis, directory)
+        if (found.head, found.state_hash) != (head, self.run.state_hashes[head]):
+            self.figures.failures.append(Failure("start", 0, f"state of {head.hex()}"))
         rmtree(directory)
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A directory for files that need no disk: in memory, where there is such a place."""
-    memory = Path("/dev/shm")
-    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
-        yield Path(name)
-
-
-def put(image: Image, directory: Path) -> None:
-    """Write the files of an image into a directory of their own."""
-    (directory / "snapshots").mkdir(parents=True)
-    for name, data in image.items():
-        (directory / name).write_bytes(data)
-
-
-def read(directory: Path) -> Image:
-    """The files of a directory but for locks and what SQLite makes anew."""
-    return {
-        str(path.relative_to(directory)): path.read_bytes()
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and not path.name.endswith((".lock", "-shm"))
-    }
-
-
-def _holds(step: SyncNames, start: str) -> bool:
-    return step.name == ("snapshots" if start.endswith("/") else ".")
-
-
-def _digest(image: Image) -> bytes:
-    state = blake2b(digest_size=16)
-    for name, data in sorted(image.items()):
-        state.update(b"%s %d " % (name.encode(), len(data)))
-        state.update(data)
-    return state.digest()

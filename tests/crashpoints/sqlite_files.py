@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int64, c_void_p
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -88,22 +89,20 @@ def _is_loaded_twice_as_one() -> bool:
 @contextmanager
 def watched(witness: Witness) -> Iterator[None]:
     """Have a witness hear of all that SQLite does to files that are opened meanwhile."""
-    library = find_library()
-    assert library is not None, "see `find_library`"
-    vfs = library.sqlite3_vfs_find(None).contents
-    watch = _Watch(witness, vfs)
-    true_open, true_delete = vfs.open, vfs.delete
-    vfs.open = ctypes.cast(watch.open, c_void_p).value
-    vfs.delete = ctypes.cast(watch.delete, c_void_p).value
+    watch = _the_watch()
+    watch.begin(witness)
     try:
         yield
     finally:
-        vfs.open, vfs.delete = true_open, true_delete
-        _KEPT.append(watch)
+        watch.end()
 
 
-_KEPT: list[_Watch] = []
-"""Files that are still open go on calling what is here."""
+@cache
+def _the_watch() -> _Watch:
+    """There is one for good: files that are still open go on calling it."""
+    library = find_library()
+    assert library is not None, "see `find_library`"
+    return _Watch(library.sqlite3_vfs_find(None).contents)
 
 
 class _Table:
@@ -131,17 +130,28 @@ class _Table:
 class _Watch:
     """The functions that SQLite calls instead of its own, and its own."""
 
-    def __init__(self, witness: Witness, vfs: _Vfs) -> None:
-        self.witness = witness
+    def __init__(self, vfs: _Vfs) -> None:
+        self.vfs = vfs
+        self.true = vfs.open, vfs.delete
         self.true_open = _Open(int(vfs.open or 0))
         self.true_delete = _Delete(int(vfs.delete or 0))
         self.open = _Open(self._open)
         self.delete = _Delete(self._delete)
         self.tables: dict[int, _Table] = {}
         """By the address of the table that it stands for."""
-        self.files: dict[int, tuple[Path, _Table]] = {}
+        self.files: dict[int, tuple[Path, _Table, Witness]] = {}
         self.unnamed: set[int] = set()
         """Files whose name is flushed with their first flush."""
+
+    def begin(self, witness: Witness) -> None:
+        """Have a witness hear of the files that are opened from now on."""
+        self.witness = witness
+        self.vfs.open = ctypes.cast(self.open, c_void_p).value
+        self.vfs.delete = ctypes.cast(self.delete, c_void_p).value
+
+    def end(self) -> None:
+        """Let files be opened as ever."""
+        self.vfs.open, self.vfs.delete = self.true
 
     def _open(
         self, vfs: int, name: int | None, file: int, flags: int, out: ctypes._Pointer[c_int]
@@ -157,7 +167,7 @@ class _Watch:
         assert true is not None
         if true not in self.tables:
             self.tables[true] = _Table(self, true)
-        self.files[file] = path, self.tables[true]
+        self.files[file] = path, self.tables[true], self.witness
         pointer[0] = self.tables[true].address
         if is_new:
             self.witness.created(path)
@@ -166,25 +176,25 @@ class _Watch:
         return OK
 
     def _write(self, file: int, data: int, size: int, offset: int) -> int:
-        path, table = self.files[file]
-        code: int = self.witness.write(path, offset, ctypes.string_at(data, size))
+        path, table, witness = self.files[file]
+        code: int = witness.write(path, offset, ctypes.string_at(data, size))
         return code or int(table.true_write(file, data, size, offset))
 
     def _truncate(self, file: int, size: int) -> int:
-        path, table = self.files[file]
-        return self.witness.truncate(path, size) or int(table.true_truncate(file, size))
+        path, table, witness = self.files[file]
+        return witness.truncate(path, size) or int(table.true_truncate(file, size))
 
     def _sync(self, file: int, flags: int) -> int:
         """The true flush is left out: no power is cut here, and the trace alone counts."""
-        path, _ = self.files[file]
-        code = self.witness.sync(path)
+        path, _, witness = self.files[file]
+        code = witness.sync(path)
         if code == OK and file in self.unnamed:
             self.unnamed.discard(file)
-            self.witness.sync_directory(path)
+            witness.sync_directory(path)
         return code
 
     def _close(self, file: int) -> int:
-        _, table = self.files.pop(file)
+        _, table, _ = self.files.pop(file)
         self.unnamed.discard(file)
         return int(table.true_close(file))
 

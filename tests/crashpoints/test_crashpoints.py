@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.crashpoints.enumeration import scratch, steps_of
 from tests.crashpoints.failures import fail_at, places_to_fail
 from tests.crashpoints.mutants import MUTANTS
-from tests.crashpoints.recovery import GROUPS, Recovery, scratch
+from tests.crashpoints.recovery import Recovery
+from tests.crashpoints.second_lives import GROUPS
 from tests.crashpoints.sqlite_files import find_library
-from tests.crashpoints.trace import Failing, Rename, Sync, SyncNames, Write
+from tests.crashpoints.trace import Failing, MakeDirectory, Rename, Sync, SyncNames, Write
 from tests.crashpoints.workload import Parts, record
 
 pytestmark = pytest.mark.skipif(
@@ -35,27 +37,27 @@ def directory() -> Iterator[Path]:
 def test_a_node_recovers_from_each_crash(directory: Path) -> None:
     """T-S1, T-S2, T-S6: told is kept, torn is cut, and the state is that of a replay."""
     run = record(directory / "run", BLOCKS, PARTS)
-    kinds = {type(step) for step in run.recorder.steps}
-    assert {Write, Sync, Rename, SyncNames} <= kinds
+    kinds = [type(step) for step in run.recorder.steps]
+    assert {MakeDirectory, Write, Sync, Rename, SyncNames} <= {*kinds}
     assert run.error is None
     assert run.switches > 0
     assert len(run.snapshots) == 2
-    figures = Recovery(run, directory, cap=12, share=0.12).check_all()
+    figures = Recovery(run, directory, cap=12, share=0.12, again=0.05).check_all()
     assert figures.failures == []
-    assert figures.points == sum(
-        len([step for step in run.recorder.steps if step.name.startswith(start)])
-        for start in GROUPS.values()
-    ) + sum(2 if step.name == "." else 1 for step in run.recorder.steps if type(step) is SyncNames)
+    chosen = [steps_of(run.recorder.steps, start) for start in GROUPS.values()]
+    assert {number for steps in chosen for number, _ in steps} == set(range(len(kinds)))
+    assert figures.points == sum(map(len, chosen))
     assert min(figures.images[group] for group in GROUPS) > 2
     assert figures.starts > BLOCKS / 2
+    assert min(figures.second[what] for what in ("blocks", "history", "start")) > 10
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_planted_bug_is_found(directory: Path, name: str) -> None:
     """P16, T-S2: an enumeration that misses one has no teeth."""
-    group, parts = MUTANTS[name]
+    group, parts, again = MUTANTS[name]
     run = record(directory / "run", BLOCKS, replace(parts, snapshot_every=4))
-    recovery = Recovery(run, directory, cap=12)
+    recovery = Recovery(run, directory, cap=12, again=again)
     recovery.check_group(group, until_failure=True)
     assert recovery.figures.failures
 

@@ -8,17 +8,10 @@ from shutil import copytree
 
 import pytest
 
-from node.core.startup import start_chain
-from node.history.database.sqlite import SqliteDatabase
-from node.history.database.store import HistoryStore
-from node.history.database.stored import StoredHistory
-from node.storage.block_store import BlockStore
 from node.storage.errors import StorageError
-from node.storage.snapshots import SnapshotFiles
-from protocol.genesis import chain_id
-from tests.crashpoints.recovery import put, read, scratch
+from tests.crashpoints.enumeration import put, read, scratch
 from tests.crashpoints.sqlite_files import find_library
-from tests.crashpoints.workload import Parts, Run, history_digest, record
+from tests.crashpoints.workload import Parts, Run, record, start_node
 
 pytestmark = pytest.mark.skipif(
     find_library() is None,
@@ -43,30 +36,13 @@ def kept() -> Iterator[tuple[Run, Path]]:
         yield record(directory / "run", 14, Parts(snapshot_every=4)), directory / "run"
 
 
-def state_of(run: Run, directory: Path) -> tuple[bytes, str]:
-    """State hash and history of a node that is started from a directory; a `StorageError`."""
-    store = BlockStore(directory / "blocks.sqlite", chain_id(run.genesis))
-    try:
-        database = SqliteDatabase(directory / "history.sqlite")
-        history = StoredHistory(HistoryStore(database, chain_id(run.genesis)), store)
-        try:
-            files = SnapshotFiles(directory / "snapshots", chain_id(run.genesis))
-            chain = start_chain(run.genesis, store, files, history=history).chain
-            history.write_all(store.irreversible_num())
-        finally:
-            history.close()
-    finally:
-        store.close()
-    return chain.state_hash(), history_digest(directory / "history.sqlite")
-
-
 @pytest.mark.parametrize("harm", HARMS)
 def test_a_lost_file_is_made_anew_or_named(
     kept: tuple[Run, Path], tmp_path: Path, harm: str
 ) -> None:
     """Without network, and with the same state hash and history; only the blocks have no copy."""
     run, whole = kept
-    expected = state_of(run, copytree(whole, tmp_path / "whole"))
+    expected = start_node(run.genesis, copytree(whole, tmp_path / "whole"))
     names = sorted(read(whole))
     assert any(name.startswith("snapshots/") for name in names)
     for number, name in enumerate(names):
@@ -74,11 +50,12 @@ def test_a_lost_file_is_made_anew_or_named(
         put(read(whole), directory)
         HARMS[harm](directory / name)
         if name.startswith(DERIVED):
-            assert state_of(run, directory) == expected, name
+            assert start_node(run.genesis, directory) == expected, name
         elif harm in ("removed", "emptied"):
-            assert state_of(run, directory) != expected, "a store without blocks is a new one"
+            started = start_node(run.genesis, directory)
+            assert started != expected, "a store without blocks is a new one"
         else:
             with pytest.raises(StorageError) as refusal:
-                state_of(run, directory)
+                start_node(run.genesis, directory)
             assert refusal.value.exit_code == 65
             assert name in str(refusal.value)

@@ -24,6 +24,12 @@ class Create(NamedTuple):
     name: str
 
 
+class MakeDirectory(NamedTuple):
+    """A new, empty directory."""
+
+    name: str
+
+
 class Write(NamedTuple):
     """Bytes at an offset; the file grows as it must."""
 
@@ -46,7 +52,14 @@ class Sync(NamedTuple):
 
 
 class Rename(NamedTuple):
-    """A file takes the place of another one."""
+    """A file takes the place of another one, or a directory a new place with all that is in it."""
+
+    name: str
+    new: str
+
+
+class Link(NamedTuple):
+    """A file has a second name."""
 
     name: str
     new: str
@@ -64,7 +77,8 @@ class SyncNames(NamedTuple):
     name: str
 
 
-Step = Create | Write | Truncate | Sync | Rename | Unlink | SyncNames
+NameStep = Create | MakeDirectory | Rename | Link | Unlink
+Step = NameStep | Write | Truncate | Sync | SyncNames
 
 
 class Failing(NamedTuple):
@@ -93,7 +107,9 @@ class Recorder:
             patch.object(os, "open", self._open),
             patch.object(os, "fdopen", self._fdopen),
             patch.object(os, "fsync", self._fsync),
+            patch.object(os, "mkdir", self._mkdir),
             patch.object(os, "replace", self._replace),
+            patch.object(os, "link", self._link),
             patch.object(os, "unlink", self._unlink),
         ):
             yield
@@ -150,9 +166,11 @@ class Recorder:
 
     # What Python does.
 
-    def _open(self, path: str | Path, flags: int, mode: int = 0o777) -> int:
+    def _open(
+        self, path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None
+    ) -> int:
         is_new = flags & os.O_CREAT and not Path(path).exists()
-        descriptor: int = _OPEN(path, flags, mode)
+        descriptor: int = _OPEN(path, flags, mode, dir_fd=dir_fd)
         self._paths[descriptor] = Path(path)
         if is_new:
             self.created(Path(path))
@@ -170,16 +188,28 @@ class Recorder:
         else:
             _raise(self.sync(path))
 
+    def _mkdir(self, path: Path, mode: int = 0o777) -> None:
+        _MKDIR(path, mode)
+        name = self.name_of(Path(path))
+        if name:
+            self.steps.append(MakeDirectory(name))
+
+    def _link(self, path: Path, new: Path, *, follow_symlinks: bool = True) -> None:
+        name, new_name = self.name_of(Path(path)), self.name_of(Path(new))
+        _LINK(path, new, follow_symlinks=follow_symlinks)
+        if name and new_name:
+            self.steps.append(Link(name, new_name))
+
     def _replace(self, path: Path, new: Path) -> None:
         name, new_name = self.name_of(Path(path)), self.name_of(Path(new))
         if name and new_name:
             _raise(self._note(Rename(name, new_name), WRITE_ERROR))
         _REPLACE(path, new)
 
-    def _unlink(self, path: Path) -> None:
-        if Path(path).exists():
+    def _unlink(self, path: str | Path, *, dir_fd: int | None = None) -> None:
+        if dir_fd is None and Path(path).exists():
             self.delete(Path(path))
-        _UNLINK(path)
+        _UNLINK(path, dir_fd=dir_fd)
 
 
 class _File:
@@ -217,4 +247,5 @@ def _raise(code: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
-_OPEN, _FDOPEN, _REPLACE, _UNLINK = os.open, os.fdopen, os.replace, os.unlink
+_OPEN, _FDOPEN, _MKDIR = os.open, os.fdopen, os.mkdir
+_REPLACE, _LINK, _UNLINK = os.replace, os.link, os.unlink

@@ -11,12 +11,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 from unittest.mock import patch
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.core.effects import FlushSessions, SaveSnapshot, StoreBlocks, StoreHistory
 from node.core.settings import CoreSettings
+from node.core.startup import start_chain
 from node.history.database.sqlite import SqliteDatabase
 from node.history.database.store import HistoryStore
 from node.history.database.stored import StoredHistory
@@ -75,6 +77,7 @@ class Run:
 
     genesis: Genesis
     recorder: Recorder
+    parts: Parts
     moves: list[Move] = field(default_factory=list)
     blocks: dict[BlockId, StoredBlock] = field(default_factory=dict)
     state_hashes: dict[BlockId, bytes] = field(default_factory=dict)
@@ -101,13 +104,35 @@ def history_digest(path: Path) -> str:
     return blake2b(repr(rows).encode(), digest_size=16).hexdigest()
 
 
+class Started(NamedTuple):
+    """What a node is after its start, that of its history digested."""
+
+    head: BlockId
+    state_hash: bytes
+    history: str
+
+
+def start_node(genesis: Genesis, directory: Path) -> Started:
+    """Start a node from what is in a directory, and let its history catch up; a `StorageError`."""
+    path = directory / "history.sqlite"
+    with ExitStack() as stores:
+        store = BlockStore(directory / "blocks.sqlite", chain_id(genesis))
+        stores.callback(store.close)
+        history = StoredHistory(HistoryStore(SqliteDatabase(path), chain_id(genesis)), store)
+        stores.callback(history.close)
+        files = SnapshotFiles(directory / "snapshots", chain_id(genesis))
+        chain = start_chain(genesis, store, files, history=history).chain
+        history.write_all(store.irreversible_num())
+    return Started(chain.head_id, chain.state_hash(), history_digest(path))
+
+
 class RecordedNode(CoreNode):
     """A node whose shell does what `node.services.node_service` does, in its order."""
 
-    def __init__(self, directory: Path, run: Run, parts: Parts, stores: ExitStack) -> None:
+    def __init__(self, directory: Path, run: Run, stores: ExitStack) -> None:
         """Open the stores; they are closed as those of a node that is asked to end."""
         self.run = run
-        self.parts = parts
+        self.parts = parts = run.parts
         chain = chain_id(run.genesis)
         self.store = parts.blocks(directory / "blocks.sqlite", chain)
         stores.callback(self.store.close)
@@ -177,14 +202,15 @@ def record(
 ) -> Run:
     """Record a node until it has so many blocks, or until one of its stores fails."""
     directory.mkdir(parents=True)
-    run = Run(make_genesis("alice", "bob", witnesses=WITNESSES), Recorder(directory, failing))
+    genesis = make_genesis("alice", "bob", witnesses=WITNESSES)
+    run = Run(genesis, Recorder(directory, failing), parts or Parts())
     with (
         run.recorder.recording(),
         patch.object(block_store, "CHECKPOINT_BYTES", CHECKPOINT_BYTES),
         ExitStack() as stores,
     ):
         try:
-            node = RecordedNode(directory, run, parts or Parts(), stores)
+            node = RecordedNode(directory, run, stores)
             _make_blocks(node, blocks)
         except StorageError as error:
             run.error = error
