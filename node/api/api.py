@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from node.api.answer_room import AnswerRoom
 from node.api.backend import ApiBackend, BlockTrace
 from node.api.call import Call, Wait
 from node.api.directory import Directory
@@ -38,6 +39,7 @@ class Api:
         self._kept = KeptAnswers()
         self.sessions: dict[ApiSession, None] = {}
         """In the order in which they were opened."""
+        self.room = AnswerRoom()
         self.waits = Waits()
         self.is_stopping = False
         self.calls: Counter[tuple[str, str, int]] = Counter()
@@ -67,7 +69,9 @@ class Api:
 
         `wake` is called when `flush_sessions` finds something to send.
         """
-        session = ApiSession(self, self._call_of, self.durability, can_push=can_push, wake=wake)
+        session = ApiSession(
+            self, self._call_of, self.durability, self.room, can_push=can_push, wake=wake
+        )
         self.sessions[session] = None
         return session
 

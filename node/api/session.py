@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
 
+from node.api.answer_room import AnswerRoom, AnswerShare
 from node.api.call import Call, Later, Listing, Outcome, Services, Stepwise
 from node.api.durability import Durability
 from node.api.errors import (
@@ -91,6 +92,7 @@ class ApiSession:
         services: Services,
         backend_call: Callable[[ApiSession], Call],
         durability: Durability,
+        room: AnswerRoom,
         *,
         can_push: bool,
         wake: Callable[[], None] | None = None,
@@ -99,9 +101,12 @@ class ApiSession:
         self.wake = wake or _ignore
         self.call = backend_call(self)
         self.outbox = Outbox(durability)
+        self.share = AnswerShare(room)
         self.subscriptions = Subscriptions(self.push, can_push=can_push)
         self.apis: dict[int, str] = dict(FIRST_APIS)
         self.is_logged_in = True
+        self.ready_bytes = 0
+        """Of the answers that `serve` gave and that are not sent yet."""
         self.waiting = 0
         self.worst_code = 0
         self.is_closed = False
@@ -113,13 +118,14 @@ class ApiSession:
             try:
                 next(work)
             except StopIteration as end:
+                self.sent()
                 return cast(list[Text], end.value)
 
     def serve(self, data: str | bytes) -> Work[list[Text]]:
         """Serve one text: a request or a batch. The answers that are ready, as texts.
 
-        What must wait for a block comes through `take_outgoing`, notices too. Only a violated
-        invariant of the chain is raised.
+        They take room until they are `sent`. What must wait for a block comes through
+        `take_outgoing`, notices too. Only a violated invariant of the chain is raised.
         """
         try:
             body = yield from read_json(data.encode() if isinstance(data, str) else data)
@@ -134,7 +140,15 @@ class ApiSession:
             yield
             yield from self._serve(item, exchange)
         exchange.is_served = True
-        return [exchange.text()] if exchange.is_complete and exchange.answers else []
+        if not (exchange.is_complete and exchange.answers):
+            return []
+        self.ready_bytes += exchange.size
+        return [exchange.text()]
+
+    def sent(self) -> None:
+        """The answers that `serve` gave have been sent, or will never be."""
+        self.share.shrink(self.ready_bytes)
+        self.ready_bytes = 0
 
     def refuse(self, error: PegboardError) -> Text:
         """The answer to a text none of whose calls can be told apart any more."""
@@ -172,15 +186,18 @@ class ApiSession:
         return number
 
     def close(self) -> None:
-        """The connection is gone."""
+        """The connection is gone, or has all its answers: those keep their room until `sent`."""
         self.is_closed = True
+        self.share.shrink(self.share.size - self.ready_bytes)
         self.subscriptions.cancel_all()
 
     def _serve(self, item: JsonValue, exchange: Exchange) -> Work[None]:
         try:
             request = read_request(item)
         except ApiError as error:
-            exchange.answers.append(self._failure(read_envelope(item), error, ""))
+            exchange.answers.append(b"")
+            refusal = self._failure(read_envelope(item), error, "")
+            self._put_refusal(exchange, len(exchange.answers) - 1, refusal)
             return
         outcome = yield from self._outcome(request)
         if not request.envelope.has_id:
@@ -190,7 +207,7 @@ class ApiSession:
         if isinstance(outcome, Later):
             self._wait(outcome, request, exchange, place)
         else:
-            exchange.put(place, self._answer(request, outcome, exchange))
+            self._put(exchange, place, request, outcome)
 
     def _outcome(self, request: Request) -> Work[Outcome | Later]:
         """What a call gives; every exception but a broken invariant becomes a refusal."""
@@ -224,11 +241,17 @@ class ApiSession:
         log = self.call.state.log
         serial = log.serial
         found: list[JsonValue] = []
-        for item in _texts_of(listing):
-            found.append(item)
-            yield
-            if log.serial != serial:
-                return list(_texts_of(listing))
+        size = 0
+        try:
+            for text in _texts_of(listing):
+                self.share.grow(len(text))
+                size += len(text)
+                found.append(written(text))
+                yield
+                if log.serial != serial:
+                    return [written(text) for text in _texts_of(listing)]
+        finally:
+            self.share.shrink(size)
         return found
 
     def _wait(self, later: Later, request: Request, exchange: Exchange, place: int) -> None:
@@ -236,10 +259,11 @@ class ApiSession:
         self.waiting += 1
 
         def settled(outcome: Outcome) -> None:
-            exchange.put(place, self._answer(request, outcome, exchange))
+            self._put(exchange, place, request, outcome)
             exchange.missing -= 1
             self.waiting -= 1
             if exchange.is_complete:
+                self.share.shrink(exchange.size)
                 self.outbox.put(exchange.text())
 
         later.listen(settled)
@@ -253,13 +277,25 @@ class ApiSession:
                 return api
         raise MethodNotFound("no such API on this connection", value=api)
 
-    def _answer(self, request: Request, outcome: Outcome, exchange: Exchange) -> bytes:
+    def _put(self, exchange: Exchange, place: int, request: Request, outcome: Outcome) -> None:
+        """Put an answer in its place if there is room for it, or else a refusal."""
         if not isinstance(outcome, PegboardError):
             text = write_json(success(request.envelope, outcome))
-            if exchange.size + len(text) <= ANSWER_BYTES_MAX:
-                return text
-            outcome = _too_long()
-        return self._failure(request.envelope, outcome, request.method)
+            try:
+                if exchange.size + len(text) > ANSWER_BYTES_MAX:
+                    raise _too_long()
+                self.share.grow(len(text))
+            except NotPossible as error:
+                outcome = error
+            else:
+                exchange.put(place, text)
+                return
+        refusal = self._failure(request.envelope, outcome, request.method)
+        self._put_refusal(exchange, place, refusal)
+
+    def _put_refusal(self, exchange: Exchange, place: int, text: bytes) -> None:
+        self.share.add(len(text))
+        exchange.put(place, text)
 
     def _failure(self, envelope: Envelope, error: PegboardError, method: str) -> bytes:
         self.worst_code = min(self.worst_code, code_of(error))
@@ -267,15 +303,15 @@ class ApiSession:
         return write_json(failure(envelope, error, method, self.call.backend.now_s(), words))
 
 
-def _texts_of(listing: Listing) -> Iterator[JsonValue]:
-    """The items of a listing as their texts; raises `NotPossible` beyond the limit (T-A2)."""
+def _texts_of(listing: Listing) -> Iterator[bytes]:
+    """The texts of the items of a listing; raises `NotPossible` beyond the limit (T-A2)."""
     room = ANSWER_BYTES_MAX
     for item in listing.items():
         text = write_json(item)
         room -= len(text)
         if room < 0:
             raise _too_long()
-        yield written(text)
+        yield text
 
 
 def _too_long() -> NotPossible:

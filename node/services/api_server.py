@@ -20,6 +20,7 @@ from node.api.failed_logins import FailedLogins
 from node.api.fair_queue import Client, group_of
 from node.api.json_text import Text, write_json
 from node.api.rpc import Envelope, failure
+from node.api.session import ApiSession
 from node.config import ConfigError
 from node.services.access_rules import (
     UNAUTHORIZED,
@@ -188,8 +189,13 @@ class ApiServer:
         path = check_route(head, ROUTES)
         if head.method == b"POST":
             body = await http.read_body(head)
-            status, text = await self._call(body, client)
-            await http.respond(status, text, close=head.closes)
+            has_answer = trio.Event()
+            session = self.api.open_session(can_push=False, wake=has_answer.set)
+            try:
+                status, text = await self._call(session, has_answer, body, client)
+                await http.respond(status, text, close=head.closes)
+            finally:
+                session.sent()
             return
         if head.length != 0:
             raise RequestRefused(400, "unexpected body", value=head.length, limit=0)
@@ -205,10 +211,10 @@ class ApiServer:
             close=head.closes,
         )
 
-    async def _call(self, body: bytes, client: Client) -> tuple[int, Text]:
-        """Status and text of the answer to one body, in a session of its own."""
-        has_answer = trio.Event()
-        session = self.api.open_session(can_push=False, wake=has_answer.set)
+    async def _call(
+        self, session: ApiSession, has_answer: trio.Event, body: bytes, client: Client
+    ) -> tuple[int, Text]:
+        """Status and text of the answer to one body."""
         try:
             texts = await self.runner.serve(session, client, body)
             status = 200

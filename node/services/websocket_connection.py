@@ -81,6 +81,7 @@ class WebSocketConnection:
                     nursery.start_soon(self._read)
         finally:
             self.api.close_session(self.session)
+            self.session.sent()
         with trio.move_on_after(CLOSE_TIMEOUT_S):
             await self._say_goodbye()
 
@@ -141,6 +142,7 @@ class WebSocketConnection:
             for text in texts:
                 await self._send_text(text)
         finally:
+            self.session.sent()
             self.is_answering = False
             if self.session.outbox:
                 self.has_outgoing.set()

@@ -25,6 +25,11 @@ FEE = AssetAmount(1_000, CORE_ASSET)
 @pytest.fixture(scope="module")
 def backend() -> ChainBackend:
     """A chain with half a megabyte of blocks, a whole one in JSON."""
+    return make_long_chain()
+
+
+def make_long_chain() -> ChainBackend:
+    """A chain of `BLOCKS` long blocks."""
     chain = TestChain("alice", "bob")
     backend = ChainBackend(chain)
     alice = chain.state.account_named("alice").id
