@@ -43,7 +43,9 @@ def unmet(requirements: Iterable[str], lock: Mapping[str, list[str]]) -> list[st
     ]
 
 
-@pytest.mark.parametrize(("name", "requirements"), [("run", RUN), ("dev", DEV), ("fuzz", FUZZ)])
+@pytest.mark.parametrize(
+    ("name", "requirements"), [("run", RUN), ("dev", DEV), ("fuzz", FUZZ), ("uv", ["uv"])]
+)
 def test_a_lock_meets_the_declared_ranges(name: str, requirements: list[str]) -> None:
     """A new dependency, or another range, needs `scripts/lock`."""
     lock = locked((LOCKS / f"{name}.txt").read_text())

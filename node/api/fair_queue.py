@@ -30,15 +30,16 @@ SLICE_S = 0.000_2
 ROUND_S = 0.000_2
 """Time of a round of the event loop after which no further slice begins..."""
 AHEAD_ROUND_S = 0.002
-"""...but of clients that have saved something up; as much again is for those who wait and for those
-who come in that round and are next at once."""
+"""...but of clients that have saved something up, who have this time for themselves."""
 SAVED_S = 0.000_6
 """What a client may save up for later; a new one has as much."""
 PAUSE_ROUNDS = 1
-"""What is no pause: the answer goes in a round, and the next call is read in the next one."""
+"""What is no pause: the answer goes in a round, and the next call is read in the next one..."""
+PAUSE_MIN_S = 0.001
+"""...nor is what it takes a program to read its answer and to send its next call."""
 PAUSE_SHARES = 2
-"""A client that pauses so many times as long as it is served is always ahead of those who do not,
-however many they are."""
+"""A client that pauses so many times as long as it is served, and `PAUSE_MIN_S`, is always ahead of
+those who do not, however many they are."""
 PATIENCE = 32
 """A job is left alone for at most about so many slices for each that waits, whoever comes anew."""
 GROUP_SHARES = 4
@@ -63,7 +64,7 @@ class Client:
     served_until: float
     paused_at: float = 0.0
     paused_in: int = 0
-    """When, and in which round, it was last worked for."""
+    """When, by the node's own time, and in which round, it was last worked for."""
     waiting: int = 0
     """Jobs of it that wait."""
 
@@ -121,7 +122,8 @@ class FairQueue:
         self._waiting: list[tuple[float, int, Job[object]]] = []
         self._serial = self._taken = 0
         self._rounds = 0
-        self._spent_at_once_s = 0.0
+        self._left_s = ROUND_S
+        self._left_ahead_s = AHEAD_ROUND_S
         self._sweep_at = GROUPS_KEPT
 
     def __len__(self) -> int:
@@ -138,7 +140,7 @@ class FairQueue:
         if group is None:
             group = self.groups[name] = Group(is_local)
         group.members += 1
-        return Client(group, self.newcomer_s, self.clock(), self._rounds)
+        return Client(group, self.newcomer_s, self.cpu_clock(), self._rounds)
 
     @property
     def newcomer_s(self) -> float:
@@ -161,7 +163,7 @@ class FairQueue:
     def begin_round(self) -> None:
         """The event loop has looked for what arrived."""
         self._rounds += 1
-        self._spent_at_once_s = 0.0
+        self._left_s, self._left_ahead_s = ROUND_S, AHEAD_ROUND_S
 
     def serve_at_once(self, job: Job[object]) -> bool:
         """Work on a job at once if it is next and the round has time; whether it is over.
@@ -171,19 +173,17 @@ class FairQueue:
         self._credit_pause(job.client)
         tag = self._tag(job.client)
         is_next = not self._waiting or tag <= min(self.virtual_s, self._waiting[0][0])
-        if is_next and self._spent_at_once_s < self._limit_s(tag):
-            self.virtual_s = max(self.virtual_s, tag)
-            self._spent_at_once_s += self._run_slice(job)
+        if is_next and self._has_time(tag):
+            self._run_slice(job, tag)
         if not job.is_over:
             self._wait(job)
         return job.is_over
 
     def serve_waiting(self) -> None:
-        """Work on the jobs that wait, in their order, for the time of one round."""
-        spent_s = 0.0
-        while self._waiting and spent_s < self._limit_s(self._waiting[0][0]):
-            job = self._take_next()
-            spent_s += self._run_slice(job)
+        """Work on the jobs that wait, in their order, for what is left of the round's time."""
+        while self._waiting and self._has_time(self._waiting[0][0]):
+            tag, job = self._take_next()
+            self._run_slice(job, tag)
             if job.is_over:
                 job.tell()
             else:
@@ -197,11 +197,15 @@ class FairQueue:
 
     def _credit_pause(self, client: Client) -> None:
         if not client.waiting and self._rounds - client.paused_in > PAUSE_ROUNDS:
-            client.served_until -= (self.clock() - client.paused_at) / PAUSE_SHARES
+            pause_s = self.cpu_clock() - client.paused_at - PAUSE_MIN_S
+            client.served_until -= max(pause_s, 0.0) / PAUSE_SHARES
 
-    def _limit_s(self, tag: float) -> float:
-        """Time of a round after which a client that stands there is not served any more."""
-        return AHEAD_ROUND_S if tag < self.virtual_s - SAVED_S / 2 else ROUND_S
+    def _is_ahead(self, tag: float) -> bool:
+        return tag < self.virtual_s - SAVED_S / 2
+
+    def _has_time(self, tag: float) -> bool:
+        """Whether a client that stands there may be served in this round."""
+        return (self._left_ahead_s if self._is_ahead(tag) else self._left_s) > 0
 
     def _tag(self, client: Client) -> float:
         saved_until = self.virtual_s - SAVED_S
@@ -212,25 +216,26 @@ class FairQueue:
         job.client.waiting += 1
         heapq.heappush(self._waiting, (self._tag(job.client), self._serial, job))
 
-    def _take_next(self) -> Job[object]:
+    def _take_next(self) -> tuple[float, Job[object]]:
         self._taken += 1
         if self._taken % PATIENCE == 0:
             _, serial, oldest = min(self._waiting, key=itemgetter(1))
             if self._serial - serial > PATIENCE * len(self._waiting):
                 self._forget(oldest)
-                return oldest
+                return self.virtual_s, oldest
         tag, _, job = heapq.heappop(self._waiting)
         job.client.waiting -= 1
-        self.virtual_s = max(self.virtual_s, tag)
-        return job
+        return tag, job
 
     def _forget(self, job: Job[object]) -> None:
         job.client.waiting -= 1
         self._waiting = [entry for entry in self._waiting if entry[2] is not job]
         heapq.heapify(self._waiting)
 
-    def _run_slice(self, job: Job[object]) -> float:
-        """Go on with a job for one slice; what that cost."""
+    def _run_slice(self, job: Job[object], tag: float) -> None:
+        """Go on for one slice with a job whose client stands there."""
+        client, is_ahead = job.client, self._is_ahead(tag)
+        self.virtual_s = max(self.virtual_s, tag)
         start_s = self.cpu_clock()
         end = self.clock() + SLICE_S
         try:
@@ -247,13 +252,16 @@ class FairQueue:
         except Exception as error:  # noqa: BLE001  # told to who waits for the result
             job.error = error
             job.is_over = True
-        seconds = self.cpu_clock() - start_s
+        client.paused_at, client.paused_in = self.cpu_clock(), self._rounds
+        seconds = client.paused_at - start_s
         job.spent_s += seconds
         if job.is_over:
             seconds += job.declared_s
-        self.charge(job.client, seconds)
-        job.client.paused_at, job.client.paused_in = self.clock(), self._rounds
-        return seconds
+        self.charge(client, seconds)
+        if is_ahead:
+            self._left_ahead_s -= seconds
+        else:
+            self._left_s -= seconds
 
     def _sweep(self) -> None:
         self.groups = {name: group for name, group in self.groups.items() if group.members}

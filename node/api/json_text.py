@@ -24,7 +24,9 @@ Text: TypeAlias = list[bytes]
 REQUEST_BYTES_MAX = 1 << 20
 DEPTH_MAX = 32
 STRING_BYTES_MAX = 64 * 1024
-VALUES_A_STEP = 500
+VALUES_A_STEP = 100
+PLAIN_BYTES_MAX = 4096
+"""A longer text is checked in steps."""
 VALUES_MAX = 100_000
 """Commas and opening brackets of one text, counted before it is read."""
 INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 64) - 1
@@ -82,7 +84,7 @@ def written(text: bytes) -> JsonValue:
 
 def _is_plain(data: bytes, value: JsonValue) -> bool:
     """Whether a text is so small and plain that no limit can be broken, as most requests are."""
-    if not isinstance(value, dict) or len(data) > STRING_BYTES_MAX or data.count(b"[") >= DEPTH_MAX:
+    if not isinstance(value, dict) or len(data) > PLAIN_BYTES_MAX or data.count(b"[") >= DEPTH_MAX:
         return False
     if b"\\" in data or not data.isascii():
         return False

@@ -225,11 +225,18 @@ def test_a_batch_is_answered_once_all_of_it_was_served(monkeypatch: pytest.Monke
     assert session.take_outgoing() == []
 
 
-def test_a_long_text_is_read_in_steps() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([1] * 10 * VALUES_A_STEP),
+        json.dumps({"id": 1, "method": "none", "params": [["1.7.1"] * 10 * VALUES_A_STEP]}),
+    ],
+    ids=["numbers", "a request of short texts"],
+)
+def test_a_long_text_is_read_in_steps(text: str) -> None:
     """A10: checking the values of a text takes longer than what it asks for."""
-    values = json.dumps([1] * 40 * VALUES_A_STEP)
-    work = ChainBackend(TestChain("alice")).api.open_session().serve(values)
-    assert sum(1 for _ in work) >= 40
+    work = ChainBackend(TestChain("alice")).api.open_session().serve(text)
+    assert sum(1 for _ in work) >= 10
 
 
 def test_an_answer_is_of_one_state(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from node.api.fair_queue import (
     GROUP_SHARES,
     GROUPS_KEPT,
     PATIENCE,
+    PAUSE_MIN_S,
     PAUSE_SHARES,
     ROUND_S,
     SLICE_S,
@@ -154,18 +155,19 @@ def test_a_connection_that_comes_anew_waits_no_longer(machine: Machine) -> None:
 
 
 def test_a_client_that_pauses_waits_for_no_slice_of_greedy_ones(machine: Machine) -> None:
-    """A10: beside ten of them, though it asks for three times a tenth of the node's time."""
+    """A10: beside ten of them, though it asks for as much of the node's time as each of them."""
     honest = machine.open()
     for _ in range(GREEDY):
         machine.ask_for_ever(machine.open())
+    machine.run(10)
     for _ in range(500):
-        machine.run_for(PAUSE_SHARES * SLICE_S)
+        machine.run_for(PAUSE_MIN_S + PAUSE_SHARES * SLICE_S)
         start = machine.now
         job = machine.job(honest, 3 * STEP_S)
         machine.queue.serve_at_once(job)
         machine.run_until_over(job)
         assert machine.now - start == pytest.approx(3 * STEP_S)
-    assert machine.served[id(honest)] / machine.now > 2.5 / (GREEDY + 1)
+    assert machine.served[id(honest)] / machine.now > 0.9 / (GREEDY + 1)
 
 
 def test_clients_that_pause_are_served_in_the_round_they_come_in(machine: Machine) -> None:
@@ -174,12 +176,30 @@ def test_clients_that_pause_are_served_in_the_round_they_come_in(machine: Machin
     for _ in range(GREEDY):
         machine.ask_for_ever(machine.open())
     for _ in range(100):
-        machine.run_for(len(honest) * PAUSE_SHARES * STEP_S)
+        machine.run_for(PAUSE_MIN_S + len(honest) * PAUSE_SHARES * STEP_S)
         jobs = [machine.job(client, STEP_S) for client in honest]
         machine.queue.begin_round()
         for job in jobs:
             machine.queue.serve_at_once(job)
         assert all(job.is_over for job in jobs)
+
+
+@pytest.mark.parametrize(("pause_s", "is_ahead"), [(PAUSE_MIN_S, False), (3 * PAUSE_MIN_S, True)])
+def test_the_time_to_read_an_answer_is_no_pause(
+    machine: Machine, pause_s: float, is_ahead: bool
+) -> None:
+    """A10: a program that asks again and again is not ahead of others because it is a slow one."""
+    client = machine.open()
+    for _ in range(GREEDY):
+        machine.ask_for_ever(machine.open())
+    for _ in range(20):
+        job = machine.job(client, *[STEP_S] * 4)
+        machine.queue.serve_at_once(job)
+        machine.run_until_over(job)
+        machine.run_for(pause_s - SLICE_S)
+    job = machine.job(client, STEP_S)
+    machine.queue.serve_at_once(job)
+    assert job.is_over is is_ahead
 
 
 def test_who_asks_again_at_once_has_not_paused(machine: Machine) -> None:
