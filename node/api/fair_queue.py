@@ -25,9 +25,9 @@ from typing import Generic, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
-SLICE_S = 0.000_2
+SLICE_S = 0.000_1
 """Time that one job may take at a stretch, up to its next step."""
-ROUND_S = 0.000_2
+ROUND_S = 0.000_1
 """Time of a round of the event loop after which no further slice begins..."""
 AHEAD_ROUND_S = 0.002
 """...but of clients that have saved something up, who have this time for themselves."""

@@ -155,7 +155,7 @@ def test_a_connection_that_comes_anew_waits_no_longer(machine: Machine) -> None:
 
 
 def test_a_client_that_pauses_waits_for_no_slice_of_greedy_ones(machine: Machine) -> None:
-    """A10: beside ten of them, though it asks for as much of the node's time as each of them."""
+    """A10: beside ten of them, though it asks for half as much of the node's time as they."""
     honest = machine.open()
     for _ in range(GREEDY):
         machine.ask_for_ever(machine.open())
@@ -167,7 +167,7 @@ def test_a_client_that_pauses_waits_for_no_slice_of_greedy_ones(machine: Machine
         machine.queue.serve_at_once(job)
         machine.run_until_over(job)
         assert machine.now - start == pytest.approx(3 * STEP_S)
-    assert machine.served[id(honest)] / machine.now > 0.9 / (GREEDY + 1)
+    assert machine.served[id(honest)] / machine.now > 0.5 / (GREEDY + 1)
 
 
 def test_clients_that_pause_are_served_in_the_round_they_come_in(machine: Machine) -> None:
@@ -193,7 +193,7 @@ def test_the_time_to_read_an_answer_is_no_pause(
     for _ in range(GREEDY):
         machine.ask_for_ever(machine.open())
     for _ in range(20):
-        job = machine.job(client, *[STEP_S] * 4)
+        job = machine.job(client, *[STEP_S] * 8)
         machine.queue.serve_at_once(job)
         machine.run_until_over(job)
         machine.run_for(pause_s - SLICE_S)
