@@ -79,9 +79,12 @@ class Gossip:
             known.add(item)
 
     def want(self, peer: Peer, items: Iterable[Item], now_ms: int) -> None:
-        """The peer announced these items: fetch those that nobody else is about to deliver."""
+        """The peer announced these items: fetch those that nobody else is about to deliver.
+
+        One that it names twice is asked for once.
+        """
         fresh = []
-        for item in items:
+        for item in dict.fromkeys(items):
             if self._has(item) or self._tracker.is_asked_of(peer.key, item):
                 continue
             wanted = self._wanted.add(item, peer.key)
@@ -177,9 +180,12 @@ class Gossip:
             del wanted.sources[max(wanted.sources, key=self._tracker.lateness)]
 
     def _move_on(self, items: Iterable[Item], now_ms: int) -> None:
-        """Ask the next peer for items, or forget those that nobody is left to be asked for."""
+        """Ask the next peer for items, or forget those that nobody is left to be asked for.
+
+        One that two peers owe may be named twice, and is asked of one more.
+        """
         chosen: dict[PeerKey, list[Item]] = {}
-        for item in items:
+        for item in dict.fromkeys(items):
             wanted = self._wanted.find(item)
             if wanted is None:
                 continue

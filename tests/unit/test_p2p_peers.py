@@ -268,6 +268,24 @@ def test_a_late_item_is_asked_of_another_peer() -> None:
     assert code_of(first) is None
 
 
+@pytest.mark.parametrize("kind", ItemKind)
+def test_an_item_that_is_named_twice_is_asked_for_once(kind: ItemKind) -> None:
+    """T-P7, T-P8: an announcement may say anything; it stops no node."""
+    peer = greeted()
+    item_id = BLOCK_ID if kind is ItemKind.BLOCK else TRANSACTION_ID
+    assert peer.send(Inventory(kind, (item_id, item_id))) == [Fetch(kind, (item_id,))]
+
+
+def test_an_item_that_two_peers_are_late_with_is_asked_of_one_more() -> None:
+    """T-N5: the first went away, the second owes it, and both times come due in one moment."""
+    first = greeted()
+    second, third = another(first, 2), another(first, 3)
+    for peer in (first, second, third):
+        peer.send(Inventory(ItemKind.TRANSACTION, (TRANSACTION_ID,)))
+    first.manager.disconnected(first.key, first.now_ms)
+    assert third.tick(3_000) == [Fetch(ItemKind.TRANSACTION, (TRANSACTION_ID,))]
+
+
 def test_not_available_turns_to_the_next_peer() -> None:
     """T-P7: at once, and the item is forgotten when nobody has it."""
     first = greeted()
