@@ -51,6 +51,8 @@ class Checkers:
     """One judge for the whole network."""
 
     def __init__(self, nodes: int, block_interval_s: int) -> None:
+        self.liars: set[PublicKey] = set()
+        """Keys of those of whom nothing can be expected."""
         self._nodes = [_Seen() for _ in range(nodes)]
         self._early_max_ms = block_interval_s * 1_000 + FUTURE_TOLERANCE_MS
         self._irreversible: dict[int, BlockId] = {}
@@ -106,7 +108,9 @@ class Checkers:
     def block_sent(self, node: int, block: BlockEnvelope) -> None:
         """A block left a node: its witness signed no other block for its slot (T-W1)."""
         slot = (block.header.witness, block.header.timestamp)
-        demand(self._signed.setdefault(slot, block.id) == block.id, "one block a slot", node, *slot)
+        is_first = self._signed.setdefault(slot, block.id) == block.id
+        is_lie = not is_first and block.front.signing_key() in self.liars
+        demand(is_first or is_lie, "one block a slot", node, *slot)
         self.tell(node, block.id)
 
     def vote_sent(self, node: int, key: PublicKey, vote: Vote) -> None:
@@ -156,6 +160,48 @@ class Checkers:
             assert found is not None, "the chain was read from the store"
             seen.main[num] = found
         seen.last_irreversible = chain.last_irreversible_num
+
+
+class Unjudged(Checkers):
+    """For nodes that lie: it counts what they meet with the others, and demands nothing."""
+
+    def __init__(self, judge: Checkers) -> None:
+        super().__init__(0, 1)
+        self.counts = judge.counts
+        self.refusals = judge.refusals
+
+    def clock_read(self, node: int, now_ms: int) -> None:
+        """Nothing."""
+
+    def block_applied(self, node: int, block: BlockEnvelope) -> None:
+        """Nothing."""
+
+    def block_popped(self, node: int, block: BlockEnvelope) -> None:
+        """Nothing."""
+
+    def observe(self, node: int, chain: Chain) -> None:
+        """Nothing."""
+
+    def block_sent(self, node: int, block: BlockEnvelope) -> None:
+        """Nothing."""
+
+    def vote_sent(self, node: int, key: PublicKey, vote: Vote) -> None:
+        """Nothing."""
+
+    def tell(self, node: int, block_id: BlockId) -> None:
+        """Nothing."""
+
+    def tell_irreversible(self, node: int, num: int) -> None:
+        """Nothing."""
+
+    def check_state(self, chain: Chain) -> None:
+        """Nothing."""
+
+    def wiped(self, node: int) -> None:
+        """Nothing."""
+
+    def restarted(self, node: int, chain: Chain, store: BlockStorage) -> None:
+        """Nothing."""
 
 
 class NodeObserver:

@@ -8,6 +8,18 @@ from typing import NamedTuple
 
 from tests.simulation.options import Options
 
+LIES = (
+    "equivocate",
+    "withhold",
+    "lie_in_sync",
+    "make_bad_blocks",
+    "make_future_blocks",
+    "repeat_votes",
+    "send_junk",
+    "lie_in_feeds",
+)
+"""What a hostile node may do for a while; see `tests.simulation.hostile`."""
+
 
 class Fault(NamedTuple):
     """Something that goes wrong at a time after the start."""
@@ -90,6 +102,12 @@ def _draw_wipe(rng: Random, options: Options) -> tuple[int, ...]:
     return (rng.randrange(500, 30_000),)
 
 
+def _draw_lie(rng: Random, options: Options) -> tuple[int, ...]:
+    """One of the nodes that lie, and for how many milliseconds it does."""
+    liar = options.nodes - 1 - rng.randrange(max(1, options.hostile))
+    return liar, rng.randrange(2_000, 20_000)
+
+
 Draw = Callable[[Random, Options], tuple[int, ...]]
 DRAWS: dict[str, tuple[Draw, Callable[[Options], int]]] = {
     "partition": (_draw_partition, lambda options: options.partition_every_s),
@@ -100,5 +118,9 @@ DRAWS: dict[str, tuple[Draw, Callable[[Options], int]]] = {
     "step": (_draw_step, lambda options: options.step_every_s),
     "blackout": (_draw_blackout, lambda options: options.blackout_every_s),
     "wipe": (_draw_wipe, lambda options: options.wipe_every_s),
+}
+DRAWS |= {
+    kind: (_draw_lie, lambda options: options.lie_every_s if options.hostile else 0)
+    for kind in LIES
 }
 """Each kind of fault: how its numbers are drawn, and its mean distance in seconds."""

@@ -8,7 +8,7 @@ an event, so that a crash can fall between any two of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import assert_never
 
@@ -65,6 +65,10 @@ class World:
     checkers: Checkers
     options: Options
     genesis: Genesis
+
+    def unjudged(self, checkers: Checkers) -> World:
+        """The same world for one of whom other checkers think."""
+        return replace(self, checkers=checkers)
 
 
 @dataclass(frozen=True, slots=True)

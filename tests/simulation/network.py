@@ -104,6 +104,7 @@ class Network:
         self._ends: dict[int, dict[PeerKey, End]] = {node: {} for node in range(options.nodes)}
         self._last_key = 0
         self._is_healed = False
+        self._disguised: set[int] = set()
         self.connections = 0
         """Connections made so far."""
 
@@ -122,6 +123,11 @@ class Network:
         until_ms = self.loop.now_ms + duration_ms
         self._clogged_until[one, other] = self._clogged_until[other, one] = until_ms
 
+    def disguise(self, node: int) -> None:
+        """Let a node come from another address with each connection, and be on all sides of a
+        partition."""
+        self._disguised.add(node)
+
     def heal(self) -> None:
         """No partition, no loss, no resets any more; delays stay."""
         self._is_healed = True
@@ -133,15 +139,37 @@ class Network:
         """Whether nothing passes from one node to another now."""
         return (
             not self.hosts[target].is_up
-            or self._groups[source] != self._groups[target]
+            or self._is_parted(source, target)
             or self._deaf_until.get((source, target), 0) > self.loop.now_ms
         )
+
+    def _is_parted(self, source: int, target: int) -> bool:
+        return self._groups[source] != self._groups[target] and not self._disguised & {
+            source,
+            target,
+        }
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether there are nodes that hear nothing of each other."""
+        return len(set(self._groups)) > 1
+
+    def neighbours(self, node: int) -> list[tuple[PeerKey, int]]:
+        """The open connections of a node, and who is at their other ends."""
+        return [
+            (key, end.outgoing.target.node)
+            for key, end in self._ends[node].items()
+            if end.is_open and end.outgoing is not None
+        ]
 
     # What nodes do.
 
     def dial(self, node: int, address: PeerAddress) -> None:
         """Open a connection; the outcome is told to the host."""
         target = node_at(address)
+        if target not in range(self._options.nodes):
+            self.loop.later(DIAL_TIMEOUT_MS, lambda: self._refuse(node, address))
+            return
         delay_ms = self._delay_ms(node, target)
 
         def arrive() -> None:
@@ -175,6 +203,16 @@ class Network:
             self._push(end.outgoing, data, delay_ms)
         return message
 
+    def send_raw(self, node: int, key: PeerKey, data: bytes) -> None:
+        """Hand over bytes that need not be a message."""
+        end = self._ends[node].get(key)
+        if end is None or not end.is_open:
+            return
+        assert end.outgoing is not None
+        digest = blake2b(data, digest_size=4).hexdigest()
+        self.loop.record("send", node, key, "bytes", len(data), digest)
+        self._push(end.outgoing, data, self._delay_ms(node, end.outgoing.target.node))
+
     def close(self, node: int, key: PeerKey) -> None:
         """Close a connection after what was sent."""
         end = self._ends[node].get(key)
@@ -198,7 +236,7 @@ class Network:
         self._ends[node][near.key] = near
         self._ends[target][far.key] = far
         self.connections += 1
-        came_from = PeerAddress(address_of(node).host, 50_000 + self.connections % 10_000)
+        came_from = PeerAddress(self._host_of(node), 50_000 + self.connections % 10_000)
         self.loop.record("connected", node, target, near.key, far.key)
 
         def established() -> None:
@@ -207,6 +245,11 @@ class Network:
 
         self.loop.later(self._delay_ms(target, node), established)
         self.hosts[target].connected(far.key, came_from, outbound=False)
+
+    def _host_of(self, node: int) -> str:
+        if node in self._disguised:
+            return f"10.{node + 1}.{self.connections % 250}.1"
+        return address_of(node).host
 
     def _refuse(self, node: int, address: PeerAddress) -> None:
         self.hosts[node].dial_failed(address)

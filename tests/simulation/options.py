@@ -10,6 +10,7 @@ from random import Random
 
 from msgspec.structs import asdict
 
+from node.chain.finality import quorum_of
 from protocol.schema import Record
 
 
@@ -60,6 +61,10 @@ class Options(Record):
     """Mean time between losses of the last node's blocks and snapshots; 0 for none."""
     old_rule: int = 0
     """1: blocks become irreversible by BitShares' rule, which partitions alone can break (R8.8)."""
+    hostile: int = 0
+    """So many of the last nodes lie: fewer than a third of the witnesses, or it breaks (F2)."""
+    lie_every_s: int = 0
+    """Mean time between beginnings of each kind of lie; 0 for none."""
 
     def to_json(self) -> dict[str, int]:
         """The options as a JSON object."""
@@ -84,6 +89,7 @@ SWITCHED: dict[str, tuple[int, ...]] = {
     "step_every_s": (10, 60),
     "blackout_every_s": (60,),
     "wipe_every_s": (60,),
+    "lie_every_s": (10, 20, 40),
 }
 """Kinds of faults, of which each seed has about half, and their strengths."""
 
@@ -97,6 +103,11 @@ ALWAYS: dict[str, tuple[int, ...]] = {
     "paranoid": (0, 1),
 }
 """Conditions that every network has."""
+
+
+def hostile_max(nodes: int, witnesses: int) -> int:
+    """How many of the last nodes may lie: two stay honest, and a quorum of the witnesses (F2)."""
+    return max(0, min(nodes - quorum_of(witnesses), nodes - 2))
 
 
 def draw_options(seed: int, *, nodes: int | None = None, minutes: int | None = None) -> Options:
@@ -118,6 +129,7 @@ def draw_options(seed: int, *, nodes: int | None = None, minutes: int | None = N
         nodes=count,
         witnesses=min(count - observers, 11),
         fault_s=60 * (minutes or draw("minutes", (2, 3, 4))),
+        hostile=min(draw("hostile", (0, 1, 1, 2)), hostile_max(count, min(count - observers, 11))),
         stale_starters=draw("stale_starters", (1, count)),
         **drawn,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 from msgspec.structs import replace
@@ -19,7 +20,8 @@ from protocol.ids import AccountId
 from protocol.schema import BlockId
 from tests.simulation.checkers import Checkers, Violation, demand
 from tests.simulation.event_loop import START_MS, EventLoop
-from tests.simulation.faults import Fault
+from tests.simulation.faults import LIES, Fault
+from tests.simulation.hostile import Hostile
 from tests.simulation.machine import Duties, Machine, World
 from tests.simulation.network import Network
 from tests.simulation.options import Options
@@ -74,10 +76,16 @@ class Simulation:
         self.checkers = Checkers(options.nodes, options.block_interval_s)
         genesis = make_genesis(options)
         world = World(self.loop, self.network, self.checkers, options, genesis)
-        self.machines = [
-            machine(world, number, make_duties(options, genesis, number))
-            for number in range(options.nodes)
+        first_liar = options.nodes - options.hostile
+        duties = [make_duties(options, genesis, number) for number in range(options.nodes)]
+        self.honest = [machine(world, number, duties[number]) for number in range(first_liar)]
+        self.hostile = [
+            Hostile(world, number, duties[number]) for number in range(first_liar, options.nodes)
         ]
+        for liar in self.hostile:
+            liar.others = self.honest
+            self.checkers.liars |= liar.own_keys
+        self.machines: list[Machine] = [*self.honest, *self.hostile]
         self.network.hosts = tuple(self.machines)
         self.clients = Clients(world, self.machines)
         self._is_healed = False
@@ -151,6 +159,9 @@ class Simulation:
         self.loop.record("heal")
         self._is_healed = True
         self.network.heal()
+        for liar in self.hostile:
+            liar.tell_the_truth()
+            liar.lie("equivocate", 1_000 * HEAL_S_MAX)
         for machine in self.machines:
             limit_ms = self.options.skew_ms
             machine.clock_offset_ms = max(-limit_ms, min(machine.clock_offset_ms, limit_ms))
@@ -166,7 +177,7 @@ class Simulation:
         for slot in count(1):
             self.loop.run_until(self.loop.elapsed_ms + slot_ms)
             since_s = (self.loop.elapsed_ms - healed_ms) // 1_000
-            heads = [machine.core.chain.head_num for machine in self.machines if machine.core]
+            heads = [machine.core.chain.head_num for machine in self.honest if machine.core]
             if not self._agree():
                 due_num = None
             elif min(self._last_irreversible()) > final:
@@ -187,7 +198,7 @@ class Simulation:
 
         Three rounds, beginning above what anybody has voted for on forks that lost.
         """
-        cores = [machine.core for machine in self.machines if machine.core is not None]
+        cores = [machine.core for machine in self.honest if machine.core is not None]
         voted = [span.target_num for core in cores for span in core.ballots.last_votes.values()]
         top = max([core.chain.head_num for core in cores] + voted)
         return top + ROUNDS_TO_HEAL * self.options.witnesses
@@ -203,9 +214,9 @@ class Simulation:
 
     def _agree(self) -> bool:
         """Whether all are on one chain, up to the blocks that still travel."""
-        nums = [machine.core.chain.head_num for machine in self.machines if machine.core]
+        nums = [machine.core.chain.head_num for machine in self.honest if machine.core]
         common = min(nums) - TRAVELLING_BLOCKS
-        nodes = range(self.options.nodes)
+        nodes = [machine.number for machine in self.honest]
         return (
             max(nums) - min(nums) <= TRAVELLING_BLOCKS
             and len({self.checkers.id_at(node, common) for node in nodes}) == 1
@@ -230,21 +241,23 @@ class Simulation:
 
     def _silence(self, *, is_silent: bool) -> None:
         self.loop.record("silence", is_silent)
+        for liar in self.hostile:
+            liar.tell_the_truth()
         for machine in self.machines:
             machine.silence(is_silent=is_silent)
 
     def _heads(self) -> list[BlockId]:
-        return [machine.core.chain.head_id for machine in self.machines if machine.core is not None]
+        return [machine.core.chain.head_id for machine in self.honest if machine.core is not None]
 
     def _last_irreversible(self) -> list[int]:
         return [
             machine.core.chain.last_irreversible_num
-            for machine in self.machines
+            for machine in self.honest
             if machine.core is not None
         ]
 
     def _check_end(self) -> None:
-        for machine in self.machines:
+        for machine in self.honest:
             assert machine.core is not None
             chain = machine.core.chain
             self.checkers.check_state(chain)
@@ -255,9 +268,14 @@ class Simulation:
         return [
             f"{machine.number}:{machine.core.chain.head_num}"
             f"/{machine.core.chain.head_id.hex()[8:14]}/{machine.core.chain.last_irreversible_num}"
-            for machine in self.machines
+            for machine in self.honest
             if machine.core is not None
         ]
+
+    def _lie(self, node: int, duration_ms: int, *, kind: str) -> None:
+        liar = self.machines[node]
+        if isinstance(liar, Hostile):  # shrinking may have made it honest
+            liar.lie(kind, duration_ms)
 
 
 APPLY: dict[str, Callable[..., None]] = {
@@ -270,6 +288,7 @@ APPLY: dict[str, Callable[..., None]] = {
     "blackout": Simulation._blackout,
     "wipe": Simulation._wipe,
 }
+APPLY |= {kind: partial(Simulation._lie, kind=kind) for kind in LIES}
 """What each kind of fault does."""
 
 
