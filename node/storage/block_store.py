@@ -29,6 +29,7 @@ from node.storage.errors import (
 )
 from node.storage.file_lock import FileLock
 from node.storage.interface import StoredBlock, check_move
+from node.storage.sqlite_errors import code_of, is_of_the_disk, name_of
 from protocol.block import block_num_of
 from protocol.schema import BlockId, Digest
 
@@ -47,16 +48,6 @@ _SCHEMA = (
 )
 HOW_TO_MEND = "move blocks.sqlite* away, keep signed.json, and start again with peers"
 """What helps where the running node cannot help itself with a single block from a peer."""
-
-_DISK_CODES = (
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_AUTH,
-)
-_PRIMARY_CODE = 0xFF
 
 
 class BlockStore:
@@ -136,9 +127,8 @@ class BlockStore:
                     (block_num_of(block_id), block_id),
                 )
             _write_header(database, "head", head or b"")
-            irreversible = irreversible_num.to_bytes(4, "big")
-            if irreversible > _header(database, "irreversible"):
-                _write_header(database, "irreversible", irreversible)
+            if irreversible_num > _irreversible(database):
+                _write_header(database, "irreversible", _checked(irreversible_num))
             touched = min([kept_num + 1, *(num for _, num, _ in blocks)]).to_bytes(4, "big")
             if touched < _header(database, "forks_pruned"):
                 _write_header(database, "forks_pruned", touched)
@@ -159,44 +149,24 @@ class BlockStore:
 
     def ids_from(self, num: int, count: int) -> list[BlockId]:
         """See `BlockStorage.ids_from`; never more than 10,000 at once."""
-        start, end = self._places(num, count)
         ids: list[BlockId] = []
         with self._reading() as database:
-            rows = database.execute(
-                "SELECT main_chain.num, main_chain.id FROM main_chain"
-                " JOIN block ON block.id = main_chain.id"
-                " WHERE main_chain.num >= ? AND main_chain.num < ?",
-                (start, end),
-            )
-            found = {at: block_id for at, block_id in rows if _is_place_of(at, block_id)}
-            for at in range(start, end):
-                try:
-                    block_id = found.get(at) or self._id_at(database, at)
-                except StoreDamaged:
-                    if not ids:
-                        raise
-                    break
-                assert block_id is not None, "asked for within the chain"
-                ids.append(BlockId(block_id))
+            try:
+                ids.extend(self._ids(database, *self._places(num, count)))
+            except StoreDamaged:
+                if not ids:
+                    raise
         return ids
 
     def blocks_from(self, num: int, count: int) -> list[StoredBlock]:
         """See `BlockStorage.blocks_from`; never more than 10,000 at once."""
         start, end = self._places(num, count)
         with self._reading() as database:
-            rows = database.execute(
-                "SELECT main_chain.num, main_chain.id, checksum, data FROM main_chain"
-                " JOIN block ON block.id = main_chain.id"
-                " WHERE main_chain.num >= ? AND main_chain.num < ?",
-                (start, end),
-            )
-            found = {
-                at: StoredBlock(block_id, at, data)
-                for at, block_id, checksum, data in rows
-                if _is_place_of(at, block_id) and _is_whole(block_id, checksum, data)
-            }
             try:
-                return [found.get(at) or self._mended(database, at) for at in range(start, end)]
+                return [
+                    StoredBlock(block_id, at, self._whole(database, block_id))
+                    for at, block_id in enumerate(self._ids(database, start, end), start)
+                ]
             except StoreDamaged as error:
                 error.what = f"a stored block is damaged: {HOW_TO_MEND}"
                 raise
@@ -208,7 +178,7 @@ class BlockStore:
     def irreversible_num(self) -> int:
         """See `BlockStorage.irreversible_num`."""
         with self._reading() as database:
-            return int.from_bytes(_header(database, "irreversible"), "big")
+            return _irreversible(database)
 
     def prune_forks(self, below_num: int) -> int:
         """See `BlockStorage.prune_forks`; looks only at what was written since the last time."""
@@ -250,30 +220,41 @@ class BlockStore:
         return self._first_num <= num <= _num_or_zero(self._head) and num > 0
 
     def _id_at(self, database: sqlite3.Connection, num: int) -> BlockId | None:
-        """What the main chain has there, or what the block after it says; `StoreDamaged`."""
-        if not self._is_place(num):
-            return None
-        at = num
-        while (block_id := self._known_id_at(database, at)) is None:
-            at += 1
-        while at > num:
-            data = self._block(database, block_id)
-            at -= 1
-            if data is None or not _is_place_of(at, data[:20]):
-                raise _damaged(block_id)
-            block_id = BlockId(data[:20])
-        return block_id
+        """What the main chain has there; `StoreDamaged`."""
+        return next(self._ids(database, num, num + 1)) if self._is_place(num) else None
 
-    def _known_id_at(self, database: sqlite3.Connection, num: int) -> BlockId | None:
-        """The id in the main chain's row, if it is that of a block which is here."""
-        if num == _num_or_zero(self._head):
-            return self._head
-        row = database.execute(
-            "SELECT main_chain.id FROM main_chain JOIN block ON block.id = main_chain.id"
-            " WHERE main_chain.num = ?",
-            (num,),
-        ).fetchone()
-        return BlockId(row[0]) if row is not None and _is_place_of(num, row[0]) else None
+    def _ids(self, database: sqlite3.Connection, start: int, end: int) -> Iterator[BlockId]:
+        """What the main chain has at all places from one to before another; `StoreDamaged`."""
+        known = self._known_ids(database, start, end)
+        for num in range(start, end):
+            yield known.get(num) or self._mended_id(database, num)
+
+    def _known_ids(self, database: sqlite3.Connection, start: int, end: int) -> dict[int, BlockId]:
+        """What its rows say by number, as far as they name blocks that are here."""
+        rows = database.execute(
+            "SELECT main_chain.num, main_chain.id FROM main_chain"
+            " JOIN block ON block.id = main_chain.id"
+            " WHERE main_chain.num >= ? AND main_chain.num < ?",
+            (start, end),
+        )
+        known = {num: BlockId(block_id) for num, block_id in rows if _is_place_of(num, block_id)}
+        if self._head is not None and start <= block_num_of(self._head) < end:
+            known[block_num_of(self._head)] = self._head
+        return known
+
+    def _mended_id(self, database: sqlite3.Connection, num: int) -> BlockId:
+        """What the blocks after a place say is there; the head is known always."""
+        at, block_id = num, None
+        while block_id is None:
+            at += 1
+            block_id = self._known_ids(database, at, at + 1).get(at)
+        while at > num:
+            at -= 1
+            previous = self._whole(database, block_id)[:20]
+            if not _is_place_of(at, previous):
+                raise _damaged(block_id)
+            block_id = BlockId(previous)
+        return block_id
 
     def _is_on_main_chain(self, database: sqlite3.Connection, block_id: object) -> bool:
         """Whether a block is not to be forgotten; one whose id is damaged is left alone."""
@@ -307,14 +288,12 @@ class BlockStore:
             raise _damaged(block_id)
         return bytes(row[1])
 
-    def _mended(self, database: sqlite3.Connection, num: int) -> StoredBlock:
-        """A block of the main chain whose row there, or whose own, is not right."""
-        block_id = self._id_at(database, num)
-        assert block_id is not None, "asked for within the chain"
+    def _whole(self, database: sqlite3.Connection, block_id: BlockId) -> bytes:
+        """The data of a block of the main chain; `StoreDamaged` if it is lost, too."""
         data = self._block(database, block_id)
         if data is None:
             raise _damaged(block_id)
-        return StoredBlock(block_id, num, data)
+        return data
 
     def _first_num_or(self, main_chain: Sequence[BlockId]) -> int:
         return block_num_of(main_chain[0]) if self._head is None else self._first_num
@@ -343,7 +322,7 @@ class BlockStore:
             database.execute(statement)
         _write_header(database, "chain_id", chain_id)
         _write_header(database, "head", b"")
-        _write_header(database, "irreversible", bytes(4))
+        _write_header(database, "irreversible", _checked(0))
         _write_header(database, "forks_pruned", bytes(4))
         database.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         database.execute("COMMIT")
@@ -393,7 +372,7 @@ class BlockStore:
             try:
                 yield self._reader
             except sqlite3.OperationalError as error:
-                if _code_of(error) != sqlite3.SQLITE_IOERR:
+                if code_of(error) != sqlite3.SQLITE_IOERR:
                     raise self._typed(error) from error
                 raise self._damage(error) from error
             except sqlite3.ProgrammingError:
@@ -431,12 +410,12 @@ class BlockStore:
             raise self._failure from error
 
     def _typed(self, error: sqlite3.Error) -> StorageError:
-        code, name = _code_of(error), _name_of(error)
+        code, name = code_of(error), name_of(error)
         if code == sqlite3.SQLITE_BUSY:
             return StoreLocked(f"another process uses {self._path.name}", value=name)
         if code == sqlite3.SQLITE_NOTADB:
             return WrongFormat(f"{self._path.name} is not a block store", value=name)
-        if code not in _DISK_CODES:
+        if not is_of_the_disk(error):
             return self._damage(error)
         self._failure = DiskError(f"cannot write {self._path.name}", value=f"{name}: {error}")
         return self._failure
@@ -444,7 +423,7 @@ class BlockStore:
     def _damage(self, error: sqlite3.Error) -> StoreDamaged:
         return StoreDamaged(
             f"{self._path.name} is damaged: {HOW_TO_MEND}",
-            value=f"{_name_of(error)}: {error}",
+            value=f"{name_of(error)}: {error}",
             rule="T-S3",
         )
 
@@ -476,20 +455,28 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _code_of(error: sqlite3.Error) -> int:
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    return code & _PRIMARY_CODE
-
-
-def _name_of(error: sqlite3.Error) -> str:
-    return str(getattr(error, "sqlite_errorname", type(error).__name__))
-
-
 def _header(database: sqlite3.Connection, name: str) -> bytes:
     row = database.execute("SELECT value FROM header WHERE name = ?", (name,)).fetchone()
     if row is None or not isinstance(row[0], bytes):
         raise StoreDamaged("the header of the block store is damaged", value=name)
     return row[0]
+
+
+def _irreversible(database: sqlite3.Connection) -> int:
+    """The number in the header; earlier versions wrote it without a checksum."""
+    value = _header(database, "irreversible")
+    num = int.from_bytes(value[:4], "big")
+    if value not in (_checked(num), num.to_bytes(4, "big")):
+        raise StoreDamaged(
+            f"the irreversible number is damaged: {HOW_TO_MEND}", value=value.hex(), rule="T-S3"
+        )
+    return num
+
+
+def _checked(num: int) -> bytes:
+    """A number with a checksum."""
+    data = num.to_bytes(4, "big")
+    return data + hashlib.blake2b(data, digest_size=4).digest()
 
 
 def _write_header(database: sqlite3.Connection, name: str, value: bytes) -> None:

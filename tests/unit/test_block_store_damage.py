@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sqlite3
 from pathlib import Path
@@ -98,6 +99,23 @@ def test_lost_rows_are_noticed_when_the_store_is_opened(path: Path, statement: s
     execute(path, statement)
     with pytest.raises(StoreDamaged):
         BlockStore(path, CHAIN)
+
+
+def test_the_irreversible_number_is_checked(path: Path) -> None:
+    """T-S3: a flipped bit is detected; a number without checksum is that of an earlier version."""
+    change = "UPDATE header SET value = ? WHERE name = 'irreversible'"
+    number = b"\0\0\0\x03"
+    checksum = hashlib.blake2b(number, digest_size=4).digest()
+    for value in (number, number + checksum):
+        execute(path, change, value)
+        store = BlockStore(path, CHAIN)
+        assert store.irreversible_num() == 3
+        store.close()
+    execute(path, change, b"\0\0\0\x07" + checksum)
+    store = BlockStore(path, CHAIN)
+    with pytest.raises(StoreDamaged):
+        store.irreversible_num()
+    store.close()
 
 
 @pytest.mark.parametrize(

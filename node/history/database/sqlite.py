@@ -14,20 +14,12 @@ from node.history.database.session import Session, insert_into, or_change
 from node.history.kind import Kind, Row, Value
 from node.storage.durable import OWNER_ONLY, disk_error
 from node.storage.errors import DiskError, StoreDamaged
+from node.storage.sqlite_errors import is_of_the_disk, name_of
 
 ROWS_AT_ONCE = 500
 """Rows of one INSERT. SQLite lets other threads run while a statement is carried out, and getting
 back is slow beside a busy one: many rows in one statement are paid for once."""
 
-_DISK_CODES = (
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_AUTH,
-)
-_PRIMARY_CODE = 0xFF
 _TYPES = {"integer": "BIGINT", "boolean": "BOOLEAN", "text": "TEXT", "bytes": "BLOB"}
 
 
@@ -126,9 +118,8 @@ class SqliteDatabase:
         except sqlite3.ProgrammingError:
             raise  # a bug of ours, not of the disk
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-            name = getattr(error, "sqlite_errorname", type(error).__name__)
-            if code in _DISK_CODES:
+            name = name_of(error)
+            if is_of_the_disk(error):
                 raise DiskError(f"cannot use {self.name}", value=name) from error
             raise StoreDamaged(
                 f"{self.name} is damaged: remove it, it is made again from the blocks",
