@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+from unittest.mock import patch
 
 import pytest
 
+from node.storage import block_store
 from tests.crashpoints.enumeration import scratch, steps_of
 from tests.crashpoints.failures import fail_at, places_to_fail
+from tests.crashpoints.flips import Flips
 from tests.crashpoints.mutants import MUTANTS
 from tests.crashpoints.recovery import Recovery
 from tests.crashpoints.second_lives import GROUPS
@@ -24,6 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 BLOCKS = 12
 PARTS = Parts(snapshot_every=4)
+FLIPS = 60
 FAILING_BLOCKS = 7
 FAILED_EVERY = 9
 
@@ -60,6 +65,20 @@ def test_a_planted_bug_is_found(directory: Path, name: str) -> None:
     recovery = Recovery(run, directory, cap=12, again=again)
     recovery.check_group(group, until_failure=True)
     assert recovery.figures.failures
+
+
+def test_no_wrong_block_is_served_whatever_bit_flips(directory: Path) -> None:
+    """T-S3: in the file and in the log; a store that checks nothing is found out."""
+    flips = Flips(record(directory / "run", BLOCKS, PARTS), directory)
+    rng = Random("flips")
+    for _ in range(FLIPS):
+        flips.flip(rng)
+    assert flips.wrong == []
+    assert {"refused when read", "cut to an earlier head", "unharmed"} <= {*flips.outcomes}
+    with patch.object(block_store, "_is_whole", lambda *_: True):
+        for _ in range(FLIPS):
+            flips.flip(rng)
+    assert flips.wrong
 
 
 @pytest.mark.parametrize("is_full", [True, False], ids=["ENOSPC", "EIO"])
