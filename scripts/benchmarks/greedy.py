@@ -1,4 +1,7 @@
-"""Programs that ask a node for as much as they can, each a process of its own."""
+"""Programs that ask a node for as much as they can.
+
+python -m scripts.benchmarks.greedy PORT KIND:SOURCE...    a client for each, in one process
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,7 @@ def start_greedy(port: int, sources: list[str]) -> Iterator[GreedyPrograms]:
     """One program for each source address, of the kinds in turn; all of them run already."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", __name__, str(number % len(KINDS)), str(port), source],
+            [sys.executable, "-m", __name__, str(port), f"{number % len(KINDS)}:{source}"],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -105,14 +108,21 @@ def start_greedy(port: int, sources: list[str]) -> Iterator[GreedyPrograms]:
 
 
 def main() -> None:
-    """Ask for ever; connect again after being turned away."""
-    kind, port, source = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    """Become the clients that the command line names."""
     print(READY, end="", flush=True)
     os.nice(NICENESS)
-    trio.run(_run, kind, port, source)
+    trio.run(_run_all, int(sys.argv[1]), sys.argv[2:])
+
+
+async def _run_all(port: int, clients: list[str]) -> None:
+    async with trio.open_nursery() as nursery:
+        for client in clients:
+            kind, _, source = client.partition(":")
+            nursery.start_soon(_run, int(kind), port, source)
 
 
 async def _run(kind: int, port: int, source: str) -> None:
+    """Ask for ever; connect again after being turned away."""
     while True:
         try:
             await KINDS[kind](port, source)

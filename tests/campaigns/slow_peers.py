@@ -1,8 +1,4 @@
-"""Processes that attack a node: slow peers by the hundred, and API clients that want it all.
-
-python -m tests.campaigns.attackers peers PORT COUNT CHAIN_ID
-python -m tests.campaigns.attackers clients PORT COUNT
-"""
+"""Slow peers by the hundred: python -m tests.campaigns.slow_peers PORT COUNT CHAIN_ID"""
 
 from __future__ import annotations
 
