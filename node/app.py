@@ -293,9 +293,12 @@ async def _serve(opened: Opened, core: NodeCore, service: NodeService, peers: Pe
         replace_file(opened.data_dir / ENDPOINTS_FILE, json.dumps(endpoints).encode())
         key = peers.config.node_id.hex()
         log.info("ready", ev="ready", node=settings.node_name, node_key=key, **endpoints)
+        path = opened.data_dir / PEERS_FILE
         try:
-            await _save_peers(opened.data_dir / PEERS_FILE, peers)
+            await _save_peers(path, peers)
         finally:
+            with suppress(StorageError):
+                replace_file(path, json.dumps(peers.remembered()).encode())
             peers.shut_down(service.inputs.now_ms())
 
 
@@ -430,7 +433,7 @@ def _read_wif(path: Path) -> PrivateKey:
 async def _save_peers(path: Path, peers: PeerManager) -> None:
     while True:
         await trio.sleep(SAVE_PEERS_EVERY_S)
-        data = json.dumps(peers.database.to_json()).encode()
+        data = json.dumps(peers.remembered()).encode()
         await trio.to_thread.run_sync(replace_file, path, data)
 
 

@@ -12,9 +12,10 @@ from node.p2p.eviction import choose_victim
 from node.p2p.handshake_rate import HandshakeRate
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer
-from node.p2p.peer_database import PeerDatabase, narrow_group, wide_group
+from node.p2p.peer_database import ANCHORS, PeerDatabase, narrow_group, wide_group
 from protocol.p2p.messages import GoodbyeCode
 
+_NEVER_MS = -1
 _DIAL_FORGOTTEN_MS = 60_000
 """An attempt of which the shell said nothing for so long counts as failed."""
 
@@ -99,6 +100,23 @@ class Connections:
         if peer.address.host not in self._trusted_hosts:
             self.bans.add(peer.address.host, code, now_ms)
 
+    def anchors(self) -> list[PeerAddress]:
+        """The peers that are worth most after a restart, of those that this node chose (T-P9).
+
+        Those that delivered a new block last: who surrounds a node to keep blocks from it does not.
+        Among others those that are anchors already, then those that are here longest. A seed is
+        dialled anyway.
+        """
+        anchors = self._database.anchors
+        chosen = [
+            peer
+            for peer in self._peers.values()
+            if peer.outbound and peer.is_active and peer.address not in self._database.seeds
+        ]
+        chosen.sort(key=lambda peer: (peer.address not in anchors, peer.connected_ms))
+        chosen.sort(key=lambda peer: peer.last_block_ms or _NEVER_MS, reverse=True)
+        return [peer.address for peer in chosen[:ANCHORS]]
+
     def dialled(self, address: PeerAddress) -> None:
         """The attempt at an address has come to an end."""
         self._dialling.pop(address, None)
@@ -111,8 +129,8 @@ class Connections:
     def dial(self, now_ms: int) -> None:
         """Open connections until there are `target_outbound`, one per network group (T-P9).
 
-        One more goes to a seed when none of them does: whoever has filled the others, by being told
-        of and never leaving, has not chosen that one.
+        One more goes to a seed when none of them does, and one to each anchor: whoever has filled
+        the others, by being told of and never leaving, has not chosen those.
         """
         for address, started_ms in list(self._dialling.items()):
             if now_ms - started_ms >= _DIAL_FORGOTTEN_MS:
@@ -123,10 +141,12 @@ class Connections:
             self._limits.target_outbound - busy, self._limits.max_dialling - len(self._dialling)
         )
         dialled = [peer.address for peer in outbound] + list(self._dialling)
-        seeds = self._database.seeds
-        only_seeds = room <= 0
-        if only_seeds:
-            if not seeds or not seeds.isdisjoint(dialled):
+        wanted: frozenset[PeerAddress] = frozenset()
+        if room <= 0:
+            wanted = self._database.anchors.difference(dialled)
+            if self._database.seeds.isdisjoint(dialled):
+                wanted |= self._database.seeds
+            if not wanted:
                 return
             room = 1
         taken = {peer.listen_address for peer in self._peers.values()} | set(self._dialling)
@@ -135,8 +155,8 @@ class Connections:
         def is_allowed(address: PeerAddress) -> bool:
             if address in taken or self.bans.is_banned(address.host, now_ms):
                 return False
-            if only_seeds:
-                return address in seeds
+            if wanted:
+                return address in wanted
             group = wide_group(address.host)
             if address.host not in self._trusted_hosts and group in groups:
                 return False

@@ -298,6 +298,11 @@ class PeerManager:
         for peer in list(self._peers.values()):
             self._drop(peer, GoodbyeCode.SHUTTING_DOWN, "shutting down", now_ms)
 
+    def remembered(self) -> dict[str, object]:
+        """What survives a restart; see `PeerDatabase.to_json` and `Connections.anchors`."""
+        self.database.set_anchors(self._connections.anchors())
+        return self.database.to_json()
+
     def statistics(self) -> PeerLayerStatistics:
         """The connections and queues as they are now."""
         relay = self._relay

@@ -24,6 +24,9 @@ MAX_PEERS = 1_000
 MAX_NEW_PER_SOURCE = 125
 """New addresses that one network group may have told us (T-P9)."""
 
+ANCHORS = 2
+"""Peers that a node goes back to after a restart (T-P9)."""
+
 FIRST_RETRY_MS = 1_000
 MAX_RETRY_MS = 300_000
 """Wait after a failed attempt: doubles from 1 s to 5 min, plus up to a quarter by chance."""
@@ -59,6 +62,9 @@ class PeerDatabase:
         named = tuple(seeds)
         self.seeds = frozenset(named)
         """Addresses that the operator named; one of them is among the peers, if any answers."""
+        self.anchors: frozenset[PeerAddress] = frozenset()
+        """Peers of before the last restart, or of now: dialled before others, so that whoever has
+        filled the table and makes the node start again does not choose all of its peers."""
         for address in named:
             self._records[address] = PeerRecord(address, "", is_seed=True)
 
@@ -115,6 +121,10 @@ class PeerDatabase:
         if record is not None:
             record.last_seen_s = now_ms // 1000
 
+    def set_anchors(self, addresses: Iterable[PeerAddress]) -> None:
+        """Replace the anchors; none leaves the last ones."""
+        self.anchors = frozenset(addresses) or self.anchors
+
     def clear_failures(self, address: PeerAddress, now_ms: int) -> None:
         """A connection to the address has lived long enough to trust it again."""
         record = self._records.get(address)
@@ -134,19 +144,20 @@ class PeerDatabase:
     def candidates(
         self, now_ms: int, count: int, rng: Random, is_allowed: Callable[[PeerAddress], bool]
     ) -> list[PeerAddress]:
-        """Up to `count` addresses to dial now: seeds that never answered first, then tried and
-        new ones in turn, by chance. `is_allowed` is asked before each choice, so that it may
-        count what was chosen before."""
+        """Up to `count` addresses to dial now: anchors and seeds that never answered first, then
+        tried and new ones in turn, by chance. `is_allowed` is asked before each choice, so that it
+        may count what was chosen before."""
         due = [item for item in self._records.values() if item.next_attempt_ms <= now_ms]
-        seeds = [item for item in due if item.is_seed and not item.is_tried]
-        tried = [item for item in due if item.is_tried]
+        first = [item for item in due if item.address in self.anchors]
+        first += [item for item in due if item.is_seed and not item.is_tried]
+        tried = [item for item in due if item.is_tried and item.address not in self.anchors]
         new = [item for item in due if not item.is_seed and not item.is_tried]
         rng.shuffle(tried)
         rng.shuffle(new)
         mixed = [item for pair in zip(tried, new, strict=False) for item in pair]
         shorter = min(len(tried), len(new))
         chosen: list[PeerAddress] = []
-        for record in seeds + mixed + tried[shorter:] + new[shorter:]:
+        for record in first + mixed + tried[shorter:] + new[shorter:]:
             if len(chosen) == count:
                 break
             if is_allowed(record.address):
@@ -163,7 +174,7 @@ class PeerDatabase:
         return tuple(rng.sample(shown, min(len(shown), MAX_ADDRESSES)))
 
     def to_json(self) -> dict[str, object]:
-        """What survives a restart: addresses that are not seeds, the tried ones marked."""
+        """What survives a restart: addresses that are not seeds; tried ones and anchors marked."""
         return {
             "version": JSON_VERSION,
             "peers": [
@@ -172,6 +183,7 @@ class PeerDatabase:
                     "port": item.address.port,
                     "source": item.source,
                     "tried": item.is_tried,
+                    "anchor": item.address in self.anchors,
                     "last_seen": item.last_seen_s,
                 }
                 for item in self._records.values()
@@ -187,9 +199,13 @@ class PeerDatabase:
         if not isinstance(rows, list) or len(rows) > MAX_PEERS:
             raise DecodeError("peers must be a list", rule="T-P9", limit=MAX_PEERS)
         records = [_read_record(index, row) for index, row in enumerate(rows)]
+        anchors = [
+            record.address for record, row in zip(records, rows, strict=True) if row.get("anchor")
+        ]
         for record in records:
             if len(self._records) < MAX_PEERS:
                 self._records.setdefault(record.address, record)
+        self.set_anchors(anchors[:ANCHORS])
 
     def _evict(self, rng: Random) -> bool:
         """Drop a new address by chance; False when all are tried or seeds."""
@@ -228,6 +244,7 @@ def _read_record(index: int, row: object) -> PeerRecord:
         raise DecodeError(f"peers[{index}] is not an object")
     host, port, source = row.get("host"), row.get("port"), row.get("source")
     tried, last_seen = row.get("tried"), row.get("last_seen")
+    anchor = row.get("anchor", False)
     if not isinstance(host, str) or not is_ip_address(host):
         raise DecodeError(f"peers[{index}].host is not an address", value=host)
     if type(port) is not int or not 0 < port < 65_536:
@@ -236,6 +253,8 @@ def _read_record(index: int, row: object) -> PeerRecord:
         raise DecodeError(f"peers[{index}].source is not a network group", value=source)
     if type(tried) is not bool:
         raise DecodeError(f"peers[{index}].tried is not true or false", value=tried)
+    if type(anchor) is not bool:
+        raise DecodeError(f"peers[{index}].anchor is not true or false", value=anchor)
     if type(last_seen) is not int or not 0 <= last_seen <= MAX_TIMESTAMP:
         raise DecodeError(f"peers[{index}].last_seen out of range", value=last_seen)
     address = PeerAddress(host, port)

@@ -121,12 +121,24 @@ def test_a_sample_holds_only_those_seen() -> None:
 def test_what_is_known_survives_a_restart() -> None:
     """T-P9: through JSON text; seeds come from the configuration."""
     database = filled(20, tried=7)
+    database.set_anchors([address(3), address(5)])
     text = json.dumps(database.to_json())
     again = PeerDatabase((PeerAddress("10.99.0.1", 1),))
     again.load_json(json.loads(text))
     assert len(again) == 21
     assert again.sample(Random(1), None) == database.sample(Random(1), None)
     assert json.dumps(again.to_json()) == text
+    assert set(again.candidates(NOW_MS, 2, Random(1), lambda _: True)) == {address(3), address(5)}
+    again.set_anchors([])
+    assert again.anchors == {address(3), address(5)}
+
+
+def test_a_file_without_anchors_is_read() -> None:
+    """T-P9: that of an earlier release."""
+    database = PeerDatabase()
+    database.load_json({"version": 1, "peers": [ROW]})
+    assert len(database) == 1
+    assert not database.anchors
 
 
 ROW = {"host": "10.0.0.1", "port": 1, "source": "", "tried": False, "last_seen": 0}
@@ -154,6 +166,7 @@ ROW = {"host": "10.0.0.1", "port": 1, "source": "", "tried": False, "last_seen":
                 {"source": None},
                 {"source": "x" * 65},
                 {"tried": 1},
+                {"anchor": 1},
                 {"last_seen": -1},
                 {"last_seen": 2**32},
                 {"last_seen": 1.5},
