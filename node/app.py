@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from node.api.api import Api
 from node.api.backend import FeedInfo
+from node.chain.vote_pool import Equivocation
 from node.clock import SystemClock, monotonic_s
 from node.config import (
     ConfigError,
@@ -31,6 +32,7 @@ from node.config import (
 )
 from node.core.chain_reader import ChainReader
 from node.core.core import NodeCore
+from node.core.proofs import load_proofs
 from node.core.settings import CoreSettings
 from node.core.startup import Started, start_chain
 from node.exit_codes import Exit
@@ -74,6 +76,7 @@ TOKEN_BYTES = 32
 TOKEN_LENGTH_MIN = 32
 NODE_KEY_FILE = "keys/node.key"
 PEERS_FILE = "peers.json"
+PROOFS_FILE = "equivocations.json"
 ENDPOINTS_FILE = "endpoints.json"
 SAVE_PEERS_EVERY_S = 60
 HELPER_WAIT_S = 0.000_2
@@ -263,7 +266,8 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
         ),
     )
     api = Api(backend, core.durability)
-    service = NodeService(inputs, opened.stores, history, api)
+    keep_proofs = partial(replace_file, opened.data_dir / PROOFS_FILE)
+    service = NodeService(inputs, opened.stores, history, api, keep_proofs)
     _tell_started(started)
     if settings.checkpoint:
         log.warning("checkpoint", ev="checkpoint", id=settings.checkpoint)
@@ -373,7 +377,19 @@ def make_core(
         last_signed=opened.stores.guard.load(),
         last_votes=opened.stores.guard.load_votes(),
         feeds=FeedPublisher(_feed_plans(opened, started.chain.state)),
+        proofs=_read_proofs(opened.data_dir / PROOFS_FILE),
     )
+
+
+def _read_proofs(path: Path) -> list[Equivocation]:
+    """The proofs of lying that were kept; a file that holds something else is begun anew."""
+    try:
+        return load_proofs(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, DecodeError) as error:
+        log.warning("proofs_file", ev="proofs_file", reason=str(error))
+        return []
 
 
 def api_options(opened: Opened, host: str, *collectors: Collector) -> ApiOptions:

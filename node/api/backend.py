@@ -11,6 +11,7 @@ from node.history.reader import HistoryReader
 from node.state.context import AppliedOperation
 from node.state.database import State
 from node.state.undo import Revision
+from node.witness.stall import Stall
 from protocol.block import BlockEnvelope
 from protocol.ids import WitnessId
 from protocol.schema import BlockId, Digest
@@ -99,6 +100,8 @@ class NodeInfo:
     """How this node's blocks come about: in their "slots", "instant" with each transaction, or
     "manual", on demand."""
     feeds: tuple[FeedInfo, ...] = ()
+    stall: Stall | None = None
+    """How the chain does not go on, if so, and what it waits for."""
 
 
 class ApiBackend(Protocol):

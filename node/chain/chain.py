@@ -28,7 +28,7 @@ from node.state.errors import (
     WrongTimestamp,
 )
 from node.state.undo import EDIT
-from protocol.block import BlockEnvelope, HeaderEnvelope, Sign
+from protocol.block import BlockEnvelope, HeaderEnvelope, Sign, SignedBlockHeader
 from protocol.errors import TIME, PegboardError
 from protocol.finality import Certificate
 from protocol.genesis import chain_id as chain_id_of
@@ -237,6 +237,11 @@ class Chain:
             return None
         source = item.ancestor(item.justified_num)
         return id_of(self.state, item.justified_num) if source is None else source.id
+
+    def header_of(self, block_id: BlockId) -> SignedBlockHeader | None:
+        """The signed header of a block above the last irreversible one, also of a fork."""
+        item = self._forks.find(block_id)
+        return None if item is None or item.envelope is None else item.envelope.header
 
     def twin_of(self, block_id: BlockId) -> BlockId | None:
         """Another block that the same witness signed for the same slot (F11)."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
 from node.chain.chain import Chain
 from node.chain.finality import choose_signatures, needed_sets, signer_of_vote, voting_keys
-from protocol.block import block_num_of
+from protocol.block import SignedBlockHeader, block_num_of
 from protocol.finality import Certificate, Vote
 from protocol.schema import BlockId, PublicKey
 
@@ -48,21 +49,28 @@ class Equivocation(NamedTuple):
     kind: str
     """`votes` for two votes of which an honest member signs one, `blocks` for two of one slot."""
     key: PublicKey
-    first: Vote | BlockId
-    second: Vote | BlockId
+    first: Vote | SignedBlockHeader
+    second: Vote | SignedBlockHeader
+
+    def is_of(self, other: Equivocation) -> bool:
+        """Whether both prove the same, in whichever order it came about."""
+        return self.key == other.key and (
+            (self.first, self.second) in ((other.first, other.second), (other.second, other.first))
+        )
 
 
 class VotePool:
     """Good votes for the blocks between the last irreversible one and the head, of all forks."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, proofs: Iterable[Equivocation] = ()) -> None:
+        """`proofs` are those that an earlier process has kept."""
         self._chain = chain
         self._votes: dict[int, dict[PublicKey, Vote]] = {}
         """By the number of the target and the voter's key: one each."""
         self._waiting: dict[BlockId, list[tuple[int, Vote]]] = {}
         """By the target's id, with their senders."""
         self._waiting_of: Counter[int] = Counter()
-        self.equivocations: deque[Equivocation] = deque(maxlen=EQUIVOCATIONS_MAX)
+        self.equivocations: deque[Equivocation] = deque(proofs, maxlen=EQUIVOCATIONS_MAX)
         """The newest proofs of lying, oldest first."""
         self._news: list[Equivocation] = []
 
@@ -126,11 +134,17 @@ class VotePool:
                 return Certificate(source_num, num, signatures)
         return None
 
+    def voters(self) -> frozenset[PublicKey]:
+        """Whose good votes are kept: who votes at present."""
+        return frozenset(key for votes in self._votes.values() for key in votes)
+
     def note_block(self, block: BlockId, key: PublicKey) -> None:
         """Keep the proof, if there is one, that a key has signed another block of the slot."""
         twin = self._chain.twin_of(block)
-        if twin is not None:
-            self._keep(Equivocation("blocks", key, twin, block))
+        first = None if twin is None else self._chain.header_of(twin)
+        second = self._chain.header_of(block)
+        if first is not None and second is not None:
+            self._keep(Equivocation("blocks", key, first, second))
 
     def take_news(self) -> list[Equivocation]:
         """The proofs that were found since the last call; each once."""
@@ -138,7 +152,7 @@ class VotePool:
         return news
 
     def _keep(self, found: Equivocation) -> None:
-        if found not in self.equivocations:
+        if not any(map(found.is_of, self.equivocations)):
             self.equivocations.append(found)
             self._news.append(found)
 

@@ -62,6 +62,10 @@ def chain(session: Session) -> None:
         ("peers", ", ".join(as_text(peer["version"]) for peer in peers) or "none"),
     ]
     rows = [(name, str(value)) for name, value in facts]
+    if info["stall"] is not None:
+        stall = as_object(info["stall"])
+        awaited = [f"{one['what']}: {one['detail']}" for one in as_objects(stall["waits_for"])]
+        rows.append((f"no {stall['what']}; waits for", "; ".join(awaited)))
     session.output.answer(info, table(("", ""), rows)[1:])
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from node.chain.chain import Chain
-from node.chain.vote_pool import VotePool
+from node.chain.vote_pool import Equivocation, VotePool
+from node.core.effects import Report, StoreProofs
+from node.core.own_blocks import OwnBlocks
+from node.core.proofs import dump_proofs
 from node.witness.voter import Cast, VoteSpan, cast_votes, floor_without_record
+from protocol.binary import pack
 from protocol.crypto.keys import PrivateKey
 from protocol.schema import PublicKey
 
@@ -18,10 +22,13 @@ class Ballots:
     """The pool of votes, and what each key of this node has voted last."""
 
     def __init__(
-        self, chain: Chain, last_votes: Mapping[PublicKey, tuple[int, int]] | None
+        self,
+        chain: Chain,
+        last_votes: Mapping[PublicKey, tuple[int, int]] | None,
+        proofs: Iterable[Equivocation] = (),
     ) -> None:
         """`last_votes` are sources and targets from the durable record; None if there is none."""
-        self.pool = VotePool(chain)
+        self.pool = VotePool(chain, proofs)
         self.last_votes = {key: VoteSpan(*span) for key, span in (last_votes or {}).items()}
         self._chain = chain
         self._has_record = last_votes is not None
@@ -37,3 +44,19 @@ class Ballots:
             if cast.vote is not None:
                 self.pool.add(cast.vote, OWN)
         return found
+
+    def take_news(self, own: OwnBlocks) -> list[Report | StoreProofs]:
+        """Proofs of lying that nobody was told of, and with any new one all that are to be kept."""
+        news: list[Report | StoreProofs] = []
+        for found in self.pool.take_news():
+            own.note_lie(found.key)
+            signed = {"first": pack(found.first).hex(), "second": pack(found.second).hex()}
+            news.append(
+                Report("equivocation", {"kind": found.kind, "key": found.key.hex(), **signed})
+            )
+        return [*news, StoreProofs(dump_proofs(self.pool.equivocations))] if news else []
+
+    def distrust(self, key: PublicKey) -> None:
+        """The record does not tell how a key has voted last: somebody else has it, too (T-W1)."""
+        self.last_votes.pop(key, None)
+        self._has_record = False

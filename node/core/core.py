@@ -18,7 +18,7 @@ from node.api.durability import Durability
 from node.chain.apply_block import AppliedBlock, check_merkle_root
 from node.chain.chain import Chain, PushResult
 from node.chain.pending import AppliedTransaction
-from node.chain.vote_pool import Judgement
+from node.chain.vote_pool import Equivocation, Judgement
 from node.core.ballots import Ballots
 from node.core.chain_reader import ChainReader
 from node.core.clock_watch import FUTURE_TOLERANCE_MS, ClockWatch
@@ -36,6 +36,7 @@ from node.core.inbox import BlockInbox, block_refusal, transaction_refusal
 from node.core.own_blocks import NoSigningKey, OwnBlocks
 from node.core.settings import CoreSettings
 from node.core.snapshot_slices import SnapshotSlices
+from node.core.stall_watch import StallWatch
 from node.exit_codes import Exit
 from node.p2p.effects import (
     BlockReceived,
@@ -106,22 +107,24 @@ class NodeCore:
         last_signed: Mapping[WitnessId, int] | None = None,
         last_votes: Mapping[PublicKey, tuple[int, int]] | None = None,
         feeds: FeedPublisher | None = None,
+        proofs: Sequence[Equivocation] = (),
     ) -> None:
         """`last_votes` is None where no record proves how the keys have voted (F5)."""
         self.chain = chain
         self.peers = peers
         self.settings = settings
         self.own = OwnBlocks(chain, settings, secrets, last_signed or {})
-        self.ballots = Ballots(chain, last_votes)
+        self.ballots = Ballots(chain, last_votes, proofs)
         self._watch = ClockWatch(chain, self.own)
         self.clock = self._watch.clock
+        self.stalls = StallWatch(chain, self.ballots.pool, self.own, self._watch)
         self.feeds = feeds
         self.observers: list[ChainObserver] = []
         self.effects: list[Effect] = []
         self.durability = Durability()
         self._reader = reader
         self._inbox = BlockInbox(chain.chain_id)
-        self._last_refusal = ""
+        self._last_refusal = self._refusal = ""
         self._is_ending = False
         self._snapshot: SnapshotSlices | None = None
 
@@ -174,6 +177,7 @@ class NodeCore:
         self._look_for_damage()
         if self.settings.by_the_clock:
             self._produce(now_ms)
+            self.effects += self.stalls.look(now_ms, self.peers, self._refusal)
         if self.settings.instant and self.chain.pending:
             self._produce_for_pending(now_ms)
         if self.feeds is not None:
@@ -332,7 +336,7 @@ class NodeCore:
             case Judgement.TAKEN:
                 self.peers.announce_vote(vote, peer, now_ms)
             case Judgement.LIE:
-                self._report_equivocations()
+                self.effects += self.ballots.take_news(self.own)
             case Judgement.DROPPED:
                 self.peers.vote_passed_over(peer, now_ms)
             case Judgement.MALFORMED:
@@ -343,19 +347,17 @@ class NodeCore:
         pool = self.ballots.pool
         pool.forget_old()
         pool.note_block(block.id, block.signing_key())
-        self._report_equivocations()
+        self.effects += self.ballots.take_news(self.own)
         for peer, vote in pool.take_waiting(block.id):
             self._receive_vote(PeerKey(peer), vote, now_ms)
-        if not self._inbox and not self.peers.is_syncing:
-            for cast in self.ballots.cast(self.own.secrets, self.clock.slot_ms(now_ms) // 1_000):
+        slot_s = self.clock.slot_ms(now_ms) // 1_000
+        is_here = not self._inbox and not self.peers.is_syncing
+        if is_here and slot_s >= self.own.held_until_s:
+            for cast in self.ballots.cast(self.own.secrets, slot_s):
                 self.effects.append(ReserveVote(cast.key, *cast.span))
                 if cast.vote is not None:
                     self.peers.announce_vote(cast.vote, None, now_ms)
         self._follow_peers(now_ms)
-
-    def _report_equivocations(self) -> None:
-        for found in self.ballots.pool.take_news():
-            self._report("equivocation", kind=found.kind, key=found.key.hex())
 
     # Blocks.
 
@@ -446,9 +448,19 @@ class NodeCore:
             self._follow_push(result)
             if not self.peers.is_syncing:
                 self._watch.note_new_head(result.applied, now_ms)
+            self._look_for_twins(result.applied)
             applied = tuple(block.envelope.id for block in result.applied)
             self.peers.block_accepted(queued.envelope.id, applied, now_ms)
             self._follow_block(queued.envelope, now_ms)
+
+    def _look_for_twins(self, applied: Sequence[AppliedBlock]) -> None:
+        """Say whether somebody else signs with a key of this node (T-W1)."""
+        for block in applied:
+            key = self.own.note_applied(block.envelope)
+            if key is not None:
+                self.ballots.distrust(key)
+                witness, num = block.envelope.header.witness, block.envelope.num
+                self._report("key_elsewhere", witness=witness, num=num)
 
     def _follow_push(self, result: PushResult) -> None:
         """Store, report and tell what pushing a block changed.
@@ -533,7 +545,7 @@ class NodeCore:
             self._report_refusal(error.name, str(error))
             return
         self._follow_own(made, now_ms)
-        self._last_refusal = ""
+        self._last_refusal = self._refusal = ""
 
     def _produce_for_pending(self, now_ms: int) -> None:
         """Make the block that an instant node owes what is pending, once the clock lets it."""
@@ -546,7 +558,7 @@ class NodeCore:
             return
         if made is not None:
             self._follow_own(made, now_ms)
-            self._last_refusal = ""
+            self._last_refusal = self._refusal = ""
 
     def _make_instant_block(self, now_ms: int) -> MadeBlock | None:
         production = self.own.for_pending(self.clock.slot_ms(now_ms))
@@ -572,7 +584,7 @@ class NodeCore:
         """Report why no block is made, once until something else happens."""
         if name != self._last_refusal:
             self._report("not_producing", reason=name, detail=detail)
-        self._last_refusal = name
+        self._last_refusal, self._refusal = name, f"{name}: {detail}"
 
     def _stop(self, error: Exception) -> None:
         self._inbox.clear()

@@ -63,6 +63,13 @@ class StoreHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreProofs:
+    """Keep all proofs of lying in place of those that were kept before (F11)."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RecoverKeys:
     """Recover the keys of signatures; answer with `NodeCore.keys_recovered`."""
 
@@ -92,7 +99,14 @@ class StopNode:
 
 
 LaterEffect = (
-    SaveSnapshot | StoreHistory | RecoverKeys | FlushSessions | Report | StopNode | ConnectionEffect
+    SaveSnapshot
+    | StoreHistory
+    | StoreProofs
+    | RecoverKeys
+    | FlushSessions
+    | Report
+    | StopNode
+    | ConnectionEffect
 )
 """What waits until all that was to be made durable before it is so."""
 

@@ -9,6 +9,7 @@ from node.core.settings import CoreSettings
 from node.witness.producer import (
     ProduceDecision,
     Production,
+    Refusal,
     is_synced,
     maybe_produce,
     next_production,
@@ -18,11 +19,17 @@ from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError
 from protocol.finality import Certificate
-from protocol.ids import WitnessId
+from protocol.ids import WitnessId, witness_text
 from protocol.schema import Digest, PublicKey, Signature
 
 INSTANT_LEAD_MS = 15_000
 """How far blocks of an instant node may run ahead of the clock; clients give half a minute."""
+
+HOLD_ROUNDS = 2
+"""Whoever has signed a block with a key within so many rounds is still there."""
+
+FOR_GOOD = 1 << 32
+"""Later than any time of a block, in seconds."""
 
 
 class NoSigningKey(PegboardError):
@@ -47,6 +54,9 @@ class OwnBlocks:
         self.last_signed: dict[WitnessId, int] = dict(last_signed)
         self._in_step = False
         self._first_tick_ms: int | None = None
+        self.held_until_s = 0
+        """Before this time of slots nothing is signed, since somebody else does."""
+        self._held_detail = ""
         self._lead_ms = 0
         """How far an instant node's chain was taken ahead of the clock on purpose."""
 
@@ -56,6 +66,8 @@ class OwnBlocks:
         `slot_ms` is the time of slots, `now_ms` that of the timers.
         """
         self._in_step = self._in_step or is_synced(self.chain, slot_ms)
+        if slot_ms < self.held_until_s * 1_000:
+            return Refusal("key_elsewhere", self._held_detail, True)
         decision = maybe_produce(
             self.chain,
             slot_ms,
@@ -66,6 +78,38 @@ class OwnBlocks:
         )
         self._in_step = self._in_step or isinstance(decision, Production)
         return decision
+
+    def note_applied(self, block: BlockEnvelope) -> PublicKey | None:
+        """A block came from a peer; the key if it is one of this node's, signed by somebody else.
+
+        While another process signs with a key of this node, as after its data directory was copied,
+        this one signs nothing: for two rounds after each such block (T-W1).
+        """
+        header, key = block.header, block.signing_key()
+        if key not in self.secrets or header.timestamp <= self.last_signed.get(header.witness, 0):
+            return None
+        self.last_signed[header.witness] = header.timestamp
+        state = self.chain.state
+        rounds_s = HOLD_ROUNDS * len(state.properties.active_witnesses)
+        self._hold(
+            header.timestamp + rounds_s * state.parameters.block_interval,
+            f"another process signed block {block.num} for witness {witness_text(header.witness)}",
+        )
+        return key
+
+    def note_lie(self, key: PublicKey) -> None:
+        """A key has signed what no honest node signs; if it is one of this node's, nothing is
+        signed any more until an operator has looked and starts it again (T-W1)."""
+        if key in self.secrets:
+            self._hold(
+                FOR_GOOD,
+                "a key of this node has signed two ways: end the other process"
+                " that has it, and start this one again",
+            )
+
+    def _hold(self, until_s: int, why: str) -> None:
+        if until_s > self.held_until_s:
+            self.held_until_s, self._held_detail = until_s, why
 
     def on_demand(
         self, more: PrivateKey | None = None, *, earliest_s: int = 0, made: int = 0

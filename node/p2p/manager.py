@@ -98,6 +98,11 @@ class PeerManager:
         """Whether blocks of some peer's chain are coming in; no peer can feign it by promises."""
         return self._relay.sync.is_syncing
 
+    @property
+    def ready_count(self) -> int:
+        """Peers that may talk."""
+        return len(self._ready)
+
     def take_effects(self) -> list[Effect]:
         """What is to be done since the last call, in order."""
         taken = self._effects[:]

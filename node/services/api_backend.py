@@ -83,6 +83,7 @@ class NodeApiBackend:
             peers=self._peers(),
             block_mode=self._block_mode(),
             feeds=self.feeds,
+            stall=self.core.stalls.stall,
         )
 
     def network(self) -> NetworkInfo:

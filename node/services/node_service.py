@@ -25,6 +25,7 @@ from node.core.effects import (
     SaveSnapshot,
     StopNode,
     StoreHistory,
+    StoreProofs,
 )
 from node.exit_codes import Exit
 from node.history.database.stored import StoredHistory
@@ -95,12 +96,18 @@ class NodeService:
     """Runs one node until cancelled; tells history and API at once what the core tells."""
 
     def __init__(
-        self, inputs: NodeInputs, stores: Stores, history: StoredHistory, api: Api
+        self,
+        inputs: NodeInputs,
+        stores: Stores,
+        history: StoredHistory,
+        api: Api,
+        keep_proofs: Callable[[bytes], None],
     ) -> None:
         self.inputs = inputs
         self.stores = stores
         self.history = history
         self.api = api
+        self.keep_proofs = keep_proofs
         self.pool = SignaturePool()
         self.reports: Counter[str] = Counter()
         """How often the core reported each event."""
@@ -191,6 +198,8 @@ class NodeService:
                     await self._persist(partial(self._save_snapshot, effect))
                 case StoreHistory():
                     self._keeper.advance(effect.irreversible_num)
+                case StoreProofs():
+                    await self._persist(partial(self.keep_proofs, effect.payload))
                 case StopNode():
                     log.error("stop", ev="stop", reason=effect.reason)
                     raise NodeStopped(effect.exit_code, effect.reason)

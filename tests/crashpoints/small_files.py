@@ -20,17 +20,18 @@ from node.p2p.effects import PeerAddress
 from node.p2p.peer_database import PeerDatabase
 from node.storage.durable import replace_file
 from node.storage.guard import RECORD_FILE, SigningGuard
-from node.storage.interface import SignedSlot
+from node.storage.interface import SignedSlot, SignedVote
 from node.storage.key_files import list_key_files, read_key_file, write_key_file
 from protocol.errors import PegboardError
 from protocol.genesis import chain_id
 from protocol.ids import WitnessId
-from protocol.schema import Digest
+from protocol.schema import Digest, PublicKey
 from tests.crashpoints.enumeration import Enumeration, put
 from tests.crashpoints.trace import Recorder
 
 CHAIN = Digest(bytes(range(32)))
 WITNESS = WitnessId(1)
+KEY = PublicKey(b"\x02" + bytes(32))
 SLOT_S = 5
 
 
@@ -101,14 +102,18 @@ def _replaced(directory: Path) -> int:
 
 def _reserve(directory: Path, number: int) -> None:
     guard = SigningGuard(directory / RECORD_FILE, CHAIN)
-    guard.reserve([SignedSlot(WITNESS, number * SLOT_S, number)])
+    slot = SignedSlot(WITNESS, number * SLOT_S, number)
+    guard.reserve([slot], [SignedVote(KEY, number - 1, number)])
     guard.close()
 
 
 def _reserved(directory: Path) -> int:
     guard = SigningGuard(directory / RECORD_FILE, CHAIN)
     guard.close()
-    return guard.load().get(WITNESS, 0) // SLOT_S
+    slot = guard.load().get(WITNESS, 0) // SLOT_S
+    vote = (guard.load_votes() or {}).get(KEY, (0, 0))
+    assert vote == (max(slot - 1, 0), slot), "slot and vote of one write are there together (F5)"
+    return slot
 
 
 def _save_peers(directory: Path, number: int) -> None:

@@ -8,17 +8,25 @@ from typing import NamedTuple
 
 import pytest
 
-from node.app import replay_node
+from node.app import PROOFS_FILE, replay_node
+from node.chain.vote_pool import Equivocation
 from node.cli.client import as_int, as_list, as_object
 from node.cli.up import WITNESSES_DEFAULT
+from node.core.proofs import dump_proofs
 from node.presets import WITNESSES
 from node.storage.guard import RECORD_FILE
+from protocol.block import NO_BLOCK
+from protocol.finality import Vote
+from protocol.schema import BlockId, PublicKey, Signature
 from tests.support.live_network import LiveNetwork, LiveNode, wait_for
 
 pytestmark = pytest.mark.functional
 
 NAMES = WITNESSES[:WITNESSES_DEFAULT]
 ROUND = len(NAMES)
+
+LIE = Signature(b"\x1f" + bytes(64))
+"""Of votes in a proof that an earlier process has kept."""
 
 
 class Heights(NamedTuple):
@@ -77,11 +85,16 @@ def test_any_one_witness_may_be_killed_and_irreversibility_goes_on(network: Live
 
     fresh = network.nodes["api"]
     assert not (fresh.directory / "data" / RECORD_FILE).exists()
+    lies = [Vote(NO_BLOCK, BlockId(bytes([0, 0, 0, 1, at]) + bytes(15)), LIE) for at in (1, 2)]
+    (fresh.directory / "data").mkdir(exist_ok=True)
+    known = dump_proofs([Equivocation("votes", PublicKey(b"\x02" * 33), *lies)])
+    (fresh.directory / "data" / PROOFS_FILE).write_bytes(known)
     fresh.start()
     last = wait_until_quiet(network, (*NAMES, "api"), above=last)
     client = fresh.client
     assert client is not None
-    assert client.call("pegboard", "get_equivocations") == []
+    [proof] = as_list(client.call("pegboard", "get_equivocations"))
+    assert as_object(as_object(proof)["second"])["target"] == lies[1].target.hex()
     header = as_object(client.call("database", "get_block_header", last + 2))
     [(_, certificate)] = [as_list(item) for item in as_list(header["extensions"])]
     votes = as_list(as_object(certificate)["signatures"])

@@ -25,6 +25,7 @@ from node.core.effects import (
     SaveSnapshot,
     StopNode,
     StoreHistory,
+    StoreProofs,
 )
 from node.core.settings import CoreSettings
 from node.core.startup import start_chain
@@ -348,7 +349,7 @@ class Machine:
                     self._note(effect)
                 case RecoverKeys():
                     self._recover_keys(effect)
-                case StoreHistory():
+                case StoreHistory() | StoreProofs():
                     pass
                 case StopNode():
                     raise Violation("stopped", f"node {self.number}: {effect.reason}")

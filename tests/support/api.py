@@ -17,6 +17,7 @@ from node.history.account_storage import AccountStorage
 from node.history.memory import MemoryHistory
 from node.state.context import AppliedOperation
 from node.state.database import State
+from node.witness.stall import Stall
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import parse_wif
 from protocol.ids import WitnessId
@@ -42,6 +43,7 @@ class ChainBackend:
         self.may_add_peers = True
         self.block_mode = "instant" if instant else "manual"
         self.added_peers: list[str] = []
+        self.stall: Stall | None = None
         self.feeds: tuple[FeedInfo, ...] = ()
         self.address_prefix = "TEST"
         self.blocks: dict[int, BlockEnvelope] = {}
@@ -61,7 +63,8 @@ class ChainBackend:
 
     def info(self) -> NodeInfo:
         witnesses, mode = (WitnessId(1),), self.block_mode
-        return NodeInfo("0.1.0", "TEST", "bit", "witness", witnesses, PEERS, mode, self.feeds)
+        facts = ("0.1.0", "TEST", "bit", "witness", witnesses, PEERS, mode, self.feeds)
+        return NodeInfo(*facts, stall=self.stall)
 
     def equivocations(self) -> Sequence[Equivocation]:
         return self.test_chain.ballots.pool.equivocations

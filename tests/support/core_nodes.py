@@ -20,7 +20,9 @@ from node.core.effects import (
     StopNode,
     StoreBlocks,
     StoreHistory,
+    StoreProofs,
 )
+from node.core.proofs import load_proofs
 from node.core.settings import CoreSettings
 from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
@@ -59,6 +61,7 @@ class CoreNode:
         name: int = 1,
         stores: tuple[BlockStorage, SigningStorage, SnapshotStorage] | None = None,
         checkpoint: BlockId | None = None,
+        proofs: bytes = b"[]",
     ) -> None:
         memory = MemoryBlockStore(), MemorySigningGuard(), MemorySnapshots()
         self.blocks: BlockStorage
@@ -82,10 +85,13 @@ class CoreNode:
             secrets=[secret_of(f"{witness} block") for witness in witnesses],
             last_signed=self.guard.load(),
             last_votes=self.guard.load_votes(),
+            proofs=load_proofs(proofs),
         )
         self.links: dict[PeerKey, tuple[CoreNode, PeerKey]] = {}
         """The other end of each connection, and its name for it."""
         self.seen: list[Effect] = []
+        self.proofs = proofs
+        """Those of lying that it has kept."""
 
     def connect(self, other: CoreNode, now_ms: int) -> None:
         """Open a connection; this node is the one who dialled."""
@@ -114,6 +120,8 @@ class CoreNode:
                 case SendBytes() | ClosePeer():
                     if effect.peer in self.links:
                         self._pass_on(effect, now_ms)
+                case StoreProofs():
+                    self.proofs = effect.payload
                 case RecoverKeys() | StoreHistory() | FlushSessions() | Report() | StopNode():
                     pass  # a test may look at them in `seen`
                 case OpenConnection():

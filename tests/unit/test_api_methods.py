@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from node.witness.stall import Awaited, Stall
 from protocol.asset import NO_FEE, Price
 from protocol.authority import Authority
 from protocol.crypto.addresses import addresses_of
@@ -393,13 +394,23 @@ def test_the_state_hash_is_of_the_head(backend: ChainBackend, client: Client) ->
     assert told["state_hash"] == backend.state.state_hash().hex()
 
 
-def test_node_info_tells_what_commands_show(client: Client) -> None:
-    """Prefixes, producers' term, peers, head and irreversible block."""
+def test_node_info_tells_what_commands_show(backend: ChainBackend, client: Client) -> None:
+    """Prefixes, producers' term, peers, head and irreversible block, and how the chain stalls."""
     info = client.call("get_node_info", api="pegboard")
     assert (info["display_prefix"], info["producer_term"]) == ("bit", "witness")
     assert info["margin_call_trigger"] == "bid"
     assert info["peers"][0]["address"] == "127.0.0.1:1776"
     assert info["last_irreversible_block_num"] < info["head_block_number"]
+    assert info["stall"] is None
+    waits_for = Awaited("votes", "2 of 4 vote"), Awaited("peers", "none is connected")
+    backend.stall = Stall("irreversibility", 40, 12, waits_for)
+    assert client.call("get_node_info", api="pegboard")["stall"] == {
+        "what": "irreversibility",
+        "waits_for": [
+            {"what": "votes", "detail": "2 of 4 vote"},
+            {"what": "peers", "detail": "none is connected"},
+        ],
+    }
 
 
 def test_groups_of_orders_add_up(backend: ChainBackend, client: Client) -> None:

@@ -12,6 +12,7 @@ from node.chain import apply_block, finality
 from node.chain.chain import Chain
 from node.chain.finality import quorum_of, signer_of_vote
 from node.chain.vote_pool import EQUIVOCATIONS_MAX, WAITING_MAX, Judgement, VotePool, contradict
+from node.core.proofs import dump_proofs, load_proofs
 from node.state.errors import AgainstCheckpoint, BlockTooOld, WrongCertificate
 from node.storage.errors import VoteAlreadySigned
 from node.storage.guard import SigningGuard
@@ -19,7 +20,7 @@ from node.storage.interface import SignedVote
 from node.witness.voter import VoteSpan, cast_votes, floor_without_record
 from protocol.asset import NO_FEE
 from protocol.binary import pack
-from protocol.block import NO_BLOCK, BlockEnvelope, certificate_in
+from protocol.block import NO_BLOCK, BlockEnvelope, block_id, certificate_in
 from protocol.crypto.signatures import recover_key, sign_digest
 from protocol.errors import ValidationError
 from protocol.finality import VOTE_DOMAIN, Certificate, Vote, vote_digest
@@ -444,7 +445,8 @@ def test_votes_that_wait_for_their_block_are_bounded() -> None:
 
 
 def test_proofs_of_lying_are_kept_and_bounded() -> None:
-    """F11: two votes of one height, one around another, and two blocks of one slot; once each."""
+    """F11, P14, T-W2: two votes of one height, one around another, and two blocks of one slot; once
+    each, whole, and so that a later process knows them."""
     chain = silent()
     extend(chain, None, (0, 1), (1, 2), None)
     pool = VotePool(chain.chain)
@@ -463,6 +465,15 @@ def test_proofs_of_lying_are_kept_and_bounded() -> None:
     assert [found.kind for found in pool.take_news()] == ["blocks"]
     assert [found.kind for found in pool.equivocations] == ["votes", "blocks"]
     assert pool.equivocations.maxlen == EQUIVOCATIONS_MAX
+    kept = load_proofs(dump_proofs(pool.equivocations))
+    assert kept == list(pool.equivocations)
+    header = kept[1].second
+    assert not isinstance(header, Vote)
+    assert block_id(header) == slot_block.id, "a proof is what was signed, not only its id"
+    again = VotePool(chain.chain, kept)
+    again.note_block(twin.id, key_of("any"))
+    assert again.take_news() == []
+    assert list(again.equivocations) == kept
 
 
 def test_four_nodes_flood_votes_and_go_on_without_one_of_them() -> None:

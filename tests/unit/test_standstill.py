@@ -42,9 +42,9 @@ class Desk:
         self.now_ms = START_MS
 
     def run(self, slots: int) -> None:
-        """Some ticks in each slot."""
-        for _ in range(slots * BLOCK_INTERVAL_S * 2):
-            self.now_ms += 500
+        """A tick a second."""
+        for _ in range(slots * BLOCK_INTERVAL_S):
+            self.now_ms += 1_000
             for node in self.nodes:
                 node.core.tick(self.now_ms)
             while sum(node.carry(self.now_ms) for node in self.nodes):

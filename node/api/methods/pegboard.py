@@ -14,18 +14,24 @@ from node.state.errors import NotMarketIssued
 from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.governance import TRIGGER_FEED
 from node.state.objects.market import CallOrder, LimitOrder
+from node.witness.stall import Stall
+from protocol.block import SignedBlockHeader, block_id
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import key_text
 from protocol.finality import Vote
 from protocol.ids import account_text, asset_text, position_text, witness_text
 from protocol.json_form import JsonValue, format_time, to_json
-from protocol.schema import BlockId
 
 ListLimit = Annotated[int, at_most(300)]
 
 
 def get_node_info(call: Call) -> Answer:
-    """Version and prefixes of this node, its peers and feeds, its head, the chain's own options."""
+    """Version and prefixes of this node, its peers and feeds, its head, the chain's own options.
+
+    `stall` is null while the chain goes on. Else it says what there is none of, new `blocks` or
+    `irreversibility`, and what that waits for: `clock`, `sync`, `peers`, `production`, `witnesses`
+    or `votes`, each with details.
+    """
     backend, state = call.backend, call.state
     info, head = backend.info(), state.dynamic
     peers: list[JsonValue] = [
@@ -56,6 +62,7 @@ def get_node_info(call: Call) -> Answer:
         "own_witnesses": [witness_text(witness) for witness in info.witnesses],
         "margin_call_trigger": _trigger(call),
         "strict_release": state.chain.strict_release,
+        "stall": _view_stall(info.stall),
         "peers": peers,
         "feeds": [
             {
@@ -76,8 +83,8 @@ def get_state_hash(call: Call) -> Answer:
 
 def get_equivocations(call: Call) -> Answer:
     """The newest proofs that a witness has lied, oldest first: of two `votes` that contradict each
-    other each with ids of source and target and the signature, of two `blocks` of one slot the ids
-    (F11)."""
+    other each with ids of source and target and the signature, of two `blocks` of one slot each
+    with its id and signed header (F11). They are kept over restarts."""
     prefix = call.backend.address_prefix
     return [
         {
@@ -146,8 +153,19 @@ def get_settlements(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answ
     ]
 
 
-def _view_proof(proof: Vote | BlockId) -> JsonValue:
-    return to_json(proof, "") if isinstance(proof, Vote) else proof.hex()
+def _view_stall(stall: Stall | None) -> JsonValue:
+    if stall is None:
+        return None
+    waits_for: list[JsonValue] = [
+        {"what": one.what, "detail": one.detail} for one in stall.waits_for
+    ]
+    return {"what": stall.what, "waits_for": waits_for}
+
+
+def _view_proof(proof: Vote | SignedBlockHeader) -> JsonValue:
+    if isinstance(proof, Vote):
+        return to_json(proof, "")
+    return {"id": block_id(proof).hex(), "header": to_json(proof, "")}
 
 
 def _state_hash(call: Call) -> Steps:
