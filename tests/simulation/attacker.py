@@ -15,6 +15,7 @@ from random import Random
 from node.chain.finality import quorum_of
 from protocol.block import HeaderEnvelope, block_num_of, certificate_in
 from protocol.crypto.keys import public_key
+from protocol.errors import ProtocolError
 from protocol.finality import Vote
 from protocol.p2p.messages import BlockMessage, Message
 from protocol.schema import BlockId, Signature
@@ -156,7 +157,10 @@ class Attacker:
 
     def _hold_block(self, target: int, message: BlockMessage) -> int:
         """A certificate comes to one node at once, and to the others late."""
-        front = HeaderEnvelope.read(message.data)
+        try:
+            front = HeaderEnvelope.read(message.data)
+        except ProtocolError:
+            return 0  # a liar has cut it
         certificate = certificate_in(front.header)
         if certificate is None or certificate.target_num < block_num_of(front.id) - 1:
             return 0

@@ -73,7 +73,7 @@ def test_an_attacker_with_fewer_liars_breaks_nothing() -> None:
 
 
 def test_prices_fall_and_witnesses_change_while_the_network_is_in_parts() -> None:
-    """F8, T-W6, S3: margin calls, global settlement and elections on both sides of a line."""
+    """F8, S3: margin calls, global settlement and elections on both sides of a line."""
     options = replace(
         FOUR,
         nodes=3,
