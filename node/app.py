@@ -51,6 +51,7 @@ from node.services.log_limits import LogLimits
 from node.services.metrics import NodeCollector
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
+from node.services.step_watch import StepWatch
 from node.state.database import State
 from node.state.errors import InvariantViolated
 from node.storage.block_store import BlockStore
@@ -159,7 +160,7 @@ def run_node(settings_path: Path, node_key: Path | None = None, seeds: tuple[str
         return _fail(error, Exit.CONFIGURATION)
     exit_code: int = Exit.OK
     try:
-        trio.run(_run, opened)
+        trio.run(_run, opened, instruments=[StepWatch()])
     except* KeyboardInterrupt:
         pass
     except* PegboardError as group:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
+import structlog
 import trio
 
 from node.p2p.effects import PeerAddress, PeerKey
+from node.state.errors import InvariantViolated
 
 RECEIVE_BYTES = 64 * 1024
 SEND_QUEUE_BYTES = 4 * 1024 * 1024
@@ -17,6 +19,8 @@ SEND_QUEUES_BYTES = 64 * 1024 * 1024
 WRITE_STALL_S = 20.0
 """A peer that takes nothing for so long is dropped (T-P5)."""
 DIAL_TIMEOUT_S = 5.0
+
+log = structlog.get_logger()
 
 
 class PeerInputs(Protocol):
@@ -159,6 +163,10 @@ class PeerConnections:
                     nursery.cancel_scope.cancel()
         except* (OSError, trio.BrokenResourceError, trio.TooSlowError):
             pass
+        except* InvariantViolated:
+            raise
+        except* Exception as bug:
+            log.exception("peer_bug", ev="peer_bug", peer=peer, exc_info=bug)
         finally:
             del self.open[peer]
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
