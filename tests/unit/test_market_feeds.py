@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +80,42 @@ feeds_of = st.builds(
     mssr=st.integers(1001, 1010),
     icr=st.integers(1001, 1010),
 )
+
+
+def any_feed(honest: range) -> st.SearchStrategy[FeedValues]:
+    """A feed whose price and ratios lie in a range, each for itself."""
+    part = st.integers(honest.start, honest.stop)
+    return st.builds(
+        lambda price, mcr, mssr, icr: feed_of(price, mcr=mcr, mssr=mssr, icr=icr),
+        part,
+        part,
+        part,
+        part,
+    )
+
+
+@given(
+    st.lists(any_feed(range(1_500, 1_600)), min_size=4, max_size=11),
+    st.lists(any_feed(range(1, 10**9)), max_size=10),
+    st.randoms(use_true_random=False),
+)
+def test_liars_move_the_median_only_inside_the_honest_range(
+    honest: list[FeedValues], liars: list[FeedValues], rng: Random
+) -> None:
+    """T-W5: while they are fewer than the honest, in price, exchange rate and every ratio."""
+    feeds = [*honest, *liars[: len(honest) - 1]]
+    rng.shuffle(feeds)
+    median = median_of(feeds, BitassetOptions())
+    for price in (median.settlement_price, median.core_exchange_rate):
+        amounts = [feed.settlement_price.quote.amount for feed in honest]
+        assert min(amounts) <= price.quote.amount <= max(amounts)
+    for name in (
+        "maintenance_collateral_ratio",
+        "maximum_short_squeeze_ratio",
+        "initial_collateral_ratio",
+    ):
+        ratios = [getattr(feed, name) for feed in honest]
+        assert min(ratios) <= getattr(median, name) <= max(ratios)
 
 
 @given(st.lists(feeds_of, min_size=1, max_size=12))
