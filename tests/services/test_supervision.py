@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 import trio
+import trio.testing
 
 from node import app
 from node.app import run_node
@@ -18,10 +19,8 @@ from node.cli.network_files import Wanted, open_network, plan_development_node
 from node.clock import wall_s
 from node.exit_codes import Exit
 from node.p2p.effects import PeerAddress, PeerKey
-from node.services.garbage import GarbageSchedule
 from node.services.history_keeper import HistoryKeeper
 from node.services.node_inputs import NodeInputs
-from node.services.node_service import NodeService
 from node.services.p2p_server import PeerConnections
 from node.services.step_watch import STEP_MAX_S, StepWatch
 from node.state.errors import InvariantViolated
@@ -43,12 +42,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 TASKS = [
     (NodeInputs, "tick"),
-    (NodeService, "_carry"),
     (HistoryKeeper, "run"),
-    (GarbageSchedule, "collect_if_due"),
-    (app, "serve_api"),
 ]
-"""What the tasks of a node do: ticks, effects, history, collections, API."""
+"""What tasks of a node do."""
 
 
 @pytest.mark.parametrize(("owner", "name"), TASKS, ids=[name for _, name in TASKS])
@@ -100,6 +96,7 @@ async def meet_bug(peers: Peers) -> bytes:
                 await second.send_all(b"fine")
                 while not (peers.received and peers.gone):
                     await trio.sleep(0.01)
+        await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     return end
 

@@ -28,9 +28,9 @@ class Clocks:
                 node.connect(other, START_MS)
 
     def run(self, duration_ms: int) -> None:
-        """Ten ticks a second for all nodes."""
-        for _ in range(duration_ms // 100):
-            self.now_ms += 100
+        """Four ticks a second for all nodes."""
+        for _ in range(duration_ms // 250):
+            self.now_ms += 250
             for node, ahead_ms in zip(self.nodes, self.ahead_ms, strict=True):
                 node.core.read_clock(self.now_ms + ahead_ms, self.now_ms)
                 node.core.tick(self.now_ms)
