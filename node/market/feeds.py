@@ -55,7 +55,7 @@ def live_feeds(bitasset: BitassetData, now: int) -> list[tuple[int, FeedValues]]
 
 
 def median_of(feeds: list[FeedValues], options: BitassetOptions) -> FeedValues:
-    """The upper median of each field for itself; ratios set by the issuer rule (R1.16, BSIP75)."""
+    """The upper median of each field for itself; an issuer's ratios rule (R1.16, T-W5, BSIP75)."""
     chosen = options.extensions
     return FeedValues(
         settlement_price=_median_price([feed.settlement_price for feed in feeds]),
