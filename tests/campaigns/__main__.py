@@ -1,11 +1,13 @@
 """Every slow campaign there is, one after the other: scripts/campaign --hours 1.
 
-Each prints its figures and its seeds; `--seed` and the command that is shown repeat it.
+At the end stands one table: what each came to, with its figures and its seed, and the command that
+runs it again.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import time
@@ -14,10 +16,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.fuzz.targets import NAMES
+from tests.simulation.ledger import DEFAULT, Ledger, current_commit
 
 REPO = Path(__file__).resolve().parent.parent.parent
-SEEDS_A_BATCH = 10
-"""Simulated networks between two looks at the clock."""
+SHORT_S = 600.0
+"""A campaign of less time than this in all does less of what takes long however it is done."""
+
+
+class Plan(NamedTuple):
+    """What one campaign may use."""
+
+    seconds: float
+    seed: int
+    is_short: bool
+    ledger: Path
 
 
 class Part(NamedTuple):
@@ -26,89 +38,129 @@ class Part(NamedTuple):
     name: str
     script: str
     share: float
-    """Of the time."""
-    arguments: Callable[[float, int], list[str]]
-    """Of the script, for so many seconds and a seed."""
-    repeats: bool = False
-    """Whether it is started again, with further seeds, until its time is over."""
+    """Of the time; 0 for what takes as long as it takes."""
+    arguments: Callable[[Plan], list[str]]
+    figures: str
+    """A pattern of the lines that go into the table."""
 
 
-def simulate(seconds: float, seed: int) -> list[str]:
-    """A batch of whole networks."""
-    return ["--seeds", f"{seed}..{seed + SEEDS_A_BATCH - 1}"]
+class Result(NamedTuple):
+    """How a campaign ended."""
+
+    part: Part
+    command: str
+    code: int
+    seconds: float
+    lines: list[str]
 
 
-def fuzz(seconds: float, seed: int) -> list[str]:
+def simulate(plan: Plan) -> list[str]:
+    """Whole networks, of seeds that this commit has not seen."""
+    return ["--hours", f"{plan.seconds / 3_600:.4f}", "--ledger", str(plan.ledger)]
+
+
+def bite(plan: Plan) -> list[str]:
+    """Every planted bug, or one of each way of finding them."""
+    few = ["frames of any size", "a quorum of half", "told before stored"]
+    return ["--teeth", *(word for name in few for word in ("--bug", name) if plan.is_short)]
+
+
+def fuzz(plan: Plan) -> list[str]:
     """Every target for the same time."""
-    return ["--minutes", f"{seconds / 60 / len(NAMES):.3f}", "--seed", str(seed)]
+    return ["--minutes", f"{plan.seconds / 60 / len(NAMES):.3f}", "--seed", str(plan.seed)]
 
 
-def crash(seconds: float, seed: int) -> list[str]:
-    """Every crash point."""
-    return []
+def crash(plan: Plan) -> list[str]:
+    """Every crash point, or some of a shorter run."""
+    return ["--blocks", "12", "--share", "0.05", "--every", "20"] if plan.is_short else []
 
 
-def besiege(seconds: float, seed: int) -> list[str]:
+def besiege(plan: Plan) -> list[str]:
     """Half of the time alone, half under siege."""
-    return ["--minutes", f"{max(seconds / 2, 30) / 60:.3f}"]
+    few = ["--peers", "100", "--clients", "10"] if plan.is_short else []
+    return ["--minutes", f"{max(plan.seconds / 2, 10) / 60:.3f}", *few]
 
 
-def kill(seconds: float, seed: int) -> list[str]:
-    """Two hundred kills, however long they take."""
-    return ["--seed", str(seed)]
+def kill(plan: Plan) -> list[str]:
+    """Two hundred kills, however long they take, or some."""
+    return ["--seed", str(plan.seed), *(["--count", "6"] if plan.is_short else [])]
 
 
 PARTS = (
-    Part("simulation", "simulate", 0.4, simulate, repeats=True),
-    Part("fuzzing", "fuzz", 0.4, fuzz),
-    Part("crash points", "crashpoints", 0.0, crash),
-    Part("siege", "siege", 0.1, besiege),
-    Part("kills", "kills", 0.1, kill),
+    Part(
+        "simulation",
+        "simulate",
+        0.45,
+        simulate,
+        r"\d+ runs \(|simulated network-hours|conflicts of|^blocks|^memory|BELOW|FAILED|again:",
+    ),
+    Part("planted bugs", "simulate", 0.0, bite, r"bugs planted|MISSED"),
+    Part("fuzzing", "fuzz", 0.4, fuzz, r"executions|FOUND|findings$"),
+    Part("crash points", "crashpoints", 0.0, crash, r"^crash points|failures|NOT |WRONG|steps: "),
+    Part("siege", "siege", 0.15, besiege, r"slots, \d+ missed"),
+    Part("kills", "kills", 0.0, kill, r"kills"),
 )
 
 
 def main() -> int:
     """Run the parts; 1 when one of them fails."""
     options = read_arguments()
-    results = [(part.name, run(part, options)) for part in chosen(options)]
-    print("\n== what came of it ==")
-    for name, result in results:
-        print(f"{name:14} {result}")
-    return int(any(result.startswith("FAILED") for _, result in results))
+    parts = [part for part in PARTS if options.only is None or part.name in options.only]
+    whole = sum(part.share for part in parts) or 1.0
+    began_seed = Ledger(options.ledger, current_commit()).next_seed()
+    results = []
+    for part in parts:
+        seconds = options.hours * 3_600 * part.share / whole
+        is_short = options.hours * 3_600 < SHORT_S
+        results.append(run(part, Plan(seconds, options.seed, is_short, options.ledger)))
+    print(f"\n== commit {current_commit()}, seed {options.seed}, networks from {began_seed} on ==")
+    for result in results:
+        show(result)
+    return int(any(result.code for result in results))
 
 
 def read_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/campaign", description=__doc__)
-    parser.add_argument("--hours", type=float, default=1.0, help="for all together (default 1)")
+    parser.add_argument(
+        "--hours", type=float, default=1.0, help="for what can be cut short (default 1)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of all choices (default 1)")
     parser.add_argument(
         "--only", action="append", choices=[part.name for part in PARTS], help="some of them"
     )
+    parser.add_argument(
+        "--ledger", type=Path, default=DEFAULT, help="of simulated networks (var/seeds.jsonl)"
+    )
     return parser.parse_args()
 
 
-def chosen(options: argparse.Namespace) -> list[Part]:
-    """The parts to run, which share the time."""
-    return [part for part in PARTS if options.only is None or part.name in options.only]
+def run(part: Part, plan: Plan) -> Result:
+    """Run one part, show what it prints, and keep its figures."""
+    arguments = [part.script, *part.arguments(plan)]
+    command = "scripts/" + " ".join(f"'{one}'" if " " in one else one for one in arguments)
+    print(f"\n== {part.name} ==\n$ {command}", flush=True)
+    started, lines = time.monotonic(), []
+    process = subprocess.Popen(
+        [str(REPO / "scripts" / arguments[0]), *arguments[1:]],
+        cwd=REPO,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        if re.search(part.figures, line):
+            lines.append(line.strip())
+    return Result(part, command, process.wait(), time.monotonic() - started, lines)
 
 
-def run(part: Part, options: argparse.Namespace) -> str:
-    """Run one part; how it ended, in a word or two."""
-    print(f"\n== {part.name} ==", flush=True)
-    script = REPO / "scripts" / part.script
-    whole = sum(other.share for other in chosen(options)) or 1.0
-    seconds = options.hours * 3_600 * part.share / whole
-    started, seed, runs = time.monotonic(), options.seed, 0
-    while not runs or (part.repeats and time.monotonic() - started < seconds):
-        command = [str(script), *part.arguments(seconds, seed)]
-        print(f"$ scripts/{part.script} {' '.join(command[1:])}", flush=True)
-        code = subprocess.run(command, cwd=REPO, check=False).returncode
-        if code:
-            return f"FAILED with exit code {code}: scripts/{part.script} {' '.join(command[1:])}"
-        seed += SEEDS_A_BATCH
-        runs += 1
-    return f"passed in {(time.monotonic() - started) / 60:.1f} minutes, {runs} runs"
+def show(result: Result) -> None:
+    """The rows of one campaign."""
+    verdict = "passed" if result.code == 0 else f"FAILED ({result.code})"
+    print(f"{result.part.name:13} {verdict:11} {result.seconds / 60:6.1f} min  $ {result.command}")
+    for line in result.lines:
+        print(f"{'':14}{line}")
 
 
 if __name__ == "__main__":

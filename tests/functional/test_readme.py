@@ -96,7 +96,6 @@ class Walk:
             **inherited,
             "XDG_DATA_HOME": str(data),
             "PEGBOARD_URL": f"http://{self.api}",
-            "PIP_NO_COMPILE": "1",
         }
 
     def take(self, command: str) -> None:

@@ -12,11 +12,14 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
+from tests.simulation import coverage
 from tests.simulation.batch import Job, processors, run_batch
+from tests.simulation.coverage import JUDGED_RUNS
 from tests.simulation.ledger import DEFAULT, Ledger, current_commit
 from tests.simulation.runs import REPO, Run, run_schedule
 from tests.simulation.schedule import Schedule
 from tests.simulation.shrinking import REGRESSIONS
+from tests.simulation.teeth import run_batch_of_bugs
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.report:
         print("\n".join(ledger.report()) or f"{options.ledger} is empty")
         return 0
+    if options.teeth:
+        return run_batch_of_bugs(options.jobs, options.bugs or ())
     if options.schedule is not None:
         return run_one(Schedule.load(options.schedule), options)
     job = Job(options.nodes, options.minutes, ledger.commit, options.regressions)
@@ -48,6 +53,9 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--hours", type=float, metavar="H", help="run further seeds, for so long by the clock"
     )
     what.add_argument("--schedule", type=Path, metavar="FILE", help="run a stored schedule")
+    what.add_argument(
+        "--teeth", action="store_true", help="plant every known bug, and fail if one is missed"
+    )
     what.add_argument("--report", action="store_true", help="what the ledger says, by commit")
     parser.add_argument(
         "--jobs",
@@ -55,6 +63,9 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         default=processors(),
         metavar="J",
         help="processes (default: one a processor)",
+    )
+    parser.add_argument(
+        "--bug", dest="bugs", action="append", metavar="NAME", help="only these, with --teeth"
     )
     parser.add_argument("--nodes", type=int, choices=range(2, 12), metavar="N", help="2 to 11")
     parser.add_argument("--minutes", type=int, metavar="M", help="length of the phase with faults")
@@ -91,7 +102,13 @@ def run_many(job: Job, ledger: Ledger, options: argparse.Namespace) -> int:
     totals = run_batch(seeds, job, ledger, jobs=options.jobs, hours=options.hours)
     for line in totals.lines(time.monotonic() - began):
         print(line)
-    return min(len(totals.failures), 1)
+    print("seen:")
+    for line in coverage.lines(totals.figures):
+        print(line)
+    toothless = coverage.below_floors(totals.figures) if totals.runs >= JUDGED_RUNS else []
+    for line in toothless:
+        print(f"BELOW THE FLOOR {line}")
+    return int(bool(totals.failures or toothless))
 
 
 def run_one(schedule: Schedule, options: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from node.api.durability import Durability
@@ -15,7 +14,6 @@ from node.chain.vote_pool import contradict
 from node.core.clock_watch import FUTURE_TOLERANCE_MS
 from node.storage.interface import BlockStorage
 from protocol.block import BlockEnvelope, block_num_of
-from protocol.errors import DamagedData
 from protocol.finality import Vote
 from protocol.ids import WitnessId
 from protocol.schema import BlockId, Digest, PublicKey
@@ -47,6 +45,8 @@ class _Seen:
     """The latest time that its clock has ever shown."""
     told_irreversible: int = 0
     """The highest block that it called irreversible towards anybody."""
+    popped: int = 0
+    """Blocks taken back since the last one was applied."""
 
 
 class Checkers:
@@ -60,9 +60,8 @@ class Checkers:
         self._irreversible: dict[int, BlockId] = {}
         self._signed: dict[tuple[WitnessId, int], BlockId] = {}
         self._state_hashes: dict[BlockId, Digest] = {}
-        self._votes: dict[PublicKey, list[Vote]] = defaultdict(list)
-        self.is_parted: Callable[[], bool] = lambda: False
-        """Whether the network is in parts at this moment."""
+        self.votes: dict[PublicKey, list[Vote]] = defaultdict(list)
+        """What each key has voted, as it left its node."""
         self.counts: Counter[str] = Counter()
         """How often things happened."""
         self.refusals: dict[str, Counter[str]] = defaultdict(Counter)
@@ -85,12 +84,9 @@ class Checkers:
         demand(block.num not in main, "linked", node, block.num, "applied on top of another")
         main[block.num] = block.id
         self.counts["applied"] += 1
-
-    def happened(self, what: str) -> None:
-        """Count what a block did, and how often while the network was in parts."""
-        self.counts[what] += 1
-        if self.is_parted():
-            self.counts[f"{what} while parted"] += 1
+        if self._nodes[node].popped:
+            self.counts[f"fork depth {self._nodes[node].popped}"] += 1
+            self._nodes[node].popped = 0
 
     def block_popped(self, node: int, block: BlockEnvelope) -> None:
         """A node took back its head block, which was not irreversible."""
@@ -98,6 +94,7 @@ class Checkers:
         demand(seen.main.pop(block.num, None) == block.id, "linked", node, block.num, "popped")
         demand(block.num > seen.last_irreversible, "final", node, "popped", block.num)
         self.counts["popped"] += 1
+        seen.popped += 1
 
     def id_at(self, node: int, num: int) -> BlockId | None:
         """The block of a number on a node's main chain."""
@@ -125,8 +122,10 @@ class Checkers:
 
     def vote_sent(self, node: int, key: PublicKey, vote: Vote) -> None:
         """A vote of a node's own left it: none that left before contradicts it (F5)."""
-        votes = self._votes[key]
+        votes = self.votes[key]
         if vote not in votes:
+            if votes and self.id_at(node, block_num_of(votes[-1].target)) != votes[-1].target:
+                self.counts["votes on another branch"] += 1
             lie = next((other for other in votes if contradict(other, vote)), None)
             demand(lie is None, "one vote", node, vote, lie)
             votes.append(vote)
@@ -160,7 +159,7 @@ class Checkers:
         for block_id in seen.told:
             num = block_num_of(block_id)
             may_be_pruned = num < seen.last_irreversible and store.id_at(num) != block_id
-            is_there = _has(store, block_id)
+            is_there = store.block(block_id) is not None
             demand(is_there or may_be_pruned, "durable", node, "lost block", num)
         num, told = chain.last_irreversible_num, seen.told_irreversible
         demand(num >= told, "monotonic", node, "after a restart", num, told)
@@ -170,14 +169,6 @@ class Checkers:
             assert found is not None, "the chain was read from the store"
             seen.main[num] = found
         seen.last_irreversible = chain.last_irreversible_num
-
-
-def _has(store: BlockStorage, block_id: BlockId) -> bool:
-    """Whether a block is stored; a damaged one is known, and fetched again when it is needed."""
-    try:
-        return store.block(block_id) is not None
-    except DamagedData:
-        return True
 
 
 class Unjudged(Checkers):
@@ -234,8 +225,6 @@ class NodeObserver:
     def block_applied(self, block: AppliedBlock) -> None:
         """See `ChainObserver`."""
         self.checkers.block_applied(self.node, block.envelope)
-        for event in block.events:
-            self.checkers.happened(type(event).__name__)
         self.notices.put([block.envelope.id])
 
     def block_popped(self, block: BlockEnvelope) -> None:

@@ -1,24 +1,15 @@
-"""Nodes with one planted bug each; a simulator that does not find them has no teeth."""
+"""Machines whose shell has one planted bug each; those in production code stand in `bugs`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from node.api.durability import Durability
-from node.chain.chain import Chain
 from node.core.clock_watch import ClockWatch
-from node.core.core import NodeCore
 from node.core.effects import ReserveSlot, SaveSnapshot
-from node.p2p.errors import ForkBelowIrreversible
-from node.p2p.manager import PeerManager
 from node.services.effect_queue import Batch
-from node.state.database import State
-from protocol.block import BlockEnvelope, HeaderEnvelope
 from protocol.ids import WitnessId
-from protocol.p2p.messages import Hello
 from tests.simulation.machine import Machine
-
-POP_BLOCK = Chain._pop_block
 
 
 class _Trusting(ClockWatch):
@@ -106,34 +97,6 @@ class NeverFlushesGuard(FollowsAtOnce):
             self.has_flushed = True
 
     has_flushed = False
-
-
-def newest_confirmation(state: State) -> int:
-    """`irreversible_num` that believes the first witness that builds on a block (P16)."""
-    return state.dynamic.head_block_number - 1
-
-
-def take_from_the_future(core: NodeCore, front: HeaderEnvelope, now_ms: int) -> None:
-    """`NodeCore._refuse_future` that refuses nothing (P16)."""
-
-
-def pop_block_badly(chain: Chain) -> BlockEnvelope:
-    """`Chain._pop_block` that leaves one changed balance as the popped block made it."""
-    before = {item.id: item.balance for item in chain.state.balances.in_order()}
-    popped = POP_BLOCK(chain)
-    for item in chain.state.balances.in_order():
-        if before[item.id] != item.balance:
-            item.balance = before[item.id]
-            break
-    return popped
-
-
-def compare_heads(manager: PeerManager, hello: Hello) -> None:
-    """`PeerManager._check_fork` as it was when any head on a fork counted as a contradiction."""
-    if not 0 < hello.head_num <= manager._chain.last_irreversible_num:
-        return
-    if manager._chain.id_at(hello.head_num) != hello.head_id:
-        raise ForkBelowIrreversible("head on a fork", value=hello.head_num)
 
 
 class ForgetsFinality(Machine):

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from tests.simulation.checkers import Violation
+from tests.simulation.coverage import Watch
 from tests.simulation.machine import Machine
 from tests.simulation.schedule import Schedule
 from tests.simulation.simulation import Simulation
@@ -72,6 +73,7 @@ def run_schedule(
 ) -> Run:
     """Run a schedule to its end or its failure, of which the traceback may be shown."""
     simulation = Simulation(schedule, machine=machine, trace=print if is_traced else None)
+    watch = Watch(simulation)
     began = time.perf_counter()
     agreed_after_s = 0
     try:
@@ -81,6 +83,7 @@ def run_schedule(
         if shows_error:
             traceback.print_exc()
         verdict, detail = way_of(error), f"{type(error).__name__}: {error}"
+    watch.count_votes()
     loop = simulation.loop
     chains = [one.core.chain for one in simulation.machines if one.core is not None]
     best = max(chains, key=lambda chain: chain.head_num, default=None)

@@ -1,4 +1,4 @@
-"""A failing schedule made small: fewer faults, calmer options, a shorter run, failing alike.
+"""A failing schedule made small: fewer and earlier faults, calmer options, failing alike.
 
 Delta debugging (ddmin) over the faults, then each option back to its calm value, then the faults
 again, until nothing more can go or the budget is spent.
@@ -24,6 +24,8 @@ RUNS_MAX = 150
 SECONDS_MAX = 900.0
 KEPT = ("seed", "nodes", "witnesses", "fault_s", "old_rule")
 """Options that make another network of it, or are shortened otherwise."""
+EARLIEST_MS = 5_000
+"""No fault is moved before this time: nodes have met by then."""
 MARGIN_S = 10
 """The phase of faults ends so long after the last one."""
 
@@ -76,6 +78,7 @@ def shrink_schedule(schedule: Schedule, fails: Fails, budget: Budget) -> Schedul
     while True:
         before = schedule
         schedule = _fewer_faults(schedule, still_fails)
+        schedule = _earlier(schedule, still_fails)
         schedule = _shorter(schedule, still_fails)
         schedule = _calmer(schedule, still_fails)
         if schedule == before or budget.runs_left <= 0:
@@ -87,6 +90,18 @@ def _fewer_faults(schedule: Schedule, fails: Fails) -> Schedule:
         return fails(Schedule(schedule.about, schedule.options, tuple(faults)))
 
     return Schedule(schedule.about, schedule.options, shrink(schedule.faults, fails_with))
+
+
+def _earlier(schedule: Schedule, fails: Fails) -> Schedule:
+    """With all faults moved to the beginning, or half of the way there."""
+    spare_ms = schedule.faults[0].at_ms - EARLIEST_MS if schedule.faults else 0
+    for shift_ms in (spare_ms, spare_ms // 2):
+        if shift_ms > 0:
+            faults = tuple(one._replace(at_ms=one.at_ms - shift_ms) for one in schedule.faults)
+            candidate = Schedule(schedule.about, schedule.options, faults)
+            if fails(candidate):
+                return candidate
+    return schedule
 
 
 def _shorter(schedule: Schedule, fails: Fails) -> Schedule:
