@@ -29,7 +29,13 @@ from node.storage.errors import (
 )
 from node.storage.file_lock import FileLock
 from node.storage.interface import StoredBlock, check_move
-from node.storage.sqlite_errors import code_of, is_of_the_disk, name_of
+from node.storage.sqlite_errors import (
+    SQLITE_ERRORS,
+    SqliteError,
+    code_of,
+    is_of_the_disk,
+    name_of,
+)
 from protocol.block import block_num_of
 from protocol.schema import BlockId, Digest
 
@@ -335,7 +341,7 @@ class BlockStore:
             "SELECT min(num), max(num), count(*) FROM main_chain"
         ).fetchone()
         top = database.execute("SELECT id FROM main_chain WHERE num = ?", (last,)).fetchone()
-        if count and (top[0] != head or last - first + 1 != count):
+        if count and (top is None or top[0] != head or last - first + 1 != count):
             raise StoreDamaged(
                 f"the main chain of {self._path.name} has lost blocks: {HOW_TO_MEND}",
                 value=count,
@@ -377,7 +383,7 @@ class BlockStore:
                 raise self._damage(error) from error
             except sqlite3.ProgrammingError:
                 raise  # a bug of ours, not of the disk
-            except sqlite3.Error as error:
+            except SQLITE_ERRORS as error:
                 raise self._typed(error) from error
 
     @contextmanager
@@ -403,13 +409,13 @@ class BlockStore:
             yield
         except sqlite3.ProgrammingError:
             raise  # a bug of ours, not of the disk
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise self._typed(error) from error
         except OSError as error:
             self._failure = disk_error(f"cannot write {self._path.name}", error)
             raise self._failure from error
 
-    def _typed(self, error: sqlite3.Error) -> StorageError:
+    def _typed(self, error: SqliteError) -> StorageError:
         code, name = code_of(error), name_of(error)
         if code == sqlite3.SQLITE_BUSY:
             return StoreLocked(f"another process uses {self._path.name}", value=name)
@@ -420,7 +426,7 @@ class BlockStore:
         self._failure = DiskError(f"cannot write {self._path.name}", value=f"{name}: {error}")
         return self._failure
 
-    def _damage(self, error: sqlite3.Error) -> StoreDamaged:
+    def _damage(self, error: SqliteError) -> StoreDamaged:
         return StoreDamaged(
             f"{self._path.name} is damaged: {HOW_TO_MEND}",
             value=f"{name_of(error)}: {error}",

@@ -101,6 +101,17 @@ def test_lost_rows_are_noticed_when_the_store_is_opened(path: Path, statement: s
         BlockStore(path, CHAIN)
 
 
+def test_a_damaged_schema_is_named(path: Path, tmp_path: Path) -> None:
+    """T-S3: SQLite quotes it, and Python cannot decode that."""
+    data = path.read_bytes()
+    place = data.index(b"main_chain (num INTEGER") + len("main_chain ")
+    copy = tmp_path / "copy.sqlite"
+    copy.write_bytes(data[:place] + b"\xa8" + data[place + 1 :])
+    with pytest.raises(StoreDamaged) as refusal:
+        BlockStore(copy, CHAIN)
+    assert refusal.value.exit_code == 65
+
+
 def test_the_irreversible_number_is_checked(path: Path) -> None:
     """T-S3: a flipped bit is detected; a number without checksum is that of an earlier version."""
     change = "UPDATE header SET value = ? WHERE name = 'irreversible'"

@@ -14,7 +14,7 @@ from node.history.database.session import Session, insert_into, or_change
 from node.history.kind import Kind, Row, Value
 from node.storage.durable import OWNER_ONLY, disk_error
 from node.storage.errors import DiskError, StoreDamaged
-from node.storage.sqlite_errors import is_of_the_disk, name_of
+from node.storage.sqlite_errors import SQLITE_ERRORS, is_of_the_disk, name_of
 
 ROWS_AT_ONCE = 500
 """Rows of one INSERT. SQLite lets other threads run while a statement is carried out, and getting
@@ -117,7 +117,7 @@ class SqliteDatabase:
             yield
         except sqlite3.ProgrammingError:
             raise  # a bug of ours, not of the disk
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             name = name_of(error)
             if is_of_the_disk(error):
                 raise DiskError(f"cannot use {self.name}", value=name) from error
