@@ -21,8 +21,6 @@ HERE = Path(__file__).resolve().parent
 HOME = HERE.parent.parent / ".venv" / "clients"
 PYTHON_LIST = HERE / "requirements.txt"
 SIGNING_LIST = HERE / "requirements-signing.txt"
-UV = Path(sys.executable).with_name("uv")
-"""Which installs in a fraction of the time, where `scripts/common` could install it itself."""
 NODE_LISTS = (HERE / "package.json", HERE / "package-lock.json")
 INSTALL_TIMEOUT_S = 300
 
@@ -71,11 +69,10 @@ def _python_with(packages: Path, home: Path) -> Path:
 
 
 def _install_python(packages: Path, home: Path) -> None:
-    _run([sys.executable, "-m", "venv", "--without-pip", str(home)])
-    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"), "install"]
-    if UV.exists():
-        pip = [str(UV), "pip", "install", "--python", str(home / "bin" / "python")]
-    _run([*pip, "--quiet", "--no-deps", "--require-hashes", "-r", str(packages)])
+    _run([sys.executable, "-m", "venv", str(home)])
+    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
+    options = ["--quiet", "--no-deps", "--no-compile", "--require-hashes"]
+    _run([*pip, *options, "-r", str(packages)])
 
 
 def _install_node(home: Path) -> None:

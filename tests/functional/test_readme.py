@@ -44,6 +44,8 @@ CHANGED = {
     "./scripts/bench": "./scripts/bench --help",
     # Half a minute of simulated faults, as tests/simulation has many.
     "./scripts/simulate --seed 7": "./scripts/simulate --help",
+    "./scripts/simulate --hours 1": "",
+    "./scripts/simulate --teeth": "",
     # Campaigns of minutes to hours, of which the tests hold a share; that they start is seen.
     "./scripts/crashpoints": "./scripts/crashpoints --help",
     "./scripts/fuzz": "./scripts/fuzz --help",

@@ -45,7 +45,7 @@ def name_of(cls: type) -> str:
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=name_of)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_each_form_gives_the_value_back(cls: type, data: st.DataObject) -> None:
     """R9.7: one declaration, three forms, and the binary one is canonical."""
@@ -59,7 +59,7 @@ def test_each_form_gives_the_value_back(cls: type, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("cls", STATE_CLASSES, ids=name_of)
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_state_objects_survive_a_snapshot(cls: type, data: st.DataObject) -> None:
     """R9.1: a snapshot restores every field, judged by the binary form that is hashed."""
@@ -68,7 +68,7 @@ def test_state_objects_survive_a_snapshot(cls: type, data: st.DataObject) -> Non
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=name_of)
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_shortened_or_lengthened_bytes_are_refused(cls: type, data: st.DataObject) -> None:
     """T-P3: a reader accepts only what a writer makes, to the last byte."""
