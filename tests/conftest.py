@@ -20,9 +20,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = ("readme", "kill", "network", "history_node", "history_postgres", "pauses", "wheel")
+"""Files of real processes that take a minute or more, the longest first."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The walk through the README begins first: it takes longest, beside all others."""
-    items.sort(key=lambda item: item.path.name != "test_readme.py")
+    """What takes longest begins first, so that no process is left alone with it at the end."""
+    ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
 @pytest.fixture(scope="session")
