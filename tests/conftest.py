@@ -20,7 +20,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-LONGEST = ("readme", "kill", "network", "history_node", "history_postgres", "pauses", "wheel")
+LONGEST = (
+    *("readme", "kill", "network", "history_node", "history_postgres", "pauses", "wheel"),
+    *("finality", "hostile_peers", "cli_up"),
+)
 """Files of real processes that take a minute or more, the longest first."""
 
 
