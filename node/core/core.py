@@ -357,7 +357,6 @@ class NodeCore:
                 self.effects.append(ReserveVote(cast.key, *cast.span))
                 if cast.vote is not None:
                     self.peers.announce_vote(cast.vote, None, now_ms)
-        self._follow_peers(now_ms)
 
     # Blocks.
 
@@ -579,6 +578,7 @@ class NodeCore:
         self._follow_push(made.result)
         self.peers.announce_block(made.envelope, now_ms)
         self._follow_block(made.envelope, now_ms)
+        self._follow_peers(now_ms)
 
     def _report_refusal(self, name: str, detail: str) -> None:
         """Report why no block is made, once until something else happens."""

@@ -101,9 +101,13 @@ class CoreNode:
         other.core.peer_connected(far, ADDRESS, now_ms, outbound=False)
 
     def carry(self, now_ms: int) -> bool:
-        """Carry the waiting effects out; whether there were any."""
+        """Carry the waiting effects out; whether there were any.
+
+        What a peer is sent meanwhile arrives in one piece, as over a socket.
+        """
         effects = self.core.take_effects()
         self.seen += effects
+        sent: dict[PeerKey, bytes] = {}
         for effect in effects:
             match effect:
                 case StoreBlocks():
@@ -117,9 +121,13 @@ class CoreNode:
                     self.guard.reserve([], [vote])
                 case SaveSnapshot():
                     self.snapshots.save(effect.num, effect.block_id, *effect.payload)
-                case SendBytes() | ClosePeer():
+                case SendBytes():
+                    sent[effect.peer] = sent.get(effect.peer, b"") + effect.data
+                case ClosePeer():
+                    self._pass_on(effect.peer, sent.pop(effect.peer, b""), now_ms)
                     if effect.peer in self.links:
-                        self._pass_on(effect, now_ms)
+                        other, key = self.links[effect.peer]
+                        other.core.peer_disconnected(key, now_ms)
                 case StoreProofs():
                     self.proofs = effect.payload
                 case RecoverKeys() | StoreHistory() | FlushSessions() | Report() | StopNode():
@@ -128,17 +136,14 @@ class CoreNode:
                     pass  # `connect` is how these nodes meet
                 case _:
                     assert_never(effect)
+        for peer, data in sent.items():
+            self._pass_on(peer, data, now_ms)
         return bool(effects)
 
-    def _pass_on(self, effect: SendBytes | ClosePeer, now_ms: int) -> None:
-        other, key = self.links[effect.peer]
-        match effect:
-            case SendBytes():
-                other.core.peer_received(key, effect.data, now_ms)
-            case ClosePeer():
-                other.core.peer_disconnected(key, now_ms)
-            case _:
-                assert_never(effect)
+    def _pass_on(self, peer: PeerKey, data: bytes, now_ms: int) -> None:
+        if data and peer in self.links:
+            other, key = self.links[peer]
+            other.core.peer_received(key, data, now_ms)
 
 
 def run(nodes: Sequence[CoreNode], start_ms: int, seconds: int) -> int:

@@ -15,6 +15,7 @@ from node.core.own_blocks import INSTANT_LEAD_MS, NoSigningKey
 from node.core.settings import CoreSettings
 from node.p2p.config import PeerConfig
 from node.p2p.effects import OpenConnection, PeerAddress, SendBytes
+from node.p2p.limits import PeerLimits
 from node.p2p.manager import PeerManager
 from node.p2p.verdicts import BlockRefusal, TransactionRefusal
 from node.state.errors import (
@@ -75,6 +76,19 @@ def test_two_nodes_share_the_slots_and_agree(genesis: Genesis) -> None:
     assert left.chain.head_id == right.chain.head_id
     assert left.blocks.head() == right.blocks.head() == (left.chain.head_num, left.chain.head_id)
     assert left.chain.state_hash() == right.chain.state_hash()
+
+
+def test_a_fresh_node_takes_what_is_synced_in_its_order(genesis: Genesis) -> None:
+    """T-N5: a block that follows one which waits to be judged is not judged before it."""
+    old = CoreNode(genesis, witness_names(3), CoreSettings(by_the_clock=False), name=1)
+    old.core.generate_blocks(10 * PeerLimits().sync_unjudged, START_MS)
+    fresh = CoreNode(genesis, name=2)
+    now_ms = old.chain.head_time * 1_000
+    fresh.connect(old, now_ms)
+    run([old, fresh], now_ms, 1)
+    assert fresh.chain.head_id == old.chain.head_id
+    told = [effect.name for effect in fresh.seen if isinstance(effect, Report)]
+    assert "block_rejected" not in told
 
 
 def test_slot_and_block_are_kept_before_the_block_is_sent(genesis: Genesis) -> None:
