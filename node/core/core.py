@@ -10,8 +10,9 @@ until `durability` says that what they rest on is stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple, Protocol, assert_never
 
 from node.api.durability import Durability
@@ -179,7 +180,7 @@ class NodeCore:
             self._produce(now_ms)
             self.effects += self.stalls.look(now_ms, self.peers, self._refusal)
         if self.settings.instant and self.chain.pending:
-            self._produce_for_pending(now_ms)
+            self._make(partial(self._make_instant_block, now_ms), now_ms)
         if self.feeds is not None:
             for envelope in self.feeds.due(self.chain, self.clock.slot_ms(now_ms) // 1_000):
                 try:
@@ -529,27 +530,16 @@ class NodeCore:
             pool = self.ballots.pool
             decision = standstill(self.chain, decision, pool.certificate) or decision
         if isinstance(decision, Production):
-            self._make_block(decision, now_ms)
+            self._make(partial(self._push_own, decision), now_ms)
         elif decision.worth_telling:
             self._report_refusal(decision.name, decision.detail)
         else:
             self._last_refusal = decision.name
 
-    def _make_block(self, production: Production, now_ms: int) -> None:
+    def _make(self, make: Callable[[], MadeBlock | None], now_ms: int) -> None:
+        """Make a block, or report why not."""
         try:
-            made = self._push_own(production)
-        except BROKEN:
-            return
-        except BlockRejected as error:
-            self._report_refusal(error.name, str(error))
-            return
-        self._follow_own(made, now_ms)
-        self._last_refusal = self._refusal = ""
-
-    def _produce_for_pending(self, now_ms: int) -> None:
-        """Make the block that an instant node owes what is pending, once the clock lets it."""
-        try:
-            made = self._make_instant_block(now_ms)
+            made = make()
         except BROKEN:
             return
         except PegboardError as error:
@@ -560,6 +550,7 @@ class NodeCore:
             self._last_refusal = self._refusal = ""
 
     def _make_instant_block(self, now_ms: int) -> MadeBlock | None:
+        """The block that an instant node owes what is pending, if the clock lets it."""
         production = self.own.for_pending(self.clock.slot_ms(now_ms))
         return None if production is None else self._push_own(production)
 
