@@ -112,14 +112,21 @@ class VotePool:
         self._waiting_of = +self._waiting_of
 
     def certificate(self) -> Certificate | None:
-        """The certificate of the highest block that the next block can justify (F3)."""
+        """The certificate of the highest block that the next block can justify (F3).
+
+        Votes that travel for longer than a slot may be there for several blocks at once. Whoever
+        passes over some leaves a gap, and nothing becomes irreversible across it (F4): up to then
+        the lowest comes first, or there would be a new gap each time.
+        """
         chain = self._chain
         finality = chain.state.finality
         if finality is None:
             return None
-        for num in sorted(self._votes, reverse=True):
+        justified = finality.justified
+        has_gap = justified[-1] - justified[0] >= len(justified)
+        for num in sorted(self._votes, reverse=not has_gap):
             target = chain.id_at(num)
-            if target is None or num <= finality.justified[-1]:
+            if target is None or num <= justified[-1]:
                 continue
             source = chain.source_of(target)
             assert source is not None, "blocks of the main chain are in the fork database"
@@ -130,7 +137,7 @@ class VotePool:
             }
             source_num = block_num_of(source)
             signatures = choose_signatures(needed_sets(finality, num), votes)
-            if signatures is not None and source_num in finality.justified:
+            if signatures is not None and source_num in justified:
                 return Certificate(source_num, num, signatures)
         return None
 
