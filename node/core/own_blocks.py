@@ -51,7 +51,12 @@ class OwnBlocks:
         self.chain = chain
         self.settings = settings
         self.secrets: dict[PublicKey, PrivateKey] = {public_key(key): key for key in secrets}
-        self.last_signed: dict[WitnessId, int] = dict(last_signed)
+        self.last_signed = {
+            witness.id: max(chain.head_time, last_signed.get(witness.id, 0))
+            for witness in chain.state.witnesses.rows.values()
+        }
+        """By witness the time of its last slot; a block of the head's time or before may be its own
+        though no record tells of it, since it was stored before (T-W1)."""
         self._in_step = False
         self._first_tick_ms: int | None = None
         self.held_until_s = 0

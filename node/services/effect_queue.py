@@ -1,8 +1,8 @@
 """The order in which effects are carried out; one place for the real shell and the simulated one.
 
-Whatever waits makes one batch: its slots and votes are reserved and its blocks stored first,
-durably, then everything else follows in order. Storing early is always safe, and one flush serves
-many blocks.
+Whatever waits makes one batch: its blocks are stored, then its slots and votes recorded, durably,
+then everything else follows in order. Storing early is always safe, and one flush serves many
+blocks.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from protocol.schema import BlockId
 class Batch:
     """Effects that are carried out together."""
 
+    moves: tuple[StoreBlocks, ...]
+    """To be made durable first. A recorded vote for a block that was lost could forbid its key to
+    vote ever again (F5); an own block without a record of its slot was told to nobody, and the
+    chain shows it at the next start (T-W1)."""
     slots: tuple[ReserveSlot, ...]
-    """To be made durable before anything else."""
+    """To be made durable after `moves`, and before anything of `rest`."""
     votes: tuple[ReserveVote, ...]
     """As `slots`, in the same write."""
-    moves: tuple[StoreBlocks, ...]
-    """To be made durable before anything of `rest`."""
     rest: tuple[LaterEffect, ...]
 
 
@@ -57,7 +59,7 @@ class EffectQueue:
                     moves.append(effect)
                 case _:
                     rest.append(effect)
-        return Batch(tuple(slots), tuple(votes), tuple(join_moves(moves)), tuple(rest))
+        return Batch(tuple(join_moves(moves)), tuple(slots), tuple(votes), tuple(rest))
 
 
 def join_moves(moves: Sequence[StoreBlocks]) -> list[StoreBlocks]:

@@ -239,14 +239,14 @@ class NodeService:
             self.inputs.core.moves_stored(batch.moves[-1].serial)
 
     def _store(self, batch: Batch) -> None:
+        for move in batch.moves:
+            self.stores.blocks.append(
+                move.blocks, move.head, move.main_chain, move.irreversible_num
+            )
         if batch.slots or batch.votes:
             self.stores.guard.reserve(
                 [SignedSlot(one.witness, one.slot_time_s, one.block_num) for one in batch.slots],
                 [SignedVote(one.key, one.source_num, one.target_num) for one in batch.votes],
-            )
-        for move in batch.moves:
-            self.stores.blocks.append(
-                move.blocks, move.head, move.main_chain, move.irreversible_num
             )
 
     def _save_snapshot(self, snapshot: SaveSnapshot) -> None:

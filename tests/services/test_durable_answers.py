@@ -65,6 +65,25 @@ async def asking(tmp_path: Path, settings: CoreSettings | None = None) -> AsyncI
 
 
 @pytest.mark.trio
+async def test_a_vote_is_recorded_once_its_block_is_stored(tmp_path: Path) -> None:
+    """F5, T-S1: one for a block that was lost could forbid the key to vote ever again."""
+    async with asking(tmp_path) as answers:
+        node = answers.node
+        node.inputs.generate_blocks(3)
+        await answers.settle()
+        head_num = node.chain.head_num
+        assert voted_for(node) == {head_num - 3}
+        node.blocks.gate.set()
+        await answers.settle()
+        assert voted_for(node) == {head_num}
+
+
+def voted_for(node: ServedNode) -> set[int]:
+    """The blocks that its keys have voted for last, as far as is recorded."""
+    return {target for _, target in (node.guard.load_votes() or {}).values()}
+
+
+@pytest.mark.trio
 async def test_no_answer_leaves_before_the_blocks_it_may_tell_of_are_stored(
     tmp_path: Path,
 ) -> None:
@@ -233,7 +252,8 @@ def test_a_block_can_be_read_as_soon_as_it_is_made(tmp_path: Path) -> None:
 
 @pytest.mark.trio
 async def test_one_durable_write_serves_many_blocks(tmp_path: Path) -> None:
-    """C3: what is made while the disk is busy is one write of slots and one of blocks."""
+    """C3: what is made while the disk is busy is one write of blocks and one of
+    slots and votes."""
     async with asking(tmp_path) as answers:
         node = answers.node
         before = (node.guard.writes, node.blocks.appends)

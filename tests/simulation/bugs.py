@@ -438,7 +438,7 @@ GUARD = (
         "a guard that is not flushed",
         "signing guard",
         "the record of slots and votes is only in the disk's cache (T-W1)",
-        Kept("guard_flush", "one block a slot"),
+        Kept("guard_flush", "one vote"),
         machine=mutants.NeverFlushesGuard,
     ),
     bug(

@@ -358,7 +358,12 @@ class Machine:
                     assert_never(effect)
 
     def persist(self, batch: Batch) -> Iterator[int]:
-        """Bring the slots and blocks of a batch to disk, in two writes."""
+        """Bring the blocks, slots and votes of a batch to disk, in two writes."""
+        for move in batch.moves:
+            self.blocks.append(move.blocks, move.head, move.main_chain, move.irreversible_num)
+        if batch.moves:
+            yield self.flush_ms()
+            self.flush_blocks()
         for slot in batch.slots:
             self.reserve(slot)
         for vote in batch.votes:
@@ -366,11 +371,7 @@ class Machine:
         if batch.slots or batch.votes:
             yield self.flush_ms()
             self.flush_guard()
-        for move in batch.moves:
-            self.blocks.append(move.blocks, move.head, move.main_chain, move.irreversible_num)
         if batch.moves:
-            yield self.flush_ms()
-            self.flush_blocks()
             assert self.core is not None
             self.core.moves_stored(batch.moves[-1].serial)
 

@@ -28,6 +28,7 @@ from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, Stores
 from node.storage.interface import SignedSlot, SignedVote
 from protocol.genesis import chain_id
+from protocol.genesis_form import FINALITY_VOTES
 from protocol.p2p.transport import PlainTransport
 from protocol.schema import BlockId
 from tests.support.chain import make_genesis, witness_names
@@ -92,7 +93,7 @@ class ServedNode:
     def __init__(
         self, directory: Path, settings: CoreSettings, *, witnesses: int = WITNESSES, keys: int = 99
     ) -> None:
-        genesis = make_genesis("alice", "bob", witnesses=witnesses)
+        genesis = make_genesis("alice", "bob", witnesses=witnesses, finality=FINALITY_VOTES)
         self.blocks = GatedBlockStore()
         self.guard = CountingGuard()
         self.clock = StandingClock()
