@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from tests.fuzz import corpus, drawn
 from tests.fuzz.targets import Target, load
+from tests.support.shrinking import shrink
 
 REPO = Path(__file__).resolve().parent.parent.parent
 TIMEOUT_S = 30
@@ -177,18 +178,3 @@ def failure(check: Callable[[bytes], bool], data: bytes) -> str | None:
     except Exception as error:  # noqa: BLE001  # whatever a target raises is a finding
         return f"{error!r:.500}"
     return None
-
-
-def shrink(data: bytes, fails: Callable[[bytes], bool]) -> bytes:
-    """A smaller input that fails too: parts are left out, from halves to single bytes."""
-    size = len(data) // 2
-    while size:
-        at = 0
-        while at < len(data):
-            candidate = data[:at] + data[at + size :]
-            if fails(candidate):
-                data = candidate
-            else:
-                at += size
-        size //= 2
-    return data

@@ -25,8 +25,9 @@ from protocol.p2p.noise import CipherState
 from protocol.p2p.noise_transport import NoiseTransport
 from protocol.transaction import TransactionEnvelope
 from tests.fuzz import corpus, drawn, settings
-from tests.fuzz.campaign import failure, read_figures, shrink, starting_inputs
+from tests.fuzz.campaign import failure, read_figures, starting_inputs
 from tests.fuzz.targets import NAMES, Refused, load, typed
+from tests.support.shrinking import shrink
 
 RANDOM_INPUTS = 100
 LINE_BYTES_MAX = 8_192

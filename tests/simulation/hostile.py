@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from random import Random
 
 from msgspec.structs import replace
 
@@ -140,19 +141,19 @@ class Hostile(Machine):
 
     def make_bad_blocks(self) -> None:
         """Sign blocks that break a rule, now and then."""
-        if self.rng.randrange(10) == 0:
-            block = forgery.make_bad_block(self, self.rng)
-            if block is not None:
-                self._count("bad blocks")
-                self._offer(block)
+        self._offer_forged("bad blocks", forgery.make_bad_block)
 
     def make_future_blocks(self) -> None:
         """Sign blocks for one's own slots that have not begun."""
-        if self.rng.randrange(10) == 0:
-            block = forgery.make_future_block(self, self.rng)
-            if block is not None:
-                self._count("future blocks")
-                self._offer(block)
+        self._offer_forged("future blocks", forgery.make_future_block)
+
+    def _offer_forged(
+        self, what: str, make: Callable[[Hostile, Random], BlockEnvelope | None]
+    ) -> None:
+        block = make(self, self.rng) if self.rng.randrange(10) == 0 else None
+        if block is not None:
+            self._count(what)
+            self._offer(block)
 
     def repeat_votes(self) -> None:
         """Say again what was heard before, and what is meant for another chain."""

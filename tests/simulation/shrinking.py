@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from tests.simulation.machine import Machine
 from tests.simulation.options import Options
 from tests.simulation.runs import run_schedule
 from tests.simulation.schedule import Schedule
+from tests.support.shrinking import shrink
 
 REGRESSIONS = Path(__file__).with_name("regressions")
 RUNS_MAX = 150
@@ -49,26 +50,6 @@ class Budget:
         return True
 
 
-def shrink(
-    faults: Sequence[Fault], still_fails: Callable[[Sequence[Fault]], bool]
-) -> tuple[Fault, ...]:
-    """Fewer faults that fail as well: leaves out ever smaller parts of them (ddmin)."""
-    kept = list(faults)
-    size = max(1, len(kept) // 2)
-    while kept:
-        start = 0
-        while start < len(kept):
-            fewer = kept[:start] + kept[start + size :]
-            if still_fails(fewer):
-                kept = fewer
-            else:
-                start += size
-        if size == 1:
-            break
-        size //= 2
-    return tuple(kept)
-
-
 def shrink_schedule(schedule: Schedule, fails: Fails, budget: Budget) -> Schedule:
     """The smallest schedule found that fails as this one does."""
 
@@ -86,8 +67,8 @@ def shrink_schedule(schedule: Schedule, fails: Fails, budget: Budget) -> Schedul
 
 
 def _fewer_faults(schedule: Schedule, fails: Fails) -> Schedule:
-    def fails_with(faults: Sequence[Fault]) -> bool:
-        return fails(Schedule(schedule.about, schedule.options, tuple(faults)))
+    def fails_with(faults: tuple[Fault, ...]) -> bool:
+        return fails(Schedule(schedule.about, schedule.options, faults))
 
     return Schedule(schedule.about, schedule.options, shrink(schedule.faults, fails_with))
 

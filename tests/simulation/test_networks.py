@@ -11,8 +11,8 @@ from protocol.p2p.messages import MESSAGES, Goodbye, Message, NotAvailable, Ping
 from tests.simulation.faults import DRAWS, LIES
 from tests.simulation.options import Options, draw_options
 from tests.simulation.schedule import Schedule
-from tests.simulation.shrinking import shrink
 from tests.simulation.simulation import Outcome, Simulation
+from tests.support.shrinking import shrink
 
 REGRESSIONS = sorted(Path(__file__).with_name("regressions").glob("*.json"))
 

@@ -146,9 +146,9 @@ class CoreNode:
             other.core.peer_received(key, data, now_ms)
 
 
-def run(nodes: Sequence[CoreNode], start_ms: int, seconds: int) -> int:
-    """Ten ticks a second for all nodes; the time at the end."""
-    for now_ms in range(start_ms, start_ms + seconds * 1_000, 100):
+def run(nodes: Sequence[CoreNode], start_ms: int, seconds: int, *, tick_ms: int = 100) -> int:
+    """Ticks for all nodes, ten a second or as told; the time at the end."""
+    for now_ms in range(start_ms, start_ms + seconds * 1_000, tick_ms):
         for node in nodes:
             node.core.tick(now_ms)
         while sum(node.carry(now_ms) for node in nodes):

@@ -14,7 +14,7 @@ from node.storage.guard import RECORD_FILE, SigningGuard
 from protocol.genesis import chain_id
 from protocol.genesis_form import FINALITY_VOTES
 from tests.support.chain import make_genesis, witness_names
-from tests.support.core_nodes import START_MS, CoreNode, transfer
+from tests.support.core_nodes import START_MS, CoreNode, run, transfer
 from tests.support.memory_stores import MemoryBlockStore, MemorySnapshots
 from tests.support.world import BLOCK_INTERVAL_S
 
@@ -63,12 +63,8 @@ class Desk:
 
     def run(self, rounds: int) -> None:
         """Some rounds of slots, a tick a second."""
-        for _ in range(rounds * ROUND_S):
-            self.now_ms += 1_000
-            for node in self.nodes:
-                node.core.tick(self.now_ms)
-            while sum(node.carry(self.now_ms) for node in self.nodes):
-                pass
+        seconds = rounds * ROUND_S
+        self.now_ms = run(self.nodes, self.now_ms + 1_000, seconds, tick_ms=1_000) - 1_000
 
 
 @pytest.fixture

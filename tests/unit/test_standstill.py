@@ -13,7 +13,7 @@ from node.state.errors import TooManyMissedBlocks
 from node.witness import undo_reserve
 from protocol.genesis import FINALITY_BITSHARES, FINALITY_VOTES
 from tests.support.chain import make_genesis, witness_names
-from tests.support.core_nodes import START_MS, CoreNode
+from tests.support.core_nodes import START_MS, CoreNode, run
 from tests.support.world import BLOCK_INTERVAL_S
 
 LIMIT = 16
@@ -43,12 +43,8 @@ class Desk:
 
     def run(self, slots: int) -> None:
         """A tick a second."""
-        for _ in range(slots * BLOCK_INTERVAL_S):
-            self.now_ms += 1_000
-            for node in self.nodes:
-                node.core.tick(self.now_ms)
-            while sum(node.carry(self.now_ms) for node in self.nodes):
-                pass
+        seconds = slots * BLOCK_INTERVAL_S
+        self.now_ms = run(self.nodes, self.now_ms + 1_000, seconds, tick_ms=1_000) - 1_000
 
     def let_the_third_come(self) -> None:
         """It starts from nothing, and both others are its peers."""
