@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from node.cli.client import NodeClient, as_int, as_object
 from node.cli.network_files import free_ports
 from protocol.json_form import parse_time
-from tests.support.commands import pegboard, running
+from tests.support.commands import pegboard, running, wait_until_served
 
 pytestmark = pytest.mark.functional
 
@@ -25,7 +24,7 @@ def test_a_manual_chain_needs_no_other_tool(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{port}"
     options = ("--data-dir", str(tmp_path / "dev"), "--api", f"127.0.0.1:{port}")
     with running("node", "--dev", "--mode", "manual", *options) as node:
-        wait_until_served(url)
+        assert wait_until_served(url)
         assert pegboard("blocks", "generate", "2", "--url", url).returncode == 0
         sent = pegboard(*TRANSFER, "--no-wait", "--url", url)
         assert sent.returncode == 0, sent.stderr
@@ -40,17 +39,11 @@ def test_a_manual_chain_needs_no_other_tool(tmp_path: Path) -> None:
         check_peers(NodeClient(url))
         assert node.stop() == 0
     with running("node", "--dev", "--mode", "manual", *options) as node:
-        wait_until_served(url)
+        assert wait_until_served(url)
         again = json.loads(pegboard("show", "chain", "--url", url, "--json").stdout)
         assert again["head_block_id"] == travelled["head_block_id"]
         assert pegboard("blocks", "generate", "--url", url).returncode == 0
         assert node.stop() == 0
-
-
-def wait_until_served(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while pegboard("show", "chain", "--url", url).returncode == 69:
-        assert time.monotonic() < deadline
 
 
 def check_peers(client: NodeClient) -> None:

@@ -13,7 +13,7 @@ import pytest
 from node.cli.network_files import free_ports
 from node.presets import ACCOUNTS, WITNESSES, development_key
 from protocol.crypto.keys import wif
-from tests.support.commands import pegboard, processes_with, running
+from tests.support.commands import pegboard, processes_with, running, wait_until_served
 
 pytestmark = pytest.mark.functional
 
@@ -99,9 +99,7 @@ def test_a_development_node_makes_a_block_for_each_transaction(tmp_path: Path) -
     data = tmp_path / "dev"
     options = ("--data-dir", str(data), "--api", f"127.0.0.1:{port}", "--block-interval", "1")
     with running("node", "--dev", "--mode", "instant", *options) as node:
-        deadline = time.monotonic() + 30
-        while pegboard("show", "chain", "--url", url).returncode == 69:
-            assert time.monotonic() < deadline
+        assert wait_until_served(url)
         played = pegboard("demo", "margin-call", "--url", url, "--json")
         assert played.returncode == 0, played.stderr + node.error_text()
         assert json.loads(played.stdout.splitlines()[-1])["event"] == "done"

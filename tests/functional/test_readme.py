@@ -13,16 +13,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
-from node.cli.client import NodeClient
-from node.cli.exits import NodeUnreachable
 from node.cli.network_files import free_ports
 from node.exit_codes import Exit
+from tests.support.commands import wait_until_served
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.functional
@@ -42,6 +40,8 @@ CHANGED = {
     "./scripts/test -k margin": "./scripts/test -q tests/unit/test_fees.py",
     # A measurement of minutes; that it starts is seen.
     "./scripts/bench": "./scripts/bench --help",
+    # `scripts/test` begins with it.
+    "./scripts/check": "",
     # Half a minute of simulated faults, as tests/simulation has many.
     "./scripts/simulate --seed 7": "./scripts/simulate --help",
     "./scripts/simulate --hours 1": "",
@@ -133,14 +133,14 @@ class Walk:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        client = NodeClient(f"http://{self.api}", timeout_s=5)
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline and self.standing.poll() is None:
-            with suppress(NodeUnreachable):
-                client.call("database", "get_chain_id")
-                return
-            time.sleep(0.2)
-        self._fail(command, self.output.read_text(errors="replace"))
+        standing = self.standing
+        is_served = wait_until_served(
+            f"http://{self.api}",
+            timeout_s=START_TIMEOUT_S,
+            is_running=lambda: standing.poll() is None,
+        )
+        if not is_served:
+            self._fail(command, self.output.read_text(errors="replace"))
 
     def _run(self, command: str) -> None:
         done = subprocess.run(

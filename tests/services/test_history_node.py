@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from node.app import HISTORY_FILE, replay_node
+from node.cli import run
 from node.history.database.sqlite import remove_history
-from tests.support.commands import pegboard
 from tests.support.live_network import LiveNetwork, LiveNode
 
 pytestmark = pytest.mark.functional
@@ -42,8 +42,7 @@ def network(tmp_path: Path) -> Iterator[LiveNetwork]:
 def act(node: LiveNode, *command: str) -> None:
     """A signed operation of a development account, which is in a block when this returns."""
     assert node.client is not None
-    done = pegboard("wallet", *command, "--dev-keys", "--url", node.client.url)
-    assert done.returncode == 0, done.stderr + done.stdout
+    assert run(["wallet", *command, "--dev-keys", "--url", node.client.url]) == 0
 
 
 def history_of(node: LiveNode) -> Path:

@@ -12,9 +12,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from node.cli.client import NodeClient
+from node.cli.exits import NodeUnreachable
 
 Json = Any
 TIMEOUT_S = 45
@@ -40,6 +43,19 @@ def pegboard(
         stdin=subprocess.DEVNULL,
         cwd=cwd,
     )
+
+
+def wait_until_served(
+    url: str, *, timeout_s: float = 60, is_running: Callable[[], bool] = lambda: True
+) -> bool:
+    """Wait until a node answers; False if that takes too long, or what starts it has ended."""
+    client, deadline = NodeClient(url, timeout_s=5), time.monotonic() + timeout_s
+    while time.monotonic() < deadline and is_running():
+        with suppress(NodeUnreachable):
+            client.call("database", "get_chain_id")
+            return True
+        time.sleep(0.1)
+    return False
 
 
 class Running:
