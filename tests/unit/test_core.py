@@ -28,6 +28,7 @@ from node.state.errors import (
     WrongMerkleRoot,
     WrongWitness,
 )
+from node.witness.producer import Production, maybe_produce
 from protocol.asset import NO_FEE, PriceOverflow
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
@@ -38,7 +39,7 @@ from protocol.p2p.transport import PlainTransport
 from protocol.transaction import TransactionEnvelope
 from tests.support.chain import make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, run, signed, transfer
-from tests.support.memory_stores import MemoryBlockStore, MemorySnapshots
+from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 from tests.support.world import GENESIS_TIME, key_of, secret_of
 
 
@@ -123,6 +124,27 @@ def test_a_slot_is_not_signed_again_after_a_restart(genesis: Genesis) -> None:
     assert again.chain.head_num == 0
     reports = [e for e in again.seen if isinstance(e, Report) and e.name == "not_producing"]
     assert reports[0].fields["reason"] == "already_signed"
+
+
+def test_a_block_that_was_stored_before_its_slot_was_recorded_counts_as_signed(
+    genesis: Genesis,
+) -> None:
+    """T-W1: no slot up to the head's is signed after a start, on whichever fork."""
+    settings = CoreSettings(by_the_clock=False)
+    maker = CoreNode(genesis, witness_names(3), settings)
+    maker.core.generate_blocks(5, START_MS)
+    maker.carry(START_MS)
+    stores = (maker.blocks, MemorySigningGuard(), MemorySnapshots())
+    again = CoreNode(genesis, witness_names(3), settings, stores=stores)
+    assert again.chain.head_num == 5
+    for back in range(5):
+        decision = maybe_produce(
+            CoreNode(genesis).chain,
+            (again.chain.head_time - back * 5) * 1_000,
+            again.core.own.secrets,
+            last_signed=again.core.own.last_signed,
+        )
+        assert not isinstance(decision, Production)
 
 
 def test_a_restarted_witness_waits_for_peers_before_it_goes_on_from_an_old_head(
