@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from node.cli.client import as_int, as_object
-from tests.support.live_network import LiveNetwork, LiveNode
+from tests.support.live_network import LiveNetwork, LiveNode, wait_for
 
 pytestmark = pytest.mark.functional
 
@@ -50,6 +51,13 @@ def signed_slots(node: LiveNode, up_to: int) -> list[tuple[str, str]]:
     return [(str(item["timestamp"]), str(item["witness"])) for item in headers]
 
 
+def goes_on_above(node: LiveNode, num: int) -> bool:
+    """Whether a later block is irreversible."""
+    assert node.client is not None
+    properties = as_object(node.client.call("database", "get_dynamic_global_properties"))
+    return as_int(properties["last_irreversible_block_num"]) > num
+
+
 @pytest.mark.parametrize("paused", [("init1",), ("init1", "init2"), WITNESSES])
 def test_witnesses_that_were_paused_come_together_again(
     network: LiveNetwork, paused: tuple[str, ...]
@@ -67,8 +75,7 @@ def test_witnesses_that_were_paused_come_together_again(
     times = [moment for moment, _ in chains[0]]
     assert sorted(set(times)) == times, "two blocks of one slot"
     for name in WITNESSES:
-        client = network.nodes[name].client
-        assert client is not None
-        properties = as_object(client.call("database", "get_dynamic_global_properties"))
-        assert as_int(properties["last_irreversible_block_num"]) > before.num
-        assert '"level": "error"' not in network.nodes[name].plan.log.read_text()
+        node = network.nodes[name]
+        goes_on = partial(goes_on_above, node, before.num)
+        wait_for(goes_on, "irreversibility", 30, [node])
+        assert '"level": "error"' not in node.plan.log.read_text()
