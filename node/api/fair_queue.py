@@ -255,13 +255,11 @@ class FairQueue:
         client.paused_at, client.paused_in = self.cpu_clock(), self._rounds
         seconds = client.paused_at - start_s
         job.spent_s += seconds
-        if job.is_over:
-            seconds += job.declared_s
-        self.charge(client, seconds)
         if is_ahead:
             self._left_ahead_s -= seconds
         else:
             self._left_s -= seconds
+        self.charge(client, seconds + job.declared_s if job.is_over else seconds)
 
     def _sweep(self) -> None:
         self.groups = {name: group for name, group in self.groups.items() if group.members}
