@@ -15,6 +15,7 @@ from node.api.fair_queue import (
     PAUSE_MIN_S,
     PAUSE_SHARES,
     ROUND_S,
+    SAVED_S,
     SLICE_S,
     Client,
     FairQueue,
@@ -340,6 +341,19 @@ def test_a_round_is_short(machine: Machine) -> None:
         start = machine.now
         machine.run(1)
         assert 0 < machine.now - start < ROUND_S + SLICE_S + STEP_S
+
+
+def test_a_round_is_of_work_and_not_of_what_is_declared(machine: Machine) -> None:
+    """A9: what a call costs beside its steps is paid for, and makes nobody else wait a round."""
+    clients = [machine.open() for _ in range(3)]
+    for client in clients:
+        machine.queue.charge(client, SAVED_S)
+    jobs = [machine.job(client, STEP_S) for client in clients]
+    machine.queue.begin_round()
+    for job in jobs:
+        job.declared_s = ROUND_S
+        machine.queue.serve_at_once(job)
+    assert all(job.is_over for job in jobs)
 
 
 def test_a_round_serves_no_crowd_at_once(machine: Machine) -> None:
