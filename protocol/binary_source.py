@@ -10,7 +10,7 @@ import itertools
 import linecache
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, Protocol, TypeAlias, assert_never, cast
 
 from protocol.crypto.hashes import address_of
@@ -96,6 +96,7 @@ class Source:
         return self.names["codec"]
 
 
+@cache
 def values_source(cls: type) -> Callable[[Any], tuple[object, ...]]:
     """A function that gives the declared fields of an object of a class, in order."""
     source = Source({})

@@ -98,6 +98,7 @@ class Walk:
             **inherited,
             "XDG_DATA_HOME": str(data),
             "PEGBOARD_URL": f"http://{self.api}",
+            "PIP_NO_COMPILE": "1",
         }
 
     def take(self, command: str) -> None:

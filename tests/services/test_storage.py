@@ -19,7 +19,7 @@ from node.storage.errors import DiskError, StoreLocked
 from tests.unit.test_block_store import CHAIN, extend, make_block, make_chain
 
 REPO = Path(__file__).resolve().parents[2]
-KILLS = 20
+KILLS = 8
 
 WRITER = """
 import sys

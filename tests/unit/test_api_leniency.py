@@ -6,7 +6,9 @@ What BitShares' node converts is converted; what could hide a mistake is refused
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -48,8 +50,13 @@ def client() -> Client:
 
 def outcome(api: str, name: str, arguments: list[Json]) -> Json:
     """What a call on a new chain gives, which follows from its arguments alone."""
-    answer = a_client().answer(name, *arguments, api=api)
-    return answer.get("result", answer.get("error"))
+    return json.loads(outcome_text(api, name, json.dumps(arguments)))
+
+
+@cache
+def outcome_text(api: str, name: str, arguments: str) -> str:
+    answer = a_client().answer(name, *json.loads(arguments), api=api)
+    return json.dumps(answer.get("result", answer.get("error")))
 
 
 def a_parameter(api: str, name: str, place: int) -> Parameter:

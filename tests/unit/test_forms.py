@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import traceback
 from collections.abc import Callable, Hashable
 
@@ -33,6 +34,7 @@ from protocol.operations.transfer import Transfer
 from protocol.operations.witness import WitnessCreate
 from protocol.schema import Int64, PublicKey, UInt64
 from protocol.transaction import SignedTransaction
+from tests.support.chain import TestChain
 from tests.support.declared import instances
 
 OPERATION_CLASSES = [entry.cls for entry in operations.OPERATIONS.values()]
@@ -257,3 +259,11 @@ def test_a_traceback_through_a_codec_shows_its_line() -> None:
         text = traceback.format_exc()
     assert "<derived codec" in text
     assert "out += pack" in text
+
+
+def test_another_chain_derives_no_code() -> None:
+    """Every kind of object has one reader of its fields, however many chains a process has."""
+    TestChain()
+    derived = len(linecache.cache)
+    TestChain()
+    assert len(linecache.cache) == derived
