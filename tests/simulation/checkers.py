@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from node.api.durability import Durability
@@ -14,6 +15,7 @@ from node.chain.vote_pool import contradict
 from node.core.clock_watch import FUTURE_TOLERANCE_MS
 from node.storage.interface import BlockStorage
 from protocol.block import BlockEnvelope, block_num_of
+from protocol.errors import DamagedData
 from protocol.finality import Vote
 from protocol.ids import WitnessId
 from protocol.schema import BlockId, Digest, PublicKey
@@ -62,6 +64,8 @@ class Checkers:
         self._state_hashes: dict[BlockId, Digest] = {}
         self.votes: dict[PublicKey, list[Vote]] = defaultdict(list)
         """What each key has voted, as it left its node."""
+        self.is_parted: Callable[[], bool] = lambda: False
+        """Whether the network is in parts at this moment."""
         self.counts: Counter[str] = Counter()
         """How often things happened."""
         self.refusals: dict[str, Counter[str]] = defaultdict(Counter)
@@ -87,6 +91,12 @@ class Checkers:
         if self._nodes[node].popped:
             self.counts[f"fork depth {self._nodes[node].popped}"] += 1
             self._nodes[node].popped = 0
+
+    def happened(self, what: str) -> None:
+        """Count what a block did, and how often while the network was in parts."""
+        self.counts[what] += 1
+        if self.is_parted():
+            self.counts[f"{what} while parted"] += 1
 
     def block_popped(self, node: int, block: BlockEnvelope) -> None:
         """A node took back its head block, which was not irreversible."""
@@ -159,7 +169,7 @@ class Checkers:
         for block_id in seen.told:
             num = block_num_of(block_id)
             may_be_pruned = num < seen.last_irreversible and store.id_at(num) != block_id
-            is_there = store.block(block_id) is not None
+            is_there = _has(store, block_id)
             demand(is_there or may_be_pruned, "durable", node, "lost block", num)
         num, told = chain.last_irreversible_num, seen.told_irreversible
         demand(num >= told, "monotonic", node, "after a restart", num, told)
@@ -169,6 +179,14 @@ class Checkers:
             assert found is not None, "the chain was read from the store"
             seen.main[num] = found
         seen.last_irreversible = chain.last_irreversible_num
+
+
+def _has(store: BlockStorage, block_id: BlockId) -> bool:
+    """Whether a block is stored; a damaged one is known, and fetched again when it is needed."""
+    try:
+        return store.block(block_id) is not None
+    except DamagedData:
+        return True
 
 
 class Unjudged(Checkers):
@@ -225,6 +243,8 @@ class NodeObserver:
     def block_applied(self, block: AppliedBlock) -> None:
         """See `ChainObserver`."""
         self.checkers.block_applied(self.node, block.envelope)
+        for event in block.events:
+            self.checkers.happened(type(event).__name__)
         self.notices.put([block.envelope.id])
 
     def block_popped(self, block: BlockEnvelope) -> None:

@@ -108,6 +108,21 @@ def _draw_lie(rng: Random, options: Options) -> tuple[int, ...]:
     return liar, rng.randrange(2_000, 20_000)
 
 
+def _draw_scheme(rng: Random, options: Options) -> tuple[int, ...]:
+    """For how many milliseconds somebody looks at the network and does what hurts."""
+    return (rng.randrange(5_000, 25_000),)
+
+
+def _draw_disk(rng: Random, options: Options) -> tuple[int, ...]:
+    """A node, whether its disk fails (1) or is full (0), and for how many milliseconds."""
+    return rng.randrange(options.nodes), rng.randrange(2), rng.randrange(500, 8_000)
+
+
+def _draw_flip(rng: Random, options: Options) -> tuple[int, ...]:
+    """Which block is damaged, over 1,000 of those that the last node has."""
+    return (rng.randrange(1_000),)
+
+
 Draw = Callable[[Random, Options], tuple[int, ...]]
 DRAWS: dict[str, tuple[Draw, Callable[[Options], int]]] = {
     "partition": (_draw_partition, lambda options: options.partition_every_s),
@@ -118,6 +133,11 @@ DRAWS: dict[str, tuple[Draw, Callable[[Options], int]]] = {
     "step": (_draw_step, lambda options: options.step_every_s),
     "blackout": (_draw_blackout, lambda options: options.blackout_every_s),
     "wipe": (_draw_wipe, lambda options: options.wipe_every_s),
+}
+DRAWS |= {
+    "scheme": (_draw_scheme, lambda options: options.scheme_every_s),
+    "disk": (_draw_disk, lambda options: options.disk_every_s),
+    "flip": (_draw_flip, lambda options: options.flip_every_s),
 }
 DRAWS |= {
     kind: (_draw_lie, lambda options: options.lie_every_s if options.hostile else 0)

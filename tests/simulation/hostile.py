@@ -65,6 +65,7 @@ class Hostile(Machine):
         self._last_own: BlockId | None = None
         self._last_frame = b""
         self._last_feed_ms = 0
+        self._faces_until_ms = 0
         world.network.disguise(number)
         world.loop.later(REDIAL_MS, self._redial)
 
@@ -76,9 +77,19 @@ class Hostile(Machine):
         until_ms = self.world.loop.now_ms + duration_ms
         self._until_ms[kind] = max(until_ms, self._until_ms.get(kind, 0))
 
+    def have_two_faces(self, duration_ms: int) -> None:
+        """Tell nobody what others say, for a while: each hears one's own votes alone."""
+        self._faces_until_ms = self.world.loop.now_ms + duration_ms
+
+    @property
+    def has_two_faces(self) -> bool:
+        """Whether it stands between two sides that must not hear of each other."""
+        return self._faces_until_ms > self.world.loop.now_ms
+
     def tell_the_truth(self) -> None:
         """Stop all that was planned."""
         self._until_ms.clear()
+        self._faces_until_ms = 0
 
     def does(self, kind: str) -> bool:
         """Whether it lies in this way now."""
@@ -239,6 +250,8 @@ class Hostile(Machine):
 
     def _twist(self, key: PeerKey, message: Message) -> Iterator[Message]:
         match message:
+            case Vote() | Inventory() | BlockIds() if self.has_two_faces:
+                return
             case Hello():
                 yield self._twist_hello(message)
             case Vote():

@@ -28,18 +28,21 @@ from node.core.effects import (
     StoreProofs,
 )
 from node.core.settings import CoreSettings
-from node.core.startup import start_chain
+from node.core.startup import Started, start_chain
 from node.p2p.config import PeerConfig
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
 from node.p2p.manager import PeerManager
 from node.p2p.peer_database import PeerDatabase
 from node.services.effect_queue import Batch, EffectQueue
 from node.services.node_service import TICK_MS
+from node.state.objects.finality import VotingSet
+from node.storage.errors import DiskError
 from node.storage.interface import SignedSlot, SignedVote
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey, public_key
 from protocol.crypto.signatures import recover_key, recover_keys
+from protocol.errors import DamagedData
 from protocol.finality import Vote, vote_digest
 from protocol.genesis_form import Genesis
 from protocol.p2p.messages import BlockMessage, Hello, Inventory, ItemKind, Message
@@ -53,6 +56,8 @@ from tests.simulation.options import Options
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 
 SAVE_PEERS_MS = 60_000
+RESTART_MS = 2_000
+"""After so long somebody starts a process again that ended because of its disk."""
 STATE_HASH_EVERY = 10
 """States are compared between nodes at multiples of this height."""
 
@@ -99,9 +104,15 @@ class Machine:
         self.rng = Random(f"{world.options.seed}/machine/{number}")
         skew_ms = world.options.skew_ms
         self.clock_offset_ms = self.rng.randrange(-skew_ms, skew_ms + 1)
+        ppm = world.options.drift_ppm
+        self._drift_ppm = Random(f"{world.options.seed}/drift/{number}").randrange(-ppm, ppm + 1)
+        self._disk_rng = Random(f"{world.options.seed}/disk/{number}")
+        self._disk_until_ms = 0
+        self._is_disk_failing = False
         self._start_offset_ms = self.clock_offset_ms
         """How far the clock was ahead when the process started."""
         self.last_state_num = 0
+        self._newest_set: VotingSet | None = None
         self.required_participation = world.options.required_participation
         self._life = 0
         self._paused: list[Callable[[], None]] | None = None
@@ -120,9 +131,12 @@ class Machine:
         return self._read(self.clock_offset_ms)
 
     def _read(self, offset_ms: int) -> int:
-        found = self.world.loop.now_ms + offset_ms
+        found = self.world.loop.now_ms + offset_ms + self._drifted_ms()
         self.world.checkers.clock_read(self.number, found)
         return found
+
+    def _drifted_ms(self) -> int:
+        return self.world.loop.elapsed_ms * self._drift_ppm // 1_000_000
 
     @property
     def is_listening(self) -> bool:
@@ -136,9 +150,7 @@ class Machine:
         world = self.world
         self._life += 1
         self._start_offset_ms = self.clock_offset_ms
-        started = start_chain(
-            world.genesis, self.blocks, self.snapshots, paranoid=bool(world.options.paranoid)
-        )
+        started = self._start_chain()
         world.checkers.restarted(self.number, started.chain, self.blocks)
         reader = ChainReader(started.chain, self.blocks)
         self.core = NodeCore(
@@ -164,6 +176,17 @@ class Machine:
         self._in_this_life(self._tick)()
         self._in_this_life(self._save_peers)()
 
+    def _start_chain(self) -> Started:
+        """The chain on the disk; or, if that is damaged, none, as the operator is told to do."""
+        world = self.world
+        paranoid = bool(world.options.paranoid)
+        try:
+            return start_chain(world.genesis, self.blocks, self.snapshots, paranoid=paranoid)
+        except DamagedData:
+            world.checkers.counts["started anew"] += 1
+            self.wipe()
+            return start_chain(world.genesis, self.blocks, self.snapshots, paranoid=paranoid)
+
     def crash(self, *, silently: bool) -> None:
         """The process dies; what was not durable is lost."""
         if self.core is None:
@@ -174,11 +197,58 @@ class Machine:
         self._paused = None
         self.queue = EffectQueue()
         self._is_carrying = False
-        self.blocks.crash()
-        self.guard.crash()
-        self.snapshots.crash()
+        self._lose_writes()
         self.is_up = not silently
         self.world.network.cut_off(self.number, silently=silently)
+
+    def _lose_writes(self) -> None:
+        """What was not flushed is gone; or, where writes may tear, some of it."""
+        kept = 0
+        is_kept = False
+        if self.world.options.torn:
+            kept = self._disk_rng.randrange(self.blocks.unflushed + 1)
+            is_kept = self._disk_rng.randrange(2) == 0
+            self.world.checkers.counts["writes kept"] += kept
+        self.blocks.crash(kept)
+        self.guard.crash(is_kept=is_kept)
+        self.snapshots.crash(is_kept=is_kept)
+
+    def break_disk(self, is_failing: int, duration_ms: int) -> None:
+        """For a while each write fails at once, or each flush after its write."""
+        self._disk_until_ms = self.world.loop.now_ms + duration_ms
+        self._is_disk_failing = bool(is_failing)
+
+    def mend(self) -> None:
+        """The disk is sound again, and the clock goes as fast as the others."""
+        self._disk_until_ms = 0
+        drifted_ms = self._drifted_ms()
+        self._drift_ppm = 0
+        self.clock_offset_ms += drifted_ms
+        self._start_offset_ms += drifted_ms
+
+    def flip_bit(self, place: int) -> None:
+        """A bit turns in one of the stored blocks of the main chain."""
+        head = self.blocks.head()
+        found = head and self.blocks.id_at(1 + place * head[0] // 1_000)
+        if found:
+            self.world.checkers.counts["blocks damaged"] += 1
+            self.blocks.damage(found)
+
+    def _check_disk(self, *, is_flush: bool) -> None:
+        """Raise `DiskError` where the disk is full or fails."""
+        is_broken = self.world.loop.now_ms < self._disk_until_ms
+        if is_broken and is_flush == self._is_disk_failing:
+            raise DiskError("no space left" if not is_flush else "input/output error")
+
+    def _stop_for_disk(self) -> None:
+        """The process ends, as `NodeService` does; somebody starts it again (T-S4)."""
+        self.world.checkers.counts["disk stops"] += 1
+        self.crash(silently=False)
+        self.world.loop.later(RESTART_MS, self._start_again)
+
+    def _start_again(self) -> None:
+        if self.core is None:
+            self.start()
 
     def wipe(self) -> None:
         """Lose blocks and snapshots; the record of signed slots is kept apart from them."""
@@ -300,6 +370,11 @@ class Machine:
         chain = self.core.chain
         self.queue.put(self.core.take_effects())
         self.world.checkers.observe(self.number, chain)
+        finality = chain.state.finality
+        if finality is not None and finality.sets[-1] != self._newest_set:
+            if self._newest_set is not None:
+                self.world.checkers.happened("another voting set")
+            self._newest_set = finality.sets[-1]
         if chain.head_num % STATE_HASH_EVERY == 0 and chain.head_num != self.last_state_num:
             self.last_state_num = chain.head_num
             self.world.checkers.check_state(chain)
@@ -315,7 +390,12 @@ class Machine:
 
     def _step(self, steps: Iterator[int]) -> None:
         """Go on with a batch until it waits for the disk, or to the next batch."""
-        for wait_ms in steps:
+        try:
+            wait_ms = next(steps, None)
+        except DiskError:
+            self.world.loop.later(0, self._in_this_life(self._stop_for_disk))
+            return
+        if wait_ms is not None:
             self.world.loop.later(wait_ms, self._in_this_life(lambda: self._step(steps)))
             return
         self._is_carrying = False
@@ -331,6 +411,7 @@ class Machine:
         for effect in batch.rest:
             match effect:
                 case SaveSnapshot():
+                    self._check_disk(is_flush=False)
                     self.snapshots.save(effect.num, effect.block_id, *effect.payload)
                     self.prune(effect)
                     yield self.flush_ms()
@@ -359,10 +440,13 @@ class Machine:
 
     def persist(self, batch: Batch) -> Iterator[int]:
         """Bring the blocks, slots and votes of a batch to disk, in two writes."""
+        if batch.slots or batch.votes or batch.moves:
+            self._check_disk(is_flush=False)
         for move in batch.moves:
             self.blocks.append(move.blocks, move.head, move.main_chain, move.irreversible_num)
         if batch.moves:
             yield self.flush_ms()
+            self._check_disk(is_flush=True)
             self.flush_blocks()
         for slot in batch.slots:
             self.reserve(slot)
@@ -370,6 +454,7 @@ class Machine:
             self.reserve_vote(vote)
         if batch.slots or batch.votes:
             yield self.flush_ms()
+            self._check_disk(is_flush=True)
             self.flush_guard()
         if batch.moves:
             assert self.core is not None

@@ -8,7 +8,7 @@ when it sends, or from nobody at all.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from random import Random
 from typing import Protocol, assert_never
@@ -105,6 +105,8 @@ class Network:
         self._last_key = 0
         self._is_healed = False
         self._disguised: set[int] = set()
+        self.interceptor: Callable[[int, int, Message], int] | None = None
+        """Says for how many milliseconds a message from one node to another is held back."""
         self.connections = 0
         """Connections made so far."""
 
@@ -191,7 +193,10 @@ class Network:
         message = decode_message(data[LENGTH_BYTES:])
         digest = blake2b(data, digest_size=4).hexdigest()
         self.loop.record("send", node, key, type(message).__name__, len(data), digest)
-        delay_ms = self._delay_ms(node, end.outgoing.target.node)
+        target = end.outgoing.target.node
+        delay_ms = self._delay_ms(node, target)
+        if self.interceptor is not None:
+            delay_ms += self.interceptor(node, target, message)
         if self._happens(self._options.reset):
             self._break(end)
             return message

@@ -65,6 +65,20 @@ class Options(Record):
     """So many of the last nodes lie: fewer than a third of the witnesses, or it breaks (F2)."""
     lie_every_s: int = 0
     """Mean time between beginnings of each kind of lie; 0 for none."""
+    scheme_every_s: int = 0
+    """Mean time between attacks that look at the network and do what hurts most; 0 for none."""
+    drift_ppm: int = 0
+    """Greatest error of a clock's speed, over 1,000,000."""
+    disk_every_s: int = 0
+    """Mean time between disks that fill up or fail; 0 for none."""
+    flip_every_s: int = 0
+    """Mean time between bits that turn in a stored block of the last node; 0 for none."""
+    torn: int = 0
+    """1: of what is not durable, a crash leaves some writes, the oldest ones."""
+    series: int = 0
+    """0: prices walk; else they are recorded ones that fall, and this says which."""
+    spares: int = 0
+    """Witnesses beyond the first ones, who may be elected instead at maintenance."""
 
     def to_json(self) -> dict[str, int]:
         """The options as a JSON object."""
@@ -90,6 +104,12 @@ SWITCHED: dict[str, tuple[int, ...]] = {
     "blackout_every_s": (60,),
     "wipe_every_s": (60,),
     "lie_every_s": (10, 20, 40),
+    "scheme_every_s": (30,),
+    "drift_ppm": (200, 2_000, 10_000),
+    "disk_every_s": (20, 40),
+    "flip_every_s": (30,),
+    "torn": (1,),
+    "series": (1, 2, 3),
 }
 """Kinds of faults, of which each seed has about half, and their strengths."""
 
@@ -124,12 +144,15 @@ def draw_options(seed: int, *, nodes: int | None = None, minutes: int | None = N
             drawn[name] = draw(name, strengths)
     if count < 4 and not observers:
         drawn["wipe_every_s"] = 0  # a lost disk is one of a third of the witnesses
+        drawn["flip_every_s"] = 0
+    witnesses = min(count - observers, 11)
     return Options(
         seed=seed,
         nodes=count,
-        witnesses=min(count - observers, 11),
+        witnesses=witnesses,
         fault_s=60 * (minutes or draw("minutes", (2, 3, 4))),
-        hostile=min(draw("hostile", (0, 1, 1, 2)), hostile_max(count, min(count - observers, 11))),
+        hostile=min(draw("hostile", (0, 1, 1, 2)), hostile_max(count, witnesses)),
+        spares=min(draw("spares", (0, 0, 1, 2)), 11 - witnesses),
         stale_starters=draw("stale_starters", (1, count)),
         **drawn,
     )

@@ -18,6 +18,7 @@ from protocol.crypto.keys import PrivateKey
 from protocol.genesis_form import FINALITY_BITSHARES, FINALITY_VOTES, Genesis
 from protocol.ids import AccountId
 from protocol.schema import BlockId
+from tests.simulation.attacker import Attacker
 from tests.simulation.checkers import Checkers, Violation, demand
 from tests.simulation.event_loop import START_MS, EventLoop
 from tests.simulation.faults import LIES, Fault
@@ -26,7 +27,7 @@ from tests.simulation.machine import Duties, Machine, World
 from tests.simulation.network import Network
 from tests.simulation.options import Options
 from tests.simulation.schedule import Schedule
-from tests.simulation.workload import SYMBOLS, Clients
+from tests.simulation.workload import SYMBOLS, Clients, feed_of, read_series
 
 HEAL_S_MAX = 420
 """After so long without faults all nodes agree: a wait before dialling again is up to 5 min."""
@@ -40,6 +41,7 @@ QUIET_MS = 12_000
 QUIET_ATTEMPTS = 6
 MAINTENANCE_S = 60
 FEED_INTERVAL_S = 20
+SERIES_INTERVAL_S = 4
 START_SPREAD_MS = 2_000
 """Nodes start within so long."""
 
@@ -88,6 +90,8 @@ class Simulation:
         self.machines: list[Machine] = [*self.honest, *self.hostile]
         self.network.hosts = tuple(self.machines)
         self.clients = Clients(world, self.machines)
+        self.attacker = Attacker(world, self.honest, self.hostile)
+        self.checkers.is_parted = lambda: self.network.is_parted
         self._is_healed = False
 
     def run(self) -> Outcome:
@@ -97,6 +101,8 @@ class Simulation:
             delay_ms = machine.rng.randrange(START_SPREAD_MS) if machine.number else 0
             self.loop.later(delay_ms, machine.start)
         self.clients.start()
+        if self.options.spares:
+            self.clients.start_elections()
         for fault in self.faults:
             self.loop.later(fault.at_ms, self._apply(fault))
         self.loop.run_until(self.options.fault_s * 1_000)
@@ -148,6 +154,10 @@ class Simulation:
         if machine.core is None:
             machine.start()
 
+    def _flip(self, place: int) -> None:
+        """A bit turns in a stored block of the last node, which may find it when it restarts."""
+        self.machines[-1].flip_bit(place)
+
     def _step(self, node: int, delta_ms: int) -> None:
         if not self._is_healed:
             self.machines[node].clock_offset_ms += delta_ms
@@ -159,10 +169,12 @@ class Simulation:
         self.loop.record("heal")
         self._is_healed = True
         self.network.heal()
+        self.attacker.give_up()
         for liar in self.hostile:
             liar.tell_the_truth()
             liar.lie("equivocate", 1_000 * HEAL_S_MAX)
         for machine in self.machines:
+            machine.mend()
             limit_ms = self.options.skew_ms
             machine.clock_offset_ms = max(-limit_ms, min(machine.clock_offset_ms, limit_ms))
             self._restart(machine)
@@ -201,7 +213,7 @@ class Simulation:
         cores = [machine.core for machine in self.honest if machine.core is not None]
         voted = [span.target_num for core in cores for span in core.ballots.last_votes.values()]
         top = max([core.chain.head_num for core in cores] + voted)
-        return top + ROUNDS_TO_HEAL * self.options.witnesses
+        return top + ROUNDS_TO_HEAL * ((self.options.witnesses | 1) + self.options.spares)
 
     def _override_participation(self) -> None:
         """What operators do when the witnesses of a halted chain all fear to be in a minority."""
@@ -288,6 +300,9 @@ APPLY: dict[str, Callable[..., None]] = {
     "blackout": Simulation._blackout,
     "wipe": Simulation._wipe,
 }
+APPLY["scheme"] = lambda simulation, ms: simulation.attacker.scheme(ms)
+APPLY["disk"] = lambda simulation, node, kind, ms: simulation.machines[node].break_disk(kind, ms)
+APPLY["flip"] = Simulation._flip
 APPLY |= {kind: partial(Simulation._lie, kind=kind) for kind in LIES}
 """What each kind of fault does."""
 
@@ -298,31 +313,39 @@ def make_genesis(options: Options) -> Genesis:
         PRESETS["testnet"],
         initial_timestamp=START_MS // 1_000,
         block_interval_s=options.block_interval_s,
-        witness_count=options.witnesses,
+        witness_count=options.witnesses + options.spares,
     )
-    parameters = replace(genesis.initial_parameters, maintenance_interval=MAINTENANCE_S)
+    interval_s = MAINTENANCE_S // 2 if options.spares else MAINTENANCE_S
+    parameters = replace(genesis.initial_parameters, maintenance_interval=interval_s)
     finality = FINALITY_BITSHARES if options.old_rule else FINALITY_VOTES
     section = replace(genesis.pegboard, finality=finality)
-    return replace(genesis, initial_parameters=parameters, pegboard=section)
+    fixed = replace(genesis.immutable_parameters, min_witness_count=options.witnesses | 1)
+    return replace(
+        genesis,
+        initial_active_witnesses=options.witnesses,
+        immutable_parameters=fixed,
+        initial_parameters=parameters,
+        pegboard=section,
+    )
 
 
 def make_duties(options: Options, genesis: Genesis, node: int) -> Duties:
-    """The witnesses of a node, with their keys and feeds."""
-    names = [WITNESSES[w] for w in range(options.witnesses) if w % options.nodes == node]
+    """The witnesses of a node, with their keys and feeds; those that may be elected are honest."""
+    honest = options.nodes - options.hostile
+    homes = [w % options.nodes for w in range(options.witnesses)]
+    homes += [spare % honest for spare in range(options.spares)]
+    names = [WITNESSES[w] for w, home in enumerate(homes) if home == node]
     accounts = [account.name for account in genesis.initial_accounts]
 
     def make_feeds() -> list[FeedPlan]:
-        context = FeedContext(genesis.initial_timestamp, options.block_interval_s, lambda name: "")
+        context = FeedContext(genesis.initial_timestamp, options.block_interval_s, read_series)
         return [
             FeedPlan(
                 account_id(accounts, name),
                 development_key(name, "active"),
                 symbol,
-                parse_feed_source(
-                    f"walk:seed={options.seed % 1000 + index},start=0.5,step=300bp,every=10s",
-                    context,
-                ),
-                FEED_INTERVAL_S,
+                parse_feed_source(feed_of(options, index), context),
+                FEED_INTERVAL_S if not options.series else SERIES_INTERVAL_S,
             )
             for name in names
             for index, symbol in enumerate(SYMBOLS)

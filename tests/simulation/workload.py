@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 from random import Random
 
 from msgspec.structs import replace
@@ -15,15 +17,22 @@ from protocol.constants import CORE_ASSET, CORE_UNIT
 from protocol.errors import PegboardError
 from protocol.fees import required_fee
 from protocol.ids import AccountId, AssetId
+from protocol.operations.account import AccountUpdate
 from protocol.operations.base import Operation
-from protocol.operations.bitasset import AssetSettle
+from protocol.operations.bitasset import AssetSettle, BidCollateral
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.transfer import Transfer
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 from tests.simulation.machine import Machine, World
+from tests.simulation.options import Options
 
 SYMBOLS = ("USD", "GOLD")
+SERIES = (("try_usd", "2021-10-20"), ("try_eur", "2021-11-10"), ("try_usd", "2021-03-10"))
+"""Recorded prices that fall, and from which day they are played, a day a second."""
+PRICES = Path(__file__).resolve().parent.parent.parent / "config" / "prices"
+ELECTION_MS = 12_000
+"""Mean time between two elections."""
 BURST = 80
 """Transactions that one client may send at once, now and then."""
 
@@ -43,6 +52,31 @@ class Clients:
         mean_ms = 60_000 // self.world.options.transactions_per_minute
         self.world.loop.later(self.rng.randrange(2 * mean_ms) + 1, self._act)
 
+    def start_elections(self) -> None:
+        """Plan the first election, on a network whose witnesses may change."""
+        wait_ms = self.rng.randrange(2 * ELECTION_MS) + 1
+        self.world.loop.later(wait_ms, self._elect)
+
+    def _elect(self) -> None:
+        """Whoever holds most of the stake votes for other witnesses, on two sides for different
+        ones."""
+        if not self.is_active:
+            return
+        for machine in self.rng.sample(self.machines, 2):
+            if machine.core is not None:
+                chain = machine.core.chain
+                self._send(machine, chain, "nathan", self._opinion(chain))
+        self.start_elections()
+
+    def _opinion(self, chain: Chain) -> Operation:
+        state = chain.state
+        voter = state.account_named("nathan")
+        candidates = [witness.vote_id for witness in state.witnesses.in_order()]
+        count = self.world.options.witnesses | 1
+        votes = tuple(sorted(self.rng.sample(candidates, min(count, len(candidates)))))
+        options = replace(voter.options, votes=votes, num_witness=len(votes))
+        return AccountUpdate(NO_FEE, voter.id, new_options=options)
+
     def _act(self) -> None:
         if not self.is_active:
             return
@@ -55,10 +89,13 @@ class Clients:
 
     def _send_one(self, machine: Machine, chain: Chain) -> None:
         name = self.rng.choice(ACCOUNTS[1:])
-        draw = self.rng.choices(list(DRAWS), weights=list(DRAWS.values()))[0]
+        draws = DRAWS | {_bid: 5} if self.world.options.series else DRAWS
+        draw = self.rng.choices(list(draws), weights=list(draws.values()))[0]
         operation = draw(self.rng, chain.state, chain.state.account_named(name).id)
-        if operation is None:
-            return
+        if operation is not None:
+            self._send(machine, chain, name, operation)
+
+    def _send(self, machine: Machine, chain: Chain, name: str, operation: Operation) -> None:
         fee = required_fee(operation, chain.state.parameters.current_fees)
         paid = replace(operation, fee=AssetAmount(fee, CORE_ASSET))  # type: ignore[type-var]
         checkers = self.world.checkers
@@ -147,6 +184,31 @@ def _spend_all(rng: Random, state: State, account: AccountId) -> Operation | Non
     held = state.balance_of(account, CORE_ASSET)
     amount = AssetAmount(max(1, held - CORE_UNIT), CORE_ASSET)
     return Transfer(NO_FEE, account, state.account_named("nathan").id, amount)
+
+
+def _bid(rng: Random, state: State, account: AccountId) -> Operation | None:
+    """Offer collateral for the debt of an asset that was settled as a whole."""
+    asset = _asset(rng, state)
+    bitasset = state.bitasset_of(asset)
+    assert bitasset is not None
+    if not bitasset.is_globally_settled():
+        return None
+    collateral = AssetAmount(rng.randrange(1, 100 * CORE_UNIT), CORE_ASSET)
+    return BidCollateral(NO_FEE, account, collateral, AssetAmount(rng.randrange(1, 50_000), asset))
+
+
+def feed_of(options: Options, index: int) -> str:
+    """The text of a witness's feed source: a random walk, or a recorded fall."""
+    if not options.series:
+        return f"walk:seed={options.seed % 1000 + index},start=0.5,step=300bp,every=10s"
+    name, day = SERIES[(options.series - 1 + index) % len(SERIES)]
+    return f"csv:{name}.csv?every=1s&from={day}"
+
+
+@cache
+def read_series(name: str) -> str:
+    """The text of a recorded series."""
+    return (PRICES / name).read_text(encoding="utf-8")
 
 
 def _asset(rng: Random, state: State) -> AssetId:

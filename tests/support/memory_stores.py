@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from node.storage.errors import StoreDamaged
 from node.storage.guard import check_slot, check_vote
 from node.storage.interface import (
     SignedSlot,
@@ -48,6 +49,7 @@ class MemoryBlockStore:
         self._head: BlockId | None = None
         self._irreversible_num = 0
         self._undo: list[_Undo] = []
+        self._damaged: set[BlockId] = set()
 
     def append(
         self,
@@ -71,6 +73,7 @@ class MemoryBlockStore:
         for num in range(kept_num + 1, max(top, kept_num + len(main_chain)) + 1):
             undo.main_chain[num] = self._main_chain.pop(num, None)
         self._blocks.update(added)
+        self._damaged.difference_update(added)
         self._main_chain.update((block_num_of(block_id), block_id) for block_id in main_chain)
         self._head = head
         self._irreversible_num = max(irreversible_num, self._irreversible_num)
@@ -78,6 +81,7 @@ class MemoryBlockStore:
 
     def block(self, block_id: BlockId) -> bytes | None:
         """See `BlockStorage.block`."""
+        self._check(block_id)
         return self._blocks.get(block_id)
 
     def id_at(self, num: int) -> BlockId | None:
@@ -98,6 +102,7 @@ class MemoryBlockStore:
         at = max(num, min(self._main_chain, default=num))
         while len(found) < count and at in self._main_chain:
             block_id = self._main_chain[at]
+            self._check(block_id)
             found.append(StoredBlock(block_id, at, self._blocks[block_id]))
             at += 1
         return found
@@ -124,12 +129,29 @@ class MemoryBlockStore:
     def close(self) -> None:
         """See `BlockStorage.close`; the content stays, as it would on a disk."""
 
+    def damage(self, block_id: BlockId) -> None:
+        """A bit of a stored block turns: it is not given out until it is written again."""
+        assert block_id in self._blocks
+        self._damaged.add(block_id)
+
+    def _check(self, block_id: BlockId) -> None:
+        if block_id in self._damaged:
+            error = StoreDamaged("a block is damaged", value=block_id.hex())
+            error.block = block_id
+            raise error
+
     def flush(self) -> None:
         """Make everything written so far durable."""
         self._undo.clear()
 
-    def crash(self) -> None:
-        """Lose what is not durable yet."""
+    @property
+    def unflushed(self) -> int:
+        """How many writes are not durable yet."""
+        return len(self._undo)
+
+    def crash(self, kept: int = 0) -> None:
+        """Lose what is not durable yet, but for so many of the oldest writes."""
+        del self._undo[:kept]
         while self._undo:
             undo = self._undo.pop()
             self._head = undo.head
@@ -193,8 +215,10 @@ class MemorySigningGuard:
         """Make everything written so far durable."""
         self._durable = self._copy()
 
-    def crash(self) -> None:
-        """Lose what is not durable yet."""
+    def crash(self, *, is_kept: bool = False) -> None:
+        """Lose what is not durable yet, unless it reached the disk all the same."""
+        if is_kept:
+            self.flush()
         signed, self._voted = self._durable
         self._signed = dict(signed)
 
@@ -231,8 +255,10 @@ class MemorySnapshots:
         """Make everything written so far durable."""
         self._durable = list(self._snapshots)
 
-    def crash(self) -> None:
-        """Lose what is not durable yet."""
+    def crash(self, *, is_kept: bool = False) -> None:
+        """Lose what is not durable yet, unless it reached the disk all the same."""
+        if is_kept:
+            self.flush()
         self._snapshots = list(self._durable)
 
 
