@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 
-from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.core.effects import Report
 from node.core.own_blocks import OwnBlocks
@@ -37,18 +35,19 @@ class ClockWatch:
             for news in self.clock.read(wall_ms, now_ms, self._own_weight())
         ]
 
-    def note_new_head(self, applied: Sequence[AppliedBlock], now_ms: int) -> None:
-        """Blocks have just come and joined the main chain; the newest was made lately."""
-        for block in applied[-1:]:
-            header = block.envelope.header
-            self._note(header.witness, header.timestamp, now_ms)
+    def note_block(self, front: HeaderEnvelope, now_ms: int) -> None:
+        """A block has just come; if its witness has signed it, it tells of that one's clock.
 
-    def note_future(self, front: HeaderEnvelope, now_ms: int) -> None:
-        """A block was refused for its time; if a witness has signed it, one of the two is wrong."""
+        Whether it becomes the head, grows a fork or is refused for its time: a clock that is ahead
+        makes its node build before all others, and see none of their blocks as its head. One below
+        the head may have been made at any time.
+        """
         header = front.header
+        if front.num < self._chain.head_num or self._is_own(header.witness):
+            return
         with suppress(KeyFormatError):
             if front.signing_key() == self._chain.signing_key(header.witness):
-                self._note(header.witness, header.timestamp, now_ms)
+                self.clock.note_block(header.witness, header.timestamp, now_ms)
 
     def refusal(self, now_ms: int) -> Refusal | None:
         """Why no block may be signed by this clock: most of the others show another time.
@@ -63,10 +62,6 @@ class ClockWatch:
             return None
         side = "ahead of" if error_ms > 0 else "behind"
         return Refusal("clock_off", f"{abs(error_ms)} ms {side} most witnesses' blocks", True)
-
-    def _note(self, witness: WitnessId, time_s: int, now_ms: int) -> None:
-        if not self._is_own(witness):
-            self.clock.note_block(witness, time_s, now_ms)
 
     def _own_weight(self) -> int:
         return sum(map(self._is_own, self._chain.state.properties.active_witnesses))

@@ -427,7 +427,7 @@ class NodeCore:
         interval_ms = self.chain.state.parameters.block_interval * 1_000
         limit_ms = self.clock.slot_ms(now_ms) + interval_ms + FUTURE_TOLERANCE_MS
         if front.header.timestamp * 1_000 > limit_ms:
-            self._watch.note_future(front, now_ms)
+            self._watch.note_block(front, now_ms)
             raise FutureBlock(
                 "block lies in the future",
                 rule="R8.1",
@@ -447,7 +447,7 @@ class NodeCore:
                 continue
             self._follow_push(result)
             if not self.peers.is_syncing:
-                self._watch.note_new_head(result.applied, now_ms)
+                self._watch.note_block(queued.envelope.front, now_ms)
             self._look_for_twins(result.applied)
             applied = tuple(block.envelope.id for block in result.applied)
             self.peers.block_accepted(queued.envelope.id, applied, now_ms)
