@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from tests.simulation import coverage
-from tests.simulation.batch import Job, processors, run_batch
+from tests.simulation.batch import Job, Totals, processors, run_batch
 from tests.simulation.coverage import JUDGED_RUNS
 from tests.simulation.ledger import DEFAULT, Ledger, current_commit
 from tests.simulation.runs import REPO, Run, run_schedule
@@ -27,8 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = read_arguments(arguments)
     ledger = Ledger(options.ledger, current_commit())
     if options.report:
-        print("\n".join(ledger.report()) or f"{options.ledger} is empty")
-        return 0
+        return report(ledger)
     if options.teeth:
         return run_batch_of_bugs(options.jobs, options.bugs or ())
     if options.schedule is not None:
@@ -105,10 +104,28 @@ def run_many(job: Job, ledger: Ledger, options: argparse.Namespace) -> int:
     print("seen:")
     for line in coverage.lines(totals.figures):
         print(line)
+    if totals.is_leaking:
+        print(f"MEMORY GROWS by {totals.growth} blocks with each run")
     toothless = coverage.below_floors(totals.figures) if totals.runs >= JUDGED_RUNS else []
     for line in toothless:
         print(f"BELOW THE FLOOR {line}")
-    return int(bool(totals.failures or toothless))
+    return int(bool(totals.failures or toothless or totals.is_leaking))
+
+
+def report(ledger: Ledger) -> int:
+    """What all runs of a ledger come to, by commit and together; 1 if two of them conflict."""
+    for line in ledger.report():
+        print(line)
+    totals = Totals()
+    for entry in ledger.entries():
+        totals.add(0, entry.run)
+    if not totals.runs:
+        print(f"{ledger.path} is empty")
+        return 0
+    print(f"all commits: {totals.runs} runs, {len(totals.failures)} failures")
+    for line in (totals.evidence(), *coverage.lines(totals.figures)):
+        print(line)
+    return int(bool(totals.conflicts))
 
 
 def run_one(schedule: Schedule, options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ shrinks by itself, and leaves a regression; of several that fail alike only the 
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -16,6 +17,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from tests.simulation.ledger import Ledger
 from tests.simulation.options import Options, draw_options
 from tests.simulation.runs import Run, run_schedule
@@ -24,6 +27,10 @@ from tests.simulation.shrinking import REGRESSIONS, Budget, keep
 
 WARM_RUNS = 3
 """After so many runs a process has in memory what it needs."""
+JUDGED_RUNS = 3
+"""So many more runs of one process tell whether it goes on to grow (T-R1)."""
+GROWTH_MAX = 2_000
+"""Blocks of memory by which a process may grow with each run, once it is warm: caches fill up."""
 PROGRESS_S = 60.0
 
 
@@ -64,9 +71,9 @@ class Totals:
     blocks: int = 0
     irreversible: int = 0
     figures: Counter[str] = field(default_factory=Counter)
-    warm_kib: dict[int, int] = field(default_factory=dict)
-    """Memory of each process after its first runs."""
-    last_kib: dict[int, int] = field(default_factory=dict)
+    warm: dict[int, Run] = field(default_factory=dict)
+    """Of each process the last of its first runs."""
+    last: dict[int, Run] = field(default_factory=dict)
     runs_of: Counter[int] = field(default_factory=Counter)
 
     def add(self, worker: int, run: Run) -> None:
@@ -83,12 +90,40 @@ class Totals:
         self.figures.update(run.figures)
         self.runs_of[worker] += 1
         if self.runs_of[worker] <= WARM_RUNS:
-            self.warm_kib[worker] = run.resident_kib
-        self.last_kib[worker] = run.resident_kib
+            self.warm[worker] = run
+        self.last[worker] = run
+
+    @property
+    def growth(self) -> int | None:
+        """By how many blocks of memory the worst process grows with each run; None for too few."""
+        return max(
+            (
+                (self.last[one].memory_blocks - warm.memory_blocks) // (count - WARM_RUNS)
+                for one, warm in self.warm.items()
+                if (count := self.runs_of[one]) >= WARM_RUNS + JUDGED_RUNS
+            ),
+            default=None,
+        )
+
+    @property
+    def is_leaking(self) -> bool:
+        """Whether what a run leaves behind stays in memory."""
+        return (self.growth or 0) > GROWTH_MAX
+
+    @property
+    def conflicts(self) -> int:
+        """Runs in which two nodes called different blocks of one height irreversible (T-W4)."""
+        return sum(verdict == "conflict" for _, verdict in self.failures)
+
+    def evidence(self) -> str:
+        """What speaks for the promise that nothing irreversible is taken back, in a line."""
+        return (
+            f"conflicts of irreversible blocks: {self.conflicts}, among {self.irreversible} "
+            f"in {self.simulated_s / 3_600:.2f} network-hours"
+        )
 
     def lines(self, took_s: float) -> Iterator[str]:
         """What is printed at the end."""
-        conflicts = sum(verdict == "conflict" for _, verdict in self.failures)
         missed = self.slots - self.blocks
         share = 100 * missed / max(1, self.slots)
         faults = {
@@ -96,7 +131,11 @@ class Totals:
             for name, count in sorted(self.figures.items())
             if name.startswith("fault ")
         }
-        growth = max((self.last_kib[one] - self.warm_kib[one] for one in self.warm_kib), default=0)
+        most_kib = max((run.resident_kib for run in self.last.values()), default=0)
+        growth_kib = max(
+            (self.last[one].resident_kib - warm.resident_kib for one, warm in self.warm.items()),
+            default=0,
+        )
         speed = self.simulated_s / max(took_s, 0.001)
         yield (
             f"{self.runs} runs (seeds {self.first_seed}..{self.last_seed}), "
@@ -106,12 +145,14 @@ class Totals:
             f"{self.simulated_s / 3_600:.2f} simulated network-hours in {took_s / 3_600:.2f} hours "
             f"on {len(self.runs_of)} processes: {speed:.0f} x real time"
         )
-        yield f"conflicts of irreversible blocks: {conflicts}, among {self.irreversible}"
+        yield self.evidence()
         yield f"blocks {self.blocks}, slots {self.slots}, missed {missed} ({share:.1f} %)"
         yield f"faults injected: {sum(faults.values())}: " + listed(faults)
+        per_run = "not judged" if self.growth is None else f"{self.growth} of {GROWTH_MAX} allowed"
         yield (
-            f"memory of a process: at most {max(self.last_kib.values(), default=0) / 1_024:.0f} "
-            f"MiB, grown by {growth / 1_024:.1f} MiB at most after {WARM_RUNS} runs"
+            f"memory of a process: at most {most_kib / 1_024:.0f} MiB, grown by "
+            f"{growth_kib / 1_024:.1f} MiB at most after {WARM_RUNS} runs; "
+            f"blocks of memory more with each run: {per_run}"
         )
 
 
@@ -189,7 +230,8 @@ def run_seed(job: Job, seed: int, known: frozenset[str]) -> tuple[int, Run]:
         )
         if job.regressions is not None and run.verdict not in known:
             _keep(job, schedule, run)
-    return os.getpid(), run
+    gc.collect()
+    return os.getpid(), msgspec.structs.replace(run, memory_blocks=sys.getallocatedblocks())
 
 
 def _keep(job: Job, schedule: Schedule, run: Run) -> None:

@@ -17,7 +17,7 @@ from node.storage.interface import BlockStorage
 from protocol.block import BlockEnvelope, block_num_of
 from protocol.errors import DamagedData
 from protocol.finality import Vote
-from protocol.ids import WitnessId
+from protocol.ids import AccountId, WitnessId
 from protocol.schema import BlockId, Digest, PublicKey
 
 
@@ -57,6 +57,8 @@ class Checkers:
     def __init__(self, nodes: int, block_interval_s: int) -> None:
         self.liars: set[PublicKey] = set()
         """Keys of those of whom nothing can be expected."""
+        self.lying_publishers: set[AccountId] = set()
+        """Accounts whose feeds may be false."""
         self._nodes = [_Seen() for _ in range(nodes)]
         self._early_max_ms = block_interval_s * 1_000 + FUTURE_TOLERANCE_MS
         self._irreversible: dict[int, BlockId] = {}
@@ -94,9 +96,9 @@ class Checkers:
 
     def happened(self, what: str) -> None:
         """Count what a block did, and how often while the network was in parts."""
-        self.counts[what] += 1
+        self.counts[f"event {what}"] += 1
         if self.is_parted():
-            self.counts[f"{what} while parted"] += 1
+            self.counts[f"while parted {what}"] += 1
 
     def block_popped(self, node: int, block: BlockEnvelope) -> None:
         """A node took back its head block, which was not irreversible."""

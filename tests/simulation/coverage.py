@@ -18,6 +18,7 @@ from protocol.finality import Vote
 from protocol.p2p.messages import MESSAGES
 from protocol.schema import PublicKey
 from tests.simulation.faults import DRAWS
+from tests.simulation.network import LINK_FAULTS
 from tests.simulation.simulation import Simulation
 
 SAMPLE_MS = 500
@@ -44,16 +45,26 @@ GROUPS = (
     Group("voters of a height", 3),
     Group("blocks voted for at a height", 2),
     Group("votes on another branch", 1),
-    Group("voting sets at once", 1),
+    Group("voting sets at once", 2),
+    Group("members of a voting set", 3),
     Group("sync", 4),
     Group("sent", len(MESSAGES) - 2),
     Group("closed", 3),
     Group("refused", 5),
     Group("accepted", 4),
-    Group("fault", len(DRAWS)),
+    Group("fault", len(DRAWS) + len(LINK_FAULTS) + 1),
     Group("fork_switch", 1),
     Group("transaction_dropped", 1),
     Group("started from a snapshot", 1),
+    Group("started anew", 1),
+    Group("started with anchors", 1),
+    Group("disk stops", 1),
+    Group("block_mended", 1),
+    Group("prices among lies", 1),
+    Group("scheme", 5),
+    Group("hostile", 12),
+    Group("event", 6),
+    Group("while parted", 3),
 )
 """What is printed at the end of a batch, with its floors."""
 
@@ -86,6 +97,8 @@ class Watch:
         finality = chain.state.finality
         if finality is not None:
             self.counts[f"voting sets at once {len(finality.sets)}"] += 1
+            members = len(finality.sets[-1].members)
+            self.counts[f"members of a voting set {members}"] += 1
 
     def count_votes(self) -> None:
         """Count how votes fell, at the end of a run."""

@@ -13,6 +13,7 @@ from random import Random
 
 from msgspec.structs import replace
 
+from node.core.core import NodeCore
 from node.p2p.effects import PeerKey, SendBytes
 from protocol.block import BlockEnvelope, HeaderEnvelope, block_num_of
 from protocol.crypto.signatures import sign_digest
@@ -68,6 +69,9 @@ class Hostile(Machine):
         self._faces_until_ms = 0
         world.network.disguise(number)
         world.loop.later(REDIAL_MS, self._redial)
+
+    def look_around(self, core: NodeCore) -> None:
+        """Nobody asks a liar."""
 
     # What the schedule says.
 

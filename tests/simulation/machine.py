@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import assert_never
 
@@ -49,13 +50,15 @@ from protocol.p2p.messages import BlockMessage, Hello, Inventory, ItemKind, Mess
 from protocol.p2p.transport import PlainTransport
 from protocol.schema import BlockId
 from protocol.transaction import TransactionEnvelope
+from tests.simulation.bounds import check_bounds, check_prices
 from tests.simulation.checkers import Checkers, NodeObserver, Violation
+from tests.simulation.disk import Disk
 from tests.simulation.event_loop import EventLoop
 from tests.simulation.network import Network, address_of
 from tests.simulation.options import Options
-from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 
-SAVE_PEERS_MS = 60_000
+SAVE_PEERS_MS = 20_000
+"""Sooner than a real node saves them, since a run is short."""
 RESTART_MS = 2_000
 """After so long somebody starts a process again that ended because of its disk."""
 STATE_HASH_EVERY = 10
@@ -95,23 +98,22 @@ class Machine:
         self.number = number
         self.duties = duties
         self.own_keys = {public_key(secret) for secret in duties.secrets}
-        self.blocks = MemoryBlockStore(durable_at_once=False)
-        self.guard = MemorySigningGuard(durable_at_once=False)
-        self.snapshots = MemorySnapshots(durable_at_once=False)
+        seed = world.options.seed
+        disk_rng = Random(f"{seed}/disk/{number}")
+        tears = bool(world.options.torn)
+        self.disk = Disk(world.loop, world.checkers, disk_rng, tears=tears)
         self.core: NodeCore | None = None
         self.observer = NodeObserver(number, world.checkers, Durability())
         self.is_up = True
-        self.rng = Random(f"{world.options.seed}/machine/{number}")
+        self.rng = Random(f"{seed}/machine/{number}")
         skew_ms = world.options.skew_ms
         self.clock_offset_ms = self.rng.randrange(-skew_ms, skew_ms + 1)
         ppm = world.options.drift_ppm
-        self._drift_ppm = Random(f"{world.options.seed}/drift/{number}").randrange(-ppm, ppm + 1)
-        self._disk_rng = Random(f"{world.options.seed}/disk/{number}")
-        self._disk_until_ms = 0
-        self._is_disk_failing = False
+        self._drift_ppm = Random(f"{seed}/drift/{number}").randrange(-ppm, ppm + 1)
         self._start_offset_ms = self.clock_offset_ms
         """How far the clock was ahead when the process started."""
         self.last_state_num = 0
+        self._looked_at: BlockId | None = None
         self._newest_set: VotingSet | None = None
         self.required_participation = world.options.required_participation
         self._life = 0
@@ -151,8 +153,8 @@ class Machine:
         self._life += 1
         self._start_offset_ms = self.clock_offset_ms
         started = self._start_chain()
-        world.checkers.restarted(self.number, started.chain, self.blocks)
-        reader = ChainReader(started.chain, self.blocks)
+        world.checkers.restarted(self.number, started.chain, self.disk.blocks)
+        reader = ChainReader(started.chain, self.disk.blocks)
         self.core = NodeCore(
             started.chain,
             self._make_peers(reader),
@@ -163,8 +165,8 @@ class Machine:
             ),
             reader=reader,
             secrets=self.duties.secrets,
-            last_signed=self.guard.load(),
-            last_votes=self.guard.load_votes(),
+            last_signed=self.disk.guard.load(),
+            last_votes=self.disk.guard.load_votes(),
             feeds=FeedPublisher(self.duties.feeds()),
         )
         self.observer = NodeObserver(self.number, world.checkers, self.core.durability)
@@ -179,13 +181,16 @@ class Machine:
     def _start_chain(self) -> Started:
         """The chain on the disk; or, if that is damaged, none, as the operator is told to do."""
         world = self.world
-        paranoid = bool(world.options.paranoid)
+        start = partial(start_chain, world.genesis, paranoid=bool(world.options.paranoid))
         try:
-            return start_chain(world.genesis, self.blocks, self.snapshots, paranoid=paranoid)
+            started = start(self.disk.blocks, self.disk.snapshots)
         except DamagedData:
             world.checkers.counts["started anew"] += 1
             self.wipe()
-            return start_chain(world.genesis, self.blocks, self.snapshots, paranoid=paranoid)
+            return start(self.disk.blocks, self.disk.snapshots)
+        if started.skipped_snapshots:
+            world.checkers.counts["snapshots passed over"] += 1
+        return started
 
     def crash(self, *, silently: bool) -> None:
         """The process dies; what was not durable is lost."""
@@ -197,48 +202,17 @@ class Machine:
         self._paused = None
         self.queue = EffectQueue()
         self._is_carrying = False
-        self._lose_writes()
+        self.disk.crash()
         self.is_up = not silently
         self.world.network.cut_off(self.number, silently=silently)
 
-    def _lose_writes(self) -> None:
-        """What was not flushed is gone; or, where writes may tear, some of it."""
-        kept = 0
-        is_kept = False
-        if self.world.options.torn:
-            kept = self._disk_rng.randrange(self.blocks.unflushed + 1)
-            is_kept = self._disk_rng.randrange(2) == 0
-            self.world.checkers.counts["writes kept"] += kept
-        self.blocks.crash(kept)
-        self.guard.crash(is_kept=is_kept)
-        self.snapshots.crash(is_kept=is_kept)
-
-    def break_disk(self, is_failing: int, duration_ms: int) -> None:
-        """For a while each write fails at once, or each flush after its write."""
-        self._disk_until_ms = self.world.loop.now_ms + duration_ms
-        self._is_disk_failing = bool(is_failing)
-
     def mend(self) -> None:
         """The disk is sound again, and the clock goes as fast as the others."""
-        self._disk_until_ms = 0
+        self.disk.mend()
         drifted_ms = self._drifted_ms()
         self._drift_ppm = 0
         self.clock_offset_ms += drifted_ms
         self._start_offset_ms += drifted_ms
-
-    def flip_bit(self, place: int) -> None:
-        """A bit turns in one of the stored blocks of the main chain."""
-        head = self.blocks.head()
-        found = head and self.blocks.id_at(1 + place * head[0] // 1_000)
-        if found:
-            self.world.checkers.counts["blocks damaged"] += 1
-            self.blocks.damage(found)
-
-    def _check_disk(self, *, is_flush: bool) -> None:
-        """Raise `DiskError` where the disk is full or fails."""
-        is_broken = self.world.loop.now_ms < self._disk_until_ms
-        if is_broken and is_flush == self._is_disk_failing:
-            raise DiskError("no space left" if not is_flush else "input/output error")
 
     def _stop_for_disk(self) -> None:
         """The process ends, as `NodeService` does; somebody starts it again (T-S4)."""
@@ -253,8 +227,7 @@ class Machine:
     def wipe(self) -> None:
         """Lose blocks and snapshots; the record of signed slots is kept apart from them."""
         if self.core is None:
-            self.blocks = MemoryBlockStore(durable_at_once=False)
-            self.snapshots = MemorySnapshots(durable_at_once=False)
+            self.disk.lose_chain()
             self.world.checkers.wiped(self.number)
 
     def silence(self, *, is_silent: bool) -> None:
@@ -302,6 +275,7 @@ class Machine:
         database = PeerDatabase(seeds)
         if self._known_peers is not None:
             database.load_json(self._known_peers)
+            self.world.checkers.counts["started with anchors"] += bool(database.anchors)
         config = PeerConfig(
             node_id=self.rng.randbytes(32),
             user_agent=f"simulated/{self.number}",
@@ -352,7 +326,7 @@ class Machine:
 
     def _save_peers(self) -> None:
         assert self.core is not None
-        self._known_peers = self.core.peers.database.to_json()
+        self._known_peers = self.core.peers.remembered()
         self.world.loop.later(SAVE_PEERS_MS, self._in_this_life(self._save_peers))
 
     def _input(self, give: Callable[[NodeCore], None]) -> None:
@@ -369,7 +343,11 @@ class Machine:
         assert self.core is not None
         chain = self.core.chain
         self.queue.put(self.core.take_effects())
-        self.world.checkers.observe(self.number, chain)
+        checkers = self.world.checkers
+        checkers.observe(self.number, chain)
+        if chain.head_id != self._looked_at:
+            self._looked_at = chain.head_id
+            self.look_around(self.core)
         finality = chain.state.finality
         if finality is not None and finality.sets[-1] != self._newest_set:
             if self._newest_set is not None:
@@ -377,8 +355,16 @@ class Machine:
             self._newest_set = finality.sets[-1]
         if chain.head_num % STATE_HASH_EVERY == 0 and chain.head_num != self.last_state_num:
             self.last_state_num = chain.head_num
-            self.world.checkers.check_state(chain)
+            checkers.check_state(chain)
         self._carry_on()
+
+    def look_around(self, core: NodeCore) -> None:
+        """On a new head: whether memory and prices are within their bounds."""
+        check_bounds(self.number, core)
+        checkers = self.world.checkers
+        checkers.counts["prices among lies"] += check_prices(
+            core.chain.state, checkers.lying_publishers
+        )
 
     # Effects.
 
@@ -411,11 +397,11 @@ class Machine:
         for effect in batch.rest:
             match effect:
                 case SaveSnapshot():
-                    self._check_disk(is_flush=False)
-                    self.snapshots.save(effect.num, effect.block_id, *effect.payload)
+                    self.disk.check(is_flush=False)
+                    self.disk.snapshots.save(effect.num, effect.block_id, *effect.payload)
                     self.prune(effect)
                     yield self.flush_ms()
-                    self.snapshots.flush()
+                    self.disk.snapshots.flush()
                     self.flush_blocks()
                 case SendBytes():
                     self._send(effect)
@@ -441,12 +427,12 @@ class Machine:
     def persist(self, batch: Batch) -> Iterator[int]:
         """Bring the blocks, slots and votes of a batch to disk, in two writes."""
         if batch.slots or batch.votes or batch.moves:
-            self._check_disk(is_flush=False)
+            self.disk.check(is_flush=False)
         for move in batch.moves:
-            self.blocks.append(move.blocks, move.head, move.main_chain, move.irreversible_num)
+            self.disk.blocks.append(move.blocks, move.head, move.main_chain, move.irreversible_num)
         if batch.moves:
             yield self.flush_ms()
-            self._check_disk(is_flush=True)
+            self.disk.check(is_flush=True)
             self.flush_blocks()
         for slot in batch.slots:
             self.reserve(slot)
@@ -454,7 +440,7 @@ class Machine:
             self.reserve_vote(vote)
         if batch.slots or batch.votes:
             yield self.flush_ms()
-            self._check_disk(is_flush=True)
+            self.disk.check(is_flush=True)
             self.flush_guard()
         if batch.moves:
             assert self.core is not None
@@ -462,23 +448,23 @@ class Machine:
 
     def reserve(self, slot: ReserveSlot) -> None:
         """Note that a slot is signed; a second block for it stops the node."""
-        self.guard.reserve([SignedSlot(slot.witness, slot.slot_time_s, slot.block_num)])
+        self.disk.guard.reserve([SignedSlot(slot.witness, slot.slot_time_s, slot.block_num)])
 
     def reserve_vote(self, vote: ReserveVote) -> None:
         """Note that a key votes; going back on an earlier vote stops the node."""
-        self.guard.reserve([], [SignedVote(vote.key, vote.source_num, vote.target_num)])
+        self.disk.guard.reserve([], [SignedVote(vote.key, vote.source_num, vote.target_num)])
 
     def prune(self, snapshot: SaveSnapshot) -> None:
         """Forget forks that can win no more."""
-        self.blocks.prune_forks(snapshot.irreversible_num)
+        self.disk.blocks.prune_forks(snapshot.irreversible_num)
 
     def flush_guard(self) -> None:
         """Make what was noted of slots and votes durable."""
-        self.guard.flush()
+        self.disk.guard.flush()
 
     def flush_blocks(self) -> None:
         """Make the blocks that were written durable."""
-        self.blocks.flush()
+        self.disk.blocks.flush()
 
     def flush_ms(self) -> int:
         """How long the disk takes this time."""

@@ -57,7 +57,7 @@ class PrunesToHead(FollowsAtOnce):
 
     def prune(self, snapshot: SaveSnapshot) -> None:
         """Up to the wrong number."""
-        self.blocks.prune_forks(snapshot.num)
+        self.disk.blocks.prune_forks(snapshot.num)
 
 
 class _Forgetful(dict[WitnessId, int]):
@@ -93,7 +93,7 @@ class NeverFlushesGuard(FollowsAtOnce):
     def flush_guard(self) -> None:
         """Once, as an empty record is made, and never again."""
         if not self.has_flushed:
-            self.guard.flush()
+            self.disk.guard.flush()
             self.has_flushed = True
 
     has_flushed = False
@@ -104,5 +104,5 @@ class ForgetsFinality(Machine):
 
     def start(self) -> None:
         """Start a process that must guess it from the main chain."""
-        self.blocks._irreversible_num = 0
+        self.disk.blocks._irreversible_num = 0
         super().start()

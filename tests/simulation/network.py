@@ -7,7 +7,7 @@ when it sends, or from nobody at all.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from random import Random
@@ -42,6 +42,8 @@ STALL_MS = 20_000
 """A sender whose bytes do not arrive for so long closes the connection."""
 RETRY_MS = 250
 DIAL_TIMEOUT_MS = 5_000
+LINK_FAULTS = ("loss", "reset", "duplicate")
+"""What happens to single messages by chance; other faults come with their times."""
 
 
 class Host(Protocol):
@@ -93,8 +95,9 @@ class Stream:
 class Network:
     """All links between the hosts."""
 
-    def __init__(self, loop: EventLoop, options: Options) -> None:
+    def __init__(self, loop: EventLoop, options: Options, counts: Counter[str]) -> None:
         self.loop = loop
+        self._counts = counts
         self.hosts: Sequence[Host] = ()
         self._rng = Random(f"{options.seed}/network")
         self._options = options
@@ -197,13 +200,13 @@ class Network:
         delay_ms = self._delay_ms(node, target)
         if self.interceptor is not None:
             delay_ms += self.interceptor(node, target, message)
-        if self._happens(self._options.reset):
+        if self._happens("reset", self._options.reset):
             self._break(end)
             return message
-        if self._happens(self._options.loss):
+        if self._happens("loss", self._options.loss):
             delay_ms += self._rng.randrange(200, 2_000)
         self._push(end.outgoing, data, delay_ms)
-        if may_repeat(message) and self._happens(self._options.duplicate):
+        if may_repeat(message) and self._happens("duplicate", self._options.duplicate):
             self.loop.record("duplicate", node, type(message).__name__)
             self._push(end.outgoing, data, delay_ms)
         return message
@@ -332,9 +335,12 @@ class Network:
         clogged_ms = self._clogged_until.get((source, target), 0) - self.loop.now_ms
         return max(drawn_ms, clogged_ms)
 
-    def _happens(self, chance: int) -> bool:
-        """Whether something of this chance, over 10,000, happens now; never after the healing."""
-        return self._rng.randrange(10_000) < chance and not self._is_healed
+    def _happens(self, what: str, chance: int) -> bool:
+        """Whether a fault of this chance, over 10,000, happens now; never after the healing."""
+        happens = self._rng.randrange(10_000) < chance and not self._is_healed
+        if happens:
+            self._counts[f"fault {what}"] += 1
+        return happens
 
     def _key(self) -> PeerKey:
         self._last_key += 1

@@ -125,9 +125,19 @@ ALWAYS: dict[str, tuple[int, ...]] = {
 """Conditions that every network has."""
 
 
+def homes(nodes: int, witnesses: int) -> list[int]:
+    """The node of each witness: all in turn."""
+    return [witness % nodes for witness in range(witnesses)]
+
+
 def hostile_max(nodes: int, witnesses: int) -> int:
     """How many of the last nodes may lie: two stay honest, and a quorum of the witnesses (F2)."""
-    return max(0, min(nodes - quorum_of(witnesses), nodes - 2))
+    found = homes(nodes, witnesses)
+    return max(
+        count
+        for count in range(max(1, nodes - 1))
+        if sum(home < nodes - count for home in found) >= quorum_of(witnesses)
+    )
 
 
 def draw_options(seed: int, *, nodes: int | None = None, minutes: int | None = None) -> Options:
@@ -142,10 +152,12 @@ def draw_options(seed: int, *, nodes: int | None = None, minutes: int | None = N
     for name, strengths in SWITCHED.items():
         if draw(f"{name}/is on", (0, 1)):
             drawn[name] = draw(name, strengths)
-    if count < 4 and not observers:
+    witnesses = min(count - observers, 11)
+    if count > 3:
+        witnesses = max(witnesses, draw("voters", (0, 0, 0, 7, 11)))
+    if not hostile_max(count, witnesses):
         drawn["wipe_every_s"] = 0  # a lost disk is one of a third of the witnesses
         drawn["flip_every_s"] = 0
-    witnesses = min(count - observers, 11)
     return Options(
         seed=seed,
         nodes=count,

@@ -46,6 +46,8 @@ class Run(msgspec.Struct, frozen=True):
     """Memory of the process after the run."""
     figures: dict[str, int]
     """How often things happened."""
+    memory_blocks: int = 0
+    """What the interpreter holds when the run is over and gone, in blocks of its allocator."""
 
     @property
     def has_passed(self) -> bool:

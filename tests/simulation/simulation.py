@@ -19,13 +19,14 @@ from protocol.genesis_form import FINALITY_BITSHARES, FINALITY_VOTES, Genesis
 from protocol.ids import AccountId
 from protocol.schema import BlockId
 from tests.simulation.attacker import Attacker
+from tests.simulation.bounds import check_rest
 from tests.simulation.checkers import Checkers, Violation, demand
 from tests.simulation.event_loop import START_MS, EventLoop
 from tests.simulation.faults import LIES, Fault
 from tests.simulation.hostile import Hostile
 from tests.simulation.machine import Duties, Machine, World
 from tests.simulation.network import Network
-from tests.simulation.options import Options
+from tests.simulation.options import Options, homes
 from tests.simulation.schedule import Schedule
 from tests.simulation.workload import SYMBOLS, Clients, feed_of, read_series
 
@@ -74,8 +75,8 @@ class Simulation:
         self.options = options = schedule.options
         self.faults = schedule.faults
         self.loop = EventLoop(trace)
-        self.network = Network(self.loop, options)
         self.checkers = Checkers(options.nodes, options.block_interval_s)
+        self.network = Network(self.loop, options, self.checkers.counts)
         genesis = make_genesis(options)
         world = World(self.loop, self.network, self.checkers, options, genesis)
         first_liar = options.nodes - options.hostile
@@ -87,6 +88,7 @@ class Simulation:
         for liar in self.hostile:
             liar.others = self.honest
             self.checkers.liars |= liar.own_keys
+            self.checkers.lying_publishers |= {plan.publisher for plan in liar.duties.feeds()}
         self.machines: list[Machine] = [*self.honest, *self.hostile]
         self.network.hosts = tuple(self.machines)
         self.clients = Clients(world, self.machines)
@@ -156,7 +158,7 @@ class Simulation:
 
     def _flip(self, place: int) -> None:
         """A bit turns in a stored block of the last node, which may find it when it restarts."""
-        self.machines[-1].flip_bit(place)
+        self.machines[-1].disk.flip_bit(place)
 
     def _step(self, node: int, delta_ms: int) -> None:
         if not self._is_healed:
@@ -273,6 +275,7 @@ class Simulation:
             assert machine.core is not None
             chain = machine.core.chain
             self.checkers.check_state(chain)
+            check_rest(machine.number, machine.core)
             with chain.head_state() as state:
                 check_all(state)
 
@@ -301,7 +304,7 @@ APPLY: dict[str, Callable[..., None]] = {
     "wipe": Simulation._wipe,
 }
 APPLY["scheme"] = lambda simulation, ms: simulation.attacker.scheme(ms)
-APPLY["disk"] = lambda simulation, node, kind, ms: simulation.machines[node].break_disk(kind, ms)
+APPLY["disk"] = lambda run, node, kind, ms: run.machines[node].disk.break_down(kind, ms)
 APPLY["flip"] = Simulation._flip
 APPLY |= {kind: partial(Simulation._lie, kind=kind) for kind in LIES}
 """What each kind of fault does."""
@@ -332,9 +335,8 @@ def make_genesis(options: Options) -> Genesis:
 def make_duties(options: Options, genesis: Genesis, node: int) -> Duties:
     """The witnesses of a node, with their keys and feeds; those that may be elected are honest."""
     honest = options.nodes - options.hostile
-    homes = [w % options.nodes for w in range(options.witnesses)]
-    homes += [spare % honest for spare in range(options.spares)]
-    names = [WITNESSES[w] for w, home in enumerate(homes) if home == node]
+    found = homes(options.nodes, options.witnesses) + homes(honest, options.spares)
+    names = [WITNESSES[witness] for witness, home in enumerate(found) if home == node]
     accounts = [account.name for account in genesis.initial_accounts]
 
     def make_feeds() -> list[FeedPlan]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from tests.simulation import __main__ as command
 from tests.simulation import batch, shrinking
-from tests.simulation.batch import Job, run_batch
+from tests.simulation.batch import GROWTH_MAX, Job, Totals, run_batch
 from tests.simulation.faults import DRAWS, Fault
 from tests.simulation.ledger import Ledger
 from tests.simulation.options import SWITCHED, Options, draw_options
@@ -105,7 +106,41 @@ def test_a_batch_says_what_it_comes_to(job: Job) -> None:
         "faults injected: 16: crash 16",
     ):
         assert part in text
-    assert totals.last_kib == {key: kib + 5 for key, kib in totals.warm_kib.items()}
+    [grown] = (
+        totals.last[key].resident_kib - warm.resident_kib for key, warm in totals.warm.items()
+    )
+    assert grown == 5
+
+
+def test_memory_that_grows_with_each_run_is_a_failure() -> None:
+    """Six runs of one process are judged, fewer or a process that caches are not."""
+    totals = Totals()
+    run = fake_run(Schedule.draw(draw_options(1)))
+    for number, per_run, is_leaking in ((5, GROWTH_MAX + 1, False), (6, GROWTH_MAX + 1, True)):
+        totals = Totals()
+        for at in range(number):
+            totals.add(7, replace(run, memory_blocks=1_000_000 + at * per_run))
+        assert totals.is_leaking == is_leaking
+        assert (totals.growth is None) != is_leaking
+    assert "not judged" not in "\n".join(totals.lines(1.0))
+
+
+def test_the_ledgers_of_all_commits_are_summed_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """T-W4: runs, hours, conflicts and how deep forks went; a conflict among them fails."""
+    path = tmp_path / "seeds.jsonl"
+    arguments = ["--report", "--ledger", str(path)]
+    run = fake_run(Schedule.draw(draw_options(1)))
+    for commit in ("abc", "def"):
+        Ledger(path, commit).add(replace(run, figures={"fork depth 2": 3}))
+    assert command.main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "all commits: 2 runs, 0 failures" in shown
+    assert "conflicts of irreversible blocks: 0, among 52 in 0.05 network-hours" in shown
+    assert "fork depth: 2 6" in shown
+    Ledger(path, "def").add(replace(run, verdict="conflict"))
+    assert command.main(arguments) == 1
 
 
 def test_shrinking_ends_with_its_budget() -> None:

@@ -17,6 +17,7 @@ from node.storage.interface import (
     SignedVote,
     SkippedSnapshot,
     Snapshot,
+    SnapshotFault,
     StoredBlock,
     check_move,
 )
@@ -232,12 +233,14 @@ class MemorySnapshots:
     def __init__(self, *, durable_at_once: bool = True) -> None:
         self._durable_at_once = durable_at_once
         self._snapshots: list[Snapshot] = []
+        self._damaged: set[BlockId] = set()
         self._durable: list[Snapshot] = []
 
     def save(self, num: int, block_id: BlockId, *payload: bytes) -> None:
         """See `SnapshotStorage.save`."""
         saved = Snapshot(num, block_id, b"".join(payload))
         others = [old for old in self._snapshots if old[:2] != saved[:2]]
+        self._damaged.discard(block_id)
         self._snapshots = sorted([*others, saved], reverse=True)[:KEPT]
         if self._durable_at_once:
             self.flush()
@@ -245,11 +248,20 @@ class MemorySnapshots:
     def latest(
         self, at_most_num: int | None = None
     ) -> tuple[Snapshot | None, list[SkippedSnapshot]]:
-        """See `SnapshotStorage.latest`; memory is never damaged."""
+        """See `SnapshotStorage.latest`; those of which a bit has turned are passed over."""
+        skipped: list[SkippedSnapshot] = []
         for snapshot in self._snapshots:
-            if at_most_num is None or snapshot.num <= at_most_num:
-                return snapshot, []
-        return None, []
+            if at_most_num is not None and snapshot.num > at_most_num:
+                continue
+            if snapshot.block_id not in self._damaged:
+                return snapshot, skipped
+            skipped.append(SkippedSnapshot(str(snapshot.num), SnapshotFault.DAMAGED))
+        return None, skipped
+
+    def damage_newest(self) -> bool:
+        """A bit of the newest snapshot turns; False when there is none."""
+        self._damaged.update(snapshot.block_id for snapshot in self._snapshots[:1])
+        return bool(self._snapshots)
 
     def flush(self) -> None:
         """Make everything written so far durable."""
