@@ -17,10 +17,11 @@ from vulture.core import Item, Vulture
 
 PATHS = ("node", "protocol", "scripts")
 
-COMMANDS = ("@*.command", "@*.group")
-"""Decorators that enter a function into the command line."""
+ENTERED = ("@*.command", "@*.group", "@pytest.*", "@rule")
+"""Decorators that enter a function into the command line, into pytest or among the agents."""
 
 USED_OUTSIDE = {
+    "pytest_*": "pytest calls the hooks of a plugin",
     "_value_": "enum reads it off a member that `__new__` makes",
     "ZERO_FEE_SCHEDULE": "a chain on which everything is free, as the tests have it",
     "before_task_step": "trio calls it on the stopwatch of `scripts/bench k`",
@@ -38,7 +39,7 @@ PARAMETER_CONFIDENCE = 100
 
 def dead_code(paths: Sequence[str]) -> list[str]:
     """A line for each unused function, method, class, import and constant below some paths."""
-    vulture = Vulture(ignore_names=list(USED_OUTSIDE), ignore_decorators=list(COMMANDS))
+    vulture = Vulture(ignore_names=list(USED_OUTSIDE), ignore_decorators=list(ENTERED))
     vulture.scavenge(list(paths))
     unused = vulture.get_unused_code()
     declared = {item.name for item in unused if is_declared(item)}

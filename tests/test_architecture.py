@@ -83,6 +83,7 @@ LAYERS = {
     "node.start": Layer(("node.cli", "node.exit_codes"), (), ("clock",)),
     "node.__main__": Layer(("node.start",)),
     "pegboard": Layer((*WITNESS, "node.presets", "node.version"), ("msgspec",), ("clock",)),
+    "node.pytest_plugin": Layer(("pegboard",), ("pytest",), ("clock",)),
     "node": Layer(),
 }
 """Each row uses only rows above it; `node` itself is the empty package file."""
@@ -326,6 +327,8 @@ PLANTED = [
     ("node.cli.up", "import pegboard"),
     ("node.cli.up", "from node.pegboard import open_chain"),
     ("pegboard", "from node.cli import main"),
+    ("pegboard", "import pytest"),
+    ("node.pytest_plugin", "from node.chain import chain"),
 ]
 
 

@@ -18,14 +18,14 @@ from node.cli.remote_chain import (
     id_argument,
     parse_decimal,
 )
+from node.market.pricing import collateral_at
 from node.witness.feed_source import FeedSource, FixedPrice, PeggedAsset
 from node.witness.feed_source import publish_feed as feed_operation
 from node.witness.feed_text import parse_price
-from protocol.asset import NO_FEE, AssetAmount, Price, ceil_div, multiply_ceil
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import (
     DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
     DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
-    RATIO_DENOMINATOR,
 )
 from protocol.crypto.memo import encrypt_memo
 from protocol.durations import parse_duration
@@ -150,12 +150,6 @@ def settlement_price(chain: RemoteChain, asset: RemoteAsset) -> Price:
     if price.is_null():
         raise NoFeed("the BitAsset has no live feed", rule="R1.16", value=asset.symbol)
     return price
-
-
-def collateral_at(debt: AssetAmount, ratio: int, price: Price) -> int:
-    """Least collateral, in smallest units, that gives a debt a ratio of thousandths or more."""
-    worth = multiply_ceil(debt, price).amount
-    return ceil_div(worth * ratio, RATIO_DENOMINATOR)
 
 
 def position_of(chain: RemoteChain, account: RemoteAccount, asset: RemoteAsset) -> JsonObject:

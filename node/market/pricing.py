@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 from node.state.objects.assets import BitassetData, FeedValues
 from node.state.objects.market import CallOrder
-from protocol.asset import AssetAmount, Price, PriceOverflow, scale_price
+from protocol.asset import (
+    AssetAmount,
+    Price,
+    PriceOverflow,
+    ceil_div,
+    multiply_ceil,
+    scale_price,
+)
 from protocol.constants import MAX_SUPPLY, RATIO_DENOMINATOR
 
 
@@ -81,6 +88,12 @@ def collateral_ratio(collateral: int, debt: int, settlement_price: Price) -> int
     """The collateral ratio of a position, debt above 0, at a price: thousandths, rounded down."""
     worth = collateral * settlement_price.base.amount
     return worth * RATIO_DENOMINATOR // (debt * settlement_price.quote.amount)
+
+
+def collateral_at(debt: AssetAmount, ratio: int, settlement_price: Price) -> int:
+    """The least collateral that gives a debt a ratio of thousandths or more at a price."""
+    worth = multiply_ceil(debt, settlement_price).amount
+    return ceil_div(worth * ratio, RATIO_DENOMINATOR)
 
 
 def is_above(price: Price, other: Price) -> bool:

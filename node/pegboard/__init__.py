@@ -1,23 +1,45 @@
-"""pegboard for programs: chains in the own process, without a network, a disk or a clock.
+"""pegboard for programs: markets and chains in the own process, without a network, disk or clock.
 
     import pegboard
-    from protocol.operations.transfer import Transfer
 
-    chain = pegboard.open_chain("testnet")
-    alice, bob = chain.account("alice"), chain.account("bob")
-    chain.push(Transfer(pegboard.FREE, alice, bob, chain.amount(500_000, "TEST"), None))
-    chain.generate_block()
-    chain.balance("bob", "TEST")
+    with pegboard.market(seed=7) as m:
+        alice = m.account("alice", core=10_000)
+        alice.borrow("100 bitUSD", ratio=1.9)
+        m.feed("USD", fall=0.3)
+        m.block()
+        alice.position("bitUSD").closed
 
-Everything that the package `protocol` declares can be pushed. In the checkout this package is the
-folder `node/pegboard`; `config` in it holds the genesis files and the recorded prices.
+`open_chain` has a chain itself, on which everything that the package `protocol` declares can be
+pushed. In the checkout this package is the folder `node/pegboard`; `config` in it holds the genesis
+files and the recorded prices.
 """
 
 from __future__ import annotations
 
 from node.version import VERSION
+from pegboard.agents import Agent, rule
+from pegboard.amounts import Number
 from pegboard.development_chain import FREE, DevelopmentChain, open_chain
+from pegboard.fresh import market
+from pegboard.views import Order, Position, Settlement
+from pegboard.vocabulary import Account, Market
+from protocol.errors import PegboardError
 
-__all__ = ["FREE", "DevelopmentChain", "__version__", "open_chain"]
+__all__ = [
+    "FREE",
+    "Account",
+    "Agent",
+    "DevelopmentChain",
+    "Market",
+    "Number",
+    "Order",
+    "PegboardError",
+    "Position",
+    "Settlement",
+    "__version__",
+    "market",
+    "open_chain",
+    "rule",
+]
 
 __version__ = VERSION

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from node.presets import (
     PRESETS,
     TEMPLATE_TIME,
     WITNESSES,
+    Preset,
     build_genesis,
     development_key,
 )
@@ -34,8 +36,10 @@ from protocol.errors import ValidationError
 from protocol.fees import required_fee
 from protocol.genesis import Genesis
 from protocol.ids import AccountId, AssetId
+from protocol.msgpack_form import Plain
 from protocol.operations import Operation
 from protocol.operations.authorities import required_authorities
+from protocol.schema import PublicKey
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 
 LIFETIME_S = 120
@@ -59,16 +63,27 @@ def open_chain(
     of BitAssets come from, as in `pegboard up --feed`; without it the preset's own are published.
     Raises `ValidationError` for another name or a number out of range, and `FeedSourceError`.
     """
-    if preset not in PRESETS:
-        raise ValidationError("no such preset", value=preset, limit=", ".join(PRESETS))
     genesis = build_genesis(
-        PRESETS[preset],
+        find_preset(preset),
         initial_timestamp=initial_timestamp,
         block_interval_s=block_interval_s,
         witness_count=witness_count,
     )
     own = {symbol: peg.feed for symbol, peg in PEGS.items()}
     return DevelopmentChain(genesis, own if feeds is None else feeds)
+
+
+def find_preset(name: str) -> Preset:
+    """A preset by its name; raises `ValidationError`."""
+    if name not in PRESETS:
+        raise ValidationError("no such preset", value=name, limit=", ".join(PRESETS))
+    return PRESETS[name]
+
+
+@cache
+def _signing_secrets() -> Mapping[PublicKey, PrivateKey]:
+    secrets = [development_key(name, "signing") for name in WITNESSES]
+    return {public_key(secret): secret for secret in secrets}
 
 
 class DevelopmentChain:
@@ -78,13 +93,13 @@ class DevelopmentChain:
     is in a block after the next `generate_block`.
     """
 
-    def __init__(self, genesis: Genesis, feeds: Mapping[str, str]) -> None:
-        """A chain without blocks, and the sources of its prices as text, by symbol."""
-        self.chain = Chain(genesis)
-        self._secrets = {
-            public_key(secret): secret
-            for secret in (development_key(name, "signing") for name in WITNESSES)
-        }
+    def __init__(
+        self, genesis: Genesis, feeds: Mapping[str, str], *, snapshot: Plain | None = None
+    ) -> None:
+        """A chain without blocks, or at the head of a snapshot of such a chain; and the sources of
+        its prices as text, by symbol."""
+        self.chain = Chain(genesis) if snapshot is None else Chain.restore(genesis, snapshot)
+        self._secrets = _signing_secrets()
         self._votes = VotePool(self.chain)
         self._feeds = FeedPublisher(self._plans(feeds))
         self._serial = 0

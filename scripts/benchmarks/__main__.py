@@ -13,6 +13,7 @@ from .fairness import KINDS as FAIRNESS
 from .fairness import bench_greedy
 from .finality import bench_finality
 from .history import bench_history
+from .market import bench_market
 from .measure import print_machine
 from .memory import bench_memory
 from .startup import bench_startup
@@ -34,6 +35,7 @@ SECTIONS = {
     "l": bench_broadcasts,
     "m": bench_encryption,
     "n": bench_finality,
+    "o": bench_market,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()}
 """Parts of sections, for runs by turns."""

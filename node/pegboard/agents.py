@@ -1,0 +1,196 @@
+"""Agents: accounts that act before each block by a rule, and the rules that come with pegboard.
+
+A rule is a function of its agent. It looks at the market, and borrows, sells, buys or settles; what
+it draws it takes from `Agent.random`, so that one seed gives one course of events. `rule` adds one:
+
+    @pegboard.rule
+    def hoarder(agent: pegboard.Agent) -> None:
+        agent.account.buy("10 bitUSD", at=agent.market.price("bitUSD"))
+
+    m.hire("hoarder", "harry", core=1_000)
+
+What the chain refuses an agent is counted and goes no further.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from typing import TYPE_CHECKING, TypeAlias
+
+from pegboard.amounts import BadAmount, Number, exact, to_decimal
+from protocol.errors import PegboardError
+
+if TYPE_CHECKING:
+    from pegboard.vocabulary import Account, Market
+
+MAKER_RATIO = 10
+"""At which a market maker borrows what it bids with."""
+MAKER_RATIO_MIN = 5
+"""Below it, a market maker adds collateral."""
+
+
+@dataclass(slots=True)
+class Agent:
+    """An account, its rule, and what it remembers."""
+
+    market: Market
+    account: Account
+    rule: Rule
+    options: Mapping[str, Number]
+    random: Random
+    """Seeded by the market's seed and the account's name."""
+    memory: dict[str, object] = field(default_factory=dict)
+    """For the rule, from block to block."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """How often the chain refused it something, by the name of the refusal."""
+
+    def act(self) -> None:
+        """Follow the rule once."""
+        try:
+            self.rule(self)
+        except PegboardError as error:
+            self.refusals[error.name] += 1
+
+    def number(self, name: str, default: Number) -> Decimal:
+        """An option as a decimal."""
+        value = exact(self.options.get(name, default))
+        return Decimal(value.numerator) / Decimal(value.denominator)
+
+    def text(self, name: str, default: str) -> str:
+        """An option as text."""
+        return str(self.options.get(name, default))
+
+
+Rule: TypeAlias = Callable[[Agent], None]
+RULES: dict[str, Rule] = {}
+"""The rules that a scenario can name."""
+
+
+def rule(function: Rule) -> Rule:
+    """Let scenarios and `Market.hire` know a rule by the name of its function."""
+    RULES[function.__name__] = function
+    return function
+
+
+def find_rule(name: str) -> Rule:
+    """A rule by its name; raises `BadAmount`."""
+    if name not in RULES:
+        raise BadAmount("no such rule of agents", value=name, limit=", ".join(RULES))
+    return RULES[name]
+
+
+@rule
+def maker(agent: Agent) -> None:
+    """Bids below and asks above the feed, as deep as what others owe, or `depth` whole BitAsset.
+
+    `asset` is one BitAsset, else all that somebody owes; `spread` the distance to the feed, 1 %.
+    """
+    wanted = agent.text("asset", "")
+    for name in [wanted] if wanted else agent.market.borrowed():
+        _quote(agent, name)
+
+
+def _quote(agent: Agent, name: str) -> None:
+    """Quote anew where the price, the debts, or what is left of the quotes have changed."""
+    market, account = agent.market, agent.account
+    if market.is_settled(name):
+        return
+    facts, _ = market.reader.bitasset(name)
+    owed = sum(one.debt for one in market.positions(name) if one.owner != account.name)
+    depth = agent.number("depth", owed)
+    price, spread = market.price(name), agent.number("spread", "1%")
+    mine = [one for one in account.orders() if facts.display in (one.sells, one.wants)]
+    seen = (price, depth, [(one.id, one.for_sale) for one in mine])
+    if agent.memory.get(name) == seen:
+        return
+    for order in mine:
+        account.cancel(order)
+    position = account.position(name)
+    if position.ratio is not None and position.ratio < MAKER_RATIO_MIN:
+        account.adjust(name, ratio=MAKER_RATIO)
+    lack = depth - account.balance(name)
+    if lack > 0:
+        account.borrow(f"{lack:f} {name}", ratio=MAKER_RATIO)
+    if depth > 0:
+        bid = account.sell(f"{depth:f} {name}", at=_rounded(price * (1 - spread)))
+        ask = account.buy(f"{depth:f} {name}", at=_rounded(price * (1 + spread)))
+        made = [(one.id, one.for_sale) for one in (bid, ask) if not one.filled]
+        agent.memory[name] = (price, depth, made)
+
+
+@rule
+def borrower(agent: Agent) -> None:
+    """Owes `amount` of `asset` at a `target` ratio, 2; back to it whenever it is `band` below, 0.2.
+
+    A position that was called or settled away is opened anew only with `again`.
+    """
+    name, target = agent.text("asset", "bitUSD"), agent.number("target", 2)
+    position = agent.account.position(name)
+    if position.closed:
+        if "opened" not in agent.memory or agent.number("again", 0):
+            agent.memory["opened"] = True
+            agent.account.borrow(f"{agent.number('amount', 100):f} {name}", ratio=target)
+    elif position.ratio is not None and position.ratio < target - agent.number("band", "0.2"):
+        agent.account.adjust(name, ratio=target)
+
+
+@rule
+def seller(agent: Agent) -> None:
+    """Sells all that it holds of `asset` at the feed, once it holds any: what borrowers do."""
+    name = agent.text("asset", "bitUSD")
+    held = agent.account.balance(name)
+    if held > 0:
+        agent.account.sell(f"{held:f} {name}", at=_rounded(agent.market.price(name)))
+
+
+@rule
+def panic_seller(agent: Agent) -> None:
+    """Gives its core for `asset` at any price once the feed is `fall` below its highest, 20 %."""
+    name, price = agent.text("asset", "bitUSD"), agent.market.price(agent.text("asset", "bitUSD"))
+    highest = max(price, Decimal(str(agent.memory.get("highest", price))))
+    agent.memory["highest"] = highest
+    bids = agent.market.bids(name)
+    if not bids or price > highest * (1 - agent.number("fall", "20%")):
+        return
+    keeps = agent.number("keeps", 10)
+    budget = agent.account.balance(bids[0].wants) - keeps
+    amount = min(bids[0].for_sale, _rounded(budget * bids[0].price, 4))
+    if budget > 0 and amount > 0:
+        agent.account.buy(f"{amount:f} {name}", at=_rounded(bids[0].price))
+
+
+@rule
+def arbitrageur(agent: Agent) -> None:
+    """Takes the best offer that is `edge` better than the feed, 1 %, as far as its money goes."""
+    name, edge = agent.text("asset", "bitUSD"), agent.number("edge", "1%")
+    price, account = agent.market.price(name), agent.account
+    bids, asks = agent.market.bids(name), agent.market.asks(name)
+    if bids and bids[0].owner != account.name and bids[0].price > price * (1 + edge):
+        money = account.balance(bids[0].wants) - agent.number("keeps", 10)
+        amount = min(bids[0].for_sale, _rounded(money * bids[0].price, 4))
+        if amount > 0:
+            account.buy(f"{amount:f} {name}", at=bids[0].price)
+    elif asks and asks[0].owner != account.name and asks[0].price < price * (1 - edge):
+        amount = min(account.balance(name), _rounded(asks[0].for_sale * asks[0].price, 4))
+        if amount > 0:
+            account.sell(f"{amount:f} {name}", at=asks[0].price)
+
+
+@rule
+def settler(agent: Agent) -> None:
+    """Settles all its `asset` when the highest bid says that it is `discount` below par, 1 %."""
+    name = agent.text("asset", "bitUSD")
+    bids, held = agent.market.bids(name), agent.account.balance(name)
+    limit = agent.market.price(name) * (1 + agent.number("discount", "1%"))
+    if held > 0 and bids and bids[0].price > limit:
+        agent.account.settle(f"{held:f} {name}")
+
+
+def _rounded(number: Decimal, places: int = 12) -> Decimal:
+    """A number cut to so many places."""
+    value = exact(number) * 10**places
+    return to_decimal(int(value), places)

@@ -1,0 +1,166 @@
+"""What the market's vocabulary asks of a chain: in this process, or behind a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from protocol.asset import Price
+from protocol.errors import PegboardError
+from protocol.ids import AccountId, AssetId
+from protocol.operations import Operation
+
+
+class NotPossibleHere(PegboardError):
+    """Something that only another kind of chain can do, such as to travel in time."""
+
+    name = "not_possible_here"
+
+
+class AssetFacts(NamedTuple):
+    """What never changes of an asset."""
+
+    id: AssetId
+    symbol: str
+    precision: int
+    display: str
+    """What people read: a BitAsset's symbol with the chain's display prefix (R2.19)."""
+    backing: AssetId | None
+    """The asset that backs a BitAsset; None for any other."""
+
+
+class HeadFacts(NamedTuple):
+    """The head block's number, and its time in seconds since 1970."""
+
+    num: int
+    time: int
+
+
+class FeedFacts(NamedTuple):
+    """The feed that is in force: BitAsset for backing, smallest units; ratios in thousandths."""
+
+    price: Price
+    maintenance_ratio: int
+    squeeze_ratio: int
+    initial_ratio: int
+
+
+class PositionFacts(NamedTuple):
+    """A position in smallest units."""
+
+    owner: AccountId
+    collateral: int
+    debt: int
+    target_ratio: int | None
+
+
+class OrderFacts(NamedTuple):
+    """An order that waits."""
+
+    id: str
+    owner: AccountId
+    for_sale: int
+    price: Price
+    """What is sold for what is wanted, as the order was made."""
+
+
+class RequestFacts(NamedTuple):
+    """A settlement request that waits."""
+
+    id: str
+    owner: AccountId
+    amount: int
+    due: int
+    """Seconds since 1970."""
+
+
+class Sent(NamedTuple):
+    """A transaction that the chain has taken."""
+
+    id: str
+    created: tuple[str, ...]
+    """The ids of all objects that its operations made, in their order."""
+
+
+class Ledger(Protocol):
+    """A chain as the vocabulary sees it. Amounts are smallest units; all refusals are typed."""
+
+    def asset(self, name: str) -> AssetFacts:
+        """An asset by symbol, display symbol or id."""
+        ...
+
+    def asset_at(self, asset_id: AssetId) -> AssetFacts:
+        """An asset by its number."""
+        ...
+
+    def find_account(self, name: str) -> AccountId | None:
+        """The account of a name, if there is one."""
+        ...
+
+    def account_name(self, account: AccountId) -> str:
+        """The name of an account."""
+        ...
+
+    def head(self) -> HeadFacts:
+        """The head block."""
+        ...
+
+    def send(self, *operations: Operation) -> Sent:
+        """Price, sign and send operations in one transaction."""
+        ...
+
+    def balance(self, account: AccountId, asset: AssetId) -> int:
+        """What an account holds."""
+        ...
+
+    def position(self, account: AccountId, asset: AssetId) -> PositionFacts | None:
+        """The position of an account in a BitAsset."""
+        ...
+
+    def borrowed(self) -> Sequence[AssetId]:
+        """The BitAssets in which somebody has a position, by ascending number."""
+        ...
+
+    def positions(self, asset: AssetId) -> Sequence[PositionFacts]:
+        """All positions in a BitAsset, the least collateralised first."""
+        ...
+
+    def orders(self, account: AccountId) -> Sequence[OrderFacts]:
+        """The orders of an account, the oldest first."""
+        ...
+
+    def book(self, sold: AssetId, wanted: AssetId) -> Sequence[OrderFacts]:
+        """The offers of one side of a market, the best first."""
+        ...
+
+    def requests(self, asset: AssetId) -> Sequence[RequestFacts]:
+        """The settlement requests of a BitAsset, the earliest first."""
+        ...
+
+    def feed(self, asset: AssetId) -> FeedFacts | None:
+        """The feed in force; None where there is none."""
+        ...
+
+    def publishers(self, asset: AssetId) -> Sequence[AccountId]:
+        """Who may publish feeds of a BitAsset (R1.13)."""
+        ...
+
+    def feed_lifetime(self, asset: AssetId) -> int:
+        """Seconds until a feed of a BitAsset runs out (R1.15)."""
+        ...
+
+    def supply(self, asset: AssetId) -> int:
+        """How much of an asset there is."""
+        ...
+
+    def settlement_fund(self, asset: AssetId) -> int | None:
+        """What a global settlement has put aside for the holders; None while there was none."""
+        ...
+
+    def block(self, *, earliest_s: int = 0) -> None:
+        """Make a block in the next slot, or in the first from a time on; or wait for one."""
+        ...
+
+    def state_hash(self) -> str:
+        """The hash of the whole state at the head, in hexadecimal."""
+        ...

@@ -1,0 +1,190 @@
+"""The ledger of a chain in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from node.state.database import State
+from node.state.objects.assets import Asset, BitassetData
+from node.state.objects.market import CallOrder, LimitOrder
+from pegboard.development_chain import DevelopmentChain
+from pegboard.ledger import (
+    AssetFacts,
+    FeedFacts,
+    HeadFacts,
+    OrderFacts,
+    PositionFacts,
+    RequestFacts,
+    Sent,
+)
+from protocol.block import OperationResults
+from protocol.ids import (
+    AccountId,
+    AssetId,
+    ForceSettlementId,
+    ObjectId,
+    asset_text,
+    id_text,
+    order_text,
+)
+from protocol.operations import Operation
+from protocol.operations.asset_options import COMMITTEE_FED_ASSET, WITNESS_FED_ASSET
+from protocol.operations.results import ExtendableOperationResult, GenericOperationResult
+
+_request_text = id_text(ForceSettlementId)
+
+
+class LocalLedger:
+    """Reads the state as it stands with what is pending; writes by signed transactions."""
+
+    def __init__(self, chain: DevelopmentChain) -> None:
+        self.chain = chain
+        self._prefix = chain.chain.genesis.settings().display_prefix
+
+    @property
+    def state(self) -> State:
+        """The state at the head with pending transactions on top; to be read, not written."""
+        return self.chain.state
+
+    def asset(self, name: str) -> AssetFacts:
+        """An asset by symbol, display symbol or id; raises `NoSuchObject`."""
+        for symbol in (name, name.removeprefix(self._prefix)):
+            found = self.state.asset_by_symbol.find(symbol)
+            if found is not None:
+                return self._facts(found)
+        for found in self.state.assets.in_order():
+            if asset_text(found.id) == name:
+                return self._facts(found)
+        return self._facts(self.state.asset_named(name))
+
+    def asset_at(self, asset_id: AssetId) -> AssetFacts:
+        """An asset by its number; raises `NoSuchObject`."""
+        return self._facts(self.state.assets.get(asset_id))
+
+    def _facts(self, asset: Asset) -> AssetFacts:
+        if asset.bitasset_data_id is None:
+            return AssetFacts(asset.id, asset.symbol, asset.precision, asset.symbol, None)
+        backing = self.state.bitassets.get(asset.bitasset_data_id).options.short_backing_asset
+        display = f"{self._prefix}{asset.symbol}"
+        return AssetFacts(asset.id, asset.symbol, asset.precision, display, backing)
+
+    def find_account(self, name: str) -> AccountId | None:
+        """The account of a name, if there is one."""
+        found = self.state.account_by_name.find(name)
+        return None if found is None else found.id
+
+    def account_name(self, account: AccountId) -> str:
+        """The name of an account; raises `NoSuchObject`."""
+        return self.state.accounts.get(account).name
+
+    def head(self) -> HeadFacts:
+        """The head block."""
+        return HeadFacts(self.chain.chain.head_num, self.chain.head_time)
+
+    def send(self, *operations: Operation) -> Sent:
+        """Push operations as one transaction; raises `TransactionRejected` or `ProtocolError`."""
+        pushed = self.chain.push(*operations)
+        return Sent(pushed.envelope.id.hex(), tuple(_created(pushed.results)))
+
+    def balance(self, account: AccountId, asset: AssetId) -> int:
+        """What an account holds."""
+        return self.state.balance_of(account, asset)
+
+    def position(self, account: AccountId, asset: AssetId) -> PositionFacts | None:
+        """The position of an account in a BitAsset."""
+        found = self.state.positions_of_account.find(account, asset)
+        return None if found is None else _position(found)
+
+    def borrowed(self) -> Sequence[AssetId]:
+        """The BitAssets in which somebody has a position, by ascending number."""
+        bitassets = (bitasset.asset_id for bitasset in self.state.bitassets.in_order())
+        return sorted(one for one in bitassets if self.state.positions.count(one))
+
+    def positions(self, asset: AssetId) -> Sequence[PositionFacts]:
+        """All positions in a BitAsset, the least collateralised first."""
+        return [_position(item) for item in self.state.positions.items(asset)]
+
+    def orders(self, account: AccountId) -> Sequence[OrderFacts]:
+        """The orders of an account, the oldest first."""
+        return [_order(item) for item in self.state.orders_of_account.items(account)]
+
+    def book(self, sold: AssetId, wanted: AssetId) -> Sequence[OrderFacts]:
+        """The offers of one side of a market, the best first."""
+        return [_order(item) for item in self.state.book.items((sold, wanted))]
+
+    def requests(self, asset: AssetId) -> Sequence[RequestFacts]:
+        """The settlement requests of a BitAsset, the earliest first."""
+        return [
+            RequestFacts(
+                _request_text(item.id), item.owner, item.balance.amount, item.settlement_date
+            )
+            for item in self.state.settlements.items(asset)
+        ]
+
+    def feed(self, asset: AssetId) -> FeedFacts | None:
+        """The feed in force; None where there is none."""
+        bitasset = self._bitasset(asset)
+        if not bitasset.has_feed():
+            return None
+        feed = bitasset.current_feed
+        return FeedFacts(
+            feed.settlement_price,
+            feed.maintenance_collateral_ratio,
+            feed.maximum_short_squeeze_ratio,
+            feed.initial_collateral_ratio,
+        )
+
+    def publishers(self, asset: AssetId) -> Sequence[AccountId]:
+        """Who may publish feeds of a BitAsset (R1.13)."""
+        found, state = self.state.assets.get(asset), self.state
+        if found.has_flag(WITNESS_FED_ASSET):
+            active = state.properties.active_witnesses
+            return [state.witnesses.get(witness).witness_account for witness in active]
+        if found.has_flag(COMMITTEE_FED_ASSET):
+            members = state.properties.active_committee_members
+            return [state.committee_members.get(one).committee_member_account for one in members]
+        return [publisher for publisher, _ in self._bitasset(asset).feeds]
+
+    def feed_lifetime(self, asset: AssetId) -> int:
+        """Seconds until a feed of a BitAsset runs out (R1.15)."""
+        return self._bitasset(asset).options.feed_lifetime_sec
+
+    def supply(self, asset: AssetId) -> int:
+        """How much of an asset there is."""
+        return self.state.figures_of(asset).current_supply
+
+    def settlement_fund(self, asset: AssetId) -> int | None:
+        """What a global settlement has put aside for the holders; None while there was none."""
+        bitasset = self._bitasset(asset)
+        return bitasset.settlement_fund if bitasset.is_globally_settled() else None
+
+    def block(self, *, earliest_s: int = 0) -> None:
+        """Make a block of what is pending, in the next slot or the first from a time on."""
+        self.chain.generate_block(earliest_s=earliest_s)
+
+    def state_hash(self) -> str:
+        """The hash of the whole state at the head, without what is pending."""
+        return self.chain.chain.state_hash().hex()
+
+    def _bitasset(self, asset: AssetId) -> BitassetData:
+        found = self.state.bitasset_of(asset)
+        assert found is not None, "asked of BitAssets only"
+        return found
+
+
+def _created(results: OperationResults) -> Iterator[str]:
+    for result in results:
+        if isinstance(result, ObjectId):
+            yield str(result)
+        elif isinstance(result, GenericOperationResult | ExtendableOperationResult):
+            yield from map(str, result.new_objects or ())
+
+
+def _position(found: CallOrder) -> PositionFacts:
+    return PositionFacts(
+        found.borrower, found.collateral, found.debt, found.target_collateral_ratio
+    )
+
+
+def _order(found: LimitOrder) -> OrderFacts:
+    return OrderFacts(order_text(found.id), found.seller, found.for_sale, found.sell_price)

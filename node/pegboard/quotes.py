@@ -1,0 +1,79 @@
+"""Prices that a market says: published by all producers, and again before they grow old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from node.witness.feed_source import (
+    FeedSource,
+    FixedPrice,
+    PeggedAsset,
+    PriceRatio,
+    publish_feed,
+)
+from pegboard.amounts import BadAmount, quotient
+from pegboard.ledger import AssetFacts, Ledger, NotPossibleHere
+from protocol.asset import NO_FEE
+from protocol.constants import (
+    CORE_ASSET,
+    DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
+    DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
+)
+from protocol.ids import AssetId
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What was said of a BitAsset last."""
+
+    price: Fraction
+    """BitAsset for one backing token, whole units."""
+    time: int
+    """When it was published, in seconds since 1970."""
+    maintenance_ratio: int = DEFAULT_MAINTENANCE_COLLATERAL_RATIO
+    squeeze_ratio: int = DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO
+
+
+class Quotes:
+    """The newest quote of each BitAsset that this market has said one of."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.said: dict[AssetId, Quote] = {}
+
+    def publish(self, facts: AssetFacts, quote: Quote) -> None:
+        """Have every producer publish a quote: then it is the median (R1.16).
+
+        Raises `BadAmount` for no price at all, `NotPossibleHere` for a BitAsset that CORE does not
+        back, whose core exchange rate nobody knows (R1.21).
+        """
+        if quote.price <= 0:
+            value = quotient(quote.price)
+            raise BadAmount("a price must be positive", rule="R1.12", value=value)
+        if facts.backing != CORE_ASSET:
+            raise NotPossibleHere("not backed by the core asset", rule="R1.21", value=facts.symbol)
+        source = FeedSource(
+            FixedPrice(PriceRatio(quote.price.numerator, quote.price.denominator)),
+            quote.maintenance_ratio,
+            quote.squeeze_ratio,
+        )
+        backing = self._ledger.asset_at(facts.backing)
+        pegged = PeggedAsset(facts.id, facts.precision, backing.id, backing.precision)
+        self._ledger.send(
+            *(
+                publish_feed(source, publisher, pegged, 0, fee=NO_FEE)
+                for publisher in self._ledger.publishers(facts.id)
+            )
+        )
+        self.said[facts.id] = quote
+
+    def patience_s(self) -> int:
+        """Half of the shortest life of a feed, in seconds: so often a block is needed (R1.15)."""
+        return min(map(self._ledger.feed_lifetime, self.said)) // 2
+
+    def keep_alive(self, now_s: int) -> None:
+        """Publish again what has lived half of its life; `now_s` is the head's time, R8.2."""
+        for asset_id, quote in self.said.items():
+            if now_s - quote.time >= self._ledger.feed_lifetime(asset_id) // 2:
+                self.publish(self._ledger.asset_at(asset_id), replace(quote, time=now_s))

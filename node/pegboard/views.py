@@ -1,0 +1,62 @@
+"""What a market tells of positions, orders and requests: as they were when they were asked for.
+
+Amounts are whole units with all places of their asset; prices are BitAsset for one backing token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The position of an account in a BitAsset; all zeros where there is none."""
+
+    owner: str
+    asset: str
+    debt: Decimal
+    collateral: Decimal
+    ratio: Decimal | None
+    """Collateral ratio at the feed, rounded down (R1.11); None without debt or without a feed."""
+    call_price: Decimal | None
+    """Debt / collateral * MCR (R1.10); None as with `ratio`."""
+    target: Decimal | None
+    """Once called, cover no more than reaches this ratio (R3.7)."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether there is no debt: never borrowed, covered, called or settled in full."""
+        return self.debt == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order when it was placed or looked at."""
+
+    id: str
+    owner: str
+    sells: str
+    wants: str
+    for_sale: Decimal
+    """What is left of it; 0 when it was filled at once."""
+    price: Decimal
+    """BitAsset for one backing token; in a market without one, what is wanted for one sold."""
+
+    @property
+    def filled(self) -> bool:
+        """Whether nothing of it waits in the book."""
+        return self.for_sale == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A request to settle at the feed."""
+
+    id: str
+    """"" for what the fund of a global settlement redeemed at once."""
+    owner: str
+    asset: str
+    amount: Decimal
+    due: int
+    """Seconds since 1970 of the first block that may execute it."""
