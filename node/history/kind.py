@@ -117,7 +117,7 @@ class _Derivation:
     def __init__(self, record: type) -> None:
         self.record = record
         self.columns: list[Column] = []
-        self.names: dict[str, Any] = {"checksum": _checksum}
+        self.names: dict[str, Any] = {"crc32": crc32}
         self.places: list[str] = []
         self.has_checksum = False
         self.record_text = self._struct(record, "r", "")
@@ -130,7 +130,7 @@ class _Derivation:
         texts = [place for column, place in pairs if column.name != BLOCK_TIME]
         text = f"({', '.join(texts)},)"
         if self.has_checksum:
-            text = f"(lambda row: (*row, checksum(row)))({text})"
+            text = f"(lambda row: (*row, {self._checksum()}))({text})"
         return cast(Callable[[object], Row], self._function("r", text))
 
     def reader(self) -> Callable[[Row], object]:
@@ -139,10 +139,11 @@ class _Derivation:
         if not self.has_checksum:
             return make
         times = [place for place, column in enumerate(self.columns) if column.name == BLOCK_TIME]
+        checksum = self._function("row", self._checksum())
 
         def checked(row: Row) -> object:
             stored = tuple(value for place, value in enumerate(row[:-1]) if place not in times)
-            if _checksum(stored) != row[-1]:
+            if checksum(stored) != row[-1]:
                 raise RowDamaged(f"the row of {row[0]!r} is damaged")
             return make(row)
 
@@ -152,6 +153,15 @@ class _Derivation:
         """What reads each column off a record."""
         pairs = zip(self.columns, self.places, strict=False)
         return {column.name: self._function("r", place) for column, place in pairs}
+
+    def _checksum(self) -> str:
+        """CRC-32 over the key and the binary forms of a `row`."""
+        text = "row[0] & 0xFFFF_FFFF"
+        stored = (column for column in self.columns if column.name != BLOCK_TIME)
+        for place, column in enumerate(stored):
+            if column.type == "bytes":
+                text = f"crc32(row[{place}], {text})"
+        return text
 
     def _function(self, argument: str, text: str) -> Callable[[Any], Any]:
         file = f"<derived from {self.record.__name__}, {next(_numbers)}>"
@@ -215,14 +225,3 @@ def _column_type(wire: WireType, name: str) -> Literal["integer", "boolean", "te
         if wire.kind in ("string", "bytes"):
             return "text" if wire.kind == "string" else "bytes"
     raise TypeError(f"{name} has no form as a column: {wire}")
-
-
-def _checksum(row: Row) -> int:
-    """CRC-32 over the key and the binary forms of a row."""
-    key = row[0]
-    assert isinstance(key, int)
-    found = key & 0xFFFF_FFFF
-    for value in row:
-        if isinstance(value, bytes):
-            found = crc32(value, found)
-    return found

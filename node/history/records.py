@@ -34,12 +34,14 @@ NEWEST = (1 << 63) - 1
 
 
 class BlockRecord(Record):
-    """One block, and how many operations and fills there are up to and with it."""
+    """One block, and how many operations, entries and fills there are up to and with it."""
 
     num: UInt32
     id: BlockId
     time: Timestamp
     operations: Int64
+    entries: Int64
+    """Of accounts' histories."""
     fills: Int64
 
 
@@ -183,10 +185,10 @@ ACCOUNT_OPERATIONS = Kind(
     "account_operation",
     AccountOperation,
     ("account", "number"),
-    (("instance",), ("operation_type", "account", "number")),
+    (("operation_type", "account", "number"),),
 )
 ACCOUNT_TOTALS = Kind("account_total", AccountTotal, ("account",))
-FILLS = Kind("fill", FillEntry, ("market_first", "market_second", "sequence"), (("instance",),))
+FILLS = Kind("fill", FillEntry, ("market_first", "market_second", "sequence"))
 MARKETS = Kind("market", MarketTotal, ("market_first", "market_second"))
 BUCKETS = Kind("bucket", Bucket, ("market_first", "market_second", "seconds", "open_time"))
 FEEDS = Kind("feed", FeedRecord, ("instance",), (("asset_id", "instance"),))

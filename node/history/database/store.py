@@ -34,7 +34,7 @@ from node.storage.errors import StorageError, StoreDamaged, WrongChain, WrongFor
 from protocol.ids import AccountId
 from protocol.schema import Digest
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 
 class HistoryStore:
@@ -218,4 +218,5 @@ def _write(
 
 def _block_record(block: BlockHistory) -> BlockRecord:
     operations = block.first_operation + len(block.operations)
-    return BlockRecord(block.num, block.id, block.time, operations, block.next_fill)
+    entries = block.first_entry + len(block.entries)
+    return BlockRecord(block.num, block.id, block.time, operations, entries, block.next_fill)

@@ -23,7 +23,6 @@ from node.history.kind import Kind
 from node.history.memory import MemoryHistory
 from node.history.reader import E
 from node.history.records import (
-    ACCOUNT_OPERATIONS,
     EVENT_KINDS,
     AccountOperation,
     AccountTotal,
@@ -111,7 +110,7 @@ class StoredHistory:
                 storage.forget(head.num)
             counts = HistoryCounts(
                 head.operations,
-                view.event_count(ACCOUNT_OPERATIONS),
+                head.entries,
                 head.fills,
                 {kind: view.event_count(kind) for kind in EVENT_KINDS},
                 {total.account: total.operations for total in totals},

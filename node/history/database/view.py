@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from node.history.database.session import Session, select_from
+from node.history.figures import market_of
+from node.history.impacted import accounts_of_operation
 from node.history.kind import Kind, RowDamaged, Value
 from node.history.reader import E
 from node.history.records import (
@@ -28,12 +31,14 @@ from node.history.records import (
     OperationRecord,
 )
 from node.storage.errors import StoreDamaged
+from protocol.block import NO_BLOCK
 from protocol.errors import DecodeError
 from protocol.ids import operation_text
 from protocol.operations.limit_order import FillOrder
 
 R = TypeVar("R")
 
+_BEFORE_ALL = BlockRecord(0, NO_BLOCK, 0, 0, 0, 0)
 ROWS_AT_ONCE = 500
 """Rows that are asked for by their ids in one statement."""
 _OF_MARKET = "WHERE market_first = ? AND market_second = ? "
@@ -128,8 +133,21 @@ class HistoryView:
         return 0 if found is None else found.operations
 
     def entry(self, instance: int) -> AccountOperation | None:
-        """An entry in an account's history by its id."""
-        return self._one(ACCOUNT_OPERATIONS, "WHERE instance = ?", instance)
+        """An entry in an account's history by its id: it follows from the block's operations."""
+        before = self._blocks_before("entries", instance)
+        if before is None:
+            return None
+        accounts = (
+            (account, record.instance)
+            for record in self._operations_after(before)
+            for account in accounts_of_operation(record.op, record.result)
+        )
+        found = next(islice(accounts, instance - before.entries, None), None)
+        if found is None:
+            raise _damaged(ACCOUNT_OPERATIONS, instance)
+        account, operation = found
+        number = self.account_number(account, operation, self.account_total(account))
+        return self.numbered_entry(account, number)
 
     def numbered_entry(self, account: int, number: int) -> AccountOperation | None:
         """An entry in an account's history by its number there."""
@@ -167,8 +185,23 @@ class HistoryView:
 
     def fill(self, instance: int) -> FillRecord | None:
         """A side of a trade by its id; raises `StoreDamaged`."""
-        found = self._fills("WHERE instance = ?", instance)
-        return found[0] if found else None
+        before = self._blocks_before("fills", instance)
+        if before is None:
+            return None
+        ops = (record.op for record in self._operations_after(before))
+        fills = (op for op in ops if isinstance(op, FillOrder))
+        op = next(islice(fills, instance - before.fills, None), None)
+        if op is None:
+            raise _damaged(FILLS, instance)
+        market = market_of(op.pays.asset_id, op.receives.asset_id)
+        count = self._count_up_to(
+            f"SELECT instance FROM fill {_OF_MARKET} AND sequence = ?",
+            market,
+            instance,
+            self.fill_count(market),
+            first=0,
+        )
+        return next(iter(self.fills(market, count - 1, 1)), None)
 
     def fills(self, market: Market, newest: int, limit: int) -> list[FillRecord]:
         """Sides of trades by sequence, descending; raises `StoreDamaged`."""
@@ -225,13 +258,26 @@ class HistoryView:
         try:
             return [kind.record_of(row) for row in rows]
         except (RowDamaged, DecodeError) as error:
-            raise StoreDamaged(
-                f"a stored {kind.name} is damaged", rule="T-S3", value=error
-            ) from error
+            raise _damaged(kind, error) from error
 
     def _one(self, kind: Kind[R], clause: str, *values: Value) -> R | None:
         found = self._records(kind, clause, *values)
         return found[0] if found else None
+
+    def _blocks_before(self, counted: str, instance: int) -> BlockRecord | None:
+        """The block before that with the n-th of what blocks count; None if there is none."""
+        if self.head is None or not 0 <= instance < getattr(self.head, counted):
+            return None
+        num = self._count_up_to(
+            f"SELECT {counted} FROM block WHERE num = ?", (), instance, self.head_num, first=1
+        )
+        return self.block(num) or _BEFORE_ALL
+
+    def _operations_after(self, block: BlockRecord) -> list[OperationRecord]:
+        """The operations of the block after one."""
+        following = self.block(block.num + 1)
+        assert following is not None, "blocks follow each other"
+        return self.operations(block.operations, following.operations - 1)
 
     def _count_up_to(
         self, statement: str, group: tuple[int, ...], limit: int, total: int, *, first: int
@@ -249,11 +295,13 @@ class HistoryView:
         return low
 
 
+def _damaged(kind: Kind[Any], value: object) -> StoreDamaged:
+    return StoreDamaged(f"a stored {kind.name} is damaged", rule="T-S3", value=value)
+
+
 def _fill(entry: FillEntry, found: OperationRecord | None) -> FillRecord:
     if found is None or not isinstance(found.op, FillOrder):
-        raise StoreDamaged(
-            "a stored fill is damaged", rule="T-S3", value=operation_text(entry.operation)
-        )
+        raise _damaged(FILLS, operation_text(entry.operation))
     return FillRecord(
         entry.instance,
         entry.market,
