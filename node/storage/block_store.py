@@ -168,11 +168,9 @@ class BlockStore:
         """See `BlockStorage.blocks_from`; never more than 10,000 at once."""
         start, end = self._places(num, count)
         with self._reading() as database:
+            whole = self._whole_blocks(database, start, end)
             try:
-                return [
-                    StoredBlock(block_id, at, self._whole(database, block_id))
-                    for at, block_id in enumerate(self._ids(database, start, end), start)
-                ]
+                return [whole.get(at) or self._block_at(database, at) for at in range(start, end)]
             except StoreDamaged as error:
                 error.what = f"a stored block is damaged: {HOW_TO_MEND}"
                 raise
@@ -247,6 +245,32 @@ class BlockStore:
         if self._head is not None and start <= block_num_of(self._head) < end:
             known[block_num_of(self._head)] = self._head
         return known
+
+    def _whole_blocks(
+        self, database: sqlite3.Connection, start: int, end: int
+    ) -> dict[int, StoredBlock]:
+        """What its rows say by number, as far as they name blocks that are here, whole."""
+        rows = database.execute(
+            "SELECT main_chain.num, main_chain.id, block.checksum, block.data FROM main_chain"
+            " JOIN block ON block.id = main_chain.id"
+            " WHERE main_chain.num >= ? AND main_chain.num < ?",
+            (start, end),
+        )
+        return {
+            num: StoredBlock(BlockId(block_id), num, data)
+            for num, block_id, checksum, data in rows
+            if self._may_be_at(num, block_id) and _is_whole(block_id, checksum, data)
+        }
+
+    def _may_be_at(self, num: int, block_id: object) -> bool:
+        """Whether a block can be at a place of the main chain; the head is known always."""
+        is_head = self._head is not None and num == block_num_of(self._head)
+        return block_id == self._head if is_head else _is_place_of(num, block_id)
+
+    def _block_at(self, database: sqlite3.Connection, num: int) -> StoredBlock:
+        """The block at a place whose rows are damaged; `StoreDamaged` if it is lost, too."""
+        block_id = next(self._ids(database, num, num + 1))
+        return StoredBlock(block_id, num, self._whole(database, block_id))
 
     def _mended_id(self, database: sqlite3.Connection, num: int) -> BlockId:
         """What the blocks after a place say is there; the head is known always."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,18 @@ def test_the_store_of_another_chain_is_refused(tmp_path: Path) -> None:
         BlockStore(path, Digest(bytes(32)))
     assert (refusal.value.exit_code, refusal.value.value) == (78, CHAIN.hex())
     BlockStore(path, CHAIN).close()
+
+
+def test_nobody_who_reads_waits_for_a_write(tmp_path: Path) -> None:
+    """T-R3: a flush takes as long as the disk likes; what was there before it is read meanwhile."""
+    store = BlockStore(tmp_path / "blocks.sqlite", CHAIN)
+    chain = make_chain(1, 9)
+    extend(store, chain)
+    with ThreadPoolExecutor() as reader, store._writing():
+        assert reader.submit(store.block, chain[3].id).result(timeout=20) == chain[3].data
+        assert reader.submit(store.blocks_from, 1, 9).result(timeout=20) == chain
+        assert reader.submit(store.id_at, 9).result(timeout=20) == chain[-1].id
+    store.close()
 
 
 def test_a_closed_store_says_so(tmp_path: Path) -> None:

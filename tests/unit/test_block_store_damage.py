@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,43 @@ def test_lost_rows_are_noticed_when_the_store_is_opened(path: Path, statement: s
     execute(path, statement)
     with pytest.raises(StoreDamaged):
         BlockStore(path, CHAIN)
+
+
+def test_a_place_at_the_top_that_cannot_be_found_is_damage(path: Path, tmp_path: Path) -> None:
+    """T-S3: every second bit of what the table of the main chain says of its rows; some make SQLite name
+    a last row that it then does not find."""
+    with sqlite3.connect(path) as database:
+        (root,) = database.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'main_chain'"
+        ).fetchone()
+        (page_size,) = database.execute("PRAGMA page_size").fetchone()
+    database.close()
+    start, whole = (root - 1) * page_size, path.read_bytes()
+    not_found = 0
+    for position in range(start + 3, start + 8 + 2 * len(BLOCKS)):
+        for bit in range(0, 8, 2):
+            data = bytearray(whole)
+            data[position] ^= 1 << bit
+            copy = tmp_path / "copy.sqlite"
+            copy.write_bytes(data)
+            not_found += has_lost_its_top(copy)
+            with suppress(StoreDamaged), closing(BlockStore(copy, CHAIN)) as store:
+                assert store.head() == (12, BLOCKS[-1].id)
+                assert store.blocks_from(1, 12) == BLOCKS
+    assert not_found
+
+
+def has_lost_its_top(path: Path) -> bool:
+    """Whether the last row of the main chain is there and cannot be found by its number."""
+    database = sqlite3.connect(path)
+    try:
+        (last,) = database.execute("SELECT max(num) FROM main_chain").fetchone()
+        found = database.execute("SELECT 1 FROM main_chain WHERE num = ?", (last,)).fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        database.close()
+    return last is not None and found is None
 
 
 def test_a_damaged_schema_is_named(path: Path, tmp_path: Path) -> None:
