@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from node.chain.chain import Chain
+from node.chain.finality import signer_of_vote
 from node.chain.vote_pool import Equivocation, VotePool
 from node.core.effects import Report, StoreProofs
 from node.core.own_blocks import OwnBlocks
 from node.core.proofs import dump_proofs
 from node.witness.voter import Cast, VoteSpan, cast_votes, floor_without_record
 from protocol.binary import pack
+from protocol.block import block_num_of
 from protocol.crypto.keys import PrivateKey
+from protocol.finality import Vote
 from protocol.schema import PublicKey
 
 OWN = 0
@@ -55,6 +58,15 @@ class Ballots:
                 Report("equivocation", {"kind": found.kind, "key": found.key.hex(), **signed})
             )
         return [*news, StoreProofs(dump_proofs(self.pool.equivocations))] if news else []
+
+    def key_elsewhere(self, vote: Vote, secrets: Collection[PublicKey]) -> PublicKey | None:
+        """The key behind a good vote of a peer, if it is this node's and the vote is not: those
+        that it cast stand in the record before they leave."""
+        key = signer_of_vote(self._chain.chain_id, vote.source, vote.target, vote.signature)
+        if key is None or key not in secrets:
+            return None
+        last = self.last_votes.get(key)
+        return key if last is None or block_num_of(vote.target) > last.target_num else None
 
     def distrust(self, key: PublicKey) -> None:
         """The record does not tell how a key has voted last: somebody else has it, too (T-W1)."""

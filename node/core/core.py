@@ -59,7 +59,7 @@ from node.state.errors import BlockRejected, FutureBlock, InvariantViolated, Too
 from node.witness.feed_publisher import FeedPublisher
 from node.witness.producer import Production
 from node.witness.undo_reserve import standstill
-from protocol.block import BlockEnvelope, HeaderEnvelope
+from protocol.block import BlockEnvelope, HeaderEnvelope, block_num_of
 from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError, ProtocolError
 from protocol.finality import Vote
@@ -336,12 +336,21 @@ class NodeCore:
         match self.ballots.pool.add(vote, peer):
             case Judgement.TAKEN:
                 self.peers.announce_vote(vote, peer, now_ms)
+                self._look_for_twin_of(vote)
             case Judgement.LIE:
                 self.effects += self.ballots.take_news(self.own)
             case Judgement.DROPPED:
                 self.peers.vote_passed_over(peer, now_ms)
             case Judgement.MALFORMED:
                 self.peers.vote_refused(peer, now_ms)
+
+    def _look_for_twin_of(self, vote: Vote) -> None:
+        """Say whether somebody else votes with a key of this node (T-W1)."""
+        key = self.ballots.key_elsewhere(vote, self.own.secrets)
+        target_num = block_num_of(vote.target)
+        if key is not None and self.own.note_vote(key, target_num):
+            self.ballots.distrust(key)
+            self._report("key_elsewhere", key=key.hex(), num=target_num)
 
     def _follow_block(self, block: BlockEnvelope, now_ms: int) -> None:
         """Judge the votes that waited for a block, and vote for the head if it is new (F5, F7)."""
@@ -352,11 +361,12 @@ class NodeCore:
         for peer, vote in pool.take_waiting(block.id):
             self._receive_vote(PeerKey(peer), vote, now_ms)
         slot_s = self.clock.slot_ms(now_ms) // 1_000
-        is_here = not self._inbox and not self.peers.is_syncing
+        is_here = not (self._inbox or self.peers.is_syncing or self.own.is_listening(now_ms))
         if is_here and slot_s >= self.own.held_until_s:
             for cast in self.ballots.cast(self.own.secrets, slot_s):
                 self.effects.append(ReserveVote(cast.key, *cast.span))
                 if cast.vote is not None:
+                    self.own.has_signed = True
                     self.peers.announce_vote(cast.vote, None, now_ms)
 
     # Blocks.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from random import Random
 
 from node.chain.chain import Chain
 from node.core.settings import CoreSettings
@@ -31,6 +32,11 @@ HOLD_ROUNDS = 2
 FOR_GOOD = 1 << 32
 """Later than any time of a block, in seconds."""
 
+LISTEN_SLOTS = 1
+"""Whoever votes is heard within about so many slots..."""
+SPREAD_SLOTS = 2
+"""...and of two that start together one begins up to so many slots before the other."""
+
 
 class NoSigningKey(PegboardError):
     """A block was asked for, and this node cannot sign for any scheduled witness."""
@@ -57,6 +63,8 @@ class OwnBlocks:
         }
         """By witness the time of its last slot; a block of the head's time or before may be its own
         though no record tells of it, since it was stored before (T-W1)."""
+        self.has_signed = False
+        """Whether this process has signed a block or a vote."""
         self._in_step = False
         self._first_tick_ms: int | None = None
         self.held_until_s = 0
@@ -64,6 +72,10 @@ class OwnBlocks:
         self._held_detail = ""
         self._lead_ms = 0
         """How far an instant node's chain was taken ahead of the clock on purpose."""
+
+    def is_listening(self, now_ms: int) -> bool:
+        """Whether it is too early to sign anything; `now_ms` is the time of the timers (T-W1)."""
+        return self._runs_for_ms(now_ms) < self.settings.listen_ms
 
     def by_the_clock(self, slot_ms: int, now_ms: int) -> ProduceDecision:
         """Whether the present slot is one of this node's, and to be used (R8.5).
@@ -73,6 +85,8 @@ class OwnBlocks:
         self._in_step = self._in_step or is_synced(self.chain, slot_ms)
         if slot_ms < self.held_until_s * 1_000:
             return Refusal("key_elsewhere", self._held_detail, True)
+        if self.is_listening(now_ms):
+            return Refusal("listening", f"for {self.settings.listen_ms} ms", False)
         decision = maybe_produce(
             self.chain,
             slot_ms,
@@ -94,13 +108,24 @@ class OwnBlocks:
         if key not in self.secrets or header.timestamp <= self.last_signed.get(header.witness, 0):
             return None
         self.last_signed[header.witness] = header.timestamp
-        state = self.chain.state
-        rounds_s = HOLD_ROUNDS * len(state.properties.active_witnesses)
-        self._hold(
-            header.timestamp + rounds_s * state.parameters.block_interval,
+        self._hold_for_rounds(
+            header.timestamp,
             f"another process signed block {block.num} for witness {witness_text(header.witness)}",
         )
         return key
+
+    def note_vote(self, key: PublicKey, target_num: int) -> bool:
+        """Somebody else voted with a key of this node; whether this process defers to that.
+
+        It does until it has signed something itself: of two processes the one that began first goes
+        on, and the other one is silent for two rounds after each such vote (T-W1).
+        """
+        if self.has_signed:
+            return False
+        self._hold_for_rounds(
+            self.chain.head_time, f"another process voted for block {target_num} with {key.hex()}"
+        )
+        return True
 
     def note_lie(self, key: PublicKey) -> None:
         """A key has signed what no honest node signs; if it is one of this node's, nothing is
@@ -111,6 +136,11 @@ class OwnBlocks:
                 "a key of this node has signed two ways: end the other process"
                 " that has it, and start this one again",
             )
+
+    def _hold_for_rounds(self, since_s: int, why: str) -> None:
+        state = self.chain.state
+        rounds_s = HOLD_ROUNDS * len(state.properties.active_witnesses)
+        self._hold(since_s + rounds_s * state.parameters.block_interval, why)
 
     def _hold(self, until_s: int, why: str) -> None:
         if until_s > self.held_until_s:
@@ -177,11 +207,31 @@ class OwnBlocks:
             production.witness, production.slot_time_s, sign, certificate
         )
         self.last_signed[production.witness] = production.slot_time_s
+        self.has_signed = True
         return envelope
 
     def _may_start(self, now_ms: int) -> bool:
         """Whether this node may go on from an old head; a restarted one lets peers speak first."""
+        waited_ms = self._runs_for_ms(now_ms)
+        return self.settings.enable_stale and waited_ms >= self.settings.start_grace_ms
+
+    def _runs_for_ms(self, now_ms: int) -> int:
         if self._first_tick_ms is None:
             self._first_tick_ms = now_ms
-        waited_ms = now_ms - self._first_tick_ms
-        return self.settings.enable_stale and waited_ms >= self.settings.start_grace_ms
+        return now_ms - self._first_tick_ms
+
+
+def draw_listen_ms(chain: Chain, rng: Random, *, has_record: bool) -> int:
+    """How long a node listens before it signs anything: whether others have its keys (T-W1).
+
+    Two processes on copies of one directory that start together draw different times, and the later
+    one hears the other's first vote. Without a record of what was signed, or without votes, it
+    takes a round of slots to hear of each other. On a chain without blocks nobody has signed.
+    """
+    if chain.head_num == 0:
+        return 0
+    state = chain.state
+    has_votes = state.finality is not None
+    slots = LISTEN_SLOTS if has_record and has_votes else len(state.properties.active_witnesses)
+    interval_ms = state.parameters.block_interval * 1_000
+    return slots * interval_ms + rng.randrange(SPREAD_SLOTS * interval_ms)

@@ -17,5 +17,7 @@ class CoreSettings:
     """Produce on an old head, once nobody has shown a newer one for `start_grace_ms`."""
     start_grace_ms: int = 2_000
     """Time from the first tick in which peers can show a newer head."""
+    listen_ms: int = 0
+    """Time from the first tick in which nothing is signed, to hear who else has the keys (T-W1)."""
     required_participation: int = 33
     snapshot_interval: int = 1_000

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from shutil import copyfile
 
 import pytest
 
-from node.core.effects import Report, ReserveSlot
+from node.core.effects import Report, ReserveSlot, ReserveVote
+from node.core.own_blocks import draw_listen_ms
 from node.core.proofs import load_proofs
 from node.core.settings import CoreSettings
+from node.p2p.effects import PeerKey
 from node.storage.guard import RECORD_FILE, SigningGuard
 from protocol.genesis import chain_id
-from protocol.genesis_form import FINALITY_VOTES
+from protocol.genesis_form import FINALITY_BITSHARES, FINALITY_VOTES
 from tests.support.chain import make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, run, transfer
 from tests.support.memory_stores import MemoryBlockStore, MemorySnapshots
-from tests.support.world import BLOCK_INTERVAL_S
+from tests.support.world import BLOCK_INTERVAL_S, key_of
 
 NAMES = witness_names(4)
 ROUND_S = len(NAMES) * BLOCK_INTERVAL_S
@@ -35,20 +39,21 @@ class Desk:
         self.nodes = [self.first, self.others]
         self.now_ms = START_MS
 
-    def open(self, directory: Path, name: int) -> CoreNode:
+    def open(self, directory: Path, name: int, listen_ms: int = 0) -> CoreNode:
         """A node of the first witness whose record lies in a directory."""
         directory.mkdir(exist_ok=True)
         guard = SigningGuard(directory / RECORD_FILE, chain_id(self.genesis))
         guard.begin()
         stores = MemoryBlockStore(), guard, MemorySnapshots()
-        return CoreNode(self.genesis, NAMES[:1], SETTINGS, name, stores)
+        settings = replace(SETTINGS, listen_ms=listen_ms)
+        return CoreNode(self.genesis, NAMES[:1], settings, name, stores)
 
-    def start_copy(self, record: Path) -> CoreNode:
+    def start_copy(self, record: Path, name: int = 3, listen_ms: int = 0) -> CoreNode:
         """A process with the same key and a record of some time."""
-        directory = self.directory / "copy"
+        directory = self.directory / f"copy {name}"
         directory.mkdir()
         copyfile(record, directory / RECORD_FILE)
-        copy = self.open(directory, 3)
+        copy = self.open(directory, name, listen_ms)
         copy.connect(self.others, self.now_ms)
         self.nodes.append(copy)
         return copy
@@ -80,6 +85,11 @@ def slots(node: CoreNode) -> list[int]:
     return [effect.slot_time_s for effect in node.seen if isinstance(effect, ReserveSlot)]
 
 
+def votes(node: CoreNode) -> int:
+    """How many votes a process has cast."""
+    return sum(isinstance(effect, ReserveVote) for effect in node.seen)
+
+
 def told(node: CoreNode, name: str) -> list[str]:
     """The reasons, if any, of a node's reports of a name."""
     seen = [e for e in node.seen if isinstance(e, Report) and e.name == name]
@@ -105,6 +115,61 @@ def test_a_copied_directory_signs_nothing_while_the_original_does(desk: Desk) ->
     assert not set(slots(copy)) & set(slots(desk.first))
     assert told(desk.others, "equivocation") == []
     assert desk.others.chain.head_num - desk.others.chain.last_irreversible_num <= len(NAMES)
+
+
+def test_of_two_copies_that_start_together_one_signs(desk: Desk) -> None:
+    """T-W1: they listen for different times, and the later one hears the other's first vote."""
+    desk.run(1)
+    desk.end(desk.first)
+    record = desk.directory / "first" / RECORD_FILE
+    slot_ms = BLOCK_INTERVAL_S * 1_000
+    early = desk.start_copy(record, 3, 2 * slot_ms)
+    late = desk.start_copy(record, 4, 3 * slot_ms)
+    for _ in range(6):
+        early.chain.push_transaction(transfer(early.chain, 1 + len(slots(early))))
+        desk.run(1)
+    assert len(slots(early)) >= 5
+    assert slots(late) == []
+    assert votes(late) == 0
+    assert told(late, "key_elsewhere")
+    assert told(late, "not_producing")[-1] == "key_elsewhere"
+    assert told(desk.others, "equivocation") == []
+    desk.end(early)
+    desk.run(5)
+    assert slots(late), "two rounds after the last vote of the other"
+    assert told(desk.others, "equivocation") == []
+
+
+def test_a_node_that_starts_again_is_not_silenced_by_its_own_votes(desk: Desk) -> None:
+    """T-W1: those of its former life, which its record tells of, are nobody else's."""
+    desk.run(1)
+    desk.end(desk.first)
+    again = desk.start_copy(desk.directory / "first" / RECORD_FILE, 3, BLOCK_INTERVAL_S * 1_000)
+    desk.now_ms = run(desk.nodes, desk.now_ms + 1_000, 2, tick_ms=1_000) - 1_000
+    former = desk.others.core.ballots.pool._votes[again.chain.head_num][key_of("init0 block")]
+    again.core._receive_vote(PeerKey(1), former, desk.now_ms)
+    assert former in again.core.ballots.pool._votes[again.chain.head_num].values()
+    desk.run(3)
+    assert told(again, "key_elsewhere") == []
+    assert len(slots(again)) >= 2
+
+
+def test_how_long_a_node_listens(desk: Desk) -> None:
+    """T-W1: from one slot on, or a round without votes or a record, and each start another time;
+    where nobody can have signed anything, not at all."""
+    slot_ms = BLOCK_INTERVAL_S * 1_000
+    chain = desk.first.chain
+    for has_record, least in ((True, slot_ms), (False, len(NAMES) * slot_ms)):
+        drawn = {draw_listen_ms(chain, Random(n), has_record=has_record) for n in range(200)}
+        assert len(drawn) > 150
+        assert least <= min(drawn) < least + slot_ms // 4
+        assert least + 7 * slot_ms // 4 < max(drawn) < least + 2 * slot_ms
+    fresh = CoreNode(desk.genesis)
+    assert draw_listen_ms(fresh.chain, Random(1), has_record=False) == 0
+    silent = make_genesis("alice", witnesses=len(NAMES), finality=FINALITY_BITSHARES)
+    node = CoreNode(silent, NAMES, replace(SETTINGS, by_the_clock=False))
+    node.core.generate_blocks(1, START_MS)
+    assert draw_listen_ms(node.chain, Random(1), has_record=True) >= len(NAMES) * slot_ms
 
 
 def test_who_hears_that_a_slot_was_signed_twice_stops_and_it_is_proven(desk: Desk) -> None:
