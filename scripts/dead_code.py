@@ -22,6 +22,8 @@ ENTERED = ("@*.command", "@*.group", "@pytest.*", "@rule")
 
 USED_OUTSIDE = {
     "pytest_*": "pytest calls the hooks of a plugin",
+    "__cause__": "Python keeps there what an exception was raised from",
+    "__context__": "Python keeps there what was handled when an exception was raised",
     "_value_": "enum reads it off a member that `__new__` makes",
     "ZERO_FEE_SCHEDULE": "a chain on which everything is free, as the tests have it",
     "before_task_step": "trio calls it on the stopwatch of `scripts/bench k`",

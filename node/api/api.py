@@ -62,6 +62,10 @@ class Api:
         """Answers that follow from the state alone."""
         return self._kept
 
+    def drop_caches(self) -> None:
+        """Forget what is kept only to be quick (T-R1)."""
+        self._kept.clear()
+
     def open_session(
         self, *, can_push: bool = True, wake: Callable[[], None] | None = None
     ) -> ApiSession:

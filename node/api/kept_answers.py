@@ -34,8 +34,8 @@ class KeptAnswers:
         """The answer of a key, which `work` gives when it is not known; only to be written out."""
         log = state.log
         if log.serial != self._serial or log is not self._log:
-            self._answers.clear()
-            self._log, self._serial, self.size = log, log.serial, 0
+            self.clear()
+            self._log, self._serial = log, log.serial
         found = self._answers.get(key)
         if found is None:
             text = msgspec.json.encode(work())
@@ -45,3 +45,8 @@ class KeptAnswers:
                 self._answers[key] = found
                 self.size += size
         return found
+
+    def clear(self) -> None:
+        """Forget all answers."""
+        self._answers.clear()
+        self.size = 0

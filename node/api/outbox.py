@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from node.api.answer_room import AnswerRoom, AnswerShare
 from node.api.durability import Durability
 from node.api.json_text import Text
 
@@ -14,15 +15,25 @@ OUTBOX_BYTES_MAX = 1 << 20
 class Outbox:
     """Texts in order; once full it takes no more and stays `overflowed`.
 
-    A text is given out when all that it can tell of is stored (T-S1).
+    A text is given out when all that it can tell of is stored (T-S1). Until it is sent it takes
+    room that all connections share (T-R1).
     """
 
-    def __init__(self, durability: Durability, limit: int = OUTBOX_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        durability: Durability,
+        share: AnswerShare | None = None,
+        limit: int = OUTBOX_BYTES_MAX,
+    ) -> None:
+        """Without a `share` it has a room of its own."""
         self.durability = durability
+        self.share = share or AnswerShare(AnswerRoom())
         self.limit = limit
         self.texts: deque[tuple[int, Text]] = deque()
         """With the number of the newest move of the chain that each may tell of."""
         self.size = 0
+        self.taken_size = 0
+        """Bytes that were given out and are not sent yet."""
         self.overflowed = False
 
     def __bool__(self) -> bool:
@@ -32,21 +43,35 @@ class Outbox:
         """Add a text; what does not fit is dropped together with all that waits."""
         if self.overflowed:
             return
-        self.size += _size(text)
-        if self.size > self.limit:
-            self.overflowed = True
-            self.texts.clear()
+        size = _size(text)
+        if self.size + size > self.limit or not self.share.has_room(size):
+            self.give_up()
             return
+        self.size += size
+        self.share.add(size)
         self.texts.append((self.durability.made, text))
 
+    def give_up(self) -> None:
+        """Drop all that waits: the connection is to be closed."""
+        self.overflowed = True
+        self.texts.clear()
+        self.share.shrink(self.size)
+        self.size = 0
+
     def take(self) -> list[Text]:
-        """All texts that may be sent, oldest first; they leave the outbox."""
+        """All texts that may be sent, oldest first; they leave the outbox, and are to be `sent`."""
         texts = []
         while self._has_durable():
             _, text = self.texts.popleft()
             self.size -= _size(text)
+            self.taken_size += _size(text)
             texts.append(text)
         return texts
+
+    def sent(self) -> None:
+        """What was taken has been sent, or will never be."""
+        self.share.shrink(self.taken_size)
+        self.taken_size = 0
 
     def _has_durable(self) -> bool:
         return bool(self.texts) and self.texts[0][0] <= self.durability.stored

@@ -100,8 +100,8 @@ class ApiSession:
         self.services = services
         self.wake = wake or _ignore
         self.call = backend_call(self)
-        self.outbox = Outbox(durability)
         self.share = AnswerShare(room)
+        self.outbox = Outbox(durability, self.share)
         self.subscriptions = Subscriptions(self.push, can_push=can_push)
         self.apis: dict[int, str] = dict(FIRST_APIS)
         self.is_logged_in = True
@@ -155,8 +155,12 @@ class ApiSession:
         return [self._failure(Envelope(), error, "")]
 
     def take_outgoing(self) -> list[Text]:
-        """Notices and late answers, oldest first."""
+        """Notices and late answers, oldest first; they take room until `outgoing_sent`."""
         return self.outbox.take()
+
+    def outgoing_sent(self) -> None:
+        """What `take_outgoing` gave has been sent, or will never be."""
+        self.outbox.sent()
 
     @property
     def close_reason(self) -> str:
@@ -188,7 +192,7 @@ class ApiSession:
     def close(self) -> None:
         """The connection is gone, or has all its answers: those keep their room until `sent`."""
         self.is_closed = True
-        self.share.shrink(self.share.size - self.ready_bytes)
+        self.share.shrink(self.share.size - self.ready_bytes - self.outbox.taken_size)
         self.subscriptions.cancel_all()
 
     def _serve(self, item: JsonValue, exchange: Exchange) -> Work[None]:
@@ -225,7 +229,7 @@ class ApiSession:
         except InvariantViolated:
             raise
         except PegboardError as error:
-            outcome, code = error, code_of(error)
+            outcome, code = _bare(error), code_of(error)
         except Exception as error:  # noqa: BLE001  # a bug in one call is told, and ends no other
             self.call.backend.report_bug(request.method, error)
             outcome, code = InternalError("internal error"), InternalError.code
@@ -281,13 +285,12 @@ class ApiSession:
         """Put an answer in its place if there is room for it, or else a refusal."""
         if not isinstance(outcome, PegboardError):
             text = write_json(success(request.envelope, outcome))
-            try:
-                if exchange.size + len(text) > ANSWER_BYTES_MAX:
-                    raise _too_long()
-                self.share.grow(len(text))
-            except NotPossible as error:
-                outcome = error
+            if exchange.size + len(text) > ANSWER_BYTES_MAX:
+                outcome = _too_long()
+            elif not self.share.has_room(len(text)):
+                outcome = self.share.no_room()
             else:
+                self.share.add(len(text))
                 exchange.put(place, text)
                 return
         refusal = self._failure(request.envelope, outcome, request.method)
@@ -312,6 +315,13 @@ def _texts_of(listing: Listing) -> Iterator[bytes]:
         if room < 0:
             raise _too_long()
         yield text
+
+
+def _bare(error: PegboardError) -> PegboardError:
+    """A refusal without what it came from: those frames hold the answer that was too long, and each
+    other, until a garbage collection (T-R1)."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _too_long() -> NotPossible:

@@ -91,6 +91,8 @@ class PeerLimits(Record):
     """Blocks asked of one peer in one message."""
     sync_requests_per_peer: int = 80
     """Sync blocks asked of one peer at a time."""
+    unfinished_bytes: int = 64 * 1024 * 1024
+    """Of the messages that all peers have sent in part; beyond it the one with most goes (T-R1)."""
     sync_buffer_bytes: int = 32 * 1024 * 1024
     """Bytes of blocks that wait for a predecessor; above it nothing new is requested."""
     sync_unjudged: int = 32

@@ -54,6 +54,8 @@ from protocol.p2p.transport import TransportMaker
 from protocol.schema import BlockId
 from protocol.transaction import TransactionEnvelope
 
+SHORT_BYTES = 64 * 1024
+"""An unfinished message below it is left alone."""
 STABLE_MS = 60_000
 """A connection that lived so long clears the failures of its address."""
 
@@ -165,6 +167,7 @@ class PeerManager:
             try:
                 message = peer.next_message(now_ms)
                 if message is None:
+                    self._bound_unfinished(peer, now_ms)
                     return
                 self._handle(peer, message, now_ms)
             except PeerError as error:
@@ -467,6 +470,18 @@ class PeerManager:
         """Tell the peer in a word why it is refused, and the log with the numbers."""
         peer.close(error.code, error.what, in_log=str(error))
         self._remove(peer, now_ms)
+
+    def _bound_unfinished(self, peer: Peer, now_ms: int) -> None:
+        """Let the peer go that has most of what all have sent in part, if that is too much (T-R1).
+
+        Not each message is worth a look at all peers.
+        """
+        if peer.unfinished_bytes < SHORT_BYTES:
+            return
+        all_bytes = sum(one.unfinished_bytes for one in self._peers.values())
+        if all_bytes > self.config.limits.unfinished_bytes:
+            largest = max(self._peers.values(), key=lambda one: one.unfinished_bytes)
+            self._drop(largest, GoodbyeCode.RATE_LIMIT, "too much is unfinished", now_ms)
 
     def _drop(self, peer: Peer, code: GoodbyeCode, reason: str, now_ms: int) -> None:
         peer.close(code, reason)

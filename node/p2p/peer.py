@@ -235,7 +235,7 @@ class Peer:
         try:
             payload = self._frames.next_frame()
             if payload is None:
-                if self._frames.buffered_bytes + self._transport.buffered_bytes == 0:
+                if self.unfinished_bytes == 0:
                     self._frame_began_ms = None
                 return None
             self._frame_began_ms = now_ms
@@ -247,6 +247,11 @@ class Peer:
         self._count(message, len(payload), now_ms)
         self._advance(type(message))
         return message
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """Those of a message that has come in part."""
+        return self._frames.buffered_bytes + self._transport.buffered_bytes
 
     def may_send(self, cls: type[Message], now_ms: int) -> bool:
         """Whether one more message of this type stays within the peer's limits (T-P7)."""

@@ -33,6 +33,7 @@ from node.services.durable_answers import wait_until_stored
 from node.services.http_connection import HttpConnection
 from node.services.http_head import RequestHead, RequestRefused, wants_websocket
 from node.services.listening import take_connections
+from node.services.memory_watch import MemoryWatch, resident_bytes
 from node.services.metrics import make_registry
 from node.services.pages import PAGES, Pages
 from node.services.request_runner import TEXT_S, RequestRunner
@@ -67,6 +68,8 @@ class ApiOptions:
     allow_remote: bool = False
     """Whether an address beyond the loopback may be served; the rules need a token then."""
     connections_max: int = CONNECTIONS_MAX
+    max_rss_mib: int = 0
+    """Memory of this process, below which clients keep it; 0 for no limit (T-R1)."""
     collectors: tuple[Collector, ...] = ()
     """What `/metrics` tells beside the chain and the API."""
 
@@ -99,6 +102,9 @@ async def serve_api(
     server = ApiServer(api, options)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.runner.run)
+        if options.max_rss_mib:
+            watch = MemoryWatch(options.max_rss_mib, api, server.connections, resident_bytes)
+            nursery.start_soon(watch.run)
         task_status.started(listeners[0].socket.getsockname()[1])
         for listener in listeners:
             nursery.start_soon(take_connections, listener, server.handle, nursery)
@@ -129,7 +135,7 @@ class ApiServer:
                     self.connections.enter(entry)
                     try:
                         await self.runner.admit(client)
-                        await self._serve(stream, address, client)
+                        await self._serve(stream, entry)
                     finally:
                         self.connections.leave(entry)
                         self.runner.queue.close_client(client)
@@ -144,8 +150,8 @@ class ApiServer:
             with trio.move_on_after(1):
                 await stream.aclose()
 
-    async def _serve(self, stream: trio.SocketStream, address: str, client: Client) -> None:
-        http = HttpConnection(stream, self.runner, client)
+    async def _serve(self, stream: trio.SocketStream, entry: Entry) -> None:
+        http = HttpConnection(stream, self.runner, entry.client)
         head = checked = None
         try:
             while (head := await http.read_head()) is not None:
@@ -158,23 +164,25 @@ class ApiServer:
                 else:
                     self.options.rules.check_token(head)
                     if wants_websocket(head):
-                        await self._open_socket(http, head, client)
+                        await self._open_socket(http, head, entry)
                         return
-                    await self._answer(http, head, client)
+                    await self._answer(http, head, entry)
                 if head.closes:
                     return
         except RequestRefused as refusal:
             if refusal.status == UNAUTHORIZED:
-                refusal = await self._slow_down(address, refusal)
+                refusal = await self._slow_down(entry.address, refusal)
             now_s = self.api.backend.now_s()
             text = write_json(failure(Envelope(), refusal, "", now_s, ""))
             head_only = head is not None and head.method == b"HEAD"
             await http.refuse(refusal, [text], head_only=head_only)
 
-    async def _open_socket(self, http: HttpConnection, head: RequestHead, client: Client) -> None:
+    async def _open_socket(self, http: HttpConnection, head: RequestHead, entry: Entry) -> None:
         check_route(head, SOCKETS)
         received = await http.accept_websocket(head)
-        await WebSocketConnection(self.api, self.runner, client, http.stream, received).run()
+        socket = WebSocketConnection(self.api, self.runner, entry.client, http.stream, received)
+        entry.share = socket.session.share
+        await socket.run()
 
     async def _slow_down(self, address: str, refusal: RequestRefused) -> RequestRefused:
         """What somebody is told who does not know the token, after a while."""
@@ -185,22 +193,27 @@ class ApiServer:
         await trio.sleep(self.logins.delay_s(group, trio.current_time()))
         return refusal
 
-    async def _answer(self, http: HttpConnection, head: RequestHead, client: Client) -> None:
+    async def _answer(self, http: HttpConnection, head: RequestHead, entry: Entry) -> None:
         path = check_route(head, ROUTES)
         if head.method == b"POST":
-            body = await http.read_body(head)
             has_answer = trio.Event()
             session = self.api.open_session(can_push=False, wake=has_answer.set)
+            entry.share = session.share
             try:
-                status, text = await self._call(session, has_answer, body, client)
+                try:
+                    body = await http.read_body(head, session.share)
+                    status, text = await self._call(session, has_answer, body, entry.client)
+                finally:
+                    self.api.close_session(session)
                 await http.respond(status, text, close=head.closes)
             finally:
                 session.sent()
+                session.outgoing_sent()
             return
         if head.length != 0:
             raise RequestRefused(400, "unexpected body", value=head.length, limit=0)
         host = head.field(b"host") or ""
-        page = await self.runner.work(client, self.pages.make(path, host), TEXT_S)
+        page = await self.runner.work(entry.client, self.pages.make(path, host), TEXT_S)
         await wait_until_stored(self.api.durability)
         await http.respond(
             page.status,
@@ -232,8 +245,6 @@ class ApiServer:
             return status, [piece for text in texts for piece in text]
         except trio.TooSlowError:
             return GATEWAY_TIMEOUT, session.refuse(TooSlow("the call took too long", rule="T-A2"))
-        finally:
-            self.api.close_session(session)
 
 
 def holds_violation(error: BaseException) -> bool:

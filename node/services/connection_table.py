@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from node.api.answer_room import AnswerShare
 from node.api.fair_queue import Client
 
 
@@ -23,6 +24,13 @@ class Entry:
     client: Client
     end: Callable[[], None]
     """Closes it."""
+    share: AnswerShare | None = None
+    """What its requests, answers and notices take."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that are kept for it."""
+        return 0 if self.share is None else self.share.size
 
 
 class ConnectionTable:
@@ -38,10 +46,17 @@ class ConnectionTable:
     def enter(self, entry: Entry) -> None:
         """Take a connection in, and end another one if there is no room."""
         if len(self) >= self.limit:
-            victim = self._victim()
-            self.leave(victim)
-            victim.end()
+            self._end(self._victim())
         self._entries[entry] = None
+
+    def end_largest(self) -> None:
+        """End the connection for which most is kept, of equal ones the oldest (T-R1)."""
+        if self._entries:
+            self._end(max(self._entries, key=lambda entry: entry.size))
+
+    def _end(self, entry: Entry) -> None:
+        self.leave(entry)
+        entry.end()
 
     def leave(self, entry: Entry) -> None:
         """A connection is gone, or as good as gone."""

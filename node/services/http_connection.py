@@ -10,6 +10,7 @@ import h11
 import trio
 from wsproto.utilities import generate_accept_token
 
+from node.api.answer_room import AnswerShare
 from node.api.fair_queue import Client
 from node.api.json_text import REQUEST_BYTES_MAX, Text
 from node.services.access_rules import may_be_of_a_page, origin_lines
@@ -81,8 +82,12 @@ class HttpConnection:
         raw, self.received = self.received[: end.end()], self.received[end.end() :]
         return parse_head(raw)
 
-    async def read_body(self, head: RequestHead) -> bytes:
-        """The request's body; raises `RequestRefused` for one too large or of the wrong type."""
+    async def read_body(self, head: RequestHead, share: AnswerShare) -> bytes:
+        """The request's body, as far as there is room for it.
+
+        Raises `RequestRefused` for one too large or of the wrong type, or when the bodies of many
+        clients are on their way (T-R1).
+        """
         if head.media_type != JSON and (may_be_of_a_page(head) or CONTENT_TYPE in head.repeated):
             raise RequestRefused(
                 415, "the type of a body", rule="T-A5", value=head.media_type[:100], limit=JSON
@@ -97,10 +102,12 @@ class HttpConnection:
                 await self._send([CONTINUE])
             with trio.fail_after(BODY_TIMEOUT_S):
                 if length is None:
-                    return await self._read_chunks(head)
+                    return await self._read_chunks(head, share)
                 received = bytearray(self.received)
                 while len(received) < length:
-                    received += await self._receive_more()
+                    data = await self._receive_more()
+                    _take_room(share, len(data))
+                    received += data
             self.received = bytes(received)
         body, self.received = self.received[:length], self.received[length:]
         return body
@@ -151,7 +158,7 @@ class HttpConnection:
             end = END_OF_HEAD.search(self.received, start)
         return end
 
-    async def _read_chunks(self, head: RequestHead) -> bytes:
+    async def _read_chunks(self, head: RequestHead, share: AnswerShare) -> bytes:
         """A body in chunks, whose end only a parser of chunks can tell."""
         parser = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
         parser.receive_data(head.raw)
@@ -166,6 +173,7 @@ class HttpConnection:
                         self.received = parser.trailing_data[0]
                         return bytes(body)
                     assert isinstance(event, h11.Data)
+                    _take_room(share, len(event.data))
                     body += event.data
                     await self.runner.take_turn(self.client, RECEIVE_S)
             except h11.RemoteProtocolError as error:
@@ -183,3 +191,11 @@ class HttpConnection:
     async def _send(self, pieces: Iterable[bytes]) -> None:
         with trio.fail_after(SEND_TIMEOUT_S):
             await self.runner.send_in_turns(self.client, self.stream, pieces)
+
+
+def _take_room(share: AnswerShare, size: int) -> None:
+    if not share.has_room(size):
+        raise RequestRefused(
+            503, "many requests are on their way", rule="T-R1", limit=share.room.limit
+        )
+    share.add(size)

@@ -82,6 +82,7 @@ class WebSocketConnection:
         finally:
             self.api.close_session(self.session)
             self.session.sent()
+            self.session.outgoing_sent()
         with trio.move_on_after(CLOSE_TIMEOUT_S):
             await self._say_goodbye()
 
@@ -124,6 +125,7 @@ class WebSocketConnection:
                 message = self._join(event)
                 if message is not None:
                     await self._answer(message)
+                    self._forget_message()
             case Ping():
                 await self.runner.take_turn(self.client, TEXT_S)
                 await self._send(event.response())
@@ -151,16 +153,26 @@ class WebSocketConnection:
         """The whole message once this was the last part of it."""
         part = event.data if isinstance(event, TextMessage) else bytes(event.data)
         self.parts.append(part)
-        self.length += len(part) + 1
+        size = len(part) + 1
+        self.length += size
         if self.length > MESSAGE_LENGTH_MAX:
             self._end(CloseReason.MESSAGE_TOO_BIG, "message too long (T-A1)")
             return None
+        if not self.session.share.has_room(size):
+            self._end(CloseReason.POLICY_VIOLATION, "many requests are on their way (T-R1)")
+            return None
+        self.session.share.add(size)
         if not event.message_finished:
             return None
-        parts, self.parts, self.length = self.parts, [], 0
+        parts, self.parts = self.parts, []
         if len(parts) == 1:
             return part
         return b"".join(part.encode() if isinstance(part, str) else part for part in parts)
+
+    def _forget_message(self) -> None:
+        """A message is served: it takes no room any more."""
+        self.session.share.shrink(self.length)
+        self.length = 0
 
     async def _write(self) -> None:
         try:
@@ -170,6 +182,7 @@ class WebSocketConnection:
                 for text in () if self.is_answering else self.session.take_outgoing():
                     await self.runner.take_turn(self.client, TEXT_S + sum(map(len, text)) * BYTE_S)
                     await self._send_text(text)
+                self.session.outgoing_sent()
         except ABNORMAL_END:
             self.scope.cancel()
 

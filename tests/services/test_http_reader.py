@@ -11,6 +11,7 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from node.api.answer_room import AnswerRoom, AnswerShare
 from node.api.json_text import REQUEST_BYTES_MAX
 from node.services.http_connection import HttpConnection
 from node.services.http_head import HEAD_BYTES_MAX, HEADS_KEPT, RequestRefused, parse_head
@@ -62,6 +63,7 @@ async def read_with_ours(data: bytes, cuts: list[int]) -> Requests:
     near, far = trio.testing.memory_stream_pair()
     runner = RequestRunner()
     client = runner.queue.open_client("127.0.0.1")
+    share = AnswerShare(AnswerRoom())
     http = HttpConnection(far, runner, client)  # type: ignore[arg-type]  # it reads, and answers 100
     found: Requests = []
 
@@ -77,7 +79,7 @@ async def read_with_ours(data: bytes, cuts: list[int]) -> Requests:
         nursery.start_soon(runner.run)
         try:
             while (head := await http.read_head()) is not None:
-                body = await http.read_body(head) if head.length != 0 else b""
+                body = await http.read_body(head, share) if head.length != 0 else b""
                 fields = [(name, value.encode("latin-1")) for name, value in head.fields.items()]
                 found.append((head.method, head.target, fields, body))
                 if head.closes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 
 import pytest
@@ -73,6 +74,11 @@ def wait(session: ApiSession) -> None:
     UNFINISHED.append(later)
 
 
+def notice(session: ApiSession) -> None:
+    """A long notice that its client does not take."""
+    session.push(1, "x" * 900_000)
+
+
 def end_all(backend: ChainBackend) -> None:
     """All connections end, in the midst of whatever they do."""
     for session in list(backend.api.sessions):
@@ -82,7 +88,7 @@ def end_all(backend: ChainBackend) -> None:
 
 
 UNFINISHED: list[object] = []
-PILES = {"built": build, "begun": begin, "waiting": wait}
+PILES = {"built": build, "begun": begin, "waiting": wait, "noticed": notice}
 
 
 @pytest.mark.parametrize("pile", PILES)
@@ -104,3 +110,40 @@ def test_answers_that_pile_up_leave_room_for_others(backend: ChainBackend, pile:
     assert room.taken == 0
     assert "result" in json.loads(joined(run(backend.api.open_session(), LONG)[0]))
     end_all(backend)
+
+
+@pytest.mark.parametrize("body", [LONG, request("get_blocks", 9, 1), request("get_block")])
+def test_a_refused_answer_leaves_nothing_behind(backend: ChainBackend, body: Json) -> None:
+    """T-R1: nothing that only a garbage collection would find, which comes seldom: no frame of
+    the call holds the answer for which there was no room."""
+    session = backend.api.open_session()
+    backend.api.room.limit = 0
+    run(session, body)
+    gc.collect()
+    gc.disable()
+    try:
+        (text,) = run(session, body)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+    assert "error" in json.loads(joined(text))
+    end_all(backend)
+
+
+def test_texts_that_are_being_sent_take_room(backend: ChainBackend) -> None:
+    """T-R1: from when they wait until they are sent, or the connection is gone."""
+    session = backend.api.open_session()
+    notice(session)
+    before = session.share.size
+    assert before > 900_000
+    assert len(session.take_outgoing()) == 1
+    assert session.share.size == before
+    session.outgoing_sent()
+    assert session.share.size == 0
+    notice(session)
+    session.take_outgoing()
+    notice(session)
+    backend.api.close_session(session)
+    assert session.share.size == before, "what is being sent"
+    session.outgoing_sent()
+    assert backend.api.room.taken == 0

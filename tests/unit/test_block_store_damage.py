@@ -103,8 +103,8 @@ def test_lost_rows_are_noticed_when_the_store_is_opened(path: Path, statement: s
 
 
 def test_a_place_at_the_top_that_cannot_be_found_is_damage(path: Path, tmp_path: Path) -> None:
-    """T-S3: every second bit of what the table of the main chain says of its rows; some make SQLite name
-    a last row that it then does not find."""
+    """T-S3: every second bit of what the table of the main chain says of its rows; some make SQLite
+    name a last row that it then does not find."""
     with sqlite3.connect(path) as database:
         (root,) = database.execute(
             "SELECT rootpage FROM sqlite_schema WHERE name = 'main_chain'"

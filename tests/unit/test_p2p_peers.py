@@ -170,6 +170,21 @@ def test_an_oversized_frame_drops_its_sender() -> None:
     assert goodbyes(peer.send_bytes((2 * 2**20 + 1).to_bytes(4, "big"))) == [GoodbyeCode.MALFORMED]
 
 
+def test_messages_that_never_end_are_bounded_together() -> None:
+    """T-R1: the peer that has sent most of one goes, without a ban; the others are served on."""
+    first = greeted(limits=PeerLimits(unfinished_bytes=300_000))
+    others = [another(first, key, f"10.{key}.0.1") for key in (2, 3)]
+    head = (2**20).to_bytes(4, "big")
+    for peer, size in zip((first, *others), (90_000, 150_000, 50_000), strict=True):
+        assert goodbyes(peer.send_bytes(head + bytes(size))) == []
+    assert goodbyes(first.send_bytes(bytes(20_000))) == []
+    closed = [effect for effect in first.effects if isinstance(effect, ClosePeer)]
+    assert [(one.peer, one.code) for one in closed] == [(others[0].key, GoodbyeCode.RATE_LIMIT)]
+    again = Stranger(first.manager, key=4, host="10.2.0.1")
+    again.take()
+    assert again.closing is None
+
+
 def test_a_trusted_host_is_not_banned_but_its_node_is() -> None:
     """T-P1: on a desk all nodes share one host."""
     manager = make_manager()
