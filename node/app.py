@@ -32,6 +32,7 @@ from node.config import (
 )
 from node.core.chain_reader import ChainReader
 from node.core.core import NodeCore
+from node.core.own_blocks import draw_listen_ms
 from node.core.proofs import load_proofs
 from node.core.settings import CoreSettings
 from node.core.startup import Started, start_chain
@@ -41,13 +42,16 @@ from node.history.database.store import HistoryStore
 from node.history.database.stored import StoredHistory
 from node.p2p.config import PeerConfig
 from node.p2p.effects import PeerAddress
+from node.p2p.limits import PeerLimits
 from node.p2p.manager import PeerManager
 from node.p2p.peer_database import PeerDatabase
 from node.services.access_rules import AccessRules
 from node.services.api_backend import NodeApiBackend
-from node.services.api_server import ApiOptions, serve_api
+from node.services.api_server import CONNECTIONS_MAX, ApiOptions, serve_api
+from node.services.descriptors import raise_limit, room_for_sockets
 from node.services.garbage import GarbageSchedule
 from node.services.log_limits import LogLimits
+from node.services.memory_watch import can_watch
 from node.services.metrics import NodeCollector
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
@@ -80,6 +84,9 @@ PEERS_FILE = "peers.json"
 PROOFS_FILE = "equivocations.json"
 ENDPOINTS_FILE = "endpoints.json"
 SAVE_PEERS_EVERY_S = 60
+SOCKET_SHARES = 4
+"""A quarter of the descriptors each is for clients and for peers that dialled this node; as many
+again are for connections that are ending, in a handshake, or dialled (T-R2)."""
 HELPER_WAIT_S = 0.000_2
 """For the interpreter's lock, of a thread that comes back from the disk to a busy main thread; it
 does so some hundred times for a block, and answers wait for that."""
@@ -106,10 +113,17 @@ class Opened:
 
 
 def open_node(
-    settings_path: Path, node_key: Path | None = None, seeds: tuple[str, ...] = ()
+    settings_path: Path,
+    node_key: Path | None = None,
+    seeds: tuple[str, ...] = (),
+    max_rss_mib: int | None = None,
 ) -> Opened:
     """Read settings and genesis, open the stores; raises their typed errors."""
     settings = read_settings(settings_path)
+    if max_rss_mib is not None:
+        settings = replace(settings, max_rss_mib=max_rss_mib)
+    if settings.max_rss_mib and not can_watch():
+        raise ConfigError("max_rss_mib needs a system that tells in /proc what a process takes")
     p2p = replace(settings.p2p, seeds=settings.p2p.seeds + seeds)
     if node_key is not None:
         p2p = replace(p2p, key_file=str(node_key.absolute()))
@@ -144,16 +158,22 @@ def open_stores(data_dir: Path, genesis: Genesis) -> Stores:
     )
 
 
-def run_node(settings_path: Path, node_key: Path | None = None, seeds: tuple[str, ...] = ()) -> int:
+def run_node(
+    settings_path: Path,
+    node_key: Path | None = None,
+    seeds: tuple[str, ...] = (),
+    max_rss_mib: int | None = None,
+) -> int:
     """Run a node until it is interrupted; the exit code of the process.
 
-    `node_key` is the file of its key instead of what the settings say, `seeds` are dialled beside
-    those of the settings.
+    `node_key` is the file of its key and `max_rss_mib` its limit of memory instead of what the
+    settings say, `seeds` are dialled beside those of the settings.
     """
     configure_log()
     sys.setswitchinterval(HELPER_WAIT_S)
+    raise_limit()
     try:
-        opened = open_node(settings_path, node_key, seeds)
+        opened = open_node(settings_path, node_key, seeds, max_rss_mib)
     except StorageError as error:
         return _fail(error, error.exit_code)
     except PegboardError as error:
@@ -335,14 +355,22 @@ def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
         seeds=seeds,
         pinned_keys={address: key for address, key in keys.items() if key is not None},
         allowed_keys=frozenset(map(parse_node_key, p2p.allowed_keys)),
+        limits=PeerLimits(
+            max_inbound=min(PeerLimits().max_inbound, room_for_sockets() // SOCKET_SHARES)
+        ),
     )
     return PeerManager(
         reader,
         config,
-        Random(int.from_bytes(os.urandom(8), "big")),
+        new_random(),
         database,
         make_transport=partial(NoiseTransport, key, reader.chain_id, os.urandom),
     )
+
+
+def new_random() -> Random:
+    """Chance that no other process has."""
+    return Random(int.from_bytes(os.urandom(8), "big"))
 
 
 def load_peers(path: Path, database: PeerDatabase) -> None:
@@ -362,6 +390,8 @@ def make_core(
     mode = settings.production.mode
     if settings.production.never_signed:
         opened.stores.guard.begin()
+    last_votes = opened.stores.guard.load_votes()
+    has_peers = bool(settings.p2p.listen or settings.p2p.seeds)
     return NodeCore(
         started.chain,
         peers,
@@ -369,14 +399,17 @@ def make_core(
             instant=mode == "instant",
             by_the_clock=mode in ("slots", "interval"),
             enable_stale=settings.production.enable_stale,
-            start_grace_ms=2_000 if settings.p2p.listen or settings.p2p.seeds else 0,
+            start_grace_ms=2_000 if has_peers else 0,
+            listen_ms=draw_listen_ms(started.chain, new_random(), has_record=last_votes is not None)
+            if has_peers
+            else 0,
             required_participation=settings.production.required_participation,
             snapshot_interval=settings.storage.snapshot_interval,
         ),
         reader=reader,
         secrets=[_read_wif(opened.directory / witness.key_file) for witness in settings.witnesses],
         last_signed=opened.stores.guard.load(),
-        last_votes=opened.stores.guard.load_votes(),
+        last_votes=last_votes,
         feeds=FeedPublisher(_feed_plans(opened, started.chain.state)),
         proofs=_read_proofs(opened.data_dir / PROOFS_FILE),
     )
@@ -401,6 +434,8 @@ def api_options(opened: Opened, host: str, *collectors: Collector) -> ApiOptions
     return ApiOptions(
         AccessRules(frozenset({*api.hosts, name}), frozenset(map(read_origin, api.origins)), token),
         allow_remote=api.allow_remote,
+        connections_max=min(CONNECTIONS_MAX, room_for_sockets() // SOCKET_SHARES),
+        max_rss_mib=opened.settings.max_rss_mib,
         collectors=collectors,
     )
 

@@ -24,6 +24,8 @@ ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::([0
 ADDRESS = re.compile(r"(\[[A-Za-z0-9.:%-]+\]|[A-Za-z0-9._:%-]+):([0-9]{1,5})", re.ASCII)
 """Host, by name or number, and port."""
 PORT_MAX = 65_535
+RSS_MIB_MIN, RSS_MIB_MAX = 128, 1 << 20
+"""A node with next to no chain takes half of the least limit."""
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 """Which browsers leave out."""
 
@@ -143,6 +145,9 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     voters are gone for good (F9); "" for none."""
     clock_offset_ms: int = 0
     """Shifts this node's clock; for trying out clock skew."""
+    max_rss_mib: int = 0
+    """Memory that this process may take, in MiB: at four fifths of it caches are dropped, then
+    clients of the API, never the chain (T-R1). 0 for no limit."""
     paranoid: bool = False
     """Recount every invariant after each block (section 10)."""
 
@@ -168,6 +173,8 @@ def parse_settings(text: str, source: str) -> NodeSettings:
         "production.required_participation", settings.production.required_participation, 0, 100
     )
     _check_range("storage.snapshot_interval", settings.storage.snapshot_interval, 1, 1_000_000)
+    if settings.max_rss_mib:
+        _check_range("max_rss_mib", settings.max_rss_mib, RSS_MIB_MIN, RSS_MIB_MAX)
     for origin in settings.api.origins:
         read_origin(origin)
     if settings.history and not settings.history.startswith(HISTORY_URLS):

@@ -26,7 +26,7 @@ from node.cli.output import Output
 from node.cli.sessions import output_options
 from node.cli.welcome import welcome, welcome_document
 from node.clock import wall_s
-from node.config import ProductionMode
+from node.config import RSS_MIB_MAX, RSS_MIB_MIN, ProductionMode
 from node.presets import BLOCK_INTERVAL_S
 from node.storage.durable import make_directory
 from node.storage.file_lock import FileLock
@@ -122,6 +122,13 @@ DATA_DIR = click.option(
 @ALLOW_JUMP
 @TRIGGER
 @FRESH
+@click.option(
+    "--max-rss",
+    "max_rss_mib",
+    type=click.IntRange(RSS_MIB_MIN, RSS_MIB_MAX),
+    metavar="MIB",
+    help="Memory that it may take, in MiB: near it caches and then clients are dropped.",
+)
 @click.option("--stop-with-parent", is_flag=True, hidden=True)
 @output_options
 @click.pass_context
@@ -143,6 +150,7 @@ def node(
     allow_jump: bool,
     trigger: str | None,
     fresh: bool,
+    max_rss_mib: int | None,
     stop_with_parent: bool,
 ) -> None:
     """Run a node: one of a network with --config, or a whole chain of its own with --dev.
@@ -163,7 +171,7 @@ def node(
     if config is not None:
         if origins:
             raise UsageProblem("--allow-origin is for --dev; with --config, set origins in [api]")
-        sys.exit(run_node(config, node_key, seeds))
+        sys.exit(run_node(config, node_key, seeds, max_rss_mib))
     given = given_options(context)
     if genesis is not None and "preset" in given:
         raise UsageProblem("give either --genesis or --preset")
@@ -189,7 +197,7 @@ def node(
         chosen = next_feeds(network, feeds, now_s=now_s, may_jump=allow_jump)
         plan = plan_development_node(network, mode, api, chosen, origins)
         output.answer(welcome_document(network, api), welcome(network, api))
-        code = run_node(plan.settings)
+        code = run_node(plan.settings, max_rss_mib=max_rss_mib)
     finally:
         lock.release()
     sys.exit(code)

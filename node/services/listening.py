@@ -6,16 +6,20 @@ for each that came before it, however little those ask for.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 import trio
 
+from node.services.descriptors import is_reserved
+
 AT_ONCE_MAX = 64
 """Connections taken in before others have their turn."""
 PAUSE_S = 0.1
-"""After the machine refused a connection: it may be out of file descriptors."""
+"""After a connection was refused because file descriptors have run out, or all but have (T-R2)."""
 
 Handler = Callable[[trio.SocketStream], Awaitable[object]]
 
@@ -45,4 +49,7 @@ def _waiting(listening: socket.socket) -> Iterator[socket.socket]:
             connection, _ = listening.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
+        if is_reserved(connection):
+            connection.close()
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         yield connection

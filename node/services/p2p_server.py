@@ -9,6 +9,7 @@ import structlog
 import trio
 
 from node.p2p.effects import PeerAddress, PeerKey
+from node.services.listening import take_connections
 from node.state.errors import InvariantViolated
 
 RECEIVE_BYTES = 64 * 1024
@@ -108,7 +109,8 @@ class PeerConnections:
         """Accept peers for ever; reports the port that it got."""
         listeners = await trio.open_tcp_listeners(port, host=host)
         task_status.started(int(listeners[0].socket.getsockname()[1]))
-        await trio.serve_listeners(self._accept, listeners, handler_nursery=self.nursery)
+        for listener in listeners:
+            self.nursery.start_soon(take_connections, listener, self._accept, self.nursery)
 
     def dial(self, address: PeerAddress) -> None:
         """Open a connection in the background."""

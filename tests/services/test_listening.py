@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 import sys
 from collections.abc import Iterator
@@ -10,12 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 import trio
 import trio.testing
 
 from node.app import HELPER_WAIT_S, run_node
 from node.exit_codes import Exit
-from node.services import listening
+from node.services import descriptors, listening
 from node.services.listening import take_connections
 
 WAITING = 20
@@ -31,8 +33,9 @@ class Rounds(trio.abc.Instrument):
         self.count += 1
 
 
-async def rounds_of(connections: int) -> list[int]:
-    """In which round of the event loop each of some connections that wait was handled."""
+async def rounds_of(connections: int, refused: int = 0) -> list[int]:
+    """In which round of the event loop each of some connections that wait was handled, but for
+    those that are refused."""
     rounds, handled = Rounds(), []
 
     async def handle(stream: trio.SocketStream) -> None:
@@ -47,7 +50,7 @@ async def rounds_of(connections: int) -> list[int]:
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(take_connections, listener, handle, nursery)
-            while len(handled) < connections:
+            while len(handled) < connections - refused:
                 await trio.sleep(0)
             nursery.cancel_scope.cancel()
     return handled
@@ -78,6 +81,36 @@ def test_a_machine_without_room_for_connections_is_asked_again(
     monkeypatch.setattr(listening, "_waiting", refuse_once)
     assert len(trio.run(rounds_of, 1)) == 1
     assert not refusals
+
+
+def test_the_last_descriptors_are_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-R2: a connection that takes one of them is closed at once, and others are taken in once
+    there are enough again."""
+    with socket.socket() as one:
+        for room, verdict in ((one.fileno(), True), (one.fileno() + 1, False)):
+            monkeypatch.setattr(descriptors, "room_for_sockets", lambda room=room: room)
+            assert descriptors.is_reserved(one) == verdict
+    verdicts = [False, True, False]
+    monkeypatch.setattr(listening, "is_reserved", lambda connection: verdicts.pop(0))
+    with structlog.testing.capture_logs() as logs:
+        assert len(trio.run(rounds_of, 3, 1)) == 2
+    assert [line["event"] for line in logs] == ["accept_failed"]
+
+
+def test_few_descriptors_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-R2: 64 are kept back; a process takes no more than it may."""
+    limits = {"now": (128, 128)}
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits["now"])
+    monkeypatch.setattr(resource, "setrlimit", lambda which, new: limits.update(now=new))
+    descriptors.raise_limit()
+    assert limits["now"] == (128, 128)
+    assert descriptors.room_for_sockets() == 64
+    limits["now"] = (1_024, 1 << 20)
+    descriptors.raise_limit()
+    assert limits["now"] == (descriptors.WANTED, 1 << 20)
+    assert descriptors.room_for_sockets() == descriptors.WANTED - descriptors.RESERVED
+    limits["now"] = (20, 20)
+    assert descriptors.room_for_sockets() == 10
 
 
 def test_a_node_lets_helper_threads_in_soon(tmp_path: Path) -> None:
