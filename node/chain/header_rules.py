@@ -1,7 +1,7 @@
 """What a header must satisfy, by the state that its parent left (R8.1).
 
 Kept with each block that was applied, it judges every header that follows such a block, also on a
-fork, before the transactions are looked at (T-P6).
+fork, whoever was elected there (T-W6), before the transactions are looked at (T-P6).
 """
 
 from __future__ import annotations

@@ -18,11 +18,13 @@ from node.state.errors import (
 from protocol.asset import NO_FEE
 from protocol.binary import pack
 from protocol.block import BlockEnvelope, BlockHeader
+from protocol.ids import WitnessId
 from protocol.msgpack_form import pack_document, unpack_document
 from protocol.operations.vesting import CddVestingPolicy, VestingBalanceCreate
 from tests.support.blocks import signed_block
-from tests.support.chain import TestChain
+from tests.support.chain import TestChain, make_genesis
 from tests.support.world import secret_of
+from tests.unit.test_maintenance_votes import maintain, votes_of, voting
 
 
 def pair() -> tuple[TestChain, TestChain]:
@@ -160,6 +162,59 @@ def test_a_witness_that_signs_a_slot_three_times_strands_nobody() -> None:
         other.block()
     one.follow(other)
     assert one.chain.state_hash() == other.chain.state_hash()
+
+
+def elected(*numbers: int) -> TestChain:
+    """Five of seven witnesses; alice has voted for some, and a maintenance block has counted it."""
+    genesis = make_genesis("alice", "bob", witnesses=7)
+    limits = replace(genesis.immutable_parameters, min_witness_count=5)
+    found = TestChain(
+        genesis=replace(genesis, initial_active_witnesses=5, immutable_parameters=limits)
+    )
+    found.blocks(3)
+    votes = votes_of(found, *numbers)
+    found.block(voting(found, "alice", votes, num_witness=len(votes)))
+    maintain(found)
+    return found
+
+
+def test_each_fork_has_the_schedule_of_its_own_election() -> None:
+    """T-W6, R8.6: witnesses elected on one fork sign there and nowhere else, whichever fork is
+    the main chain when a header comes; a switch takes the schedule along, there and back."""
+    one, other = elected(6, 7), elected(1, 2)
+    theirs = [other.main[num] for num in (4, 5)]
+    assert one.main[3].id == other.main[3].id
+    assert {6, 7} < set(one.state.properties.active_witnesses)
+    assert not {6, 7} & set(other.state.properties.active_witnesses)
+    for block in theirs:
+        one.receive(block)
+    assert one.chain.head_id == one.main[5].id, "as long, and seen later"
+    slot = next(slot for slot in range(1, 6) if one.chain.scheduled_witness(slot) == 6)
+    header = BlockHeader(
+        theirs[-1].id,
+        other.chain.slot_time(slot),
+        WitnessId(6),
+        theirs[-1].header.transaction_merkle_root,
+    )
+    wrong = signed_block(header, (), secret_of("init5 block"))
+    with pytest.raises(WrongWitness):
+        other.chain.push_block(wrong)
+    own = list(one.main.values())
+    theirs.append(other.block().envelope)
+    assert one.receive(theirs[-1]).popped
+    assert one.chain.head_id == other.chain.head_id
+    assert one.state.properties.active_witnesses == other.state.properties.active_witnesses
+    for slot in range(1, 11):
+        assert one.chain.scheduled_witness(slot) == other.chain.scheduled_witness(slot)
+    with pytest.raises(WrongWitness):
+        one.chain.push_block(wrong)
+    back = elected(6, 7)
+    assert back.main[5].id == own[-1].id
+    back.blocks(2)
+    one.follow(back)
+    assert one.chain.head_id == back.chain.head_id
+    assert one.chain.state_hash() == back.chain.state_hash()
+    assert {6, 7} < set(one.state.properties.active_witnesses)
 
 
 def test_strangers_do_not_fill_the_fork_database() -> None:
