@@ -17,6 +17,7 @@ from node.chain.header_rules import HeaderRules, signer_of
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
 from node.chain.pending import AppliedTransaction, PendingPool
+from node.chain.undo_marks import HeldBlocks, Mark, NotUndoable, Rewound
 from node.evaluators.base import run_proposed_operation
 from node.state.context import Context
 from node.state.cut import StateCut
@@ -68,6 +69,7 @@ class Chain:
         "_context",
         "_forks",
         "_head",
+        "_held",
         "_main",
         "_pending_since",
         "chain_id",
@@ -137,6 +139,7 @@ class Chain:
         self._head.is_main = True
         self._head.rules = HeaderRules.after(state)
         self._main: dict[int, AppliedBlock] = {}
+        self._held = HeldBlocks()
         if paranoid:
             check_all(state)
         self._open_pending()
@@ -460,9 +463,75 @@ class Chain:
             return
         root = self._forks.find(self._main[num].envelope.id)
         assert root is not None, "the main chain is in the fork database"
-        for gone in range(self._forks.root.num + 1, num + 1):
-            del self._main[gone]
+        gone = [self._main.pop(at) for at in range(self._forks.root.num + 1, num + 1)]
+        left = [self._forks.root, *self._forks.branches(self._forks.root, root)[1][:-1]]
         self._forks.move_root(root)
+        self._held.keep(left, gone)
+
+    # Going back on purpose.
+
+    @property
+    def lowest_undoable_num(self) -> int:
+        """Number of the lowest block that can be the head again."""
+        return self._held.lowest_num(self._forks.root.num)
+
+    def mark(self) -> Mark:
+        """Mark the head, to come back to it by `revert`; raises `TooManyMarks`.
+
+        What becomes irreversible from now on is held, until the mark is released.
+        """
+        pending = tuple(entry.envelope for entry in self.pending)
+        mark = Mark(self._head.num, self._head.id, self._forks.root.num, pending)
+        self._held.add(mark)
+        return mark
+
+    def release(self, mark: Mark) -> None:
+        """Hold no more for a mark; a second time it does no harm."""
+        self._held.release(mark, self._forks.root.num)
+
+    def revert(self, mark: Mark) -> Rewound:
+        """Go back to a mark, which can be done again: head, pool and irreversibility are as then.
+
+        Marks above it count no more. Raises `NotUndoable` for a mark that counts no more itself:
+        it was released, or let go because too much was held, or its block was taken back.
+        """
+        if mark not in self._held.marks:
+            what = "the mark is gone: released, let go beyond this many changes, or taken back"
+            raise NotUndoable(what, value=mark.num, limit=self._held.changes_max)
+        return self._go_back(mark.num, mark.irreversible_num, mark.pending)
+
+    def rewind(self, num: int) -> Rewound:
+        """Make a block of the main chain the head again; nothing is pending then.
+
+        Raises `NotUndoable` above the head, or below what can be undone.
+        """
+        if not self.lowest_undoable_num <= num <= self.head_num:
+            limit = f"{self.lowest_undoable_num}..{self.head_num}"
+            raise NotUndoable("a block that cannot be the head again", value=num, limit=limit)
+        return self._go_back(num, self.lowest_undoable_num, ())
+
+    def _go_back(
+        self, num: int, least_root_num: int, pending: tuple[TransactionEnvelope, ...]
+    ) -> Rewound:
+        """Undo down to a block; what its state says is irreversible is so, `least_root_num` too."""
+        waiting = self._close_pending()
+        items = dict(self._held.items())
+        _, branch = self._forks.branches(self._forks.root, self._head)
+        items.update((item.num, item) for item in (self._forks.root, *branch))
+        main = {**self._held.blocks(), **self._main}
+        popped = [main[at] for at in range(self.head_num, num, -1)]
+        for applied in popped:
+            self.state.log.revert(applied.revision)
+        root_num = max(least_root_num, self.state.dynamic.last_irreversible_block_num)
+        self._forks = ForkDatabase.of_branch(
+            [items[at] for at in range(root_num, num + 1)], self._checkpoint
+        )
+        self._head = items[num]
+        self._main = {at: main[at] for at in range(root_num + 1, num + 1)}
+        self._held.cut(num, root_num)
+        self._reopen_pending(list(pending))
+        kept = {entry.envelope.id for entry in self.pending}
+        return Rewound(popped, [item.id for item in waiting if item.id not in kept])
 
     # The pending session.
 

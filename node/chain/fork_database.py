@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from node.chain.header_rules import HeaderRules
 from node.state.errors import AgainstCheckpoint, BlockTooOld, TooManyForks, UnlinkableBlock
@@ -104,6 +104,24 @@ class ForkDatabase:
         self._per_slot: dict[SlotKey, list[BlockId]] = {}
         self._strangers: dict[BlockId, None] = {}
         self._side_bytes = 0
+
+    @classmethod
+    def of_branch(cls, items: Sequence[ForkItem], checkpoint: BlockId | None) -> ForkDatabase:
+        """A tree of one branch, which is the main chain; the first block is the root."""
+        root = items[0]
+        forks = cls(root.id, root.num, root.justified_num, checkpoint)
+        forks.root, forks.items = root, {}
+        parent: ForkItem | None = None
+        for item in items:
+            assert item.is_main
+            item.parent, item.children = parent, []
+            if parent is not None:
+                parent.children.append(item)
+            forks.items[item.id] = item
+            if item.slot_key is not None:
+                forks._per_slot.setdefault(item.slot_key, []).append(item.id)
+            parent = item
+        return forks
 
     def find(self, block_id: BlockId) -> ForkItem | None:
         """The block with this id, or None."""

@@ -111,6 +111,17 @@ class VotePool:
             self.take_waiting(block)
         self._waiting_of = +self._waiting_of
 
+    def forget_above_head(self) -> None:
+        """Let go of the votes for blocks that a development chain has taken back on purpose.
+
+        Their voters may vote again for other blocks of those numbers: it is no lie then.
+        """
+        head_num = self._chain.head_num
+        for num in [num for num in self._votes if num > head_num]:
+            del self._votes[num]
+        for block in [block for block in self._waiting if block_num_of(block) > head_num]:
+            self.take_waiting(block)
+
     def certificate(self) -> Certificate | None:
         """The certificate of the highest block that the next block can justify (F3).
 

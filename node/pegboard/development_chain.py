@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.chain.pending import AppliedTransaction
+from node.chain.undo_marks import Mark
 from node.chain.vote_pool import VotePool
 from node.presets import (
     BLOCK_INTERVAL_S,
@@ -187,10 +188,45 @@ class DevelopmentChain:
         self._serial = 0
         applied = self.chain.push_block(block).applied[-1]
         self._votes.forget_old()
+        self._vote()
+        return applied
+
+    def _vote(self) -> None:
+        """Have all witnesses vote for the head."""
         for own in cast_votes(self.chain, self._secrets, {}):
             if own.vote is not None:
                 self._votes.add(own.vote, 0)
-        return applied
+
+    def snapshot(self) -> Mark:
+        """Mark this moment, pending transactions included, to come back by `revert`.
+
+        It copies nothing: what changes from now on is held until `release`.
+        """
+        return self.chain.mark()
+
+    def revert(self, mark: Mark) -> None:
+        """Go back to a snapshot, as often as wanted; later ones are gone then.
+
+        It costs what has changed since. Raises `NotUndoable` for one that is gone.
+        """
+        self.chain.revert(mark)
+        self._went_back()
+
+    def rewind(self, block_num: int) -> None:
+        """Go back to a block; nothing is pending then. Raises `NotUndoable` below all snapshots
+        and what is irreversible."""
+        self.chain.rewind(block_num)
+        self._went_back()
+
+    def release(self, mark: Mark) -> None:
+        """Need a snapshot no more."""
+        self.chain.release(mark)
+
+    def _went_back(self) -> None:
+        self._votes.forget_above_head()
+        self._vote()
+        self._feeds.go_back(self.head_time)
+        self._serial = len(self.chain.pending)
 
     def _with_fee(self, operation: Operation) -> Operation:
         if operation.fee != FREE:

@@ -57,6 +57,10 @@ class FeedPublisher:
             found.append(_transaction(chain, plan, asset, bitasset, now_s))
         return found
 
+    def go_back(self, head_time_s: int) -> None:
+        """The chain stands at an earlier head again: what was offered later is not."""
+        self._attempts = {index: at for index, at in self._attempts.items() if at <= head_time_s}
+
 
 def _last_published(bitasset: BitassetData, publisher: AccountId) -> int:
     return next((time for account, (time, _) in bitasset.feeds if account == publisher), 0)

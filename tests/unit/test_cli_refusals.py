@@ -131,7 +131,8 @@ ctx.proposal_depth, MAX_EXECUTION_DEPTH, undoable, MAX_UNDO_HISTORY - 1, stated,
 transaction.ref_block_prefix, prefix, envelope.size, parameters.maximum_transaction_size,
 envelope.num, self.root.num, self._side_bytes + size, SIDE_BYTES_MAX, size, self.size_max,
 self.transactions_max, self._bytes + envelope.size, self.bytes_max, interval, after, value, days,
-PAY_VESTING_DAYS_MAX, properties.next_available_vote_id, MAX_VOTE_INSTANCE
+PAY_VESTING_DAYS_MAX, properties.next_available_vote_id, MAX_VOTE_INSTANCE,
+num, mark.num, self._held.changes_max, MARKS_MAX
 """
 """What counts things, bits, bytes or heights, which people read as it is."""
 

@@ -89,6 +89,31 @@ def test_time_passes_on_demand() -> None:
     assert chain.head_time == start_s + 65
 
 
+def test_back_to_a_snapshot_and_on_as_before() -> None:
+    """What follows a revert is what followed the snapshot, block by block, prices included."""
+    chain = pegboard.open_chain(witness_count=4)
+    gift = Transfer(
+        FREE, chain.account("alice"), chain.account("bob"), chain.amount(7, "TEST"), None
+    )
+    chain.generate_block()
+    chain.push(gift)
+    mark = chain.snapshot()
+    ends = set()
+    for _ in range(3):
+        chain.push(gift)
+        for day in range(1, 9):
+            chain.generate_block(earliest_s=chain.head_time + day * 86_400)
+        assert chain.chain.last_irreversible_num > mark.num
+        ends.add(chain.chain.state_hash())
+        chain.revert(mark)
+    assert len(ends) == 1
+    assert chain.balance("bob", "TEST") == PERSON_UNITS + 7
+    chain.rewind(0)
+    assert chain.balance("bob", "TEST") == PERSON_UNITS
+    chain.release(mark)
+    chain.generate_block()
+
+
 def test_feeds_from_a_series(tmp_path: Path) -> None:
     """A file in the form of `config/prices`, as with `pegboard up --feed`."""
     series = tmp_path / "usd.csv"

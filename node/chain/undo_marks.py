@@ -1,0 +1,124 @@
+"""Marks on a chain, and what is held of irreversible blocks so that it can go back to them.
+
+For development chains alone: to others, what is irreversible is never taken back (I14). A mark
+copies nothing. Going back undoes block after block, so that it costs what has changed since,
+however large the state is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from node.chain.apply_block import AppliedBlock
+from node.chain.fork_database import ForkItem
+from protocol.errors import PegboardError
+from protocol.schema import BlockId, TransactionId
+from protocol.transaction import TransactionEnvelope
+
+HELD_CHANGES_MAX = 1_000_000
+"""Changes of objects in irreversible blocks that are held; some 300 bytes each."""
+
+MARKS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """A place to come back to: a head with the transactions that were pending on it."""
+
+    num: int
+    block_id: BlockId
+    irreversible_num: int
+    """What was irreversible then; nothing below it can be undone from here."""
+    pending: tuple[TransactionEnvelope, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """What going back did."""
+
+    popped: list[AppliedBlock]
+    """Newest first; they are forgotten."""
+    dropped: list[TransactionId]
+    """What was pending and is not any more."""
+
+
+class HeldBlocks:
+    """The marks that count, and the irreversible blocks that are held for them."""
+
+    __slots__ = ("_applied", "_changes", "_items", "changes_max", "marks")
+
+    def __init__(self, changes_max: int = HELD_CHANGES_MAX) -> None:
+        self.changes_max = changes_max
+        self.marks: dict[Mark, None] = {}
+        self._items: dict[int, ForkItem] = {}
+        self._applied: dict[int, AppliedBlock] = {}
+        self._changes = 0
+
+    def lowest_num(self, root_num: int) -> int:
+        """The lowest block that can be the head again, by the number of the irreversible one."""
+        return min([root_num, *(mark.irreversible_num for mark in self.marks)])
+
+    def add(self, mark: Mark) -> None:
+        """Hold from now on what it takes to come back to a mark; raises `TooManyMarks`."""
+        if len(self.marks) >= MARKS_MAX:
+            raise TooManyMarks("too many marks", value=len(self.marks), limit=MARKS_MAX)
+        self.marks[mark] = None
+
+    def release(self, mark: Mark, root_num: int) -> None:
+        """Hold no more for a mark; one that does not count any more changes nothing."""
+        self.marks.pop(mark, None)
+        self._drop_below(self.lowest_num(root_num))
+
+    def keep(self, items: Iterable[ForkItem], applied: Iterable[AppliedBlock]) -> None:
+        """Hold blocks that became irreversible, and the items that leave the fork database.
+
+        The oldest marks are let go while more is held than may be.
+        """
+        if not self.marks:
+            return
+        root_num = 0
+        for item in items:
+            self._items[item.num] = item
+            root_num = item.num + 1
+        for block in applied:
+            self._applied[block.envelope.num] = block
+            self._changes += len(block.revision.records)
+        while self._changes > self.changes_max and self.marks:
+            oldest = min(self.marks, key=lambda mark: mark.irreversible_num)
+            self.release(oldest, root_num)
+
+    def blocks(self) -> Mapping[int, AppliedBlock]:
+        """The held blocks by number."""
+        return self._applied
+
+    def items(self) -> Mapping[int, ForkItem]:
+        """The held items by number: each held block's parent."""
+        return self._items
+
+    def cut(self, num: int, root_num: int) -> None:
+        """The chain went back to a block; those above the new last irreversible one are its own."""
+        for mark in [mark for mark in self.marks if mark.num > num]:
+            del self.marks[mark]
+        for held in [held for held in self._applied if held > root_num]:
+            self._changes -= len(self._applied.pop(held).revision.records)
+        for held in [held for held in self._items if held >= root_num]:
+            del self._items[held]
+
+    def _drop_below(self, lowest_num: int) -> None:
+        for num in [num for num in self._applied if num <= lowest_num]:
+            self._changes -= len(self._applied.pop(num).revision.records)
+        for num in [num for num in self._items if num < lowest_num]:
+            del self._items[num]
+
+
+class NotUndoable(PegboardError):
+    """A block or mark that the chain cannot go back to: what it takes is not held any more."""
+
+    name = "not_undoable"
+
+
+class TooManyMarks(PegboardError):
+    """More marks than one chain keeps."""
+
+    name = "too_many_marks"
