@@ -4,11 +4,13 @@
         alice = market.account("alice", core=10_000)
 
 A test's seed follows from its name, so that it is the same tomorrow; `--pegboard-seed` chooses
-another. A failing test says its seed. Nothing of pegboard is imported before a test asks for it.
+another. A failing test says its seed, and leaves what it did as a scenario, which `pegboard play`
+plays again. Nothing of pegboard is imported before a test asks for it.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import pegboard
 
 _MARKET = pytest.StashKey["pegboard.Market"]()
+SCENARIOS = "pegboard"
+"""Folder in pytest's cache with the scenarios of failing tests."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,7 +54,19 @@ def pytest_runtest_makereport(
     """Tell of a failing test's market how to have it again."""
     report = yield
     if report.failed and _MARKET in item.stash:
-        seed = item.stash[_MARKET].seed
-        told = f"seed {seed}: pytest --pegboard-seed {seed} {item.nodeid!r}"
-        report.sections.append(("pegboard", told))
+        report.sections.append(("pegboard", _tell(item, item.stash[_MARKET])))
     return report
+
+
+def _tell(item: pytest.Item, market: pegboard.Market) -> str:
+    told = f"seed {market.seed}: pytest --pegboard-seed {market.seed} {item.nodeid!r}"
+    cache: pytest.Cache | None = getattr(item.config, "cache", None)
+    if cache is None:
+        return told
+    name = re.sub(r"[^A-Za-z0-9.-]+", "_", item.nodeid)
+    try:
+        path = cache.mkdir(SCENARIOS) / f"{name}.toml"
+        path.write_text(market.scenario(title=item.nodeid), encoding="utf-8")
+    except OSError as error:
+        return f"{told}\nno scenario could be written: {error}"
+    return f"{told}\nwhat it did: pegboard play {path}"

@@ -75,14 +75,21 @@ LAYERS = {
     "node.rules": Layer(("protocol",), (), ("clock", "random", "concurrency", "async", "float")),
     "node.config": Layer(CONFIG, SHELL_TOOLS, SHELL_BANS),
     "node.version": Layer(),
+    "node.shipped": Layer((), (), ("clock",)),
     "node.services": Layer(SERVICES, SHELL_TOOLS, SHELL_BANS),
     "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS, SHELL_BANS),
+    "pegboard": Layer(
+        (*WITNESS, "node.presets", "node.version", "node.shipped"),
+        ("msgspec", "tomli_w"),
+        SHELL_BANS,
+    ),
     "node.cli": Layer(
-        (*SERVICES, "node.services", "node.app", "node.rules"), SHELL_TOOLS, SHELL_BANS
+        (*SERVICES, "node.services", "node.app", "node.rules", "node.shipped", "pegboard"),
+        SHELL_TOOLS,
+        SHELL_BANS,
     ),
     "node.start": Layer(("node.cli", "node.exit_codes"), (), ("clock",)),
     "node.__main__": Layer(("node.start",)),
-    "pegboard": Layer((*WITNESS, "node.presets", "node.version"), ("msgspec",), ("clock",)),
     "node.pytest_plugin": Layer(("pegboard",), ("pytest",), ("clock",)),
     "node": Layer(),
 }
@@ -324,7 +331,7 @@ PLANTED = [
     ("node.history.database.postgres", "import time"),
     ("node.services.p2p_server", "from tests.support import builders"),
     ("node.mystery", "from protocol import asset"),
-    ("node.cli.up", "import pegboard"),
+    ("node.services.node_service", "import pegboard"),
     ("node.cli.up", "from node.pegboard import open_chain"),
     ("pegboard", "from node.cli import main"),
     ("pegboard", "import pytest"),

@@ -17,6 +17,7 @@ from node.cli.genesis import genesis
 from node.cli.keys import keys
 from node.cli.node_command import node
 from node.cli.output import show_error
+from node.cli.play import play
 from node.cli.program import PROGRAM
 from node.cli.replay import replay
 from node.cli.rule import show_rule
@@ -48,7 +49,11 @@ def cli() -> None:
     """
 
 
-for command in (up, node, blocks, wallet, show, genesis, keys, replay, show_rule, demo, completion):
+COMMANDS = (
+    *(up, node, blocks, wallet, show, genesis, keys, replay, show_rule, demo, play),
+    completion,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

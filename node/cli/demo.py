@@ -10,8 +10,8 @@ from node.cli.demo_story import Step, Story
 from node.cli.exits import CliError, FileUnreadable
 from node.cli.output import Output, heading
 from node.cli.sessions import Session, chain_options
-from node.cli.shipped import shipped_file
 from node.exit_codes import Exit
+from node.shipped import shipped_file
 from node.witness.feed_source import CsvSeries
 from node.witness.feed_text import parse_series
 from protocol.ids import asset_text

@@ -20,9 +20,9 @@ from node.cli.network_files import (
     Network,
 )
 from node.cli.remote_chain import format_decimal
-from node.cli.shipped import find_file
 from node.config import NodeSettings, read_settings
 from node.presets import PEGS
+from node.shipped import find_file
 from node.storage.block_store import BlockStore
 from node.storage.errors import StorageError
 from node.witness.feed_source import CsvSeries, PriceRatio, RandomWalk

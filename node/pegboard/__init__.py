@@ -17,12 +17,15 @@ files and the recorded prices.
 from __future__ import annotations
 
 from node.version import VERSION
+from pegboard.account import Account
 from pegboard.agents import Agent, rule
 from pegboard.amounts import Number
 from pegboard.development_chain import FREE, DevelopmentChain, open_chain
 from pegboard.fresh import market
+from pegboard.player import Played, play
+from pegboard.scenario import Scenario, ScenarioError, load_scenario, read_scenario
 from pegboard.views import Order, Position, Settlement
-from pegboard.vocabulary import Account, Market
+from pegboard.vocabulary import Market
 from protocol.errors import PegboardError
 
 __all__ = [
@@ -34,11 +37,17 @@ __all__ = [
     "Number",
     "Order",
     "PegboardError",
+    "Played",
     "Position",
+    "Scenario",
+    "ScenarioError",
     "Settlement",
     "__version__",
+    "load_scenario",
     "market",
     "open_chain",
+    "play",
+    "read_scenario",
     "rule",
 ]
 

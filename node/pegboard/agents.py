@@ -21,11 +21,12 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
-from pegboard.amounts import BadAmount, Number, exact, to_decimal
+from pegboard.amounts import Number, exact, to_decimal
 from protocol.errors import PegboardError
 
 if TYPE_CHECKING:
-    from pegboard.vocabulary import Account, Market
+    from pegboard.account import Account
+    from pegboard.vocabulary import Market
 
 MAKER_RATIO = 10
 """At which a market maker borrows what it bids with."""
@@ -65,6 +66,12 @@ class Agent:
         return str(self.options.get(name, default))
 
 
+class NoSuchRule(PegboardError):
+    """A rule of agents that nobody has added."""
+
+    name = "no_such_rule"
+
+
 Rule: TypeAlias = Callable[[Agent], None]
 RULES: dict[str, Rule] = {}
 """The rules that a scenario can name."""
@@ -77,9 +84,9 @@ def rule(function: Rule) -> Rule:
 
 
 def find_rule(name: str) -> Rule:
-    """A rule by its name; raises `BadAmount`."""
+    """A rule by its name; raises `NoSuchRule`."""
     if name not in RULES:
-        raise BadAmount("no such rule of agents", value=name, limit=", ".join(RULES))
+        raise NoSuchRule("no such rule of agents", value=name, limit=", ".join(RULES))
     return RULES[name]
 
 

@@ -12,18 +12,18 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from protocol.constants import MAX_SUPPLY, RATIO_DENOMINATOR
-from protocol.errors import DecodeError
+from protocol.errors import ValidationError
 
 Number: TypeAlias = int | float | str | Decimal
 """A number; as text also with thousands apart, or as a percentage."""
 
 AMOUNT = re.compile(r"(-?[0-9][0-9.,]*)(?:\s+(\S+)|([A-Za-z]\S*))")
 """A number and a symbol, with or without a space: "100 bitUSD", "1,000bitusd", "0.5 1.3.0"."""
-_DECIMAL = re.compile(r"(-?)([0-9]{1,16}|[0-9]{1,3}(?:,[0-9]{3}){1,5})(?:\.([0-9]{1,30}))?(%?)")
+_DECIMAL = re.compile(r"([-+]?)([0-9]{1,16}|[0-9]{1,3}(?:,[0-9]{3}){1,5})(?:\.([0-9]{1,30}))?(%?)")
 _PLACES = Context(prec=28)
 
 
-class BadAmount(DecodeError):
+class BadAmount(ValidationError):
     """A number or an amount that cannot be read, or has more places than its asset."""
 
     name = "bad_amount"
@@ -39,7 +39,7 @@ def exact(number: Number) -> Fraction:
         raise BadAmount("not a number, such as 1,234.5 or 30%", value=number)
     sign, whole, places, percent = match.groups()
     found = Fraction(f"{whole.replace(',', '')}.{places or 0}")
-    return (-found if sign else found) / (100 if percent else 1)
+    return (-found if sign == "-" else found) / (100 if percent else 1)
 
 
 def to_units(number: Number, precision: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -24,6 +23,7 @@ from node.presets import (
     build_genesis,
     development_key,
 )
+from node.shipped import find_file
 from node.state.database import State
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from node.witness.feed_text import FeedContext, parse_feed_source, publication_interval_s
@@ -109,7 +109,7 @@ class DevelopmentChain:
         witness = WITNESSES[0]
         interval_s = self.state.parameters.block_interval
         context = FeedContext(
-            self.head_time, interval_s, lambda name: Path(name).read_text(encoding="utf-8")
+            self.head_time, interval_s, lambda name: find_file(name).read_text(encoding="utf-8")
         )
         return [
             FeedPlan(

@@ -105,6 +105,10 @@ class Ledger(Protocol):
         """The head block."""
         ...
 
+    def block_interval_s(self) -> int:
+        """Seconds between two slots (R8.4)."""
+        ...
+
     def send(self, *operations: Operation) -> Sent:
         """Price, sign and send operations in one transaction."""
         ...

@@ -81,6 +81,10 @@ class LocalLedger:
         """The head block."""
         return HeadFacts(self.chain.chain.head_num, self.chain.head_time)
 
+    def block_interval_s(self) -> int:
+        """Seconds between two slots (R8.4)."""
+        return self.state.parameters.block_interval
+
     def send(self, *operations: Operation) -> Sent:
         """Push operations as one transaction; raises `TransactionRejected` or `ProtocolError`."""
         pushed = self.chain.push(*operations)

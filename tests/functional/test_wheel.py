@@ -121,6 +121,16 @@ def test_every_rule_page_is_in_the_wheel(home: Path, folder: Path) -> None:
     assert run([home / "pegboard", "rule", "R4.2"], folder) == pegboard("rule", "R4.2").stdout
 
 
+def test_the_scenarios_and_the_pytest_plugin_are_in_the_wheel(home: Path, folder: Path) -> None:
+    """`pegboard play` finds a file of `config` anywhere, and pytest the fixture of a market."""
+    told = run([home / "pegboard", "play", "config/scenarios/fall.toml"], folder)
+    assert "as expected: bob.position.bitUSD.closed = true" in told
+    tests = folder / "tests"
+    tests.mkdir()
+    (tests / "test_bot.py").write_text("def test_it(market): assert market.price('USD') > 0\n")
+    assert "1 passed" in run([home / "python", "-P", "-m", "pytest", "-q", tests], folder)
+
+
 def test_the_worker_that_recovers_keys_starts(home: Path, folder: Path) -> None:
     """A process of `multiprocessing`, which inherits what the command line has set."""
     script = home / "worker.py"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from node.cli import run
 from pegboard import Market
 
 pytest_plugins = ["pytester"]
@@ -27,8 +28,11 @@ def test_the_readme_s_test_passes(pytester: pytest.Pytester) -> None:
     pytester.runpytest_inprocess().assert_outcomes(passed=1)
 
 
-def test_a_failing_test_says_its_seed(pytester: pytest.Pytester) -> None:
-    """A bot's author asserts the opposite, sees the seed, and has the same again by it."""
+def test_a_failing_test_says_its_seed_and_leaves_a_scenario(
+    pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bot's author asserts the opposite, sees the seed, has the same again by it, and plays it
+    from the file."""
     failing = readme_test().replace("assert ", "assert not ")
     assert failing != readme_test()
     pytester.makepyfile(test_bot=failing)
@@ -38,6 +42,17 @@ def test_a_failing_test_says_its_seed(pytester: pytest.Pytester) -> None:
     seed = line.removeprefix("seed ").partition(":")[0]
     again = pytester.runpytest_inprocess("--pegboard-seed", seed)
     assert line in again.outlines
+    [told] = [line for line in result.outlines if line.startswith("what it did: ")]
+    assert run(told.removeprefix("what it did: pegboard ").split()) == 0
+    assert "borrow account=alice" in capsys.readouterr().out
+
+
+def test_a_run_without_a_cache_leaves_no_scenario(pytester: pytest.Pytester) -> None:
+    """Nothing is written anywhere else."""
+    pytester.makepyfile("def test_it(market): assert market.price('USD') == 0")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    assert not list(pytester.path.rglob("*.toml"))
 
 
 def test_a_test_without_a_market_says_nothing(pytester: pytest.Pytester) -> None:

@@ -1,0 +1,113 @@
+"""`pegboard play`: what a scenario's file comes to, told step by step."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Iterable
+from pathlib import Path
+
+from node.cli.exits import FileUnreadable
+from node.cli.output import Output, count_of, heading
+from node.shipped import find_file
+from pegboard.expectations import Outcome
+from pegboard.player import Played, StepDone, play
+from pegboard.scenario import ScenarioError, load_scenario
+from protocol.json_form import JsonValue
+
+
+class ScenarioUnreadable(FileUnreadable):
+    """A scenario's file is cut, of another version, or wrong."""
+
+    name = ScenarioError.name
+
+
+def play_file(output: Output, path: Path, *, seed: int | None, rules: Iterable[Path]) -> None:
+    """Play a scenario and print its steps and outcomes.
+
+    Raises `ScenarioUnreadable`, `StepFailed`, `ExpectationFailed`, `FileUnreadable`.
+    """
+    try:
+        scenario = load_scenario(find_file(str(path)))
+    except ScenarioError as error:
+        raise ScenarioUnreadable(error.what, value=error.value, limit=error.limit) from error
+    for source in rules:
+        run_rules(source)
+    output.line(heading(scenario.title or str(path)))
+    played = play(scenario, seed=seed, tell=lambda done: show_step(output, done))
+    show_result(output, played)
+    played.check()
+
+
+def run_rules(path: Path) -> None:
+    """Run a Python file that adds rules of agents; raises `FileUnreadable`."""
+    try:
+        runpy.run_path(str(path))
+    except (OSError, SyntaxError) as error:
+        raise FileUnreadable(f"cannot run rules: {error}", value=path) from error
+
+
+def show_step(output: Output, done: StepDone) -> None:
+    """Print a step that was played."""
+    said = done.said
+    verb = said.pop("do")
+    words = " ".join(f"{key}={_word(value)}" for key, value in said.items())
+    document: JsonValue = {
+        "event": "step",
+        "number": done.number,
+        "do": str(verb),
+        "head_block_number": done.head_num,
+    }
+    lines = [] if done.outcomes else [f"{done.number:>4}. {verb} {words}".rstrip()]
+    output.answer(document, lines)
+    for outcome in done.outcomes:
+        show_outcome(output, outcome)
+
+
+def show_outcome(output: Output, outcome: Outcome) -> None:
+    """Print what became of an expectation."""
+    document: JsonValue = {
+        "event": "expectation",
+        "text": outcome.text,
+        "rule": outcome.rule,
+        "found": outcome.found,
+        "wanted": outcome.wanted,
+        "ok": outcome.is_met,
+    }
+    verdict = "as expected" if outcome.is_met else "NOT AS EXPECTED"
+    line = f"      {verdict}: {outcome.text}; found {outcome.found} ({outcome.rule})"
+    output.answer(document, [line])
+
+
+def show_result(output: Output, played: Played) -> None:
+    """Print the last expectations, what agents were refused, and the end."""
+    steps = [one for step in played.scenario.steps for one in getattr(step, "that", ())]
+    for outcome in played.outcomes[len(steps) :]:
+        show_outcome(output, outcome)
+    refusals: dict[str, JsonValue] = {
+        agent.account.name: dict(agent.refusals) for agent in played.market.agents if agent.refusals
+    }
+    head = played.market.ledger.head().num
+    digest = played.market.state_hash()
+    output.answer(
+        {
+            "event": "done",
+            "seed": played.market.seed,
+            "head_block_number": head,
+            "state_hash": digest,
+            "expectations": len(played.outcomes),
+            "failed": len(played.failures),
+            "refusals": refusals,
+        },
+        [*_refusal_lines(played), f"seed {played.market.seed}, block {head}, state {digest}"],
+    )
+
+
+def _refusal_lines(played: Played) -> Iterable[str]:
+    for agent in played.market.agents:
+        for name, count in sorted(agent.refusals.items()):
+            yield f"      {agent.account.name} was refused {count_of(count, 'time')}: {name}"
+
+
+def _word(value: object) -> str:
+    text = str(value)
+    return f'"{text}"' if " " in text else text

@@ -1,0 +1,132 @@
+"""Plays scenarios: on a fresh market in this process, or on one that is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pegboard.expectations import Outcome, look, read_expectation
+from pegboard.fresh import market as fresh_market
+from pegboard.scenario import Scenario
+from pegboard.steps import AnyStep, ExpectStep
+from pegboard.vocabulary import Market
+from protocol.errors import PegboardError
+
+
+class StepFailed(PegboardError):
+    """A step was refused, or was not refused as it had to be; `name` is that of the refusal."""
+
+    name = "step_failed"
+
+    def __init__(self, number: int, step: AnyStep, error: PegboardError) -> None:
+        super().__init__(
+            f"step {number}, {_verb(step)}: {error.what}",
+            rule=error.rule,
+            value=error.value,
+            limit=error.limit,
+            unit=error.unit,
+        )
+        self.number = number
+        if error.name != PegboardError.name:
+            self.name = error.name
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """A step that was played."""
+
+    number: int
+    """From 1."""
+    step: AnyStep
+    head_num: int
+    outcomes: tuple[Outcome, ...] = ()
+    """Of a step that expects."""
+
+    @property
+    def said(self) -> dict[str, object]:
+        """The step as the scenario has it."""
+        found: dict[str, object] = msgspec.to_builtins(self.step)
+        return found
+
+
+@dataclass(slots=True)
+class Played:
+    """What became of a scenario."""
+
+    scenario: Scenario
+    market: Market
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Of all expectations, in the order they were looked at."""
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """The expectations that were not met."""
+        return [one for one in self.outcomes if not one.is_met]
+
+    def check(self) -> None:
+        """Raise `ExpectationFailed` for the first expectation that was not met."""
+        for one in self.failures:
+            raise one.failure()
+
+
+def play(
+    scenario: Scenario,
+    *,
+    market: Market | None = None,
+    seed: int | None = None,
+    tell: Callable[[StepDone], None] = lambda done: None,
+) -> Played:
+    """Play a scenario to its end; each step is told to `tell`.
+
+    Without a market it is played on a fresh one, and the same seed gives the same chain, bit for
+    bit. Raises `StepFailed`, and the refusals of what stands before the steps.
+    """
+    seed = scenario.seed if seed is None else seed
+    if market is None:
+        market = fresh_market(seed=seed, **msgspec.structs.asdict(scenario.chain))
+    market.folder = scenario.folder
+    _prepare(scenario, market)
+    played = Played(scenario, market)
+    for number, step in enumerate(scenario.steps, 1):
+        _run(number, step, market)
+        outcomes: tuple[Outcome, ...] = ()
+        if isinstance(step, ExpectStep):
+            outcomes = tuple(look(market, read_expectation(line)) for line in step.that)
+            played.outcomes += outcomes
+        tell(StepDone(number, step, market.ledger.head().num, outcomes))
+    played.outcomes += [look(market, expected) for expected in scenario.expect]
+    return played
+
+
+def _prepare(scenario: Scenario, market: Market) -> None:
+    """Prices, accounts and agents, before the first step."""
+    for symbol, price in scenario.prices.items():
+        market.follow(symbol, price.source, shocks=price.shocks, mcr=price.mcr, msqr=price.msqr)
+    for name, account in scenario.accounts.items():
+        market.account(name, core=account.core, holds=account.holds)
+    for agent in scenario.agents:
+        names = (
+            [agent.name]
+            if agent.count is None
+            else [f"{agent.name}{number}" for number in range(1, agent.count + 1)]
+        )
+        for name in names:
+            market.hire(agent.rule, name, core=agent.core, holds=agent.holds, **agent.options)
+
+
+def _run(number: int, step: AnyStep, market: Market) -> None:
+    try:
+        step.run(market)
+    except PegboardError as error:
+        if error.name != step.refused:
+            raise StepFailed(number, step, error) from error
+    else:
+        if step.refused is not None:
+            what = "not refused"
+            raise StepFailed(number, step, PegboardError(what, limit=step.refused))
+
+
+def _verb(step: AnyStep) -> str:
+    return str(step.__struct_config__.tag)

@@ -1,0 +1,63 @@
+"""Prices that a market follows: a feed source, and the jumps that are laid over it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from node.witness.feed_source import FeedSource
+from node.witness.feed_text import FeedContext, parse_feed_source
+from pegboard.amounts import BadAmount, Number, exact
+from pegboard.ledger import HeadFacts
+
+
+class Shock(NamedTuple):
+    """A jump of a price that lasts."""
+
+    block: int
+    """From the so manyth block on that is made since the price is followed, counted from 1."""
+    by: Number
+    """By so much of itself, such as "-30%"."""
+
+
+class Series:
+    """A source whose course is a function of the seed, the head's time and its number."""
+
+    def __init__(self, source: FeedSource, shocks: Sequence[Shock], start_num: int) -> None:
+        """Raises `BadAmount` for a shock that leaves no price."""
+        self.source = source
+        self.last: Fraction | None = None
+        """What was published last."""
+        self._start_num = start_num
+        self._factors = [(shock.block, 1 + exact(shock.by)) for shock in shocks]
+        for shock, (block, factor) in zip(shocks, self._factors, strict=True):
+            if factor <= 0 or block < 1:
+                raise BadAmount("a shock leaves no price", value=shock.by, limit="-99.9%")
+
+    def price(self, head: HeadFacts) -> Fraction:
+        """The price for the block after a head."""
+        found = Fraction(*self.source.prices.price_at(head.time))
+        for block, factor in self._factors:
+            if head.num - self._start_num >= block - 1:
+                found *= factor
+        return found
+
+
+def read_source(
+    text: str,
+    *,
+    symbol: str,
+    seed: int,
+    start_s: int,
+    block_interval_s: int,
+    read_text: Callable[[str], str],
+) -> FeedSource:
+    """The source of one line of text, as of `pegboard up --feed`; raises `FeedSourceError`.
+
+    A walk without a seed takes one that follows from the market's and the symbol.
+    """
+    if text.startswith("walk:") and "seed=" not in text:
+        text += f",seed={zlib.crc32(f'{seed}/{symbol}'.encode())}"
+    return parse_feed_source(text, FeedContext(start_s, block_interval_s, read_text))
