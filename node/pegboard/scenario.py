@@ -13,7 +13,7 @@
     shocks = [[10, "-30%"]]
 
     [[agents]]
-    rule = "borrower"
+    rule = 'borrower'
     name = "bob"
     core = 50_000
     options = { amount = 500, target = 1.9 }
