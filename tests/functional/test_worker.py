@@ -23,14 +23,20 @@ GONE_WITHIN_S = 10
 
 PARENT = """
 import multiprocessing
+import sys
 
 import trio
+from node.presets import development_key
 from node.services.signature_pool import SignaturePool
+from protocol.crypto.signatures import sign_digest
 
 async def main():
     pool = SignaturePool()
-    await pool.recover([(bytes(32), bytes(65))])
+    items = [(bytes(32), sign_digest(development_key("alice", "active"), bytes(32)))] * 1_000
+    await pool.recover(items)
     print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
+    while sys.argv[1] == "working":
+        await pool.recover(items)
     await trio.sleep_forever()
 
 if __name__ == "__main__":
@@ -64,12 +70,46 @@ def test_a_killed_worker_is_replaced() -> None:
     assert answers == [[key_of("alice")] * 3] * 3
 
 
-def test_the_worker_does_not_outlive_a_killed_node() -> None:
-    """P7: kill -9 of the parent leaves no process behind."""
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+async def kill_worker_amid(count: int) -> tuple[int, Sequence[PublicKey | None]]:
+    """How many workers were killed while they worked at so many questions, and the answers."""
+    pool = SignaturePool()
+    answers: list[PublicKey | None] = []
+    killed = 0
+    try:
+        async with trio.open_nursery() as nursery:
+
+            async def ask() -> None:
+                answers.extend(await pool.recover(questions(1) * count))
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(ask)
+            while not killed:
+                await trio.sleep(0.05)
+                for worker in multiprocessing.active_children()[:1]:
+                    worker.kill()
+                    killed += 1
+    finally:
+        pool.close()
+    return killed, answers
+
+
+def test_a_worker_that_is_killed_at_its_work_loses_nothing() -> None:
+    """P7: what it was asked is asked of the next one."""
+    killed, answers = trio.run(kill_worker_amid, 20_000)
+    assert killed
+    assert answers == [key_of("alice")] * 20_000
+
+
+@pytest.mark.parametrize("state", ["idle", "working"])
+def test_the_worker_does_not_outlive_a_killed_node(state: str) -> None:
+    """P7: kill -9 of the parent leaves no process behind, whatever they are at."""
+    command = [sys.executable, "-c", PARENT, state]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     workers = [int(number) for number in parent.stdout.readline().split()]
     assert workers
+    assert all(map(is_running, workers))
+    time.sleep(0.2)
     parent.kill()
     parent.wait()
     parent.stdout.close()

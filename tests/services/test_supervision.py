@@ -21,6 +21,7 @@ from node.exit_codes import Exit
 from node.p2p.effects import PeerAddress, PeerKey
 from node.services.history_keeper import HistoryKeeper
 from node.services.node_inputs import NodeInputs
+from node.services.node_service import NodeService
 from node.services.p2p_server import PeerConnections
 from node.services.step_watch import STEP_MAX_S, StepWatch
 from node.state.errors import InvariantViolated
@@ -42,7 +43,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 TASKS = [
     (NodeInputs, "tick"),
+    (NodeService, "_carry"),
     (HistoryKeeper, "run"),
+    (app, "_save_peers"),
 ]
 """What tasks of a node do."""
 
