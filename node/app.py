@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -36,6 +36,7 @@ from node.core.own_blocks import draw_listen_ms
 from node.core.proofs import load_proofs
 from node.core.settings import CoreSettings
 from node.core.startup import Started, start_chain
+from node.core.time_travel import TimeTravel
 from node.exit_codes import Exit
 from node.history.database.open import open_database
 from node.history.database.store import HistoryStore
@@ -49,6 +50,13 @@ from node.services.access_rules import AccessRules
 from node.services.api_backend import NodeApiBackend
 from node.services.api_server import CONNECTIONS_MAX, ApiOptions, serve_api
 from node.services.descriptors import raise_limit, room_for_sockets
+from node.services.development import NodeDevelopment
+from node.services.development_access import (
+    is_development,
+    is_development_network,
+    keep_clock_offset,
+    read_clock_offset,
+)
 from node.services.garbage import GarbageSchedule
 from node.services.log_limits import LogLimits
 from node.services.memory_watch import can_watch
@@ -77,6 +85,7 @@ from protocol.p2p.noise_transport import NoiseTransport
 from protocol.schema import BlockId
 
 HISTORY_FILE = "history.sqlite"
+CLOCK_FILE = "clock.json"
 TOKEN_BYTES = 32
 TOKEN_LENGTH_MIN = 32
 NODE_KEY_FILE = "keys/node.key"
@@ -87,6 +96,8 @@ SAVE_PEERS_EVERY_S = 60
 SOCKET_SHARES = 4
 """A quarter of the descriptors each is for clients and for peers that dialled this node; as many
 again are for connections that are ending, in a handshake, or dialled (T-R2)."""
+ANSWER_S = 0.2
+"""For the answer to whoever has a node begin anew."""
 HELPER_WAIT_S = 0.000_2
 """For the interpreter's lock, of a thread that comes back from the disk to a busy main thread; it
 does so some hundred times for a block, and answers wait for that."""
@@ -180,7 +191,9 @@ def run_node(
         return _fail(error, Exit.CONFIGURATION)
     exit_code: int = Exit.OK
     try:
-        trio.run(_run, opened, instruments=[StepWatch()])
+        again: StartAgain | None = StartAgain()
+        while again is not None:
+            again = trio.run(_run, opened, again, instruments=[StepWatch()])
     except* KeyboardInterrupt:
         pass
     except* PegboardError as group:
@@ -248,18 +261,46 @@ def configure_log() -> None:
     )
 
 
-async def _run(opened: Opened) -> None:
+@dataclass(slots=True)
+class StartAgain:
+    """A node begins anew in the same process, with an earlier block as its head."""
+
+    block_num: int = 0
+    """0 for a first start."""
+    is_paused: bool = False
+    is_asked: trio.Event = field(default_factory=trio.Event)
+
+    def ask(self, core: NodeCore, block_num: int) -> None:
+        """Have the node begin anew as soon as it has answered."""
+        self.block_num, self.is_paused = block_num, core.is_paused
+        self.is_asked.set()
+
+    def cut(self, opened: Opened) -> None:
+        """Go back on disk."""
+        if self.block_num:
+            head = opened.stores.blocks.id_at(self.block_num)
+            assert head is not None, "a block of the main chain"
+            opened.stores.go_back(head, 0)
+
+
+async def _run(opened: Opened, again: StartAgain) -> StartAgain | None:
+    """Run a node; what is to be started after it, if anything."""
+    again.cut(opened)
     history = open_history(opened)
+    after = StartAgain()
     try:
-        await _run_with(opened, history)
+        await _run_with(opened, history, again, after)
     finally:
         if not history.store.is_shared:
             with suppress(StorageError):
                 history.write_all(opened.stores.blocks.irreversible_num())
         history.close()
+    return after if after.is_asked.is_set() else None
 
 
-async def _run_with(opened: Opened, history: StoredHistory) -> None:
+async def _run_with(
+    opened: Opened, history: StoredHistory, again: StartAgain, after: StartAgain
+) -> None:
     settings = opened.settings
     started = start_chain(
         opened.genesis,
@@ -273,7 +314,19 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
     reader = ChainReader(started.chain, opened.stores.blocks)
     peers = make_peers(opened, reader)
     core = make_core(opened, started, peers, reader)
-    inputs = NodeInputs(core, clock)
+    may_develop = is_development(settings) or is_development_network(settings, started.chain)
+    members = settings.development.members if may_develop else ()
+    travel = TimeTravel(core, is_alone=not members)
+    keep_clock = partial(keep_clock_offset, opened.data_dir / CLOCK_FILE)
+    if again.block_num:
+        travel.moved_ms = started.chain.head_time * 1_000 - clock.wall_ms()
+        keep_clock(travel.moved_ms)
+    elif may_develop:
+        travel.moved_ms = read_clock_offset(opened.data_dir / CLOCK_FILE)
+    inputs = NodeInputs(core, clock, travel)
+    if again.is_paused:
+        inputs.go(lambda travel, now: travel.pause(now))
+    start_at = None if history.store.is_shared else partial(after.ask, core)
     backend = NodeApiBackend(
         inputs,
         reader,
@@ -285,26 +338,32 @@ async def _run_with(opened: Opened, history: StoredHistory) -> None:
             FeedInfo(feed.asset, feed.source, feed.interval_s, feed.publishers)
             for feed in settings.feeds
         ),
+        development=NodeDevelopment(inputs, opened.genesis, members, start_at)
+        if may_develop
+        else None,
     )
     api = Api(backend, core.durability)
     keep_proofs = partial(replace_file, opened.data_dir / PROOFS_FILE)
-    service = NodeService(inputs, opened.stores, history, api, keep_proofs)
+    service = NodeService(inputs, opened.stores, history, api, keep_proofs, keep_clock)
     _tell_started(started)
     if settings.checkpoint:
         log.warning("checkpoint", ev="checkpoint", id=settings.checkpoint)
     if is_development(settings):
         inputs.make_first_block()
     try:
-        await _serve(opened, core, service, peers)
+        await _serve(opened, core, service, peers, after)
     finally:
         service.drain()
 
 
-async def _serve(opened: Opened, core: NodeCore, service: NodeService, peers: PeerManager) -> None:
-    """Run all that a node does until a signal or a failure ends it."""
+async def _serve(
+    opened: Opened, core: NodeCore, service: NodeService, peers: PeerManager, after: StartAgain
+) -> None:
+    """Run all that a node does until a signal or a failure ends it, or it is to begin anew."""
     settings = opened.settings
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signals, nursery, service)
+        nursery.start_soon(_stop_when_asked, nursery, service, after)
         nursery.start_soon(GarbageSchedule().run)
         listen = split_address(settings.p2p.listen) if settings.p2p.listen else None
         peer_port = await nursery.start(service.run, listen)
@@ -334,6 +393,14 @@ async def _stop_on_signals(nursery: trio.Nursery, service: NodeService) -> None:
             service.inputs.core.take_no_more()
             await service.say_goodbye()
             nursery.cancel_scope.cancel()
+
+
+async def _stop_when_asked(nursery: trio.Nursery, service: NodeService, after: StartAgain) -> None:
+    await after.is_asked.wait()
+    await trio.sleep(ANSWER_S)
+    service.inputs.core.take_no_more()
+    await service.say_goodbye()
+    nursery.cancel_scope.cancel()
 
 
 def make_peers(opened: Opened, reader: ChainReader) -> PeerManager:
@@ -451,11 +518,6 @@ def read_token(path: Path) -> str:
     if len(token) < TOKEN_LENGTH_MIN or not token.isascii():
         raise ConfigError("token too short", value=len(token), limit=TOKEN_LENGTH_MIN)
     return token
-
-
-def is_development(settings: NodeSettings) -> bool:
-    """Whether blocks of this node may be made on demand; never while it talks to peers."""
-    return settings.production.mode != "slots" and not settings.p2p.listen
 
 
 def _feed_plans(opened: Opened, state: State) -> list[FeedPlan]:

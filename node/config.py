@@ -114,6 +114,16 @@ class ProductionSettings(
     chain has justified all that it may have voted for (F5)."""
 
 
+class DevelopmentSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """A network whose only owner holds all keys, which everybody knows."""
+
+    members: tuple[str, ...] = ()
+    """URLs of the APIs of all its processes, on loopback addresses: with them the node's own API
+    has the calls of `pegboard_dev`, by which they go through time together."""
+
+
 class StorageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is kept on disk."""
 
@@ -138,6 +148,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     api: ApiSettings = ApiSettings()
     production: ProductionSettings = ProductionSettings()
     storage: StorageSettings = StorageSettings()
+    development: DevelopmentSettings = DevelopmentSettings()
     witnesses: tuple[WitnessSettings, ...] = ()
     feeds: tuple[FeedSettings, ...] = ()
     checkpoint: str = ""

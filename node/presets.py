@@ -141,8 +141,11 @@ def build_genesis(
     initial_timestamp: int = TEMPLATE_TIME,
     block_interval_s: int = BLOCK_INTERVAL_S,
     witness_count: int = len(WITNESSES),
+    development: bool = False,
 ) -> Genesis:
     """The genesis of a preset in which the first so many of `WITNESSES` produce.
+
+    With `development`, blocks may change the state around the rules (R9.10).
 
     `initial_timestamp` is rounded down to a multiple of the interval, and the settlement delay
     stays longer than one. Raises `ValidationError` for a count or an interval out of range.
@@ -165,7 +168,7 @@ def build_genesis(
             min_committee_member_count=len(WITNESSES),
             min_witness_count=witness_count | 1,
         ),
-        pegboard=_section(preset),
+        pegboard=_section(preset, development=development),
     )
     check_genesis(genesis)
     return genesis
@@ -210,7 +213,7 @@ def _asset(symbol: str, peg: PegSpecification) -> InitialAsset:
     )
 
 
-def _section(preset: Preset) -> PegboardSection:
+def _section(preset: Preset, *, development: bool) -> PegboardSection:
     options = BitassetOptions(
         feed_lifetime_sec=SECONDS_PER_DAY,
         minimum_feeds=1,
@@ -231,6 +234,7 @@ def _section(preset: Preset) -> PegboardSection:
         chain_id=preset.chain_id,
         producer_term=preset.producer_term,
         finality=FINALITY_VOTES,
+        development=True if development else None,
         assets=tuple(
             InitialAssetSettings(symbol=symbol, bitasset_options=options) for symbol in PEGS
         ),

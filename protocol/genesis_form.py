@@ -48,6 +48,8 @@ class ChainSettings(Record):
     """`PRODUCER_WITNESS` or `PRODUCER_DELEGATE`: what people call a block producer."""
     finality: str
     """`FINALITY_VOTES` or `FINALITY_BITSHARES`: what makes a block irreversible (F10)."""
+    development: bool
+    """Whether blocks may change the state around the rules (R9.10)."""
 
 
 class InitialAccount(Record):
@@ -182,6 +184,8 @@ class PegboardSection(Record):
     """"witness" (absent) or "delegate": what people call a block producer."""
     finality: str | None = None
     """"votes" or "bitshares" (absent): what makes a block irreversible (F10)."""
+    development: bool | None = None
+    """True: whoever can send transactions may set balances and act for anybody (R9.10)."""
     assets: tuple[InitialAssetSettings, ...] | None = None
     account_balances: tuple[InitialAccountBalance, ...] | None = None
 
@@ -220,4 +224,5 @@ class Genesis(Record):
             address_prefix=prefix,
             producer_term=section.producer_term or PRODUCER_WITNESS,
             finality=section.finality or FINALITY_BITSHARES,
+            development=section.development or False,
         )

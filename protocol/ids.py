@@ -49,6 +49,7 @@ WitnessScheduleId = NewType("WitnessScheduleId", int)
 BudgetRecordId = NewType("BudgetRecordId", int)
 CollateralBidId = NewType("CollateralBidId", int)
 FinalityId = NewType("FinalityId", int)
+DevelopmentId = NewType("DevelopmentId", int)
 
 FillId = NewType("FillId", int)
 BucketId = NewType("BucketId", int)
@@ -94,6 +95,7 @@ ID_TYPES: dict[object, tuple[int, int]] = {
     BudgetRecordId: (2, 13),
     CollateralBidId: (2, 17),
     FinalityId: (2, 200),
+    DevelopmentId: (2, 201),
     FillId: (5, 0),
     BucketId: (5, 1),
     MarketTickerId: (5, 2),

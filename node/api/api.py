@@ -10,13 +10,14 @@ from node.api.backend import ApiBackend, BlockTrace
 from node.api.call import Call, Wait
 from node.api.directory import Directory
 from node.api.durability import Durability
-from node.api.errors import NodeStopping
+from node.api.errors import NodeStopping, TakenBack
 from node.api.kept_answers import KeptAnswers
-from node.api.news import BlockNews
+from node.api.news import BlockNews, RewindNews
 from node.api.recent_transactions import RecentTransactions
 from node.api.session import ApiSession
 from node.api.views import view_transaction
 from node.api.waits import Waits
+from node.chain.undo_marks import Rewound
 from protocol.errors import PegboardError
 from protocol.schema import TransactionId
 from protocol.transaction import TransactionEnvelope
@@ -96,6 +97,14 @@ class Api:
             session.tell_block(news)
         self.waits.confirm(news)
 
+    def chain_rewound(self, rewound: Rewound) -> None:
+        """Tell subscribers that a development chain went back, and what its objects are again."""
+        news = RewindNews(self.backend, rewound)
+        for session in self.sessions:
+            session.subscriptions.tell_rewind(news)
+        for transaction in rewound.dropped:
+            self.waits.settle(transaction, _taken_back())
+
     def transaction_accepted(self, envelope: TransactionEnvelope) -> None:
         """Tell subscribers of a transaction that entered the pending pool."""
         self._recent.remember(envelope)
@@ -146,6 +155,10 @@ class Api:
 
     def _call_of(self, session: ApiSession) -> Call:
         return Call(self.backend, session, self)
+
+
+def _taken_back() -> TakenBack:
+    return TakenBack("the chain went back to before the transaction was pending")
 
 
 def _stopping() -> NodeStopping:

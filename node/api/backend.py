@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from node.api.development import Development
 from node.chain.vote_pool import Equivocation
 from node.history.reader import HistoryReader
 from node.state.context import AppliedOperation
@@ -121,6 +122,10 @@ class ApiBackend(Protocol):
     @property
     def is_development(self) -> bool:
         """Whether the APIs `debug` and `pegboard_dev` may make blocks."""
+
+    @property
+    def development(self) -> Development | None:
+        """Time and state of a development chain; None where nobody may change them."""
 
     @property
     def may_add_peers(self) -> bool:

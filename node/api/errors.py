@@ -85,11 +85,23 @@ class NodeStopping(ApiError):
     code = 10
 
 
+class TakenBack(ApiError):
+    """A development chain went back: the transaction is neither pending nor in a block."""
+
+    name = "taken_back"
+    code = 10
+
+
 class AccessDenied(ApiError):
     """T-A4: an API that this node does not give; in the words that BitShares' clients know."""
 
     name = "is_allowed"
     code = 10
+
+
+def no_development() -> AccessDenied:
+    """Development calls are for chains whose one owner asks over the loopback (T-A4)."""
+    return AccessDenied("Access denied: this is no development chain", rule="T-A4")
 
 
 class TooManySubscriptions(ApiError):

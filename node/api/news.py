@@ -15,14 +15,15 @@ from node.api.views import (
     view_result,
     view_transaction,
 )
+from node.chain.undo_marks import Rewound
 from node.history.figures import market_of
 from node.history.records import Market
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.table import Table
-from node.state.undo import CREATE, EDIT, REMOVE, Change, StateObject
+from node.state.undo import CREATE, EDIT, REMOVE, Change, StateObject, UndoableTable
 from protocol.block import processed
 from protocol.ids import AccountHistoryId, AccountId, ObjectId, OperationHistoryId, object_id
-from protocol.json_form import JsonValue
+from protocol.json_form import JsonValue, format_time
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import TransactionId
 
@@ -120,18 +121,57 @@ class BlockNews:
         }
 
     def _object(self, change: Change) -> ChangedObject:
-        item, table = change.item, change.table
-        assert isinstance(table, Table)
-        assert change.kind in (CREATE, EDIT, REMOVE)
-        found = table.object_id(item.id)
-        is_gone = change.kind == REMOVE or table.find(item.id) is not item
-        return ChangedObject(
-            found,
-            change.kind == EDIT and not is_gone,
-            accounts_of_object(item),
-            market_of_object(self.backend, item),
-            str(found) if is_gone else view_object(self.backend, item),
-        )
+        return changed_object(self.backend, change.kind, change.table, change.item)
+
+
+class RewindNews:
+    """A development chain that went back; whatever nobody asked for is never worked out."""
+
+    def __init__(self, backend: ApiBackend, rewound: Rewound) -> None:
+        self.backend = backend
+        self.rewound = rewound
+
+    @cached_property
+    def view(self) -> JsonValue:
+        """The head as it is again, and which blocks are no more, oldest first."""
+        head = self.backend.state.dynamic
+        gone: list[JsonValue] = [block.envelope.id.hex() for block in self.rewound.popped[::-1]]
+        return {
+            "head_block_number": head.head_block_number,
+            "head_block_id": head.head_block_id.hex(),
+            "head_block_time": format_time(head.time),
+            "last_irreversible_block_num": head.last_irreversible_block_num,
+            "popped": gone,
+        }
+
+    @cached_property
+    def objects(self) -> list[ChangedObject]:
+        """Every object that is another than before: changed back, gone, or here again."""
+        first: dict[StateObject, tuple[int, UndoableTable]] = {}
+        revisions = [block.revision for block in self.rewound.popped[::-1]]
+        for revision in (*revisions, self.rewound.unpended):
+            for change in revision.changes():
+                first.setdefault(change.item, (change.kind, change.table))
+        return [
+            changed_object(self.backend, kind, table, item) for item, (kind, table) in first.items()
+        ]
+
+
+def changed_object(
+    backend: ApiBackend, kind: int, table: UndoableTable, item: StateObject
+) -> ChangedObject:
+    """An object of which it is known what happened to it, as it is now."""
+    assert isinstance(table, Table)
+    assert kind in (CREATE, EDIT, REMOVE)
+    found = table.object_id(item.id)
+    is_gone = table.find(item.id) is not item
+    return ChangedObject(
+        found,
+        kind == EDIT and not is_gone,
+        accounts_of_object(item),
+        market_of_object(backend, item),
+        str(found) if is_gone else view_object(backend, item),
+    )
 
 
 def market_of_object(backend: ApiBackend, item: StateObject) -> Market | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
 from node.api.errors import NotPossible, TooManySubscriptions
-from node.api.news import BlockNews, ChangedObject
+from node.api.news import BlockNews, ChangedObject, RewindNews
 from node.history.records import Market
 from protocol.ids import AccountId, ObjectId
 from protocol.json_form import JsonValue
@@ -36,6 +36,7 @@ class Subscriptions:
         self.follows_reads = True
         self.block_callback: int | None = None
         self.pending_callback: int | None = None
+        self.rewind_callback: int | None = None
         self.objects: dict[ObjectId, None] = {}
         self.accounts: dict[AccountId, None] = {}
         self.markets: dict[Market, int] = {}
@@ -63,6 +64,11 @@ class Subscriptions:
         self.require_push()
         self.pending_callback = callback
 
+    def follow_rewinds(self, callback: int) -> None:
+        """Tell when a development chain goes back, and to where."""
+        self.require_push()
+        self.rewind_callback = callback
+
     def follow_market(self, callback: int, market: Market) -> None:
         """Tell of fills, orders and positions of a market."""
         self.require_push()
@@ -77,6 +83,7 @@ class Subscriptions:
     def cancel_all(self) -> None:
         """Tell nothing more; a confirmation that is waited for still comes."""
         self.object_callback = self.block_callback = self.pending_callback = None
+        self.rewind_callback = None
         self.all_new_and_removed = False
         self.objects.clear()
         self.accounts.clear()
@@ -84,7 +91,12 @@ class Subscriptions:
 
     def count(self) -> int:
         """Objects, accounts, markets and callbacks that are followed."""
-        callbacks = (self.object_callback, self.block_callback, self.pending_callback)
+        callbacks = (
+            self.object_callback,
+            self.block_callback,
+            self.pending_callback,
+            self.rewind_callback,
+        )
         followed = len(self.objects) + len(self.accounts) + len(self.markets)
         return followed + sum(callback is not None for callback in callbacks)
 
@@ -114,7 +126,18 @@ class Subscriptions:
             if wanted:
                 self.push(self.object_callback, wanted)
         if self.markets:
-            self._tell_market_objects(news)
+            self._tell_market_objects(news.objects)
+
+    def tell_rewind(self, news: RewindNews) -> None:
+        """Push that the chain went back, and what the followed objects are again."""
+        if self.rewind_callback is not None:
+            self.push(self.rewind_callback, news.view)
+        if self.object_callback is not None:
+            wanted = [change.json for change in news.objects if self._follows(change)]
+            if wanted:
+                self.push(self.object_callback, wanted)
+        if self.markets:
+            self._tell_market_objects(news.objects)
 
     def tell_pending(self, transaction: JsonValue) -> None:
         """Push a transaction that entered the pending pool."""
@@ -128,13 +151,13 @@ class Subscriptions:
             or (self.all_new_and_removed and not change.is_changed)
         )
 
-    def _tell_market_objects(self, news: BlockNews) -> None:
+    def _tell_market_objects(self, objects: Iterable[ChangedObject]) -> None:
         changed: dict[Market, list[JsonValue]] = {}
-        for change in news.objects:
+        for change in objects:
             if change.market in self.markets and change.market is not None:
                 changed.setdefault(change.market, []).append(change.json)
-        for market, objects in changed.items():
-            self.push(self.markets[market], objects)
+        for market, told in changed.items():
+            self.push(self.markets[market], told)
 
 
 def _remember(known: dict[K, None], key: K) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node.evaluators.authority import verify_authority
 from node.evaluators.base import apply_operation
+from node.evaluators.development import impersonated_by
 from node.state.context import AppliedOperation, Context
 from node.state.database import State
 from node.state.errors import (
@@ -11,10 +12,12 @@ from node.state.errors import (
     ExpirationTooFar,
     InvalidReferenceBlock,
     TransactionExpired,
+    TransactionRejected,
     TransactionTooLarge,
 )
 from node.state.objects.transactions import TransactionHistory
 from protocol.block import OperationResults
+from protocol.constants import COMMITTEE_ACCOUNT
 from protocol.errors import TIME
 from protocol.schema import Digest
 from protocol.transaction import TransactionEnvelope, reference_prefix
@@ -36,7 +39,15 @@ def apply_transaction(
     transaction = envelope.transaction
     operations = transaction.operations
     if check_signatures:
-        verify_authority(state, operations, envelope.signature_keys(chain_id))
+        keys = envelope.signature_keys(chain_id)
+        try:
+            verify_authority(state, operations, keys)
+        except TransactionRejected:
+            approved = impersonated_by(state, operations)
+            if not approved:
+                raise
+            committee = COMMITTEE_ACCOUNT in approved
+            verify_authority(state, operations, keys, committee, approved, approved)
     dynamic = state.dynamic_properties.rows[0]
     if dynamic.head_block_number:
         _check_place_and_time(state, envelope, dynamic.time)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -28,7 +28,7 @@ from node.state.errors import (
     WrongChain,
     WrongTimestamp,
 )
-from node.state.undo import EDIT
+from node.state.undo import EDIT, Revision
 from protocol.block import BlockEnvelope, HeaderEnvelope, Sign, SignedBlockHeader
 from protocol.errors import TIME, PegboardError
 from protocol.finality import Certificate
@@ -475,6 +475,11 @@ class Chain:
         """Number of the lowest block that can be the head again."""
         return self._held.lowest_num(self._forks.root.num)
 
+    @property
+    def marks(self) -> Collection[Mark]:
+        """The marks that count, in their order."""
+        return self._held.marks
+
     def mark(self) -> Mark:
         """Mark the head, to come back to it by `revert`; raises `TooManyMarks`.
 
@@ -514,6 +519,7 @@ class Chain:
         self, num: int, least_root_num: int, pending: tuple[TransactionEnvelope, ...]
     ) -> Rewound:
         """Undo down to a block; what its state says is irreversible is so, `least_root_num` too."""
+        unpended = Revision(list(self.state.log.records))
         waiting = self._close_pending()
         items = dict(self._held.items())
         _, branch = self._forks.branches(self._forks.root, self._head)
@@ -531,7 +537,7 @@ class Chain:
         self._held.cut(num, root_num)
         self._reopen_pending(list(pending))
         kept = {entry.envelope.id for entry in self.pending}
-        return Rewound(popped, [item.id for item in waiting if item.id not in kept])
+        return Rewound(popped, unpended, [item.id for item in waiting if item.id not in kept])
 
     # The pending session.
 

@@ -12,6 +12,7 @@ from node.state.creation import (
     create_worker,
 )
 from node.state.database import State
+from node.state.objects.development import Development
 from node.state.objects.governance import (
     TRIGGER_BID,
     TRIGGER_FEED,
@@ -31,6 +32,7 @@ from protocol.genesis import TRIGGER_FEED as FEED
 from protocol.ids import (
     BlockSummaryId,
     ChainPropertyId,
+    DevelopmentId,
     DynamicGlobalPropertyId,
     GlobalPropertyId,
     WitnessId,
@@ -67,6 +69,8 @@ def build_state(genesis: Genesis, chain_id: Digest) -> State:
     _create_workers(state, genesis)
     if genesis.settings().finality == FINALITY_VOTES:
         start_finality(state)
+    if genesis.settings().development:
+        state.developments.create(Development(id=DevelopmentId(0), impersonated=()))
     state.log.finish()
     return state
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.fork_database import ForkItem
+from node.state.undo import Revision
 from protocol.errors import PegboardError
 from protocol.schema import BlockId, TransactionId
 from protocol.transaction import TransactionEnvelope
@@ -39,6 +40,8 @@ class Rewound:
 
     popped: list[AppliedBlock]
     """Newest first; they are forgotten."""
+    unpended: Revision
+    """What the transactions that were pending had changed."""
     dropped: list[TransactionId]
     """What was pending and is not any more."""
 

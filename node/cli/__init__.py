@@ -22,6 +22,8 @@ from node.cli.program import PROGRAM
 from node.cli.replay import replay
 from node.cli.rule import show_rule
 from node.cli.show import show
+from node.cli.state_commands import STATE_COMMANDS
+from node.cli.time_commands import TIME_COMMANDS
 from node.cli.up import up
 from node.cli.wallet import wallet
 from node.exit_codes import Exit
@@ -44,6 +46,8 @@ def cli() -> None:
     pegboard show asset bitUSD           feed, prices, supply
     pegboard wallet borrow "100 bitUSD" --ratio 2.5 --dev-keys -a alice
     pegboard demo margin-call            a fall of prices, played and checked
+    pegboard snapshot; pegboard revert   a moment to come back to, and back
+    pegboard travel +1d                  a day later, on all processes of the network
 
     Every command takes --help, and --json where it prints something. NO_COLOR is respected.
     """
@@ -51,6 +55,8 @@ def cli() -> None:
 
 COMMANDS = (
     *(up, node, blocks, wallet, show, genesis, keys, replay, show_rule, demo, play),
+    *TIME_COMMANDS,
+    *STATE_COMMANDS,
     completion,
 )
 for command in COMMANDS:

@@ -27,11 +27,12 @@ class BlockLines:
     _names: dict[str, str] = field(default_factory=dict)
 
     def new_blocks(self) -> Iterator[JsonObject]:
-        """What happened in each block since the last call."""
+        """What happened in each block since the last call, also of a chain that went back."""
         head = self.chain.head()
         head_num = as_int(head["head_block_number"])
         if self._next_num is None:
             self._next_num = max(head_num, 1)
+        self._next_num = min(self._next_num, head_num + 1)
         for num in range(self._next_num, min(head_num, self._next_num + BLOCKS_AT_ONCE) + 1):
             block = self.chain.client.call("database", "get_block", num)
             if block is None:

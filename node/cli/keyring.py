@@ -44,10 +44,11 @@ class KeyRing(Protocol):
 class DevelopmentKeys:
     """The keys of the presets' accounts, which anybody can compute."""
 
-    def __init__(self, names: Iterable[str] = (*ACCOUNTS, *WITNESSES)) -> None:
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        """`names` are those of other accounts, as `pegboard faucet` makes them."""
         self._secrets = {
             public_key(secret): secret
-            for name in names
+            for name in (*ACCOUNTS, *WITNESSES, *names)
             for role in ("active", "owner", "signing")
             for secret in (development_key(name, role),)
         }

@@ -23,6 +23,7 @@ import msgspec
 from node.cli.exits import SetupRefused
 from node.config import (
     ApiSettings,
+    DevelopmentSettings,
     FeedSettings,
     NodeSettings,
     PeerSettings,
@@ -152,6 +153,7 @@ def open_network(
         initial_timestamp=now_s,
         witness_count=default_witness_count if witness_count is None else witness_count,
         block_interval_s=default_block_interval_s if interval_s is None else interval_s,
+        development=True,
     )
     return _write_network(directory, preset, with_trigger(genesis, wanted.trigger)), True
 
@@ -213,11 +215,13 @@ def plan_nodes(
     call the API.
     """
     groups = witness_groups(network)
-    ports = free_ports(len(groups) + 1)
-    addresses = [f"127.0.0.1:{port}" for port in ports]
+    ports = free_ports(2 * len(groups) + 1)
+    addresses = [f"127.0.0.1:{port}" for port in ports[: len(groups) + 1]]
+    apis = [*(f"127.0.0.1:{port}" for port in ports[len(groups) + 1 :]), api]
+    development = DevelopmentSettings(tuple(f"http://{address}" for address in apis))
     published = feed_settings(feeds, network.block_interval_s, network.witnesses)
     plans = []
-    for names, address in zip([*groups, (API_NODE,)], addresses, strict=True):
+    for names, address, own in zip([*groups, (API_NODE,)], addresses, apis, strict=True):
         name = names[0]
         seeds = tuple(other for other in addresses if other != address)
         peers = PeerSettings(listen=address, seeds=seeds)
@@ -228,6 +232,7 @@ def plan_nodes(
                 api=api_settings(api, origins),
                 history=history,
                 feeds=published,
+                development=development,
             )
         else:
             settings = NodeSettings(
@@ -236,6 +241,8 @@ def plan_nodes(
                 production=production_settings("slots"),
                 witnesses=witness_settings(network, names, feeding=names),
                 feeds=published,
+                api=api_settings(own, ()),
+                development=development,
             )
         plans.append(_write_node(network, name, settings))
     return plans

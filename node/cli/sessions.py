@@ -166,7 +166,7 @@ def wallet_options(command: Command) -> Command:
         session = WalletSession(
             _output(chain, is_json=is_json),
             chain,
-            open_keys(wallet, password_fd, dev_keys=dev_keys),
+            open_keys(wallet, password_fd, dev_keys=dev_keys, account=account),
             account,
             waits=not no_wait,
         )
@@ -182,13 +182,15 @@ def _output(chain: RemoteChain, *, is_json: bool) -> Output:
     return Output(is_json=is_json, finish=lambda document: in_both_units(chain, document))
 
 
-def open_keys(wallet: Path | None, password_fd: int | None, *, dev_keys: bool) -> KeyRing:
-    """The key ring that the options name."""
+def open_keys(
+    wallet: Path | None, password_fd: int | None, *, dev_keys: bool, account: str | None = None
+) -> KeyRing:
+    """The key ring that the options name; `account` has a development key, too."""
     if not dev_keys:
         return WalletFiles(wallet or default_wallet_directory(), password_reader(password_fd))
     if wallet is not None or password_fd is not None:
         raise UsageProblem("--dev-keys needs neither --wallet nor --password-fd")
-    return DevelopmentKeys()
+    return DevelopmentKeys([account] if account else [])
 
 
 def _with_options(

@@ -68,6 +68,11 @@ class Ballots:
         last = self.last_votes.get(key)
         return key if last is None or block_num_of(vote.target) > last.target_num else None
 
+    def go_back(self) -> None:
+        """A development chain was taken back on purpose: what was voted for there is forgotten."""
+        self.pool.forget_above_head()
+        self.last_votes.clear()
+
     def distrust(self, key: PublicKey) -> None:
         """The record does not tell how a key has voted last: somebody else has it, too (T-W1)."""
         self.last_votes.pop(key, None)

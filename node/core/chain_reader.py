@@ -73,7 +73,12 @@ class ChainReader:
             return None
 
     def read_id_at(self, num: int) -> BlockId | None:
-        """Id of the main chain's block of a number; raises `DamagedData`."""
+        """Id of the main chain's block of a number; raises `DamagedData`.
+
+        The store may still have blocks above the head, which a development chain went back to.
+        """
+        if num > self.chain.head_num:
+            return None
         known = self.chain.id_at(num) or self.unstored.id_at(num)
         if known is not None:
             return known

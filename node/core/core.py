@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple, Protocol, assert_never
+from typing import NamedTuple, assert_never
 
 from node.api.durability import Durability
 from node.chain.apply_block import AppliedBlock, check_merkle_root
@@ -34,6 +34,7 @@ from node.core.effects import (
     StoreHistory,
 )
 from node.core.inbox import BlockInbox, block_refusal, transaction_refusal
+from node.core.observer import ChainObserver
 from node.core.own_blocks import NoSigningKey, OwnBlocks
 from node.core.settings import CoreSettings
 from node.core.snapshot_slices import SnapshotSlices
@@ -64,7 +65,7 @@ from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError, ProtocolError
 from protocol.finality import Vote
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, PublicKey, TransactionId
+from protocol.schema import BlockId, PublicKey
 from protocol.transaction import TransactionEnvelope
 
 BROKEN = (InvariantViolated, AssertionError)
@@ -76,22 +77,6 @@ class MadeBlock(NamedTuple):
 
     envelope: BlockEnvelope
     result: PushResult
-
-
-class ChainObserver(Protocol):
-    """Told of changes at once; its messages leave with the next `FlushSessions`."""
-
-    def block_applied(self, block: AppliedBlock) -> None:
-        """A block became the head."""
-
-    def block_popped(self, block: BlockEnvelope) -> None:
-        """The head block was taken back."""
-
-    def transaction_pending(self, envelope: TransactionEnvelope) -> None:
-        """A transaction entered the pending pool."""
-
-    def transaction_dropped(self, transaction: TransactionId, reason: PegboardError) -> None:
-        """A pending transaction is invalid on the new head; it will be in no block."""
 
 
 class NodeCore:
@@ -124,9 +109,11 @@ class NodeCore:
         self.effects: list[Effect] = []
         self.durability = Durability()
         self._reader = reader
-        self._inbox = BlockInbox(chain.chain_id)
+        self.inbox = BlockInbox(chain.chain_id)
         self._last_refusal = self._refusal = ""
         self._is_ending = False
+        self.is_paused = False
+        """Whether neither blocks are made by the clock nor prices published; see `TimeTravel`."""
         self._snapshot: SnapshotSlices | None = None
 
     def observe(self, observer: ChainObserver) -> None:
@@ -161,7 +148,7 @@ class NodeCore:
 
     def keys_recovered(self, token: int, keys: Sequence[PublicKey | None], now_ms: int) -> None:
         """The answer to `RecoverKeys`, in the order of its items; it may come too late."""
-        self._inbox.set_keys(token, keys)
+        self.inbox.set_keys(token, keys)
         self._drain_inbox(now_ms)
         self._follow_peers(now_ms)
 
@@ -176,12 +163,12 @@ class NodeCore:
         self._follow_peers(now_ms)
         self._advance_snapshot()
         self._look_for_damage()
-        if self.settings.by_the_clock:
+        if self.settings.by_the_clock and not self.is_paused:
             self._produce(now_ms)
             self.effects += self.stalls.look(now_ms, self.peers, self._refusal)
         if self.settings.instant and self.chain.pending:
             self._make(partial(self._make_instant_block, now_ms), now_ms)
-        if self.feeds is not None:
+        if self.feeds is not None and not self.is_paused:
             for envelope in self.feeds.due(self.chain, self.clock.slot_ms(now_ms) // 1_000):
                 try:
                     self.broadcast(envelope, now_ms)
@@ -193,7 +180,7 @@ class NodeCore:
 
         They are not stored, so that nothing is lost: whoever has them sends them to the next run.
         """
-        self._inbox.clear()
+        self.inbox.clear()
         self._is_ending = True
 
     def broadcast(self, envelope: TransactionEnvelope, now_ms: int) -> AppliedTransaction:
@@ -227,7 +214,7 @@ class NodeCore:
         except BROKEN as error:
             self._stop(error)
             raise
-        self._follow_push(result)
+        self.follow_push(result)
         if result.applied:
             self.peers.announce_block(envelope, now_ms)
         self._follow_peers(now_ms)
@@ -360,8 +347,12 @@ class NodeCore:
         self.effects += self.ballots.take_news(self.own)
         for peer, vote in pool.take_waiting(block.id):
             self._receive_vote(PeerKey(peer), vote, now_ms)
+        self.vote_for_head(now_ms)
+
+    def vote_for_head(self, now_ms: int) -> None:
+        """Cast the votes of this node's witnesses for the head, as far as the rules allow (F5)."""
         slot_s = self.clock.slot_ms(now_ms) // 1_000
-        is_here = not (self._inbox or self.peers.is_syncing or self.own.is_listening(now_ms))
+        is_here = not (self.inbox or self.peers.is_syncing or self.own.is_listening(now_ms))
         if is_here and slot_s >= self.own.held_until_s:
             for cast in self.ballots.cast(self.own.secrets, slot_s):
                 self.effects.append(ReserveVote(cast.key, *cast.span))
@@ -376,15 +367,15 @@ class NodeCore:
         front, size = received.front, len(received.data)
         try:
             self._refuse_future(front, now_ms)
-            parent = self._inbox.header_of(front.header.previous)
+            parent = self.inbox.header_of(front.header.previous)
             is_by_witness = self.chain.judge_header(front, size, parent)
-            if not self._inbox.has_room(size):
+            if not self.inbox.has_room(size):
                 raise TooManyForks("too many blocks wait", rule="T-P6", value=size)
             envelope = self.chain.read_block(front, received.data)
         except PegboardError as error:
             self._reject_block(received.peer, front.id, error, now_ms)
             return
-        question = self._inbox.add(received.peer, envelope, is_by_witness=is_by_witness)
+        question = self.inbox.add(received.peer, envelope, is_by_witness=is_by_witness)
         if question is not None:
             self.effects.append(question)
         self._drain_inbox(now_ms)
@@ -411,7 +402,7 @@ class NodeCore:
             return
         if self._reader is None or not self._reader.damaged.mend(front.id):
             return
-        self._store(
+        self.store(
             StoreBlocks(
                 ((envelope.id, envelope.num, envelope.packed),),
                 self.chain.head_id,
@@ -422,7 +413,8 @@ class NodeCore:
         )
         self._report("block_mended", num=front.num, id=front.id.hex(), peer=received.peer)
 
-    def _store(self, move: StoreBlocks) -> None:
+    def store(self, move: StoreBlocks) -> None:
+        """Have a move of the chain stored."""
         self.effects.append(move)
         if self._reader is not None:
             self._reader.unstored.add(move)
@@ -446,7 +438,7 @@ class NodeCore:
             )
 
     def _drain_inbox(self, now_ms: int) -> None:
-        while (queued := self._inbox.take_ready()) is not None:
+        while (queued := self.inbox.take_ready()) is not None:
             try:
                 result = self.chain.push_block(queued.envelope)
             except BROKEN as error:
@@ -455,7 +447,7 @@ class NodeCore:
             except (BlockRejected, ProtocolError) as error:
                 self._reject_block(queued.peer, queued.envelope.id, error, now_ms)
                 continue
-            self._follow_push(result)
+            self.follow_push(result)
             if not self.peers.is_syncing:
                 self._watch.note_block(queued.envelope.front, now_ms)
             self._look_for_twins(result.applied)
@@ -472,7 +464,7 @@ class NodeCore:
                 witness, num = block.envelope.header.witness, block.envelope.num
                 self._report("key_elsewhere", witness=witness, num=num)
 
-    def _follow_push(self, result: PushResult) -> None:
+    def follow_push(self, result: PushResult) -> None:
         """Store, report and tell what pushing a block changed.
 
         Nothing if it only grew a fork: what was never applied takes no disk, and is told to nobody
@@ -488,7 +480,7 @@ class NodeCore:
             self.chain.last_irreversible_num,
             self.durability.make(),
         )
-        self._store(move)
+        self.store(move)
         if result.popped:
             self._report(
                 "fork_switch",
@@ -504,7 +496,7 @@ class NodeCore:
             for transaction_id, reason in result.dropped:
                 observer.transaction_dropped(transaction_id, reason)
         self.effects.append(FlushSessions())
-        self.effects.append(StoreHistory(self.chain.last_irreversible_num))
+        self.effects.append(StoreHistory(self.chain.lowest_undoable_num))
         for transaction_id, reason in result.dropped:
             self._report("transaction_dropped", id=transaction_id.hex(), reason=str(reason))
         for block in result.applied:
@@ -531,7 +523,7 @@ class NodeCore:
 
     def _produce(self, now_ms: int) -> None:
         """Make the block of the present slot if it is this node's."""
-        if not self.own.secrets or self._inbox or self.peers.is_syncing:
+        if not self.own.secrets or self.inbox or self.peers.is_syncing:
             return
         decision = self._watch.refusal(now_ms) or self.own.by_the_clock(
             self.clock.slot_ms(now_ms), now_ms
@@ -576,7 +568,7 @@ class NodeCore:
 
     def _follow_own(self, made: MadeBlock, now_ms: int) -> None:
         """Store, tell and announce a block of this node."""
-        self._follow_push(made.result)
+        self.follow_push(made.result)
         self.peers.announce_block(made.envelope, now_ms)
         self._follow_block(made.envelope, now_ms)
         self._follow_peers(now_ms)
@@ -588,7 +580,7 @@ class NodeCore:
         self._last_refusal, self._refusal = name, f"{name}: {detail}"
 
     def _stop(self, error: Exception) -> None:
-        self._inbox.clear()
+        self.inbox.clear()
         self.effects.append(StopNode(Exit.BROKEN, str(error) or repr(error)))
 
     def _report(self, name: str, **fields: str | int) -> None:

@@ -35,12 +35,18 @@ class StoreBlocks:
     blocks: tuple[tuple[BlockId, int, bytes], ...]
     head: BlockId
     main_chain: tuple[BlockId, ...]
-    """Ids that become the top of the main chain, ascending; empty when only a fork grew."""
+    """Ids that become the top of the main chain, ascending; empty when only a fork grew, or when
+    the chain was cut back to its head."""
     irreversible_num: int
     """The last irreversible block by now."""
     serial: int
     """Number of this move of the chain, of the last one when several are joined; to be answered
     with `NodeCore.moves_stored`."""
+    went_back: bool = False
+    """A development chain was cut back on purpose: nothing above its head is irreversible any
+    more, and whatever was signed may be signed again."""
+    clock_offset_ms: int | None = None
+    """How far the node's clock is from the machine's by now, if somebody has moved it."""
 
 
 @dataclass(frozen=True, slots=True)

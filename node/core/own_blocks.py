@@ -127,6 +127,11 @@ class OwnBlocks:
         )
         return True
 
+    def go_back(self) -> None:
+        """A development chain was taken back on purpose: its slots may be signed again."""
+        self.last_signed = dict.fromkeys(self.last_signed, self.chain.head_time)
+        self._lead_ms = 0
+
     def note_lie(self, key: PublicKey) -> None:
         """A key has signed what no honest node signs; if it is one of this node's, nothing is
         signed any more until an operator has looked and starts it again (T-W1)."""

@@ -21,7 +21,11 @@ class UnstoredBlocks:
         self._main_chain: dict[int, BlockId] = {}
 
     def add(self, move: StoreBlocks) -> None:
-        """Keep the blocks of a move."""
+        """Keep the blocks of a move; one that went back takes the places above its head away."""
+        if move.went_back:
+            top = block_num_of(move.head)
+            for num in [num for num in self._main_chain if num > top]:
+                del self._main_chain[num]
         self._moves.append(move)
         self._blocks.update((block_id, data) for block_id, _, data in move.blocks)
         self._main_chain.update((block_num_of(block_id), block_id) for block_id in move.main_chain)

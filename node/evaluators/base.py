@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from node.evaluators import EVALUATORS
+from node.evaluators.development import is_carried_out
 from node.evaluators.fees import check_fee, collect_fee
 from node.state.balances import adjust_balance
 from node.state.context import Context
@@ -11,6 +14,7 @@ from protocol.fees import check_parameters
 from protocol.operations import ENTRY_OF, PAYER_OF
 from protocol.operations.base import Operation
 from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
+from protocol.operations.custom import Custom
 from protocol.operations.proposal import ProposalCreate
 from protocol.operations.results import OperationResult
 
@@ -32,6 +36,8 @@ def apply_operation(ctx: Context, op: Operation, fee_free: bool = False) -> Oper
     if isinstance(op, ProposalCreate):
         _check_proposed(op)
     payer = ctx.state.accounts.at[PAYER_OF[cls](op)]
+    if cls is Custom:
+        fee_free = fee_free or is_carried_out(ctx.state, cast(Custom, op))
     core_worth = check_fee(ctx, op, payer, fee_free)
     evaluate, apply = found.evaluate, found.apply
     checked = evaluate(ctx, op)

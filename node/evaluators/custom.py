@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from node.evaluators.development import apply_action, evaluate_action
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import AssertionFailed, LimitExceeded
 from protocol.block import block_num_of
+from protocol.development import Action
 from protocol.operations.custom import (
     AccountNamePredicate,
     Assert,
@@ -24,12 +26,18 @@ PREDICATE_TAGS: dict[type, int] = {
 """The number of each predicate on the wire, which `max_predicate_opcode` limits."""
 
 
-def evaluate_custom(ctx: Context, op: Custom) -> None:
-    """Anything goes: the fee and the authorities are all the chain asks for."""
+def evaluate_custom(ctx: Context, op: Custom) -> Action | None:
+    """Anything goes: the fee and the authorities are all the chain asks for.
+
+    A development chain finds out what it is asked to do (R9.10).
+    """
+    return evaluate_action(ctx, op)
 
 
-def apply_custom(ctx: Context, op: Custom, checked: None) -> VoidResult:
-    """Nothing to do: the data stands in the block."""
+def apply_custom(ctx: Context, op: Custom, checked: Action | None) -> VoidResult:
+    """Nothing to do: the data stands in the block; unless a development chain carries it out."""
+    if checked is not None:
+        apply_action(ctx, checked)
     return VoidResult()
 
 

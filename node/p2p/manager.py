@@ -79,6 +79,7 @@ class PeerManager:
         self._rng = rng
         self._make_transport = make_transport
         self._policy = HandshakePolicy(chain.chain_id, config.node_id, config.allowed_keys)
+        self._is_paused = False
         self.clock_offset_ms = 0
         """Added to `now_ms` it is the time that greetings tell."""
         self._effects: list[Effect] = []
@@ -117,6 +118,8 @@ class PeerManager:
         if outbound:
             self._connections.dialled(address)
         refusal = None if outbound else self._admit(address, now_ms)
+        if self._is_paused:
+            refusal = GoodbyeCode.SHUTTING_DOWN
         if refusal is not None:
             self._effects.append(ClosePeer(key, refusal, "connection not admitted", address.host))
             return
@@ -197,7 +200,8 @@ class PeerManager:
         relay.sync.tick(now_ms)
         relay.refetch.tick(now_ms)
         relay.deliver_ready(now_ms)
-        self._connections.dial(now_ms)
+        if not self._is_paused:
+            self._connections.dial(now_ms)
 
     def announce_block(self, envelope: BlockEnvelope, now_ms: int) -> None:
         """Tell all peers of a block that this node made, or got other than from a peer."""
@@ -305,6 +309,15 @@ class PeerManager:
         """Say goodbye to all peers."""
         for peer in list(self._peers.values()):
             self._drop(peer, GoodbyeCode.SHUTTING_DOWN, "shutting down", now_ms)
+
+    def pause(self, now_ms: int) -> None:
+        """Have no peers until `resume`: a development chain is about to go through time."""
+        self._is_paused = True
+        self.shut_down(now_ms)
+
+    def resume(self) -> None:
+        """Have peers again."""
+        self._is_paused = False
 
     def remembered(self) -> dict[str, object]:
         """What survives a restart; see `PeerDatabase.to_json` and `Connections.anchors`."""

@@ -7,12 +7,15 @@ from collections.abc import Generator, Sequence
 import structlog
 
 from node.api.backend import FeedInfo, KnownPeer, NetworkInfo, NodeInfo, PeerInfo
+from node.api.development import Development
+from node.api.errors import no_development
 from node.chain.vote_pool import Equivocation
 from node.core.chain_reader import ChainReader
 from node.core.head_hash import HashedHead, HeadHash
 from node.history.reader import HistoryReader
 from node.p2p.effects import PeerAddress
 from node.p2p.peer_database import MAX_RETRY_MS
+from node.services.development import NodeDevelopment, has_actions
 from node.services.node_inputs import NodeInputs
 from node.state.context import AppliedOperation
 from node.state.database import State
@@ -40,7 +43,10 @@ class NodeApiBackend:
         is_development: bool,
         may_add_peers: bool = False,
         feeds: tuple[FeedInfo, ...] = (),
+        development: NodeDevelopment | None = None,
     ) -> None:
+        """`development` is what a node in a network of development keys has; one that is a chain of
+        its own, `is_development`, has it anyway."""
         self.inputs = inputs
         self.core = inputs.core
         self.reader = reader
@@ -49,7 +55,15 @@ class NodeApiBackend:
         self.is_development = is_development
         self.may_add_peers = may_add_peers or is_development
         self.feeds = feeds
+        if development is None and is_development:
+            development = NodeDevelopment(inputs, genesis)
+        self._development = development
         self._head_hash = HeadHash(self.core.chain)
+
+    @property
+    def development(self) -> Development | None:
+        """Time and state of a development chain; None where nobody may change them."""
+        return self._development
 
     @property
     def state(self) -> State:
@@ -135,6 +149,8 @@ class NodeApiBackend:
 
     def broadcast(self, envelope: TransactionEnvelope) -> None:
         """Take a transaction into the pending pool and offer it to peers; raises its refusal."""
+        if self._development is None and has_actions(envelope):
+            raise no_development()
         self.inputs.broadcast(envelope)
 
     def push_block(self, envelope: BlockEnvelope) -> None:
@@ -159,6 +175,7 @@ class NodeApiBackend:
     def travel_to(self, time_s: int) -> int:
         """Make one block at the first slot from a time on; its number."""
         self.inputs.generate_blocks(1, earliest_s=time_s)
+        self.inputs.go(lambda travel, now: travel.catch_up(now))
         return self.core.chain.head_num
 
     def report_bug(self, method: str, error: Exception) -> None:

@@ -57,6 +57,9 @@ class EffectQueue:
                     votes.append(effect)
                 case StoreBlocks():
                     moves.append(effect)
+                    if effect.went_back:
+                        slots.clear()
+                        votes.clear()
                 case _:
                     rest.append(effect)
         return Batch(tuple(join_moves(moves)), tuple(slots), tuple(votes), tuple(rest))
@@ -67,13 +70,18 @@ def join_moves(moves: Sequence[StoreBlocks]) -> list[StoreBlocks]:
     runs: list[list[StoreBlocks]] = []
     main_chain: tuple[BlockId, ...] = ()
     for move in moves:
-        if main_chain and _extends(main_chain, move):
+        if main_chain and _extends(main_chain, move) and not _is_apart(move):
             runs[-1].append(move)
             main_chain = move.main_chain or main_chain
         else:
             runs.append([move])
-            main_chain = move.main_chain
+            main_chain = () if _is_apart(move) else move.main_chain
     return [_join(run) for run in runs]
+
+
+def _is_apart(move: StoreBlocks) -> bool:
+    """Whether a move asks for more than blocks."""
+    return move.went_back or move.clock_offset_ms is not None
 
 
 def _extends(main_chain: tuple[BlockId, ...], move: StoreBlocks) -> bool:
@@ -85,6 +93,8 @@ def _extends(main_chain: tuple[BlockId, ...], move: StoreBlocks) -> bool:
 
 def _join(run: Sequence[StoreBlocks]) -> StoreBlocks:
     last = run[-1]
+    if len(run) == 1:
+        return last
     return StoreBlocks(
         tuple(block for move in run for block in move.blocks),
         last.head,

@@ -6,12 +6,14 @@ anything; it is told the wall clock beside, for the slots (T-K1). At the start b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import trio
 
 from node.clock import Clock
 from node.core.core import NodeCore
+from node.core.time_travel import TimeTravel
 from node.p2p.effects import PeerAddress, PeerKey
 from node.services.effect_queue import Batch, EffectQueue
 from protocol.block import BlockEnvelope
@@ -19,14 +21,17 @@ from protocol.crypto.keys import PrivateKey
 from protocol.schema import PublicKey
 from protocol.transaction import TransactionEnvelope
 
+T = TypeVar("T")
+
 
 class NodeInputs:
     """Gives a core bytes, ticks and calls; hands what it wants done to who carries it out."""
 
-    def __init__(self, core: NodeCore, clock: Clock) -> None:
+    def __init__(self, core: NodeCore, clock: Clock, travel: TimeTravel | None = None) -> None:
         self.core = core
         self.clock = clock
-        self._start_ms = clock.wall_ms() - clock.timer_ms()
+        self.travel = travel or TimeTravel(core)
+        self._start_ms = self._wall_ms() - clock.timer_ms()
         self._queue = EffectQueue()
         self._has_effects = trio.Event()
 
@@ -37,6 +42,10 @@ class NodeInputs:
     def slot_s(self) -> int:
         """The time of slots, seconds since 1970."""
         return self.core.clock.slot_ms(self.now_ms()) // 1_000
+
+    def _wall_ms(self) -> int:
+        """The wall clock as somebody has moved it."""
+        return self.clock.wall_ms() + self.travel.moved_ms
 
     async def next_batch(self) -> Batch:
         """The effects that wait, once there are any."""
@@ -76,7 +85,8 @@ class NodeInputs:
     def tick(self) -> int:
         """Time passes; the time of slots."""
         now_ms = self.now_ms()
-        self.core.read_clock(self.clock.wall_ms(), now_ms)
+        self.travel.tick(now_ms)
+        self.core.read_clock(self._wall_ms(), now_ms)
         self.core.tick(now_ms)
         self._queue_effects()
         return self.core.clock.slot_ms(now_ms)
@@ -114,6 +124,13 @@ class NodeInputs:
             return self.core.generate_blocks(
                 count, now_ms, secret, earliest_s=earliest_s, made=made
             )
+        finally:
+            self._queue_effects()
+
+    def go(self, act: Callable[[TimeTravel, int], T]) -> T:
+        """Go through time: what an act gives that is given the node and the time of the timers."""
+        try:
+            return act(self.travel, self.now_ms())
         finally:
             self._queue_effects()
 

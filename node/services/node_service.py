@@ -44,9 +44,9 @@ from node.storage.interface import (
     SigningStorage,
     SnapshotStorage,
 )
-from protocol.block import BlockEnvelope
+from protocol.block import BlockEnvelope, block_num_of
 from protocol.errors import PegboardError
-from protocol.schema import TransactionId
+from protocol.schema import BlockId, TransactionId
 from protocol.transaction import TransactionEnvelope
 
 TICK_MS = 100
@@ -65,6 +65,12 @@ class Stores:
     blocks: BlockStorage
     guard: SigningStorage
     snapshots: SnapshotStorage
+
+    def go_back(self, head: BlockId, irreversible_num: int) -> None:
+        """Go back on disk as a development chain did; the blocks last, for they decide."""
+        self.guard.forget()
+        self.snapshots.forget_above(block_num_of(head))
+        self.blocks.go_back(head, irreversible_num)
 
     def close(self) -> None:
         """Give up files and locks."""
@@ -102,17 +108,21 @@ class NodeService:
         history: StoredHistory,
         api: Api,
         keep_proofs: Callable[[bytes], None],
+        keep_clock: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`keep_clock` keeps how far the clock was moved, in milliseconds, for the next run."""
         self.inputs = inputs
         self.stores = stores
         self.history = history
         self.api = api
         self.keep_proofs = keep_proofs
+        self.keep_clock = keep_clock
         self.pool = SignaturePool()
         self.reports: Counter[str] = Counter()
         """How often the core reported each event."""
         self._keeper = HistoryKeeper(history)
         inputs.core.observe(self)
+        inputs.travel.listeners.append(api.chain_rewound)
 
     async def run(
         self,
@@ -240,9 +250,14 @@ class NodeService:
 
     def _store(self, batch: Batch) -> None:
         for move in batch.moves:
-            self.stores.blocks.append(
-                move.blocks, move.head, move.main_chain, move.irreversible_num
-            )
+            if move.clock_offset_ms is not None:
+                self.keep_clock(move.clock_offset_ms)
+            if move.went_back:
+                self.stores.go_back(move.head, move.irreversible_num)
+            else:
+                self.stores.blocks.append(
+                    move.blocks, move.head, move.main_chain, move.irreversible_num
+                )
         if batch.slots or batch.votes:
             self.stores.guard.reserve(
                 [SignedSlot(one.witness, one.slot_time_s, one.block_num) for one in batch.slots],
@@ -250,6 +265,9 @@ class NodeService:
             )
 
     def _save_snapshot(self, snapshot: SaveSnapshot) -> None:
+        head = self.stores.blocks.head()
+        if head is None or head[0] < snapshot.num:
+            return  # the chain went back meanwhile
         self.stores.snapshots.save(snapshot.num, snapshot.block_id, *snapshot.payload)
         self.stores.blocks.prune_forks(snapshot.irreversible_num)
 

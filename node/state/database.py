@@ -15,6 +15,7 @@ from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
 from node.state.keys import offer_key, ratio_key
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.development import Development
 from node.state.objects.finality import Finality
 from node.state.objects.governance import (
     BudgetRecord,
@@ -84,6 +85,7 @@ class State:
         self.budget_records = Table(BudgetRecord, ids.BudgetRecordId, log)
         self.collateral_bids = Table(CollateralBid, ids.CollateralBidId, log)
         self.finalities = Table(Finality, ids.FinalityId, log)
+        self.developments = Table(Development, ids.DevelopmentId, log)
         self.tables: tuple[Table[int, StateObject], ...] = tuple(
             cast("Table[int, StateObject]", value)
             for value in vars(self).values()
@@ -217,10 +219,15 @@ class State:
         """Justified blocks and voting sets (2.200.0); None where BitShares' rule holds (F10)."""
         return self.finalities.rows.get(0)
 
+    @property
+    def development(self) -> Development | None:
+        """What only a development chain has (2.201.0)."""
+        return self.developments.rows.get(0)
+
     def kept_tables(self) -> list[Table[int, StateObject]]:
         """The tables that hashes and snapshots are of: a table of ours only if it is in use."""
-        unused = None if self.finalities.rows else self.finalities
-        return [table for table in self.tables if table is not unused]
+        unused = [table for table in (self.finalities, self.developments) if not table.rows]
+        return [table for table in self.tables if table not in unused]
 
     def account_named(self, name: str) -> Account:
         """The account of a name; raises `NoSuchObject`."""

@@ -205,6 +205,18 @@ class MaxSupplyExceeded(TransactionRejected):
     name = "max_supply_exceeded"
 
 
+class NotForDevelopment(TransactionRejected):
+    """R9.10: the genesis of the chain lets nobody change its state around the rules."""
+
+    name = "not_for_development"
+
+
+class SupplyIsDebt(TransactionRejected):
+    """I3, R9.10: the supply of a BitAsset is what its positions owe; nobody can set a balance."""
+
+    name = "supply_is_debt"
+
+
 class NegativeSupply(TransactionRejected):
     """R3.2.4: more would be taken out of circulation than exists."""
 

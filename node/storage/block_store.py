@@ -139,6 +139,20 @@ class BlockStore:
             if touched < _header(database, "forks_pruned"):
                 _write_header(database, "forks_pruned", touched)
 
+    def go_back(self, head: BlockId, irreversible_num: int) -> None:
+        """See `BlockStorage.go_back`."""
+        with self._mutex:
+            kept_num = block_num_of(head)
+            with self._writing() as database:
+                check_move(self._head, head, (), self._id_at(database, kept_num))
+                database.execute("DELETE FROM main_chain WHERE num > ?", (kept_num,))
+                _write_header(database, "head", head)
+                _write_header(database, "irreversible", _checked(irreversible_num))
+                touched = (kept_num + 1).to_bytes(4, "big")
+                if touched < _header(database, "forks_pruned"):
+                    _write_header(database, "forks_pruned", touched)
+            self._head = head
+
     def block(self, block_id: BlockId) -> bytes | None:
         """See `BlockStorage.block`."""
         with self._reading() as database:

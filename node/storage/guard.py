@@ -75,10 +75,12 @@ class SigningGuard:
         if self._voted is None:
             self.reserve(())
 
+    def forget(self) -> None:
+        """See `SigningStorage.forget`."""
+        self._write({}, {})
+
     def reserve(self, slots: Sequence[SignedSlot], votes: Sequence[SignedVote] = ()) -> None:
         """See `SigningStorage.reserve`."""
-        if self._failure is not None:
-            raise self._failure
         last_s, signed = self.load(), dict(self._signed)
         voted = self.load_votes() or {}
         for vote in votes:
@@ -88,6 +90,11 @@ class SigningGuard:
             check_slot(last_s, slot)
             last_s[slot.witness] = slot.time_s
             signed[slot.witness] = (slot.time_s, slot.block_num)
+        self._write(signed, voted)
+
+    def _write(self, signed: Signed, voted: Voted) -> None:
+        if self._failure is not None:
+            raise self._failure
         try:
             replace_file(self._path, _serialize(signed, voted, self._chain_id))
         except DiskError as error:

@@ -41,6 +41,13 @@ class BlockStorage(Protocol):
         remembered with it unless a higher one was. Raises `DiskError`.
         """
 
+    def go_back(self, head: BlockId, irreversible_num: int) -> None:
+        """Cut the main chain back to a block of it, and take back what was irreversible above.
+
+        For development chains; durable on return. The blocks stay, beside the main chain.
+        Raises `DiskError`.
+        """
+
     def block(self, block_id: BlockId) -> bytes | None:
         """The binary form of a block of any fork; `StoreDamaged` if it is not what was stored."""
 
@@ -95,6 +102,9 @@ class SigningStorage(Protocol):
     def begin(self) -> None:
         """Make an empty record if there is none: its keys have signed nothing yet. `DiskError`."""
 
+    def forget(self) -> None:
+        """Begin the record anew: a development chain went back on purpose. `DiskError`."""
+
     def reserve(self, slots: Sequence[SignedSlot], votes: Sequence[SignedVote] = ()) -> None:
         """Record slots and votes before they leave, all or none, in one write; durable on return.
 
@@ -145,6 +155,9 @@ class SnapshotStorage(Protocol):
         self, at_most_num: int | None = None
     ) -> tuple[Snapshot | None, list[SkippedSnapshot]]:
         """The newest usable snapshot of a block not above a number, and the unusable newer ones."""
+
+    def forget_above(self, num: int) -> None:
+        """Remove the snapshots of blocks above a number, which are no more. `DiskError`."""
 
 
 def check_move(

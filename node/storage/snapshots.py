@@ -63,6 +63,15 @@ class SnapshotFiles:
             skipped.append(SkippedSnapshot(path.name, found))
         return None, skipped
 
+    def forget_above(self, num: int) -> None:
+        """See `SnapshotStorage.forget_above`."""
+        try:
+            for found, _, path in self._newest_first():
+                if found > num:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error("cannot remove a snapshot", error) from error
+
     def _newest_first(self) -> list[tuple[int, BlockId, Path]]:
         found = []
         for path in self._directory.iterdir():

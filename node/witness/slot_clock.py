@@ -102,6 +102,14 @@ class SlotClock:
             news.append(ClockNews(ClockChange.AGREES, error_ms))
         return news
 
+    def move(self, by_ms: int, now_ms: int) -> None:
+        """A development chain travels in time: its wall clock shows so much more from now on."""
+        self.offset_ms += by_ms
+        self._mark = (self.offset_ms, now_ms)
+        self._doubt = None
+        self._is_off = False
+        self._samples.clear()
+
     def note_block(self, witness: WitnessId, block_time_s: int, now_ms: int) -> None:
         """Another witness' block has just come, signed by it, as soon as it was made."""
         self._samples.append(_Sample(witness, now_ms, block_time_s * 1_000 - now_ms))

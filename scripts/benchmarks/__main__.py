@@ -19,6 +19,7 @@ from .memory import bench_memory
 from .startup import bench_startup
 from .stretches import bench_stretches
 from .sync import bench_sync
+from .time_travel import bench_time_travel
 
 SECTIONS = {
     "a": bench_full_validation,
@@ -36,6 +37,7 @@ SECTIONS = {
     "m": bench_encryption,
     "n": bench_finality,
     "o": bench_market,
+    "p": bench_time_travel,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()}
 """Parts of sections, for runs by turns."""

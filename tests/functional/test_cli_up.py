@@ -7,12 +7,14 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from node.cli.network_files import free_ports
 from node.presets import ACCOUNTS, WITNESSES, development_key
 from protocol.crypto.keys import wif
+from protocol.json_form import parse_time
 from tests.support.commands import pegboard, processes_with, running, wait_until_served
 
 pytestmark = pytest.mark.functional
@@ -47,16 +49,18 @@ def test_up_runs_stops_and_continues(tmp_path: Path) -> None:
         assert refused.returncode == 1
         assert json.loads(refused.stderr)["error"]["rule"].startswith("R3.4")
 
+        at = ("--url", greeting["http"], "--json")
+        last_num = go_through_time(at, json.loads(borrowed.stdout)["block_num"])
+
         second = pegboard(*base[:-3], "--api", f"127.0.0.1:{free_ports(1)[0]}")
         assert second.returncode == 75, "two networks in one directory"
-        last = network.wait_for_block(json.loads(borrowed.stdout)["block_num"] + 1)
         assert network.stop(signal.SIGINT) == 0
     assert wait_until_gone(str(directory))
 
     replayed = pegboard("replay", "--data-dir", str(directory), "--json")
-    assert json.loads(replayed.stdout)["head_block_number"] >= last["num"]
+    assert json.loads(replayed.stdout)["head_block_number"] >= last_num
     with running(*base) as network:
-        assert network.wait_for_block(last["num"] + 1)["witness"] in WITNESSES[:2]
+        assert network.wait_for_block(last_num + 1)["witness"] in WITNESSES[:2]
         for pid in processes_with(str(directory / "init1" / "node.toml")):
             os.kill(pid, signal.SIGKILL)
         ended = network.wait_for(lambda event: event["event"] == "node_ended")
@@ -65,6 +69,30 @@ def test_up_runs_stops_and_continues(tmp_path: Path) -> None:
         network.close()
     assert wait_until_gone(str(directory)), "nodes outlive the command that started them"
     check_no_secrets(directory)
+
+
+def go_through_time(at: tuple[str, ...], borrowed_num: int) -> int:
+    """Every process travels, comes back to a snapshot, and starts again farther back.
+
+    The number of a block beyond all that.
+    """
+
+    def go(*arguments: str) -> dict[str, Any]:
+        ended = pegboard(*arguments, *at)
+        assert ended.returncode == 0, ended.stderr
+        found: dict[str, Any] = json.loads(ended.stdout)
+        return found
+
+    place = go("snapshot")
+    assert place["block_num"] >= borrowed_num
+    before = parse_time(go("show", "chain")["head_block_time"])
+    assert parse_time(go("travel", "+1d")["head_block_time"]) >= before + 86_400
+    back = go("revert")
+    assert (back["head_block_id"], back["is_replaying"]) == (place["block_id"], False)
+    assert go("rewind", "1")["is_replaying"]
+    while (head := go("show", "chain"))["head_block_number"] <= borrowed_num:
+        time.sleep(0.5)
+    return int(head["head_block_number"])
 
 
 def check_no_secrets(directory: Path) -> None:

@@ -67,6 +67,26 @@ def test_a_thousand_blocks_in_one_call_are_there(node: LiveNode) -> None:
 
 
 @pytest.mark.parametrize("node", ["manual"], indirect=True)
+def test_a_revert_that_was_told_survives_kill_9(node: LiveNode) -> None:
+    """T-S1: the node goes on from where it went back to, votes and signs there, and moves on."""
+    node.start()
+    client = node.client
+    assert client is not None
+    place = as_object(client.call("pegboard_dev", "snapshot"))
+    client.call("pegboard_dev", "mine", 50)
+    state = client.call("pegboard_dev", "revert")
+    node.kill()
+    node.start()
+    assert node.client is not None
+    info = as_object(node.client.call("pegboard", "get_node_info"))
+    assert info["head_block_id"] == place["block_id"] == as_object(state)["head_block_id"]
+    head = as_object(node.client.call("pegboard_dev", "mine", 5))
+    info = as_object(node.client.call("pegboard", "get_node_info"))
+    irreversible = as_int(info["last_irreversible_block_num"])
+    assert irreversible == as_int(head["head_block_number"]) - 2
+
+
+@pytest.mark.parametrize("node", ["manual"], indirect=True)
 def test_who_waits_is_told_that_the_node_ends(node: LiveNode) -> None:
     """C19: a synchronous broadcast is answered when the node is asked to end."""
     node.start()

@@ -37,7 +37,7 @@ def _fixed(value: int) -> Callable[[NodeCore], int]:
 
 
 BOUNDS = (
-    Bound("bytes in the inbox", lambda core: core._inbox._bytes, _fixed(INBOX_BYTES_MAX)),
+    Bound("bytes in the inbox", lambda core: core.inbox._bytes, _fixed(INBOX_BYTES_MAX)),
     Bound(
         "bytes beside the main chain",
         lambda core: core.chain._forks._side_bytes,
@@ -112,7 +112,7 @@ def check_bounds(node: int, core: NodeCore) -> None:
 
 def check_rest(node: int, core: NodeCore) -> None:
     """When nothing has happened for a while nothing is left to do (T-R1)."""
-    demand(not core._inbox, "leak", node, "blocks in the inbox")
+    demand(not core.inbox, "leak", node, "blocks in the inbox")
     demand(core.durability.is_complete, "leak", node, "moves that are not stored")
     unstored = 0 if core._reader is None else len(core._reader.unstored._blocks)
     demand(not unstored, "leak", node, unstored, "unstored blocks")

@@ -8,9 +8,12 @@ from typing import Any
 
 from node.api.api import Api
 from node.api.backend import FeedInfo, KnownPeer, NetworkInfo, NodeInfo, PeerInfo
+from node.api.development import Development, Place, WentBack
+from node.api.errors import NotPossible
 from node.api.json_text import joined
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
+from node.chain.undo_marks import Mark, Rewound
 from node.chain.vote_pool import Equivocation
 from node.core.head_hash import HashedHead, HeadHash
 from node.history.account_storage import AccountStorage
@@ -23,7 +26,7 @@ from protocol.crypto.keys import parse_wif
 from protocol.ids import WitnessId
 from protocol.json_form import to_json
 from protocol.operations.base import Operation
-from protocol.schema import BlockId, Digest
+from protocol.schema import BlockId, Digest, TransactionId
 from protocol.transaction import TransactionEnvelope
 from tests.support.chain import TestChain
 
@@ -48,11 +51,26 @@ class ChainBackend:
         self.address_prefix = "TEST"
         self.blocks: dict[int, BlockEnvelope] = {}
         self.bugs: list[Exception] = []
+        self.places: dict[int | str, tuple[Place, Mark]] = {}
+        self.clock_offset_ms = 0
         self.api = Api(self)
 
     @property
     def state(self) -> State:
         return self.test_chain.state
+
+    @property
+    def development(self) -> Development | None:
+        return ChainDevelopment(self) if self.is_development else None
+
+    def take_back(self, rewound: Rewound) -> WentBack:
+        """Let all that remembers popped blocks forget them."""
+        self.test_chain.ballots.go_back()
+        for block in rewound.popped:
+            del self.blocks[block.envelope.num]
+            self.history.revert_block()
+        self.api.chain_rewound(rewound)
+        return WentBack(len(rewound.popped))
 
     @property
     def chain_id(self) -> Digest:
@@ -142,6 +160,85 @@ class ChainBackend:
 def transaction_json(envelope: TransactionEnvelope) -> Json:
     """A signed transaction as clients send it."""
     return to_json(envelope.transaction, "TEST")
+
+
+class ChainDevelopment:
+    """`Development` of a backend: marks of its chain; its clock stands, and it has no peers."""
+
+    genesis_hash = Digest(bytes(32))
+    members: tuple[str, ...] = ()
+
+    def __init__(self, backend: ChainBackend) -> None:
+        self.backend = backend
+        self.chain = backend.test_chain.chain
+
+    def snapshot(self, number: int | None) -> Place:
+        numbers = [name for name in self.backend.places if isinstance(name, int)]
+        return self._place(max(numbers, default=0) + 1 if number is None else number)
+
+    def name_branch(self, name: str) -> Place:
+        return self._place(name)
+
+    def _place(self, name: int | str) -> Place:
+        mark = self.chain.mark()
+        self.backend.places[name] = Place(name, mark.num, mark.block_id), mark
+        return self.backend.places[name][0]
+
+    def snapshots(self) -> list[Place]:
+        return [place for place, _ in self.backend.places.values() if isinstance(place.name, int)]
+
+    def branches(self) -> list[Place]:
+        return [place for place, _ in self.backend.places.values() if isinstance(place.name, str)]
+
+    def drop_snapshot(self, number: int) -> None:
+        self._drop(number)
+
+    def drop_branch(self, name: str) -> None:
+        self._drop(name)
+
+    def _drop(self, name: int | str) -> None:
+        if name not in self.backend.places:
+            raise NotPossible("no such place", value=name)
+        self.chain.release(self.backend.places.pop(name)[1])
+
+    def revert(self, number: int | None) -> WentBack:
+        if number is None:
+            number = max(
+                (one.name for one in self.snapshots() if isinstance(one.name, int)), default=0
+            )
+        return self._go_back(number)
+
+    def switch(self, name: str) -> WentBack:
+        return self._go_back(name)
+
+    def _go_back(self, name: int | str) -> WentBack:
+        if name not in self.backend.places:
+            raise NotPossible("no such place", value=name)
+        return self.backend.take_back(self.chain.revert(self.backend.places[name][1]))
+
+    def rewind(self, block_num: int) -> WentBack:
+        return self.backend.take_back(self.chain.rewind(block_num))
+
+    @property
+    def clock_offset_ms(self) -> int:
+        return self.backend.clock_offset_ms
+
+    def set_clock_offset(self, offset_ms: int) -> None:
+        self.backend.clock_offset_ms = offset_ms
+
+    def catch_up(self) -> None:
+        """The clock shows the head's time anyway."""
+
+    def pause(self) -> None:
+        """There are no blocks by the clock."""
+
+    def resume(self) -> None:
+        """There are no blocks by the clock."""
+
+    def push(self, operations: Sequence[Operation]) -> TransactionId:
+        envelope = self.backend.test_chain.transaction(*operations, signers=[])
+        self.backend.broadcast(envelope)
+        return envelope.id
 
 
 class Client:

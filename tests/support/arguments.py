@@ -38,6 +38,7 @@ TEXTS = {
     "get_order_book.quote": "TEST",
     "lookup_vote_ids.votes": "1:1",
     "debug_generate_blocks.debug_key": wif(secret_of("alice")),
+    "push_packed_blocks.blocks": "00",
 }
 """What is text, and not just any."""
 
@@ -111,7 +112,7 @@ def _sample(place: str, kind: str) -> Json:
         return "TEST"
     if kind in SAMPLES:
         return SAMPLES[kind]
-    if found := re.fullmatch(r"integer from (\d+) to \d+", kind):
+    if found := re.fullmatch(r"integer from (-?\d+) to \d+", kind):
         return max(int(found[1]), 1)
     if found := re.fullmatch(r"limit, at most (\d+)", kind):
         return int(found[1])

@@ -26,8 +26,12 @@ class PresetChain(TestChain):
 
     __test__ = False
 
-    def __init__(self, preset: str = "testnet", witness_count: int = 3) -> None:
-        genesis = build_genesis(PRESETS[preset], witness_count=witness_count)
+    def __init__(
+        self, preset: str = "testnet", witness_count: int = 3, *, development: bool = False
+    ) -> None:
+        genesis = build_genesis(
+            PRESETS[preset], witness_count=witness_count, development=development
+        )
         super().__init__(genesis=genesis)
 
     def witness_secret(self, witness: WitnessId) -> PrivateKey:
@@ -51,8 +55,14 @@ class Ended(NamedTuple):
 class Desk:
     """Runs commands against a chain that makes a block for every transaction."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.chain = PresetChain()
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        *,
+        development: bool = False,
+    ) -> None:
+        self.chain = PresetChain(development=development)
         self.backend = ChainBackend(self.chain, instant=True)
         self.backend.produce()
         self._capsys = capsys

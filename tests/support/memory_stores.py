@@ -80,6 +80,11 @@ class MemoryBlockStore:
         self._irreversible_num = max(irreversible_num, self._irreversible_num)
         self._written(undo)
 
+    def go_back(self, head: BlockId, irreversible_num: int) -> None:
+        """See `BlockStorage.go_back`."""
+        self.append((), head)
+        self._irreversible_num = irreversible_num
+
     def block(self, block_id: BlockId) -> bytes | None:
         """See `BlockStorage.block`."""
         self._check(block_id)
@@ -191,6 +196,11 @@ class MemorySigningGuard:
         """See `SigningStorage.begin`."""
         self.reserve(())
 
+    def forget(self) -> None:
+        """See `SigningStorage.forget`."""
+        self._signed, self._voted = {}, {}
+        self.reserve(())
+
     def lose(self) -> None:
         """Lose the record altogether."""
         self._signed, self._voted = {}, None
@@ -262,6 +272,12 @@ class MemorySnapshots:
         """A bit of the newest snapshot turns; False when there is none."""
         self._damaged.update(snapshot.block_id for snapshot in self._snapshots[:1])
         return bool(self._snapshots)
+
+    def forget_above(self, num: int) -> None:
+        """See `SnapshotStorage.forget_above`."""
+        self._snapshots = [one for one in self._snapshots if one.num <= num]
+        if self._durable_at_once:
+            self.flush()
 
     def flush(self) -> None:
         """Make everything written so far durable."""

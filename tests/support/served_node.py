@@ -28,7 +28,7 @@ from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, Stores
 from node.storage.interface import SignedSlot, SignedVote
 from protocol.genesis import chain_id
-from protocol.genesis_form import FINALITY_VOTES
+from protocol.genesis_form import FINALITY_VOTES, Genesis
 from protocol.p2p.transport import PlainTransport
 from protocol.schema import BlockId
 from tests.support.chain import make_genesis, witness_names
@@ -91,12 +91,22 @@ class ServedNode:
     """A development node with its stores at hand; `serve_node` runs it."""
 
     def __init__(
-        self, directory: Path, settings: CoreSettings, *, witnesses: int = WITNESSES, keys: int = 99
+        self,
+        directory: Path,
+        settings: CoreSettings,
+        *,
+        witnesses: int = WITNESSES,
+        keys: int = 99,
+        before: ServedNode | None = None,
+        genesis: Genesis | None = None,
     ) -> None:
-        genesis = make_genesis("alice", "bob", witnesses=witnesses, finality=FINALITY_VOTES)
-        self.blocks = GatedBlockStore()
-        self.guard = CountingGuard()
-        self.clock = StandingClock()
+        """`before` is a node whose process has ended, and which this one goes on from."""
+        genesis = genesis or make_genesis(
+            "alice", "bob", witnesses=witnesses, finality=FINALITY_VOTES
+        )
+        self.blocks: GatedBlockStore = GatedBlockStore() if before is None else before.blocks
+        self.guard: CountingGuard = CountingGuard() if before is None else before.guard
+        self.clock: StandingClock = StandingClock() if before is None else before.clock
         place = SqlitePlace(directory / "history.sqlite")
         history = StoredHistory(HistoryStore(place.open(), chain_id(genesis)), self.blocks)
         self.chain = start_chain(genesis, self.blocks, MemorySnapshots(), history=history).chain
@@ -109,8 +119,10 @@ class ServedNode:
             settings,
             reader=reader,
             secrets=[secret_of(f"{name} block") for name in witness_names(witnesses)[:keys]],
+            last_signed=self.guard.load(),
             last_votes=self.guard.load_votes(),
         )
+        self.history = history
         self.inputs = NodeInputs(self.core, self.clock)
         self.backend = NodeApiBackend(self.inputs, reader, genesis, history, is_development=True)
         self.api = Api(self.backend, self.core.durability)

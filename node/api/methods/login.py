@@ -7,11 +7,10 @@ from typing import Annotated
 
 from node.api.arguments import TEXT
 from node.api.call import Answer, Call
-from node.api.errors import AccessDenied, InvalidParams
+from node.api.errors import AccessDenied, InvalidParams, no_development
 from protocol.json_form import JsonValue
 
 LOGIN_NUMBER = 1
-DEVELOPMENT_APIS = ("debug", "pegboard_dev")
 
 OptionalText = Annotated[str | None, TEXT]
 
@@ -22,8 +21,10 @@ def check_access(call: Call, api: str) -> None:
         raise AccessDenied("Access denied", rule="T-A4")
     if api == "custom_operations" and call.backend.history.storage is None:
         raise AccessDenied("The custom_operations plugin is not enabled", rule="T-A4")
-    if api in DEVELOPMENT_APIS and not call.backend.is_development:
-        raise AccessDenied("Access denied: this is no development chain", rule="T-A4")
+    if api == "debug" and not call.backend.is_development:
+        raise no_development()
+    if api == "pegboard_dev" and call.backend.development is None:
+        raise no_development()
 
 
 def login(call: Call, user: OptionalText = None, password: OptionalText = None) -> Answer:

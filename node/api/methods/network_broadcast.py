@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from node.api.arguments import Block, Callback, Transaction
 from node.api.call import Answer, Call, Later, Outcome, Wait
-from node.api.errors import AccessDenied
+from node.api.errors import no_development
 from protocol.binary import pack
 from protocol.block import BlockEnvelope
 from protocol.errors import PegboardError
@@ -54,7 +54,7 @@ def broadcast_block(call: Call, block: Block) -> Answer:
     Only a development chain takes blocks of clients (D11); others get them of their peers.
     """
     if not call.backend.is_development:
-        raise AccessDenied("Access denied: this is no development chain", rule="T-A4")
+        raise no_development()
     call.backend.push_block(BlockEnvelope.from_bytes(pack(block)))
     return None
 

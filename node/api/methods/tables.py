@@ -18,6 +18,7 @@ from node.api.methods import (
     crypto,
     debug,
     development,
+    development_state,
     explanations,
     history,
     limits,
@@ -83,7 +84,7 @@ APIS: dict[str, dict[str, Method]] = {
     "custom_operations": _by_name(storage.METHODS),
     "debug": _by_name(debug.METHODS),
     "pegboard": _by_name(pegboard.METHODS, explanations.METHODS),
-    "pegboard_dev": _by_name(development.METHODS),
+    "pegboard_dev": _by_name(development.METHODS, development_state.METHODS),
     RPC: _by_name((discover,)),
 }
 """API -> method name -> method."""

@@ -1,0 +1,122 @@
+"""All processes of a development network, taken through time together.
+
+Each is asked over its own API: all pause, all move, all set their clocks to one and the same
+distance from the machine's, and all go on. Whoever dies in between leaves pauses that end by
+themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from node.cli.client import JsonObject, NodeClient, as_int, as_list, as_object, as_text
+from node.cli.exits import CliError, NodeUnreachable
+from node.clock import monotonic_s, sleep_s
+from node.exit_codes import Exit
+from protocol.json_form import JsonValue
+
+API = "pegboard_dev"
+ATTEMPTS = 20
+"""To pause all at the same head: one may have a block that is on its way to another."""
+PAUSE_S = 0.1
+REPLAY_TIMEOUT_S = 600
+
+
+class NoCommonHead(CliError):
+    """The processes of a network follow different blocks."""
+
+    name = "no_common_head"
+
+
+class StillReplaying(CliError):
+    """A node that went far back is not there again in time."""
+
+    name = "still_replaying"
+    exit_code = Exit.UNREACHABLE
+
+
+class TimeNetwork:
+    """The node that a command talks to, and all that have to go through time with it."""
+
+    def __init__(self, client: NodeClient) -> None:
+        urls = [as_text(url) for url in as_list(client.call(API, "get_members"))]
+        self.api = client
+        self.is_alone = not urls
+        self.members = [NodeClient(url, timeout_s=client.timeout_s) for url in urls] or [client]
+
+    def each(self, method: str, *arguments: JsonValue) -> list[JsonValue]:
+        """The answers of all processes to a call, in their order; raises the first refusal."""
+        return [member.call(API, method, *arguments) for member in self.members]
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """All processes stand still at one head meanwhile; a node that is alone always does.
+
+        Raises `NoCommonHead`.
+        """
+        if self.is_alone:
+            yield
+            return
+        try:
+            self._pause()
+            yield
+            self._set_clocks()
+        finally:
+            self._resume()
+
+    def move(self, method: str, *arguments: JsonValue) -> JsonObject:
+        """Go back by a method of each process; the answer of the API's node, once all are there.
+
+        Raises `StillReplaying`.
+        """
+        with self.paused():
+            answers = [as_object(answer) for answer in self.each(method, *arguments)]
+            for member, answer in zip(self.members, answers, strict=True):
+                if answer["is_replaying"]:
+                    answer |= wait_for_head(member, as_int(answer["head_block_number"]))
+            heads = {as_text(answer["head_block_id"]) for answer in answers}
+            if len(heads) > 1:
+                raise NoCommonHead("the processes stand at different blocks", value=sorted(heads))
+        return answers[-1]
+
+    def shift(self, by_ms: int) -> None:
+        """Move all clocks forward by so much."""
+        with self.paused():
+            clock = as_object(self.members[-1].call(API, "get_clock"))
+            offset = as_int(clock["offset_ms"]) + by_ms
+            self.each("set_clock_offset", offset)
+
+    def _pause(self) -> None:
+        for _ in range(ATTEMPTS):
+            heads = {as_text(as_object(head)["head_block_id"]) for head in self.each("pause")}
+            if len(heads) == 1:
+                return
+            self._resume()
+            sleep_s(PAUSE_S)
+        raise NoCommonHead("the processes follow different blocks", value=sorted(heads))
+
+    def _set_clocks(self) -> None:
+        """Let all clocks show what that of the API's node shows."""
+        clock = as_object(self.members[-1].call(API, "get_clock"))
+        self.each("set_clock_offset", clock["offset_ms"])
+
+    def _resume(self) -> None:
+        for member in self.members:
+            with suppress(NodeUnreachable):
+                member.call(API, "resume")
+
+
+def wait_for_head(member: NodeClient, below_num: int) -> JsonObject:
+    """Where a node stands that starts again, once it stands below the head that it had."""
+    deadline_s = monotonic_s() + REPLAY_TIMEOUT_S
+    while monotonic_s() < deadline_s:
+        with suppress(NodeUnreachable):
+            info = as_object(member.call("pegboard", "get_node_info"))
+            if as_int(info["head_block_number"]) < below_num:
+                names = ("head_block_number", "head_block_id", "head_block_time")
+                return {name: info[name] for name in names}
+        sleep_s(PAUSE_S)
+    raise StillReplaying(
+        "the node is not back from its stores", value=member.url, limit=f"{REPLAY_TIMEOUT_S} s"
+    )

@@ -1,0 +1,62 @@
+"""Which nodes may be taken through time, and how far their clocks were moved when they ran last."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import structlog
+
+from node.chain.chain import Chain
+from node.config import NodeSettings, split_address
+from node.presets import known_signing_key
+from node.services.api_server import LOOPBACK_HOSTS
+from node.storage.durable import replace_file
+
+log = structlog.get_logger()
+
+
+def is_development(settings: NodeSettings) -> bool:
+    """Whether blocks of this node may be made on demand; never while it talks to peers, nor for
+    clients beyond the loopback."""
+    is_own = settings.production.mode != "slots" and not settings.p2p.listen
+    return is_own and _is_loopback(settings.api.listen)
+
+
+def is_development_network(settings: NodeSettings, chain: Chain) -> bool:
+    """Whether a node of several may be taken through time: by its settings, over the loopback, and
+    if everybody knows all keys that make blocks, so that the network has one owner."""
+    state = chain.state
+    addresses = [settings.api.listen, *map(_address_of, settings.development.members)]
+    if not settings.development.members or not all(map(_is_loopback, addresses)):
+        return False
+    witnesses = map(state.witnesses.get, state.properties.active_witnesses)
+    return all(
+        known_signing_key(state.accounts.get(one.witness_account).name, one.signing_key)
+        for one in witnesses
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    return not address or split_address(address)[0] in LOOPBACK_HOSTS
+
+
+def _address_of(url: str) -> str:
+    return url.removeprefix("http://")
+
+
+def keep_clock_offset(path: Path, offset_ms: int) -> None:
+    """Keep how far the clock was moved; raises `DiskError`."""
+    replace_file(path, json.dumps({"offset_ms": offset_ms}).encode())
+
+
+def read_clock_offset(path: Path) -> int:
+    """How far the clock was moved; a file that says something else is passed over."""
+    try:
+        offset_ms = json.loads(path.read_bytes())["offset_ms"]
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        log.warning("clock_file", ev="clock_file", reason=str(error))
+        return 0
+    return offset_ms if type(offset_ms) is int else 0
