@@ -58,10 +58,11 @@ def test_what_is_tested_is_what_runs() -> None:
     assert run.items() <= dev.items()
 
 
-def test_the_clients_lock_is_their_list() -> None:
+@pytest.mark.parametrize("wanted", sorted(CLIENTS.glob("*.in")), ids=lambda path: path.stem)
+def test_a_lock_of_clients_is_their_list(wanted: Path) -> None:
     """Nothing more and nothing less, since nothing else is installed with them."""
-    pins = [line for line in (CLIENTS / "requirements.in").read_text().splitlines() if "==" in line]
-    lock = locked((CLIENTS / "requirements.txt").read_text())
+    pins = [line for line in wanted.read_text().splitlines() if "==" in line]
+    lock = locked(wanted.with_suffix(".txt").read_text())
     assert unmet(pins, lock) == [], "run scripts/lock"
     assert len(pins) == len(lock)
 

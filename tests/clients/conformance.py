@@ -1,6 +1,7 @@
 """The table of calls, client by client, made from what a tap saw in the tests of the clients.
 
-`scripts/conformance` runs those tests and writes the table to `node/api/CONFORMANCE.md`.
+`scripts/conformance` runs those tests and writes the table to `node/api/CONFORMANCE.md`. With names
+of tests, only these run, and the columns of the other clients stay.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ node). A cell says how often the client made the call; after a slash, how many o
 answered with an error, because a test wanted a refusal or asked for what is not there.
 
 python-bitshares 0.7.1 with graphenelib 1.6.1, uptick 0.2.6, bitsharesjs 6.0.3 with bitsharesjs-ws
-6.0.2, btsdex 0.7.11, bitshares-signing 1.1.0.
+6.0.2, btsdex 0.7.11, bitshares-signing 1.1.0, Graphene-Metanode 1.0.8.
 
 """
 
@@ -68,6 +69,24 @@ def render(tally: Json) -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
+def columns_of(table: str) -> Json:
+    """What `render` made a table from."""
+    head, _, *rows = (
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table.splitlines()
+        if line.startswith("|")
+    )
+    found: Json = {client: {"calls": {}, "notices": 0} for client in head[1:]}
+    for name, *cells in rows:
+        for client, cell in zip(head[1:], cells, strict=True):
+            if not name.startswith("`"):
+                found[client]["notices"] = int(cell)
+            elif cell:
+                calls, _, errors = cell.partition(" / ")
+                found[client]["calls"][name.strip("`")] = [int(calls), int(errors or 0)]
+    return found
+
+
 def methods_of(table: str) -> list[str]:
     """The calls that a rendered table lists, as "api.method"."""
     return [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
@@ -79,10 +98,11 @@ def _cell(calls: int, errors: int) -> str:
 
 def main() -> None:
     """Run the tests of the clients, print the table and write it; not if a test failed."""
+    wanted = sys.argv[1:] or ["tests/clients"]
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "tally.json"
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "tests/clients"],
+            [sys.executable, "-m", "pytest", "-q", *wanted],
             cwd=REPO,
             env={**os.environ, TALLY_VARIABLE: str(target)},
             check=False,
@@ -90,6 +110,8 @@ def main() -> None:
         if done.returncode or not target.exists():
             sys.exit("the tests of the clients did not pass; the table stays as it is")
         tally = json.loads(target.read_text())
+    if sys.argv[1:]:
+        tally = dict(sorted({**columns_of(TABLE.read_text()), **tally}.items()))
     table = render(tally)
     TABLE.write_text(table)
     print(table)

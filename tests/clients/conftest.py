@@ -12,7 +12,13 @@ import pytest
 from node.cli.client import NodeClient
 from tests.clients.conformance import TALLY_VARIABLE, tally_to_json
 from tests.clients.drive import DRIVERS, Driver
-from tests.clients.environment import ClientsMissing, node_clients, python_clients, signing_client
+from tests.clients.environment import (
+    ClientsMissing,
+    metanode_client,
+    node_clients,
+    python_clients,
+    signing_client,
+)
 from tests.clients.tap import Tally, Tap
 from tests.support.live_network import LiveNetwork, wait_for
 
@@ -95,6 +101,15 @@ def signing_interpreter() -> Path:
         return signing_client()
     except ClientsMissing as error:
         pytest.skip(f"NO BITSHARES-SIGNING: {error}")
+
+
+@pytest.fixture(scope="session")
+def metanode_interpreter() -> Path:
+    """The interpreter of Graphene-Metanode; without it its tests are skipped, loudly."""
+    try:
+        return metanode_client()
+    except ClientsMissing as error:
+        pytest.skip(f"NO GRAPHENE-METANODE: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,8 @@ class Driver(Record):
     other: str
     peg: str
     environment: Mapping[str, str] = MappingProxyType({})
+    folder: Path | None = None
+    """Where it runs, if it leaves files behind."""
 
     def run(self, chapter: str, **settings: Json) -> Json:
         """The result of a chapter; an `AssertionError` with what the client said if it failed."""
@@ -56,6 +58,7 @@ class Driver(Record):
             timeout=CHAPTER_TIMEOUT_S,
             check=False,
             env={**os.environ, **self.environment},
+            cwd=self.folder,
         )
         lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
         said = f"{done.stdout[-2_000:]}\n{done.stderr[-4_000:]}"

@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 HOME = HERE.parent.parent / ".venv" / "clients"
 PYTHON_LIST = HERE / "requirements.txt"
 SIGNING_LIST = HERE / "requirements-signing.txt"
+METANODE_LIST = HERE / "requirements-metanode.txt"
 NODE_LISTS = (HERE / "package.json", HERE / "package-lock.json")
 INSTALL_TIMEOUT_S = 300
 
@@ -37,6 +38,11 @@ def python_clients() -> Path:
 def signing_client() -> Path:
     """The interpreter that has bitshares-signing; raises `ClientsMissing`."""
     return _python_with(SIGNING_LIST, HOME / "signing")
+
+
+def metanode_client() -> Path:
+    """The interpreter that has Graphene-Metanode; raises `ClientsMissing`."""
+    return _python_with(METANODE_LIST, HOME / "metanode")
 
 
 def node_clients() -> Path:
@@ -110,7 +116,7 @@ def _alone(home: Path) -> Iterator[None]:
 def main() -> None:
     """Install what is missing and say where it is; exit code 1 when something cannot be."""
     try:
-        print(python_clients(), signing_client(), node_clients(), sep="\n")
+        print(python_clients(), signing_client(), metanode_client(), node_clients(), sep="\n")
     except ClientsMissing as error:
         sys.exit(f"the clients cannot be installed: {error}")
 

@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from node.cli.client import NodeClient, as_object
+from node.cli.client import as_object
 from node.cli.network_files import Wanted, open_network, plan_development_node
 from node.presets import development_key
 from protocol.crypto.keys import wif
 from tests.clients.drive import DRIVERS
 from tests.clients.tap import Tally, Tap
+from tests.clients.wallet import balance_of, use_wallet
 from tests.support.live_network import LiveNode
 
 pytestmark = [pytest.mark.clients, pytest.mark.functional]
@@ -50,8 +50,8 @@ def test_it_logs_in_trades_and_transfers(
     """A1, A2, A3: what its broker signs is in the chain, and its readers read the answers."""
     client = node.client
     assert client is not None
-    use_wallet(client.url, "borrow", f"10 bit{PEG}", "--ratio", "3")
-    use_wallet(client.url, "sell", "1 BTS", "--for", "1000 bitUSD")
+    use_wallet(client.url, ME, "borrow", f"10 bit{PEG}", "--ratio", "3")
+    use_wallet(client.url, ME, "sell", "1 BTS", "--for", "1000 bitUSD")
     host, _, port = client.url.removeprefix("http://").partition(":")
     tap = Tap("bitshares-signing", (host, int(port)), tally)
     other = as_object(client.call("database", "get_account_by_name", OTHER))
@@ -84,18 +84,3 @@ def test_it_logs_in_trades_and_transfers(
     assert len(found["fees"]) == 13
     assert found["ticker"]["base"] == "BTS"
     assert balance_of(client, OTHER) == before + 150_000
-
-
-def use_wallet(url: str, *words: str) -> None:
-    """It wants some of both assets of its market, and takes order 1.7.0 for a mistake."""
-    command = [sys.executable, "-m", "node", "wallet", *words, "--dev-keys", "-a", ME, "--url", url]
-    subprocess.run(command, check=True, capture_output=True)
-
-
-def balance_of(client: NodeClient, name: str) -> int:
-    """What an account has of the core token, in smallest units."""
-    found = client.call("database", "get_named_account_balances", name, ["1.3.0"])
-    assert isinstance(found, list)
-    [entry] = found
-    assert isinstance(entry, dict)
-    return int(str(entry["amount"]))

@@ -1,11 +1,10 @@
-"""Calls of programs that are not run in these tests, as they send them, replayed over a WebSocket.
+"""Calls of programs that the fast tests do not run, as they send them, replayed over a WebSocket.
 
 Read off what bitshares-explorer-api, Graphene-Metanode and bitshares-signing send, written down
 anew: their numbers for APIs, their surplus arguments, their booleans (A1 to A3). What stands behind
 a call is the part of the answer that these programs read; a type stands for any value of it.
 
-The first is on no package index. The second is (metanode 1.0.8): a server of many processes that
-compares public nodes. The third runs itself, too, in tests/clients.
+The first is on no package index. The others run themselves, too, in tests/clients.
 """
 
 from __future__ import annotations

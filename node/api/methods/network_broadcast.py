@@ -24,8 +24,8 @@ def broadcast_transaction_with_callback(
 ) -> Answer:
     """The same; once the transaction is in a block, the callback is told.
 
-    It is not told when no block will take the transaction any more: clients take any call of it
-    for the confirmation, and the dialect has no other word for it.
+    It is not told when no block will take the transaction any more, nor does bitshares-core tell
+    it: clients take any call of it for the confirmation, and the dialect has no other word for it.
     """
     call.session.subscriptions.require_push()
 

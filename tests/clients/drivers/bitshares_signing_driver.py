@@ -4,9 +4,6 @@ The package has its nodes, its chain and its folder as constants of one module; 
 the rest is loaded, and it is not changed. Its reader of the order book is left out: it divides the
 texts that bitshares-core answers, and fails on them too. It prints for people; the last line is
 for the test.
-
-It asks for secp256k1 0.13.2, which has no wheels for a Python of today. 0.14.0 has, and signs with
-the same library, but its objects have lost what they are given back here: `ctx` and `flags`.
 """
 
 from __future__ import annotations
@@ -18,17 +15,10 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-import secp256k1  # type: ignore[import-not-found]
+from old_secp256k1 import give_back  # type: ignore[import-not-found]
 
 PACKAGE = "bitshares_signing"
 CORE = "BTS"
-
-
-class PublicKey(secp256k1.PublicKey):  # type: ignore[misc]
-    """As in 0.13.2, where what it may be used for was said when it was made."""
-
-    def __init__(self, pubkey: Any = None, raw: bool = False, flags: int = 0) -> None:
-        super().__init__(pubkey, raw)
 
 
 def load(url: str, chain_id: str) -> tuple[Any, Any]:
@@ -45,8 +35,7 @@ def load(url: str, chain_id: str) -> tuple[Any, Any]:
     place.loader.exec_module(config)
     config.NODES, config.ID = [url], chain_id
     config.PATH = str(Path.cwd())
-    secp256k1.PrivateKey.ctx = secp256k1.secp256k1_ctx
-    secp256k1.PublicKey = PublicKey
+    give_back()
     return import_module(PACKAGE), import_module(f"{PACKAGE}.rpc")
 
 
