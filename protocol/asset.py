@@ -121,14 +121,27 @@ def _ratio(amount: AssetAmount, price: Price) -> tuple[int, int, AssetId]:
 
 def _bounded(value: int, asset_id: AssetId) -> AssetAmount:
     if value > MAX_SUPPLY:
-        raise PriceOverflow(
-            "product of an amount and a price",
-            rule="R1.4",
-            value=value,
-            limit=MAX_SUPPLY,
-            unit=asset_text(asset_id),
-        )
+        raise overflow(value, asset_id)
     return AssetAmount(value, asset_id)
+
+
+def overflow(value: int, asset_id: AssetId) -> PriceOverflow:
+    """The refusal of a product that is so large."""
+    return PriceOverflow(
+        "product of an amount and a price",
+        rule="R1.4",
+        value=value,
+        limit=MAX_SUPPLY,
+        unit=asset_text(asset_id),
+    )
+
+
+def format_decimal(units: int, precision: int) -> str:
+    """Smallest units as a decimal number with all its places, thousands apart."""
+    sign, units = ("-", -units) if units < 0 else ("", units)
+    whole, fraction = divmod(units, 10**precision)
+    decimals = f".{fraction:0{precision}d}" if precision else ""
+    return f"{sign}{whole:,}{decimals}"
 
 
 def scale_price(price: Price, numerator: int, denominator: int) -> Price:

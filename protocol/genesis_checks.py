@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
+from protocol.asset import format_decimal
 from protocol.checks import check_percent, require
-from protocol.constants import ASSET_PRECISION_MAX, MAX_DELAY_S, MAX_SUPPLY
+from protocol.constants import ASSET_PRECISION_MAX, CORE_PRECISION, MAX_DELAY_S, MAX_SUPPLY
 from protocol.errors import TIME, ValidationError
 from protocol.fees import check_parameters
 from protocol.genesis_form import (
@@ -74,7 +76,7 @@ def _check_head(genesis: Genesis) -> None:
         value=genesis.initial_active_witnesses,
         limit=candidates,
     )
-    _check_amount(genesis.max_core_supply, ".max_core_supply", low=1)
+    _check_amount(genesis.max_core_supply, ".max_core_supply", _core(genesis), low=1)
 
 
 def _check_settings(genesis: Genesis) -> None:
@@ -140,17 +142,17 @@ def _check_assets(genesis: Genesis) -> None:
     _check_unique((genesis.settings().core_symbol, *symbols), ".initial_assets: symbol given twice")
     issuers = {*SPECIAL_ACCOUNT_NAMES, *(account.name for account in genesis.initial_accounts)}
     for index, asset in enumerate(genesis.initial_assets):
-        _check_asset(asset, f".initial_assets[{index}]", issuers)
+        _check_asset(asset, f".initial_assets[{index}]", issuers, _core(genesis))
     assets = {asset.symbol: asset for asset in genesis.initial_assets}
     given = genesis.pegboard.assets or ()
     _check_unique([item.symbol for item in given], ".pegboard.assets: symbol given twice")
     for index, item in enumerate(given):
         path = f".pegboard.assets[{index}]"
         require(item.symbol in assets, f"{path}.symbol: no initial asset", value=item.symbol)
-        _check_asset_settings(item, path, is_bitasset=assets[item.symbol].is_bitasset)
+        _check_asset_settings(item, path, assets[item.symbol])
 
 
-def _check_asset(asset: InitialAsset, path: str, issuers: set[str]) -> None:
+def _check_asset(asset: InitialAsset, path: str, issuers: set[str], core: _Unit) -> None:
     require(
         is_valid_symbol(asset.symbol),
         f"{path}.symbol: not a symbol",
@@ -169,8 +171,9 @@ def _check_asset(asset: InitialAsset, path: str, issuers: set[str]) -> None:
         value=asset.precision,
         limit=ASSET_PRECISION_MAX,
     )
-    _check_amount(asset.max_supply, f"{path}.max_supply", low=1)
-    _check_amount(asset.accumulated_fees, f"{path}.accumulated_fees", low=0)
+    unit = _Unit(asset.symbol, asset.precision)
+    _check_amount(asset.max_supply, f"{path}.max_supply", unit, low=1)
+    _check_amount(asset.accumulated_fees, f"{path}.accumulated_fees", unit, low=0)
     require(
         asset.is_bitasset or not asset.collateral_records,
         f"{path}.collateral_records: only of a BitAsset",
@@ -180,11 +183,12 @@ def _check_asset(asset: InitialAsset, path: str, issuers: set[str]) -> None:
     )
     for index, position in enumerate(asset.collateral_records):
         record = f"{path}.collateral_records[{index}]"
-        _check_amount(position.collateral, f"{record}.collateral", low=1)
-        _check_amount(position.debt, f"{record}.debt", low=1)
+        _check_amount(position.collateral, f"{record}.collateral", core, low=1)
+        _check_amount(position.debt, f"{record}.debt", unit, low=1)
 
 
-def _check_asset_settings(item: InitialAssetSettings, path: str, *, is_bitasset: bool) -> None:
+def _check_asset_settings(item: InitialAssetSettings, path: str, asset: InitialAsset) -> None:
+    is_bitasset = asset.is_bitasset
     for field, bits, allowed in (
         ("flags", item.flags, VALID_FLAGS_MASK if is_bitasset else UIA_PERMISSION_MASK),
         (
@@ -201,7 +205,8 @@ def _check_asset_settings(item: InitialAssetSettings, path: str, *, is_bitasset:
             limit=allowed,
         )
     check_percent(item.market_fee_percent, f"{path}.market_fee_percent", rule="R2.16")
-    _check_amount(item.max_market_fee or 0, f"{path}.max_market_fee", low=0)
+    unit = _Unit(asset.symbol, asset.precision)
+    _check_amount(item.max_market_fee or 0, f"{path}.max_market_fee", unit, low=0)
     if item.core_exchange_rate is not None:
         rate = item.core_exchange_rate
         _at(path, lambda: rate.validate("core_exchange_rate"))
@@ -220,6 +225,8 @@ def _check_supplies(genesis: Genesis) -> None:
     core = genesis.settings().core_symbol
     limits = {asset.symbol: asset.max_supply for asset in genesis.initial_assets}
     limits[core] = genesis.max_core_supply
+    units = {asset.symbol: _Unit(asset.symbol, asset.precision) for asset in genesis.initial_assets}
+    units[core] = _core(genesis)
     supplies = {asset.symbol: asset.accumulated_fees for asset in genesis.initial_assets}
     supplies[core] = sum(
         position.collateral
@@ -246,15 +253,15 @@ def _check_supplies(genesis: Genesis) -> None:
         balances.append(("pegboard.account_balances", balance.asset_symbol, balance.amount))
     for section, symbol, amount in balances:
         require(symbol in limits, f".{section}: no such asset", value=symbol)
-        _check_amount(amount, f".{section}: amount of {symbol}", low=0)
+        _check_amount(amount, f".{section}: amount of {symbol}", units[symbol], low=0)
         supplies[symbol] += amount
     for symbol, supply in supplies.items():
         require(
             supply <= limits[symbol],
             f"supply of {symbol} exceeds its largest supply",
             rule="I6",
-            value=supply,
-            limit=limits[symbol],
+            value=units[symbol].told(supply),
+            limit=units[symbol].told(limits[symbol]),
         )
     for asset in genesis.initial_assets:
         debt = sum(position.debt for position in asset.collateral_records)
@@ -262,18 +269,33 @@ def _check_supplies(genesis: Genesis) -> None:
             not asset.is_bitasset or supplies[asset.symbol] == debt,
             f"supply of the BitAsset {asset.symbol} is not the debt of its positions",
             rule="I3",
-            value=supplies[asset.symbol],
-            limit=debt,
+            value=units[asset.symbol].told(supplies[asset.symbol]),
+            limit=units[asset.symbol].told(debt),
         )
 
 
-def _check_amount(amount: int, path: str, *, low: int) -> None:
+class _Unit(NamedTuple):
+    """An asset as a genesis has it: there is no chain yet that could tell amounts by ids."""
+
+    symbol: str
+    precision: int
+
+    def told(self, amount: int) -> str:
+        """An amount as people read it."""
+        return f"{format_decimal(amount, self.precision)} {self.symbol}"
+
+
+def _core(genesis: Genesis) -> _Unit:
+    return _Unit(genesis.settings().core_symbol, CORE_PRECISION)
+
+
+def _check_amount(amount: int, path: str, unit: _Unit, *, low: int) -> None:
     require(
         low <= amount <= MAX_SUPPLY,
         f"{path}: out of range",
         rule="R1.4",
-        value=amount,
-        limit=f"{low}..{MAX_SUPPLY}",
+        value=unit.told(amount),
+        limit=f"{unit.told(low)} .. {unit.told(MAX_SUPPLY)}",
     )
 
 

@@ -13,7 +13,7 @@ from node.cli.demo_checks import Check, check_all
 from node.cli.demo_model import Loan, Model, Offer
 from node.cli.exits import CliError, NodeUnreachable
 from node.cli.keyring import DevelopmentKeys
-from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
+from node.cli.remote_chain import RemoteAsset, RemoteChain
 from node.cli.transactions import Broadcast, broadcast
 from node.clock import monotonic_s, sleep_s
 from node.presets import development_key
@@ -25,7 +25,7 @@ from node.witness.feed_source import (
     PriceRatio,
     publish_feed,
 )
-from protocol.asset import NO_FEE
+from protocol.asset import NO_FEE, format_decimal
 from protocol.constants import HUNDRED_PERCENT
 from protocol.crypto.keys import wif
 from protocol.ids import asset_text

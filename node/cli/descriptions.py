@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_text
-from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
+from node.cli.remote_chain import RemoteAsset, RemoteChain
+from protocol.asset import format_decimal
 from protocol.ids import CallOrderId, ForceSettlementId, LimitOrderId, asset_text, parse_object_id
 from protocol.json_form import JsonValue
 from protocol.operations import ENTRY_OF, OPERATIONS, operation_name

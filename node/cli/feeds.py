@@ -19,7 +19,6 @@ from node.cli.network_files import (
     SETTINGS,
     Network,
 )
-from node.cli.remote_chain import format_decimal
 from node.config import NodeSettings, read_settings
 from node.presets import PEGS
 from node.shipped import find_file
@@ -27,6 +26,7 @@ from node.storage.block_store import BlockStore
 from node.storage.errors import StorageError
 from node.witness.feed_source import CsvSeries, PriceRatio, RandomWalk
 from node.witness.feed_text import FeedContext, parse_feed_source
+from protocol.asset import format_decimal
 from protocol.block import HeaderEnvelope
 from protocol.genesis import chain_id
 

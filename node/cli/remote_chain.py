@@ -16,7 +16,7 @@ from node.cli.client import (
     as_text,
 )
 from node.cli.exits import CliError, UsageProblem
-from protocol.asset import AssetAmount
+from protocol.asset import AssetAmount, format_decimal
 from protocol.authority import Authority
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import DecodeError
@@ -294,11 +294,3 @@ def parse_decimal(text: str, precision: int) -> int:
     if units > MAX_SUPPLY:
         raise UsageProblem("more than the largest supply", value=text, limit=MAX_SUPPLY)
     return -units if match[1] else units
-
-
-def format_decimal(units: int, precision: int) -> str:
-    """Smallest units as a decimal number with all its places, thousands apart."""
-    sign, units = ("-", -units) if units < 0 else ("", units)
-    whole, fraction = divmod(units, 10**precision)
-    decimals = f".{fraction:0{precision}d}" if precision else ""
-    return f"{sign}{whole:,}{decimals}"

@@ -10,9 +10,10 @@ from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, 
 from node.cli.descriptions import PRICE_DIGITS, format_price
 from node.cli.exits import UsageProblem
 from node.cli.output import heading, table
-from node.cli.remote_chain import RemoteAsset, RemoteChain, format_decimal
+from node.cli.remote_chain import RemoteAsset, RemoteChain
 from node.cli.sessions import Session, chain_options
 from node.cli.show_market import LIMIT, cut, units, with_units
+from protocol.asset import format_decimal
 from protocol.json_form import JsonValue
 
 FIRST = click.option("--from", "first", default="", help="Begin with this name.")

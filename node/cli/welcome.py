@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from node.cli.network_files import Network
 from node.cli.output import heading, plural, table
 from node.cli.program import command_name
-from node.cli.remote_chain import format_decimal
 from node.presets import ACCOUNTS, TEST_NETWORK_ID, development_key
+from protocol.asset import format_decimal
 from protocol.constants import CORE_PRECISION
 from protocol.crypto.keys import public_key, wif
 from protocol.genesis import chain_id

@@ -28,7 +28,7 @@ def match_orders(taker_for_sale: int, maker_for_sale: int, price: Price) -> Orde
     worth, so rounding favours the larger one; the smaller one's dust is left over. Raises
     `PriceOverflow`.
     """
-    base, quote = price.base.amount, price.quote.amount
+    base, quote = price.base, price.quote
     maker_worth = worth_floor(maker_for_sale, quote, base)
     if taker_for_sale <= maker_worth:
         receives = worth_floor(taker_for_sale, base, quote)
@@ -63,8 +63,8 @@ def match_call(
     undercollateralisation: it cannot pay, or would be left worse off, with no collateral at worst.
     Raises `PriceOverflow`.
     """
-    base, quote = price.base.amount, price.quote.amount
-    pays_base, pays_quote = pays_price.base.amount, pays_price.quote.amount
+    base, quote = price.base, price.quote
+    pays_base, pays_quote = pays_price.base, pays_price.quote
     if cover > for_sale:
         receives = worth_floor(for_sale, quote, base)
         covered = worth_ceil(receives, base, quote)

@@ -101,7 +101,7 @@ def fill_limit_order(
 def _cull_if_small(ctx: Context, order: LimitOrder) -> bool:
     """Cancel an order whose rest is worth nothing at its own price; returns whether (R2.8)."""
     price = order.sell_price
-    if worth_floor(order.for_sale, price.quote.amount, price.base.amount):
+    if worth_floor(order.for_sale, price.quote, price.base):
         return False
     cancel_order(ctx, order, virtual=True)
     return True

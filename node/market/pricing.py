@@ -14,12 +14,13 @@ from node.state.objects.market import CallOrder
 from protocol.asset import (
     AssetAmount,
     Price,
-    PriceOverflow,
     ceil_div,
     multiply_ceil,
+    overflow,
     scale_price,
 )
 from protocol.constants import MAX_SUPPLY, RATIO_DENOMINATOR
+from protocol.ids import AssetId
 
 
 def squeeze_protection_price(feed: FeedValues) -> Price:
@@ -154,22 +155,20 @@ def call_terms(bitasset: BitassetData) -> CallTerms:
     )
 
 
-def worth_floor(amount: int, numerator: int, denominator: int) -> int:
-    """An amount times a ratio, rounded down; raises `PriceOverflow` (R1.4)."""
-    return _bounded(amount * numerator // denominator)
+def worth_floor(amount: int, numerator: AssetAmount, denominator: AssetAmount) -> int:
+    """The worth, in the numerator's asset, of an amount of the denominator's, rounded down (R1.4).
+
+    Raises `PriceOverflow`.
+    """
+    return _bounded(amount * numerator.amount // denominator.amount, numerator.asset_id)
 
 
-def worth_ceil(amount: int, numerator: int, denominator: int) -> int:
-    """An amount times a ratio, rounded up; raises `PriceOverflow` (R1.4)."""
-    return _bounded(-(-amount * numerator // denominator))
+def worth_ceil(amount: int, numerator: AssetAmount, denominator: AssetAmount) -> int:
+    """The same, rounded up; raises `PriceOverflow` (R1.4)."""
+    return _bounded(-(-amount * numerator.amount // denominator.amount), numerator.asset_id)
 
 
-def _bounded(value: int) -> int:
+def _bounded(value: int, asset_id: AssetId) -> int:
     if value > MAX_SUPPLY:
-        raise PriceOverflow(
-            "product of an amount and a price, in smallest units",
-            rule="R1.4",
-            value=value,
-            limit=MAX_SUPPLY,
-        )
+        raise overflow(value, asset_id)
     return value

@@ -148,6 +148,10 @@ ROOMS = ("protocol/operations", "node/evaluators", "node/market", "node/state", 
 FILES = ("asset", "checks", "fees", "chain_parameters", "transaction", "durations")
 
 
+WITHOUT_ASSET = ("protocol/operations/asset_options.py", "protocol/operations/credit_offer.py")
+"""Records of amounts of an asset that they do not name: these say that they count its units."""
+
+
 def unnamed_numbers(text: str, path: str) -> Iterator[str]:
     """Values and limits of refusals without a unit that could be amounts, ids or times."""
     for call in ast.walk(ast.parse(text)):
@@ -155,7 +159,7 @@ def unnamed_numbers(text: str, path: str) -> Iterator[str]:
             continue
         given = {keyword.arg: keyword.value for keyword in call.keywords}
         message = next((item for item in call.args if isinstance(item, ast.Constant)), None)
-        says_units = "smallest units" in ast.unparse(call)
+        says_units = path in WITHOUT_ASSET and "smallest units" in ast.unparse(call)
         if "unit" in given or says_units or (message is None and not call.args):
             continue
         for side in ("value", "limit"):

@@ -8,7 +8,8 @@ from node.cli.block_lines import BlockLines, block_line
 from node.cli.client import NodeClient
 from node.cli.exits import UsageProblem
 from node.cli.output import plural, table
-from node.cli.remote_chain import RemoteChain, format_decimal, parse_decimal
+from node.cli.remote_chain import RemoteChain, parse_decimal
+from protocol.asset import format_decimal
 from tests.support.desk import Desk
 
 

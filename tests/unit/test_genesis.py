@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -307,10 +308,17 @@ BAD = [
 ]
 
 
+AS_PEOPLE_READ_IT = re.compile(r"(-?[0-9,]+(\.[0-9]+)? [A-Z]+( \.\. )?){1,2}")
+"""An amount, or two as bounds, with all places and the symbol."""
+
+
 @pytest.mark.parametrize(("path", "value", "what"), BAD)
 def test_what_is_wrong_is_named_by_its_place(path: str, value: object, what: str) -> None:
-    with pytest.raises(ProtocolError, match=what):
+    with pytest.raises(ProtocolError, match=what) as caught:
         load_genesis(json.dumps(at(full_data(), path, value)))
+    if caught.value.rule in ("R1.4", "I3", "I6"):
+        for told in (caught.value.value, caught.value.limit):
+            assert AS_PEOPLE_READ_IT.fullmatch(str(told)), "U3"
 
 
 @pytest.mark.parametrize("path", ["pegbord", "pegboard.trigger", "pegboard.assets.0.minimum_feeds"])
@@ -343,6 +351,6 @@ def test_core_in_positions_counts_as_supply() -> None:
     data = at(full_data(), "max_core_supply", 999)
     with pytest.raises(ValidationError, match="supply of CORE") as caught:
         load_genesis(json.dumps(data))
-    assert (caught.value.value, caught.value.limit) == (700 + 200 + 50 + 50, 999)
+    assert (caught.value.value, caught.value.limit) == ("0.01000 CORE", "0.00999 CORE")
     data = at(full_data(), "max_core_supply", 1000)
     assert load_genesis(json.dumps(data)).max_core_supply == 1000

@@ -14,7 +14,7 @@ from node.market.pricing import affordable_price
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price, PriceOverflow
 from protocol.constants import MAX_SUPPLY
-from protocol.ids import AccountId, AssetId, CallOrderId
+from protocol.ids import AccountId, AssetId, CallOrderId, asset_text
 
 CORE, USD = AssetId(0), AssetId(1)
 small = st.integers(1, 200)
@@ -48,9 +48,13 @@ def test_a_taker_that_can_buy_nothing_does_not_trade() -> None:
 
 
 def test_an_order_worth_more_than_the_largest_supply_does_not_match() -> None:
-    """R1.4: overflow refuses the operation."""
-    with pytest.raises(PriceOverflow):
+    """R1.4, U3: overflow refuses the operation, and says of which asset it would be too much."""
+    with pytest.raises(PriceOverflow) as caught:
         match_orders(1, MAX_SUPPLY, price_of(1, 2))
+    assert (caught.value.value, caught.value.unit) == (2 * MAX_SUPPLY, asset_text(CORE))
+    with pytest.raises(PriceOverflow) as caught:
+        match_call(1, MAX_SUPPLY, MAX_SUPPLY, MAX_SUPPLY, price_of(1, 2), price_of(1, 2))
+    assert caught.value.unit == asset_text(CORE)
 
 
 @given(amounts, amounts, amounts, amounts)

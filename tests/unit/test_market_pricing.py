@@ -200,11 +200,13 @@ def test_comparisons_are_exact(a: int, b: int, c: int, d: int) -> None:
 
 def test_a_product_beyond_the_largest_supply_is_refused() -> None:
     """R1.4: the largest supply itself fits, one more does not; up and down differ by one."""
-    assert pricing.worth_floor(MAX_SUPPLY, 3, 3) == MAX_SUPPLY
-    assert (pricing.worth_floor(7, 1, 2), pricing.worth_ceil(7, 1, 2)) == (3, 4)
+    one, two, three = (AssetAmount(amount, AssetId(4 + amount)) for amount in (1, 2, 3))
+    assert pricing.worth_floor(MAX_SUPPLY, three, three) == MAX_SUPPLY
+    assert (pricing.worth_floor(7, one, two), pricing.worth_ceil(7, one, two)) == (3, 4)
     with pytest.raises(PriceOverflow) as caught:
-        pricing.worth_ceil(MAX_SUPPLY, 3, 2)
+        pricing.worth_ceil(MAX_SUPPLY, three, two)
     assert (caught.value.value, caught.value.limit) == (MAX_SUPPLY * 3 // 2, MAX_SUPPLY)
-    assert pricing.worth_floor(2 * MAX_SUPPLY + 1, 1, 2) == MAX_SUPPLY
+    assert caught.value.unit == "1.3.7"
+    assert pricing.worth_floor(2 * MAX_SUPPLY + 1, one, two) == MAX_SUPPLY
     with pytest.raises(PriceOverflow):
-        pricing.worth_ceil(2 * MAX_SUPPLY + 1, 1, 2)
+        pricing.worth_ceil(2 * MAX_SUPPLY + 1, one, two)
