@@ -21,7 +21,8 @@ T = TypeVar("T")
 START_TIMEOUT_S = 300
 """A start is waited for so long on a busy machine; a process that has ended is told at once."""
 
-STOP_TIMEOUT_S = 10
+STOP_TIMEOUT_S = 120
+"""A process that takes so long to end hangs, however busy the machine is."""
 POLL_S = 0.1
 
 
