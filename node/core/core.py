@@ -136,6 +136,11 @@ class NodeCore:
         self.peers.received(peer, data, now_ms)
         self._follow_peers(now_ms)
 
+    def peer_written(self, peer: PeerKey, size: int, now_ms: int) -> None:
+        """So many bytes of what was to be sent to a peer are on their way."""
+        self.peers.written(peer, size, now_ms)
+        self._follow_peers(now_ms)
+
     def peer_disconnected(self, peer: PeerKey, now_ms: int) -> None:
         """A connection is gone."""
         self.peers.disconnected(peer, now_ms)

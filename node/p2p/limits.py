@@ -70,6 +70,8 @@ class PeerLimits(Record):
 
     serve_queue_items: int = 1_000
     """Items that one peer may have asked for and not got yet; more is a violation (T-P7)."""
+    unwritten_bytes: int = 512 * 1024
+    """While so many bytes wait to be written to a peer, nothing more is served to it (T-P5)."""
     serve_burst_bytes: int = 1024 * 1024
     """Bytes of items sent to one peer at once (T-P5, T-P11)."""
     serve_bytes_per_s: int = 16 * 1024 * 1024

@@ -176,6 +176,14 @@ class PeerManager:
             except PeerError as error:
                 self._penalise(peer, error, now_ms)
 
+    def written(self, key: PeerKey, size: int, now_ms: int) -> None:
+        """So many of the bytes that were to be sent are on their way; the peer may have more."""
+        peer = self._peers.get(key)
+        if peer is not None:
+            peer.unwritten_bytes -= size
+            if peer.ready_ms is not None:
+                self._relay.server.go_on(peer, now_ms)
+
     def disconnected(self, key: PeerKey, now_ms: int) -> None:
         """The connection has ended, by the other side or by an error."""
         peer = self._peers.get(key)

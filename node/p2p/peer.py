@@ -139,6 +139,8 @@ class Peer:
         """The shortest time in which it answered a ping; None before the first answer."""
         self.received_bytes = 0
         self.sent_bytes = 0
+        self.unwritten_bytes = 0
+        """Of them, those that the shell has not written to the connection yet."""
         self._transport = transport
         self.policy = policy
         """What the other end must be."""
@@ -358,6 +360,7 @@ class Peer:
     def _write(self, data: bytes) -> None:
         if data and not self._is_mute:
             self.sent_bytes += len(data)
+            self.unwritten_bytes += len(data)
             self._effects.append(SendBytes(self.key, data))
 
 

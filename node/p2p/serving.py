@@ -114,9 +114,16 @@ class ItemServer:
         for key in waiting[self._turn :] + waiting[: self._turn]:
             self.serve(peers[key], now_ms)
 
+    def go_on(self, peer: Peer, now_ms: int) -> None:
+        """Serve a peer that has taken some of what it was sent."""
+        if self._queues[peer.key].is_waiting():
+            self.serve(peer, now_ms)
+
     def serve(self, peer: Peer, now_ms: int) -> None:
         """Send queued items as far as the allowance reaches; one item may overdraw it.
 
+        A peer that reads slowly is served at its own pace: nothing more while much waits to be
+        written to it (T-P5).
         What was announced lately is at hand, and the first time waits for no other peer's work.
         A block that this node listed and has damaged is waited for a while (T-S3).
         """
@@ -129,7 +136,8 @@ class ItemServer:
             queue.question = None
             self._charge(peer, GetBlockIds, len(answer.ids), 0, now_ms)
             peer.send(answer, now_ms)
-        while queue.items and queue.allowance > 0:
+        most = self._limits.unwritten_bytes
+        while queue.items and queue.allowance > 0 and peer.unwritten_bytes < most:
             item = queue.items[0]
             data = None if item in queue.given else self._cache.get(item)
             if data is None and not self._may_work(peer, now_ms):

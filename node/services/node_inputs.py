@@ -70,6 +70,11 @@ class NodeInputs:
         self.core.peer_received(peer, data, self.now_ms())
         self._queue_effects()
 
+    def peer_written(self, peer: PeerKey, size: int) -> None:
+        """Bytes have left for a peer."""
+        self.core.peer_written(peer, size, self.now_ms())
+        self._queue_effects()
+
     def peer_disconnected(self, peer: PeerKey) -> None:
         """A connection is gone."""
         self.core.peer_disconnected(peer, self.now_ms())

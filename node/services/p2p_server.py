@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -13,8 +15,10 @@ from node.services.listening import take_connections
 from node.state.errors import InvariantViolated
 
 RECEIVE_BYTES = 64 * 1024
-SEND_QUEUE_BYTES = 4 * 1024 * 1024
-"""A peer that lets more pile up is dropped (T-P5)."""
+WRITE_BYTES = 64 * 1024
+"""Written at once, and told of."""
+SEND_QUEUE_BYTES = 1024 * 1024
+"""A peer that lets more pile up beside the largest item is dropped (T-P5)."""
 SEND_QUEUES_BYTES = 64 * 1024 * 1024
 """Of all peers together; beyond it the one that has most is dropped (P8, T-P5)."""
 WRITE_STALL_S = 20.0
@@ -33,6 +37,9 @@ class PeerInputs(Protocol):
     def peer_received(self, peer: PeerKey, data: bytes) -> None:
         """Bytes arrived."""
 
+    def peer_written(self, peer: PeerKey, size: int) -> None:
+        """So many bytes of what was to be sent are on their way."""
+
     def peer_disconnected(self, peer: PeerKey) -> None:
         """The connection is gone; also told after this side closed it."""
 
@@ -47,6 +54,9 @@ class Connection:
         self.stream = stream
         self.queue: deque[bytes] = deque()
         self.queued_bytes = 0
+        """Those that are being written included."""
+        self.largest_bytes = 0
+        """The largest item since nothing waited."""
         self.closing = False
         self.scope = trio.CancelScope()
         self.wakeup = trio.Event()
@@ -57,7 +67,8 @@ class Connection:
             return
         self.queue.append(data)
         self.queued_bytes += len(data)
-        if self.queued_bytes > SEND_QUEUE_BYTES:
+        self.largest_bytes = max(self.largest_bytes, len(data))
+        if self.queued_bytes - self.largest_bytes > SEND_QUEUE_BYTES:
             self.drop()
         self.wakeup.set()
 
@@ -69,25 +80,38 @@ class Connection:
         self.scope.cancel()
 
     def close(self) -> None:
-        """Send what is queued, then close."""
+        """Send what is queued, if the peer takes it soon, then close."""
         self.closing = True
+        self.scope.deadline = trio.current_time() + WRITE_STALL_S
         self.wakeup.set()
 
-    async def run_writer(self) -> None:
-        """Send what is queued, in as few calls as possible, until closed."""
+    async def run_writer(self, tell: Callable[[int], None]) -> None:
+        """Send what is queued, in as few calls as possible, until closed; tells how much it was."""
         while True:
             if not self.queue:
+                self.largest_bytes = 0
                 if self.closing:
                     break
                 await self.wakeup.wait()
                 self.wakeup = trio.Event()
                 continue
-            data = b"".join(self.queue)
-            self.queue.clear()
-            with trio.fail_after(WRITE_STALL_S):
-                await self.stream.send_all(data)
-            self.queued_bytes -= len(data)
+            data = self._take()
+            for at in range(0, len(data), WRITE_BYTES):
+                piece = data[at : at + WRITE_BYTES]
+                with trio.fail_after(WRITE_STALL_S):
+                    await self.stream.send_all(piece)
+                self.queued_bytes -= len(piece)
+                tell(len(piece))
         self.scope.cancel()
+
+    def _take(self) -> memoryview:
+        """What to write now: the first in the queue, and others as far as they are small."""
+        taken = [self.queue.popleft()]
+        size = len(taken[0])
+        while self.queue and size + len(self.queue[0]) <= WRITE_BYTES:
+            size += len(self.queue[0])
+            taken.append(self.queue.popleft())
+        return memoryview(b"".join(taken))
 
 
 class PeerConnections:
@@ -160,7 +184,9 @@ class PeerConnections:
             with connection.scope:
                 self.inputs.peer_connected(peer, address, outbound=outbound)
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(connection.run_writer)
+                    nursery.start_soon(
+                        connection.run_writer, partial(self.inputs.peer_written, peer)
+                    )
                     await self._read(peer, connection)
                     nursery.cancel_scope.cancel()
         except* (OSError, trio.BrokenResourceError, trio.TooSlowError):
@@ -168,7 +194,7 @@ class PeerConnections:
         except* InvariantViolated:
             raise
         except* Exception as bug:
-            log.exception("peer_bug", ev="peer_bug", peer=peer, exc_info=bug)
+            log.warning("peer_bug", ev="peer_bug", peer=peer, host=address.host, exc_info=bug)
         finally:
             del self.open[peer]
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):

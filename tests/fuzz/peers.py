@@ -90,6 +90,7 @@ class Connection:
         match effect:
             case SendBytes():
                 assert self.is_open, "sent after the connection was closed"
+                self.manager.written(effect.peer, len(effect.data), self.now_ms)
                 self.frames.feed(effect.data)
                 while (payload := self.frames.next_frame()) is not None:
                     message = decode_message(payload)

@@ -17,8 +17,10 @@ import trio.testing
 
 from node.app import HELPER_WAIT_S, run_node
 from node.exit_codes import Exit
+from node.p2p.effects import PeerAddress, PeerKey
 from node.services import descriptors, listening
 from node.services.listening import take_connections
+from node.services.p2p_server import PeerConnections
 
 WAITING = 20
 
@@ -54,6 +56,50 @@ async def rounds_of(connections: int, refused: int = 0) -> list[int]:
                 await trio.sleep(0)
             nursery.cancel_scope.cancel()
     return handled
+
+
+class Arrivals:
+    """Notes in which round of the event loop each peer came."""
+
+    def __init__(self, rounds: Rounds) -> None:
+        self.rounds = rounds
+        self.came: list[int] = []
+
+    def peer_connected(self, peer: PeerKey, address: PeerAddress, *, outbound: bool) -> None:
+        self.came.append(self.rounds.count)
+
+    def peer_received(self, peer: PeerKey, data: bytes) -> None:
+        """Nothing."""
+
+    def peer_written(self, peer: PeerKey, size: int) -> None:
+        """Nothing."""
+
+    def peer_disconnected(self, peer: PeerKey) -> None:
+        """Nothing."""
+
+    def dial_failed(self, address: PeerAddress) -> None:
+        """Nothing."""
+
+
+async def rounds_of_peers(connections: int) -> list[int]:
+    """The same of connections at the door of peers."""
+    rounds = Rounds()
+    arrivals = Arrivals(rounds)
+    trio.lowlevel.add_instrument(rounds)
+    with ExitStack() as stack, trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            port = await nursery.start(PeerConnections(arrivals, nursery).listen, "127.0.0.1", 0)
+            for _ in range(connections):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            while len(arrivals.came) < connections:
+                await trio.sleep(0)
+            nursery.cancel_scope.cancel()
+    return arrivals.came
+
+
+def test_peers_come_in_as_clients_do() -> None:
+    """P12, T-P5: all that wait at the door of peers in one round, too."""
+    assert len(set(trio.run(rounds_of_peers, WAITING))) == 1
 
 
 def test_a_newcomer_waits_for_no_round_of_those_before_it() -> None:

@@ -51,6 +51,10 @@ class SocketNode:
         self.manager.received(peer, data, now_ms())
         self.carry_out()
 
+    def peer_written(self, peer: PeerKey, size: int) -> None:
+        self.manager.written(peer, size, now_ms())
+        self.carry_out()
+
     def peer_disconnected(self, peer: PeerKey) -> None:
         self.manager.disconnected(peer, now_ms())
         self.carry_out()

@@ -80,6 +80,9 @@ class Peers:
             raise self.bug
         self.received.append(data)
 
+    def peer_written(self, peer: PeerKey, size: int) -> None:
+        """Nothing."""
+
     def peer_disconnected(self, peer: PeerKey) -> None:
         self.gone += 1
 

@@ -404,6 +404,7 @@ class Machine:
                     self.disk.snapshots.flush()
                     self.flush_blocks()
                 case SendBytes():
+                    self._note_written(effect)
                     self._send(effect)
                 case ClosePeer():
                     self.world.loop.record("close", self.number, effect.peer, effect.reason)
@@ -469,6 +470,12 @@ class Machine:
     def flush_ms(self) -> int:
         """How long the disk takes this time."""
         return self.rng.randrange(self.world.options.flush_ms + 1)
+
+    def _note_written(self, effect: SendBytes) -> None:
+        """No connection of this network is slow enough to let much wait."""
+        if self.core is not None:
+            self.core.peer_written(effect.peer, len(effect.data), self.now_ms)
+            self.queue.put(self.core.take_effects())
 
     def _send(self, effect: SendBytes) -> None:
         message = self.world.network.send(self.number, effect.peer, effect.data)

@@ -122,6 +122,7 @@ class CoreNode:
                 case SaveSnapshot():
                     self.snapshots.save(effect.num, effect.block_id, *effect.payload)
                 case SendBytes():
+                    self.core.peer_written(effect.peer, len(effect.data), now_ms)
                     sent[effect.peer] = sent.get(effect.peer, b"") + effect.data
                 case ClosePeer():
                     self._pass_on(effect.peer, sent.pop(effect.peer, b""), now_ms)

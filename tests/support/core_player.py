@@ -31,7 +31,10 @@ class Player:
         self.now_ms = now_ms
         self._frames = FrameReader(MAX_FRAME_BYTES)
         node.core.peer_connected(
-            self.key, PeerAddress(f"10.{key}.0.1", 50_000), now_ms, outbound=False
+            self.key,
+            PeerAddress(f"10.{key % 250}.{key // 250 % 250}.1", 50_000),
+            now_ms,
+            outbound=False,
         )
         self.send(make_hello(f"player {key}", chain_id=node.chain.chain_id, time_ms=now_ms))
         self.send(HelloAccepted())
@@ -52,6 +55,7 @@ class Player:
         for effect in effects:
             if isinstance(effect, SendBytes) and effect.peer == self.key:
                 self._frames.feed(effect.data)
+                self.node.core.peer_written(self.key, len(effect.data), self.now_ms)
         answers: list[Message] = []
         while (payload := self._frames.next_frame()) is not None:
             answers.append(decode_message(payload))

@@ -172,6 +172,7 @@ class FakeNetwork:
     def _carry_out(self, node: FakeNode, effect: Effect) -> None:
         match effect:
             case SendBytes():
+                node.manager.written(effect.peer, len(effect.data), self.now_ms)
                 self._send(node, effect.peer, effect.data)
             case ClosePeer():
                 node.closed.append(effect)
@@ -266,6 +267,8 @@ class Stranger:
         self.transport = transport or PlainTransport(outbound=not outbound)
         self.key = PeerKey(key)
         self.now_ms = now_ms
+        self.is_slow = False
+        """Whether what it is sent waits in the node's queue until the test says that it left."""
         self.effects: list[Effect] = []
         self._frames = FrameReader(MAX_FRAME_BYTES)
         address = PeerAddress(host, 1776 if outbound else 50_000)
@@ -296,6 +299,8 @@ class Stranger:
             for effect in effects:
                 self.effects.append(effect)
                 if isinstance(effect, SendBytes) and effect.peer == self.key:
+                    if not self.is_slow:
+                        self.manager.written(self.key, len(effect.data), self.now_ms)
                     opened = self.transport.receive(effect.data)
                     self._frames.feed(opened.plain)
                     if opened.reply:
