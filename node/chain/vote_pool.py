@@ -22,6 +22,9 @@ AHEAD_BLOCKS = 10
 WAITING_MAX = 128
 """Votes of one sender that may wait for their blocks."""
 
+ALL_WAITING_MAX = 4_096
+"""Of all senders together; those for the block that was heard of first make room."""
+
 EQUIVOCATIONS_MAX = 100
 """Proofs of lying that are kept: the newest (F11)."""
 
@@ -179,10 +182,14 @@ class VotePool:
         return max(chain.last_irreversible_num, chain.head_num - WINDOW_BLOCKS) + 1
 
     def _wait(self, vote: Vote, sender: int) -> Judgement:
-        waiting = self._waiting.setdefault(vote.target, [])
-        if self._waiting_of[sender] >= WAITING_MAX or (sender, vote) in waiting:
+        if self._waiting_of[sender] >= WAITING_MAX:
             return Judgement.PASSED_OVER
-        waiting.append((sender, vote))
+        if (sender, vote) in self._waiting.get(vote.target, ()):
+            return Judgement.PASSED_OVER
+        if self._waiting_of.total() >= ALL_WAITING_MAX:
+            self.take_waiting(next(iter(self._waiting)))
+            self._waiting_of = +self._waiting_of
+        self._waiting.setdefault(vote.target, []).append((sender, vote))
         self._waiting_of[sender] += 1
         return Judgement.WAITS
 

@@ -7,7 +7,7 @@ long. Each event costs in proportion to the items that it is about, never to all
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import chain as chained
 
@@ -50,8 +50,8 @@ class Gossip:
         self._wanted = WantedItems(limits)
         self._unasked: dict[PeerKey, dict[ItemKind, OrderedDict[Item, None]]] = {}
         """Items for which a peer's turn has come, once it may be asked for more."""
-        self._asked: dict[ItemKind, deque[tuple[int, Item]]] = {kind: deque() for kind in ItemKind}
-        """What was asked for and when, oldest first: to look after it when it is late."""
+        self._others: OrderedDict[Item, Wanted] = OrderedDict()
+        """Blocks that are judged, of which more peers have told than were asked."""
         self._judged: RecentSet[Item] = RecentSet(limits.max_judged)
         self._announcements: dict[ItemId, None] = {}
 
@@ -101,12 +101,32 @@ class Gossip:
 
     def take(self, item: Item) -> bool:
         """A requested item arrived; False when it came before and need not be judged again."""
-        self._wanted.remove(item)
-        return self._judged.add(item)
+        wanted = self._wanted.remove(item)
+        is_new = self._judged.add(item)
+        if is_new and item.kind is ItemKind.BLOCK and wanted is not None and wanted.sources:
+            self._others[item] = wanted
+            if len(self._others) > self._limits.max_wanted_blocks:
+                self._others.popitem(last=False)
+        return is_new
+
+    def judged(self, item: Item) -> None:
+        """An item is good, or wrong for good: nobody need send it."""
+        self._others.pop(item, None)
 
     def forget(self, item: Item) -> None:
         """Let an item be fetched again, such as a block whose predecessor was missing."""
         self._judged.discard(item)
+        self._others.pop(item, None)
+
+    def retry(self, item: Item, now_ms: int) -> None:
+        """What a peer delivered was not the item: whoever told of it, too, may have it (P10)."""
+        others = self._others.pop(item, None)
+        self._judged.discard(item)
+        for peer in others.sources if others is not None else ():
+            wanted = self._wanted.add(item, peer) if peer in self._known else None
+            if wanted is not None:
+                wanted.sources[peer] = None
+        self._move_on([item], now_ms)
 
     def missed(self, items: Iterable[Item], now_ms: int) -> None:
         """Whoever was asked for these items lacks them: turn to the next who announced them."""
@@ -130,11 +150,10 @@ class Gossip:
 
     def tick(self, now_ms: int) -> None:
         """Turn to the next peer for what is late, and to those whose rates allow more."""
-        for kind, asked in self._asked.items():
+        for kind in ItemKind:
             late: list[Item] = []
-            while asked and now_ms - asked[0][0] >= self._hedge_ms(kind):
-                item = asked.popleft()[1]
-                if item in self._wanted and self._tracker.holders(item):
+            for item in self._wanted.take_late(kind, now_ms - self._hedge_ms(kind)):
+                if self._tracker.holders(item):
                     self._tracker.note_late(item)
                     late.append(item)
             self._move_on(late, now_ms)
@@ -215,16 +234,24 @@ class Gossip:
             by_kind.setdefault(item.kind, []).append(item)
         for kind, found in by_kind.items():
             room = self._room(peer, kind, now_ms)
-            self._unasked[peer.key][kind].update(dict.fromkeys(found[room:]))
+            self._let_wait(peer.key, kind, found[room:])
             for start in range(0, min(room, len(found)), MAX_FETCH_IDS):
                 batch = found[start : min(room, start + MAX_FETCH_IDS)]
                 for item in batch:
                     wanted = self._wanted.find(item)
                     assert wanted is not None, item
                     wanted.sources.pop(peer.key, None)
-                    self._asked[kind].append((now_ms, item))
+                    self._wanted.note_asked(item, now_ms)
                 self._tracker.begin(peer.key, batch, now_ms)
                 peer.send(Fetch(kind, tuple(item.id for item in batch)), now_ms)
+
+    def _let_wait(self, peer: PeerKey, kind: ItemKind, items: Iterable[Item]) -> None:
+        """Ask the peer for these later; when there are many, those not wanted any more leave."""
+        waiting = self._unasked[peer][kind]
+        waiting.update(dict.fromkeys(items))
+        if len(waiting) > 2 * self._wanted.limit(kind):
+            for item in [item for item in waiting if item not in self._wanted]:
+                del waiting[item]
 
     def _room(self, peer: Peer, kind: ItemKind, now_ms: int) -> int:
         """How many items the peer may be asked for now; of transactions none that it cannot pay.

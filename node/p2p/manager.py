@@ -260,6 +260,7 @@ class PeerManager:
         this node to it (T-P6). Of a sync only the head is, when its round is over.
         """
         sync = self._relay.sync
+        self._relay.gossip.judged(Item(ItemKind.BLOCK, block_id))
         was_synced = sync.accepted(block_id, now_ms)
         self._relay.deliver_ready(now_ms)
         if was_synced:
@@ -274,8 +275,13 @@ class PeerManager:
         """The core refused a block that the peer delivered."""
         relay = self._relay
         misled = relay.sync.rejected(block_id, refusal, now_ms)
-        if refusal is not BlockRefusal.INVALID:
-            relay.gossip.forget(Item(ItemKind.BLOCK, block_id))
+        item = Item(ItemKind.BLOCK, block_id)
+        if refusal is BlockRefusal.CORRUPT:
+            relay.gossip.retry(item, now_ms)
+        elif refusal is BlockRefusal.INVALID:
+            relay.gossip.judged(item)
+        else:
+            relay.gossip.forget(item)
         if refusal in (BlockRefusal.INVALID, BlockRefusal.CORRUPT):
             error = InvalidItem(f"block is {refusal.value}", rule="T-P6", value=block_id.hex())
             self._penalise_key(peer, error, now_ms)

@@ -31,6 +31,11 @@ class Refetch:
         """Fetch a block again, from the next tick on."""
         self._asked.setdefault(block_id, set())
 
+    def remove_peer(self, peer: PeerKey) -> None:
+        """A peer is gone."""
+        for asked in self._asked.values():
+            asked.discard(peer)
+
     def take(self, block_id: BlockId) -> bool:
         """A requested block arrived; whether it was wanted here. It is no longer, then."""
         return self._asked.pop(block_id, None) is not None

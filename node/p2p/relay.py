@@ -17,7 +17,7 @@ from node.p2p.effects import (
     TransactionReceived,
     VoteReceived,
 )
-from node.p2p.errors import MalformedMessage, RepeatedItem, UnrequestedItem
+from node.p2p.errors import MalformedMessage, PeerError, RepeatedItem, UnrequestedItem
 from node.p2p.inventory import Gossip
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer, unasked_answer
@@ -93,6 +93,7 @@ class Relay:
         self.addresses.remove_peer(peer)
         owed = self.tracker.remove_peer(peer)
         self.server.remove_peer(peer)
+        self.refetch.remove_peer(peer)
         self.gossip.remove_peer(peer, owed, now_ms)
         self.sync.remove_peer(peer, now_ms)
 
@@ -156,17 +157,23 @@ class Relay:
         return not is_far
 
     def _on_not_available(self, peer: Peer, message: NotAvailable, now_ms: int) -> None:
-        kind = ItemKind(message.kind)
-        for item_id in message.ids:
-            item = Item(kind, item_id)
-            if not self.tracker.settle(peer.key, item):
-                raise unasked_answer(
-                    "NotAvailable", was_answered=self.tracker.was_answered(peer.key, item)
-                )
-            if kind is ItemKind.BLOCK:
-                self.sync.on_unavailable(peer.key, BlockId(item_id), now_ms)
-        self.gossip.missed([Item(kind, item_id) for item_id in message.ids], now_ms)
+        """Turn to others for all that the peer lacks, whatever else it names (P10)."""
+        items = [Item(ItemKind(message.kind), item_id) for item_id in message.ids]
+        missed = []
+        faults: list[PeerError] = []
+        for item in items:
+            if self.tracker.settle(peer.key, item):
+                missed.append(item)
+            else:
+                was_answered = self.tracker.was_answered(peer.key, item)
+                faults.append(unasked_answer("NotAvailable", was_answered=was_answered))
+        if message.kind == ItemKind.BLOCK:
+            lie = self.sync.on_unavailable(peer.key, [BlockId(item.id) for item in missed], now_ms)
+            faults += [] if lie is None else [lie]
+        self.gossip.missed(missed, now_ms)
         self.gossip.go_on(peer, now_ms)
+        if faults:
+            raise max(faults, key=lambda fault: fault.points)
 
     def _on_vote(self, peer: Peer, vote: Vote, now_ms: int) -> None:
         """Hand a vote on, unless the peer cannot pay: with the next block come new ones (F7)."""

@@ -12,7 +12,7 @@ unlinkable blocks arrive, a peer is asked at most once per wait (no message stor
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -157,8 +157,8 @@ class BlockSync:
     def on_block(self, received: BlockReceived, now_ms: int) -> None:
         """Take a block that a round wants; the first bytes of two equal deliveries stay.
 
-        One that finds the buffer twice full and is not the next to be judged is let go; it will
-        be asked for again.
+        One that finds the buffer twice full and is not the next to be judged is let go, and any
+        one that finds it full three times; it will be asked for again.
         """
         block_id = received.front.id
         is_wanted = block_id not in self._arrived and block_id not in self._unjudged
@@ -168,13 +168,17 @@ class BlockSync:
         if self._tracker.load(received.peer) % self._limits.sync_blocks_per_fetch == 0:
             self.fetch(now_ms)
 
-    def on_unavailable(self, peer: PeerKey, block_id: BlockId, now_ms: int) -> None:
-        """The peer lacks a block; raises `LyingSync` when it listed it itself (T-N5)."""
+    def on_unavailable(
+        self, peer: PeerKey, block_ids: Sequence[BlockId], now_ms: int
+    ) -> LyingSync | None:
+        """The peer lacks some blocks; its fault when it listed one of them itself (T-N5)."""
         found = self._rounds[peer]
-        if block_id in found.ids:
-            self._fail(found, now_ms)
-            self.fetch(now_ms)
-            raise LyingSync("peer lacks a block that it listed", value=block_id.hex())
+        listed = set(found.ids).intersection(block_ids)
+        if not listed:
+            return None
+        self._fail(found, now_ms)
+        self.fetch(now_ms)
+        return LyingSync("peer lacks a block that it listed", value=min(listed).hex())
 
     def take_ready(self, now_ms: int) -> list[BlockReceived]:
         """Blocks whose predecessors were handed to the core before, in order."""
@@ -298,8 +302,11 @@ class BlockSync:
         return items
 
     def _has_room_for(self, received: BlockReceived) -> bool:
-        if self._arrived_bytes + len(received.data) <= 2 * self._limits.sync_buffer_bytes:
+        total_bytes = self._arrived_bytes + len(received.data)
+        if total_bytes <= 2 * self._limits.sync_buffer_bytes:
             return True
+        if total_bytes > 3 * self._limits.sync_buffer_bytes:
+            return False
         block_id = received.front.id
         return any(found.ids and found.ids[0] == block_id for found in self._rounds.values())
 

@@ -1,9 +1,12 @@
-"""The items that this node has heard of and lacks; each peer that tells of them has its share."""
+"""The items that this node has heard of and lacks; each peer that tells of them has its share.
+
+What else is remembered of an item ends with it.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from node.p2p.effects import PeerKey
 from node.p2p.limits import PeerLimits
@@ -30,7 +33,7 @@ class WantedItems:
     announces what does not exist keeps nobody else's announcements out.
     """
 
-    __slots__ = ("_items", "_limit", "_owned", "_total")
+    __slots__ = ("_asked_ms", "_items", "_limit", "_owned", "_total")
 
     def __init__(self, limits: PeerLimits) -> None:
         self._items: dict[Item, Wanted] = {}
@@ -42,12 +45,20 @@ class WantedItems:
             kind: {} for kind in ItemKind
         }
         self._total: dict[ItemKind, int] = dict.fromkeys(ItemKind, 0)
+        self._asked_ms: dict[ItemKind, OrderedDict[Item, int]] = {
+            kind: OrderedDict() for kind in ItemKind
+        }
+        """When each was asked for last, the one of longest ago first."""
 
     def __contains__(self, item: Item) -> bool:
         return item in self._items
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def limit(self, kind: ItemKind) -> int:
+        """How many items of a kind may be wanted."""
+        return self._limit[kind]
 
     def find(self, item: Item) -> Wanted | None:
         """An item that is wanted."""
@@ -69,16 +80,30 @@ class WantedItems:
         self._total[item.kind] += 1
         return wanted
 
-    def remove(self, item: Item) -> None:
-        """The item has arrived, or nobody has it."""
+    def remove(self, item: Item) -> Wanted | None:
+        """The item has arrived, or nobody has it; what was known of it."""
         wanted = self._items.pop(item, None)
         if wanted is None:
-            return
+            return None
         owned = self._owned[item.kind]
         del owned[wanted.owner][item]
         if not owned[wanted.owner]:
             del owned[wanted.owner]
         self._total[item.kind] -= 1
+        self._asked_ms[item.kind].pop(item, None)
+        return wanted
+
+    def note_asked(self, item: Item, now_ms: int) -> None:
+        """Somebody was asked for an item that is wanted."""
+        asked = self._asked_ms[item.kind]
+        asked[item] = now_ms
+        asked.move_to_end(item)
+
+    def take_late(self, kind: ItemKind, before_ms: int) -> Iterator[Item]:
+        """The items that were asked for last at a time or earlier; each is told of once."""
+        asked = self._asked_ms[kind]
+        while asked and next(iter(asked.values())) <= before_ms:
+            yield asked.popitem(last=False)[0]
 
     def disown(self, peer: PeerKey) -> None:
         """A peer is gone; what it told of first is nobody's from now on, and given up first."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
-from node.p2p.effects import BlockReceived, ClosePeer
+from node.p2p.effects import BlockReceived, ClosePeer, SendBytes
 from node.p2p.inventory import Gossip
 from node.p2p.limits import PeerLimits
 from node.p2p.manager import PeerManager
 from node.p2p.requests import RequestTracker
+from node.p2p.verdicts import BlockRefusal
+from protocol.p2p.framing import MAX_FRAME_BYTES, FrameReader
+from protocol.p2p.message_codec import decode_message
 from protocol.p2p.messages import (
     BlockIds,
     BlockMessage,
@@ -162,6 +165,81 @@ def test_a_block_announced_by_liars_first_comes_from_the_one_we_dialled(liars: i
     honest = peer_of(manager, 99, outbound=True)
     assert fetched(honest.send(promised)) == []
     assert fetched(honest.tick(500)) == [BLOCK_ID]
+
+
+def said_to(peer: Stranger, effects: Iterable[object]) -> list[Message]:
+    """What a manager says to a peer with some effects."""
+    frames = FrameReader(MAX_FRAME_BYTES)
+    for effect in effects:
+        if isinstance(effect, SendBytes) and effect.peer == peer.key:
+            frames.feed(effect.data)
+    messages = []
+    while (payload := frames.next_frame()) is not None:
+        messages.append(decode_message(payload))
+    return messages
+
+
+@pytest.mark.parametrize("named", [(0, 1), (1, 0), (0, 2), (2, 0)])
+def test_what_a_peer_lacks_is_asked_of_others_whatever_else_it_names(named: tuple[int]) -> None:
+    """P10, T-P8: a refusal that repeats itself in part, or lies in part, still counts."""
+    ids = fake_ids(3)
+    manager = make_manager()
+    first, second = peer_of(manager, 1), peer_of(manager, 2)
+    assert announce(first, ids[:2]) == ids[:2]
+    assert announce(second, ids[:2]) == []
+    for refused in ((1,), named):
+        first.effects.clear()
+        first.send(NotAvailable(ItemKind.TRANSACTION, tuple(ids[at] for at in refused)))
+    assert fetched(said_to(second, first.effects)) == [ids[0]]
+
+
+@pytest.mark.parametrize("refusal", [BlockRefusal.CORRUPT, BlockRefusal.INVALID])
+def test_a_false_body_does_not_hide_the_true_block(refusal: BlockRefusal) -> None:
+    """P10: whoever delivers another body than the header's has not delivered: the others that told
+    of the block are asked at once; of one that is wrong for good nobody is."""
+    manager = make_manager()
+    liar, honest = peer_of(manager, 1), peer_of(manager, 2)
+    for peer in (liar, honest):
+        peer.send(Inventory(ItemKind.BLOCK, (BLOCK_ID,)))
+    liar.send(BlockMessage(BLOCK))
+    manager.block_rejected(liar.key, BLOCK_ID, refusal, liar.now_ms)
+    wanted = [BLOCK_ID] if refusal is BlockRefusal.CORRUPT else []
+    assert fetched(honest.take()) == wanted
+    honest.effects.clear()
+    if wanted:
+        honest.send(BlockMessage(BLOCK))
+        assert [item.peer for item in honest.effects if isinstance(item, BlockReceived)] == [
+            honest.key
+        ]
+
+
+def test_a_slow_reader_is_served_at_its_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-P5: no more is sent than it takes, nothing of it is read twice, and it stays."""
+    chain = FakeChain()
+    for _ in range(40):
+        chain.push(make_block(chain.head_id, bytes(100_000)))
+    reads: list[bytes] = []
+    read = chain.block_bytes
+
+    def count(block_id: BlockId) -> bytes | None:
+        reads.append(block_id)
+        return read(block_id)
+
+    monkeypatch.setattr(chain, "block_bytes", count)
+    limits = PeerLimits()
+    manager = make_manager(chain, limits)
+    peer = peer_of(manager, 1)
+    peer.is_slow = True
+    blocks = peer.send(Fetch(ItemKind.BLOCK, tuple(chain.main[1:])))
+    assert len(blocks) == limits.unwritten_bytes // 100_000 + 1
+    assert peer.tick(1_000) == []
+    for _ in range(40):
+        manager.written(peer.key, 100_200, peer.now_ms)
+        blocks += peer.take()
+        peer.now_ms += 100
+    assert [type(block) for block in blocks] == [BlockMessage] * 40
+    assert len(reads) == 40
+    assert peer.closing is None
 
 
 def test_who_was_late_is_asked_last() -> None:
