@@ -12,7 +12,13 @@ from node.p2p.eviction import choose_victim
 from node.p2p.handshake_rate import HandshakeRate
 from node.p2p.limits import PeerLimits
 from node.p2p.peer import Peer
-from node.p2p.peer_database import ANCHORS, PeerDatabase, narrow_group, wide_group
+from node.p2p.peer_database import (
+    ANCHORS,
+    PeerDatabase,
+    host_group,
+    narrow_group,
+    wide_group,
+)
 from protocol.p2p.messages import GoodbyeCode
 
 _NEVER_MS = -1
@@ -57,12 +63,13 @@ class Connections:
         inbound = self._inbound()
         if address.host in self._trusted_hosts:
             return None
-        if self.bans.is_banned(address.host, now_ms):
+        host = host_group(address.host)
+        if self.bans.is_banned(host, now_ms):
             return GoodbyeCode.BANNED
         hosts = [peer.address.host for peer in inbound]
-        if hosts.count(address.host) >= limits.max_inbound_per_host:
+        if [host_group(one) for one in hosts].count(host) >= limits.max_inbound_per_host:
             return GoodbyeCode.TOO_MANY_CONNECTIONS
-        groups = [narrow_group(host) for host in hosts]
+        groups = [narrow_group(one) for one in hosts]
         if groups.count(narrow_group(address.host)) >= limits.max_inbound_per_group:
             return GoodbyeCode.TOO_MANY_CONNECTIONS
         return None if self._handshakes.take(address.host, now_ms) else GoodbyeCode.RATE_LIMIT
@@ -98,7 +105,7 @@ class Connections:
         if peer.hello is not None:
             self.bans.add(peer.hello.node_id.hex(), code, now_ms)
         if peer.address.host not in self._trusted_hosts:
-            self.bans.add(peer.address.host, code, now_ms)
+            self.bans.add(host_group(peer.address.host), code, now_ms)
 
     def anchors(self) -> list[PeerAddress]:
         """The peers that are worth most after a restart, of those that this node chose (T-P9).
@@ -153,7 +160,7 @@ class Connections:
         groups = {wide_group(address.host) for address in dialled}
 
         def is_allowed(address: PeerAddress) -> bool:
-            if address in taken or self.bans.is_banned(address.host, now_ms):
+            if address in taken or self.bans.is_banned(host_group(address.host), now_ms):
                 return False
             if wanted:
                 return address in wanted

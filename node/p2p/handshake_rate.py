@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.p2p.limits import PeerLimits
-from node.p2p.peer_database import network_group
+from node.p2p.peer_database import host_group
 
 
 class HandshakeRate:
@@ -26,7 +26,7 @@ class HandshakeRate:
     def take(self, host: str, now_ms: int) -> bool:
         """Count a handshake of a host; False, and nothing is counted, when it is one too many."""
         limits = self._limits
-        group = network_group(host, v4_bits=32, v6_bits=64)
+        group = host_group(host)
         most_ms = now_ms + limits.handshake_burst * limits.handshake_every_ms
         # A clock that was set back must not keep an address out for longer than a burst takes.
         full_ms = min(max(self._full_ms.pop(group, 0), now_ms), most_ms)

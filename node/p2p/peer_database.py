@@ -230,6 +230,11 @@ def narrow_group(host: str) -> str:
     return network_group(host, v4_bits=24, v6_bits=48)
 
 
+def host_group(host: str) -> str:
+    """What a single machine may have: an address of IPv4, a /64 of IPv6."""
+    return network_group(host, v4_bits=32, v6_bits=64)
+
+
 @lru_cache(GROUPS_KEPT)
 def network_group(host: str, *, v4_bits: int, v6_bits: int) -> str:
     """The network that an address belongs to, such as "10.1.0.0/16"; a name is its own group."""

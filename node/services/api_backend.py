@@ -180,7 +180,7 @@ class NodeApiBackend:
 
     def report_bug(self, method: str, error: Exception) -> None:
         """Log an exception that is no refusal."""
-        log.error("api_bug", ev="api_bug", method=method, error=repr(error), exc_info=error)
+        log.warning("api_bug", ev="api_bug", method=method, error=repr(error), exc_info=error)
 
     def _block_mode(self) -> str:
         settings = self.core.settings

@@ -2,7 +2,7 @@
 
 A storm of connections wrote 27 GB a day (P12). Every event has a bucket of lines, and so has every
 event of one host or peer; what is left out is counted, and the next line of the event says how many
-were. Errors are always written.
+were. Errors are always written: those are what ends the process.
 """
 
 from __future__ import annotations

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+from node.services import log_limits
 from node.services.log_limits import (
     EVENT_BURST,
     EVENT_PER_S,
@@ -58,6 +61,16 @@ def test_one_sender_leaves_room_for_others() -> None:
     assert [log.write("peer_penalised", peer=1) for _ in range(1_000)].count(True) == SENDER_BURST
     assert log.write("peer_penalised", peer=2)
     assert log.lines[-1]["left_out"] == 1_000 - SENDER_BURST
+
+
+def test_only_what_ends_the_process_is_an_error() -> None:
+    """P12: whoever meets a bug of the API or of the peer layer again and again fills no log."""
+    errors = {
+        match[1]
+        for path in (Path(log_limits.__file__).parents[1]).rglob("*.py")
+        for match in re.finditer(r'log\.(?:error|exception|critical)\(\s*"(\w+)"', path.read_text())
+    }
+    assert errors == {"storage_failed", "stop", "bug", "fatal"}
 
 
 def test_events_do_not_share_and_errors_are_always_written() -> None:

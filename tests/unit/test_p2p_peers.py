@@ -185,6 +185,21 @@ def test_messages_that_never_end_are_bounded_together() -> None:
     assert again.closing is None
 
 
+@pytest.mark.parametrize(
+    ("bad", "same", "other"),
+    [("10.1.1.1", "10.1.1.1", "10.1.1.2"), ("2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1")],
+)
+def test_a_ban_is_of_what_one_machine_may_have(bad: str, same: str, other: str) -> None:
+    """T-P1, T-P5: an address of IPv4 or a /64 of IPv6, in which a liar has as many as it likes."""
+    manager = make_manager()
+    liar = Stranger(manager, host=bad)
+    liar.greet()
+    liar.send(BlockMessage(BLOCK))
+    again, neighbour = Stranger(manager, key=2, host=same), Stranger(manager, key=3, host=other)
+    assert again.take() == neighbour.take() == []
+    assert (code_of(again), code_of(neighbour)) == (GoodbyeCode.BANNED, None)
+
+
 def test_a_trusted_host_is_not_banned_but_its_node_is() -> None:
     """T-P1: on a desk all nodes share one host."""
     manager = make_manager()
