@@ -17,7 +17,6 @@ from node.chain.finality import (
     renew_voting_sets,
     take_checkpoint,
 )
-from node.chain.header_rules import HeaderRules
 from node.chain.irreversibility import update_irreversible_num
 from node.chain.maintenance import is_maintenance_due, perform_maintenance
 from node.chain.witness_schedule import (
@@ -67,10 +66,11 @@ def apply_block(
 ) -> AppliedBlock:
     """Apply a block that follows the head, or leave no trace; no session may be open.
 
-    Raises `BlockRejected`. A trusted block, one that this node has checked before, is applied
+    Its header was judged by `HeaderRules` and its body by `check_merkle_root`, before it came to
+    this. Raises `BlockRejected`. A trusted block, one that this node has checked before, is applied
     without looking at signatures again. With the block after it a checkpoint is irreversible (F9).
     """
-    _check_block(state, envelope, trusted=trusted)
+    assert envelope.header.previous == state.dynamic.head_block_id, "a block follows its parent"
     certificate = certificate_in(envelope.header)
     if certificate is not None:
         check_certificate(state, certificate, chain_id, trusted=trusted)
@@ -84,12 +84,6 @@ def apply_block(
         state.log.undo()
         raise
     return AppliedBlock(envelope, ctx.applied, ctx.events, state.log.finish())
-
-
-def _check_block(state: State, envelope: BlockEnvelope, *, trusted: bool) -> None:
-    """Size, slot and signature of a block (R8.1); its Merkle root was checked when it came in."""
-    assert envelope.header.previous == state.dynamic.head_block_id, "a block follows its parent"
-    HeaderRules.after(state).check(envelope.front, len(envelope.packed), trusted=trusted)
 
 
 def check_merkle_root(envelope: BlockEnvelope) -> None:

@@ -13,7 +13,7 @@ from node.chain.block_builder import build_block, check_fits_a_block
 from node.chain.finality import id_of, justified_num
 from node.chain.fork_database import ForkDatabase, ForkItem
 from node.chain.genesis import build_state
-from node.chain.header_rules import HeaderRules, signer_of
+from node.chain.header_rules import HeaderRules, HeaderVerdict, signer_of
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
 from node.chain.pending import AppliedTransaction, PendingPool
@@ -261,18 +261,17 @@ class Chain:
 
     def judge_header(
         self, front: HeaderEnvelope, size: int, queued: HeaderEnvelope | None = None
-    ) -> bool:
+    ) -> HeaderVerdict:
         """Judge a new block of `size` bytes by its header alone, as far as can be known (T-P6).
 
-        False when it may be right only on a fork where a witness has another key than at our head:
-        after a block that was never applied. `queued` is the header of the parent if that is about
-        to be pushed. Raises `BlockTooOld`, `UnlinkableBlock`, or another `BlockRejected` for a
-        header that is wrong wherever its parent is known.
+        `queued` is the header of the parent if that is about to be pushed. Raises `BlockTooOld`,
+        `UnlinkableBlock`, or another `BlockRejected` for a header that is wrong wherever its parent
+        is known.
         """
         parent = None if queued is not None else self._forks.check(front)
         if parent is not None and parent.rules is not None:
             parent.rules.check(front, size)
-            return True
+            return HeaderVerdict.RIGHT
         before = queued if parent is None or parent.envelope is None else parent.envelope.front
         assert before is not None, "the root was applied"
         if front.header.timestamp <= before.header.timestamp:
@@ -285,7 +284,9 @@ class Chain:
             )
         rules = self._head.rules
         assert rules is not None, "the head is applied"
-        return rules.keys.get(front.header.witness) == signer_of(front)
+        if rules.keys.get(front.header.witness) == signer_of(front):
+            return HeaderVerdict.BY_WITNESS
+        return HeaderVerdict.STRANGE
 
     def read_block(self, front: HeaderEnvelope, data: bytes) -> BlockEnvelope:
         """Read a block whose header was read before; what is pending is taken from the pool.
@@ -370,17 +371,24 @@ class Chain:
             certificate,
         )
 
-    def push_block(self, envelope: BlockEnvelope, *, trusted: bool = False) -> PushResult:
+    def push_block(
+        self,
+        envelope: BlockEnvelope,
+        *,
+        trusted: bool = False,
+        verdict: HeaderVerdict | None = None,
+    ) -> PushResult:
         """Take a block in: extend the head, grow a fork, or switch to a better (R9.2, F6, T-V1).
 
         A block that is known already changes nothing. Raises `BlockRejected`, also for a block
         that makes a better fork and fails; then the old head is back. `InvariantViolated` means
         that the block, or this node, is broken; the block is not kept. With `trusted`, signatures
-        are not looked at: for blocks that this node has checked and stored before.
+        are not looked at: for blocks that this node has checked and stored before. `verdict` is
+        that of `judge_header` on a block that `read_block` has read.
         """
         if self.has_block(envelope.id):
             return PushResult()
-        item = self._add_to_forks(envelope, trusted=trusted)
+        item = self._add_to_forks(envelope, verdict, trusted=trusted)
         if item.rank <= self._head.rank:
             return PushResult()
         waiting = self._close_pending()
@@ -399,12 +407,16 @@ class Chain:
         result.dropped.extend(self._reopen_pending([*retried, *waiting]))
         return result
 
-    def _add_to_forks(self, envelope: BlockEnvelope, *, trusted: bool) -> ForkItem:
-        check_merkle_root(envelope)
+    def _add_to_forks(
+        self, envelope: BlockEnvelope, verdict: HeaderVerdict | None, *, trusted: bool
+    ) -> ForkItem:
+        if verdict is None:
+            check_merkle_root(envelope)
         if trusted:
             return self._forks.add(envelope, NULL_KEY)
-        is_known = self.judge_header(envelope.front, len(envelope.packed))
-        return self._forks.add(envelope, signer_of(envelope.front), is_strange=not is_known)
+        if verdict is not HeaderVerdict.RIGHT:
+            verdict = self.judge_header(envelope.front, len(envelope.packed))
+        return self._forks.add(envelope, signer_of(envelope.front), verdict)
 
     def _switch_to(self, target: ForkItem, result: PushResult, *, trusted: bool) -> None:
         """Pop to the common ancestor and apply the other branch; all or nothing (R9.2)."""
@@ -424,8 +436,13 @@ class Chain:
 
     def _apply(self, item: ForkItem, *, trusted: bool) -> AppliedBlock:
         """Apply a block on the head, check the invariants, make it the head."""
-        envelope = item.envelope
+        envelope, parent = item.envelope, item.parent
         assert envelope is not None, "the root is applied already"
+        assert parent is not None, "all blocks of the tree descend from its root"
+        if not item.is_judged:
+            assert parent.rules is not None, "a block is applied after its parent"
+            parent.rules.check(envelope.front, len(envelope.packed), trusted=trusted)
+            item.is_judged = True
         applied = apply_block(
             self.state, envelope, self.chain_id, trusted=trusted, checkpoint=self._checkpoint
         )

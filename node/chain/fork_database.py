@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from node.chain.header_rules import HeaderRules
+from node.chain.header_rules import HeaderRules, HeaderVerdict
 from node.state.errors import AgainstCheckpoint, BlockTooOld, TooManyForks, UnlinkableBlock
 from protocol.block import BlockEnvelope, HeaderEnvelope, block_num_of, certificate_in
 from protocol.ids import WitnessId
@@ -33,13 +33,15 @@ class ForkItem:
 
     `justified_num` is the highest justified block of its chain as the headers up to it say; it
     holds once the block is applied (F4). `rules` judge the headers that follow it; there are none
-    before it was applied for the first time.
+    before it was applied for the first time. `is_judged` says whether its own was judged by those
+    of its parent.
     """
 
     __slots__ = (
         "children",
         "envelope",
         "id",
+        "is_judged",
         "is_main",
         "is_strange",
         "justified_num",
@@ -57,7 +59,7 @@ class ForkItem:
         envelope: BlockEnvelope | None,
         slot_key: SlotKey | None,
         *,
-        is_strange: bool = False,
+        verdict: HeaderVerdict | None = None,
         justified_num: int = 0,
     ) -> None:
         self.id = block_id
@@ -65,7 +67,8 @@ class ForkItem:
         self.parent = parent
         self.envelope = envelope
         self.slot_key = slot_key
-        self.is_strange = is_strange
+        self.is_strange = verdict is HeaderVerdict.STRANGE
+        self.is_judged = verdict is HeaderVerdict.RIGHT
         self.justified_num = justified_num
         self.is_main = False
         self.rules: HeaderRules | None = None
@@ -158,11 +161,15 @@ class ForkDatabase:
         return parent
 
     def add(
-        self, envelope: BlockEnvelope, signer: PublicKey, *, is_strange: bool = False
+        self,
+        envelope: BlockEnvelope,
+        signer: PublicKey,
+        verdict: HeaderVerdict | None = None,
     ) -> ForkItem:
         """Add a block that links; raises like `check`, and `TooManyForks`.
 
         `signer` is the key that signed it: a stranger's blocks do not use up a witness's slots.
+        `verdict` is what its header has come to; None for a block of our own store.
         Where there are too many, an older one that nothing follows makes room: whoever signs many
         blocks must not keep out the one that the others build upon.
         """
@@ -171,6 +178,7 @@ class ForkDatabase:
         rivals = self._per_slot.get(slot_key, [])
         if len(rivals) >= BLOCKS_PER_SLOT_MAX:
             self._let_one_go(rivals, parent)
+        is_strange = verdict is HeaderVerdict.STRANGE
         if is_strange and len(self._strangers) >= STRANGERS_MAX:
             self._let_one_go(self._strangers, parent)
         size = len(envelope.packed)
@@ -192,7 +200,7 @@ class ForkDatabase:
             parent,
             envelope,
             slot_key,
-            is_strange=is_strange,
+            verdict=verdict,
             justified_num=self._justified_after(parent, envelope),
         )
         parent.children.append(item)

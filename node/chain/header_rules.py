@@ -7,6 +7,7 @@ fork, whoever was elected there (T-W6), before the transactions are looked at (T
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import NamedTuple
 
 from node.chain.witness_schedule import NextSlots
@@ -16,6 +17,17 @@ from protocol.block import HeaderEnvelope
 from protocol.errors import TIME, KeyFormatError
 from protocol.ids import WitnessId, witness_text
 from protocol.schema import PublicKey
+
+
+class HeaderVerdict(Enum):
+    """What is known of a block by its header."""
+
+    RIGHT = "right"
+    """By the state that its parent left: it is so for good, and need not be asked again."""
+    BY_WITNESS = "by its witness"
+    """Its parent was never applied; it is signed with the key that its witness has at our head."""
+    STRANGE = "by a stranger"
+    """Its parent was never applied; another key may be right on that fork."""
 
 
 class HeaderRules(NamedTuple):

@@ -56,7 +56,7 @@ from node.p2p.effects import (
 from node.p2p.effects import Effect as PeerEffect
 from node.p2p.manager import PeerManager
 from node.p2p.verdicts import TransactionRefusal
-from node.state.errors import BlockRejected, FutureBlock, InvariantViolated, TooManyForks
+from node.state.errors import BlockRejected, FutureBlock, InvariantViolated
 from node.witness.feed_publisher import FeedPublisher
 from node.witness.producer import Production
 from node.witness.undo_reserve import standstill
@@ -369,18 +369,16 @@ class NodeCore:
 
     def _receive_block(self, received: BlockReceived, now_ms: int) -> None:
         """Judge the header first, then whether the body is the header's, then queue it (T-P6)."""
-        front, size = received.front, len(received.data)
+        front = received.front
         try:
             self._refuse_future(front, now_ms)
             parent = self.inbox.header_of(front.header.previous)
-            is_by_witness = self.chain.judge_header(front, size, parent)
-            if not self.inbox.has_room(size):
-                raise TooManyForks("too many blocks wait", rule="T-P6", value=size)
+            verdict = self.chain.judge_header(front, len(received.data), parent)
             envelope = self.chain.read_block(front, received.data)
+            question = self.inbox.add(received.peer, envelope, verdict)
         except PegboardError as error:
             self._reject_block(received.peer, front.id, error, now_ms)
             return
-        question = self.inbox.add(received.peer, envelope, is_by_witness=is_by_witness)
         if question is not None:
             self.effects.append(question)
         self._drain_inbox(now_ms)
@@ -445,7 +443,7 @@ class NodeCore:
     def _drain_inbox(self, now_ms: int) -> None:
         while (queued := self.inbox.take_ready()) is not None:
             try:
-                result = self.chain.push_block(queued.envelope)
+                result = self.chain.push_block(queued.envelope, verdict=queued.verdict)
             except BROKEN as error:
                 self._stop(error)
                 return

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from node.chain.header_rules import HeaderVerdict
 from node.core.effects import RecoverKeys
 from node.p2p.effects import PeerKey
 from node.p2p.verdicts import BlockRefusal, TransactionRefusal
@@ -33,6 +34,9 @@ WORKER_FROM_SIGNATURES = 64
 INBOX_BYTES_MAX = 48 * 1024 * 1024
 """Bytes of blocks that wait; what would be beyond that may come again later (T-P6)."""
 
+INBOX_BLOCKS_MAX = 256
+"""Blocks that wait, too, since all are looked at for the next one; a quarter for strangers'."""
+
 
 @dataclass(slots=True)
 class QueuedBlock:
@@ -40,6 +44,8 @@ class QueuedBlock:
 
     peer: PeerKey
     envelope: BlockEnvelope
+    verdict: HeaderVerdict
+    """By its header, when it came."""
     token: int | None = None
     """Number of the question."""
     unrecovered: tuple[TransactionEnvelope, ...] = ()
@@ -73,37 +79,49 @@ class BlockInbox:
         queued = self._blocks.get(block_id)
         return None if queued is None else queued.envelope.front
 
-    def has_room(self, size: int) -> bool:
-        """Whether a block of `size` bytes may wait, too; the first one always may."""
-        return not self._blocks or self._bytes + size <= INBOX_BYTES_MAX
-
     def add(
-        self, peer: PeerKey, envelope: BlockEnvelope, *, is_by_witness: bool
+        self, peer: PeerKey, envelope: BlockEnvelope, verdict: HeaderVerdict
     ) -> RecoverKeys | None:
         """Queue a block; what to ask the worker about it, if anything.
 
         Keys are recovered beforehand only if a witness has signed the block (T-P6). A block that
-        waits already, with the same verdict to come, changes nothing.
+        waits already, with the same verdict to come, changes nothing. Raises `TooManyForks` for one
+        that had to wait and finds no room; one that need not is never kept out.
         """
         if envelope.id in self._blocks:
             return None
-        queued = QueuedBlock(peer, envelope)
+        queued = QueuedBlock(peer, envelope, verdict)
+        unrecovered = () if verdict is HeaderVerdict.STRANGE else _unrecovered(envelope)
+        signatures = sum(len(one.transaction.signatures) for one in unrecovered)
+        is_to_ask = signatures >= WORKER_FROM_SIGNATURES
+        if is_to_ask or envelope.header.previous in self._blocks:
+            self._check_room(queued)
         self._blocks[envelope.id] = queued
         self._bytes += len(envelope.packed)
-        if not is_by_witness:
-            return None
-        unrecovered = tuple(
-            transaction
-            for transaction, _ in envelope.transactions
-            if not transaction.knows_signature_keys()
-        )
+        return self._ask_about(queued, unrecovered) if is_to_ask else None
+
+    def _check_room(self, queued: QueuedBlock) -> None:
+        is_strange = queued.verdict is HeaderVerdict.STRANGE
+        limit = INBOX_BLOCKS_MAX // 4 if is_strange else INBOX_BLOCKS_MAX
+        size = len(queued.envelope.packed)
+        if len(self._blocks) >= limit:
+            raise TooManyForks("too many blocks wait", rule="T-P6", value=limit, limit=limit)
+        if self._blocks and self._bytes + size > INBOX_BYTES_MAX:
+            raise TooManyForks(
+                "too many bytes of blocks wait",
+                rule="T-P6",
+                value=self._bytes + size,
+                limit=INBOX_BYTES_MAX,
+            )
+
+    def _ask_about(
+        self, queued: QueuedBlock, unrecovered: tuple[TransactionEnvelope, ...]
+    ) -> RecoverKeys:
         items = tuple(
             (transaction.digest(self._chain_id), signature)
             for transaction in unrecovered
             for signature in transaction.transaction.signatures
         )
-        if len(items) < WORKER_FROM_SIGNATURES:
-            return None
         self._last_token += 1
         queued.token = self._last_token
         queued.unrecovered = unrecovered
@@ -129,6 +147,14 @@ class BlockInbox:
         """Forget all blocks."""
         self._blocks.clear()
         self._bytes = 0
+
+
+def _unrecovered(envelope: BlockEnvelope) -> tuple[TransactionEnvelope, ...]:
+    return tuple(
+        transaction
+        for transaction, _ in envelope.transactions
+        if not transaction.knows_signature_keys()
+    )
 
 
 def block_refusal(error: PegboardError) -> BlockRefusal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from node.chain.fork_database import STRANGERS_MAX, ForkDatabase, ForkItem
+from node.chain.header_rules import HeaderVerdict
 from node.state.errors import BlockTooOld, TooManyForks, UnlinkableBlock
 from protocol.block import NO_BLOCK, BlockEnvelope, BlockHeader
 from protocol.ids import WitnessId
@@ -123,7 +124,7 @@ def test_strangers_blocks_are_few(forks: ForkDatabase) -> None:
     """P2, T-W2: blocks by unknown keys have one small room, in which the newest find place."""
     for number in range(STRANGERS_MAX + 20):
         key = PublicKey(bytes(32) + bytes((number,)))
-        newest = forks.add(make_block(NO_BLOCK, 100, salt=number), key, is_strange=True)
+        newest = forks.add(make_block(NO_BLOCK, 100, salt=number), key, HeaderVerdict.STRANGE)
     assert forks.find(newest.id) is newest
     assert len(forks.items) == 1 + STRANGERS_MAX
 

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 
-from node.chain.chain import Chain
+from node.chain.header_rules import HeaderRules
 from node.core.effects import RecoverKeys, StoreBlocks
-from node.core.inbox import INBOX_BYTES_MAX, WORKER_FROM_SIGNATURES, block_refusal
+from node.core.inbox import (
+    INBOX_BLOCKS_MAX,
+    INBOX_BYTES_MAX,
+    WORKER_FROM_SIGNATURES,
+    block_refusal,
+)
 from node.core.settings import CoreSettings
 from node.p2p.effects import ClosePeer
 from node.p2p.limits import PeerLimits
 from node.p2p.verdicts import BlockRefusal
 from node.state.errors import AgainstCheckpoint, TooManyForks
-from protocol.asset import NO_FEE
-from protocol.block import (
-    BlockBody,
-    BlockEnvelope,
-    BlockHeader,
-    merkle_root,
-    pack_results,
-)
-from protocol.constants import MAX_BLOCK_BYTES, MAX_TRANSACTION_SIGNATURES
-from protocol.crypto.keys import PrivateKey
-from protocol.crypto.signatures import sign_digest
+from protocol.block import BlockBody, BlockEnvelope, HeaderEnvelope
+from protocol.constants import MAX_BLOCK_BYTES
 from protocol.genesis_form import Genesis
-from protocol.ids import AccountId
-from protocol.operations.custom import Custom
 from protocol.p2p.messages import (
     BlockMessage,
     Fetch,
@@ -38,8 +31,9 @@ from protocol.p2p.messages import (
     Message,
     NotAvailable,
 )
-from protocol.schema import BlockId, Signature
-from protocol.transaction import SignedTransaction, TransactionEnvelope
+from protocol.schema import BlockId, Ripemd160
+from tests.support.bad_blocks import STRANGER, Maker, heavy_body
+from tests.support.block_flood import BlockFlood
 from tests.support.chain import make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, transfer
 from tests.support.core_player import Player
@@ -55,59 +49,12 @@ def genesis() -> Genesis:
     return make_genesis("alice", "bob")
 
 
-def heavy_body(signatures: int = WORKER_FROM_SIGNATURES) -> BlockBody:
-    """Transactions with so many signatures that a worker has to recover the keys."""
-    body = BlockBody()
-    for number in range(-(-signatures // MAX_TRANSACTION_SIGNATURES)):
-        operation = Custom(NO_FEE, AccountId(0), (), number, b"")
-        some = tuple(Signature(bytes(64) + bytes((n,))) for n in range(MAX_TRANSACTION_SIGNATURES))
-        envelope = TransactionEnvelope.from_transaction(
-            SignedTransaction(0, 0, 0, (operation,), (), some)
-        )
-        body.append(envelope, (), envelope.packed() + pack_results(()))
-    return body
-
-
-class Maker:
-    """Blocks on top of a node's head, right or wrong in what a test says."""
-
-    def __init__(self, chain: Chain) -> None:
-        self.chain = chain
-
-    def make(
-        self,
-        *,
-        slot: int = 1,
-        previous: BlockId | None = None,
-        late_s: int = 0,
-        turn: int | None = None,
-        secret: PrivateKey | None = None,
-        body: BlockBody | None = None,
-    ) -> BlockEnvelope:
-        """A block; without changes it is that of the scheduled witness."""
-        chain = self.chain
-        witness = chain.scheduled_witness(slot if turn is None else turn)
-        name = chain.state.accounts.get(chain.state.witnesses.get(witness).witness_account).name
-        body = heavy_body() if body is None else body
-        header = BlockHeader(
-            chain.head_id if previous is None else previous,
-            chain.slot_time(slot) + late_s,
-            witness,
-            merkle_root(body.digests),
-        )
-        return BlockEnvelope.produce(
-            header, body, partial(sign_digest, secret or secret_of(f"{name} block"))
-        )
-
-
 def node_with_blocks(genesis: Genesis) -> CoreNode:
     node = CoreNode(genesis, witness_names(3), ON_DEMAND, name=2)
     node.core.generate_blocks(4, START_MS)
     node.carry(START_MS)
     return node
 
-
-STRANGER = secret_of("stranger")
 
 FALSE_HEADERS: dict[str, Callable[[Maker], BlockEnvelope]] = {
     "unlinkable_block": lambda maker: maker.make(previous=LOST),
@@ -283,6 +230,87 @@ def test_a_synced_chain_keeps_its_pace(genesis: Genesis) -> None:
     questions = [item for item in player.effects if isinstance(item, RecoverKeys)]
     assert [len(question.items) for question in questions] == [WORKER_FROM_SIGNATURES] * 3
     assert PeerLimits().sync_unjudged >= 3
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The ids of the blocks whose headers the rules have judged, and whose bodies were hashed."""
+    seen: list[bytes] = []
+    check, root = HeaderRules.check, BlockEnvelope.merkle_root
+
+    def note(
+        rules: HeaderRules, front: HeaderEnvelope, size: int, *, trusted: bool = False
+    ) -> None:
+        seen.append(front.id)
+        check(rules, front, size, trusted=trusted)
+
+    def hash_body(envelope: BlockEnvelope) -> Ripemd160:
+        seen.append(b"body of " + envelope.id)
+        return root(envelope)
+
+    monkeypatch.setattr(HeaderRules, "check", note)
+    monkeypatch.setattr(BlockEnvelope, "merkle_root", hash_body)
+    return seen
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_block_is_judged_once(genesis: Genesis, checks: list[bytes], waits: bool) -> None:
+    """T-P6: on its way from a peer to the head its header is held to the rules once and its body
+    hashed once, also where its parent had to wait for its keys, and on a fork that wins."""
+    node = node_with_blocks(genesis)
+    other = CoreNode(genesis, witness_names(3), ON_DEMAND, name=3)
+    for num in range(1, node.chain.head_num):
+        stored = node.blocks.blocks_from(num, 1)[0]
+        other.core.push_block(BlockEnvelope.from_bytes(stored.data), NOW_MS)
+    for number in range(WORKER_FROM_SIGNATURES if waits else 1):
+        other.core.broadcast(transfer(other.chain, 1 + number), NOW_MS)
+    fork = other.core.generate_blocks(3, NOW_MS, earliest_s=node.chain.slot_time(1))
+    player = Player(node, 1, NOW_MS)
+    checks.clear()
+    questions = []
+    for block in fork:
+        assert player.deliver(block, BlockEnvelope.from_bytes(block.packed).packed) == ""
+        questions += [item for item in player.effects if isinstance(item, RecoverKeys)]
+    assert len(questions) == waits
+    for question in questions:
+        node.core.keys_recovered(question.token, [None] * len(question.items), NOW_MS)
+    assert node.chain.head_id == fork[-1].id
+    assert sorted(checks) == sorted(
+        one for block in fork for one in (block.id, b"body of " + block.id)
+    )
+
+
+def test_children_of_a_block_that_waits_have_a_cap(genesis: Genesis) -> None:
+    """P1, P3, T-P6: while keys are recovered, few blocks of strangers wait behind, and the right
+    one of another witness, which need not wait, is taken at once."""
+    node = node_with_blocks(genesis)
+    liar, honest = Player(node, 1, NOW_MS), Player(node, 2, NOW_MS)
+    maker = Maker(node.chain)
+    heavy = maker.make(body=heavy_body())
+    assert liar.deliver(heavy, heavy.packed) == ""
+    refused = []
+    for number in range(INBOX_BLOCKS_MAX // 4 + 5):
+        child = maker.make(
+            previous=heavy.id, slot=2, secret=secret_of(f"random {number}"), body=BlockBody()
+        )
+        refused.append(liar.deliver(child, child.packed).partition(":")[0])
+    assert refused.count("") == INBOX_BLOCKS_MAX // 4 - 1
+    assert set(refused) == {"", "too_many_forks"}
+    assert not [item for item in liar.effects if isinstance(item, ClosePeer)]
+    later = maker.make(slot=2, body=BlockBody())
+    assert honest.deliver(later, later.packed) == ""
+    assert node.chain.head_id == later.id
+
+
+def test_a_flood_of_bad_blocks_costs_no_slot() -> None:
+    """T-P6: of five liars that come back again and again; the long form is `scripts/flood`."""
+    flood = BlockFlood(seed=1)
+    figures = flood.run(210, each_slot=15)
+    assert figures.delivered >= 210
+    assert figures.made == figures.slots >= 14
+    assert figures.connections > 50
+    kinds = {"unlinkable_block", "wrong_witness_signature", "wrong_witness", "wrong_timestamp"}
+    assert kinds < set(figures.refused)
 
 
 def test_an_ending_node_drops_what_waits(genesis: Genesis) -> None:
