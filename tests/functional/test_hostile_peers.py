@@ -1,6 +1,7 @@
 """P1 to P5, P10 to P12, P15: a real witness under attack over sockets goes on making its blocks.
 
-127.x addresses stand for remote hosts. Each test prints its figure (`pytest -rP`).
+127.x addresses stand for remote hosts. Each test prints its figure (`pytest -rP`), and none may
+cost the witness more slots than its process had to wait for a processor.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
-from node.cli.client import CallRefused
+from node.cli.client import CallRefused, as_int, as_object
 from node.config import read_settings, split_address
 from node.p2p.charges import CHARGES, RECOVERY, REFUSED_FACTOR
 from node.p2p.limits import PeerLimits
@@ -43,10 +44,14 @@ from protocol.p2p.messages import (
 from protocol.schema import BlockId, Digest, Signature, TransactionId
 from protocol.transaction import SignedTransaction, TransactionEnvelope
 from tests.support.live_network import LiveNetwork, LiveNode, wait_for
+from tests.support.queued_blocks import stop_amid
 from tests.support.socket_peer import SocketPeer
 
 pytestmark = pytest.mark.functional
 
+SLOT_S = 1
+MISSED_MAX = 1
+"""Slots that an attack may cost, beside those for which the node found no processor."""
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -57,6 +62,10 @@ class Usage(NamedTuple):
     cpu_s: float
     rss_mib: float
     log_bytes: int
+    waited_s: float
+    """For a processor, of its main thread."""
+    slots: int
+    """That have passed up to the head block; the witness owes each."""
     head_num: int
 
 
@@ -88,12 +97,15 @@ class Target:
         process = Path(f"/proc/{self.node.process.pid}")
         fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
         pages = int((process / "statm").read_text().split()[1])
+        head = as_object(self.client.call("database", "get_dynamic_global_properties"))
         return Usage(
             time.monotonic(),
             (int(fields[11]) + int(fields[12])) / CLOCK_TICKS,
             pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
             self.node.plan.log.stat().st_size,
-            self.node.head().num,
+            int((process / "schedstat").read_text().split()[1]) / 1e9,
+            as_int(head["current_aslot"]),
+            as_int(head["head_block_number"]),
         )
 
     def begin(self) -> None:
@@ -103,25 +115,21 @@ class Target:
     def tell(self, what: str) -> Usage:
         """Print the figure of the attack; what was used meanwhile."""
         now, before = self.usage(), self._before
-        used = Usage(
-            now.at_s - before.at_s,
-            now.cpu_s - before.cpu_s,
-            now.rss_mib - before.rss_mib,
-            now.log_bytes - before.log_bytes,
-            now.head_num - before.head_num,
-        )
+        used = Usage(*(there - here for here, there in zip(before, now, strict=True)))
         print(
-            f"{what}: {used.at_s:.1f} s, {used.head_num} blocks, CPU {used.cpu_s:.1f} s,"
+            f"{what}: {used.at_s:.1f} s, signed {used.head_num} of {used.slots} slots,"
+            f" CPU {used.cpu_s:.1f} s (and waited for it {used.waited_s:.1f} s),"
             f" RSS {used.rss_mib:+.1f} MiB, log {used.log_bytes:,} bytes"
         )
         return used
 
     def check_goes_on(self, what: str) -> Usage:
-        """The witness makes blocks during and after the attack."""
-        used = self.tell(what)
+        """The witness has signed what it owed during the attack, and goes on."""
         num = self.head()[0]
         wait_for(lambda: self.head()[0] > num, "one more block", 10, [self.node])
-        assert used.head_num >= 1 or used.at_s < 3, "no block was made during the attack"
+        used = self.tell(what)
+        missed = used.slots - used.head_num
+        assert missed <= MISSED_MAX + used.waited_s / SLOT_S, f"{missed} slots missed"
         assert self.node.process is not None
         assert self.node.process.poll() is None
         return used
@@ -129,7 +137,7 @@ class Target:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNetwork]:
-    live = LiveNetwork.create(tmp_path_factory.mktemp("hostile") / "net", 1, 1)
+    live = LiveNetwork.create(tmp_path_factory.mktemp("hostile") / "net", 1, SLOT_S)
     try:
         live.nodes["init0"].start()
         live.wait_for_height("init0", 5)
@@ -265,10 +273,11 @@ def test_p5_transactions_of_twenty_signatures(target: Target) -> None:
         envelope = often_signed(number, some)
         made[envelope.id] = envelope
     ids = [TransactionId(item) for item in made]
+    began = time.monotonic()
     for number, peer in enumerate(peers):
         peer.send(Inventory(ItemKind.TRANSACTION, tuple(ids[number * 400 : number * 400 + 400])))
     asked = 0
-    until = time.monotonic() + 6
+    until = began + 4
     while time.monotonic() < until:
         for peer in peers:
             for message in peer.read(0.02):
@@ -278,7 +287,7 @@ def test_p5_transactions_of_twenty_signatures(target: Target) -> None:
     target.check_goes_on(f"P5: {asked:,} of 2,000 transactions of 20 signatures asked for")
     price = REFUSED_FACTOR * (CHARGES[TransactionMessage].answer + 20 * RECOVERY)
     limits = PeerLimits()
-    paid = (limits.work_cap + 60 * limits.work_per_s) // price
+    paid = int(limits.work_cap + (time.monotonic() - began) * limits.work_per_s) // price
     assert asked <= 5 * (paid + limits.max_requests_per_peer)
     assert not any(peer.is_closed for peer in peers)
     for peer in peers:
@@ -337,6 +346,15 @@ def test_p12_a_storm_of_connections(target: Target) -> None:
     time.sleep(1)
     used = target.check_goes_on("P12: 2,000 connections")
     assert used.log_bytes < 400 * 300
+
+
+def test_p15_a_node_that_syncs_ends_when_it_is_told(tmp_path: Path) -> None:
+    """P15: a peer has hundreds of blocks more for it: it ends soon, with all that it has told of;
+    `scripts/flood` does it with thousands."""
+    stopped = stop_amid(tmp_path / "net", 600)
+    print(stopped.line())
+    assert stopped.stored_num >= stopped.told_num > 0
+    assert stopped.unsent > 0
 
 
 def test_p15_small_doors(target: Target, network: LiveNetwork) -> None:

@@ -126,10 +126,15 @@ class LiveNetwork:
     nodes: dict[str, LiveNode] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, directory: Path, witness_count: int, block_interval_s: int) -> LiveNetwork:
-        """Write the files of a network; nothing runs yet. The node `api` is a fresh observer."""
+    def create(
+        cls, directory: Path, witness_count: int, block_interval_s: int, *, now_s: int | None = None
+    ) -> LiveNetwork:
+        """Write the files of a network; nothing runs yet. The node `api` is a fresh observer.
+
+        The genesis is of `now_s`, or of now.
+        """
         wanted = Wanted(witness_count=witness_count, block_interval_s=block_interval_s)
-        network, _ = open_network(directory, wanted, now_s=int(time.time()))
+        network, _ = open_network(directory, wanted, now_s=now_s or int(time.time()))
         [api_port] = free_ports(1)
         plans = plan_nodes(network, f"127.0.0.1:{api_port}", {"USD": "fixed:0.1"})
         for plan in plans[:-1]:
