@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from node.p2p.chain_view import ChainView
 from protocol.block import block_num_of
 from protocol.p2p.messages import MAX_BLOCK_IDS, MAX_SYNOPSIS_IDS, BlockIds
@@ -31,13 +33,16 @@ def build_synopsis(chain: ChainView) -> tuple[BlockId, ...]:
 def continue_synopsis(chain: ChainView, synopsis: tuple[BlockId, ...]) -> BlockIds:
     """Ids of our main chain after the last one of the synopsis that is on it, 2,000 at most.
 
-    The genesis is always in common, so without a match the answer begins with block 1.
+    The genesis is always in common, so without a match the answer begins with block 1. It ends
+    before a block that is damaged here: whoever lists what it cannot deliver is taken for a liar.
     """
     first_num = 1
     for block_id in reversed(synopsis):
         if chain.id_at(block_num_of(block_id)) == block_id:
             first_num = block_num_of(block_id) + 1
             break
-    ids = chain.ids_from(first_num, MAX_BLOCK_IDS)
+    ids = list(
+        takewhile(lambda one: not chain.is_mending(one), chain.ids_from(first_num, MAX_BLOCK_IDS))
+    )
     remaining = max(0, chain.head_num - (first_num + len(ids) - 1)) if ids else 0
     return BlockIds(first_num, tuple(ids), remaining)

@@ -115,7 +115,15 @@ class Target:
     def tell(self, what: str) -> Usage:
         """Print the figure of the attack; what was used meanwhile."""
         now, before = self.usage(), self._before
-        used = Usage(*(there - here for here, there in zip(before, now, strict=True)))
+        used = Usage(
+            now.at_s - before.at_s,
+            now.cpu_s - before.cpu_s,
+            now.rss_mib - before.rss_mib,
+            now.log_bytes - before.log_bytes,
+            now.waited_s - before.waited_s,
+            now.slots - before.slots,
+            now.head_num - before.head_num,
+        )
         print(
             f"{what}: {used.at_s:.1f} s, signed {used.head_num} of {used.slots} slots,"
             f" CPU {used.cpu_s:.1f} s (and waited for it {used.waited_s:.1f} s),"

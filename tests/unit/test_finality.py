@@ -11,7 +11,14 @@ import pytest
 from node.chain import apply_block, finality
 from node.chain.chain import Chain
 from node.chain.finality import quorum_of, signer_of_vote
-from node.chain.vote_pool import EQUIVOCATIONS_MAX, WAITING_MAX, Judgement, VotePool, contradict
+from node.chain.vote_pool import (
+    ALL_WAITING_MAX,
+    EQUIVOCATIONS_MAX,
+    WAITING_MAX,
+    Judgement,
+    VotePool,
+    contradict,
+)
 from node.core.proofs import dump_proofs, load_proofs
 from node.state.errors import AgainstCheckpoint, BlockTooOld, WrongCertificate
 from node.storage.errors import VoteAlreadySigned
@@ -442,6 +449,27 @@ def test_votes_that_wait_for_their_block_are_bounded() -> None:
     assert pool.add(votes[-1], PEER + 1) is Judgement.WAITS
     assert len(pool.take_waiting(block)) == WAITING_MAX + 1
     assert pool.add(votes[-1], PEER) is Judgement.WAITS
+
+
+def test_votes_of_many_senders_that_wait_are_bounded() -> None:
+    """F7, T-P7: whoever comes back under ever new names fills no memory; the newest block's votes
+    stay, and a sender without room leaves no trace."""
+    chain = silent()
+    chain.blocks(1)
+    pool = VotePool(chain.chain)
+
+    def names(sender: int, block: int) -> Judgement:
+        target = BlockId((2 + block % 9).to_bytes(4, "big") + block.to_bytes(16, "big"))
+        return pool.add(Vote(NO_BLOCK, target, Signature(bytes(65))), sender)
+
+    for number in range(ALL_WAITING_MAX + 1_000):
+        assert names(number // 100, number) is Judgement.WAITS
+        assert pool._waiting_of.total() <= ALL_WAITING_MAX
+    last = 10**6
+    found = [names(last, last + number) for number in range(2 * WAITING_MAX)]
+    assert found.count(Judgement.PASSED_OVER) == WAITING_MAX
+    assert sum(map(len, pool._waiting.values())) == pool._waiting_of.total() == ALL_WAITING_MAX
+    assert all(pool._waiting.values())
 
 
 def test_proofs_of_lying_are_kept_and_bounded() -> None:

@@ -570,6 +570,17 @@ def test_an_answer_begins_after_the_last_block_in_common() -> None:
     assert (len(answer.ids), answer.remaining) == (2_000, 500)
 
 
+def test_a_damaged_block_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-S3, T-N5: nor what follows it, while it is being fetched again: what a node lists it has to
+    deliver."""
+    chain = FakeChain()
+    chain.extend(10)
+    damaged = chain.main[7]
+    monkeypatch.setattr(chain, "is_mending", lambda block_id: block_id == damaged)
+    assert continue_synopsis(chain, ()) == BlockIds(1, tuple(chain.main[1:7]), 4)
+    assert continue_synopsis(chain, tuple(chain.main[1:7])) == BlockIds(7, (), 0)
+
+
 def test_an_answer_that_does_not_continue_our_synopsis_is_a_lie() -> None:
     """S5: ids must follow a block that we offered."""
     chain = FakeChain(lib_distance=1_000)

@@ -265,8 +265,8 @@ FINALITY = (
         ByTest("tests/unit/test_finality.py::test_votes_that_wait_for_their_block_are_bounded"),
         "node/chain/vote_pool.py",
         "VotePool._wait",
-        "self._waiting_of[sender] >= WAITING_MAX or ",
-        "",
+        "if self._waiting_of[sender] >= WAITING_MAX:",
+        "if False:",
     ),
     bug(
         "votes that are never forgotten",

@@ -158,8 +158,8 @@ SYNC = (
         ByTest("tests/unit/test_p2p_peers.py::test_fetches_are_served_at_a_bounded_rate"),
         "node/p2p/serving.py",
         "ItemServer.serve",
-        "while queue.items and queue.allowance > 0:",
-        "while queue.items:",
+        "while queue.items and queue.allowance > 0 and",
+        "while queue.items and",
     ),
 )
 
@@ -264,9 +264,9 @@ PEERS = (
         "blocks that wait for their keys take any amount of memory (P1, T-P6)",
         ByTest("tests/unit/test_headers_first.py::test_what_waits_for_its_keys_has_a_cap"),
         "node/core/inbox.py",
-        "BlockInbox.has_room",
-        "return not self._blocks or",
-        "return True or",
+        "BlockInbox._check_room",
+        "if self._blocks and self._bytes + size > INBOX_BYTES_MAX:",
+        "if False:",
     ),
     bug(
         "refusals for nothing",
