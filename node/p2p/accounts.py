@@ -17,6 +17,8 @@ class SharedAccounts:
         """For answers to all peers."""
         self.intake = Account(limits.all_intake_per_s, limits.all_intake_per_s)
         """For what those who dialled us send to be judged."""
+        self.turn_left = limits.judged_at_once
+        """For transactions of all up to the next tick, so that others have their turn."""
 
     def admits(self, peer: Peer, now_ms: int) -> bool:
         """Whether what this peer sends may be judged; those that we dialled do not share (P5)."""

@@ -84,6 +84,10 @@ class PeerLimits(Record):
     """Work of answers to all peers in a second (P4)."""
     all_intake_per_s: int = 400_000
     """Work in a second of judging what those who dialled us send (P5)."""
+    judged_at_once: int = 50_000
+    """Work of judging transactions before others have their turn, in microseconds (P5, T-R3)."""
+    waiting_transactions_bytes: int = 4 * 1024 * 1024
+    """Delivered transactions that wait to be judged (P5)."""
     item_cache_bytes: int = 4 * 1024 * 1024
     """Announced items kept for peers that fetch them late."""
 

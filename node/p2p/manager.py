@@ -207,6 +207,7 @@ class PeerManager:
         relay.gossip.flush(now_ms)
         relay.sync.tick(now_ms)
         relay.refetch.tick(now_ms)
+        relay.begin_turn()
         relay.deliver_ready(now_ms)
         if not self._is_paused:
             self._connections.dial(now_ms)

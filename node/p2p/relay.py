@@ -26,6 +26,7 @@ from node.p2p.refetch import Refetch
 from node.p2p.requests import Delivery, Item, RequestTracker
 from node.p2p.serving import ItemServer
 from node.p2p.sync import BlockSync
+from node.p2p.waiting_transactions import WaitingTransactions
 from protocol.block import HeaderEnvelope, block_num_of
 from protocol.errors import ProtocolError
 from protocol.finality import Vote
@@ -70,9 +71,11 @@ class Relay:
     ) -> None:
         self._chain = chain
         self._effects = effects
+        self._limits = limits
         self.addresses = AddressRelay(peers, database, limits, rng)
         self.tracker = RequestTracker(limits)
         self.accounts = SharedAccounts(limits)
+        self.waiting = WaitingTransactions(limits.waiting_transactions_bytes)
         self.server = ItemServer(chain, limits, self.accounts.serving)
         self.gossip = Gossip(chain, peers, self.tracker, self.accounts, limits)
         self.sync = BlockSync(chain, peers, self.tracker, limits)
@@ -94,6 +97,8 @@ class Relay:
         owed = self.tracker.remove_peer(peer)
         self.server.remove_peer(peer)
         self.refetch.remove_peer(peer)
+        for envelope in self.waiting.remove_peer(peer):
+            self.gossip.forget(Item(ItemKind.TRANSACTION, envelope.id))
         self.gossip.remove_peer(peer, owed, now_ms)
         self.sync.remove_peer(peer, now_ms)
 
@@ -127,6 +132,16 @@ class Relay:
                 peer.check_pong(message, now_ms)
             case _:
                 assert_never(message)
+
+    def begin_turn(self) -> None:
+        """With each tick a few more transactions may be judged."""
+        self.accounts.turn_left = self._limits.judged_at_once
+        self._judge_waiting()
+
+    def _judge_waiting(self) -> None:
+        """Hand over transactions that have waited, one of each peer in turns."""
+        while self.waiting and self.accounts.turn_left > 0:
+            self._hand_over(*self.waiting.take())
 
     def deliver_ready(self, now_ms: int) -> None:
         """Hand over the synced blocks whose turn has come."""
@@ -190,8 +205,15 @@ class Relay:
         if self.gossip.take(item) and not self._chain.has_transaction(envelope.id):
             peer.last_transaction_ms = now_ms
             self.accounts.charge_intake(peer, work_to_judge(envelope), now_ms)
-            self._effects.append(TransactionReceived(peer.key, envelope))
+            if not self.waiting.add(peer.key, envelope):
+                self.gossip.forget(item)
+            self._judge_waiting()
         self.gossip.go_on(peer, now_ms)
+
+    def _hand_over(self, peer: PeerKey, envelope: TransactionEnvelope) -> None:
+        if not self._chain.has_transaction(envelope.id):
+            self.accounts.turn_left -= work_to_judge(envelope)
+            self._effects.append(TransactionReceived(peer, envelope))
 
     def _on_block(self, peer: Peer, message: BlockMessage, now_ms: int) -> None:
         try:

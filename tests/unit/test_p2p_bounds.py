@@ -54,6 +54,7 @@ LIMITS = replace(
     serve_burst_bytes=100,
     serve_bytes_per_s=10,
     item_cache_bytes=4_000,
+    waiting_transactions_bytes=4_000,
     sync_requests_per_peer=20,
     sync_blocks_per_fetch=10,
     sync_buffer_bytes=4_000,
@@ -123,6 +124,8 @@ EACH = {
     "WantedItems._owned[]": PEERS + 1,
     "WantedItems._owned[][]": LIMITS.max_wanted,
     "WantedItems._total": KINDS,
+    "WaitingTransactions._queues": PEERS,
+    "WaitingTransactions._queues[]": LIMITS.waiting_transactions_bytes // LEAST_ITEM_BYTES,
     "_Queue.items": LIMITS.serve_queue_items,
     "_Queue.late": LIMITS.serve_queue_items,
 }

@@ -289,6 +289,42 @@ def test_those_who_dialled_us_share_one_account() -> None:
     assert deliver(ours, signed_often(3, 1))
 
 
+def test_what_was_asked_for_before_it_was_priced_waits_its_turn() -> None:
+    """P5, T-R3: fifty peers deliver at once what each was asked for while everybody could pay: no
+    more is judged at a time than leaves others their turn, and all of it is, of each some soon."""
+    manager = make_manager()
+    peers = [peer_of(manager, key) for key in range(1, 51)]
+    made: list[list[TransactionEnvelope]] = []
+    for peer in peers:
+        made.append([signed_often(1_000 * peer.key + number, 20) for number in range(20)])
+        ids = tuple(envelope.id for envelope in made[-1])
+        assert peer.send(Inventory(ItemKind.TRANSACTION, ids)) == [Fetch(ItemKind.TRANSACTION, ids)]
+    judged: dict[int, list[int]] = {peer.key: [] for peer in peers}
+
+    def look(second: int) -> int:
+        found = 0
+        for effect in manager.take_effects():
+            if isinstance(effect, TransactionReceived):
+                judged[effect.peer].append(second)
+                found += 1
+        return found
+
+    for peer, envelopes in zip(peers, made, strict=True):
+        for envelope in envelopes:
+            data = encode_frame(encode_message(TransactionMessage(envelope.packed())))
+            manager.received(peer.key, data, peer.now_ms)
+    limits = PeerLimits()
+    price = CHARGES[TransactionMessage].answer + 20 * RECOVERY
+    at_once = limits.judged_at_once // price + 1
+    assert look(0) == at_once
+    for second in range(8):
+        for tenth in range(1, 11):
+            manager.tick(START_MS + second * 1_000 + tenth * 100)
+            assert look(second) <= at_once
+    assert {len(times) for times in judged.values()} == {20}
+    assert all(min(times) == 0 for times in judged.values()), "each has had a turn"
+
+
 def test_votes_of_nobody_are_paid_for() -> None:
     """P5, F7: votes whose keys may not vote are judged until the account is empty, then dropped."""
     manager = make_manager()
