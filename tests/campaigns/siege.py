@@ -121,8 +121,6 @@ def running_witness(directory: Path, block_interval_s: int) -> Iterator[LiveNode
     wanted = Wanted(block_interval_s=block_interval_s, witness_count=1)
     network, _ = open_network(directory, wanted, now_s=int(time.time()))
     plan, _ = plan_nodes(network, "127.0.0.1:0", {})
-    text = plan.settings.read_text()
-    plan.settings.write_text(text + '\n[api]\nlisten = "127.0.0.1:0"\n')
     node = LiveNode(plan)
     try:
         node.start()

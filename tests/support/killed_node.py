@@ -154,8 +154,6 @@ def make_node(directory: Path, mode: ProductionMode) -> LiveNode:
         plan = plan_development_node(network, mode, "127.0.0.1:0", {})
         return LiveNode(plan, answer_timeout_s=TELL_TIMEOUT_S)
     plan, _ = plan_nodes(network, "127.0.0.1:0", {})
-    text = plan.settings.read_text()
-    plan.settings.write_text(text + '\n[api]\nlisten = "127.0.0.1:0"\n')
     return LiveNode(plan, answer_timeout_s=TELL_TIMEOUT_S)
 
 

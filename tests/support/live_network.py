@@ -137,9 +137,6 @@ class LiveNetwork:
         network, _ = open_network(directory, wanted, now_s=now_s or int(time.time()))
         [api_port] = free_ports(1)
         plans = plan_nodes(network, f"127.0.0.1:{api_port}", {"USD": "fixed:0.1"})
-        for plan in plans[:-1]:
-            text = plan.settings.read_text()
-            plan.settings.write_text(text + '\n[api]\nlisten = "127.0.0.1:0"\n')
         return cls(network, {plan.name: LiveNode(plan) for plan in plans})
 
     def wait_until_agreed(self, names: Iterable[str], above: int, timeout_s: float = 60) -> Head:
