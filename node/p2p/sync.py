@@ -30,6 +30,10 @@ from protocol.block import NO_BLOCK, block_num_of
 from protocol.p2p.messages import BlockIds, Fetch, GetBlockIds, ItemKind
 from protocol.schema import BlockId
 
+STRAYS_MAX = 3
+"""So many answers in a row, with the waits between them, may show a fork below our irreversible
+block: whoever was dropped at the first could never come over to us while its fork is longer."""
+
 
 class _Handed(NamedTuple):
     """A block that was handed to the core."""
@@ -87,10 +91,22 @@ class BlockSync:
         return len(self._listed)
 
     def add_peer(self, peer: Peer, head_num: int, now_ms: int) -> None:
-        """Begin with a peer; a round starts when it is ahead of us."""
+        """Begin with a peer; a round starts when it is ahead of us, or sure of another chain."""
         self._rounds[peer.key] = SyncRound(head_num)
-        if head_num > self._chain.head_num:
+        if head_num > self._chain.head_num or self._is_sure_of_another(peer):
             self.request_round(peer.key, now_ms)
+
+    def _is_sure_of_another(self, peer: Peer) -> bool:
+        """Whether a peer calls irreversible what is not on our main chain, long as ours may be.
+
+        What this node makes alone, or with liars, can be longer than the chain that wins (F6).
+        """
+        hello, chain = peer.hello, self._chain
+        return (
+            hello is not None
+            and hello.lib_num > chain.last_irreversible_num
+            and chain.id_at(hello.lib_num) != hello.lib_id
+        )
 
     def remove_peer(self, peer: PeerKey, now_ms: int) -> None:
         """Forget a peer; others that listed its blocks deliver them."""
@@ -126,7 +142,8 @@ class BlockSync:
     def on_block_ids(self, peer: PeerKey, message: BlockIds, now_ms: int) -> None:
         """Take the answer to a synopsis.
 
-        Raises `ForkBelowIrreversible`, `LyingSync` when it does not continue the synopsis,
+        Raises `ForkBelowIrreversible` when the peer has had its time to come over to us,
+        `LyingSync` when it does not continue the synopsis,
         `InvalidItem` when it lists a block known to be invalid, and the fault of an answer
         that nobody asked for.
         """
@@ -136,7 +153,16 @@ class BlockSync:
         found.asked_ms = None
         found.was_answered = True
         if message.ids:
-            found.previous = self._check_continues(found, message)
+            try:
+                found.previous = self._check_continues(found, message)
+            except ForkBelowIrreversible as error:
+                found.strayed += 1
+                if found.strayed == STRAYS_MAX:
+                    raise error
+                found.is_wanted = True
+                self._fail(found, now_ms)
+                return
+            found.strayed = 0
         for block_id in message.ids:
             if block_id in self._rejected:
                 raise InvalidItem("peer's chain holds an invalid block", value=block_id.hex())

@@ -23,6 +23,7 @@ class SyncRound:
         "offered_lib",
         "previous",
         "remaining",
+        "strayed",
         "was_answered",
     )
 
@@ -35,6 +36,8 @@ class SyncRound:
         """The id before the first of them on that chain, as far as the peer's answer says."""
         self.remaining = 0
         """How many more ids the peer said it has after these."""
+        self.strayed = 0
+        """Answers in a row that showed a fork below our irreversible block."""
         self.offered: tuple[BlockId, ...] = ()
         """The synopsis that the peer was sent."""
         self.offered_lib = 0

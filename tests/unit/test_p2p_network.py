@@ -175,6 +175,22 @@ def test_a_minority_fork_below_the_irreversible_block_is_brought_over() -> None:
     assert not minority.closed
 
 
+def test_a_longer_fork_that_is_not_irreversible_may_come_over() -> None:
+    """F6, S2: a peer that is sure of another chain is asked for it, and not dropped while it hands
+    it over, though the own fork is longer."""
+    network = FakeNetwork()
+    majority = network.add_node("majority", chain_of(20, lib_distance=5))
+    minority = network.add_node("minority", chain_of(20, lib_distance=200))
+    minority.chain.extend(50, b"alone with liars")
+    majority.chain.extend(10)
+    assert minority.chain.last_irreversible_num < 20 < majority.chain.last_irreversible_num
+    network.connect("minority", "majority")
+    network.run(2_000)
+    wanted = [majority.chain.id_at(num) for num in range(21, 31)]
+    assert list(minority.blocks_received) == wanted
+    assert not minority.closed
+
+
 def test_a_fork_below_the_irreversible_block_is_refused() -> None:
     """S3: a peer whose chain leaves ours below our irreversible block is dropped and told so."""
     network = FakeNetwork()
