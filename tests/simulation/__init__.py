@@ -1,17 +1,21 @@
 """Whole networks of production nodes in simulated time, as a campaign that a seed repeats.
 
-A run (`simulation`) lets nodes (`machine`) live on a simulated network (`network`) under faults
-(`faults`) and clients (`workload`), heals everything, and demands that all come together again.
-`checkers` fail it at the first broken promise. What happens is data (`schedule`): options that a
-seed draws (`options`), each kind of fault switched on or off by itself, and faults with times.
+A run (`simulation`) lets nodes (`machine`, `disk`) live on a simulated network (`network`) under
+faults (`faults`), liars (`hostile`), an attacker who sees everything (`attacker`) and clients
+(`workload`). Then all is healed, but for a node that may be gone for good, and `healing` demands
+that the others agree, that blocks become irreversible within three rounds, that the chain grows by
+two thirds of the slots of those who live, and that it takes in what they were sent. `checkers` fail
+a run at the first broken promise, `bounds` when a node holds what is gone or liars make a price.
+What happens is data (`schedule`): options that a seed draws (`options`), each kind of fault
+switched on or off by itself, and faults with times.
 
 A batch (`batch`, `scripts/simulate --hours 1`) runs seeds on all processors. Each run becomes a
 line of the ledger (`ledger`): commit, seed, options, verdict, figures. The next batch of the same
-commit goes on with the seed after the last one, and `--report` sums up by commit. At the end stand
-network-hours, conflicts of irreversible blocks, missed slots, faults by kind, growth of memory, and
-the states that were seen (`coverage`): depths of forks, patterns of votes, what syncs were doing,
-messages, refusals. A batch of 20 runs or more that stays below a floor there fails: it tested less
-than it says.
+commit goes on with the seed after the last one; `--report` sums up by commit, and all together. At
+the end stand network-hours, conflicts of irreversible blocks, missed slots, faults by kind, growth
+of memory, which fails a batch of some length, and the states that were seen (`coverage`): depths of
+forks, patterns of votes, what syncs were doing, messages, refusals. A batch of 20 runs or more that
+stays below a floor there fails: it tested less than it says.
 
 A seed that fails prints the command that runs it again, and shrinks by itself (`shrinking`): fewer
 faults, calmer options, a shorter run, as long as it fails in the same way. What remains is written

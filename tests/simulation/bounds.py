@@ -108,6 +108,8 @@ def check_bounds(node: int, core: NodeCore) -> None:
     forks = core.chain._forks
     old = [item.num for item in forks.items.values() if item.num < forks.root.num]
     demand(not old, "leak", node, "blocks below the last irreversible one:", old)
+    low = [num for num in core.ballots.pool._votes if num <= core.chain.last_irreversible_num]
+    demand(not low, "leak", node, "votes for irreversible blocks:", low)
 
 
 def check_rest(node: int, core: NodeCore) -> None:
@@ -116,9 +118,6 @@ def check_rest(node: int, core: NodeCore) -> None:
     demand(core.durability.is_complete, "leak", node, "moves that are not stored")
     unstored = 0 if core._reader is None else len(core._reader.unstored._blocks)
     demand(not unstored, "leak", node, unstored, "unstored blocks")
-    pool = core.ballots.pool
-    low = [num for num in pool._votes if num <= core.chain.last_irreversible_num]
-    demand(not low, "leak", node, "votes for irreversible blocks", low)
 
 
 def check_prices(state: State, liars: Collection[AccountId]) -> int:

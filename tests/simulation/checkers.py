@@ -43,8 +43,11 @@ class _Seen:
     last_irreversible: int = 0
     told: dict[BlockId, None] = field(default_factory=dict)
     """Blocks that it announced to peers or reported to clients, and so may not lose."""
-    latest_ms: int = 0
-    """The latest time that its clock has ever shown."""
+    now_ms: int = 0
+    """The true time when it looked at a clock last."""
+    lead_ms: int | None = None
+    """How far ahead of that a clock of its process has ever been: time goes on so, for a while,
+    when the clock is set back."""
     told_irreversible: int = 0
     """The highest block that it called irreversible towards anybody."""
     popped: int = 0
@@ -74,15 +77,17 @@ class Checkers:
 
     # What a node does.
 
-    def clock_read(self, node: int, now_ms: int) -> None:
-        """A node has seen this time on its clock, which may jump to and fro."""
+    def clock_read(self, node: int, shown_ms: int, now_ms: int) -> None:
+        """A node has seen a time on its clock, which may jump to and fro, at this true time."""
         seen = self._nodes[node]
-        seen.latest_ms = max(seen.latest_ms, now_ms)
+        seen.now_ms, lead_ms = now_ms, shown_ms - now_ms
+        seen.lead_ms = lead_ms if seen.lead_ms is None else max(seen.lead_ms, lead_ms)
 
     def block_applied(self, node: int, block: BlockEnvelope) -> None:
-        """A block became a node's head: it follows the one before, and no clock that the node has
-        seen called it more than a slot and the tolerance early (T-W3)."""
-        early_ms = block.header.timestamp * 1_000 - self._nodes[node].latest_ms
+        """A block became a node's head: it follows the one before, and by the fastest clock that
+        the process has seen it is no more than a slot and the tolerance early (T-W3, T-K1)."""
+        seen = self._nodes[node]
+        early_ms = block.header.timestamp * 1_000 - seen.now_ms - (seen.lead_ms or 0)
         demand(early_ms <= self._early_max_ms, "future", node, block.num, "by", early_ms, "ms")
         main = self._nodes[node].main
         previous = main.get(block.num - 1)
@@ -163,7 +168,7 @@ class Checkers:
 
     def wiped(self, node: int) -> None:
         """A node has lost its disk: of it nothing can be expected."""
-        self._nodes[node] = _Seen(latest_ms=self._nodes[node].latest_ms)
+        self._nodes[node] = _Seen()
 
     def restarted(self, node: int, chain: Chain, store: BlockStorage) -> None:
         """A node came back: all that it told of is there (T-S1)."""
@@ -175,7 +180,7 @@ class Checkers:
             demand(is_there or may_be_pruned, "durable", node, "lost block", num)
         num, told = chain.last_irreversible_num, seen.told_irreversible
         demand(num >= told, "monotonic", node, "after a restart", num, told)
-        seen.main = {}
+        seen.main, seen.lead_ms = {}, None
         for num in range(1, chain.head_num + 1):
             found = store.id_at(num)
             assert found is not None, "the chain was read from the store"
@@ -199,7 +204,7 @@ class Unjudged(Checkers):
         self.counts = judge.counts
         self.refusals = judge.refusals
 
-    def clock_read(self, node: int, now_ms: int) -> None:
+    def clock_read(self, node: int, shown_ms: int, now_ms: int) -> None:
         """Nothing."""
 
     def block_applied(self, node: int, block: BlockEnvelope) -> None:

@@ -52,19 +52,19 @@ GROUPS = (
     Group("closed", 3),
     Group("refused", 5),
     Group("accepted", 4),
-    Group("fault", len(DRAWS) + len(LINK_FAULTS) + 1),
+    Group("fault", len(DRAWS) + len(LINK_FAULTS) + 2),
     Group("fork_switch", 1),
     Group("transaction_dropped", 1),
     Group("started from a snapshot", 1),
     Group("started anew", 1),
     Group("started with anchors", 1),
     Group("disk stops", 1),
-    Group("block_mended", 1),
+    Group("snapshots passed over", 1),
     Group("prices among lies", 1),
     Group("scheme", 5),
     Group("hostile", 12),
-    Group("event", 6),
-    Group("while parted", 3),
+    Group("event", 3),
+    Group("while parted", 2),
 )
 """What is printed at the end of a batch, with its floors."""
 

@@ -98,7 +98,8 @@ def _draw_blackout(rng: Random, options: Options) -> tuple[int, ...]:
 
 
 def _draw_wipe(rng: Random, options: Options) -> tuple[int, ...]:
-    """Milliseconds until the last node starts again, from nothing but its record of slots."""
+    """Milliseconds until the last node starts again, from nothing but its record of slots and
+    votes, or without that, too."""
     return (rng.randrange(500, 30_000),)
 
 
@@ -137,6 +138,7 @@ DRAWS: dict[str, tuple[Draw, Callable[[Options], int]]] = {
 DRAWS |= {
     "scheme": (_draw_scheme, lambda options: options.scheme_every_s),
     "disk": (_draw_disk, lambda options: options.disk_every_s),
+    "lose": (_draw_wipe, lambda options: options.lose_every_s),
     "flip": (_draw_flip, lambda options: options.flip_every_s),
 }
 DRAWS |= {

@@ -134,7 +134,7 @@ class Machine:
 
     def _read(self, offset_ms: int) -> int:
         found = self.world.loop.now_ms + offset_ms + self._drifted_ms()
-        self.world.checkers.clock_read(self.number, found)
+        self.world.checkers.clock_read(self.number, found, self.world.loop.now_ms)
         return found
 
     def _drifted_ms(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from node.api.durability import Durability
 from node.core.clock_watch import ClockWatch
@@ -106,3 +107,14 @@ class ForgetsFinality(Machine):
         """Start a process that must guess it from the main chain."""
         self.disk.blocks._irreversible_num = 0
         super().start()
+
+
+class MakesNoBlocks(Machine):
+    """Votes, and leaves its slots to pass: on half of the nodes."""
+
+    def start(self) -> None:
+        """Start a process that never looks whether it is its turn."""
+        super().start()
+        assert self.core is not None
+        if self.number % 2:
+            self.core.settings = replace(self.core.settings, by_the_clock=False)

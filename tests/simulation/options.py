@@ -59,6 +59,8 @@ class Options(Record):
     """Mean time between moments at which all nodes crash; 0 for none."""
     wipe_every_s: int = 0
     """Mean time between losses of the last node's blocks and snapshots; 0 for none."""
+    lose_every_s: int = 0
+    """Mean time between losses of all that the last node has, its record too; 0 for none."""
     old_rule: int = 0
     """1: blocks become irreversible by BitShares' rule, which partitions alone can break (R8.8)."""
     hostile: int = 0
@@ -77,6 +79,8 @@ class Options(Record):
     """1: of what is not durable, a crash leaves some writes, the oldest ones."""
     series: int = 0
     """0: prices walk; else they are recorded ones that fall, and this says which."""
+    stays_down: int = 0
+    """1: after the healing one node is gone for good, if that is fewer than a third."""
     spares: int = 0
     """Witnesses beyond the first ones, who may be elected instead at maintenance."""
 
@@ -103,12 +107,14 @@ SWITCHED: dict[str, tuple[int, ...]] = {
     "step_every_s": (10, 60),
     "blackout_every_s": (60,),
     "wipe_every_s": (60,),
+    "lose_every_s": (60,),
     "lie_every_s": (10, 20, 40),
     "scheme_every_s": (30,),
     "drift_ppm": (200, 2_000, 10_000),
     "disk_every_s": (20, 40),
     "flip_every_s": (30,),
     "torn": (1,),
+    "stays_down": (1,),
     "series": (1, 2, 3),
 }
 """Kinds of faults, of which each seed has about half, and their strengths."""
@@ -157,6 +163,7 @@ def draw_options(seed: int, *, nodes: int | None = None, minutes: int | None = N
         witnesses = max(witnesses, draw("voters", (0, 0, 0, 7, 11)))
     if not hostile_max(count, witnesses):
         drawn["wipe_every_s"] = 0  # a lost disk is one of a third of the witnesses
+        drawn["lose_every_s"] = 0
         drawn["flip_every_s"] = 0
     return Options(
         seed=seed,

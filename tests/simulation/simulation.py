@@ -6,40 +6,27 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 
 from msgspec.structs import replace
 
-from node.chain.invariants import check_all
 from node.presets import PRESETS, WITNESSES, build_genesis, development_key
 from node.witness.feed_publisher import FeedPlan
 from node.witness.feed_text import FeedContext, parse_feed_source
 from protocol.crypto.keys import PrivateKey
 from protocol.genesis_form import FINALITY_BITSHARES, FINALITY_VOTES, Genesis
 from protocol.ids import AccountId
-from protocol.schema import BlockId
 from tests.simulation.attacker import Attacker
-from tests.simulation.bounds import check_rest
-from tests.simulation.checkers import Checkers, Violation, demand
+from tests.simulation.checkers import Checkers
 from tests.simulation.event_loop import START_MS, EventLoop
 from tests.simulation.faults import LIES, Fault
+from tests.simulation.healing import HEAL_S_MAX, Healing
 from tests.simulation.hostile import Hostile
 from tests.simulation.machine import Duties, Machine, World
 from tests.simulation.network import Network
-from tests.simulation.options import Options, homes
+from tests.simulation.options import Options, homes, hostile_max
 from tests.simulation.schedule import Schedule
 from tests.simulation.workload import SYMBOLS, Clients, feed_of, read_series
 
-HEAL_S_MAX = 420
-"""After so long without faults all nodes agree: a wait before dialling again is up to 5 min."""
-HALTED_SLOTS = 20
-"""After so many slots without a block, operators let their witnesses go on regardless."""
-ROUNDS_TO_HEAL = 3
-"""Within so many rounds of blocks more is irreversible once all agree."""
-TRAVELLING_BLOCKS = 2
-"""How many of the newest blocks may not have reached everybody yet."""
-QUIET_MS = 12_000
-QUIET_ATTEMPTS = 6
 MAINTENANCE_S = 60
 FEED_INTERVAL_S = 20
 SERIES_INTERVAL_S = 4
@@ -95,6 +82,13 @@ class Simulation:
         self.attacker = Attacker(world, self.honest, self.hostile)
         self.checkers.is_parted = lambda: self.network.is_parted
         self._is_healed = False
+        is_enough = hostile_max(options.nodes, options.witnesses) > options.hostile
+        self.down = (
+            {options.nodes - 1 - options.hostile}
+            if options.stays_down and is_enough
+            else set[int]()
+        )
+        """Nodes that fail for good, fewer than a third of the witnesses together with the liars."""
 
     def run(self) -> Outcome:
         """Both phases; raises `Violation`, or whatever a node raised."""
@@ -109,9 +103,11 @@ class Simulation:
             self.loop.later(fault.at_ms, self._apply(fault))
         self.loop.run_until(self.options.fault_s * 1_000)
         self._heal()
-        agreed_after_s = self._await_agreement()
-        self._await_one_head()
-        self._check_end()
+        healing = Healing(self)
+        agreed_after_s = healing.await_agreement()
+        healing.await_growth()
+        healing.await_one_head()
+        healing.check_end()
         chain = self.machines[0].core.chain if self.machines[0].core else None
         assert chain is not None
         return Outcome(
@@ -152,8 +148,14 @@ class Simulation:
         self._crash(node, down_ms, 1)
         self.machines[node].wipe()
 
+    def _lose(self, down_ms: int) -> None:
+        """The last node has lost its disk, and with it what it has signed (F5)."""
+        self._wipe(down_ms)
+        if self.machines[-1].core is None:
+            self.machines[-1].disk.guard.lose()
+
     def _restart(self, machine: Machine) -> None:
-        if machine.core is None:
+        if machine.core is None and not (self._is_healed and machine.number in self.down):
             machine.start()
 
     def _flip(self, place: int) -> None:
@@ -167,7 +169,8 @@ class Simulation:
     # The end.
 
     def _heal(self) -> None:
-        """No more faults: every node runs, every clock is nearly right, everybody is heard."""
+        """No more faults: every node runs but those that stay down, every clock is nearly right,
+        everybody is heard."""
         self.loop.record("heal")
         self._is_healed = True
         self.network.heal()
@@ -179,113 +182,11 @@ class Simulation:
             machine.mend()
             limit_ms = self.options.skew_ms
             machine.clock_offset_ms = max(-limit_ms, min(machine.clock_offset_ms, limit_ms))
-            self._restart(machine)
-
-    def _await_agreement(self) -> int:
-        """Let time pass until all agree and the last irreversible block moves again."""
-        healed_ms = self.loop.elapsed_ms
-        slot_ms = 1_000 * self.options.block_interval_s
-        final = max(self._last_irreversible())
-        top, top_slot, due_num = 0, 0, None
-        self.loop.run_until(healed_ms + slot_ms * 7 // 10)
-        for slot in count(1):
-            self.loop.run_until(self.loop.elapsed_ms + slot_ms)
-            since_s = (self.loop.elapsed_ms - healed_ms) // 1_000
-            heads = [machine.core.chain.head_num for machine in self.honest if machine.core]
-            if not self._agree():
-                due_num = None
-            elif min(self._last_irreversible()) > final:
-                return since_s
+            if machine.number in self.down:
+                self.checkers.counts["fault down for good"] += 1
+                machine.crash(silently=True)
             else:
-                due_num = due_num or self._due_num()
-                demand(max(heads) <= due_num, "liveness", "only", final, *self._describe())
-            demand(since_s < HEAL_S_MAX, "agreement", "after", since_s, "s:", *self._describe())
-            self.clients.is_active = self.clients.is_active and since_s < 30
-            if max(heads) > top:
-                top, top_slot = max(heads), slot
-            elif slot - top_slot == HALTED_SLOTS:
-                self._override_participation()
-        raise AssertionError("unreachable")
-
-    def _due_num(self) -> int:
-        """At which height at the latest more must be irreversible, now that all agree.
-
-        Three rounds, beginning above what anybody has voted for on forks that lost.
-        """
-        cores = [machine.core for machine in self.honest if machine.core is not None]
-        voted = [span.target_num for core in cores for span in core.ballots.last_votes.values()]
-        top = max([core.chain.head_num for core in cores] + voted)
-        return top + ROUNDS_TO_HEAL * ((self.options.witnesses | 1) + self.options.spares)
-
-    def _override_participation(self) -> None:
-        """What operators do when the witnesses of a halted chain all fear to be in a minority."""
-        self.loop.record("override")
-        self.checkers.counts["override"] += 1
-        for machine in self.machines:
-            machine.required_participation = 0
-            machine.crash(silently=False)
-            machine.start()
-
-    def _agree(self) -> bool:
-        """Whether all are on one chain, up to the blocks that still travel."""
-        nums = [machine.core.chain.head_num for machine in self.honest if machine.core]
-        common = min(nums) - TRAVELLING_BLOCKS
-        nodes = [machine.number for machine in self.honest]
-        return (
-            max(nums) - min(nums) <= TRAVELLING_BLOCKS
-            and len({self.checkers.id_at(node, common) for node in nodes}) == 1
-        )
-
-    def _await_one_head(self) -> None:
-        """Stop production: then one head and one state are on all nodes (I18).
-
-        Two blocks made at a time leave nodes in two minds until a third one; so they get a few
-        more slots for each attempt.
-        """
-        self.clients.is_active = False
-        slot_ms = 1_000 * self.options.block_interval_s
-        for _ in range(QUIET_ATTEMPTS):
-            self._silence(is_silent=True)
-            self.loop.run_until(self.loop.elapsed_ms + QUIET_MS)
-            if len(set(self._heads())) == 1:
-                return
-            self._silence(is_silent=False)
-            self.loop.run_until(self.loop.elapsed_ms + 3 * slot_ms)
-        raise Violation("agreement", " ".join(("in silence:", *self._describe())))
-
-    def _silence(self, *, is_silent: bool) -> None:
-        self.loop.record("silence", is_silent)
-        for liar in self.hostile:
-            liar.tell_the_truth()
-        for machine in self.machines:
-            machine.silence(is_silent=is_silent)
-
-    def _heads(self) -> list[BlockId]:
-        return [machine.core.chain.head_id for machine in self.honest if machine.core is not None]
-
-    def _last_irreversible(self) -> list[int]:
-        return [
-            machine.core.chain.last_irreversible_num
-            for machine in self.honest
-            if machine.core is not None
-        ]
-
-    def _check_end(self) -> None:
-        for machine in self.honest:
-            assert machine.core is not None
-            chain = machine.core.chain
-            self.checkers.check_state(chain)
-            check_rest(machine.number, machine.core)
-            with chain.head_state() as state:
-                check_all(state)
-
-    def _describe(self) -> list[str]:
-        return [
-            f"{machine.number}:{machine.core.chain.head_num}"
-            f"/{machine.core.chain.head_id.hex()[8:14]}/{machine.core.chain.last_irreversible_num}"
-            for machine in self.honest
-            if machine.core is not None
-        ]
+                self._restart(machine)
 
     def _lie(self, node: int, duration_ms: int, *, kind: str) -> None:
         liar = self.machines[node]
@@ -305,6 +206,7 @@ APPLY: dict[str, Callable[..., None]] = {
 }
 APPLY["scheme"] = lambda simulation, ms: simulation.attacker.scheme(ms)
 APPLY["disk"] = lambda run, node, kind, ms: run.machines[node].disk.break_down(kind, ms)
+APPLY["lose"] = Simulation._lose
 APPLY["flip"] = Simulation._flip
 APPLY |= {kind: partial(Simulation._lie, kind=kind) for kind in LIES}
 """What each kind of fault does."""

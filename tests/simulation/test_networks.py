@@ -61,6 +61,7 @@ def test_a_hard_life_meets_every_fault_and_every_message() -> None:
         paranoid=0,
         blackout_every_s=60,
         wipe_every_s=60,
+        lose_every_s=60,
         hostile=0,
         scheme_every_s=60,
         disk_every_s=60,

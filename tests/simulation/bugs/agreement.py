@@ -5,7 +5,7 @@ from __future__ import annotations
 from protocol.genesis import FINALITY_BITSHARES
 from tests.simulation import mutants
 from tests.simulation.bug import Attacked, Bug, ByTest, Drawn, Kept, bug
-from tests.simulation.bugs.conditions import CALM_KEYS, PARTED, SPLITS, TRADE
+from tests.simulation.bugs.conditions import CALM_KEYS, PARTED, SPLITS
 from tests.simulation.finality import Attack
 
 FORK_CHOICE = (
@@ -272,7 +272,7 @@ FINALITY = (
         "votes that are never forgotten",
         "finality",
         "votes for irreversible blocks are kept (T-R1)",
-        Drawn(("leak", "bounds"), TRADE),
+        Kept("calm", "leak"),
         "node/chain/vote_pool.py",
         "VotePool.forget_old",
         "if num < lowest]",
@@ -369,7 +369,15 @@ GUARD = (
         "if used <= 0 or",
         "if True or",
     ),
+    Bug(
+        "slots left to pass",
+        "signing guard",
+        "half of the witnesses vote and make no blocks (T-W3, S8)",
+        Kept("calm", "growth"),
+        machine=mutants.MakesNoBlocks,
+    ),
 )
+
 
 CLOCKS = (
     bug(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.crashpoints.mutants import MUTANTS as CRASH_MUTANTS
 from tests.simulation import mutants
 from tests.simulation.bug import Bug, ByTest, Crashed, Drawn, Kept, bug
-from tests.simulation.bugs.conditions import LIARS, SPLITS
+from tests.simulation.bugs.conditions import LIARS
 
 STORE = (
     Bug(
@@ -220,7 +220,7 @@ PEERS = (
         "peers that never leave",
         "peers",
         "what is known of a peer stays when it has gone (T-R1)",
-        Drawn(("leak",), SPLITS),
+        Kept("late_finality", "leak"),
         "node/p2p/relay.py",
         "Relay.remove_peer",
         "self.gossip.remove_peer(peer, owed, now_ms)",
@@ -293,6 +293,16 @@ PEERS = (
 )
 
 API = (
+    bug(
+        "empty blocks",
+        "API and pool",
+        "what is pending gets into no block (R9.4)",
+        Kept("calm", "inclusion"),
+        "node/chain/block_builder.py",
+        "build_block",
+        "for entry in pending:",
+        "for entry in ():",
+    ),
     bug(
         "orphans of popped blocks",
         "API and pool",
