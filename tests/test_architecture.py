@@ -41,7 +41,7 @@ MARKET = (*STATE, "node.market")
 EVALUATORS = (*MARKET, "node.evaluators")
 CHAIN = (*EVALUATORS, "node.chain")
 WITNESS = (*CHAIN, "node.witness")
-API = (*WITNESS, "node.history")
+API = (*WITNESS, "node.whatif", "node.history")
 CORE = (*API, "node.p2p", "node.api")
 CONFIG = (*CORE, "node.core", "node.exit_codes", "node.presets", "node.storage")
 SERVICES = (*CONFIG, "node.clock", "node.config", "node.version", "node.history.database")
@@ -57,6 +57,7 @@ LAYERS = {
     "node.evaluators": Layer(MARKET, ("sortedcontainers", "msgspec"), STATE_MACHINE),
     "node.chain": Layer(EVALUATORS, ("sortedcontainers", "msgspec"), STATE_MACHINE),
     "node.witness": Layer(CHAIN, ("sortedcontainers", "msgspec"), STATE_MACHINE),
+    "node.whatif": Layer(CHAIN, ("msgspec",), STATE_MACHINE),
     "node.p2p": Layer(WITNESS, ("msgpack", "msgspec"), SANS_IO),
     "node.history": Layer(STATE, ("msgspec",), (*SANS_IO, "float")),
     "node.api": Layer(API, ("msgpack", "msgspec"), SANS_IO),
@@ -79,7 +80,7 @@ LAYERS = {
     "node.services": Layer(SERVICES, SHELL_TOOLS, SHELL_BANS),
     "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS, SHELL_BANS),
     "pegboard": Layer(
-        (*WITNESS, "node.presets", "node.version", "node.shipped"),
+        (*WITNESS, "node.whatif", "node.presets", "node.version", "node.shipped"),
         ("msgspec", "tomli_w"),
         SHELL_BANS,
     ),

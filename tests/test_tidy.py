@@ -39,7 +39,7 @@ TEST_MODULE_LINES_MAX = 800
 
 PRODUCT = ("protocol/", "node/")
 PURE = ("protocol/", "node/state/", "node/market/", "node/evaluators/", "node/chain/")
-DETERMINISTIC = (*PURE, "node/witness/", "node/p2p/", "node/api/", "node/core/")
+DETERMINISTIC = (*PURE, "node/witness/", "node/whatif/", "node/p2p/", "node/api/", "node/core/")
 
 
 @dataclass(frozen=True)

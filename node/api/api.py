@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from node.api.answer_room import AnswerRoom
+from node.api.aside import Aside
 from node.api.backend import ApiBackend, BlockTrace
-from node.api.call import Call, Wait
+from node.api.call import Answer, Call, Connection, Wait, Work
 from node.api.directory import Directory
 from node.api.durability import Durability
 from node.api.errors import NodeStopping, TakenBack
@@ -42,6 +43,7 @@ class Api:
         """In the order in which they were opened."""
         self.room = AnswerRoom()
         self.waits = Waits()
+        self.aside = Aside()
         self.is_stopping = False
         self.calls: Counter[tuple[str, str, int]] = Counter()
         """Calls that were answered, by API, method and code; 0 is success."""
@@ -86,6 +88,7 @@ class Api:
         self.overflows += session.outbox.overflowed
         self.sessions.pop(session, None)
         self.waits.close(session)
+        self.aside.close(session)
 
     def block_applied(self, trace: BlockTrace) -> None:
         """Tell subscribers of a block that became the head, and confirm its transactions."""
@@ -130,7 +133,7 @@ class Api:
         """The node ends: nobody can be told any more what becomes of pending transactions."""
         self.is_stopping = True
         for session in list(self.sessions):
-            self.waits.give_up(session, _stopping())
+            self.give_up(session, _stopping(), NodeStopping("the node ends"))
         self.flush_sessions()
 
     def flush_sessions(self) -> None:
@@ -145,9 +148,22 @@ class Api:
             raise _stopping()
         self.waits.add(wait)
 
+    def ask_aside(self, session: Connection, work: Work) -> Answer:
+        """See `Services.ask_aside`."""
+        if self.is_stopping:
+            raise NodeStopping("the node ends")
+        return self.aside.ask(session, work)
+
     def stop_waiting(self, wait: Wait) -> None:
         """See `Services.stop_waiting`."""
         self.waits.remove(wait)
+
+    def give_up(
+        self, session: ApiSession, unconfirmed: PegboardError, unanswered: PegboardError
+    ) -> None:
+        """Tell a connection that nobody waits any longer for its blocks, nor for its long work."""
+        self.waits.give_up(session, unconfirmed)
+        self.aside.give_up(session, unanswered)
 
     def count_call(self, api: str, method: str, code: int) -> None:
         """Count a call that was answered."""

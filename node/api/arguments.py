@@ -270,8 +270,8 @@ def _wired(kind: str, annotation: Hashable) -> Argument:
     return Argument(kind, _wire(annotation), described_as(annotation))
 
 
-def _draft(kind: str, annotation: Hashable) -> Argument:
-    """The same, but absent fields have BitShares' values: where only the form is read."""
+def draft_of(kind: str, annotation: Hashable) -> Argument:
+    """A value in that form, whose absent fields have BitShares' values or their declared ones."""
 
     def read(backend: ApiBackend, data: JsonValue) -> object:
         return draft_from_json_as(annotation, data, backend.address_prefix)
@@ -304,7 +304,7 @@ MOMENT = Argument(
 )
 ENDPOINT = Argument("address and port", _endpoint, STRING)
 JSON_OBJECT = Argument("object", _json_object, plain({"type": "object"}))
-OPERATION = _draft("operation", TaggedOperation)
+OPERATION = draft_of("operation", TaggedOperation)
 
 Text = Annotated[str, TEXT]
 Boolean = Annotated[bool, BOOLEAN]
@@ -324,7 +324,7 @@ Keys = Annotated[list[PublicKey], list_of(KEY, 100)]
 Block = Annotated[SignedBlock, _wired("signed block", SignedBlock)]
 Transaction = Annotated[SignedTransaction, _wired("signed transaction", SignedTransaction)]
 """For what acts, or says what acting would do: a field that is missing is told."""
-DraftTransaction = Annotated[SignedTransaction, _draft("transaction", SignedTransaction)]
+DraftTransaction = Annotated[SignedTransaction, draft_of("transaction", SignedTransaction)]
 """For what is asked before all is filled in and signed."""
 Operations = Annotated[list[Operation], list_of(OPERATION, 200)]
 HistoryId = Annotated[int, instance_of("operation history id", OperationHistoryId)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from node.api.development import Development
+from node.chain.chain import Chain
 from node.chain.vote_pool import Equivocation
 from node.history.reader import HistoryReader
 from node.state.context import AppliedOperation
@@ -111,6 +112,10 @@ class ApiBackend(Protocol):
     @property
     def state(self) -> State:
         """The state with pending transactions applied, as BitShares' reads see it."""
+
+    @property
+    def chain(self) -> Chain:
+        """The chain itself, to be tried on and left as it was."""
 
     @property
     def chain_id(self) -> Digest: ...

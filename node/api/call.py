@@ -15,6 +15,7 @@ from node.api.views import view_object
 from node.state.database import State
 from node.state.objects.accounts import AccountStatistics
 from node.state.undo import StateObject
+from node.whatif.simulate import Guard
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
 from protocol.schema import TransactionId
@@ -70,6 +71,9 @@ class Stepwise:
     steps: Steps
 
 
+Work = Callable[[Guard], bytes]
+"""Gives the text of an answer, and changes nothing that lasts; may raise any refusal."""
+
 Answer: TypeAlias = "JsonValue | Later | Listing | Stepwise"
 """A method's result: now, once a block confirms it, item by item, or step by step."""
 
@@ -114,6 +118,12 @@ class Services(Protocol):
 
     @property
     def kept(self) -> KeptAnswers: ...
+
+    def ask_aside(self, session: Connection, work: Work) -> Answer:
+        """The answer of work that is too long for the node's own thread, when there is one.
+
+        Raises `NotPossible` while too much waits (T-A2), or `NodeStopping`.
+        """
 
     def wait_for(self, wait: Wait) -> None:
         """Tell once the transaction is in a block, or in none any more; may raise `NodeStopping`.

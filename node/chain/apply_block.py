@@ -79,7 +79,7 @@ def apply_block(
         own_time = envelope.header.timestamp
         ctx = Context(state, state.dynamic.time, envelope.num, run_proposed_operation, own_time)
         _apply_transactions(ctx, envelope, chain_id, trusted=trusted)
-        _cross_boundary(ctx, envelope, checkpoint)
+        cross_boundary(ctx, envelope, checkpoint)
     except BaseException:
         state.log.undo()
         raise
@@ -121,13 +121,17 @@ def _apply_transactions(
                 value=stated,
                 limit=results,
             )
+    ctx.trx_in_block = len(envelope.transactions)
 
 
-def _cross_boundary(ctx: Context, envelope: BlockEnvelope, checkpoint: BlockId | None) -> None:
-    """All that ends with a block, in the order of R8.3; rules see its own time now (R8.2)."""
+def cross_boundary(ctx: Context, envelope: BlockEnvelope, checkpoint: BlockId | None) -> None:
+    """All that ends with a block, in the order of R8.3; rules see its own time now (R8.2).
+
+    Of the block itself only the header is looked at; `ctx.trx_in_block` is how many transactions
+    were applied. An undo session must be open.
+    """
     state, header = ctx.state, envelope.header
     ctx.now = header.timestamp
-    ctx.trx_in_block = len(envelope.transactions)
     ctx.op_in_trx = 0
     ctx.virtual_op = 0
 

@@ -24,13 +24,17 @@ from protocol.transaction import TransactionEnvelope, reference_prefix
 
 
 def apply_transaction(
-    ctx: Context, envelope: TransactionEnvelope, chain_id: Digest, check_signatures: bool = True
+    ctx: Context,
+    envelope: TransactionEnvelope,
+    chain_id: Digest,
+    check_signatures: bool = True,
+    fee_free: bool = False,
 ) -> OperationResults:
     """Check a transaction and apply its operations; the answers of these, in order (R9.3).
 
     The caller's session takes back what a refusal leaves behind. Raises `TransactionRejected`,
     or `ProtocolError` for what needs no chain state. Authorities are checked unless a caller
-    that trusts the signatures says otherwise.
+    that trusts the signatures says otherwise. With `fee_free` no fee is asked for.
     """
     state = ctx.state
     envelope.validate()
@@ -60,7 +64,7 @@ def apply_transaction(
         ctx.virtual_op = 0
         entry = AppliedOperation(op, ctx.trx_in_block, position, 0, is_virtual=False)
         ctx.applied.append(entry)
-        entry.result = result = apply_operation(ctx, op)
+        entry.result = result = apply_operation(ctx, op, fee_free)
         results.append(result)
     return tuple(results)
 

@@ -9,6 +9,7 @@ import structlog
 from node.api.backend import FeedInfo, KnownPeer, NetworkInfo, NodeInfo, PeerInfo
 from node.api.development import Development
 from node.api.errors import no_development
+from node.chain.chain import Chain
 from node.chain.vote_pool import Equivocation
 from node.core.chain_reader import ChainReader
 from node.core.head_hash import HashedHead, HeadHash
@@ -69,6 +70,11 @@ class NodeApiBackend:
     def state(self) -> State:
         """The state with pending transactions applied."""
         return self.core.chain.state
+
+    @property
+    def chain(self) -> Chain:
+        """The chain itself."""
+        return self.core.chain
 
     @property
     def chain_id(self) -> Digest:

@@ -236,7 +236,7 @@ class ApiServer:
                     await has_answer.wait()
                 if deadline.cancelled_caught:
                     status = GATEWAY_TIMEOUT
-                    self.api.waits.give_up(session, _not_yet())
+                    self.api.give_up(session, _not_yet(), _too_slow())
                 await wait_until_stored(self.api.durability)
                 texts = session.take_outgoing()
             await wait_until_stored(self.api.durability)
@@ -244,7 +244,7 @@ class ApiServer:
                 status = 500 if session.worst_code == InternalError.code else 400
             return status, [piece for text in texts for piece in text]
         except trio.TooSlowError:
-            return GATEWAY_TIMEOUT, session.refuse(TooSlow("the call took too long", rule="T-A2"))
+            return GATEWAY_TIMEOUT, session.refuse(_too_slow())
 
 
 def holds_violation(error: BaseException) -> bool:
@@ -259,6 +259,10 @@ def _not_yet() -> NotConfirmedYet:
         "no block has taken the transaction yet; it stays pending until it expires",
         limit=f"{ANSWER_TIMEOUT_S:.0f} s",
     )
+
+
+def _too_slow() -> TooSlow:
+    return TooSlow("the call took too long", rule="T-A2")
 
 
 def check_route(request: RequestHead, routes: Mapping[str, tuple[str, ...]]) -> str:

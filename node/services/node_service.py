@@ -30,6 +30,7 @@ from node.core.effects import (
 from node.exit_codes import Exit
 from node.history.database.stored import StoredHistory
 from node.p2p.effects import ClosePeer, OpenConnection, SendBytes
+from node.services.aside_runner import AsideRunner
 from node.services.durable_answers import wait_until_stored
 from node.services.effect_queue import Batch
 from node.services.history_keeper import HistoryKeeper
@@ -138,6 +139,7 @@ class NodeService:
             async with trio.open_nursery() as nursery:
                 peers = PeerConnections(self.inputs, nursery)
                 nursery.start_soon(self._keep_history)
+                nursery.start_soon(AsideRunner(self.api.aside, self.api.flush_sessions).run)
                 nursery.start_soon(self._carry_effects, peers)
                 port = 0
                 if listen is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from node.state.objects.assets import FeedValues
 from protocol.asset import AssetAmount, Price
 from protocol.ids import AccountId, AssetId, CallOrderId, LimitOrderId
-from protocol.schema import Record, Timestamp, UInt16, UInt32
+from protocol.schema import Int64, Record, Timestamp, UInt16, UInt32
 
 
 class GloballySettledEvent(Record):
@@ -13,7 +13,7 @@ class GloballySettledEvent(Record):
 
     asset_id: AssetId
     settlement_price: Price
-    settlement_fund: int
+    settlement_fund: Int64
 
 
 class FeedExpiredEvent(Record):

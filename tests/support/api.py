@@ -13,6 +13,7 @@ from node.api.errors import NotPossible
 from node.api.json_text import joined
 from node.api.session import ApiSession
 from node.chain.apply_block import AppliedBlock
+from node.chain.chain import Chain
 from node.chain.undo_marks import Mark, Rewound
 from node.chain.vote_pool import Equivocation
 from node.core.head_hash import HashedHead, HeadHash
@@ -71,6 +72,10 @@ class ChainBackend:
             self.history.revert_block()
         self.api.chain_rewound(rewound)
         return WentBack(len(rewound.popped))
+
+    @property
+    def chain(self) -> Chain:
+        return self.test_chain.chain
 
     @property
     def chain_id(self) -> Digest:

@@ -60,6 +60,8 @@ SAMPLES: dict[str, Json] = {
     "transaction": TRANSACTION,
     "signed transaction": TRANSACTION,
     "signed block": BLOCK,
+    "step": {"blocks": 2},
+    "shock": {"feed_change": -1_000},
     "address and port": "127.0.0.1:1776",
     "object": {},
     "time, UTC": TIME,

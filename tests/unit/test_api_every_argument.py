@@ -58,6 +58,7 @@ ELSEWHERE = {
     "get_assets_by_issuer": "one account issued one asset, tested in test_api_database",
     "get_asset_market": "there is one BitAsset, any other is refused",
     "get_settlements": "there is one BitAsset, any other is refused",
+    "shock": "needs margin calls, tested in test_api_whatif",
     "get_positions": "there is one BitAsset, any other is refused",
     "get_recent_transaction_by_id": "tested in test_api_database",
     "get_balance_objects": "needs balances of genesis, tested in test_api_database",
@@ -90,6 +91,10 @@ def _plain(kind: str) -> list[Json]:
         return ["1970-01-01T00:00:00", "1970-01-01T00:00:01", "2100-01-01T00:00:00", "+1h", "+2h"]
     if kind == "object id":
         return ["2.1.0", "2.0.0", "1.2.9"]
+    if kind == "step":
+        return [{"blocks": 1}, {"blocks": 2}, {"time": "+1h"}]
+    if kind == "shock":
+        return [{}, {"feed_change": -5_000}, {"take_bids": 10_000}]
     if kind == "operation":
         return [[0, {}], [10, {}], [5, {"name": "x" * 99}], [22, {}]]
     if kind.lower() in IDS:

@@ -2,7 +2,8 @@
 
 T-E1: from every state an empty block and a maintenance block apply. I1-I18: all invariants are
 recounted after each block, and the incremental check agrees. I18: a second node that gets the
-blocks on a detour over a fork has the same state.
+blocks on a detour over a fork has the same state. What a simulation says of a block before it is
+made is what the block does.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
 from node.chain.witness_schedule import scheduled_witness, slot_time
 from node.state.database import State
+from node.whatif.plan import MakeBlockAt, Transact
 from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.block import BlockEnvelope
 from protocol.constants import MAX_BLOCK_BYTES, MAX_TRANSACTION_BYTES
@@ -52,6 +54,7 @@ from protocol.operations.vesting import (
 from protocol.schema import Tagged
 from tests.support.chain import TestChain, make_genesis, make_parameters, witness_names
 from tests.support.cuts import CutTwin
+from tests.support.foreseen import Foreseen
 from tests.support.recount import full_recount
 
 NAMES = ("alice", "bob", "carol")
@@ -121,9 +124,18 @@ class ChainMachine(RuleBasedStateMachine):
 
     def make_block(self, slot: int = 1, *, detour: bool = False) -> None:
         """A block, which the follower hears of; on a detour it made another one meanwhile."""
-        if detour and self.follower.chain.head_id == self.chain.chain.head_id:
-            self.follower.block(slot=slot + 1)
+        plan = [MakeBlockAt(self.chain.chain.slot_time(slot))]
+        foreseen = [Foreseen.of(self.chain.chain, plan)]
+        pushed = [
+            Transact(entry.envelope.transaction.operations) for entry in self.chain.chain.pending
+        ]
+        if self.follower.chain.head_id == self.chain.chain.head_id:
+            foreseen.append(Foreseen.of(self.follower.chain, [*pushed, *plan]))
+            if detour:
+                self.follower.block(slot=slot + 1)
         applied = self.chain.block(slot=slot)
+        for one in foreseen if not len(self.chain.chain.pending) else ():
+            one.compare(self.chain.state, applied)
         self.follower.receive(BlockEnvelope.from_bytes(applied.envelope.packed))
 
     def slot_not_before(self, time_s: int, node: TestChain | None = None) -> int:

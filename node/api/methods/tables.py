@@ -34,6 +34,7 @@ from node.api.methods import (
     transactions,
     unbuilt,
     voting,
+    whatif,
 )
 from node.api.openrpc import describe_apis
 from node.api.rpc import Request
@@ -83,7 +84,7 @@ APIS: dict[str, dict[str, Method]] = {
     "crypto": _by_name(crypto.METHODS),
     "custom_operations": _by_name(storage.METHODS),
     "debug": _by_name(debug.METHODS),
-    "pegboard": _by_name(pegboard.METHODS, explanations.METHODS),
+    "pegboard": _by_name(pegboard.METHODS, explanations.METHODS, whatif.METHODS),
     "pegboard_dev": _by_name(development.METHODS, development_state.METHODS),
     RPC: _by_name((discover,)),
 }

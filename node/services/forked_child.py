@@ -1,0 +1,177 @@
+"""A forked copy of this process that works something out, says so through a pipe, and is no more.
+
+The copy has the state as it was at the fork, and shares its memory until either writes there. It
+runs one function under limits, touches no socket, file, lock or event loop of the node, and ends
+with the node, however that ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import pickle
+import resource
+import signal
+import sys
+import traceback
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from node.api.call import Work
+from node.whatif.simulate import WorkLimit
+from protocol.errors import PegboardError
+
+PR_SET_PDEATHSIG = 1
+NICE = 10
+"""Behind the node, and not behind all else: an answer is waited for."""
+HARD_CPU_S = 5
+"""What a child may work beyond its limit, to tell what it has found."""
+RESERVE_BYTES = 64 << 20
+"""Memory for the same purpose."""
+LAST_FD = 1 << 20
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLimits:
+    """What one child may take."""
+
+    cpu_ms: int = 5_000
+    memory_bytes: int = 512 << 20
+    """Beyond what the node has at the fork."""
+
+
+class ChildFailed(PegboardError):
+    """The work met a bug; `what` is where."""
+
+    name = "child_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running child: kill it, read its answer up to the end, and wait for its process."""
+
+    pid: int
+    answer_fd: int
+
+    def kill(self) -> None:
+        """End it; it may have ended before."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
+class WorkGuard:
+    """Raises `WorkLimit` inside its block once the processor's time or the memory is used up.
+
+    All blocks of one child share the time.
+    """
+
+    def __init__(self, limits: ChildLimits) -> None:
+        self.limits = limits
+        self.left_s: float = limits.cpu_ms / 1_000
+        self.is_inside = False
+        signal.signal(signal.SIGPROF, self._stop)
+
+    def __call__(self) -> WorkGuard:
+        return self
+
+    def __enter__(self) -> None:
+        if self.left_s <= 0:
+            raise WorkLimit("time", self.limits.cpu_ms)
+        self.is_inside = True
+        signal.setitimer(signal.ITIMER_PROF, self.left_s)
+
+    def __exit__(self, kind: type[BaseException] | None, *more: object) -> None:
+        self.is_inside = False
+        self.left_s = signal.setitimer(signal.ITIMER_PROF, 0)[0]
+        if kind is MemoryError:
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+            raise WorkLimit("memory", self.limits.memory_bytes)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self.is_inside:
+            raise WorkLimit("time", self.limits.cpu_ms)
+
+
+def fork_child(work: Work, limits: ChildLimits) -> Child:
+    """Start a child that works something out; raises `OSError` if there is no room for one."""
+    read_end, write_end = os.pipe()
+    parent = os.getpid()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        with warnings.catch_warnings():
+            # Python warns of threads: the child has none, and waits for no lock of theirs.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            _live(work, limits, write_end, parent)
+    except OSError:
+        os.close(read_end)
+        raise
+    finally:
+        os.close(write_end)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return Child(pid, read_end)
+
+
+def read_answer(data: bytes) -> bytes | PegboardError | None:
+    """The text that a child has found, or its refusal; None if it ended before."""
+    try:
+        found: object = pickle.loads(data)
+    except (EOFError, pickle.UnpicklingError):
+        return None
+    assert isinstance(found, bytes | PegboardError), found
+    return found
+
+
+def _live(work: Work, limits: ChildLimits, write_end: int, parent: int) -> NoReturn:
+    """The child's whole life; nothing of the parent's goes on in it."""
+    code = 1
+    found: object
+    try:
+        _separate(limits, write_end, parent)
+        try:
+            found = work(WorkGuard(limits))
+        except PegboardError as error:
+            found = error
+        except MemoryError:
+            os._exit(1)
+        except Exception:  # noqa: BLE001  # a bug: the parent tells of it
+            found = ChildFailed(traceback.format_exc())
+        data = memoryview(pickle.dumps(found))
+        while data:
+            data = data[os.write(write_end, data) :]
+        os.close(write_end)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _separate(limits: ChildLimits, write_end: int, parent: int) -> None:
+    """Give up what is the parent's: signals, files, priority, and a life of its own."""
+    gc.disable()
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+    os.closerange(3, write_end)
+    os.closerange(write_end + 1, LAST_FD)
+    os.nice(NICE)
+    cpu_s = limits.cpu_ms // 1_000 + HARD_CPU_S
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        size = pages * resource.getpagesize() + limits.memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (size, size + RESERVE_BYTES))

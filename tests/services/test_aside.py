@@ -1,0 +1,178 @@
+"""Long work in forked children: their answers, their limits, their end; and the node meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from node.api.aside import Aside
+from node.api.call import Later, Work
+from node.api.errors import InternalError, NotPossible, TooSlow
+from node.services import aside_runner
+from node.services.aside_runner import AsideRunner
+from node.services.forked_child import ChildLimits, fork_child, read_answer
+from node.whatif.plan import MakeBlocks
+from node.whatif.simulate import Guard, WorkLimit, simulate
+from tests.support.api import ChainBackend, Client
+from tests.support.chain import TestChain
+from tests.support.served_node import serve_node
+
+SHORT = ChildLimits(cpu_ms=100, memory_bytes=64 << 20)
+
+
+@asynccontextmanager
+async def running(limits: ChildLimits = SHORT) -> AsyncIterator[Callable[[Work], Later]]:
+    """A runner; what is given asks it for work."""
+    aside, session = Aside(), Client(ChainBackend(TestChain())).session
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(AsideRunner(aside, lambda: None, limits).run)
+        await trio.testing.wait_all_tasks_blocked()
+
+        def ask(work: Work) -> Later:
+            later = aside.ask(session, work)
+            assert isinstance(later, Later)
+            return later
+
+        yield ask
+        nursery.cancel_scope.cancel()
+
+
+async def outcome_of(later: Later) -> object:
+    with trio.fail_after(60):
+        while not later.outcomes:
+            await trio.sleep(0.005)
+    return later.outcomes[0]
+
+
+def spin(guard: Guard) -> bytes:
+    """Work without end, that tells what stopped it."""
+    try:
+        with guard():
+            while True:
+                pass
+    except WorkLimit as limit:
+        return repr(tuple(limit.stopped)).encode()
+
+
+def hoard(guard: Guard) -> bytes:
+    """Work that takes memory without end."""
+    held = []
+    try:
+        with guard():
+            while True:
+                held.append(bytearray(1 << 20))
+    except WorkLimit as limit:
+        return f"{limit.stopped.what} {len(held) > 20}".encode()
+
+
+def refuse(guard: Guard) -> bytes:
+    raise NotPossible("not today", rule="T-A2", value=7)
+
+
+def fail(guard: Guard) -> bytes:
+    raise ZeroDivisionError
+
+
+def sleep(guard: Guard) -> bytes:
+    time.sleep(60)
+    return b""
+
+
+def die(guard: Guard) -> bytes:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return b""
+
+
+def text(found: object) -> bytes:
+    return bytes(found)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.trio
+async def test_a_child_answers_refuses_fails_and_stops() -> None:
+    """T-A2: also a child that uses up its time or memory tells how far it came."""
+    async with running() as ask:
+        laters = [ask(work) for work in (lambda guard: b"[1]", spin, hoard, refuse, fail, die)]
+        found = [await outcome_of(later) for later in laters]
+    assert text(found[0]) == b"[1]"
+    assert text(found[1]) == b"('time', 100)"
+    assert text(found[2]) == b"memory True"
+    assert isinstance(found[3], NotPossible)
+    assert (found[3].what, found[3].rule, found[3].value) == ("not today", "T-A2", 7)
+    assert isinstance(found[4], InternalError)
+    assert isinstance(found[5], TooSlow)
+
+
+@pytest.mark.trio
+async def test_a_child_that_is_too_slow_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-A2: by the wall, however little of the processor it got; the next one is served."""
+    monkeypatch.setattr(aside_runner, "DEADLINE_S", 0.3)
+    async with running() as ask:
+        sleeping = ask(sleep)
+        assert isinstance(await outcome_of(sleeping), TooSlow)
+        monkeypatch.setattr(aside_runner, "DEADLINE_S", 30)
+        assert text(await outcome_of(ask(lambda guard: b"2"))) == b"2"
+
+
+def answer_of(work: Work) -> object:
+    """What a child of this very thread tells."""
+    child = fork_child(work, ChildLimits())
+    with os.fdopen(child.answer_fd, "rb") as pipe:
+        data = pipe.read()
+    os.waitpid(child.pid, 0)
+    return read_answer(data)
+
+
+def test_a_child_has_nothing_of_the_node_s() -> None:
+    """No file but the three first, its pipe, and the folder that it looks into."""
+
+    def look(guard: Guard) -> bytes:
+        return str(len(list(Path("/proc/self/fd").iterdir()))).encode()
+
+    with Path(__file__).open() as other:
+        assert other.fileno() > 2
+        assert answer_of(look) == b"5"
+
+
+def test_what_a_child_tries_is_not_done_here() -> None:
+    """The state of the parent stays as it is, whatever the child left undone in its own."""
+    chain = TestChain("alice")
+    before = chain.chain.state_hash()
+
+    def work(guard: Guard) -> bytes:
+        found = simulate(chain.chain, [MakeBlocks(3)], guard=guard)
+        chain.block()
+        return str(len(found.blocks)).encode()
+
+    assert answer_of(work) == b"3"
+    assert chain.chain.state_hash() == before
+    assert chain.chain.head_num == 0
+
+
+@pytest.mark.trio
+async def test_a_node_answers_simulations_by_http(tmp_path: Path) -> None:
+    """Ten at once, while it goes on; nothing of them is left when they are over."""
+    async with serve_node(tmp_path) as node:
+        before = node.chain.state_hash()
+        answers = []
+
+        async def ask() -> None:
+            answers.append(await node.call("pegboard", "simulate", [{"blocks": 5}]))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(ask)
+        assert len(answers) == 10
+        for status, body in answers:
+            assert status == 200
+            assert body["result"]["counts"]["blocks"] == 5
+        assert node.chain.state_hash() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

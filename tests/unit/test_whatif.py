@@ -1,0 +1,369 @@
+"""What if: simulations and shocks say what then happens, stop at their limits, and leave no trace.
+
+`test_chain_machine` compares each of its random blocks with a simulation of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from node.chain.block_builder import HEADER_BYTES_MAX
+from node.state.errors import InsufficientBalance, InsufficientFeeds, NotMarketIssued
+from node.state.events import GloballySettledEvent, MarginCallEvent
+from node.whatif.outcome import NOTHING
+from node.whatif.plan import Limits, MakeBlockAt, MakeBlocks, Step, Transact
+from node.whatif.shock import Aftermath, NewBid, Shock, shock_operations, try_shock
+from node.whatif.shock import _look as look_at_market
+from node.whatif.simulate import WorkLimit, simulate
+from protocol.asset import NO_FEE, AssetAmount, Price
+from protocol.errors import ValidationError
+from protocol.fee_schedule import FeeSchedule, SizedFee
+from protocol.fees import required_fee
+from protocol.ids import CallOrderId, ForceSettlementId
+from protocol.operations.base import Operation
+from protocol.operations.bitasset import AssetSettle
+from protocol.operations.bitasset_options import BitassetOptions, BitassetOptionsExtensions
+from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.limit_order import FillOrder, LimitOrderCreate
+from protocol.schema import Tagged
+from tests.support.chain import TestChain, make_genesis, make_parameters
+
+NAMES = ("alice", "bob", "carol", "dave")
+OPTIONS = BitassetOptions(
+    force_settlement_delay_sec=0,
+    force_settlement_offset_percent=200,
+    maximum_force_settlement_volume=10_000,
+    extensions=BitassetOptionsExtensions(margin_call_fee_ratio=20, force_settle_fee_percent=100),
+)
+
+
+@dataclass
+class Drawn:
+    """A random market: who borrows at which ratio, who bids how much at which price."""
+
+    trigger: str
+    ratios: list[int]
+    """Collateral per USD, in tenths of the fair worth."""
+    bids: list[tuple[int, int]]
+    """Units of USD, and CORE for ten of them."""
+    shock: Shock
+    new_bid: tuple[int, int] | None
+
+
+MARKETS = st.builds(
+    Drawn,
+    st.sampled_from(("bid", "feed")),
+    st.lists(st.integers(18, 40), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(1, 900), st.integers(80, 260)), max_size=5),
+    st.builds(
+        Shock,
+        feed_change=st.sampled_from((0, -500, -1500, -3000, -4500, -7000, 2000)),
+        take_bids=st.sampled_from((0, 0, 1, 3333, 5000, 10_000)),
+    ),
+    st.none() | st.tuples(st.integers(1, 400), st.integers(90, 250)),
+)
+
+
+def make_plan(*operations: Operation) -> list[Step]:
+    """Each operation in a transaction of its own."""
+    return [Transact((op,)) for op in operations]
+
+
+def make_market(trigger: str, ratios: list[int], bids: list[tuple[int, int]]) -> TestChain:
+    """One USD is 10 CORE; each borrows 1,000 USD, dave bids what he is given."""
+    chain = TestChain(genesis=make_genesis(*NAMES, core=10**8, trigger=trigger, options=OPTIONS))
+    chain.block()
+    chain.block(*chain.feed("USD", 1, 10, ("init0", "init1", "init2")))
+    for name, ratio in zip(NAMES, ratios, strict=False):
+        chain.push(borrow(chain, name, 1_000, 1_000 * ratio))
+        if name != "dave":
+            chain.push(chain.transfer(name, "dave", 900, "USD"))
+    for usd, core in bids:
+        if usd <= chain.balance("dave", "USD"):
+            chain.push(bid(chain, usd, usd * core // 10))
+    chain.block()
+    return chain
+
+
+def borrow(chain: TestChain, name: str, debt: int, collateral: int) -> CallOrderUpdate:
+    return CallOrderUpdate(
+        NO_FEE, chain.account(name), chain.amount(collateral), chain.amount(debt, "USD")
+    )
+
+
+def bid(chain: TestChain, usd: int, core: int, name: str = "dave") -> LimitOrderCreate:
+    return LimitOrderCreate(
+        NO_FEE, chain.account(name), chain.amount(usd, "USD"), chain.amount(max(core, 1))
+    )
+
+
+def market_of(chain: TestChain) -> Aftermath:
+    return look_at_market(chain.state, chain.asset("USD"))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(MARKETS)
+def test_a_shock_says_what_happens_when_it_comes(drawn: Drawn) -> None:
+    """R4, R6.1: calls in their order, volume, fees, swan, what is left, what the worst holder gets:
+    all as foreseen once the same operations are signed and in a block, under both triggers."""
+    chain = make_market(drawn.trigger, drawn.ratios, drawn.bids)
+    usd, shock = chain.asset("USD"), drawn.shock
+    if drawn.new_bid is not None:
+        sells, wants = drawn.new_bid
+        offer = NewBid(chain.amount(sells, "USD"), chain.amount(sells * wants // 10 + 1))
+        shock = Shock(shock.feed_change, None, shock.take_bids, (offer,))
+    before = chain.chain.state_hash()
+    foreseen = try_shock(chain.chain, usd, shock)
+    assert chain.chain.state_hash() == before
+    assert foreseen.outcome.stopped is None
+
+    operations = shock_operations(chain.state, usd, shock)
+    refused = {number for number, _ in foreseen.outcome.refusals}
+    assert refused <= {place for place, op in enumerate(operations) if _may_fail(op)}
+    taken = [op for place, op in enumerate(operations) if place not in refused]
+    applied = chain.block(*taken)
+    calls = [one for one in applied.events if isinstance(one, MarginCallEvent)]
+    swans = [one for one in applied.events if isinstance(one, GloballySettledEvent)]
+    assert foreseen.calls == calls
+    assert foreseen.global_settlement == (swans[0] if swans else None)
+    assert foreseen.after == market_of(chain)
+    told = (foreseen.called, foreseen.debt_covered, foreseen.collateral_paid, foreseen.fees)
+    assert told == (
+        len({one.position for one in calls}),
+        foreseen.before.supply - foreseen.after.supply if not swans else told[1],
+        sum(one.collateral_paid.amount for one in calls),
+        sum(one.margin_call_fee.amount for one in calls),
+    )
+    _redeem(chain, foreseen.after)
+
+
+def _may_fail(op: object) -> bool:
+    """Dave may have less than he is to bid, or too little may be left of a bid."""
+    return not hasattr(op, "feed")
+
+
+def _redeem(chain: TestChain, market: Aftermath) -> None:
+    """R5.3, R5.5: a holder who asks gets the price of the worst holder: in the same block from a
+    fund, at the next boundary from the least collateralised position."""
+    usd, holder = chain.asset("USD"), chain.account("dave")
+    amount = min(chain.balance("dave", "USD"), 100)
+    if market.worst is None or amount < 100 or _calls_at_rest(chain):
+        return
+    core = chain.balance("dave")
+    applied = chain.block(AssetSettle(NO_FEE, holder, AssetAmount(amount, usd)))
+    if market.worst.from_fund:
+        price = market.worst.price
+        assert chain.balance("dave") - core == amount * price.quote.amount // price.base.amount
+        return
+    prices = [
+        one.op.fill_price
+        for one in applied.operations
+        if isinstance(one.op, FillOrder) and one.op.order_id.is_of(ForceSettlementId)
+    ]
+    assert prices[:1] == [market.worst.price]
+
+
+def _calls_at_rest(chain: TestChain) -> bool:
+    """Whether the next boundary changes the market by itself."""
+    return bool(try_shock(chain.chain, chain.asset("USD"), Shock()).calls)
+
+
+def test_the_difference_is_what_people_see() -> None:
+    """A transfer, a called position, the bid that met it, and what all hold after it."""
+    chain = make_market("bid", [18, 40], [(400, 160)])
+    alice, dave = chain.account("alice"), chain.account("dave")
+    feed = chain.feed("USD", 1, 12, ("init0", "init1", "init2"))
+    send = chain.transfer("bob", "carol", 7)
+    found = simulate(chain.chain, [Transact((send,)), Transact(tuple(feed))])
+    (block,) = found.blocks
+    assert block.num == chain.chain.head_num + 1
+    assert block.time == chain.chain.slot_time(1)
+    (called,) = found.difference.positions
+    assert (called.position, called.borrower) == (CallOrderId(0), alice)
+    assert called.before == (1_000, 18_000)
+    assert called.after == (600, 18_000 - 6_400 - called_fee(found.blocks[0].events))
+    (order,) = found.difference.orders
+    assert order.before is not None
+    assert (order.seller, order.before.for_sale, order.after) == (dave, 400, None)
+    moved = {
+        (one.account, one.asset_id): one.after - one.before for one in found.difference.balances
+    }
+    core = chain.asset("TEST")
+    assert moved[chain.account("carol"), core] == 7
+    assert moved[chain.account("bob"), core] == -7
+    assert moved[dave, core] == 6_400
+    assert found.difference.settlements == []
+
+
+def called_fee(events: object) -> int:
+    assert isinstance(events, list)
+    return sum(one.margin_call_fee.amount for one in events if isinstance(one, MarginCallEvent))
+
+
+def test_what_comes_and_goes_is_told() -> None:
+    """A new position and a new request have nothing before; what is pending counts as there."""
+    chain = make_market("bid", [40], [])
+    chain.push(chain.transfer("bob", "carol", 5))
+    settle = AssetSettle(NO_FEE, chain.account("dave"), chain.amount(100, "USD"))
+    plan = make_plan(borrow(chain, "bob", 500, 40_000), settle)
+    found = simulate(chain.chain, plan)
+    (opened,) = (one for one in found.difference.positions if one.before == NOTHING)
+    assert opened.after == (500, 40_000)
+    settled = simulate(chain.chain, [*plan, MakeBlocks(1)])
+    assert settled.difference == found.difference, "a block that is made anyway"
+    carol = chain.account("carol")
+    assert carol not in {one.account for one in found.difference.balances}
+    assert [type(one.op).__name__ for one in found.blocks[0].operations][:1] == ["Transfer"]
+
+
+def test_a_refusal_names_its_step_and_rule_and_undoes_only_its_own() -> None:
+    """R2.1: one transaction fails as a whole, those beside it do not."""
+    chain = make_market("bid", [40], [])
+    send, much = chain.transfer("bob", "carol", 7), chain.transfer("carol", "bob", 10**12)
+    found = simulate(chain.chain, [Transact((send,)), Transact((send, much)), Transact((send,))])
+    ((step, error),) = found.refusals
+    assert step == 1
+    assert isinstance(error, InsufficientBalance)
+    carol = {one.account: one for one in found.difference.balances}[chain.account("carol")]
+    assert carol.after - carol.before == 14
+
+
+def test_fees_are_paid_unless_all_is_free() -> None:
+    """R8.17: an operation without a fee pays the required one; a shock pays none."""
+    genesis = make_genesis(*NAMES, parameters=make_parameters(current_fees=FEES))
+    chain = TestChain(genesis=genesis)
+    chain.block()
+    send = chain.transfer("bob", "carol", 7)
+    for fee_free in (False, True):
+        found = simulate(chain.chain, [Transact((send,), fee_free)])
+        bob = {one.account: one for one in found.difference.balances}[chain.account("bob")]
+        fee = 0 if fee_free else required_fee(send, FEES)
+        assert bob.before - bob.after == 7 + fee
+    assert required_fee(send, FEES) > 0
+
+
+FEES = FeeSchedule((Tagged(0, SizedFee(20, 0)),), scale=10_000)
+
+
+def test_blocks_and_time() -> None:
+    """R8.4, R5.2: blocks stand at their slots, and what falls due later happens later."""
+    chain = make_market("bid", [40, 40], [])
+    start = chain.chain.head_time
+    offer = bid(chain, 100, 900)
+    expiring = LimitOrderCreate(
+        NO_FEE, offer.seller, offer.amount_to_sell, offer.min_to_receive, start + 60
+    )
+    plan = [*make_plan(expiring), MakeBlocks(2), MakeBlockAt(start + 61), MakeBlocks(1)]
+    found = simulate(chain.chain, plan)
+    assert [block.time - start for block in found.blocks] == [5, 10, 65, 70]
+    assert [len(block.operations) for block in found.blocks] == [1, 0, 1, 0]
+    assert found.difference.orders == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "what"), [(Limits(effects=3), "effects"), (Limits(blocks=2), "blocks")]
+)
+def test_work_has_its_limits_and_what_was_found_is_told(limits: Limits, what: str) -> None:
+    """T-A2: a simulation stops amid a boundary, says so, and leaves no trace."""
+    chain = make_market("bid", [18, 19, 20], [(300, 155), (300, 156), (300, 157)])
+    before = chain.chain.state_hash()
+    feed = chain.feed("USD", 1, 12, ("init0", "init1", "init2"))
+    plan = [*make_plan(*feed), MakeBlocks(3)]
+    whole, found = simulate(chain.chain, plan), simulate(chain.chain, plan, limits)
+    assert whole.stopped is None
+    assert found.stopped == (what, getattr(limits, what))
+    assert found.difference.positions
+    effects, all_effects = (
+        sum(one.is_virtual for block in outcome.blocks for one in block.operations)
+        for outcome in (found, whole)
+    )
+    assert effects == (3 if what == "effects" else all_effects)
+    assert len(found.blocks) == (1 if what == "effects" else 2)
+    assert chain.chain.state_hash() == before
+    assert simulate(chain.chain, plan).difference == whole.difference
+
+
+def test_too_many_operations_are_refused_at_once() -> None:
+    """T-A2: before any of them is tried."""
+    chain = TestChain("alice")
+    send = chain.transfer("alice", "alice", 1)
+    with pytest.raises(ValidationError) as refusal:
+        simulate(chain.chain, [Transact((send,) * 3)], Limits(operations=2))
+    assert (refusal.value.value, refusal.value.limit) == (3, 2)
+
+
+def test_a_guard_may_end_it_from_outside() -> None:
+    """T-A2: a limit of time or memory that a shell watches; also then nothing stays."""
+    chain = make_market("bid", [18], [(300, 155)])
+    before = chain.chain.state_hash()
+
+    @contextmanager
+    def guard() -> Iterator[None]:
+        yield
+        raise WorkLimit("time", 5)
+
+    found = simulate(chain.chain, [Transact((chain.transfer("bob", "carol", 7),))], guard=guard)
+    assert found.stopped == ("time", 5)
+    assert len(found.difference.balances) == 2
+    assert chain.chain.state_hash() == before
+
+    @contextmanager
+    def failing() -> Iterator[None]:
+        yield
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        simulate(chain.chain, [Transact((chain.transfer("bob", "carol", 7),))], guard=failing)
+    assert chain.chain.state_hash() == before
+
+
+def test_what_fits_no_block_waits_or_is_told() -> None:
+    """R9.4: the room of blocks holds for what is tried, too."""
+    parameters = make_parameters(maximum_block_size=5_120, maximum_transaction_size=1_024)
+    chain = TestChain(genesis=make_genesis("alice", "bob", parameters=parameters))
+    chain.block()
+    send = Transact(tuple(chain.transfer("alice", "bob", 1) for _ in range(20)))
+    size = chain.transaction(*send.operations, signers=[]).size
+    fit = (5_120 - HEADER_BYTES_MAX) // size
+    for blocks, left in ((1, 2), (2, 0)):
+        found = simulate(chain.chain, [*[send] * (fit + 2), MakeBlocks(blocks)])
+        assert [refusal.error.rule for refusal in found.refusals] == ["R9.4"] * left
+        assert len(found.blocks[0].operations) == 20 * fit
+        assert sum(len(block.operations) for block in found.blocks) == 20 * (fit + 2 - left)
+
+
+def test_a_shock_needs_a_bitasset_a_feed_and_sane_numbers() -> None:
+    """R3.2.1, R1.12: refused by name, with the value and the limit."""
+    chain = TestChain("alice")
+    usd, core = chain.asset("USD"), chain.asset("TEST")
+    with pytest.raises(NotMarketIssued):
+        try_shock(chain.chain, core, Shock(feed_change=-1))
+    with pytest.raises(InsufficientFeeds):
+        try_shock(chain.chain, usd, Shock(feed_change=-1))
+    for shock in (Shock(feed_change=-10_000), Shock(take_bids=10_001), Shock(take_bids=-1)):
+        with pytest.raises(ValidationError):
+            try_shock(chain.chain, usd, shock)
+    price = Price(chain.amount(1, "USD"), chain.amount(10))
+    with pytest.raises(InsufficientFeeds):
+        try_shock(chain.chain, usd, Shock(feed=price))
+
+
+def test_a_new_bid_is_whoever_s_it_is_said_to_be() -> None:
+    """The largest holder's unless somebody is named; nobody bids what he has not got (R2.1)."""
+    chain = make_market("bid", [18, 40], [])
+    usd = chain.asset("USD")
+    offer = NewBid(chain.amount(100, "USD"), chain.amount(1_600))
+    found = try_shock(chain.chain, usd, Shock(add_bids=(offer,), feed_change=-1_500))
+    assert [call.bidder for call in found.calls] == [chain.account("dave")]
+    named = offer._replace(seller=chain.account("bob"))
+    found = try_shock(chain.chain, usd, Shock(add_bids=(named,), feed_change=-1_500))
+    assert [call.bidder for call in found.calls] == [chain.account("bob")]
+    dear = offer._replace(sells=chain.amount(10**6, "USD"), wants=chain.amount(10**7))
+    (refusal,) = try_shock(chain.chain, usd, Shock(add_bids=(dear,))).outcome.refusals
+    assert isinstance(refusal.error, InsufficientBalance)
