@@ -21,6 +21,7 @@ from node.cli.play import play
 from node.cli.program import PROGRAM
 from node.cli.replay import replay
 from node.cli.rule import show_rule
+from node.cli.shock import shock
 from node.cli.show import show
 from node.cli.state_commands import STATE_COMMANDS
 from node.cli.time_commands import TIME_COMMANDS
@@ -46,6 +47,7 @@ def cli() -> None:
     pegboard show asset bitUSD           feed, prices, supply
     pegboard wallet borrow "100 bitUSD" --ratio 2.5 --dev-keys -a alice
     pegboard demo margin-call            a fall of prices, played and checked
+    pegboard shock bitUSD --feed -30%    who would be called, at which price
     pegboard snapshot; pegboard revert   a moment to come back to, and back
     pegboard travel +1d                  a day later, on all processes of the network
 
@@ -57,6 +59,7 @@ COMMANDS = (
     *(up, node, blocks, wallet, show, genesis, keys, replay, show_rule, demo, play),
     *TIME_COMMANDS,
     *STATE_COMMANDS,
+    shock,
     completion,
 )
 for command in COMMANDS:

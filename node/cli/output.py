@@ -40,6 +40,10 @@ class Output:
             document = self._finish(document)
         self._write(json.dumps(document, ensure_ascii=False))
 
+    def raw(self, text: str) -> None:
+        """Print what has a form of its own, whatever form other answers have."""
+        self._write(text)
+
     def line(self, text: str = "") -> None:
         """Print a line for people; nothing with `--json`."""
         if not self.is_json:
