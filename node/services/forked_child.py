@@ -33,6 +33,10 @@ HARD_CPU_S = 5
 """What a child may work beyond its limit, to tell what it has found."""
 RESERVE_BYTES = 64 << 20
 """Memory for the same purpose."""
+TIMERS = (
+    (signal.ITIMER_PROF, signal.SIGPROF),
+    (signal.ITIMER_REAL, signal.SIGALRM),
+)
 LAST_FD = 1 << 20
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -43,6 +47,8 @@ class ChildLimits:
     """What one child may take."""
 
     cpu_ms: int = 5_000
+    wall_ms: int = 15_000
+    """Where others have the processor, too; what was found by then is told."""
     memory_bytes: int = 512 << 20
     """Beyond what the node has at the fork."""
 
@@ -74,22 +80,25 @@ class WorkGuard:
 
     def __init__(self, limits: ChildLimits) -> None:
         self.limits = limits
-        self.left_s: float = limits.cpu_ms / 1_000
+        self.left_s = [limits.cpu_ms / 1_000, limits.wall_ms / 1_000]
+        """Of each timer."""
         self.is_inside = False
-        signal.signal(signal.SIGPROF, self._stop)
+        for _, number in TIMERS:
+            signal.signal(number, self._stop)
 
     def __call__(self) -> WorkGuard:
         return self
 
     def __enter__(self) -> None:
-        if self.left_s <= 0:
+        if min(self.left_s) <= 0:
             raise WorkLimit("time", self.limits.cpu_ms)
         self.is_inside = True
-        signal.setitimer(signal.ITIMER_PROF, self.left_s)
+        for (timer, _), left_s in zip(TIMERS, self.left_s, strict=True):
+            signal.setitimer(timer, left_s)
 
     def __exit__(self, kind: type[BaseException] | None, *more: object) -> None:
         self.is_inside = False
-        self.left_s = signal.setitimer(signal.ITIMER_PROF, 0)[0]
+        self.left_s = [signal.setitimer(timer, 0)[0] for timer, _ in TIMERS]
         if kind is MemoryError:
             hard = resource.getrlimit(resource.RLIMIT_AS)[1]
             resource.setrlimit(resource.RLIMIT_AS, (hard, hard))

@@ -20,6 +20,7 @@ from .startup import bench_startup
 from .stretches import bench_stretches
 from .sync import bench_sync
 from .time_travel import bench_time_travel
+from .whatif import bench_whatif
 
 SECTIONS = {
     "a": bench_full_validation,
@@ -38,6 +39,7 @@ SECTIONS = {
     "n": bench_finality,
     "o": bench_market,
     "p": bench_time_travel,
+    "q": bench_whatif,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()}
 """Parts of sections, for runs by turns."""

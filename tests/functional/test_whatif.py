@@ -1,0 +1,70 @@
+"""A producing node of its own process while simulations run, and what is left after `kill -9`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from node.cli.client import as_int, as_object
+from protocol.json_form import JsonValue, parse_time
+from tests.support.commands import processes_with
+from tests.support.killed_node import make_node
+from tests.support.live_network import LiveNode
+
+pytestmark = pytest.mark.functional
+
+AT_ONCE = 10
+BLOCKS = 1_000
+ENDED_WITHIN_S = 10
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[LiveNode]:
+    """A development node with a block each second."""
+    live = make_node(tmp_path / "net", "interval")
+    live.start()
+    yield live
+    if live.is_running:
+        live.kill()
+
+
+def head_of(node: LiveNode) -> tuple[int, int]:
+    """Number and time of the head."""
+    assert node.client is not None
+    found = as_object(node.client.call("database", "get_dynamic_global_properties"))
+    return as_int(found["head_block_number"]), parse_time(str(found["time"]))
+
+
+def test_no_slot_is_missed_and_no_child_outlives_its_node(node: LiveNode) -> None:
+    """T-A2, T-R3: ten simulations of a thousand blocks at once; each second has its block. Killed
+    amid ten more, the node takes its children along."""
+    client = node.client
+    assert client is not None
+    steps: list[JsonValue] = [{"blocks": BLOCKS}]
+    before = head_of(node)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        asked = [pool.submit(client.call, "pegboard", "simulate", steps, 1) for _ in range(AT_ONCE)]
+        for one in asked:
+            found = as_object(one.result())
+            stopped = found["stopped"]
+            assert as_object(found["counts"])["blocks"] == BLOCKS or stopped is not None
+        after = head_of(node)
+        assert after[0] - before[0] == after[1] - before[1] > 0
+
+        [pool.submit(client.call, "pegboard", "simulate", steps, 1) for _ in range(AT_ONCE)]
+        settings = str(node.plan.settings)
+        wait(lambda: len(processes_with(settings)) > 1)
+        node.kill()
+        wait(lambda: not processes_with(settings))
+
+
+def wait(holds: object) -> None:
+    deadline = time.monotonic() + ENDED_WITHIN_S
+    assert callable(holds)
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
