@@ -39,11 +39,20 @@ SANS_IO = ("io", "clock", "concurrency", "async", "global_random")
 STATE = ("protocol", "node.state")
 MARKET = (*STATE, "node.market")
 EVALUATORS = (*MARKET, "node.evaluators")
+EXPLAIN = (*EVALUATORS, "node.rules")
 CHAIN = (*EVALUATORS, "node.chain")
 WITNESS = (*CHAIN, "node.witness")
 API = (*WITNESS, "node.whatif", "node.history")
 CORE = (*API, "node.p2p", "node.api")
-CONFIG = (*CORE, "node.core", "node.exit_codes", "node.presets", "node.storage")
+CONFIG = (
+    *CORE,
+    *EXPLAIN,
+    "node.explain",
+    "node.core",
+    "node.exit_codes",
+    "node.presets",
+    "node.storage",
+)
 SERVICES = (*CONFIG, "node.clock", "node.config", "node.version", "node.history.database")
 SHELL = ("trio", "h11", "wsproto", "click", "structlog", "prometheus_client")
 SHELL_TOOLS = (*SHELL, "msgspec", "msgpack", "platformdirs", "tomli_w")
@@ -55,12 +64,14 @@ LAYERS = {
     "node.state": Layer(("protocol",), ("sortedcontainers", "msgspec"), STATE_MACHINE),
     "node.market": Layer(STATE, ("sortedcontainers", "msgspec"), STATE_MACHINE),
     "node.evaluators": Layer(MARKET, ("sortedcontainers", "msgspec"), STATE_MACHINE),
+    "node.rules": Layer(("protocol",), (), ("clock", "random", "concurrency", "async", "float")),
+    "node.explain": Layer(EXPLAIN, ("msgspec",), STATE_MACHINE),
     "node.chain": Layer(EVALUATORS, ("sortedcontainers", "msgspec"), STATE_MACHINE),
     "node.witness": Layer(CHAIN, ("sortedcontainers", "msgspec"), STATE_MACHINE),
     "node.whatif": Layer(CHAIN, ("msgspec",), STATE_MACHINE),
     "node.p2p": Layer(WITNESS, ("msgpack", "msgspec"), SANS_IO),
     "node.history": Layer(STATE, ("msgspec",), (*SANS_IO, "float")),
-    "node.api": Layer(API, ("msgpack", "msgspec"), SANS_IO),
+    "node.api": Layer((*API, "node.rules", "node.explain"), ("msgpack", "msgspec"), SANS_IO),
     "node.exit_codes": Layer(),
     "node.core": Layer((*CORE, "node.exit_codes"), ("msgpack", "msgspec"), SANS_IO),
     "node.clock": Layer(),
@@ -73,7 +84,6 @@ LAYERS = {
     "node.presets": Layer(
         ("protocol",), ("msgspec",), ("clock", "random", "concurrency", "async", "float")
     ),
-    "node.rules": Layer(("protocol",), (), ("clock", "random", "concurrency", "async", "float")),
     "node.config": Layer(CONFIG, SHELL_TOOLS, SHELL_BANS),
     "node.version": Layer(),
     "node.shipped": Layer((), (), ("clock",)),
@@ -85,7 +95,7 @@ LAYERS = {
         SHELL_BANS,
     ),
     "node.cli": Layer(
-        (*SERVICES, "node.services", "node.app", "node.rules", "node.shipped", "pegboard"),
+        (*SERVICES, "node.services", "node.app", "node.shipped", "pegboard"),
         SHELL_TOOLS,
         SHELL_BANS,
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 
+from node.api.answers import answer_of
 from node.api.arguments import Parameter, parameters_of
 from node.api.json_schema import Definitions, JsonSchema, summary_of
 from protocol.json_form import JsonValue
@@ -48,6 +49,8 @@ def _describe_method(
 ) -> JsonSchema:
     summary = summary_of(method)
     parameters = parameters_of(method)
+    record = answer_of(method)
+    answer = {} if record is None else definitions.of(record)
     return {
         "name": name,
         "summary": summary,
@@ -55,7 +58,7 @@ def _describe_method(
         "tags": [{"name": api}],
         "paramStructure": "by-position",
         "params": [_describe_parameter(parameter, definitions) for parameter in parameters],
-        "result": {"name": "result", "description": summary, "schema": {}},
+        "result": {"name": "result", "description": summary, "schema": answer},
     }
 
 

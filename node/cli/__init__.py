@@ -27,6 +27,7 @@ from node.cli.state_commands import STATE_COMMANDS
 from node.cli.time_commands import TIME_COMMANDS
 from node.cli.up import up
 from node.cli.wallet import wallet
+from node.cli.why import why
 from node.exit_codes import Exit
 from node.version import VERSION
 from protocol.errors import PegboardError
@@ -45,6 +46,7 @@ def cli() -> None:
     \b
     pegboard up                          start four witnesses and an API
     pegboard show asset bitUSD           feed, prices, supply
+    pegboard why bob bitUSD              called or not, why, and what would change it
     pegboard wallet borrow "100 bitUSD" --ratio 2.5 --dev-keys -a alice
     pegboard demo margin-call            a fall of prices, played and checked
     pegboard shock bitUSD --feed -30%    who would be called, at which price
@@ -56,7 +58,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(up, node, blocks, wallet, show, genesis, keys, replay, show_rule, demo, play),
+    *(up, node, blocks, wallet, show, why, genesis, keys, replay, show_rule, demo, play),
     *TIME_COMMANDS,
     *STATE_COMMANDS,
     shock,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
-from node.cli.descriptions import PRICE_DIGITS, format_price
+from node.cli.descriptions import format_price
 from node.cli.exits import UsageProblem
 from node.cli.output import heading, table
 from node.cli.remote_chain import RemoteAsset, RemoteChain
@@ -184,15 +182,8 @@ def calls(session: Session, subject: str, limit: int) -> None:
     lines = []
     for item in found:
         lines.append(heading(f"{item['account_name']} in block {item['block_num']}"))
-        debt = chain.asset(as_text(as_object(item["debt_before"])["asset_id"]))
-        symbol = re.compile(rf"\b{re.escape(debt.symbol)}\b")
-        told = symbol.sub(debt.display_symbol, as_text(item["explanation"]))
-        lines.append("  " + _LONG.sub(r"\1", told))
+        lines.append("  " + as_text(item["explanation"]))
     session.output.answer([*found], lines or ["no margin calls"])
-
-
-_LONG = re.compile(rf"(\.[0-9]{{{PRICE_DIGITS}}})[0-9]+")
-"""A price with more decimals than people read."""
 
 
 def _subject(chain: RemoteChain, name: str) -> str:

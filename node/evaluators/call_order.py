@@ -87,7 +87,7 @@ def evaluate_call_order_update(ctx: Context, op: CallOrderUpdate) -> NewPosition
     check_balance(state, borrower.id, repaid, rule="R3.3")
     check_balance(state, borrower.id, op.delta_collateral, rule="R3.3")
     if new.debt and not data.is_prediction_market:
-        _check_ratio(data, new)
+        check_ratio(data, new)
     return new
 
 
@@ -158,7 +158,7 @@ def _check_feed(data: BitassetData, op: CallOrderUpdate, *, is_closing: bool) ->
         raise InsufficientFeeds("no price feed", rule="R3.2.8", value=asset_text(data.asset_id))
 
 
-def _check_ratio(data: BitassetData, new: NewPosition) -> None:
+def check_ratio(data: BitassetData, new: NewPosition) -> None:
     """R3.4: unless the ratio rises without more debt, it must clear SQP and max(MCR, ICR)."""
     old, collateral, debt = new.position, new.collateral, new.debt
     if old is not None and debt <= old.debt and collateral * old.debt > old.collateral * debt:

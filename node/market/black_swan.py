@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from node.market.positions import fill_position, open_position
 from node.market.pricing import (
     compare_collateralization,
@@ -44,25 +46,47 @@ def settle_globally(ctx: Context, bitasset: BitassetData) -> None:
     state, asset_id = ctx.state, bitasset.asset_id
     worst = state.positions.first(asset_id)
     assert worst is not None, asset_id
+    limit = maintenance_collateralization(bitasset.median_feed)
+    terms = swan_terms(worst, limit, bitasset.current_feed.maximum_short_squeeze_ratio)
+    if terms.fund_price is terms.called_price:
+        settle_globally_at(ctx, bitasset, terms.called_price)
+        return
+    fund = 0
+    while (position := state.positions.first(asset_id)) is not None:
+        pays, received = terms.owed_by(position)
+        fund += received
+        _close(ctx, position, pays, terms.fund_price, fee=pays - received)
+    _enter_settlement(ctx, bitasset, fund)
+
+
+class SwanTerms(NamedTuple):
+    """What positions pay in a black swan; prices are debt per backing (R6.2)."""
+
+    called_price: Price
+    """Debt / collateral of the least collateralised position."""
+    fund_price: Price
+    """The same less the squeeze premium, or itself where nobody pays one."""
+    maintenance_collateralization: Price
+
+    def owed_by(self, position: CallOrder) -> tuple[int, int]:
+        """What a position pays, the premium included, and what of it the fund gets."""
+        received = pays = _owed(position.debt, self.fund_price)
+        limit = self.maintenance_collateralization
+        if compare_collateralization(position.collateral, position.debt, limit) <= 0:
+            pays = _owed(position.debt, self.called_price)
+        return pays, received
+
+
+def swan_terms(worst: CallOrder, maintenance: Price, squeeze_ratio: int) -> SwanTerms:
+    """The terms by the least collateralised position, the MC and the MSSR."""
     called_price = Price(
         AssetAmount(worst.debt, worst.debt_asset),
         AssetAmount(worst.collateral, worst.collateral_asset),
     )
-    limit = maintenance_collateralization(bitasset.median_feed)
-    if compare_collateralization(worst.collateral, worst.debt, limit) > 0:
-        settle_globally_at(ctx, bitasset, called_price)
-        return
-    squeeze_ratio = bitasset.current_feed.maximum_short_squeeze_ratio
+    if compare_collateralization(worst.collateral, worst.debt, maintenance) > 0:
+        return SwanTerms(called_price, called_price, maintenance)
     fund_price = scale_price(called_price, squeeze_ratio, RATIO_DENOMINATOR)
-    fund = 0
-    while (position := state.positions.first(asset_id)) is not None:
-        collateral, debt = position.collateral, position.debt
-        received = pays = _owed(debt, fund_price)
-        if compare_collateralization(collateral, debt, limit) <= 0:
-            pays = _owed(debt, called_price)
-        fund += received
-        _close(ctx, position, pays, fund_price, fee=pays - received)
-    _enter_settlement(ctx, bitasset, fund)
+    return SwanTerms(called_price, fund_price, maintenance)
 
 
 def settle_globally_at(ctx: Context, bitasset: BitassetData, price: Price) -> None:

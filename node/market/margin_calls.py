@@ -7,6 +7,9 @@ whole (R6).
 
 from __future__ import annotations
 
+from enum import Enum
+from typing import NamedTuple
+
 from node.market.black_swan import is_black_swan, settle_globally
 from node.market.cover import max_cover
 from node.market.matching import CallMatch, match_call
@@ -39,23 +42,56 @@ def run_asset(ctx: Context, bitasset: BitassetData) -> None:
             if position is None:
                 return
             bid = state.book.first(bids)
-            pays_price = None if bid is None else terms.pays_price(bid.sell_price)
-            if is_black_swan(position, terms.squeeze_protection_price, pays_price):
+            offer = None if bid is None else Offer(bid.sell_price, bid.for_sale)
+            turn = next_call(state.chain.margin_call_trigger, terms, position, offer)
+            if turn is Ending.BLACK_SWAN:
                 settle_globally(ctx, bitasset)
                 return
-            if bid is None or pays_price is None:
+            if bid is None or isinstance(turn, Ending):
                 return
-            if not is_called(state.chain.margin_call_trigger, terms, position, bid.sell_price):
-                return
-            cover = debt_to_cover(terms, position, bid.sell_price, pays_price)
-            match = match_call(
-                position.debt, position.collateral, bid.for_sale, cover, bid.sell_price, pays_price
-            )
-            if match is None:
-                return
-            _fill(ctx, terms, position, bid, match)
+            _fill(ctx, terms, position, bid, turn)
     except PriceOverflow as error:
         ctx.events.append(MarketRunAbandonedEvent(asset_id, str(error)))
+
+
+class Ending(Enum):
+    """Why the margin calls of a BitAsset go no further."""
+
+    BLACK_SWAN = "black_swan"
+    """The BitAsset is settled as a whole (R6.1)."""
+    NO_BID = "no_bid"
+    NOT_CALLED = "not_called"
+    """The highest bid does not meet the least collateralised position (R4.2, R4.3)."""
+    CANNOT_PAY = "cannot_pay"
+    """Rounding makes the position unable to pay the bid (R4.9)."""
+
+
+class Offer(NamedTuple):
+    """The highest bid, as far as a call depends on it."""
+
+    price: Price
+    for_sale: int
+
+
+def next_call(
+    trigger: int, terms: CallTerms, position: CallOrder, offer: Offer | None
+) -> CallMatch | Ending:
+    """What becomes of the least collateralised position and the highest bid (R4.2-R4.6, R4.9).
+
+    Raises `PriceOverflow`.
+    """
+    pays_price = None if offer is None else terms.pays_price(offer.price)
+    if is_black_swan(position, terms.squeeze_protection_price, pays_price):
+        return Ending.BLACK_SWAN
+    if offer is None or pays_price is None:
+        return Ending.NO_BID
+    if not is_called(trigger, terms, position, offer.price):
+        return Ending.NOT_CALLED
+    cover = debt_to_cover(terms, position, offer.price, pays_price)
+    match = match_call(
+        position.debt, position.collateral, offer.for_sale, cover, offer.price, pays_price
+    )
+    return Ending.CANNOT_PAY if match is None else match
 
 
 def is_called(trigger: int, terms: CallTerms, position: CallOrder, bid: Price) -> bool:
@@ -64,14 +100,33 @@ def is_called(trigger: int, terms: CallTerms, position: CallOrder, bid: Price) -
     By the bid: SQP < bid < call price, strictly, MCOP in the place of SQP. By the feed: the
     position is at or below the MCR, and the bid at or above MCOP.
     """
+    return is_within_reach(trigger, terms, position, bid) and is_acceptable(trigger, terms, bid)
+
+
+def is_acceptable(trigger: int, terms: CallTerms, bid: Price) -> bool:
+    """Whether a bid is not too low for a margin call: above MCOP, by the feed also at it (R4.2)."""
     if trigger == TRIGGER_FEED:
-        limit = terms.maintenance_collateralization
-        if compare_collateralization(position.collateral, position.debt, limit) > 0:
-            return False
         return not is_above(terms.order_price, bid)
+    return is_above(bid, terms.order_price)
+
+
+def is_within_reach(trigger: int, terms: CallTerms, position: CallOrder, bid: Price) -> bool:
+    """Whether a position is low enough to be called (R4.2).
+
+    By the bid: the bid is below its call price. By the feed: it is at or below the MCR, whatever
+    the bid.
+    """
+    if trigger == TRIGGER_FEED:
+        return is_at_maintenance(terms, position)
     debt = position.debt * terms.maintenance_ratio * bid.quote.amount
     collateral = position.collateral * RATIO_DENOMINATOR * bid.base.amount
-    return collateral < debt and is_above(bid, terms.order_price)
+    return collateral < debt
+
+
+def is_at_maintenance(terms: CallTerms, position: CallOrder) -> bool:
+    """Whether a position is at or below the MCR at the median feed (R1.9)."""
+    limit = terms.maintenance_collateralization
+    return compare_collateralization(position.collateral, position.debt, limit) <= 0
 
 
 def debt_to_cover(terms: CallTerms, position: CallOrder, bid: Price, pays_price: Price) -> int:
@@ -82,9 +137,7 @@ def debt_to_cover(terms: CallTerms, position: CallOrder, bid: Price, pays_price:
     target = position.target_collateral_ratio
     if target is None:
         return position.debt
-    limit = terms.maintenance_collateralization
-    is_below = compare_collateralization(position.collateral, position.debt, limit) <= 0
-    reference = terms.settlement_price if is_below else bid
+    reference = terms.settlement_price if is_at_maintenance(terms, position) else bid
     ratio = max(target, terms.maintenance_ratio)
     return max_cover(position.debt, position.collateral, ratio, reference, pays_price)
 

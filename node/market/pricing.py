@@ -19,7 +19,7 @@ from protocol.asset import (
     overflow,
     scale_price,
 )
-from protocol.constants import MAX_SUPPLY, RATIO_DENOMINATOR
+from protocol.constants import HUNDRED_PERCENT, MAX_SUPPLY, RATIO_DENOMINATOR
 from protocol.ids import AssetId
 
 
@@ -107,6 +107,14 @@ def owes_more_than(collateral: int, debt: int, price: Price) -> bool:
     return debt * price.quote.amount > price.base.amount * collateral
 
 
+def forced_settlement_price(settlement_price: Price, offset_percent: int) -> Price:
+    """SP / (1 - offset): what a forced settlement pays, in favour of the position (R5.4).
+
+    The offset is below 100 %.
+    """
+    return scale_price(settlement_price, HUNDRED_PERCENT, HUNDRED_PERCENT - offset_percent)
+
+
 def affordable_price(position: CallOrder, price: Price) -> Price:
     """A settlement's price, or debt / collateral of a position that cannot pay as much (R5.5).
 
@@ -141,8 +149,12 @@ class CallTerms(NamedTuple):
 
 def call_terms(bitasset: BitassetData) -> CallTerms:
     """The terms of a BitAsset that has a feed."""
-    feed, median = bitasset.current_feed, bitasset.median_feed
     fee_ratio = bitasset.options.extensions.margin_call_fee_ratio
+    return call_terms_at(bitasset.median_feed, bitasset.current_feed, fee_ratio)
+
+
+def call_terms_at(median: FeedValues, feed: FeedValues, fee_ratio: int | None) -> CallTerms:
+    """The terms at a median and a current feed, neither of them null, and a margin call fee."""
     squeeze_ratio = feed.maximum_short_squeeze_ratio
     return CallTerms(
         settlement_price=median.settlement_price,

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from node.market.fees import pay_market_fee
 from node.market.matching import match_settlement
 from node.market.positions import fill_position
-from node.market.pricing import affordable_price
+from node.market.pricing import affordable_price, forced_settlement_price
 from node.state.balances import adjust_balance, adjust_supply
 from node.state.context import Context
 from node.state.errors import TooSmall
 from node.state.objects.assets import BitassetData
 from node.state.objects.market import ForceSettlement
-from protocol.asset import NO_FEE, AssetAmount, Price, multiply_ceil, multiply_floor, scale_price
+from protocol.asset import NO_FEE, AssetAmount, Price, multiply_ceil, multiply_floor
 from protocol.constants import HUNDRED_PERCENT
 from protocol.ids import AccountId, AssetId, ForceSettlementId, asset_text, object_id
 from protocol.operations.bitasset import AssetSettleCancel
@@ -104,9 +104,7 @@ def _execute_asset(ctx: Context, bitasset: BitassetData) -> None:
             cancel_settlement(ctx, request)
             continue
         volume = bitasset.max_settlement_volume(state.figures_of(asset_id).current_supply)
-        price = scale_price(
-            bitasset.current_feed.settlement_price, HUNDRED_PERCENT, HUNDRED_PERCENT - offset
-        )
+        price = forced_settlement_price(bitasset.current_feed.settlement_price, offset)
         if not _execute_request(ctx, bitasset, request, volume, price):
             return
 

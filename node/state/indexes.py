@@ -210,6 +210,11 @@ class OrderedIndex(Generic[G, T]):
         self.refresh()
         return len(self.groups.get(group, ()))
 
+    def place_of(self, group: G, item: T) -> int:
+        """How many objects of a group stand before one of it."""
+        self.refresh()
+        return int(self.groups[group].bisect_left((self.key_of(item), item.id)))
+
     def group_keys(self) -> list[G]:
         """The groups that have objects; in no particular order."""
         self.refresh()

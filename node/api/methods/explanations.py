@@ -6,18 +6,19 @@ from typing import Annotated
 
 from node.api.arguments import AssetArg, Text, at_most, find_account, find_asset, integer
 from node.api.call import Answer, Call
-from node.api.decimals import amount_text, price_text
+from node.api.methods import why
 from node.api.views import view_amount, view_price, view_record
+from node.explain.past import call_price_of, past_call_text
 from node.history.kind import Kind
 from node.history.reader import E
 from node.history.records import ASSET_EVENTS, FEEDS, MARGIN_CALLS, NEWEST, MarginCallRecord
-from node.market.pricing import collateral_ratio, price_of_call
+from node.market.pricing import collateral_ratio
 from node.state.errors import NoSuchObject
 from node.state.events import MarginCallEvent
 from node.state.objects.assets import Asset
-from node.state.objects.governance import TRIGGER_FEED
-from protocol.asset import AssetAmount, Price
-from protocol.ids import CallOrderId, OperationHistoryId, order_text, parse_object_id, position_text
+from node.state.objects.governance import TRIGGER_NAMES
+from protocol.asset import AssetAmount
+from protocol.ids import CallOrderId, OperationHistoryId, parse_object_id
 from protocol.json_form import JsonValue
 
 RecordLimit = Annotated[int, at_most(100)]
@@ -94,60 +95,16 @@ def _view_margin_call(call: Call, record: MarginCallRecord) -> JsonValue:
     trigger = call.state.chain.margin_call_trigger
     answer = view_record(backend, record) | {
         "account_name": call.state.accounts.get(event.account).name,
-        "trigger": "feed" if trigger == TRIGGER_FEED else "bid",
-        "call_price": view_price(backend, _call_price(event)),
+        "trigger": TRIGGER_NAMES[trigger],
+        "call_price": view_price(backend, call_price_of(event)),
         "collateral_ratio_before": _ratio(event, event.debt_before, event.collateral_before),
         "debt_after": view_amount(backend, event.debt_after),
         "collateral_after": view_amount(backend, event.collateral_after),
         "collateral_ratio_after": _ratio(event, event.debt_after, event.collateral_after),
         "is_closed": event.debt_after.amount == 0,
     }
-    return answer | {"explanation": _explain(call, record)}
-
-
-def _explain(call: Call, record: MarginCallRecord) -> str:
-    """The same in one paragraph, amounts and prices as people write them."""
-    assets, event = call.state.assets, record.event
-    debt = assets.get(event.debt_before.asset_id)
-    backing = assets.get(event.collateral_before.asset_id)
-    unit = f"{debt.symbol} per {backing.symbol}"
-
-    def price(value: Price) -> str:
-        return f"{price_text(value, debt, backing)} {unit}"
-
-    def owed(amount: AssetAmount) -> str:
-        return f"{amount_text(amount.amount, debt)} {debt.symbol}"
-
-    def held(amount: AssetAmount) -> str:
-        return f"{amount_text(amount.amount, backing)} {backing.symbol}"
-
-    if call.state.chain.margin_call_trigger == TRIGGER_FEED:
-        reason = f"the settlement price was not above its call price {price(_call_price(event))}"
-    else:
-        reason = (
-            f"the highest bid, {price(event.bid_price)}, was below its call price"
-            f" {price(_call_price(event))} and above {price(event.margin_call_order_price)}, the"
-            " worst price that a margin call takes"
-        )
-    end = (
-        f"It closed, and {held(event.collateral_after)} returned to its owner."
-        if event.debt_after.amount == 0
-        else f"It was left with {owed(event.debt_after)} against {held(event.collateral_after)}."
-    )
-    return (
-        f"In block {record.block_num} the settlement price was {price(event.settlement_price)}"
-        f" and position {position_text(event.position)} owed"
-        f" {owed(event.debt_before)} against {held(event.collateral_before)}. It was called because"
-        f" {reason}. Order {order_text(event.bid)} covered {owed(event.debt_covered)} for"
-        f" {held(event.collateral_paid)}, a fee of"
-        f" {amount_text(event.margin_call_fee.amount, backing)} included. {end}"
-    )
-
-
-def _call_price(event: MarginCallEvent) -> Price:
-    return price_of_call(
-        event.debt_before, event.collateral_before, event.maintenance_collateral_ratio
-    )
+    words = why.wording(call)
+    return answer | {"explanation": past_call_text(event, record.block_num, trigger, words)}
 
 
 def _ratio(event: MarginCallEvent, debt: AssetAmount, collateral: AssetAmount) -> JsonValue:
@@ -157,4 +114,10 @@ def _ratio(event: MarginCallEvent, debt: AssetAmount, collateral: AssetAmount) -
     return collateral_ratio(collateral.amount, debt.amount, event.settlement_price)
 
 
-METHODS = (get_feed_history, get_margin_call_history, explain_margin_call, get_asset_events)
+METHODS = (
+    *why.METHODS,
+    get_feed_history,
+    get_margin_call_history,
+    explain_margin_call,
+    get_asset_events,
+)

@@ -12,7 +12,7 @@ from node.market.margin_calls import is_called
 from node.market.pricing import CallTerms, call_price, call_terms, collateral_ratio
 from node.state.errors import NotMarketIssued
 from node.state.objects.assets import Asset, BitassetData
-from node.state.objects.governance import TRIGGER_FEED
+from node.state.objects.governance import TRIGGER_NAMES
 from node.state.objects.market import CallOrder, LimitOrder
 from node.witness.stall import Stall
 from protocol.block import SignedBlockHeader, block_id
@@ -103,7 +103,7 @@ def get_asset_market(call: Call, asset: AssetArg) -> Answer:
     Prices are BitAsset per backing. The highest bid sells the BitAsset for backing: it is what
     margin calls are matched with (R4.2). Null where there is none.
     """
-    bitasset = _bitasset(call, asset)
+    bitasset = bitasset_of(call, asset)
     backing = call.state.assets.get(bitasset.options.short_backing_asset)
     supply = call.state.figures_of(asset.id).current_supply
     bid = call.state.book.first((asset.id, backing.id))
@@ -135,7 +135,7 @@ def get_positions(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answer
 
     `collateral_ratio` is over 1,000 and rounded down; null without a feed.
     """
-    bitasset = _bitasset(call, asset)
+    bitasset = bitasset_of(call, asset)
     terms = call_terms(bitasset) if bitasset.has_feed() else None
     bid = call.state.book.first((asset.id, bitasset.options.short_backing_asset))
     positions = islice(call.state.positions.items(asset.id), limit)
@@ -144,7 +144,7 @@ def get_positions(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answer
 
 def get_settlements(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answer:
     """Settlement requests of a BitAsset, earliest first, with the names of their owners."""
-    _bitasset(call, asset)
+    bitasset_of(call, asset)
     requests = islice(call.state.settlements.items(asset.id), limit)
     return [
         view_object(call.backend, request)
@@ -229,7 +229,8 @@ def _order(call: Call, order: LimitOrder | None) -> JsonValue:
     return None if order is None else view_object(call.backend, order)
 
 
-def _bitasset(call: Call, asset: Asset) -> BitassetData:
+def bitasset_of(call: Call, asset: Asset) -> BitassetData:
+    """The data of an asset; raises `NotMarketIssued`."""
     bitasset = call.state.bitasset_of(asset.id)
     if bitasset is None:
         raise NotMarketIssued("not a BitAsset", rule="R3.2.1", value=asset.symbol)
@@ -237,7 +238,7 @@ def _bitasset(call: Call, asset: Asset) -> BitassetData:
 
 
 def _trigger(call: Call) -> str:
-    return "feed" if call.state.chain.margin_call_trigger == TRIGGER_FEED else "bid"
+    return TRIGGER_NAMES[call.state.chain.margin_call_trigger]
 
 
 METHODS = (

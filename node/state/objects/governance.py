@@ -157,6 +157,8 @@ class ChainProperties(StateObject):
 
 TRIGGER_BID = 0
 TRIGGER_FEED = 1
+TRIGGER_NAMES = ("bid", "feed")
+"""What people call the two, by their numbers."""
 
 
 class BudgetFigures(Record):

@@ -1,0 +1,194 @@
+"""Which feed calls a position, found by the market's own decisions (R4.2, R4.3, R6.1).
+
+Feeds are searched on a grid: settlement prices of a fixed quote, fine enough for some ten digits,
+coarse enough that no price derived from one has to be shrunk (R1.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import NamedTuple
+
+from node.explain.cut import Cut, Run
+from node.explain.records import FeedThreshold
+from node.market.black_swan import is_black_swan
+from node.market.margin_calls import Ending, is_acceptable, is_at_maintenance
+from node.market.pricing import CallTerms, call_price
+from node.state.objects.market import CallOrder
+from protocol.asset import AssetAmount, Price
+from protocol.constants import MAX_SUPPLY, RATIO_DENOMINATOR
+
+FILLS_A_STEP = 20
+FILLS_MAX = 100_000
+"""Fills that one explanation plays in all."""
+TURNS_MAX = 200
+"""Positions and bids that are looked at one by one where a target ratio is in play."""
+RATIO_MAX = 33
+"""Above every MCR and MSSR, which are at most 32,767 thousandths."""
+QUOTE_MAX = 10**13
+"""No product of it and a ratio needs to be shrunk."""
+
+
+class Grid(NamedTuple):
+    """Settlement prices that differ by one in the base."""
+
+    like: Price
+    """A price of the same assets."""
+    quote: int
+
+    def price(self, base: int) -> Price:
+        """The price of a place on the grid."""
+        assets = self.like.base.asset_id, self.like.quote.asset_id
+        return Price(AssetAmount(base, assets[0]), AssetAmount(self.quote, assets[1]))
+
+
+def grid_around(price: Price) -> Grid:
+    """The finest grid on which a price times any ratio has a place."""
+    quote = QUOTE_MAX
+    while (
+        price.base.amount * RATIO_MAX * quote > price.quote.amount * MAX_SUPPLY
+        and quote > RATIO_DENOMINATOR
+    ):
+        quote //= 10
+    return Grid(price, quote)
+
+
+def highest_where(holds: Callable[[int], bool], low: int, high: int) -> int | None:
+    """The highest number from `low` to `high` where something holds that holds below it too."""
+    if low > high or not holds(low):
+        return None
+    if holds(high):
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+class FeedSearch:
+    """Looks for the highest feed at which the position of a cut is taken.
+
+    It plays the margin calls at a feed as far as they go. Where they stop before they reach the
+    position, the feed has to fall to where the pair that stopped them moves on; what was played up
+    to there stays as it is, for who pays which bid follows from the bids alone. Only how much a
+    position with a target ratio wants covered depends on the feed (R4.6), so once one was called
+    everything is played anew, and no feed is passed over at which one falls to the MCR.
+    """
+
+    def __init__(self, cut: Cut) -> None:
+        self.cut = cut
+        self.grid = grid_around(call_price(cut.subject, cut.terms.maintenance_ratio))
+        self.played = 0
+        """Fills in all runs."""
+        self.is_exact = cut.is_whole
+        self._turns: list[int] | None = None
+
+    def steps(self) -> Generator[None, None, FeedThreshold | None]:
+        """The answer; None where no feed will do, or the search was cut short."""
+        base = MAX_SUPPLY
+        run = Run(self.cut, self._terms(base))
+        while True:
+            yield from self.play(run, until_reached=True)
+            if run.fills_before is not None or run.ending is Ending.BLACK_SWAN:
+                break
+            lower = self._lower(run, base)
+            if lower is None and run.targets:
+                lower = yield from self._some_lower(base)
+            if lower is None or self.played >= FILLS_MAX:
+                return None
+            base = lower
+            if run.targets:
+                run = Run(self.cut, self._terms(base))
+            else:
+                run.terms = self._terms(base)
+        ahead = any(called.id != self.cut.subject.id for called in run.targets)
+        run = Run(self.cut, self._terms(base))
+        yield from self.play(run)
+        is_called = run.fills_before is not None
+        return FeedThreshold(
+            price=self.grid.price(base),
+            happens="called" if is_called else "settled_globally",
+            is_exact=self.is_exact and not ahead and self.played < FILLS_MAX,
+            calls_before=run.fills if run.fills_before is None else run.fills_before,
+            outcome=run.outcome(),
+        )
+
+    def _some_lower(self, high: int) -> Generator[None, None, int | None]:
+        """A lower feed, if the lowest takes it: there targets use up bids that hold a call back.
+
+        There may be others above it.
+        """
+        self.is_exact = False
+        if not (yield from self._takes(1)):
+            return None
+        low = 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            if (yield from self._takes(middle)):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _takes(self, base: int) -> Generator[None, None, bool]:
+        run = Run(self.cut, self._terms(base))
+        yield from self.play(run, until_reached=True)
+        return run.fills_before is not None or run.ending is Ending.BLACK_SWAN
+
+    def play(self, run: Run, *, until_reached: bool = False) -> Generator[None, None, None]:
+        """Play until the calls end, or the position has closed or is reached."""
+        while self.played < FILLS_MAX and not run.is_closed and run.advance():
+            self.played += 1
+            if self.played % FILLS_A_STEP == 0:
+                yield
+            if until_reached and run.fills_before is not None:
+                return
+
+    def _terms(self, base: int) -> CallTerms:
+        return self.cut.terms_at(self.grid.price(base))
+
+    def _lower(self, run: Run, base: int) -> int | None:
+        """The highest lower feed at which the calls may go on."""
+        found = [self._highest(run.moves_on, base - 1)]
+        if run.targets:
+            found += self._all_turns()
+            found += (
+                self._highest(self._takes_to_maintenance(called), base - 1)
+                for called in run.targets
+                if not is_at_maintenance(run.terms, called)
+            )
+        return max((one for one in found if one is not None and one < base), default=None)
+
+    def _all_turns(self) -> list[int]:
+        """The feeds at which bids become acceptable, or positions fall to the MCR or under."""
+        if self._turns is None:
+            bids, positions = self.cut.bids, self.cut.positions[: self.cut.rank + 1]
+            if len(bids) + len(positions) > TURNS_MAX:
+                self.is_exact = False
+                bids, positions = (), ()
+            conditions: list[Callable[[CallTerms], bool]] = [
+                *(self._takes_to_maintenance(position) for position in positions),
+                *(partial(_is_sunk, position) for position in positions),
+                *(partial(_accepts, self.cut.trigger, bid.price) for bid in bids),
+            ]
+            found = (self._highest(condition, MAX_SUPPLY) for condition in conditions)
+            self._turns = [one for one in found if one is not None]
+        return self._turns
+
+    def _highest(self, holds: Callable[[CallTerms], bool], limit: int) -> int | None:
+        return highest_where(lambda base: holds(self._terms(base)), 1, limit)
+
+    def _takes_to_maintenance(self, position: CallOrder) -> Callable[[CallTerms], bool]:
+        return lambda terms: is_at_maintenance(terms, position)
+
+
+def _is_sunk(position: CallOrder, terms: CallTerms) -> bool:
+    return is_black_swan(position, terms.squeeze_protection_price, None)
+
+
+def _accepts(trigger: int, bid: Price, terms: CallTerms) -> bool:
+    return is_acceptable(trigger, terms, bid)

@@ -1,0 +1,313 @@
+"""`why` a position: what it predicts is what then happens, on random markets (R4.2, R5.5, R6.1)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node.explain.position import explain_position
+from node.explain.records import (
+    CALLED,
+    NOT_CALLED,
+    SETTLED,
+    Outcome,
+    PositionExplanation,
+)
+from node.explain.thresholds import grid_around
+from node.explain.wording import Wording
+from node.market.margin_calls import run_asset
+from node.market.order_book import cancel_order
+from node.market.pricing import call_price
+from node.market.settlement import cancel_settlement, execute_due_settlements
+from node.state.context import Context
+from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
+from node.state.objects.market import CallOrder
+from protocol.asset import AssetAmount, Price
+from tests.support.market import CORE, Market, fills, make_market
+from tests.support.slow_market import value
+
+WHALE_DEBT = 10**6
+triggers = st.sampled_from([TRIGGER_BID, TRIGGER_FEED])
+
+
+def explain(market: Market, position: CallOrder) -> PositionExplanation:
+    """The explanation of a position, worked out to its end."""
+    state = market.state
+    steps = explain_position(
+        state,
+        Wording(state, "bit"),
+        state.accounts.get(position.borrower),
+        state.assets.get(market.usd),
+        market.data,
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            found = stop.value
+            assert isinstance(found, PositionExplanation)
+            return found
+
+
+def random_market(seed: int, trigger: int) -> tuple[Market, list[CallOrder]]:
+    """Positions, bids and options by chance; the feed is 1 USD per 10 CORE, and nothing has run."""
+    chance = Random(seed)
+    count = chance.randint(1, 4)
+    market = make_market(count, core=10**8, trigger=trigger, whale_debt=WHALE_DEBT)
+    mcr, mssr = chance.choice([(1750, 1500), (1750, 1100), (1400, 1400), (1200, 1500)])
+    has_targets = mcr >= mssr and chance.random() < 0.5
+    market.feed(1, 10, mcr=mcr, mssr=mssr)
+    market.set_options(
+        force_settlement_offset_percent=chance.choice([0, 100, 500]),
+        maximum_force_settlement_volume=chance.choice([1, 5, 10_000]),
+    )
+    if chance.random() < 0.5:
+        market.set_options(margin_call_fee_ratio=chance.choice([20, 150, 900]))
+    positions = []
+    for who in range(count):
+        debt = chance.choice([7, 100, 333, 1_000])
+        target = chance.choice([None, 1_800, 2_500]) if has_targets else None
+        ratio = chance.randint(90, 350)
+        positions.append(market.position(who, debt, debt * ratio // 10, tcr=target))
+    for _ in range(chance.randint(0, 4)):
+        usd = chance.choice([3, 50, 400, 1_000])
+        market.bid(usd, usd * chance.randint(40, 230) // 10 or 1)
+    for _ in range(chance.randint(0, 3)):
+        market.request(market.whale, chance.choice([5, 90, 700]))
+    return market, positions
+
+
+class Happened:
+    """What a boundary did to a position, by its records."""
+
+    def __init__(self, ctx: Context, position: CallOrder, before: tuple[int, int]) -> None:
+        own = [
+            op for op in fills(ctx) if (op.order_id.type, op.order_id.instance) == (8, position.id)
+        ]
+        self.calls = [op for op in own if not op.is_maker]
+        self.settled = [op for op in own if op.is_maker]
+        self.covered = sum(op.receives.amount for op in own)
+        self.paid = sum(op.pays.amount for op in own)
+        self.fee = sum(op.fee.amount for op in own)
+        self.left = before[0] - self.covered, before[1] - self.paid
+
+    def matches(self, outcome: Outcome) -> bool:
+        """Whether that is what was predicted."""
+        return (self.covered, self.paid, self.fee, *self.left) == (
+            outcome.debt_covered.amount,
+            outcome.collateral_paid.amount,
+            outcome.fee.amount,
+            outcome.debt_left.amount,
+            outcome.collateral_left.amount,
+        )
+
+
+def run_at(market: Market, position: CallOrder, price: Price | None = None) -> Happened:
+    """Margin calls as the chain plays them, at a feed, and taken back."""
+    state, before = market.state, (position.debt, position.collateral)
+    state.log.begin()
+    if price is not None:
+        feed = market.data.median_feed
+        market.feed(
+            price.base.amount,
+            price.quote.amount,
+            mcr=feed.maintenance_collateral_ratio,
+            mssr=feed.maximum_short_squeeze_ratio,
+        )
+    ctx = market.context()
+    run_asset(ctx, market.data)
+    happened = Happened(ctx, position, before)
+    state.log.undo()
+    return happened
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**9), triggers)
+def test_what_is_predicted_happens(seed: int, trigger: int) -> None:
+    """R4.2, R4.3, R6.1, R6.2: called or not, what is paid and kept, and the feed that calls."""
+    market, positions = random_market(seed, trigger)
+    for position in positions:
+        found = explain(market, position)
+        now = run_at(market, position)
+        assert (found.status == CALLED) == bool(now.calls)
+        assert (found.status == SETTLED) == (bool(now.settled) and not now.calls)
+        if found.status != NOT_CALLED:
+            assert found.if_called is not None
+            assert now.matches(found.if_called)
+        else:
+            others = [one for one in positions if one is not position]
+            has_targets = any(one.target_collateral_ratio is not None for one in others)
+            check_next_feed(market, position, found, Random(seed), has_targets=has_targets)
+
+
+def check_next_feed(
+    market: Market,
+    position: CallOrder,
+    found: PositionExplanation,
+    chance: Random,
+    *,
+    has_targets: bool,
+) -> None:
+    """At the predicted feed what is predicted happens; above it, nothing does.
+
+    Where others have targets, the answer may be no more than a feed that calls.
+    """
+    terms_price = grid_around(
+        call_price(position, market.data.median_feed.maintenance_collateral_ratio)
+    )
+    threshold = found.next_feed
+    lowest = 0
+    if threshold is not None:
+        then = run_at(market, position, threshold.price)
+        assert then.matches(threshold.outcome)
+        assert (threshold.happens == "called") == bool(then.calls)
+        assert then.covered > 0
+        lowest = threshold.price.base.amount
+        if not threshold.is_exact:
+            return
+    elif has_targets:
+        return
+    above = [lowest + 1, chance.randint(lowest + 1, max(3 * lowest, 10**13))]
+    above += [lowest + 1 + chance.randrange(10 ** chance.randint(1, 12)) for _ in range(4)]
+    for base in above:
+        taken = run_at(market, position, terms_price.price(base))
+        assert taken.covered == 0, (found, base)
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(0, 10**9), triggers)
+def test_settlements_take_what_is_predicted(seed: int, trigger: int) -> None:
+    """R5.4, R5.5: by the requests that wait, and by one that reaches all of its debt."""
+    market, positions = random_market(seed, trigger)
+    state = market.state
+    for position in positions:
+        found = explain(market, position).settlement
+        assert found is not None
+        before = position.debt, position.collateral
+        state.log.begin()
+        ctx = market.context()
+        execute_due_settlements(ctx)
+        assert Happened(ctx, position, before).matches(found.by_requests)
+        state.log.undo()
+
+        state.log.begin()
+        for request in list(state.force_settlements.in_order()):
+            cancel_settlement(market.context(), request)
+        market.set_options(maximum_force_settlement_volume=10_000)
+        for amount in (found.debt_ahead.amount, position.debt):
+            if amount:
+                market.request(market.whale, amount)
+        ctx = market.context()
+        execute_due_settlements(ctx)
+        happened = Happened(ctx, position, before)
+        if happened.covered == position.debt:
+            assert happened.matches(found.whole)
+        state.log.undo()
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(0, 10**9), triggers)
+def test_the_bid_that_is_asked_for_calls(seed: int, trigger: int) -> None:
+    """R4.2: a bid between the two limits calls the position, one outside of them does not; without
+    bids there may be a black swan (R6.1)."""
+    market, positions = random_market(seed, trigger)
+    state, position = market.state, min(positions, key=lambda one: one.collateral / one.debt)
+    found = explain(market, position)
+    wanted = found.next_bid
+    assert wanted is not None
+    if found.status == SETTLED or (trigger == TRIGGER_FEED and not wanted.is_possible):
+        return
+    for order in list(state.limit_orders.in_order()):
+        cancel_order(market.context(), order, virtual=False)
+    assert bool(run_at(market, position).settled) == wanted.is_swan_without_bids
+    if wanted.is_swan_without_bids:
+        return
+    least, most = value(wanted.above), None if wanted.below is None else value(wanted.below)
+    tried = [least, least * Fraction(101, 100), least * Fraction(99, 100), least * 2]
+    if most is not None:
+        tried += [most, (least + most) / 2, most * Fraction(99, 100)]
+    for price in tried:
+        state.log.begin()
+        scale = 500_000 // max(price.numerator, price.denominator) or 1
+        bid = market.bid(price.numerator * scale, price.denominator * scale)
+        is_inside = price > least if most is not None else price >= least
+        is_inside &= most is None or price < most
+        assert bid is not None
+        assert bool(run_at(market, position).calls) == is_inside, (price, wanted)
+        state.log.undo()
+
+
+def test_a_called_position_pays_the_bid() -> None:
+    """R4.2, R4.5: by hand. Called at 12 CORE per USD; 1,000 USD of debt, 600 are bid."""
+    market = make_market()
+    position = market.position(0, 1_000, 17_000)
+    market.bid(600, 7_200)
+    found = explain(market, position)
+    assert (found.status, found.if_called_by, found.rank) == (CALLED, "next_block", 1)
+    assert found.if_called is not None
+    assert found.if_called.collateral_paid == AssetAmount(7_200, CORE)
+    assert found.if_called.debt_left == AssetAmount(400, market.usd)
+    assert "Called at the end of the next block" in found.statements[1].text
+
+
+@pytest.mark.parametrize(
+    ("trigger", "feed"), [(TRIGGER_BID, Fraction(9, 100)), (TRIGGER_FEED, Fraction(35, 400))]
+)
+def test_the_feed_that_calls_by_hand(trigger: int, feed: Fraction) -> None:
+    """R4.2: a bid of 0.06 is above SQP below a feed of 0.09; the call price is 0.0875."""
+    market = make_market(trigger=trigger)
+    position = market.position(0, 1_000, 20_000)
+    market.bid(600, 10_000)
+    threshold = explain(market, position).next_feed
+    assert threshold is not None
+    assert threshold.happens == "called"
+    step = Fraction(1, threshold.price.quote.amount)
+    if trigger == TRIGGER_BID:
+        assert value(threshold.price) < feed <= value(threshold.price) + step
+    else:
+        assert value(threshold.price) <= feed < value(threshold.price) + step
+
+
+def test_a_higher_bid_protects() -> None:
+    """R4.2: by the bid, no feed calls while the highest bid is not below the call price."""
+    market = make_market()
+    position = market.position(0, 1_000, 20_000)
+    market.bid(9, 100)
+    found = explain(market, position)
+    assert found.next_feed is None
+    assert found.next_bid is not None
+    assert found.next_bid.bids_in_the_way == 1
+
+
+def test_steps_are_short_and_about_one_moment() -> None:
+    """R4.3: many positions are looked at step by step, and what changes meanwhile is not seen."""
+    market = make_market(200, core=10**8)
+    positions = [market.position(who, 100, 1_900 + who) for who in range(200)]
+    market.bid(100_000, 1_600_000)
+    last = positions[-1]
+    state = market.state
+    steps = explain_position(
+        state,
+        Wording(state, "bit"),
+        state.accounts.get(last.borrower),
+        state.assets.get(market.usd),
+        market.data,
+    )
+    count, found = 0, None
+    while found is None:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            found = stop.value
+        else:
+            count += 1
+            if count == 1:
+                state.log.undo()
+                state.log.begin()
+    assert count >= 10
+    assert found.next_feed is not None
+    assert found.next_feed.calls_before == 199
