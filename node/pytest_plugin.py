@@ -19,6 +19,7 @@ import pytest
 
 if TYPE_CHECKING:
     import pegboard
+    from pegboard.processes import Served
 
 _MARKET = pytest.StashKey["pegboard.Market"]()
 SCENARIOS = "pegboard"
@@ -40,11 +41,49 @@ def market(request: pytest.FixtureRequest) -> Iterator[pegboard.Market]:
     """A fresh market in this process, as `pegboard.market()` makes it."""
     from pegboard.fresh import market as fresh_market
 
-    chosen: int | None = request.config.getoption("--pegboard-seed")
-    seed = zlib.crc32(request.node.nodeid.encode()) if chosen is None else chosen
-    with fresh_market(seed=seed) as made:
+    with fresh_market(seed=_seed_of(request)) as made:
         request.node.stash[_MARKET] = made
         yield made
+
+
+@pytest.fixture(scope="session")
+def _development_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    from pegboard.processes import served
+
+    directory = tmp_path_factory.mktemp("pegboard-node")
+    with served("node", "--dev", "--mode", "instant", directory=directory) as node:
+        yield node
+
+
+@pytest.fixture
+def dev_node(request: pytest.FixtureRequest, _development_process: Served) -> Iterator[Served]:
+    """A real development node, one process for all tests: `url`, `websocket_url`, `market`.
+
+    It makes a block at once for each transaction. Each test has it as it was at the start, and the
+    prices are the test's own.
+    """
+    from pegboard.processes import reverted
+
+    with reverted(_development_process, seed=_seed_of(request)) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A real network of four witness processes, once for all tests: blocks come each second.
+
+    What a test does there stays: accounts of its own keep it apart from others.
+    """
+    from pegboard.processes import served
+
+    directory = tmp_path_factory.mktemp("pegboard-network")
+    with served("up", "--block-interval", "1", directory=directory) as node:
+        yield node
+
+
+def _seed_of(request: pytest.FixtureRequest) -> int:
+    chosen: int | None = request.config.getoption("--pegboard-seed")
+    return zlib.crc32(request.node.nodeid.encode()) if chosen is None else chosen
 
 
 @pytest.hookimpl(wrapper=True)

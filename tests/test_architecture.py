@@ -101,7 +101,13 @@ LAYERS = {
     ),
     "node.start": Layer(("node.cli", "node.exit_codes"), (), ("clock",)),
     "node.__main__": Layer(("node.start",)),
-    "node.pytest_plugin": Layer(("pegboard",), ("pytest",), ("clock",)),
+    "pegboard.client": Layer(("protocol", "node.cli", "pegboard"), ("trio",), SHELL_BANS),
+    "pegboard.processes": Layer(
+        ("protocol", "node.clock", "node.presets", "node.cli", "pegboard", "pegboard.client"),
+        (),
+        ("clock",),
+    ),
+    "node.pytest_plugin": Layer(("pegboard", "pegboard.processes"), ("pytest",), ("clock",)),
     "node": Layer(),
 }
 """Each row uses only rows above it; `node` itself is the empty package file."""

@@ -6,12 +6,16 @@ import runpy
 from collections.abc import Iterable
 from pathlib import Path
 
+from node.cli.client import NodeClient
 from node.cli.exits import FileUnreadable
 from node.cli.output import Output, count_of, heading
+from node.cli.remote_chain import RemoteChain
+from node.cli.remote_ledger import DeskKeys, RemoteLedger
 from node.shipped import find_file
 from pegboard.expectations import Outcome
 from pegboard.player import Played, StepDone, play
 from pegboard.scenario import ScenarioError, load_scenario
+from pegboard.vocabulary import Market
 from protocol.json_form import JsonValue
 
 
@@ -21,8 +25,10 @@ class ScenarioUnreadable(FileUnreadable):
     name = ScenarioError.name
 
 
-def play_file(output: Output, path: Path, *, seed: int | None, rules: Iterable[Path]) -> None:
-    """Play a scenario and print its steps and outcomes.
+def play_file(
+    output: Output, path: Path, *, seed: int | None, rules: Iterable[Path], url: str | None
+) -> None:
+    """Play a scenario, on a node if there is a URL, and print its steps and outcomes.
 
     Raises `ScenarioUnreadable`, `StepFailed`, `ExpectationFailed`, `FileUnreadable`.
     """
@@ -33,9 +39,18 @@ def play_file(output: Output, path: Path, *, seed: int | None, rules: Iterable[P
     for source in rules:
         run_rules(source)
     output.line(heading(scenario.title or str(path)))
-    played = play(scenario, seed=seed, tell=lambda done: show_step(output, done))
+    chosen = scenario.seed if seed is None else seed
+    market = None if url is None else market_at(url, chosen)
+    played = play(scenario, market=market, seed=chosen, tell=lambda done: show_step(output, done))
     show_result(output, played)
     played.check()
+
+
+def market_at(url: str, seed: int) -> Market:
+    """A market on a node whose people are new: their names end with the number of its head."""
+    chain = RemoteChain(NodeClient(url))
+    cast = f"-{chain.head()['head_block_number']}"
+    return Market(RemoteLedger(chain, DeskKeys(), cast=cast), seed=seed)
 
 
 def run_rules(path: Path) -> None:

@@ -93,6 +93,10 @@ class Ledger(Protocol):
         """An asset by its number."""
         ...
 
+    def full_name(self, name: str) -> str:
+        """What the chain calls somebody of a name here."""
+        ...
+
     def find_account(self, name: str) -> AccountId | None:
         """The account of a name, if there is one."""
         ...

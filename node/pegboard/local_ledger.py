@@ -68,6 +68,10 @@ class LocalLedger:
         display = f"{self._prefix}{asset.symbol}"
         return AssetFacts(asset.id, asset.symbol, asset.precision, display, backing)
 
+    def full_name(self, name: str) -> str:
+        """The name itself: the chain is this market's own."""
+        return name
+
     def find_account(self, name: str) -> AccountId | None:
         """The account of a name, if there is one."""
         found = self.state.account_by_name.find(name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pegboard.expectations import Outcome, look, read_expectation
+from pegboard.fresh import MAKER, MAKER_CORE
 from pegboard.fresh import market as fresh_market
 from pegboard.scenario import Scenario
 from pegboard.steps import AnyStep, ExpectStep
@@ -81,11 +82,14 @@ def play(
     """Play a scenario to its end; each step is told to `tell`.
 
     Without a market it is played on a fresh one, and the same seed gives the same chain, bit for
-    bit. Raises `StepFailed`, and the refusals of what stands before the steps.
+    bit. A market that is given keeps its own seed and chain, and hires a market maker if the
+    scenario has one. Raises `StepFailed`, and the refusals of what stands before the steps.
     """
-    seed = scenario.seed if seed is None else seed
     if market is None:
+        seed = scenario.seed if seed is None else seed
         market = fresh_market(seed=seed, **msgspec.structs.asdict(scenario.chain))
+    elif scenario.chain.maker:
+        market.hire("maker", MAKER, core=MAKER_CORE)
     market.folder = scenario.folder
     _prepare(scenario, market)
     played = Played(scenario, market)

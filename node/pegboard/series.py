@@ -10,37 +10,36 @@ from typing import NamedTuple
 from node.witness.feed_source import FeedSource
 from node.witness.feed_text import FeedContext, parse_feed_source
 from pegboard.amounts import BadAmount, Number, exact
-from pegboard.ledger import HeadFacts
 
 
 class Shock(NamedTuple):
     """A jump of a price that lasts."""
 
     block: int
-    """From the so manyth block on that is made since the price is followed, counted from 1."""
+    """From the so manyth block on that the market makes since, counted from 1."""
     by: Number
     """By so much of itself, such as "-30%"."""
 
 
 class Series:
-    """A source whose course is a function of the seed, the head's time and its number."""
+    """A source whose course is a function of the seed, the time and the blocks that were made."""
 
-    def __init__(self, source: FeedSource, shocks: Sequence[Shock], start_num: int) -> None:
+    def __init__(self, source: FeedSource, shocks: Sequence[Shock], made: int) -> None:
         """Raises `BadAmount` for a shock that leaves no price."""
         self.source = source
         self.last: Fraction | None = None
         """What was published last."""
-        self._start_num = start_num
+        self._start = made
         self._factors = [(shock.block, 1 + exact(shock.by)) for shock in shocks]
         for shock, (block, factor) in zip(shocks, self._factors, strict=True):
             if factor <= 0 or block < 1:
                 raise BadAmount("a shock leaves no price", value=shock.by, limit="-99.9%")
 
-    def price(self, head: HeadFacts) -> Fraction:
-        """The price for the block after a head."""
-        found = Fraction(*self.source.prices.price_at(head.time))
+    def price(self, time_s: int, made: int) -> Fraction:
+        """The price at a time, when a market has made so many blocks."""
+        found = Fraction(*self.source.prices.price_at(time_s))
         for block, factor in self._factors:
-            if head.num - self._start_num >= block - 1:
+            if made - self._start >= block - 1:
                 found *= factor
         return found
 

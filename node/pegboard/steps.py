@@ -77,9 +77,11 @@ class FollowStep(Step, tag="follow"):
     asset: str
     source: str
     shocks: tuple[tuple[int, Plain], ...] = ()
+    mcr: Plain | None = None
+    msqr: Plain | None = None
 
     def run(self, market: Market) -> None:
-        market.follow(self.asset, self.source, shocks=self.shocks)
+        market.follow(self.asset, self.source, shocks=self.shocks, mcr=self.mcr, msqr=self.msqr)
 
 
 class BlockStep(Step, tag="block"):

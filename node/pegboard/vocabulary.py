@@ -69,6 +69,7 @@ class Market:
         self.reader = Reader(ledger)
         self.folder = Path()
         """Where files of prices are looked for first."""
+        self._made = 0
         self._followed: dict[AssetFacts, Series] = {}
         self._order_ids: dict[str, str] = {}
 
@@ -107,11 +108,12 @@ class Market:
             return account
 
     def _create(self, name: str) -> AccountId:
-        owner, active = (public_key(development_key(name, role)) for role in ("owner", "active"))
+        full = self.ledger.full_name(name)
+        owner, active = (public_key(development_key(full, role)) for role in ("owner", "active"))
         faucet = self.find(FAUCET).id
         self.ledger.send(
             AccountCreate(
-                *(NO_FEE, faucet, faucet, 0, name),
+                *(NO_FEE, faucet, faucet, 0, full),
                 key_authority(owner),
                 key_authority(active),
                 AccountOptions(active),
@@ -234,23 +236,23 @@ class Market:
         asked = {"asset": asset, "source": source, "mcr": mcr, "msqr": msqr}
         with self.noted("follow", **asked, shocks=[list(one) for one in shocks] or None):
             facts, _ = self.reader.bitasset(asset)
-            head = self.ledger.head()
+            now_s = self.time
             read = read_source(
                 source,
                 symbol=facts.symbol,
                 seed=self.seed,
-                start_s=head.time,
+                start_s=now_s,
                 block_interval_s=self.ledger.block_interval_s(),
                 read_text=self._read_text,
             )
-            series = Series(read, [Shock(*one) for one in shocks], head.num)
+            series = Series(read, [Shock(*one) for one in shocks], self._made)
             self._followed[facts] = series
             ratios = (
                 read.maintenance_collateral_ratio if mcr is None else to_thousandths(mcr),
                 read.maximum_short_squeeze_ratio if msqr is None else to_thousandths(msqr),
             )
-            series.last = series.price(head)
-            self.quotes.publish(facts, Quote(series.last, head.time, *ratios))
+            series.last = series.price(now_s, self._made)
+            self.quotes.publish(facts, Quote(series.last, now_s, *ratios))
             return quotient(series.last)
 
     def _read_text(self, name: str) -> str:
@@ -259,13 +261,13 @@ class Market:
         return path.read_text(encoding="utf-8")
 
     def _follow_prices(self) -> None:
-        head = self.ledger.head()
+        now_s = self.time
         for facts, series in self._followed.items():
-            price = series.price(head)
+            price = series.price(now_s, self._made)
             if price != series.last:
                 series.last = price
                 said = self.quotes.said[facts.id]
-                self.quotes.publish(facts, replace(said, price=price, time=head.time))
+                self.quotes.publish(facts, replace(said, price=price, time=now_s))
 
     def block(self, count: int = 1) -> int:
         """Make so many blocks; the head's number. Agents act before each, and prices stay alive."""
@@ -299,6 +301,7 @@ class Market:
     def _make_block(self) -> None:
         self._let_act()
         self._note_block()
+        self._made += 1
         self.quotes.keep_alive(self.time)
         self.ledger.block()
 

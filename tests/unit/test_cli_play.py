@@ -10,6 +10,7 @@ import pytest
 from node.cli import run
 from node.exit_codes import Exit
 from node.shipped import shipped_file
+from tests.support.desk import Desk
 
 FALL = str(shipped_file("config/scenarios/fall.toml"))
 
@@ -57,3 +58,16 @@ def test_rules_are_added_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "no such rule of agents, value hoarder" in capsys.readouterr().err
     assert run(["play", str(path), "--rules", str(rules)]) == 0
     assert run(["play", str(path), "--rules", str(tmp_path / "missing.py")]) == Exit.DAMAGED
+
+
+def test_a_scenario_is_played_on_a_node(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The shipped one with signed transactions, twice on one node: people are new each time."""
+    desk = Desk(monkeypatch, capsys)
+    for _ in range(2):
+        ended = desk.run("play", FALL, "--url", "http://desk:1", "--json")
+        assert ended.code == 0, ended.err
+        assert json.loads(ended.out.splitlines()[-1])["failed"] == 0
+    names = [item.name for item in desk.chain.state.accounts.in_order()]
+    assert len([name for name in names if name.startswith("alice-")]) == 2

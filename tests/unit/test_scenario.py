@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -11,6 +13,7 @@ from node.shipped import shipped_file
 from pegboard.expectations import ExpectationFailed, MalformedExpectation, read_expectation
 from pegboard.player import StepFailed
 from pegboard.scenario import ScenarioError, load_scenario, read_scenario
+from pegboard.steps import AnyStep, Step
 
 FALL = shipped_file("config/scenarios/fall.toml")
 SHIPPED = sorted(FALL.parent.glob("*.toml"))
@@ -166,3 +169,16 @@ def test_names_may_hold_dots() -> None:
     assert (read.quantity, read.who, read.what) == ("position.call_price", "a.b-c", "X.YZ")
     read = read_expectation("a.b.balance.X.YZ = 1")
     assert (read.quantity, read.who, read.what) == ("balance", "a.b", "X.YZ")
+
+
+@pytest.mark.parametrize("step", get_args(AnyStep), ids=lambda step: step.__name__)
+def test_each_step_says_all_that_its_word_takes(step: type[Step]) -> None:
+    """A word that gets a parameter gets it in scenarios too, or its journal could not be read."""
+    verb = step.__struct_config__.tag
+    if verb == "expect":
+        return
+    fields = set(step.__struct_fields__) - {"refused"}
+    owner = pegboard.Account if "account" in fields else pegboard.Market
+    taken = set(signature(getattr(owner, str(verb))).parameters) - {"self"}
+    named = {"debt": "amount", "asset": "asset", "receiver": "to"} if verb != "adjust" else {}
+    assert fields - {"account"} == {named.get(name, name) for name in taken}
