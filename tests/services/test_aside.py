@@ -25,6 +25,7 @@ from tests.support.api import ChainBackend, Client
 from tests.support.chain import TestChain
 from tests.support.served_node import serve_node
 
+ENDED_WITHIN_S = 20
 SHORT = ChildLimits(cpu_ms=100)
 
 
@@ -156,6 +157,33 @@ def test_a_child_has_nothing_of_the_node_s() -> None:
     with Path(__file__).open() as other:
         assert other.fileno() > 2
         assert answer_of(look) == b"5"
+
+
+def test_a_child_ends_with_its_node_however_that_ends() -> None:
+    """Killed, a node says goodbye to nobody; its child would have slept for a minute more."""
+    read_end, write_end = os.pipe()
+    node = os.fork()
+    if node == 0:
+        child = fork_child(sleep, ChildLimits())
+        os.write(write_end, str(child.pid).encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(node, 0)
+    pid = int(os.read(read_end, 20))
+    os.close(read_end)
+    os.close(write_end)
+    deadline = time.monotonic() + ENDED_WITHIN_S
+    while is_alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process that has not ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def test_what_a_child_tries_is_not_done_here() -> None:
