@@ -26,11 +26,10 @@ from node.state.errors import (
     DuplicateTransaction,
     InvariantViolated,
     WrongChain,
-    WrongTimestamp,
 )
 from node.state.undo import EDIT, Revision
 from protocol.block import BlockEnvelope, HeaderEnvelope, Sign, SignedBlockHeader
-from protocol.errors import TIME, PegboardError
+from protocol.errors import PegboardError
 from protocol.finality import Certificate
 from protocol.genesis import chain_id as chain_id_of
 from protocol.genesis_form import Genesis
@@ -274,19 +273,9 @@ class Chain:
             return HeaderVerdict.RIGHT
         before = queued if parent is None or parent.envelope is None else parent.envelope.front
         assert before is not None, "the root was applied"
-        if front.header.timestamp <= before.header.timestamp:
-            raise WrongTimestamp(
-                "not later than the block before",
-                rule="R8.1",
-                value=front.header.timestamp,
-                limit=before.header.timestamp + 1,
-                unit=TIME,
-            )
         rules = self._head.rules
         assert rules is not None, "the head is applied"
-        if rules.keys.get(front.header.witness) == signer_of(front):
-            return HeaderVerdict.BY_WITNESS
-        return HeaderVerdict.STRANGE
+        return rules.judge_elsewhere(front, before)
 
     def read_block(self, front: HeaderEnvelope, data: bytes) -> BlockEnvelope:
         """Read a block whose header was read before; what is pending is taken from the pool.

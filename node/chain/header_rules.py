@@ -77,6 +77,23 @@ class HeaderRules(NamedTuple):
         if not trusted:
             self._check_signature(front)
 
+    def judge_elsewhere(self, front: HeaderEnvelope, before: HeaderEnvelope) -> HeaderVerdict:
+        """What can be known of a header whose parent, `before`, was never applied (T-P6).
+
+        Raises `WrongTimestamp` for one that is wrong wherever its parent is.
+        """
+        if front.header.timestamp <= before.header.timestamp:
+            raise WrongTimestamp(
+                "not later than the block before",
+                rule="R8.1",
+                value=front.header.timestamp,
+                limit=before.header.timestamp + 1,
+                unit=TIME,
+            )
+        if self.keys.get(front.header.witness) == signer_of(front):
+            return HeaderVerdict.BY_WITNESS
+        return HeaderVerdict.STRANGE
+
     def _check_signature(self, front: HeaderEnvelope) -> None:
         witness = front.header.witness
         expected, signer = self.keys[witness], signer_of(front)

@@ -77,7 +77,7 @@ class AsideRunner:
                 outcome = await self._answer(child)
             self.aside.done(job)
             if isinstance(outcome, ChildFailed):
-                log.error("aside_bug", ev="aside_bug", reason=outcome.what)
+                log.warning("aside_bug", ev="aside_bug", reason=outcome.what)
                 outcome = InternalError("internal error")
             job.settle(_too_much() if outcome is None else outcome)
             self.told()

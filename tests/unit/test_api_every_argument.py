@@ -12,6 +12,7 @@ import pytest
 from node.api.arguments import Parameter, parameters_of
 from node.api.methods import unbuilt
 from node.api.methods.tables import APIS
+from protocol.ids import order_text
 from tests.support.api import ChainBackend, Client, Json, transaction_json
 from tests.support.arguments import EVERY_PARAMETER, IDS, SAMPLES, kinds_of, sample
 from tests.support.busy import a_busy_backend, arguments_of
@@ -58,6 +59,7 @@ ELSEWHERE = {
     "get_assets_by_issuer": "one account issued one asset, tested in test_api_database",
     "get_asset_market": "there is one BitAsset, any other is refused",
     "get_settlements": "there is one BitAsset, any other is refused",
+    "explain_position": "there is one BitAsset, any other is refused",
     "shock": "needs margin calls, tested in test_api_whatif",
     "get_positions": "there is one BitAsset, any other is refused",
     "get_recent_transaction_by_id": "tested in test_api_database",
@@ -119,6 +121,8 @@ def _of_the_chain(backend: ChainBackend, name: str, parameter: Parameter, kind: 
         return accounts
     if kind == "asset symbol or id" or name in ("get_assets", "lookup_asset_symbols"):
         return ["USD", "TEST"]
+    if name == "explain_order":
+        return [order_text(order.id) for order in head.state.limit_orders.in_order()]
     if kind == "block number":
         return [0, 1, 2, head.head_num - 1, head.head_num]
     if kind == "public key":

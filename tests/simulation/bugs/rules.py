@@ -186,9 +186,9 @@ MARKET = (
             "tests/unit/test_market_margin_calls.py::test_the_bid_calls_strictly_between_squeeze_protection_and_call_price"
         ),
         "node/market/margin_calls.py",
-        "is_called",
-        "return collateral < debt and",
-        "return collateral <= debt and",
+        "is_within_reach",
+        "return collateral < debt",
+        "return collateral <= debt",
     ),
     bug(
         "dust of settlements",
