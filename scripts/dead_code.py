@@ -28,6 +28,8 @@ USED_OUTSIDE = {
     "ZERO_FEE_SCHEDULE": "a chain on which everything is free, as the tests have it",
     "before_task_step": "trio calls it on the stopwatch of `scripts/bench k`",
     "after_task_step": "trio calls it on the stopwatch of `scripts/bench k`",
+    "list_commands": "click asks a group of commands for them",
+    "get_command": "click asks a group of commands for one",
     "after_io_wait": "trio calls it in each round of its loop",
 }
 """Names for programs that import `protocol`, or for libraries, and what they do with them."""

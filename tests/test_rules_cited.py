@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from node.rules import PAGES, RULE_ID, Rule, UnknownRule, read_page, rule, rules, section
+from node.state import errors
 
 TESTS = Path(__file__).resolve().parent
 REPO = TESTS.parent
@@ -40,10 +41,23 @@ def is_ours(rule_id: str) -> bool:
 
 
 @cache
+def code_paths() -> tuple[Path, ...]:
+    """Every module of the product."""
+    return tuple(path for top in ("protocol", "node") for path in (REPO / top).rglob("*.py"))
+
+
+@cache
 def code_texts() -> tuple[str, ...]:
     """The source of every module of the product."""
-    paths = (path for top in ("protocol", "node") for path in (REPO / top).rglob("*.py"))
-    return tuple(path.read_text() for path in paths)
+    return tuple(path.read_text() for path in code_paths())
+
+
+def code_trees() -> Iterable[tuple[Path, ast.Module]]:
+    """Every module of the product, parsed."""
+    return (
+        (path.relative_to(REPO), ast.parse(text))
+        for path, text in zip(code_paths(), code_texts(), strict=True)
+    )
 
 
 @cache
@@ -114,6 +128,29 @@ def test_each_rule_of_an_error_has_its_paragraph() -> None:
     named = {found for text in code_texts() for found in ARGUMENT.findall(text)} - {""}
     assert len(named) > 80
     assert named <= set(rules()), sorted(named - set(rules()))
+
+
+def test_each_refusal_cites_a_rule() -> None:
+    """U3: whoever is refused can read why: `pegboard rule` knows what the error names."""
+    refusals = {
+        name
+        for name, found in vars(errors).items()
+        if isinstance(found, type) and issubclass(found, errors.TransactionRejected)
+    }
+    raised = [
+        (path, call)
+        for path, tree in code_trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise) and isinstance(call := node.exc, ast.Call)
+        if ast.unparse(call.func) in refusals
+    ]
+    assert len(raised) > 100
+    silent = [
+        f"{path}:{call.lineno}: {ast.unparse(call)}"
+        for path, call in raised
+        if "rule" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert silent == []
 
 
 def test_each_rule_is_cited_by_code() -> None:

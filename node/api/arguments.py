@@ -156,14 +156,14 @@ def need_asset(backend: ApiBackend, text: str) -> Asset:
     """The asset of a symbol or an id; raises `NoSuchObject`."""
     asset = find_asset(backend, text)
     if asset is None:
-        raise NoSuchObject("no such asset", value=text)
+        raise NoSuchObject("no such asset", rule="R0.1", value=text)
     return asset
 
 
 def _account(backend: ApiBackend, data: JsonValue) -> Account:
     account = find_account(backend, _text(backend, data))
     if account is None:
-        raise NoSuchObject("no such account", value=data)
+        raise NoSuchObject("no such account", rule="R0.1", value=data)
     return account
 
 

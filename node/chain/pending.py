@@ -67,12 +67,14 @@ class PendingPool:
         if len(self._entries) >= self.transactions_max:
             raise PoolFull(
                 "too many pending transactions",
+                rule="R9.4",
                 value=len(self._entries),
                 limit=self.transactions_max,
             )
         if self._bytes + envelope.size > self.bytes_max:
             raise PoolFull(
                 "too many bytes of pending transactions",
+                rule="R9.4",
                 value=self._bytes + envelope.size,
                 limit=self.bytes_max,
             )

@@ -9,25 +9,11 @@ from contextlib import suppress
 
 import click
 
-from node.cli.blocks import blocks
-from node.cli.completion import COMPLETE_VARIABLE, completion
-from node.cli.demo import demo
+from node.cli.commands import Commands
+from node.cli.completion import COMPLETE_VARIABLE
 from node.cli.exits import UsageProblem, exit_code_of
-from node.cli.genesis import genesis
-from node.cli.keys import keys
-from node.cli.node_command import node
 from node.cli.output import show_error
-from node.cli.play import play
 from node.cli.program import PROGRAM
-from node.cli.replay import replay
-from node.cli.rule import show_rule
-from node.cli.shock import shock
-from node.cli.show import show
-from node.cli.state_commands import STATE_COMMANDS
-from node.cli.time_commands import TIME_COMMANDS
-from node.cli.up import up
-from node.cli.wallet import wallet
-from node.cli.why import why
 from node.exit_codes import Exit
 from node.version import VERSION
 from protocol.errors import PegboardError
@@ -36,6 +22,7 @@ EXIT_CODES = "\n".join(f"{code.value:>4}  {code.meaning}" for code in Exit)
 
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"Exit codes:\n\n\b\n{EXIT_CODES}",
 )
@@ -55,17 +42,6 @@ def cli() -> None:
 
     Every command takes --help, and --json where it prints something. NO_COLOR is respected.
     """
-
-
-COMMANDS = (
-    *(up, node, blocks, wallet, show, why, genesis, keys, replay, show_rule, demo, play),
-    *TIME_COMMANDS,
-    *STATE_COMMANDS,
-    shock,
-    completion,
-)
-for command in COMMANDS:
-    cli.add_command(command)
 
 
 def main() -> None:

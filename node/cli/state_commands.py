@@ -251,6 +251,3 @@ def _common_num(client: NodeClient, found: ChainFile) -> int:
 
 def _envelope(block: str) -> BlockEnvelope:
     return BlockEnvelope.from_bytes(bytes.fromhex(block))
-
-
-STATE_COMMANDS = (set_balance, impersonate, faucet, dump, load)

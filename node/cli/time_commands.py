@@ -197,6 +197,3 @@ def _show_back(session: Session, head: JsonObject) -> None:
 def _show_head(session: Session, head: JsonObject, done: str) -> None:
     num, time = head["head_block_number"], head["head_block_time"]
     session.output.answer(head, [f"{done}, head {num} at {time}"])
-
-
-TIME_COMMANDS = (mine, travel, snapshot, revert, rewind, branch)

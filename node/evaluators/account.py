@@ -47,7 +47,9 @@ def evaluate_account_create(ctx: Context, op: AccountCreate) -> Account:
     _check_built(op.extensions.owner_special_authority, "owner_special_authority")
     _check_built(op.extensions.active_special_authority, "active_special_authority")
     if op.extensions.buyback_options is not None:
-        raise FeatureNotBuilt("buyback accounts are not built", value="buyback_options")
+        raise FeatureNotBuilt(
+            "buyback accounts are not built", rule="R2.18", value="buyback_options"
+        )
     check_lifetime_member(registrar)
     if not referrer.is_member(ctx.now):
         raise NotAuthorized(
@@ -59,7 +61,7 @@ def evaluate_account_create(ctx: Context, op: AccountCreate) -> Account:
     _check_authority(state, op.active)
     _check_votes(state, op.options)
     if state.account_by_name.find(op.name) is not None:
-        raise NameTaken("account name is taken", value=op.name)
+        raise NameTaken("account name is taken", rule="R0.1", value=op.name)
     return referrer
 
 
@@ -179,7 +181,7 @@ def apply_account_upgrade(ctx: Context, op: AccountUpgrade, checked: None) -> Vo
 
 def _check_built(authority: SpecialAuthority | None, option: str) -> None:
     if isinstance(authority, TopHoldersSpecialAuthority):
-        raise FeatureNotBuilt("special authorities are not built", value=option)
+        raise FeatureNotBuilt("special authorities are not built", rule="R2.18", value=option)
 
 
 def _check_authority(state: State, authority: Authority) -> None:

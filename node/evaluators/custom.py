@@ -49,7 +49,7 @@ def evaluate_assert(ctx: Context, op: Assert) -> None:
         if tag >= limit:
             raise LimitExceeded("predicate is not allowed", rule="R9.9", value=tag, limit=limit)
         if not _is_true(ctx.state, predicate):
-            raise AssertionFailed(f"predicate {position} is false", value=predicate)
+            raise AssertionFailed(f"predicate {position} is false", rule="R9.9", value=predicate)
 
 
 def _is_true(state: State, predicate: Predicate) -> bool:

@@ -150,6 +150,7 @@ def _check_terms(ctx: Context, op: WithdrawPermissionCreate | WithdrawPermission
     if expiration > MAX_TIMESTAMP:
         raise LimitExceeded(
             "the last period ends after the end of time",
+            rule="R8.4",
             value=expiration,
             limit=MAX_TIMESTAMP,
             unit=TIME,

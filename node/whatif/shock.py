@@ -212,7 +212,7 @@ def _new_bid(state: State, bitasset: BitassetData, bid: NewBid) -> Operation:
         held = (one for one in balances if one.asset_type == bitasset.asset_id)
         richest = max(held, key=lambda one: (one.balance, -one.owner), default=None)
         if richest is None:
-            raise NoSuchObject("nobody holds the BitAsset", value=str(bid.sells))
+            raise NoSuchObject("nobody holds the BitAsset", rule="R0.1", value=str(bid.sells))
         seller = richest.owner
     return LimitOrderCreate(NO_FEE, seller, bid.sells, bid.wants)
 

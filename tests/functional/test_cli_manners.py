@@ -7,14 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 
-from node.cli import cli
 from node.cli.network_files import free_ports
 from node.exit_codes import Exit
 from tests.support.commands import CHECKOUT
-from tests.unit.test_cli_main import commands
+from tests.unit.test_cli_json import leaves
 
 pytestmark = pytest.mark.functional
 
@@ -49,19 +47,6 @@ def test_ctrl_c_while_it_starts(after_ms: int, tmp_path: Path) -> None:
     )
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode in (-signal.SIGINT, Exit.INTERRUPTED, Exit.OK)
-
-
-def leaves() -> list[tuple[str, ...]]:
-    """The path of every command that is no group."""
-    found = []
-    for path in commands(cli):
-        command: click.Command = cli
-        for name in path:
-            assert isinstance(command, click.Group)
-            command = command.commands[name]
-        if not isinstance(command, click.Group):
-            found.append(path)
-    return found
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")

@@ -50,6 +50,7 @@ CHANGED = {
     "./scripts/crashpoints": "./scripts/crashpoints --help",
     "./scripts/fuzz": "./scripts/fuzz --help",
     "./scripts/siege": "./scripts/siege --help",
+    "./scripts/flood": "./scripts/flood --help",
     "./scripts/campaign": "./scripts/campaign --help",
     # Asks the index for newer versions and writes them down.
     "./scripts/lock": "",

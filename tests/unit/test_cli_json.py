@@ -19,7 +19,7 @@ from node.presets import development_key
 from protocol.crypto.keys import key_text, public_key
 from protocol.ids import account_text
 from tests.support.desk import Desk
-from tests.unit.test_cli_main import commands
+from tests.unit.test_cli_main import command_at, commands
 
 Json = Any
 
@@ -33,14 +33,6 @@ ALONE = {("wallet", "create"), ("wallet", "import-key")}
 def leaves() -> list[tuple[str, ...]]:
     """The path of every command that is no group."""
     return [path for path in commands(cli) if not isinstance(command_at(path), click.Group)]
-
-
-def command_at(path: tuple[str, ...]) -> click.Command:
-    command: click.Command = cli
-    for name in path:
-        assert isinstance(command, click.Group)
-        command = command.commands[name]
-    return command
 
 
 @pytest.mark.parametrize("path", leaves(), ids=" ".join)

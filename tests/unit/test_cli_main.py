@@ -24,10 +24,22 @@ PUBLIC = "TEST6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV"
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The path of every command and group."""
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
         yield (*path, name)
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
+
+
+def command_at(path: tuple[str, ...]) -> click.Command:
+    """The command that a path names."""
+    found: click.Command | None = cli
+    for name in path:
+        assert isinstance(found, click.Group)
+        found = found.get_command(click.Context(found), name)
+    assert found is not None, path
+    return found
 
 
 @pytest.mark.parametrize("path", [(), *commands(cli)], ids=" ".join)
@@ -35,10 +47,7 @@ def test_every_command_has_help(path: tuple[str, ...], capsys: pytest.CaptureFix
     """Each command says what it does, and each option says it in a sentence."""
     assert run([*path, "--help"]) == 0
     assert "Usage: pegboard" in capsys.readouterr().out
-    command: click.Command = cli
-    for name in path:
-        assert isinstance(command, click.Group)
-        command = command.commands[name]
+    command = command_at(path)
     assert command.help
     for parameter in command.params:
         if isinstance(parameter, click.Option) and not parameter.hidden:
@@ -107,11 +116,7 @@ def test_errors_are_json_on_demand(capsys: pytest.CaptureFixture[str]) -> None:
 def test_keys_in_arguments_are_no_option() -> None:
     """RELIABILITY 5: neither keys nor passwords can be given in arguments or variables."""
     for path in commands(cli):
-        command: click.Command = cli
-        for name in path:
-            assert isinstance(command, click.Group)
-            command = command.commands[name]
-        for parameter in command.params:
+        for parameter in command_at(path).params:
             assert parameter.name not in ("password", "wif", "secret", "private_key"), path
             if parameter.name in ("password_fd", "wif_file", "wallet"):
                 assert parameter.envvar is None

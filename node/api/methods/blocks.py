@@ -40,11 +40,13 @@ def get_transaction(call: Call, block_num: BlockNum, trx_in_block: BlockNum) -> 
     """One transaction of a block, with what its operations answered."""
     envelope = call.backend.block_at(block_num)
     if envelope is None:
-        raise NoSuchObject("no such block", value=block_num)
+        raise NoSuchObject("no such block", rule="R0.1", value=block_num)
     transactions = view_block(call.backend, envelope)["transactions"]
     assert isinstance(transactions, list)
     if trx_in_block >= len(transactions):
-        raise NoSuchObject("no such transaction", value=trx_in_block, limit=len(transactions))
+        raise NoSuchObject(
+            "no such transaction", rule="R0.1", value=trx_in_block, limit=len(transactions)
+        )
     return transactions[trx_in_block]
 
 

@@ -67,7 +67,7 @@ def get_next_object_id(
         return operation_text(OperationHistoryId(call.backend.history.operations_until(NEWEST)))
     table = call.state.table_of_type.get(kind)
     if table is None:
-        raise NoSuchObject("no such type of objects", value=f"{space_id}.{type_id}")
+        raise NoSuchObject("no such type of objects", rule="R0.1", value=f"{space_id}.{type_id}")
     first = None if with_pending_transactions else call.state.log.first_created(table)
     return str(table.object_id(table.next_id if first is None else first.id))
 

@@ -50,7 +50,7 @@ def get_margin_call_history(
     elif account is not None:
         column, value = "account", int(account.id)
     else:
-        raise NoSuchObject("no such asset or account", value=subject)
+        raise NoSuchObject("no such asset or account", rule="R0.1", value=subject)
     records = history.events_of(MARGIN_CALLS, column, value, newest=newest, limit=limit)
     return [_view_margin_call(call, record) for record in records]
 
@@ -70,7 +70,9 @@ def explain_margin_call(call: Call, id: Text) -> Answer:  # noqa: A002  # its na
         )
     ]
     if not records:
-        raise NoSuchObject("no margin call of this id", value=id, limit="1.8.n or 1.11.n")
+        raise NoSuchObject(
+            "no margin call of this id", rule="R0.1", value=id, limit="1.8.n or 1.11.n"
+        )
     return _view_margin_call(call, records[0])
 
 

@@ -106,7 +106,9 @@ def explain_order(call: Call, id: Text) -> Answer:  # noqa: A002  # its name on 
         bid = state.collateral_bids.get(CollateralBidId(found.instance))
         answer = explain_bid(state, words, bid)
     else:
-        raise NoSuchObject("nothing that waits has this id", value=id, limit="1.7.n, 1.4.n, 2.17.n")
+        raise NoSuchObject(
+            "nothing that waits has this id", rule="R0.1", value=id, limit="1.7.n, 1.4.n, 2.17.n"
+        )
     return to_json(answer, call.backend.address_prefix)
 
 
