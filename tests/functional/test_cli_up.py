@@ -72,7 +72,8 @@ def test_up_runs_stops_and_continues(tmp_path: Path) -> None:
 
 
 def go_through_time(at: tuple[str, ...], borrowed_num: int) -> int:
-    """Every process travels, comes back to a snapshot, and starts again farther back.
+    """Every process travels, comes back to a snapshot, and starts again farther back, once block 1
+    is irreversible and can only be played anew.
 
     The number of a block beyond all that.
     """
@@ -83,6 +84,8 @@ def go_through_time(at: tuple[str, ...], borrowed_num: int) -> int:
         found: dict[str, Any] = json.loads(ended.stdout)
         return found
 
+    while go("show", "chain")["last_irreversible_block_num"] <= 1:
+        time.sleep(0.5)
     place = go("snapshot")
     assert place["block_num"] >= borrowed_num
     before = parse_time(go("show", "chain")["head_block_time"])
