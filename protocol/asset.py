@@ -136,14 +136,6 @@ def overflow(value: int, asset_id: AssetId) -> PriceOverflow:
     )
 
 
-def format_decimal(units: int, precision: int) -> str:
-    """Smallest units as a decimal number with all its places, thousands apart."""
-    sign, units = ("-", -units) if units < 0 else ("", units)
-    whole, fraction = divmod(units, 10**precision)
-    decimals = f".{fraction:0{precision}d}" if precision else ""
-    return f"{sign}{whole:,}{decimals}"
-
-
 def scale_price(price: Price, numerator: int, denominator: int) -> Price:
     """The price times a positive ratio, shrunk to `MAX_SUPPLY` in the same direction (R1.5)."""
     assert numerator > 0 < denominator

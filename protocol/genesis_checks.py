@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from protocol.asset import format_decimal
 from protocol.checks import check_percent, require
 from protocol.constants import ASSET_PRECISION_MAX, CORE_PRECISION, MAX_DELAY_S, MAX_SUPPLY
 from protocol.errors import TIME, ValidationError
@@ -25,6 +24,7 @@ from protocol.genesis_form import (
 from protocol.names import is_valid_account_name, is_valid_symbol
 from protocol.operations.asset_options import PERMISSION_MASK, UIA_PERMISSION_MASK, VALID_FLAGS_MASK
 from protocol.schema import MAX_TIMESTAMP
+from protocol.wording import format_decimal
 
 SPECIAL_ACCOUNT_NAMES = (
     "committee-account",

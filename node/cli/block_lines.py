@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
-from node.cli.output import count_of
 from node.cli.remote_chain import RemoteChain
 from protocol.ids import CallOrderId, ForceSettlementId, parse_object_id
 from protocol.operations import ENTRY_OF
 from protocol.operations.bitasset import AssetPublishFeed
 from protocol.operations.limit_order import FillOrder
+from protocol.wording import count_of
 
 FILL_ORDER = ENTRY_OF[FillOrder].id
 PUBLISH_FEED = ENTRY_OF[AssetPublishFeed].id
@@ -95,9 +95,9 @@ def _is_of(id_type: object, side: JsonObject) -> bool:
 def block_line(block: JsonObject) -> str:
     """The line for a block: number, time, producer, what it holds, what is irreversible."""
     parts = [
-        count_of(block["transactions"], "transaction"),
+        count_of(as_int(block["transactions"]), "transaction"),
         *(
-            count_of(block[key], word)
+            count_of(as_int(block[key]), word)
             for key, word in (
                 ("feeds", "feed"),
                 ("trades", "trade"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from node.cli.client import JsonObject, as_object
-from node.cli.output import count_of
 from node.cli.sessions import Session, chain_options
+from protocol.wording import count_of
 
 BLOCKS_AT_ONCE = 100
 """Blocks of one call, so that the node serves others in between."""

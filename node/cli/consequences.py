@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, cast
 
 from node.cli.client import as_int, as_list, as_object, as_objects, as_text
 from node.cli.descriptions import describe_event, describe_order, describe_record
-from node.cli.output import count_of
 from node.cli.program import command_name
 from node.cli.remote_chain import EVENTS_MAX, NoSuchName, RemoteAsset, RemoteChain
 from node.cli.standing import Market, Reason, settlement_queue
@@ -20,6 +19,7 @@ from protocol.operations import Operation
 from protocol.operations.bitasset import AssetPublishFeed, AssetSettle, BidCollateral
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
+from protocol.wording import count_of
 
 
 class Sent(NamedTuple):

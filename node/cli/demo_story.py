@@ -25,13 +25,14 @@ from node.witness.feed_source import (
     PriceRatio,
     publish_feed,
 )
-from protocol.asset import NO_FEE, format_decimal
+from protocol.asset import NO_FEE
 from protocol.constants import HUNDRED_PERCENT
 from protocol.crypto.keys import wif
 from protocol.ids import asset_text
 from protocol.json_form import parse_time
 from protocol.operations import Operation, fee_payer
 from protocol.operations.bitasset_options import BitassetOptions
+from protocol.wording import format_decimal
 
 ISSUER = "alice"
 BORROWERS = {"bob": 1_900, "carol": 2_500, "dave": 4_000}

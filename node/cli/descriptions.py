@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_text
 from node.cli.remote_chain import RemoteAsset, RemoteChain
-from protocol.asset import format_decimal
 from protocol.ids import CallOrderId, ForceSettlementId, LimitOrderId, asset_text, parse_object_id
 from protocol.json_form import JsonValue
 from protocol.operations import ENTRY_OF, OPERATIONS, operation_name
@@ -21,8 +20,7 @@ from protocol.operations.bitasset import (
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel, LimitOrderCreate
 from protocol.operations.transfer import Transfer
-
-PRICE_DIGITS = 8
+from protocol.wording import format_units_ratio
 
 
 def describe_record(chain: RemoteChain, record: JsonObject) -> str:
@@ -74,10 +72,7 @@ def format_price(price: JsonValue, base: RemoteAsset, quote: RemoteAsset) -> str
 
 def format_ratio(base_units: int, quote_units: int, base: RemoteAsset, quote: RemoteAsset) -> str:
     """A price given by two amounts of smallest units; see `format_price`."""
-    if base_units <= 0 or quote_units <= 0:
-        return "-"
-    numerator = base_units * 10 ** (quote.precision + PRICE_DIGITS)
-    return format_decimal(numerator // (quote_units * 10**base.precision), PRICE_DIGITS)
+    return format_units_ratio(base_units, quote_units, (base.precision, quote.precision))
 
 
 def price_text(units: tuple[int, int], base: RemoteAsset, quote: RemoteAsset) -> str:

@@ -26,15 +26,14 @@ from node.storage.block_store import BlockStore
 from node.storage.errors import StorageError
 from node.witness.feed_source import CsvSeries, PriceRatio, RandomWalk
 from node.witness.feed_text import FeedContext, parse_feed_source
-from protocol.asset import format_decimal
 from protocol.block import HeaderEnvelope
 from protocol.genesis import chain_id
+from protocol.wording import format_units_ratio
 
 NONE = "none"
 """Switches a feed off, or all of them."""
 JUMP_PERCENT_MAX = 5
 """A price may change by so much at once without being asked about."""
-PRICE_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,4 +219,4 @@ def _starting(source: str, start_s: int) -> str:
 
 
 def _decimal(price: PriceRatio) -> str:
-    return format_decimal(price.base * 10**PRICE_DIGITS // price.quote, PRICE_DIGITS)
+    return format_units_ratio(price.base, price.quote, (0, 0))

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from node.cli.exits import FileUnreadable, UsageProblem
-from node.cli.output import Output, plural, table
+from node.cli.output import Output, table
 from node.cli.sessions import output_options
 from node.clock import wall_s
 from node.presets import BLOCK_INTERVAL_S, PRESETS, WITNESSES, build_genesis, genesis_text
-from protocol.asset import format_decimal
 from protocol.constants import CORE_PRECISION
 from protocol.genesis import Genesis, chain_id, genesis_to_json
 from protocol.json_form import JsonValue, format_time, parse_time
+from protocol.wording import format_decimal, plural
 
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 PRESET = click.option(

@@ -98,16 +98,6 @@ def heading(text: str) -> str:
     return click.style(text, bold=True)
 
 
-def plural(word: str) -> str:
-    """The plural of a regular noun: "witness" and "delegate" become "witnesses", "delegates"."""
-    return f"{word}es" if word.endswith("s") else f"{word}s"
-
-
-def count_of(number: JsonValue, word: str) -> str:
-    """A number and its word: "1 trade", "2 trades"."""
-    return f"{number} {word if number == 1 else plural(word)}"
-
-
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Rows under headings, aligned; a column whose heading begins with ">" is flush right."""
     body = [list(row) for row in rows]

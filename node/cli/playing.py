@@ -8,7 +8,7 @@ from pathlib import Path
 
 from node.cli.client import NodeClient
 from node.cli.exits import FileUnreadable
-from node.cli.output import Output, count_of, heading
+from node.cli.output import Output, heading
 from node.cli.remote_chain import RemoteChain
 from node.cli.remote_ledger import DeskKeys, RemoteLedger
 from node.shipped import find_file
@@ -17,6 +17,7 @@ from pegboard.player import Played, StepDone, play
 from pegboard.scenario import ScenarioError, load_scenario
 from pegboard.vocabulary import Market
 from protocol.json_form import JsonValue
+from protocol.wording import count_of
 
 
 class ScenarioUnreadable(FileUnreadable):

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from node.cli.descriptions import price_text
 from node.cli.exits import CliError, NodeUnreachable, Refused
 from node.cli.remote_chain import RemoteChain
-from protocol.asset import format_decimal
 from protocol.errors import ACCOUNT, ASSET, PERCENT, RATIO, SECONDS, TIME, PegboardError
 from protocol.ids import AccountId, AssetId, account_text, asset_text
 from protocol.json_form import format_time
+from protocol.wording import format_decimal
 
 _ASSET = r"1\.3\.[0-9]+"
 _AMOUNT = rf"(?<![0-9.])(-?[0-9]+) ({_ASSET})"

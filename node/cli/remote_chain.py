@@ -16,7 +16,7 @@ from node.cli.client import (
     as_text,
 )
 from node.cli.exits import CliError, UsageProblem
-from protocol.asset import AssetAmount, format_decimal
+from protocol.asset import AssetAmount
 from protocol.authority import Authority
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import DecodeError
@@ -34,6 +34,7 @@ from protocol.json_form import JsonValue, from_json
 from protocol.operations.account import AccountOptions
 from protocol.operations.asset_options import AssetOptions
 from protocol.schema import Digest
+from protocol.wording import format_decimal
 
 _DECIMAL = re.compile(r"(-?)([0-9]{1,16}|[0-9]{1,3}(?:,[0-9]{3}){1,5})(?:\.([0-9]{1,12}))?")
 _AMOUNT = re.compile(r"(-?[0-9][0-9.,]*)(?:\s+(\S+)|([A-Za-z]\S*))")

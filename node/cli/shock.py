@@ -14,13 +14,14 @@ from node.cli.client import JsonObject, as_int, as_object, as_objects, as_text
 from node.cli.descriptions import format_price
 from node.cli.drafts import bare_price
 from node.cli.exits import UsageProblem
-from node.cli.output import count_of, heading, table
+from node.cli.output import heading, table
 from node.cli.remote_chain import RemoteAsset
 from node.cli.sessions import Session, chain_options
 from node.witness.feed_text import FeedSourceError, parse_price
 from protocol.asset import AssetAmount, Price, scale_price
 from protocol.ids import account_text
 from protocol.json_form import JsonValue, to_json
+from protocol.wording import count_of
 
 CALLS_MAX = 1_000
 """Calls that the node is asked to tell one by one."""

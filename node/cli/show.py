@@ -11,7 +11,7 @@ from node.cli.consequences import assets_in, event_lines
 from node.cli.descriptions import describe_operation, describe_record
 from node.cli.exits import UsageProblem
 from node.cli.holdings import show_holdings
-from node.cli.output import count_of, table
+from node.cli.output import table
 from node.cli.remote_chain import NoSuchName, RemoteChain, parse_decimal
 from node.cli.sessions import Session, chain_options
 from node.cli.show_lists import LISTS
@@ -19,6 +19,7 @@ from node.cli.show_market import MARKET_VIEWS
 from protocol.json_form import JsonValue, from_json
 from protocol.schema import TransactionId
 from protocol.transaction import SignedTransaction, TransactionEnvelope
+from protocol.wording import count_of
 
 WITNESSES_MAX = 1000
 BLOCKS_AT_ONCE = 100

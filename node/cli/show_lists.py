@@ -11,8 +11,8 @@ from node.cli.output import heading, table
 from node.cli.remote_chain import RemoteAsset, RemoteChain
 from node.cli.sessions import Session, chain_options
 from node.cli.show_market import LIMIT, cut, units, with_units
-from protocol.asset import format_decimal
 from protocol.json_form import JsonValue
+from protocol.wording import format_decimal
 
 FIRST = click.option("--from", "first", default="", help="Begin with this name.")
 EVER = "1970-01-01T00:00:00"

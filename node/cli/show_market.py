@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
-from node.cli.descriptions import PRICE_DIGITS, format_price
+from node.cli.descriptions import format_price
 from node.cli.output import heading, table
 from node.cli.remote_chain import RemoteAsset, parse_decimal
 from node.cli.sessions import Session, chain_options
 from node.cli.standing import Market, settlement_queue
-from protocol.asset import format_decimal
 from protocol.ids import asset_text
 from protocol.json_form import JsonValue
+from protocol.wording import PRICE_DIGITS, format_decimal
 
 LIMIT = click.option(
     "--limit",

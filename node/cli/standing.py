@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from node.cli.client import JsonObject, as_int, as_object, as_objects, as_text
 from node.cli.descriptions import format_price, price_units
-from node.cli.output import count_of
 from node.cli.remote_chain import RemoteAsset, RemoteChain
 from node.rules import sentence_of
 from protocol.json_form import JsonValue
+from protocol.wording import count_of
 
 POSITIONS_MAX = 300
 """Positions, and settlement requests, that are looked at."""
@@ -113,7 +113,7 @@ class Market:
     def below_line(self) -> str:
         """How many positions are below the MCR."""
         number, total = len(self.below_mcr()), self.data["position_count"]
-        return f"{number} of {count_of(total, 'position')}"
+        return f"{number} of {count_of(as_int(total), 'position')}"
 
 
 def why_settlement_waits(

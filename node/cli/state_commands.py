@@ -10,7 +10,6 @@ from node.cli.chain_file import ChainFile, read_chain, write_chain
 from node.cli.client import JsonObject, NodeClient, as_int, as_list, as_object, as_text
 from node.cli.exits import CliError
 from node.cli.keyring import WalletFiles, default_wallet_directory, password_reader, random_key
-from node.cli.output import count_of
 from node.cli.program import command_name
 from node.cli.sessions import PASSWORD_FD, WALLET, Session, chain_options
 from node.cli.time_network import API, TimeNetwork
@@ -20,6 +19,7 @@ from protocol.block import BlockEnvelope
 from protocol.crypto.keys import key_text, public_key
 from protocol.ids import asset_text
 from protocol.json_form import format_time, parse_time
+from protocol.wording import count_of
 
 BLOCKS_AT_ONCE = 100
 """Blocks of one call, to read them or to send them."""

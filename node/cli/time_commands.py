@@ -7,11 +7,12 @@ import click
 from node.api.moments import parse_moment
 from node.cli.client import JsonObject, as_int, as_object, as_objects, as_text
 from node.cli.exits import UsageProblem
-from node.cli.output import count_of, table
+from node.cli.output import table
 from node.cli.sessions import Session, chain_options
 from node.cli.time_network import API, TimeNetwork
 from node.clock import monotonic_s, sleep_s
 from protocol.json_form import parse_time
+from protocol.wording import count_of
 
 BLOCKS_AT_ONCE = 100
 """Blocks of one call, so that the node serves others in between."""
@@ -190,7 +191,7 @@ def _show_places(session: Session, places: list[JsonObject], what: str) -> None:
 
 
 def _show_back(session: Session, head: JsonObject) -> None:
-    gone = f"{count_of(head['popped'], 'block')} taken back"
+    gone = f"{count_of(as_int(head['popped']), 'block')} taken back"
     _show_head(session, head, gone + (" by a replay" if head["is_replaying"] else ""))
 
 

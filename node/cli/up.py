@@ -31,7 +31,7 @@ from node.cli.node_command import (
     default_data_dir,
     given_options,
 )
-from node.cli.output import Output, count_of
+from node.cli.output import Output
 from node.cli.remote_chain import RemoteChain
 from node.cli.sessions import output_options
 from node.cli.supervisor import Supervisor
@@ -41,6 +41,7 @@ from node.config import split_address
 from node.presets import WITNESSES
 from node.storage.durable import make_directory
 from node.storage.file_lock import FileLock
+from protocol.wording import count_of
 
 WITNESSES_DEFAULT = 4
 """The fewest of which any one may die and irreversibility goes on (F2)."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from node.cli.network_files import Network
-from node.cli.output import heading, plural, table
+from node.cli.output import heading, table
 from node.cli.program import command_name
 from node.presets import ACCOUNTS, TEST_NETWORK_ID, development_key
-from protocol.asset import format_decimal
 from protocol.constants import CORE_PRECISION
 from protocol.crypto.keys import public_key, wif
 from protocol.genesis import chain_id
 from protocol.json_form import JsonValue, format_time
+from protocol.wording import format_decimal, plural
 
 MAIN_NETWORK_ID = "4018d7844c78f6a6c41c6a552b898022310fc5dec06da467ee7905a8dad512c8"
 KNOWN_CHAIN_IDS = (TEST_NETWORK_ID.hex(), MAIN_NETWORK_ID)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from node.explain.records import OrderExplanation, Statement
-from node.explain.wording import Wording, count_of, statement
+from node.explain.wording import Wording, statement
 from node.market.margin_calls import is_called
 from node.market.pricing import call_price, call_terms, forced_settlement_price
 from node.state.database import State
@@ -16,6 +16,7 @@ from protocol.constants import HUNDRED_PERCENT
 from protocol.ids import CollateralBidId, ForceSettlementId, LimitOrderId, object_id
 from protocol.json_form import format_time
 from protocol.schema import MAX_TIMESTAMP
+from protocol.wording import count_of
 
 AHEAD_MAX = 5_000
 """Orders, requests or bids before one that are added up."""

@@ -15,11 +15,12 @@ from node.explain.records import (
     PositionExplanation,
     Statement,
 )
-from node.explain.wording import Wording, change_text, count_of, format_decimal, statement
+from node.explain.wording import Wording, change_text, statement
 from node.market.margin_calls import Ending, is_acceptable, is_at_maintenance, is_within_reach
 from node.market.pricing import call_price
 from node.state.objects.governance import TRIGGER_FEED
 from protocol.asset import Price
+from protocol.wording import count_of, format_decimal
 
 IF_CALLED = {
     "next_block": "In that call it pays",

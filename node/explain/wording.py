@@ -8,28 +8,7 @@ from node.state.database import State
 from node.state.objects.assets import Asset
 from protocol.asset import AssetAmount, Price
 from protocol.ids import AccountId, AssetId
-
-PRICE_DIGITS = 8
-"""Decimals of a price."""
-
-
-def format_decimal(units: int, precision: int) -> str:
-    """Smallest units as a decimal number with all its places, thousands apart."""
-    sign, units = ("-", -units) if units < 0 else ("", units)
-    whole, fraction = divmod(units, 10**precision)
-    decimals = f".{fraction:0{precision}d}" if precision else ""
-    return f"{sign}{whole:,}{decimals}"
-
-
-def format_units_ratio(base_units: int, quote_units: int, precisions: tuple[int, int]) -> str:
-    """Whole units of a base for one of a quote, 8 decimals, rounded down; - if there is no price.
-
-    `precisions` are those of base and quote.
-    """
-    if base_units <= 0 or quote_units <= 0:
-        return "-"
-    numerator = base_units * 10 ** (precisions[1] + PRICE_DIGITS)
-    return format_decimal(numerator // (quote_units * 10 ** precisions[0]), PRICE_DIGITS)
+from protocol.wording import format_decimal, format_units_ratio
 
 
 def change_text(before: Price, after: Price) -> str:
@@ -37,11 +16,6 @@ def change_text(before: Price, after: Price) -> str:
     old = before.base.amount * after.quote.amount
     new = after.base.amount * before.quote.amount
     return format_decimal((new - old) * 10_000 // old, 2)
-
-
-def count_of(number: int, word: str) -> str:
-    """A number and its word: "1 position", "2 positions"."""
-    return f"{number:,} {word if number == 1 else f'{word}s'}"
 
 
 def statement(rule: str, text: str) -> Statement:

@@ -7,9 +7,9 @@ import pytest
 from node.cli.block_lines import BlockLines, block_line
 from node.cli.client import NodeClient
 from node.cli.exits import UsageProblem
-from node.cli.output import plural, table
+from node.cli.output import table
 from node.cli.remote_chain import RemoteChain, parse_decimal
-from protocol.asset import format_decimal
+from protocol.wording import format_decimal, plural
 from tests.support.desk import Desk
 
 
