@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from node.cli.client import JsonObject, as_int, as_object, as_objects, as_text
-from node.cli.descriptions import format_price, price_units
+from node.cli.descriptions import format_price
 from node.cli.remote_chain import RemoteAsset, RemoteChain
 from node.rules import sentence_of
 from protocol.json_form import JsonValue
@@ -68,47 +68,11 @@ class Market:
 
     def next_call(self) -> Reason | None:
         """Who is called next, at which price, and why not now (R4.2, R4.3)."""
-        if self.data["is_globally_settled"]:
-            price = self.price(self.data["global_settlement_price"])
-            return Reason(
-                f"{self.asset.display_symbol} is globally settled: it has no positions, and its"
-                f" units are redeemed at {price} {self.unit}",
-                "R6.4",
-            )
-        if not self.positions or self.positions[0]["call_price"] is None:
+        found = self.data["next_call"]
+        if found is None:
             return None
-        worst = self.positions[0]
-        call_price = self.price(worst["call_price"])
-        who = f"next to be called is {worst['borrower_name']} ({worst['id']})"
-        least = self.price(self.data["margin_call_order_price"])
-        if self.data["margin_call_trigger"] == "feed":
-            return Reason(
-                f"{who}, once the feed is at or below {call_price} and the highest bid at or above"
-                f" {least} {self.unit}; {self._bid()}",
-                "R4.2",
-            )
-        if not self._is_above(worst["call_price"], self.data["margin_call_order_price"]):
-            return Reason(
-                f"{who}, but by no bid yet: its call price {call_price} is not above {least}"
-                f" {self.unit}, the worst that a call pays at this feed",
-                "R4.2",
-            )
-        return Reason(
-            f"{who}, once the highest bid is above {least} and below {call_price} {self.unit};"
-            f" {self._bid()}",
-            "R4.2",
-        )
-
-    def _is_above(self, price: JsonValue, other: JsonValue) -> bool:
-        """Whether a price, BitAsset per backing, exceeds another."""
-        (base, quote), (other_base, other_quote) = map(price_units, (price, other))
-        return base * other_quote > other_base * quote
-
-    def _bid(self) -> str:
-        bid = self.data["highest_bid"]
-        if bid is None:
-            return "there is no bid"
-        return f"now it is {self.price(as_object(bid)['sell_price'])}"
+        told = as_object(found)
+        return Reason(as_text(told["text"]), as_text(told["rule"]))
 
     def below_line(self) -> str:
         """How many positions are below the MCR."""

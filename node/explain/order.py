@@ -68,9 +68,7 @@ def _as_bid(state: State, words: Wording, order: LimitOrder, place: int) -> Iter
     if (
         bitasset is None
         or bitasset.options.short_backing_asset != order.receives
-        or bitasset.is_prediction_market
-        or bitasset.is_globally_settled()
-        or not bitasset.has_feed()
+        or not bitasset.has_margin_calls()
     ):
         return
     worst = state.positions.first(order.sells)

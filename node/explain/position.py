@@ -51,7 +51,7 @@ def explain_position(
     """Explain the position of an account in a BitAsset, with pending transactions applied (B8)."""
     position = state.positions_of_account.find(account.id, asset.id)
     bare = _bare(state, account, bitasset, position)
-    if position is None or not bitasset.has_feed() or bitasset.is_prediction_market:
+    if position is None or not bitasset.has_margin_calls():
         return replace(bare, statements=tuple(bare_statements(bare, wording)))
     cut, settlements = cut_of(state, bitasset, position), settlement_cut(state, bitasset)
     search = FeedSearch(cut)
@@ -69,7 +69,6 @@ def explain_position(
     answer = replace(
         bare,
         status=status,
-        rank=cut.rank + 1,
         collateral_ratio=collateral_ratio(
             cut.subject.collateral, cut.subject.debt, cut.terms.settlement_price
         ),

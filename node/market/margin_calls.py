@@ -31,7 +31,7 @@ def run_asset(ctx: Context, bitasset: BitassetData) -> None:
     An overflow abandons the run for this block and takes the fill at hand back (R4.13). An undo
     session must be open.
     """
-    if bitasset.is_prediction_market or bitasset.is_globally_settled() or not bitasset.has_feed():
+    if not bitasset.has_margin_calls():
         return
     state, asset_id = ctx.state, bitasset.asset_id
     bids = (asset_id, bitasset.options.short_backing_asset)

@@ -7,6 +7,7 @@ from typing import Annotated
 from node.api.arguments import AssetArg, Text, at_most, find_account, find_asset, integer
 from node.api.call import Answer, Call
 from node.api.methods import why
+from node.api.methods.pegboard import wording
 from node.api.views import view_amount, view_price, view_record
 from node.explain.past import call_price_of, past_call_text
 from node.history.kind import Kind
@@ -105,7 +106,7 @@ def _view_margin_call(call: Call, record: MarginCallRecord) -> JsonValue:
         "collateral_ratio_after": _ratio(event, event.debt_after, event.collateral_after),
         "is_closed": event.debt_after.amount == 0,
     }
-    words = why.wording(call)
+    words = wording(call)
     return answer | {"explanation": past_call_text(event, record.block_num, trigger, words)}
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 from node.api.arguments import AssetArg, at_most
 from node.api.call import Answer, Call, Steps, Stepwise
 from node.api.views import Json, view_object, view_price
+from node.explain.next_call import explain_next_call
+from node.explain.wording import Wording
 from node.market.margin_calls import is_called
 from node.market.pricing import CallTerms, call_price, call_terms, collateral_ratio
 from node.state.errors import NotMarketIssued
@@ -101,13 +103,15 @@ def get_asset_market(call: Call, asset: AssetArg) -> Answer:
     """How a BitAsset stands: its feed, the prices that follow, the best offers, who is called.
 
     Prices are BitAsset per backing. The highest bid sells the BitAsset for backing: it is what
-    margin calls are matched with (R4.2). Null where there is none.
+    margin calls are matched with (R4.2). Null where there is none. `next_call` tells who is called
+    next and what that waits for, in a sentence beside its rule; null where nobody can be.
     """
     bitasset = bitasset_of(call, asset)
     backing = call.state.assets.get(bitasset.options.short_backing_asset)
     supply = call.state.figures_of(asset.id).current_supply
     bid = call.state.book.first((asset.id, backing.id))
     ask = call.state.book.first((backing.id, asset.id))
+    reason = explain_next_call(call.state, wording(call), bitasset)
     answer: Json = {
         "asset": asset.symbol,
         "asset_id": asset_text(asset.id),
@@ -126,6 +130,7 @@ def get_asset_market(call: Call, asset: AssetArg) -> Answer:
         "margin_call_trigger": _trigger(call),
         "highest_bid": _order(call, bid),
         "lowest_ask": _order(call, ask),
+        "next_call": None if reason is None else to_json(reason, call.backend.address_prefix),
     }
     return answer | _view_terms(call, bitasset, bid)
 
@@ -227,6 +232,11 @@ def _is_called(call: Call, position: CallOrder, terms: CallTerms, bid: LimitOrde
 
 def _order(call: Call, order: LimitOrder | None) -> JsonValue:
     return None if order is None else view_object(call.backend, order)
+
+
+def wording(call: Call) -> Wording:
+    """Names and amounts as the people of this node's chain write them."""
+    return Wording(call.state, call.backend.info().display_prefix)
 
 
 def bitasset_of(call: Call, asset: Asset) -> BitassetData:

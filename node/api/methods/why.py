@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from node.api.answers import answers
 from node.api.arguments import AccountArg, AssetArg, DraftTransaction, Text
 from node.api.call import Answer, Call, Steps, Stepwise
-from node.api.methods.pegboard import bitasset_of
+from node.api.methods.pegboard import bitasset_of, wording
 from node.evaluators.base import run_proposed_operation
 from node.explain.order import explain_bid, explain_settlement
 from node.explain.order import explain_order as order_explained
@@ -20,7 +20,6 @@ from node.explain.records import (
     TransactionExplanation,
 )
 from node.explain.refusal import explain_refusal
-from node.explain.wording import Wording
 from node.history.records import MARGIN_CALLS, NEWEST
 from node.state.context import Context
 from node.state.errors import NoSuchObject
@@ -33,11 +32,6 @@ from protocol.transaction import TransactionEnvelope
 
 CALLS_SEARCHED = 100
 CALLS_TOLD = 5
-
-
-def wording(call: Call) -> Wording:
-    """Names and amounts as the people of this node's chain write them."""
-    return Wording(call.state, call.backend.info().display_prefix)
 
 
 @answers(PositionExplanation)

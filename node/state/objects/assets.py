@@ -111,6 +111,10 @@ class BitassetData(StateObject):
         """Whether there is a settlement price."""
         return not self.current_feed.settlement_price.is_null()
 
+    def has_margin_calls(self) -> bool:
+        """Whether its positions may be called, and settled in a black swan (R4.1, R6.1)."""
+        return self.has_feed() and not self.is_prediction_market and not self.is_globally_settled()
+
     def max_settlement_volume(self, current_supply: int) -> int:
         """Debt that may be settled by force in one maintenance interval, in all (R5.4)."""
         whole = current_supply + self.force_settled_volume
