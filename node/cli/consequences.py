@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from node.cli.client import as_int, as_list, as_object, as_objects, as_text
+from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
 from node.cli.descriptions import describe_event, describe_order, describe_record
 from node.cli.program import command_name
 from node.cli.remote_chain import EVENTS_MAX, NoSuchName, RemoteAsset, RemoteChain
@@ -82,18 +82,21 @@ def what_the_chain_did(chain: RemoteChain, block_num: int, assets: set[AssetId])
 
 def event_lines(chain: RemoteChain, block_num: int, assets: Iterable[str]) -> list[str]:
     """Global settlements, revivals and expired feeds of a block, of some assets."""
-    lines = []
+    return [describe_event(chain, *turn) for turn in events_of(chain, block_num, assets)]
+
+
+def events_of(
+    chain: RemoteChain, block_num: int, assets: Iterable[str]
+) -> Iterator[tuple[RemoteAsset, JsonObject]]:
+    """The same as the node tells them, each with its asset."""
     for asset in sorted(assets):
         found = chain.asset(asset)
         if found.bitasset_data_id is None:
             continue
         events = chain.client.call("pegboard", "get_asset_events", found.symbol, 0, EVENTS_MAX)
-        lines += [
-            describe_event(chain, found, event)
-            for event in as_objects(events)
-            if event["block_num"] == block_num
-        ]
-    return lines
+        yield from (
+            (found, event) for event in as_objects(events) if event["block_num"] == block_num
+        )
 
 
 def assets_in(value: JsonValue) -> set[str]:

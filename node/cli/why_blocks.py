@@ -8,21 +8,18 @@ from pathlib import Path
 from typing import cast
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
-from node.cli.consequences import assets_in, event_lines
-from node.cli.descriptions import describe_record
+from node.cli.consequences import assets_in, events_of
+from node.cli.descriptions import describe_event, describe_record
 from node.cli.exits import FileUnreadable
 from node.cli.refusals import tell
-from node.cli.remote_chain import NoSuchName, RemoteChain
+from node.cli.remote_chain import NoSuchName, RemoteAsset, RemoteChain
 from node.cli.show import find_transaction
-from node.explain.effects import rule_of
+from node.explain.effects import Turns, rule_of, rule_of_turn
 from node.rules import sentence_of
-from protocol.ids import asset_text
+from protocol.ids import AssetId
 from protocol.json_form import JsonValue, from_json_as
 from protocol.operations.base import Operation, TaggedOperation
-from protocol.operations.limit_order import FillOrder
 
-EVENT_RULES = (("settled globally", "R6.2"), ("lives again", "R6.7"), ("expired", "R1.17"))
-"""Of turns in a BitAsset's life, by what their lines say."""
 FILE_LENGTH_MAX = 1 << 20
 
 
@@ -35,12 +32,32 @@ def explain_block(chain: RemoteChain, num: int, index: int | None = None) -> Jso
     records = as_objects(chain.client.call("history", "get_block_operation_history", num))
     if index is not None:
         records = [record for record in records if as_int(record["trx_in_block"]) == index]
-    effects: list[JsonValue] = [_effect(chain, record, num) for record in records]
+    ops = [_operation(chain, record) for record in records]
+    events: list[tuple[RemoteAsset, JsonObject]] = []
     if index is None:
         assets = set().union(*(assets_in(as_list(record["op"])[1]) for record in records))
-        effects += [_turn(line) for line in event_lines(chain, num, assets)]
+        events = list(events_of(chain, num, assets))
+    turns = Turns(
+        settled=_assets_where(events, event="global_settlement"),
+        revived_by_bids=_assets_where(events, event="revival", by_bids=True),
+    )
+    beside: dict[int, list[Operation]] = {}
+    for record, op in zip(records, ops, strict=True):
+        beside.setdefault(as_int(record["trx_in_block"]), []).append(op)
+    effects: list[JsonValue] = [
+        _effect(chain, record, op, beside[as_int(record["trx_in_block"])], turns)
+        for record, op in zip(records, ops, strict=True)
+    ]
+    effects += [_turn(chain, asset, event, ops) for asset, event in events]
     timestamp = as_object(found)["timestamp"]
     return {"block_num": num, "timestamp": timestamp, "effects": effects}
+
+
+def _assets_where(
+    events: Iterable[tuple[RemoteAsset, JsonObject]], **fields: JsonValue
+) -> frozenset[AssetId]:
+    """The assets with an event that has these fields."""
+    return frozenset(asset.id for asset, event in events if event.items() >= fields.items())
 
 
 def explain_sent(chain: RemoteChain, transaction_id: str) -> JsonObject:
@@ -57,15 +74,15 @@ def explain_sent(chain: RemoteChain, transaction_id: str) -> JsonObject:
     return explain_block(chain, num, index)
 
 
-def _effect(chain: RemoteChain, record: JsonObject, num: int) -> JsonObject:
-    op = cast(Operation, from_json_as(TaggedOperation, record["op"], chain.prefix))
+def _operation(chain: RemoteChain, record: JsonObject) -> Operation:
+    return cast(Operation, from_json_as(TaggedOperation, record["op"], chain.prefix))
+
+
+def _effect(
+    chain: RemoteChain, record: JsonObject, op: Operation, beside: list[Operation], turns: Turns
+) -> JsonObject:
     is_virtual = bool(record["is_virtual"])
-    is_global = (
-        isinstance(op, FillOrder)
-        and op.is_maker
-        and num in chain.global_settlements(chain.asset(asset_text(op.receives.asset_id)))
-    )
-    rule = rule_of(op, is_virtual=is_virtual, is_settled_globally=is_global)
+    rule = rule_of(op, is_virtual=is_virtual, beside=beside, turns=turns)
     text = describe_record(chain, record)
     effect: JsonObject = {
         "operation": record["id"],
@@ -80,9 +97,12 @@ def _effect(chain: RemoteChain, record: JsonObject, num: int) -> JsonObject:
     return effect
 
 
-def _turn(line: str) -> JsonObject:
-    rule = next((rule for words, rule in EVENT_RULES if words in line), "R4.13")
-    return {"is_virtual": True, "text": line, "rule": rule, "rule_says": sentence_of(rule)}
+def _turn(
+    chain: RemoteChain, asset: RemoteAsset, event: JsonObject, ops: list[Operation]
+) -> JsonObject:
+    rule = rule_of_turn(asset.id, as_text(event["event"]), ops, by_bids=bool(event["by_bids"]))
+    text = describe_event(chain, asset, event)
+    return {"is_virtual": True, "text": text, "rule": rule, "rule_says": sentence_of(rule)}
 
 
 def block_lines(found: JsonObject) -> Iterable[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from protocol.ids import CallOrderId, ForceSettlementId
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from protocol.ids import AssetId, CallOrderId, ForceSettlementId, LimitOrderId, object_id
 from protocol.operations.account import AccountCreate, AccountUpdate
 from protocol.operations.asset import AssetUpdate
 from protocol.operations.base import Operation
@@ -51,24 +54,69 @@ RULES: dict[type[Operation], str] = {
 VIRTUAL_RULES: dict[type[Operation], str] = {
     AssetSettleCancel: "R5.2",
     BidCollateral: "R6.8",
-    ExecuteBid: "R6.6",
-    LimitOrderCancel: "R2.8",
 }
-"""Of what the chain does by itself."""
+"""Of what the chain does by itself, where its kind says all."""
+
+SETTLED, SETTLED_BY_ISSUER = "R6.2", "R6.3"
+REVIVED_BY_BIDS, REVIVED_BY_FEED = "R6.6", "R6.7"
 
 
-def rule_of(op: Operation, *, is_virtual: bool, is_settled_globally: bool = False) -> str:
-    """The id of the rule; `is_settled_globally` where a fill closes a position in a black swan."""
-    if isinstance(op, FillOrder):
-        return _rule_of_fill(op, is_settled_globally=is_settled_globally)
-    if is_virtual and type(op) in VIRTUAL_RULES:
-        return VIRTUAL_RULES[type(op)]
-    return RULES.get(type(op), ANY_OPERATION)
+class Turns(NamedTuple):
+    """The BitAssets that were settled as a whole in a block, and that bids revived in it."""
+
+    settled: frozenset[AssetId]
+    revived_by_bids: frozenset[AssetId]
 
 
-def _rule_of_fill(op: FillOrder, *, is_settled_globally: bool) -> str:
-    if op.order_id.is_of(CallOrderId):
-        if is_settled_globally:
-            return "R6.2"
-        return "R5.5" if op.is_maker else "R4.4"
-    return "R5.4" if op.order_id.is_of(ForceSettlementId) else "R2.7"
+def rule_of(op: Operation, *, is_virtual: bool, beside: Iterable[Operation], turns: Turns) -> str:
+    """The id of the rule.
+
+    `beside` are the operations of the same transaction, or of the same boundary.
+    """
+    match op:
+        case FillOrder():
+            return _rule_of_fill(op, beside, turns)
+        case ExecuteBid():
+            is_by_bids = op.debt.asset_id in turns.revived_by_bids
+            return REVIVED_BY_BIDS if is_by_bids else REVIVED_BY_FEED
+        case LimitOrderCancel() if is_virtual:
+            return "R2.8" if _has_traded(op.order, beside) else "R2.10"
+        case _:
+            known = VIRTUAL_RULES if is_virtual else RULES
+            return known.get(type(op), ANY_OPERATION)
+
+
+def rule_of_turn(asset: AssetId, event: str, ops: Iterable[Operation], *, by_bids: bool) -> str:
+    """The id of the rule of a turn in a BitAsset's life, in a block of these operations."""
+    match event:
+        case "global_settlement":
+            return _rule_of_settlement(asset, ops)
+        case "revival":
+            return REVIVED_BY_BIDS if by_bids else REVIVED_BY_FEED
+        case "feed_expired":
+            return "R1.17"
+        case _:
+            return "R4.13"
+
+
+def _rule_of_settlement(asset: AssetId, beside: Iterable[Operation]) -> str:
+    is_by_issuer = any(
+        isinstance(one, AssetGlobalSettle) and one.asset_to_settle == asset for one in beside
+    )
+    return SETTLED_BY_ISSUER if is_by_issuer else SETTLED
+
+
+def _has_traded(order: LimitOrderId, beside: Iterable[Operation]) -> bool:
+    """Whether an order was filled there: what is cancelled then is a rest of it (R2.8)."""
+    order_id = object_id(LimitOrderId, order)
+    return any(isinstance(one, FillOrder) and one.order_id == order_id for one in beside)
+
+
+def _rule_of_fill(op: FillOrder, beside: Iterable[Operation], turns: Turns) -> str:
+    if not op.order_id.is_of(CallOrderId):
+        return "R5.4" if op.order_id.is_of(ForceSettlementId) else "R2.7"
+    if not op.is_maker:
+        return "R4.4"
+    asset = op.receives.asset_id
+    rule = _rule_of_settlement(asset, beside)
+    return rule if rule == SETTLED_BY_ISSUER or asset in turns.settled else "R5.5"

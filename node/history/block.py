@@ -319,8 +319,8 @@ def _record_of(
             return MarginCallRecord(instance, fill, block.num, block.time, event)
         case GloballySettledEvent(asset, price, fund):
             return _turn(block, instance, asset, "global_settlement", price, fund)
-        case RevivedEvent(asset):
-            return _turn(block, instance, asset, "revival")
+        case RevivedEvent(asset, by_bids):
+            return _turn(block, instance, asset, "revival", by_bids=by_bids)
         case FeedExpiredEvent(asset):
             return _turn(block, instance, asset, "feed_expired")
         case MarketRunAbandonedEvent(asset):
@@ -336,5 +336,7 @@ def _turn(
     event: str,
     price: Price = NULL_PRICE,
     fund: int = 0,
+    *,
+    by_bids: bool = False,
 ) -> AssetEventRecord:
-    return AssetEventRecord(instance, asset, block.num, block.time, event, price, fund)
+    return AssetEventRecord(instance, asset, block.num, block.time, event, price, fund, by_bids)

@@ -177,6 +177,8 @@ class AssetEventRecord(Record):
     """Of a global settlement; else the null price."""
     settlement_fund: Int64
     """Of a global settlement; else 0."""
+    by_bids: bool
+    """Of a revival: by collateral bids (R6.6), not by the feed (R6.7); else False."""
 
 
 BLOCKS = Kind("block", BlockRecord, ("num",))

@@ -147,7 +147,7 @@ def revive_by_feed(ctx: Context, bitasset: BitassetData) -> None:
         collateral = AssetAmount(fund, bitasset.options.short_backing_asset)
         open_position(ctx, issuer, debt, collateral)
         ctx.emit(ExecuteBid(fee=NO_FEE, bidder=issuer, debt=debt, collateral=collateral))
-    _revive(ctx, bitasset)
+    _revive(ctx, bitasset, by_bids=False)
 
 
 def _can_revive(bitasset: BitassetData) -> bool:
@@ -167,7 +167,7 @@ def process_bids(ctx: Context, bitasset: BitassetData) -> None:
         if not winners:
             return
         _execute_bids(ctx, bitasset, winners, supply)
-    _revive(ctx, bitasset)
+    _revive(ctx, bitasset, by_bids=True)
 
 
 def _winning_bids(ctx: Context, bitasset: BitassetData, supply: int) -> list[CollateralBid]:
@@ -215,13 +215,13 @@ def _execute_bids(
     assert uncovered == 0 == fund, (bitasset, uncovered, fund)
 
 
-def _revive(ctx: Context, bitasset: BitassetData) -> None:
+def _revive(ctx: Context, bitasset: BitassetData, *, by_bids: bool) -> None:
     cancel_bids(ctx, bitasset.asset_id)
     bitasset = ctx.state.bitassets.edit(bitasset)
     bitasset.settlement_price = NULL_PRICE
     bitasset.settlement_fund = 0
     ctx.mark_dirty(bitasset.asset_id)
-    ctx.events.append(RevivedEvent(bitasset.asset_id))
+    ctx.events.append(RevivedEvent(bitasset.asset_id, by_bids))
 
 
 def cancel_bids(ctx: Context, asset_id: AssetId) -> None:

@@ -23,9 +23,11 @@ class FeedExpiredEvent(Record):
 
 
 class RevivedEvent(Record):
-    """R6.6, R6.7: a globally settled BitAsset is live again."""
+    """A globally settled BitAsset is live again."""
 
     asset_id: AssetId
+    by_bids: bool
+    """Whether collateral bids took its debt over (R6.6), not the issuer by the feed (R6.7)."""
 
 
 class MarketRunAbandonedEvent(Record):

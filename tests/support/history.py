@@ -149,7 +149,7 @@ def _asset_event(random: Random) -> ChainEvent:
     if kind == 0:
         return GloballySettledEvent(asset, _price(random, asset), random.randrange(10**9))
     if kind == 1:
-        return RevivedEvent(asset)
+        return RevivedEvent(asset, random.random() < 0.5)
     if kind == 2:
         return FeedExpiredEvent(asset)
     if kind == 3:

@@ -9,15 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from node.explain.effects import ANY_OPERATION, RULES, VIRTUAL_RULES, rule_of
 from node.presets import development_key
 from node.rules import rules
-from protocol.asset import NO_FEE, AssetAmount, Price
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.fees import fee_table
-from protocol.ids import AccountId, CallOrderId, ForceSettlementId, LimitOrderId, object_id
 from protocol.operations.call_order import CallOrderUpdate
-from protocol.operations.limit_order import FillOrder
 from protocol.operations.transfer import Transfer
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 from tests.support.api import transaction_json
@@ -138,31 +135,3 @@ def test_what_waits(desk: Desk) -> None:
     assert "bob settles 5.0000 bitUSD, due at" in request["statements"][0]["text"]
     assert desk.run("why", "1.7.9").code == 1
     assert desk.run("why", "2.17.0").code == 1
-
-
-@pytest.mark.parametrize(
-    ("id_type", "is_maker", "is_global", "rule"),
-    [
-        (CallOrderId, False, False, "R4.4"),
-        (CallOrderId, True, False, "R5.5"),
-        (CallOrderId, True, True, "R6.2"),
-        (ForceSettlementId, False, False, "R5.4"),
-        (LimitOrderId, True, False, "R2.7"),
-    ],
-)
-def test_fills_have_the_rule_of_their_kind(
-    id_type: type[Any], is_maker: bool, is_global: bool, rule: str
-) -> None:
-    """R4.4, R5.4, R5.5, R6.2, R2.7: by whose fill it is; all rules that are told have a page."""
-    amount = AssetAmount(1, CORE_ASSET)
-    op = FillOrder(
-        fee=NO_FEE,
-        order_id=object_id(id_type, id_type(7)),
-        account_id=AccountId(6),
-        pays=amount,
-        receives=amount,
-        fill_price=Price(amount, amount),
-        is_maker=is_maker,
-    )
-    assert rule_of(op, is_virtual=True, is_settled_globally=is_global) == rule
-    assert {rule, ANY_OPERATION, *RULES.values(), *VIRTUAL_RULES.values()} <= set(rules())

@@ -220,7 +220,7 @@ def test_a_recovered_feed_gives_all_debt_to_the_issuer() -> None:
     kinds = kinds_emitted(ctx)
     assert kinds == [ExecuteBid, BidCollateral]
     assert not market.data.is_globally_settled()
-    assert ctx.events == [RevivedEvent(market.usd)]
+    assert ctx.events == [RevivedEvent(market.usd, by_bids=False)]
     assert market.state.statistics_of(COMMITTEE_ACCOUNT).total_core_in_orders == fund
     check_supplies(market.state)
 
@@ -261,7 +261,7 @@ def test_an_asset_without_supply_revives_without_a_position() -> None:
         (process_bids if by_bids else revive_by_feed)(ctx, data)
         assert not data.is_globally_settled()
         assert len(market.state.call_orders) == 0
-        assert ctx.events == [RevivedEvent(market.usd)]
+        assert ctx.events == [RevivedEvent(market.usd, by_bids)]
 
 
 def collect_bid(market: Market, who: int, usd: int, core: int) -> CollateralBid:

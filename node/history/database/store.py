@@ -34,7 +34,7 @@ from node.storage.errors import StorageError, StoreDamaged, WrongChain, WrongFor
 from protocol.ids import AccountId
 from protocol.schema import Digest
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 
 
 class HistoryStore:
