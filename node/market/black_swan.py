@@ -48,9 +48,6 @@ def settle_globally(ctx: Context, bitasset: BitassetData) -> None:
     assert worst is not None, asset_id
     limit = maintenance_collateralization(bitasset.median_feed)
     terms = swan_terms(worst, limit, bitasset.current_feed.maximum_short_squeeze_ratio)
-    if terms.fund_price is terms.called_price:
-        settle_globally_at(ctx, bitasset, terms.called_price)
-        return
     fund = 0
     while (position := state.positions.first(asset_id)) is not None:
         pays, received = terms.owed_by(position)
