@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from node.explain.records import Outcome
 from node.market.black_swan import swan_terms
-from node.market.margin_calls import Ending, Offer, next_call
+from node.market.margin_calls import Ending, Offer, is_at_maintenance, next_call
 from node.market.matching import CallMatch
 from node.market.pricing import CallTerms, call_terms_at, worth_floor
 from node.state.database import State
@@ -141,6 +141,16 @@ class Run:
         self._ranks = Ranks(cut.positions)
         self._bid = 0
         self._offer = cut.bids[0] if cut.bids else None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the explained position has been called, or is settled with all others."""
+        return self.fills_before is not None or self.ending is Ending.BLACK_SWAN
+
+    @property
+    def depends_on_feed(self) -> bool:
+        """Whether a called position's target was measured at the feed, not at the bid (R4.6)."""
+        return any(is_at_maintenance(self.terms, called) for called in self.targets)
 
     def worst(self) -> CallOrder | None:
         """The least collateralised position; None once all are gone."""

@@ -165,7 +165,10 @@ class _Telling:
         if self.answer.status in (CALLED, SETTLED):
             return
         if found is None:
-            text = "No feed calls it as the bids are"
+            ahead = self.cut.positions[: self.cut.rank]
+            is_sure = self.cut.is_whole and not any(one.target_collateral_ratio for one in ahead)
+            calls = "calls it" if is_sure else "was found that calls it"
+            text = f"No feed {calls} as the bids are"
             if self.cut.bids and self.cut.rank == 0 and not self.is_by_feed:
                 text += ": a bid that is not below its call price calls nobody"
             yield statement("R4.2", text)

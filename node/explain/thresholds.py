@@ -13,7 +13,7 @@ from typing import NamedTuple
 from node.explain.cut import Cut, Run
 from node.explain.records import FeedThreshold
 from node.market.black_swan import is_black_swan
-from node.market.margin_calls import Ending, is_acceptable, is_at_maintenance
+from node.market.margin_calls import is_acceptable, is_at_maintenance
 from node.market.pricing import CallTerms, call_price
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price
@@ -74,9 +74,10 @@ class FeedSearch:
 
     It plays the margin calls at a feed as far as they go. Where they stop before they reach the
     position, the feed has to fall to where the pair that stopped them moves on; what was played up
-    to there stays as it is, for who pays which bid follows from the bids alone. Only how much a
-    position with a target ratio wants covered depends on the feed (R4.6), so once one was called
-    everything is played anew, and no feed is passed over at which one falls to the MCR.
+    to there stays as it is, for who pays which bid follows from the bids alone. Only what a
+    position at or below the MCR with a target ratio wants covered depends on the feed (R4.6). Once
+    that has failed to lead on to the position, each feed is tried at which a bid or a position
+    turns, then the feeds between two of them, where the answer need not be the highest.
     """
 
     def __init__(self, cut: Cut) -> None:
@@ -89,55 +90,44 @@ class FeedSearch:
 
     def steps(self) -> Generator[None, None, FeedThreshold | None]:
         """The answer; None where no feed will do, or the search was cut short."""
-        base = MAX_SUPPLY
-        run = Run(self.cut, self._terms(base))
-        while True:
-            yield from self.play(run, until_reached=True)
-            if run.fills_before is not None or run.ending is Ending.BLACK_SWAN:
-                break
+        base = above = MAX_SUPPLY
+        is_between = False
+        run = yield from self._reach(base)
+        while not run.is_taken:
             lower = self._lower(run, base)
-            if lower is None and run.targets:
-                lower = yield from self._some_lower(base)
+            if run.depends_on_feed:
+                self.is_exact, is_between = False, True
+                lower = lower or (1 if base > 1 else None)
             if lower is None or self.played >= FILLS_MAX:
                 return None
-            base = lower
+            above, base = base, lower
             if run.targets:
-                run = Run(self.cut, self._terms(base))
+                run = yield from self._reach(base)
             else:
                 run.terms = self._terms(base)
-        ahead = any(called.id != self.cut.subject.id for called in run.targets)
-        run = Run(self.cut, self._terms(base))
+                yield from self.play(run, until_reached=True)
+        while is_between and above - base > 1 and self.played < FILLS_MAX:
+            middle = (base + above) // 2
+            tried = yield from self._reach(middle)
+            if tried.is_taken:
+                base, run = middle, tried
+            else:
+                above = middle
         yield from self.play(run)
         is_called = run.fills_before is not None
         return FeedThreshold(
             price=self.grid.price(base),
             happens="called" if is_called else "settled_globally",
-            is_exact=self.is_exact and not ahead and self.played < FILLS_MAX,
+            is_exact=self.is_exact and self.played < FILLS_MAX,
             calls_before=run.fills if run.fills_before is None else run.fills_before,
             outcome=run.outcome(),
         )
 
-    def _some_lower(self, high: int) -> Generator[None, None, int | None]:
-        """A lower feed, if the lowest takes it: there targets use up bids that hold a call back.
-
-        There may be others above it.
-        """
-        self.is_exact = False
-        if not (yield from self._takes(1)):
-            return None
-        low = 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            if (yield from self._takes(middle)):
-                low = middle
-            else:
-                high = middle
-        return low
-
-    def _takes(self, base: int) -> Generator[None, None, bool]:
+    def _reach(self, base: int) -> Generator[None, None, Run]:
+        """Margin calls at a feed, as far as they go or until they reach the position."""
         run = Run(self.cut, self._terms(base))
         yield from self.play(run, until_reached=True)
-        return run.fills_before is not None or run.ending is Ending.BLACK_SWAN
+        return run
 
     def play(self, run: Run, *, until_reached: bool = False) -> Generator[None, None, None]:
         """Play until the calls end, or the position has closed or is reached."""
@@ -154,13 +144,13 @@ class FeedSearch:
     def _lower(self, run: Run, base: int) -> int | None:
         """The highest lower feed at which the calls may go on."""
         found = [self._highest(run.moves_on, base - 1)]
-        if run.targets:
+        if run.depends_on_feed:
             found += self._all_turns()
-            found += (
-                self._highest(self._takes_to_maintenance(called), base - 1)
-                for called in run.targets
-                if not is_at_maintenance(run.terms, called)
-            )
+        found += (
+            self._highest(self._takes_to_maintenance(called), base - 1)
+            for called in run.targets
+            if not is_at_maintenance(run.terms, called)
+        )
         return max((one for one in found if one is not None and one < base), default=None)
 
     def _all_turns(self) -> list[int]:

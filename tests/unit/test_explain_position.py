@@ -152,9 +152,10 @@ def check_next_feed(
     *,
     has_targets: bool,
 ) -> None:
-    """At the predicted feed what is predicted happens; above it, nothing does.
+    """At the predicted feed what is predicted happens; at none above it anything does.
 
-    Where others have targets, the answer may be no more than a feed that calls.
+    Where others have targets, the answer may be no more than a feed that calls, while the next
+    higher one does not.
     """
     terms_price = grid_around(
         call_price(position, market.data.median_feed.maintenance_collateral_ratio)
@@ -168,6 +169,7 @@ def check_next_feed(
         assert then.covered > 0
         lowest = threshold.price.base.amount
         if not threshold.is_exact:
+            assert run_at(market, position, terms_price.price(lowest + 1)).covered == 0
             return
     elif has_targets:
         return
