@@ -52,15 +52,25 @@ def explain_refusal(
 def _refused_place(
     ctx: Context, operations: Sequence[Operation], error: PegboardError
 ) -> int | None:
-    """The first operation that is refused for this reason on the state as it is."""
+    """The first operation that is refused in the same way on the state as it is, if any."""
     for place, op in enumerate(operations):
         try:
             op.validate()
             EVALUATORS[type(op)].evaluate(ctx, op)
         except PegboardError as found:
-            if (found.name, found.rule) == (error.name, error.rule):
+            if _same(found, error):
                 return place
     return None
+
+
+def _same(found: PegboardError, error: PegboardError) -> bool:
+    """Whether two refusals are one, by what they found too: operations before may change that."""
+    return (found.name, found.rule, found.value, found.limit) == (
+        error.name,
+        error.rule,
+        error.value,
+        error.limit,
+    )
 
 
 def _remedies(
@@ -108,7 +118,8 @@ def _ratio_remedies(ctx: Context, op: CallOrderUpdate, words: Wording) -> Iterat
     if spare is not None:
         least = MAX_SUPPLY - spare - held
         amount = replace(op.delta_collateral, amount=least)
-        text = f"put in at least {words.amount(amount)} of collateral"
+        what = "put in at least" if least > 0 else "take out at most"
+        text = f"{what} {words.amount(replace(amount, amount=abs(least)))} of collateral"
         yield Remedy(text, "delta_collateral", amount)
     most = highest_where(lambda debt: passes(NewPosition(position, collateral, debt)), 1, debt)
     if most is not None and most - owed != 0:

@@ -61,10 +61,15 @@ class Desk:
         capsys: pytest.CaptureFixture[str],
         *,
         development: bool = False,
+        behind: Desk | None = None,
     ) -> None:
-        self.chain = PresetChain(development=development)
-        self.backend = ChainBackend(self.chain, instant=True)
-        self.backend.produce()
+        """`behind` is one of another test, whose chain this one goes on with."""
+        if behind is None:
+            self.chain = PresetChain(development=development)
+            self.backend = ChainBackend(self.chain, instant=True)
+            self.backend.produce()
+        else:
+            self.chain, self.backend = behind.chain, behind.backend
         self._capsys = capsys
         monkeypatch.setattr(NodeClient, "_exchange", lambda client, body: self.exchange(body))
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from node.explain.position import explain_position
 from node.explain.records import (
+    ASSET_SETTLED,
     CALLED,
     NOT_CALLED,
     SETTLED,
@@ -24,6 +25,7 @@ from node.market.order_book import cancel_order
 from node.market.pricing import call_price
 from node.market.settlement import cancel_settlement, execute_due_settlements
 from node.state.context import Context
+from node.state.objects.assets import NULL_FEED
 from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price
@@ -283,6 +285,40 @@ def test_a_higher_bid_protects() -> None:
     assert found.next_feed is None
     assert found.next_bid is not None
     assert found.next_bid.bids_in_the_way == 1
+
+
+def test_where_nothing_is_called() -> None:
+    """R4.1, R6.4, R7.2: without a feed, in a prediction market, after a global settlement."""
+    market = make_market()
+    position = market.position(0, 1_000, 14_000)
+    rules = {}
+    for what in ("no_feed", "prediction_market"):
+        market.state.log.begin()
+        data = market.state.bitassets.edit(market.data)
+        if what == "no_feed":
+            data.median_feed = data.current_feed = NULL_FEED
+        else:
+            data.is_prediction_market = True
+        found = explain(market, position)
+        assert (found.status, found.rank, found.position_count) == (what, 1, 2)
+        assert (found.debt, found.collateral) == (
+            AssetAmount(1_000, market.usd),
+            AssetAmount(14_000, CORE),
+        )
+        told = (found.prices, found.next_feed, found.next_bid, found.if_called, found.settlement)
+        assert told == (None,) * 5
+        rules[what] = [one.rule for one in found.statements]
+        assert not run_at(market, position).covered
+        market.state.log.undo()
+    run_asset(market.context(), market.data)
+    found = explain(market, position)
+    assert (found.status, found.position, found.position_count) == (ASSET_SETTLED, None, 0)
+    rules[ASSET_SETTLED] = [one.rule for one in found.statements]
+    assert rules == {
+        "no_feed": ["R4.1", "R3.8"],
+        "prediction_market": ["R7.2", "R3.8"],
+        ASSET_SETTLED: ["R6.4"],
+    }
 
 
 def test_steps_are_short_and_about_one_moment() -> None:

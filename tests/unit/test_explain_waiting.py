@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from tests.support.desk import Desk
 Json = Any
 
 
-@pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+def make_desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    """At a feed of 0.1 and an MCR of 1.75, alice has a ratio of 2.5, bob of 2."""
     monkeypatch.setenv("NO_COLOR", "1")
     desk = Desk(monkeypatch, capsys)
     desk.wallet("init0", "publish-feed", "bitUSD", "0.1", "--msqr", "1.1")
@@ -33,39 +34,65 @@ def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return desk
 
 
-def signed(desk: Desk, name: str, op: CallOrderUpdate | Transfer) -> TransactionEnvelope:
-    """A transaction of one operation that pays its fee, signed by an account."""
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    """A desk of one test alone."""
+    return make_desk(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def still_desks() -> list[Desk]:
+    """The one desk of all tests that only ask, once it is made."""
+    return []
+
+
+@pytest.fixture
+def still_desk(
+    still_desks: list[Desk], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Desk]:
+    """A desk that changes nothing."""
+    if not still_desks:
+        still_desks.append(make_desk(monkeypatch, capsys))
+    monkeypatch.setenv("NO_COLOR", "1")
+    desk = Desk(monkeypatch, capsys, behind=still_desks[0])
+    head_num = desk.chain.chain.head_num
+    yield desk
+    assert (desk.chain.chain.head_num, len(desk.chain.chain.pending)) == (head_num, 0)
+
+
+def signed(desk: Desk, name: str, *ops: CallOrderUpdate | Transfer) -> TransactionEnvelope:
+    """A transaction of operations that pay their fees, signed by an account."""
     chain = desk.chain.chain
-    fee = fee_table(desk.chain.state.parameters.current_fees).required(op)
-    op = replace(op, fee=AssetAmount(fee, CORE_ASSET))
+    table = fee_table(desk.chain.state.parameters.current_fees)
+    paid = tuple(replace(op, fee=AssetAmount(table.required(op), CORE_ASSET)) for op in ops)
     number, prefix = reference_block(chain.head_id)
-    transaction = Transaction(number, prefix, chain.head_time + 600, (op,))
+    transaction = Transaction(number, prefix, chain.head_time + 600, paid)
     key = development_key(name, "active")
     return TransactionEnvelope.from_transaction(sign(transaction, [key], chain.chain_id))
 
 
-def asked(desk: Desk, path: Path, name: str, op: CallOrderUpdate | Transfer) -> Json:
+def asked(desk: Desk, path: Path, name: str, *ops: CallOrderUpdate | Transfer) -> Json:
     """What `why` says of a transaction in a file."""
-    path.write_text(json.dumps(transaction_json(signed(desk, name, op))))
+    path.write_text(json.dumps(transaction_json(signed(desk, name, *ops))))
     ended = desk.run("why", str(path), "--json")
     assert ended.code == 0, ended.err
     return ended.json()
 
 
-def borrow(desk: Desk, debt: int, collateral: int) -> CallOrderUpdate:
+def borrow(desk: Desk, debt: int, collateral: int, who: str = "carol") -> CallOrderUpdate:
     chain = desk.chain
     return CallOrderUpdate(
         NO_FEE,
-        chain.account("carol"),
+        chain.account(who),
         chain.amount(collateral),
         chain.amount(debt, "USD"),
     )
 
 
 @pytest.mark.parametrize("debt", [1_000_000, 333_333, 7])
-def test_a_remedy_is_the_least_that_passes(desk: Desk, tmp_path: Path, debt: int) -> None:
+def test_a_remedy_is_the_least_that_passes(still_desk: Desk, tmp_path: Path, debt: int) -> None:
     """R3.4: with the told collateral, or debt, the position passes; one unit off, it fails."""
-    path = tmp_path / "refused.json"
+    desk, path = still_desk, tmp_path / "refused.json"
     refused = borrow(desk, debt, debt * 150)
     found = asked(desk, path, "carol", refused)
     assert not found["passes"]
@@ -87,9 +114,35 @@ def test_a_remedy_is_the_least_that_passes(desk: Desk, tmp_path: Path, debt: int
     assert lines[2].startswith("To pass: put in at least ")
 
 
-def test_what_is_missing_and_bad_files(desk: Desk, tmp_path: Path) -> None:
+def test_collateral_that_may_leave(still_desk: Desk, tmp_path: Path) -> None:
+    """R3.4: bob takes too much out; the told part of it passes, one unit more does not."""
+    desk, path = still_desk, tmp_path / "refused.json"
+    refusal = asked(desk, path, "bob", borrow(desk, 0, -40_000_000, "bob"))["refusal"]
+    first, second = refusal["remedies"]
+    least = int(first["amount"]["amount"])
+    assert first["text"] == "take out at most 249.99999 TEST of collateral"
+    assert least == -24_999_999
+    for amount, passes in ((least, True), (least - 1, False)):
+        assert asked(desk, path, "bob", borrow(desk, 0, amount, "bob"))["passes"] == passes
+    assert second["text"].startswith("pay back at least ")
+
+
+def test_an_operation_that_others_made_fail(still_desk: Desk, tmp_path: Path) -> None:
+    """R3.4, I6: the second operation is refused for what the first has left; alone neither of them
+    is refused so, and no wrong remedy is told."""
+    desk, path = still_desk, tmp_path / "refused.json"
+    first, second = borrow(desk, 100_000, 30_000_000), borrow(desk, 1_000_000, 150_000_000)
+    refusal = asked(desk, path, "carol", first, second)["refusal"]
+    assert refusal["rule"] == "R3.4b"
+    assert refusal["remedies"] == []
+    assert "operation" not in refusal
+    assert asked(desk, path, "carol", second)["refusal"]["operation"] == 0
+
+
+def test_what_is_missing_and_bad_files(still_desk: Desk, tmp_path: Path) -> None:
     """I6: a transfer of too much; a file that is no transaction is refused by name."""
-    chain, path = desk.chain, tmp_path / "refused.json"
+    desk, path = still_desk, tmp_path / "refused.json"
+    chain = desk.chain
     held = chain.balance("carol")
     op = Transfer(
         NO_FEE, chain.account("carol"), chain.account("bob"), chain.amount(held + 500_000), None
@@ -135,3 +188,38 @@ def test_what_waits(desk: Desk) -> None:
     assert "bob settles 5.0000 bitUSD, due at" in request["statements"][0]["text"]
     assert desk.run("why", "1.7.9").code == 1
     assert desk.run("why", "2.17.0").code == 1
+
+
+@pytest.mark.parametrize("by_bids", [False, True])
+def test_a_swan_and_the_ways_back(desk: Desk, *, by_bids: bool) -> None:
+    """R6.2, R6.4, R6.5, R6.6, R6.7: the block of the swan, what is left to ask, and the block of
+    the revival, by a bid at maintenance or by a feed."""
+
+    def told(subject: str) -> list[tuple[str, str]]:
+        effects = desk.run("why", subject, "--json").json()["effects"]
+        return [(effect["rule"], effect["text"]) for effect in effects if effect["is_virtual"]]
+
+    def head() -> str:
+        return str(desk.chain.chain.head_num)
+
+    desk.wallet("init0", "publish-feed", "bitUSD", "0.01", "--msqr", "1.1")
+    swan = told(head())
+    assert [rule for rule, _ in swan] == ["R6.2", "R6.2", "R6.2"]
+    assert swan[0][1].startswith("position settled globally: bob pays")
+    assert swan[2][1].startswith("bitUSD is settled globally at 0.05499999")
+    position = desk.run("why", "bob", "bitUSD", "--json").json()
+    assert position["status"] == "asset_settled_globally"
+    assert [one["rule"] for one in position["statements"]] == ["R6.4"]
+    if by_bids:
+        desk.wallet("bob", "bid-collateral", "40000 TEST", "--for", "200 bitUSD")
+        waits = desk.run("why", "2.17.0", "--json").json()["statements"]
+        assert [one["rule"] for one in waits] == ["R6.5", "R6.6"]
+        assert waits[1]["text"].endswith("all bids take over 200.0000 bitUSD of 200.0000 bitUSD")
+        desk.backend.produce(slot=2_000)
+    else:
+        desk.wallet("init0", "publish-feed", "bitUSD", "0.3", "--msqr", "1.1")
+    (taken, revived), rule = told(head()), "R6.6" if by_bids else "R6.7"
+    who = "bob" if by_bids else "committee-account"
+    assert taken[0] == revived[0] == rule
+    assert taken[1].startswith(f"revived: {who} takes over 200.0000 bitUSD of debt")
+    assert revived[1] == "bitUSD lives again after its global settlement"
