@@ -8,28 +8,21 @@ from dataclasses import dataclass, field
 
 from node.chain import witness_schedule
 from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
-from node.chain.apply_transaction import apply_transaction
-from node.chain.block_builder import build_block, check_fits_a_block
+from node.chain.block_builder import build_block
 from node.chain.finality import id_of, justified_num
 from node.chain.fork_database import ForkDatabase, ForkItem
 from node.chain.genesis import build_state
 from node.chain.header_rules import HeaderRules, HeaderVerdict, signer_of
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
-from node.chain.pending import AppliedTransaction, PendingPool
+from node.chain.pending import AppliedTransaction
+from node.chain.pending_session import Dropped, PendingSession
 from node.chain.undo_marks import HeldBlocks, Mark, NotUndoable, Rewound
-from node.evaluators.base import run_proposed_operation
-from node.state.context import Context
 from node.state.cut import StateCut
 from node.state.database import State
-from node.state.errors import (
-    DuplicateTransaction,
-    InvariantViolated,
-    WrongChain,
-)
-from node.state.undo import EDIT, Revision
+from node.state.errors import InvariantViolated, WrongChain
+from node.state.undo import Revision
 from protocol.block import BlockEnvelope, HeaderEnvelope, Sign, SignedBlockHeader
-from protocol.errors import PegboardError
 from protocol.finality import Certificate
 from protocol.genesis import chain_id as chain_id_of
 from protocol.genesis_form import Genesis
@@ -40,8 +33,6 @@ from protocol.schema import BlockId, Digest, PublicKey, TransactionId
 from protocol.transaction import TransactionEnvelope
 
 __all__ = ["AppliedBlock", "AppliedTransaction", "Chain", "Dropped", "PushResult"]
-
-Dropped = tuple[TransactionId, PegboardError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +56,11 @@ class Chain:
 
     __slots__ = (
         "_checkpoint",
-        "_context",
         "_forks",
         "_head",
         "_held",
         "_main",
-        "_pending_since",
+        "_session",
         "chain_id",
         "genesis",
         "paranoid",
@@ -128,7 +118,6 @@ class Chain:
         self.genesis = genesis
         self.paranoid = paranoid
         self.state = state
-        self.pending = PendingPool()
         dynamic = state.dynamic
         self._checkpoint = checkpoint
         self._forks = ForkDatabase(
@@ -141,7 +130,8 @@ class Chain:
         self._held = HeldBlocks()
         if paranoid:
             check_all(state)
-        self._open_pending()
+        self._session = PendingSession(state, self.chain_id)
+        self.pending = self._session.pool
 
     # The head.
 
@@ -187,14 +177,7 @@ class Chain:
 
         None for a witness that the head does not know.
         """
-        witnesses = self.state.witnesses
-        item = witnesses.find(witness)
-        if item is None or item.stamp < self._pending_since:
-            return None if item is None else item.signing_key
-        for kind, _, touched, values in self.state.log.records:
-            if touched is item:
-                return witnesses.detached(values).signing_key if kind == EDIT else None
-        return item.signing_key
+        return self._session.signing_key(witness)
 
     def participation(self) -> int:
         """Share of the last 128 slots that have a block, over 10,000 (R8.5)."""
@@ -294,48 +277,17 @@ class Chain:
 
         Raises `TransactionRejected` (`PoolFull` among them) or `ProtocolError`.
         """
-        if self.pending.find(envelope.id) is not None:
-            raise DuplicateTransaction("transaction is pending already", rule="R9.3")
-        self.pending.check_room(envelope)
-        applied = self._try_transaction(envelope, keep=True)
-        self.pending.add(applied)
-        return applied
+        return self._session.push(envelope)
 
     def withdraw_transaction(self, transaction_id: TransactionId) -> None:
         """Take a pending transaction back, as if it had never come; the others are applied anew."""
-        waiting = self._close_pending()
-        self._reopen_pending([item for item in waiting if item.id != transaction_id])
+        self._session.withdraw(transaction_id)
 
     def simulate(
         self, envelope: TransactionEnvelope, *, check_signatures: bool = True
     ) -> AppliedTransaction:
         """What a transaction would do now; leaves no trace. Raises like `push_transaction`."""
-        return self._try_transaction(envelope, keep=False, check_signatures=check_signatures)
-
-    def _try_transaction(
-        self, envelope: TransactionEnvelope, *, keep: bool, check_signatures: bool = True
-    ) -> AppliedTransaction:
-        """Apply in a session of its own inside the pending one, then merge it or take it back."""
-        log, ctx = self.state.log, self._context
-        ctx.trx_in_block = len(self.pending)
-        log.begin()
-        try:
-            results = apply_transaction(
-                ctx, envelope, self.chain_id, check_signatures=check_signatures
-            )
-            applied = AppliedTransaction(envelope, results, ctx.applied)
-            check_fits_a_block(applied, self.state.parameters.maximum_block_size)
-        except BaseException:
-            keep = False
-            raise
-        finally:
-            if keep:
-                log.merge()
-            else:
-                log.undo()
-            ctx.applied = []
-            ctx.events = []
-        return applied
+        return self._session.attempt(envelope, keep=False, check_signatures=check_signatures)
 
     # Blocks.
 
@@ -380,12 +332,12 @@ class Chain:
         item = self._add_to_forks(envelope, verdict, trusted=trusted)
         if item.rank <= self._head.rank:
             return PushResult()
-        waiting = self._close_pending()
+        waiting = self._session.close()
         result = PushResult()
         try:
             self._switch_to(item, result, trusted=trusted)
         except BaseException:
-            self._reopen_pending(waiting)
+            self._session.reopen(waiting)
             raise
         self.keep_irreversible(self.state.dynamic.last_irreversible_block_num)
         retried = [
@@ -393,7 +345,7 @@ class Chain:
             for block in reversed(result.popped)
             for transaction, _ in block.transactions
         ]
-        result.dropped.extend(self._reopen_pending([*retried, *waiting]))
+        result.dropped.extend(self._session.reopen([*retried, *waiting]))
         return result
 
     def _add_to_forks(
@@ -526,7 +478,7 @@ class Chain:
     ) -> Rewound:
         """Undo down to a block; what its state says is irreversible is so, `least_root_num` too."""
         unpended = Revision(list(self.state.log.records))
-        waiting = self._close_pending()
+        waiting = self._session.close()
         items = dict(self._held.items())
         _, branch = self._forks.branches(self._forks.root, self._head)
         items.update((item.num, item) for item in (self._forks.root, *branch))
@@ -541,49 +493,20 @@ class Chain:
         self._head = items[num]
         self._main = {at: main[at] for at in range(root_num + 1, num + 1)}
         self._held.cut(num, root_num)
-        self._reopen_pending(list(pending))
+        self._session.reopen(list(pending))
         kept = {entry.envelope.id for entry in self.pending}
         return Rewound(popped, unpended, [item.id for item in waiting if item.id not in kept])
 
-    # The pending session.
-
-    def _open_pending(self) -> None:
-        dynamic = self.state.dynamic
-        self.state.log.begin()
-        self._pending_since = self.state.log.serial
-        self._context = Context(
-            self.state, dynamic.time, dynamic.head_block_number + 1, run_proposed_operation
-        )
-
-    def _close_pending(self) -> list[TransactionEnvelope]:
-        """Take the pending transactions' effects back; the transactions, oldest first."""
-        self.state.log.undo()
-        return self.pending.take_all()
-
-    def _reopen_pending(self, waiting: list[TransactionEnvelope]) -> list[Dropped]:
-        """Apply waiting transactions on the head; those that are invalid now, with the reason.
-
-        Transactions that the head's chain holds already are left out without a word.
-        """
-        self._open_pending()
-        dropped: list[Dropped] = []
-        for envelope in waiting:
-            if self.has_transaction(envelope.id):
-                continue
-            try:
-                self.push_transaction(envelope)
-            except PegboardError as error:
-                dropped.append((envelope.id, error))
-        return dropped
+    # The state of the head.
 
     @contextmanager
     def head_state(self) -> Iterator[State]:
         """The state as the head block left it, without pending transactions."""
-        waiting = self._close_pending()
+        waiting = self._session.close()
         try:
             yield self.state
         finally:
-            self._reopen_pending(waiting)
+            self._session.reopen(waiting)
 
     def state_hash(self) -> Digest:
         """SHA256 of the state at the head, the same in every process (I18, T-E5)."""

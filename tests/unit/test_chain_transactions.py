@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from node.chain.pending import PendingPool
 from node.state.errors import (
     DuplicateTransaction,
     ExpirationTooFar,
@@ -265,7 +264,8 @@ def test_a_block_takes_the_oldest_that_fit(chain: TestChain) -> None:
 
 def test_the_pool_has_a_number_and_a_size(chain: TestChain) -> None:
     """Both caps of the pool, exactly; a full pool takes again after a block."""
-    chain.chain.pending = PendingPool(transactions_max=2)
+    pool = chain.chain.pending
+    pool.transactions_max = 2
     for amount in (1, 2):
         chain.push(chain.transfer("alice", "bob", amount))
     expect_refused(chain, chain.transaction(chain.transfer("alice", "bob", 3)), PoolFull)
@@ -274,9 +274,9 @@ def test_the_pool_has_a_number_and_a_size(chain: TestChain) -> None:
     chain.block()
 
     envelope = chain.transaction(chain.transfer("alice", "bob", 4))
-    chain.chain.pending = PendingPool(bytes_max=envelope.size - 1)
+    pool.bytes_max = envelope.size - 1
     expect_refused(chain, envelope, PoolFull)
-    chain.chain.pending = PendingPool(bytes_max=envelope.size)
+    pool.bytes_max = envelope.size
     chain.chain.push_transaction(envelope)
 
 
