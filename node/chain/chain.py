@@ -339,6 +339,8 @@ class Chain:
         except BaseException:
             self._session.reopen(waiting)
             raise
+        if result.popped:
+            self._held.cut(result.popped[-1].num - 1, self._forks.root.num)
         self.keep_irreversible(self.state.dynamic.last_irreversible_block_num)
         retried = [
             transaction
@@ -456,7 +458,8 @@ class Chain:
         """Go back to a mark, which can be done again: head, pool and irreversibility are as then.
 
         Marks above it count no more. Raises `NotUndoable` for a mark that counts no more itself:
-        it was released, or let go because too much was held, or its block was taken back.
+        it was released, or let go because too much was held, or its block was taken back, also by
+        a better fork.
         """
         if mark not in self._held.marks:
             what = "the mark is gone: released, let go beyond this many changes, or taken back"

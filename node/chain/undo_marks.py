@@ -100,7 +100,8 @@ class HeldBlocks:
         return self._items
 
     def cut(self, num: int, root_num: int) -> None:
-        """The chain went back to a block; those above the new last irreversible one are its own."""
+        """The chain went back to a block, where the marks above it end; what is above the last
+        irreversible one is its own again."""
         for mark in [mark for mark in self.marks if mark.num > num]:
             del self.marks[mark]
         for held in [held for held in self._applied if held > root_num]:

@@ -110,6 +110,7 @@ class TimeTravel:
         found = self._snapshot(number)
         rewound = self.core.chain.revert(found.mark)
         self._follow(rewound, found.slot_ms, now_ms)
+        self._let_branches_go()
         return rewound
 
     def rewind(self, num: int, now_ms: int) -> Rewound:
@@ -119,6 +120,7 @@ class TimeTravel:
             raise NotUndoable("the chain begins with block 1", value=num, limit=1)
         rewound = self.core.chain.rewind(num)
         self._follow(rewound, self.core.chain.head_time * 1_000, now_ms)
+        self._let_branches_go()
         return rewound
 
     def known_snapshots(self) -> list[Snapshot]:
@@ -154,7 +156,8 @@ class TimeTravel:
         """Name the head, to come back to it from wherever the chain goes; raises `NoSuchPlace`
         for a name that is taken, and for one too many."""
         self._check_begun()
-        if name in self.branches or len(self.branches) >= BRANCHES_MAX:
+        known = len(self.known_branches())
+        if name in self.branches or known >= BRANCHES_MAX:
             what = (
                 "a branch of this name is there" if name in self.branches else "too many branches"
             )
@@ -176,20 +179,21 @@ class TimeTravel:
         """
         self.check_may_go(now_ms)
         core, branch = self.core, self._branch(name)
-        blocks, base = list(branch.blocks), branch.base
+        base = branch.base
         lowest_num = core.chain.lowest_undoable_num
         if block_num_of(base) < lowest_num:
             what = "the branch begins below what is held"
             raise NotUndoable(what, value=block_num_of(base), limit=lowest_num)
         rewound = core.chain.rewind(block_num_of(base))
         self._follow(rewound, branch.head_time_s * 1_000, now_ms)
-        branch.blocks = []
+        blocks, branch.blocks = branch.blocks, []
         for envelope in blocks:
             core.follow_push(core.chain.push_block(envelope, trusted=True))
         core.own.go_back()
         core.vote_for_head(now_ms)
         core.chain.release(branch.mark)
         branch.mark = core.chain.mark()
+        self._let_branches_go()
         return rewound
 
     def _branch(self, name: str) -> Branch:
@@ -209,8 +213,12 @@ class TimeTravel:
                 branch.blocks = popped[: place + 1] + branch.blocks
                 self.core.chain.release(branch.mark)
                 branch.mark = self.core.chain.mark()
-        while sum(map(_size_of, self.branches.values())) > BRANCH_BYTES_MAX:
-            self.drop_branch(next(iter(self.branches)))
+
+    def _let_branches_go(self) -> None:
+        """Let the oldest ones go while all keep too many blocks."""
+        keeping = [branch for branch in self.branches.values() if branch.blocks]
+        while sum(map(_size_of, keeping)) > BRANCH_BYTES_MAX:
+            self.drop_branch(keeping.pop(0).name)
 
     # The clock.
 

@@ -116,6 +116,24 @@ def test_forks_grow_on_a_chain_that_went_back() -> None:
     assert one.chain.state_hash() == other.chain.state_hash()
 
 
+def test_a_mark_on_a_branch_that_lost_is_gone() -> None:
+    """A better fork takes its block back: nothing goes to another block of that number instead."""
+    one = a_chain()
+    low = one.chain.mark()
+    other = one.twin()
+    other.follow(one)
+    one.block()
+    high = one.chain.mark()
+    other.block(other.transfer("alice", "carol", 3), slot=2)
+    other.block()
+    one.follow(other)
+    assert one.chain.head_id == other.chain.head_id
+    with pytest.raises(NotUndoable, match="taken back"):
+        one.chain.revert(high)
+    go_back(one, low)
+    assert one.chain.head_id == low.block_id
+
+
 def test_the_oldest_mark_is_let_go_when_too_much_is_held() -> None:
     """What is held is bounded: a revert beyond it is refused, and nothing is held any more."""
     one = a_chain()

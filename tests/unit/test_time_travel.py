@@ -178,6 +178,35 @@ def test_futures_side_by_side(traveller: Traveller) -> None:
     assert [one.name for one in travel.known_branches()] == ["calm", "boom"]
 
 
+def test_branches_keep_so_many_bytes(
+    traveller: Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond that the oldest that keeps blocks is let go, and its name is free; neither the one
+    that is come back to, nor one that keeps nothing. Nothing is held for a branch that is gone."""
+    node = traveller.node
+    travel, base = node.inputs.travel, node.chain.head_num
+    travel.name_branch("base")
+    for name in ("calm", "crash"):
+        traveller.pay()
+        traveller.blocks(3)
+        travel.name_branch(name)
+        node.inputs.go(lambda travel, now: travel.rewind(base, now))
+    kept = [sum(len(block.packed) for block in one.blocks) for one in travel.known_branches()]
+    monkeypatch.setattr("node.core.time_travel.BRANCH_BYTES_MAX", sum(kept) + 100)
+    traveller.pay()
+    traveller.blocks(3)
+    travel.name_branch("boom")
+    node.inputs.go(lambda travel, now: travel.switch("calm", now))
+    assert [one.name for one in travel.known_branches()] == ["base", "calm", "crash", "boom"]
+    monkeypatch.setattr("node.core.time_travel.BRANCH_BYTES_MAX", max(kept) - 1)
+    node.inputs.go(lambda travel, now: travel.rewind(base, now))
+    assert [one.name for one in travel.known_branches()] == ["base"]
+    assert len(node.chain.marks) == 1
+    travel.name_branch("calm")
+    node.chain.release(travel.branches["calm"].mark)
+    travel.name_branch("calm")
+
+
 def test_processes_of_a_network_pause_before_they_move(traveller: Traveller) -> None:
     """One of several neither goes back nor moves its clock alone; a pause ends by itself."""
     inputs = traveller.node.inputs
