@@ -18,7 +18,7 @@ from node.presets import development_key
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import key_text, public_key
 from protocol.ids import asset_text
-from protocol.json_form import format_time, parse_time
+from protocol.json_form import JsonValue, format_time, parse_time
 from protocol.wording import count_of
 
 BLOCKS_AT_ONCE = 100
@@ -196,32 +196,34 @@ def load(session: Session, file: Path) -> None:
     common = _common_num(client, found)
     if common == 0:
         raise OtherChain(f"{file}, line 2: it shares no block with this chain")
-    network.move("rewind", common)
-    _push(network, found, common)
-    state = as_object(client.call("pegboard", "get_state_hash"))
-    if state["block_id"] != found.header["head_block_id"]:
-        raise OtherState(
-            "another head", value=state["block_id"], limit=found.header["head_block_id"]
-        )
-    if state["state_hash"] != found.header["state_hash"]:
-        limit = found.header["state_hash"]
-        raise OtherState("another state", value=state["state_hash"], limit=limit)
+    with network.paused():
+        network.move_paused("rewind", common)
+        _push(network, found, common)
+        for member in network.members:
+            state = as_object(member.call("pegboard", "get_state_hash"))
+            _check_same(found, "head_block_id", state["block_id"])
+            _check_same(found, "state_hash", state["state_hash"])
     session.output.answer(
         {**state, "common_block_num": common},
         [f"head {state['block_num']} {state['block_id']}, block {common} was common"],
     )
 
 
+def _check_same(found: ChainFile, name: str, value: JsonValue) -> None:
+    if value != found.header[name]:
+        raise OtherState(f"another {name} than the file's", value=value, limit=found.header[name])
+
+
 def _push(network: TimeNetwork, found: ChainFile, common: int) -> None:
     """Give all processes the blocks above the common one, and their clocks the head's time."""
-    with network.paused():
-        clock = as_object(network.members[-1].call(API, "get_clock"))
-        ahead_s = parse_time(as_text(found.header["head_block_time"])) - parse_time(
-            as_text(clock["time"])
-        )
-        network.each("set_clock_offset", as_int(clock["offset_ms"]) + ahead_s * 1_000)
-        for start in range(common, len(found.blocks), BLOCKS_AT_ONCE):
-            network.each("push_packed_blocks", [*found.blocks[start : start + BLOCKS_AT_ONCE]])
+    clock = as_object(network.members[-1].call(API, "get_clock"))
+    ahead_s = parse_time(as_text(found.header["head_block_time"])) - parse_time(
+        as_text(clock["time"])
+    )
+    network.each("set_clock_offset", as_int(clock["offset_ms"]) + ahead_s * 1_000)
+    for start in range(common, len(found.blocks), BLOCKS_AT_ONCE):
+        network.stay_paused()
+        network.each("push_packed_blocks", [*found.blocks[start : start + BLOCKS_AT_ONCE]])
 
 
 def _blocks(client: NodeClient, count: int) -> list[str]:

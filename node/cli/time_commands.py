@@ -128,10 +128,10 @@ def revert(session: Session, number: int | None) -> None:
     pegboard revert 2
     """
     network = TimeNetwork(session.chain.client)
-    if number is None and not network.is_alone:
+    if number is None:
         places = as_objects(network.api.call(API, "get_snapshots"))
         number = max((as_int(place["snapshot"]) for place in places), default=None)
-    head = network.move("revert", *([] if number is None else [number]))
+    head = network.move("revert") if number is None else network.come_back("snapshot", number)
     _show_back(session, head)
 
 
@@ -173,7 +173,7 @@ def branch(session: Session, name: str | None, switch: bool, drop: bool) -> None
             raise UsageProblem("which branch?")
         _show_places(session, as_objects(network.api.call(API, "get_branches")), "branch")
     elif switch:
-        _show_back(session, network.move("switch_branch", name))
+        _show_back(session, network.come_back("branch", name))
     elif drop:
         network.each("drop_branch", name)
         session.output.answer({"dropped": name}, [f"branch {name} dropped"])

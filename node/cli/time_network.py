@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from node.cli.client import JsonObject, NodeClient, as_int, as_list, as_object, as_text
+from node.cli.client import (
+    JsonObject,
+    NodeClient,
+    as_int,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+)
 from node.cli.exits import CliError, NodeUnreachable
 from node.clock import monotonic_s, sleep_s
 from node.exit_codes import Exit
@@ -21,12 +29,23 @@ ATTEMPTS = 20
 """To pause all at the same head: one may have a block that is on its way to another."""
 PAUSE_S = 0.1
 REPLAY_TIMEOUT_S = 600
+PLACES = {
+    "snapshot": ("get_snapshots", "revert"),
+    "branch": ("get_branches", "switch_branch"),
+}
+"""What lists the places to come back to, and what does it."""
 
 
 class NoCommonHead(CliError):
     """The processes of a network follow different blocks."""
 
     name = "no_common_head"
+
+
+class NoCommonPlace(CliError):
+    """Not all processes of a network remember a snapshot or a branch."""
+
+    name = "no_common_place"
 
 
 class StillReplaying(CliError):
@@ -51,13 +70,7 @@ class TimeNetwork:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """All processes stand still at one head meanwhile; a node that is alone always does.
-
-        Raises `NoCommonHead`.
-        """
-        if self.is_alone:
-            yield
-            return
+        """All processes stand still at one head meanwhile; raises `NoCommonHead`."""
         try:
             self._pause()
             yield
@@ -71,14 +84,38 @@ class TimeNetwork:
         Raises `StillReplaying`.
         """
         with self.paused():
-            answers = [as_object(answer) for answer in self.each(method, *arguments)]
-            for member, answer in zip(self.members, answers, strict=True):
-                if answer["is_replaying"]:
-                    answer |= wait_for_head(member, as_int(answer["head_block_number"]))
-            heads = {as_text(answer["head_block_id"]) for answer in answers}
-            if len(heads) > 1:
-                raise NoCommonHead("the processes stand at different blocks", value=sorted(heads))
+            return self.move_paused(method, *arguments)
+
+    def move_paused(self, method: str, *arguments: JsonValue) -> JsonObject:
+        """The same, of processes that stand still already."""
+        answers = [as_object(answer) for answer in self.each(method, *arguments)]
+        for member, answer in zip(self.members, answers, strict=True):
+            if answer["is_replaying"]:
+                answer |= self._wait_for_head(member, as_int(answer["head_block_number"]))
+        heads = {as_text(answer["head_block_id"]) for answer in answers}
+        if len(heads) > 1:
+            raise NoCommonHead("the processes stand at different blocks", value=sorted(heads))
         return answers[-1]
+
+    def come_back(self, what: str, place: JsonValue) -> JsonObject:
+        """Come back to a snapshot or a branch that all processes have, or none moves.
+
+        Raises like `move`, and `NoCommonPlace`.
+        """
+        plural, method = PLACES[what]
+        known = [as_objects(answer) for answer in self.each(plural)]
+        blocks = [
+            {as_text(one["block_id"]) for one in places if one[what] == place} for places in known
+        ]
+        if any(found != blocks[0] for found in blocks):
+            raise NoCommonPlace(f"a process has forgotten the {what}, as restarts do", value=place)
+        return self.move(method, place)
+
+    def stay_paused(self) -> None:
+        """Prolong the pause, which ends by itself after a minute."""
+        for member in self.members:
+            with suppress(NodeUnreachable):
+                member.call(API, "pause")
 
     def shift(self, by_ms: int) -> None:
         """Move all clocks forward by so much."""
@@ -106,17 +143,19 @@ class TimeNetwork:
             with suppress(NodeUnreachable):
                 member.call(API, "resume")
 
-
-def wait_for_head(member: NodeClient, below_num: int) -> JsonObject:
-    """Where a node stands that starts again, once it stands below the head that it had."""
-    deadline_s = monotonic_s() + REPLAY_TIMEOUT_S
-    while monotonic_s() < deadline_s:
-        with suppress(NodeUnreachable):
-            info = as_object(member.call("pegboard", "get_node_info"))
-            if as_int(info["head_block_number"]) < below_num:
-                names = ("head_block_number", "head_block_id", "head_block_time")
-                return {name: info[name] for name in names}
-        sleep_s(PAUSE_S)
-    raise StillReplaying(
-        "the node is not back from its stores", value=member.url, limit=f"{REPLAY_TIMEOUT_S} s"
-    )
+    def _wait_for_head(self, member: NodeClient, below_num: int) -> JsonObject:
+        """Where a node stands that starts again, once it stands below the head that it had."""
+        deadline_s = monotonic_s() + REPLAY_TIMEOUT_S
+        while monotonic_s() < deadline_s:
+            with suppress(NodeUnreachable):
+                info = as_object(member.call("pegboard", "get_node_info"))
+                if as_int(info["head_block_number"]) < below_num:
+                    names = ("head_block_number", "head_block_id", "head_block_time")
+                    return {name: info[name] for name in names}
+            sleep_s(PAUSE_S)
+            self.stay_paused()
+        raise StillReplaying(
+            "the node is not back from its stores",
+            value=member.url,
+            limit=f"{REPLAY_TIMEOUT_S} s",
+        )

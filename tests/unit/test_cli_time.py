@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from node.api.errors import no_development
-from node.cli.chain_file import read_chain
+from node.cli.chain_file import read_chain, write_chain
+from node.cli.client import NodeClient
 from node.cli.exits import FileUnreadable
 from protocol.json_form import parse_time
+from tests.support.api import ChainDevelopment
 from tests.support.chain import supply_of
 from tests.support.desk import Desk, Json
 
@@ -173,6 +175,62 @@ def test_a_chain_goes_into_a_file_and_back(desk: Desk, tmp_path: Path) -> None:
     assert desk.chain.chain.head_id.hex() == saved["head_block_id"]
 
 
+def test_a_file_is_loaded_while_no_block_is_made(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The witnesses' next block comes after all is there and was compared."""
+    path = tmp_path / "saved.chain"
+    run(desk, "snapshot")
+    run(desk, "mine", "3")
+    saved = run(desk, "dump", str(path))
+    run(desk, "revert")
+    monkeypatch.setattr(ChainDevelopment, "resume", lambda one: one.backend.produce())
+    loaded = run(desk, "load", str(path))
+    assert loaded["block_id"] == saved["head_block_id"]
+    assert desk.chain.chain.head_num == saved["head_block_number"] + 1
+
+
+def test_processes_come_back_together_or_not_at_all(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A place that one of them has forgotten is refused before any of them moves."""
+    other = Desk(monkeypatch, capsys, development=True)
+    urls = ("http://127.0.0.1:1", "http://127.0.0.1:2")
+    desks = dict(zip(urls, (other, desk), strict=True))
+    monkeypatch.setattr(ChainDevelopment, "members", urls)
+    monkeypatch.setattr("node.cli.time_network.PAUSE_S", 0)
+    monkeypatch.setattr(
+        NodeClient,
+        "_exchange",
+        lambda client, body: desks.get(client.url, desk).exchange(body),
+    )
+    place = run(desk, "snapshot")["block_id"]
+    run(desk, "branch", "calm")
+    for one in desks.values():
+        for _ in range(3):
+            one.backend.produce()
+    desk.backend.clock_offset_ms = 5
+    assert run(desk, "revert")["head_block_id"] == place
+    assert other.backend.clock_offset_ms == 5
+    assert other.chain.chain.head_id.hex() == place
+    other.backend.produce()
+    desk.backend.produce()
+    other.backend.places.clear()
+    head = desk.chain.chain.head_id
+    assert refused(desk, "revert", "1")["name"] == "no_common_place"
+    assert refused(desk, "branch", "calm", "--switch")["name"] == "no_common_place"
+    assert desk.chain.chain.head_id == other.chain.chain.head_id == head
+    other.backend.produce()
+    assert refused(desk, "snapshot")["name"] == "no_common_head"
+
+    def resume(one: ChainDevelopment) -> None:
+        if one.chain is desk.chain.chain and one.chain.head_num < other.chain.chain.head_num:
+            one.backend.produce()
+
+    monkeypatch.setattr(ChainDevelopment, "resume", resume)
+    assert run(desk, "snapshot")["block_id"] == other.chain.chain.head_id.hex()
+
+
 DAMAGES: dict[str, Callable[[list[str]], list[str]]] = {
     "line 1: another version": lambda lines: [lines[0].replace('"version": 1', '"version": 9')],
     "line 1: not a chain": lambda lines: [lines[0].replace("pegboard chain", "other")],
@@ -207,3 +265,13 @@ def test_a_file_of_another_chain_is_refused(desk: Desk, tmp_path: Path) -> None:
     error = refused(desk, "load", str(path))
     assert error["name"] == "other_chain"
     assert "line 1: of another chain: chain_id" in error["message"]
+
+
+def test_a_file_of_another_state_is_told(desk: Desk, tmp_path: Path) -> None:
+    """The blocks are the chain's, and have not made the state that the file names."""
+    path = tmp_path / "saved.chain"
+    run(desk, "dump", str(path))
+    found = read_chain(path)
+    write_chain(path, {**found.header, "state_hash": "00" * 32}, found.blocks)
+    error = refused(desk, "load", str(path))
+    assert (error["name"], error["limit"]) == ("other_state", "00" * 32)
