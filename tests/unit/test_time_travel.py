@@ -178,9 +178,7 @@ def test_futures_side_by_side(traveller: Traveller) -> None:
     assert [one.name for one in travel.known_branches()] == ["calm", "boom"]
 
 
-def test_branches_keep_so_many_bytes(
-    traveller: Traveller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_branches_keep_so_many_bytes(traveller: Traveller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond that the oldest that keeps blocks is let go, and its name is free; neither the one
     that is come back to, nor one that keeps nothing. Nothing is held for a branch that is gone."""
     node = traveller.node
