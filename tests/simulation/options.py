@@ -165,13 +165,16 @@ def draw_options(seed: int, *, nodes: int | None = None, minutes: int | None = N
         drawn["wipe_every_s"] = 0  # a lost disk is one of a third of the witnesses
         drawn["lose_every_s"] = 0
         drawn["flip_every_s"] = 0
+    spares = min(draw("spares", (0, 0, 1, 2)), 11 - witnesses)
+    # After a blackout somebody must begin; a node whose witness was voted out makes no block.
+    starters = count if spares else draw("stale_starters", (1, count))
     return Options(
         seed=seed,
         nodes=count,
         witnesses=witnesses,
         fault_s=60 * (minutes or draw("minutes", (2, 3, 4))),
         hostile=min(draw("hostile", (0, 1, 1, 2)), hostile_max(count, witnesses)),
-        spares=min(draw("spares", (0, 0, 1, 2)), 11 - witnesses),
-        stale_starters=draw("stale_starters", (1, count)),
+        spares=spares,
+        stale_starters=starters,
         **drawn,
     )

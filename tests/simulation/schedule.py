@@ -38,4 +38,5 @@ class Schedule:
         options = json.dumps(self.options.to_json(), indent=1).replace("\n", "\n ")
         about = json.dumps(self.about)
         text = f'{{\n "about": {about},\n "options": {options},\n "faults": {faults}\n}}\n'
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

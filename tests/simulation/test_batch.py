@@ -51,7 +51,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """A job whose runs cost nothing."""
     monkeypatch.setattr(batch, "run_schedule", fake_run)
     monkeypatch.setattr(shrinking, "run_schedule", fake_run)
-    return Job(nodes=4, minutes=4, commit="abc", regressions=tmp_path)
+    return Job(nodes=4, minutes=4, commit="abc", regressions=tmp_path / "kept")
 
 
 def test_a_failing_seed_shrinks_by_itself(
@@ -66,7 +66,7 @@ def test_a_failing_seed_shrinks_by_itself(
     shown = capsys.readouterr().out
     assert f"again: scripts/simulate --seed {first} --nodes 4 --minutes 4" in shown
     assert shown.count("shrunk from") == 1
-    [kept] = tmp_path.glob("*.json")
+    [kept] = (tmp_path / "kept").glob("*.json")
     assert kept.name == f"{verdict}_{first}.json"
     small = Schedule.load(kept)
     assert sorted(fault.kind for fault in small.faults) == ["crash", "step"]
