@@ -69,6 +69,9 @@ class Stepwise:
     """
 
     steps: Steps
+    is_change: bool = False
+    """The steps change the chain, and their number is bounded: what is begun is brought to its end,
+    however long that takes (T-A2)."""
 
 
 Work = Callable[[Guard], bytes]

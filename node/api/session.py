@@ -108,6 +108,8 @@ class ApiSession:
         self.ready_bytes = 0
         """Of the answers that `serve` gave and that are not sent yet."""
         self.waiting = 0
+        self.is_changing = False
+        """Whether a call changes the chain step by step and is not through."""
         self.worst_code = 0
         self.is_closed = False
 
@@ -223,6 +225,7 @@ class ApiSession:
             if isinstance(answer, Listing):
                 outcome = yield from self._collect(answer)
             elif isinstance(answer, Stepwise):
+                self.is_changing = answer.is_change
                 outcome = yield from answer.steps
             else:
                 outcome = answer
@@ -233,6 +236,8 @@ class ApiSession:
         except Exception as error:  # noqa: BLE001  # a bug in one call is told, and ends no other
             self.call.backend.report_bug(request.method, error)
             outcome, code = InternalError("internal error"), InternalError.code
+        finally:
+            self.is_changing = False
         is_known = api != "" and request.method in APIS[api]
         self.services.count_call(api, request.method if is_known else "", code)
         return outcome

@@ -9,7 +9,6 @@ seldom.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
@@ -22,7 +21,8 @@ from node.api.session import ApiSession
 from node.clock import cpu_s, monotonic_s
 
 REQUEST_TIMEOUT_S = 30.0
-"""For a long call to come to its end; waiting for a block is no part of it."""
+"""For a long call to come to its end; waiting for a block is no part of it, nor is a change of the
+chain that has begun: nobody would know how much of it was done."""
 SECONDS_BUCKETS = (0.000_25, 0.001, 0.004, 0.016, 0.064, 0.25, 1.0, 4.0)
 
 CONNECTION_S = 0.000_2
@@ -72,11 +72,11 @@ class RequestRunner(trio.abc.Instrument):
     async def serve(self, session: ApiSession, client: Client, data: str | bytes) -> list[Text]:
         """The answers to one text that are ready; late ones come by the session's outbox.
 
-        Raises `trio.TooSlowError` after `REQUEST_TIMEOUT_S`.
+        Raises `trio.TooSlowError` after `REQUEST_TIMEOUT_S`, unless a change is half done then.
         """
         job = Job(client, session.serve(data), TEXT_S + len(data) * BYTE_S)
         try:
-            texts = await self.complete(job, REQUEST_TIMEOUT_S)
+            texts = await self.complete(job, lambda: not session.is_changing)
         finally:
             self.seconds.observe(job.spent_s)
         self.charge_texts(client, texts)
@@ -116,15 +116,19 @@ class RequestRunner(trio.abc.Instrument):
         """Charge a client for the bytes that it is sent."""
         self.queue.charge(client, sum(len(piece) for text in texts for piece in text) * BYTE_S)
 
-    async def complete(self, job: Job[T], timeout_s: float = math.inf) -> T:
-        """The result of a job; raises what it raises, or `trio.TooSlowError`."""
+    async def complete(self, job: Job[T], may_end: Callable[[], bool] = bool) -> T:
+        """The result of a job; raises what it raises, or `trio.TooSlowError` if it may be ended
+        after `REQUEST_TIMEOUT_S`, or any time as long again."""
         if not self.queue.serve_at_once(job):
             is_over = trio.Event()
             job.tell = is_over.set
             self._has_waiting.set()
             try:
-                with trio.fail_after(timeout_s):
-                    await is_over.wait()
+                while not job.is_over:
+                    with trio.move_on_after(REQUEST_TIMEOUT_S) as deadline:
+                        await is_over.wait()
+                    if deadline.cancelled_caught and may_end():
+                        raise trio.TooSlowError
             finally:
                 if not job.is_over:
                     self.queue.give_up(job)

@@ -12,13 +12,15 @@ import trio.testing
 
 from node.api import fair_queue
 from node.api.call import Later, Listing
-from node.api.json_text import VALUES_A_STEP, joined
+from node.api.json_text import VALUES_A_STEP, Text, joined
 from node.api.methods.tables import APIS
 from node.services.pages import PAGES
 from node.services.request_runner import PART_BYTES, REQUEST_TIMEOUT_S, RequestRunner
+from protocol.crypto.keys import wif
 from protocol.json_form import JsonValue
 from tests.support.api import ChainBackend, Json
 from tests.support.chain import TestChain
+from tests.support.world import secret_of
 
 from .test_api_limits import CALL, UPGRADE, masked_frame, post, serve
 
@@ -176,6 +178,51 @@ async def test_a_request_that_takes_too_long_ends(
         await runner.serve(session, client, json.dumps(body))
     assert trio.current_time() - start == pytest.approx(REQUEST_TIMEOUT_S)
     assert len(runner.queue) == 0
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(
+    ("api", "method", "arguments"),
+    [
+        ("debug", "debug_generate_blocks", [wif(secret_of("init0 block"))]),
+        ("pegboard_dev", "generate_blocks", []),
+        ("pegboard_dev", "mine", []),
+    ],
+)
+async def test_blocks_that_are_being_made_are_all_made(
+    autojump_clock: trio.abc.Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    api: str,
+    method: str,
+    arguments: list[Json],
+) -> None:
+    """T-A2: their number bounds the call, no clock does; who asked is told of all of them, however
+    long the node has other things to do."""
+    monkeypatch.setattr(fair_queue, "SLICE_S", 0)
+    runner = RequestRunner()
+    client = runner.queue.open_client(HERE)
+    backend = ChainBackend(TestChain())
+    session = backend.api.open_session()
+    texts: list[Text] = []
+
+    async def ask() -> None:
+        body = {"id": 1, "method": "call", "params": [api, method, [*arguments, 9]]}
+        texts.extend(await runner.serve(session, client, json.dumps(body)))
+
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as asker:
+            asker.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            while backend.chain.head_num < 4:
+                runner.queue.begin_round()
+                runner.queue.serve_waiting()
+            await trio.sleep(2.5 * REQUEST_TIMEOUT_S)
+            assert backend.chain.head_num == 4
+            nursery.start_soon(runner.run)
+        nursery.cancel_scope.cancel()
+    assert backend.chain.head_num == 9
+    assert b'"result":' in b"".join(texts[0])
+    assert not session.is_changing, "the next call has its time limit again"
 
 
 @pytest.mark.trio

@@ -23,7 +23,7 @@ def debug_generate_blocks(call: Call, debug_key: Text, count: BlockCount) -> Ans
     Others are served between two blocks. Chain time runs ahead of the clock then.
     `pegboard_dev.generate_blocks` needs no key.
     """
-    return Stepwise(call.backend.generate_blocks(count, debug_key))
+    return Stepwise(call.backend.generate_blocks(count, debug_key), is_change=True)
 
 
 def debug_push_blocks(call: Call, src_filename: Text, count: BlockCount) -> Answer:

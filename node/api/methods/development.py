@@ -145,12 +145,12 @@ def generate_blocks(call: Call, count: BlockCount) -> Answer:
     Others are served between two blocks. Chain time runs ahead of the clock then: a node that
     makes blocks by the clock waits until the clock has caught up.
     """
-    return Stepwise(_generate(call, count))
+    return Stepwise(_generate(call, count), is_change=True)
 
 
 def mine(call: Call, count: BlockCount = 1) -> Answer:
     """The same, and the clock goes along: blocks by the clock go on at once."""
-    return Stepwise(_mine(call, count))
+    return Stepwise(_mine(call, count), is_change=True)
 
 
 def travel_to(call: Call, time: MomentArg) -> Answer:
