@@ -230,7 +230,7 @@ def check_medians(state: State) -> None:
     for bitasset in state.bitassets.in_order():
         live = live_feeds(bitasset, state.dynamic.time)
         is_null = len(live) < bitasset.options.minimum_feeds
-        values = [feed for _, feed in live]
+        values = [feed for _, (_, feed) in live]
         expected = NULL_FEED if is_null else median_of(values, bitasset.options)
         if bitasset.median_feed != expected:
             raise violated(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from node.state.context import Context
 from node.state.events import FeedExpiredEvent, MedianFeedEvent
-from node.state.objects.assets import NULL_FEED, Asset, BitassetData, FeedValues
+from node.state.objects.assets import NULL_FEED, Asset, BitassetData, Feeds, FeedValues
 from protocol.asset import Price
 from protocol.operations.asset_options import COMMITTEE_FED_ASSET, WITNESS_FED_ASSET
 from protocol.operations.bitasset_options import BitassetOptions
@@ -24,7 +24,8 @@ def update_median(ctx: Context, asset: Asset, bitasset: BitassetData) -> None:
     """
     live = live_feeds(bitasset, ctx.now)
     is_null = len(live) < bitasset.options.minimum_feeds
-    median = NULL_FEED if is_null else median_of([values for _, values in live], bitasset.options)
+    values = [values for _, (_, values) in live]
+    median = NULL_FEED if is_null else median_of(values, bitasset.options)
     old = bitasset.median_feed
     bitasset = ctx.state.bitassets.edit(bitasset)
     if is_null:
@@ -33,7 +34,7 @@ def update_median(ctx: Context, asset: Asset, bitasset: BitassetData) -> None:
     else:
         if not median.core_exchange_rate.same_as(old.core_exchange_rate):
             bitasset.feed_cer_updated = True
-        bitasset.current_feed_publication_time = min(published for published, _ in live)
+        bitasset.current_feed_publication_time = min(published for _, (published, _) in live)
     bitasset.median_feed = bitasset.current_feed = median
     is_same = _asks_the_same(median, old)
     if not is_same or not median.core_exchange_rate.same_as(old.core_exchange_rate):
@@ -44,14 +45,14 @@ def update_median(ctx: Context, asset: Asset, bitasset: BitassetData) -> None:
         ctx.mark_dirty(asset.id)
 
 
-def live_feeds(bitasset: BitassetData, now: int) -> list[tuple[int, FeedValues]]:
-    """Publication time and values of the feeds younger than the lifetime, by publisher (R1.15)."""
+def live_feeds(bitasset: BitassetData, now: int) -> Feeds:
+    """The feeds younger than the lifetime, by publisher (R1.15)."""
     lifetime = bitasset.options.feed_lifetime_sec
-    return [
-        (published, values)
-        for _, (published, values) in bitasset.feeds
+    return tuple(
+        (publisher, (published, values))
+        for publisher, (published, values) in bitasset.feeds
         if published != 0 and now - published < lifetime
-    ]
+    )
 
 
 def median_of(feeds: list[FeedValues], options: BitassetOptions) -> FeedValues:
