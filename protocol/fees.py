@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from protocol.asset import NO_FEE, ceil_div
+from msgspec.structs import replace
+
+from protocol.asset import NO_FEE, AssetAmount, ceil_div
 from protocol.authority import Authority
 from protocol.binary import pack, pack_as
 from protocol.chain_parameters import ChainParameters
@@ -57,7 +59,7 @@ from protocol.operations.stealth import BlindTransfer, TransferToBlind
 from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
 from protocol.operations.withdraw_permission import WithdrawPermissionClaim
-from protocol.schema import MAX_TIMESTAMP, Tagged, schema_of
+from protocol.schema import MAX_TIMESTAMP, Record, Tagged, schema_of
 
 Parameters = TypeVar("Parameters", bound=FeeParameters)
 
@@ -184,6 +186,14 @@ def fee_table(schedule: FeeSchedule) -> FeeTable:
 def required_fee(operation: Operation, schedule: FeeSchedule) -> int:
     """The least fee of one operation, in smallest units of CORE (R8.17)."""
     return fee_table(schedule).required(operation)
+
+
+def with_required_fee(operation: Operation, schedule: FeeSchedule) -> Operation:
+    """An operation that pays what it has to, in CORE, if its fee is 0 (R8.17)."""
+    if operation.fee != NO_FEE:
+        return operation
+    fee = AssetAmount(required_fee(operation, schedule), CORE_ASSET)
+    return cast(Operation, replace(cast(Record, operation), fee=fee))
 
 
 def data_fee(size: int, price_per_kbyte: int) -> int:

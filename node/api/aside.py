@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from node.api.call import Answer, Connection, Later, Outcome, Work
 from node.api.errors import NotPossible
 from node.api.json_text import written
+from node.whatif.simulate import unguarded
 from protocol.errors import PegboardError
 
 WAITING_MAX = 64
@@ -52,7 +52,7 @@ class Aside:
     def ask(self, session: Connection, work: Work) -> Answer:
         """The answer, now or later; raises `NotPossible` while too much waits (T-A2)."""
         if self.wake is None:
-            return written(work(nullcontext))
+            return written(work(unguarded))
         session.require_room()
         own = self._waiting.get(session, deque())
         for waiting, limit in ((len(own), WAITING_OF_ONE_MAX), (len(self), WAITING_MAX)):

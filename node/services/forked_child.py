@@ -19,10 +19,10 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from node.api.call import Work
+from node.clock import cpu_s, monotonic_s
 from node.whatif.simulate import WorkLimit
 from protocol.errors import PegboardError
 
@@ -33,11 +33,9 @@ HARD_CPU_S = 5
 """What a child may work beyond its limit, to tell what it has found."""
 RESERVE_BYTES = 64 << 20
 """Memory for the same purpose."""
-TIMERS = (
-    (signal.ITIMER_PROF, signal.SIGPROF),
-    (signal.ITIMER_REAL, signal.SIGALRM),
-)
 LAST_FD = 1 << 20
+RSS_UNIT = 1 if sys.platform == "darwin" else 1_024
+"""Bytes in which systems count `ru_maxrss`."""
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -73,40 +71,29 @@ class Child:
 
 
 class WorkGuard:
-    """Raises `WorkLimit` inside its block once the processor's time or the memory is used up.
+    """Raises `WorkLimit` when it is asked and the time or the memory is used up.
 
-    All blocks of one child share the time.
+    A signal could do so at any time, and leave a table of the state half changed.
     """
 
     def __init__(self, limits: ChildLimits) -> None:
         self.limits = limits
-        self.left_s = [limits.cpu_ms / 1_000, limits.wall_ms / 1_000]
-        """Of each timer."""
-        self.is_inside = False
-        for _, number in TIMERS:
-            signal.signal(number, self._stop)
+        self.cpu_end_s = cpu_s() + limits.cpu_ms / 1_000
+        self.wall_end_s = monotonic_s() + limits.wall_ms / 1_000
+        self.peak_max = _peak_bytes() + limits.memory_bytes
 
-    def __call__(self) -> WorkGuard:
-        return self
-
-    def __enter__(self) -> None:
-        if min(self.left_s) <= 0:
+    def __call__(self) -> None:
+        if cpu_s() >= self.cpu_end_s:
             raise WorkLimit("time", self.limits.cpu_ms)
-        self.is_inside = True
-        for (timer, _), left_s in zip(TIMERS, self.left_s, strict=True):
-            signal.setitimer(timer, left_s)
-
-    def __exit__(self, kind: type[BaseException] | None, *more: object) -> None:
-        self.is_inside = False
-        self.left_s = [signal.setitimer(timer, 0)[0] for timer, _ in TIMERS]
-        if kind is MemoryError:
-            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+        if monotonic_s() >= self.wall_end_s:
+            raise WorkLimit("time", self.limits.wall_ms)
+        if _peak_bytes() >= self.peak_max:
             raise WorkLimit("memory", self.limits.memory_bytes)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        if self.is_inside:
-            raise WorkLimit("time", self.limits.cpu_ms)
+
+def _peak_bytes() -> int:
+    """The most memory that this process has had at a time."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
 
 
 def fork_child(work: Work, limits: ChildLimits) -> Child:
@@ -182,5 +169,5 @@ def _separate(limits: ChildLimits, write_end: int, parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        size = pages * resource.getpagesize() + limits.memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (size, size + RESERVE_BYTES))
+        size = pages * resource.getpagesize() + limits.memory_bytes + RESERVE_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))

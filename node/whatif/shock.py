@@ -7,25 +7,31 @@ predicts is what happens if the publishers and sellers do the same, but for the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
 from node.chain.chain import Chain
-from node.market.pricing import affordable_price, call_terms, compare_collateralization
+from node.evaluators.asset_rules import bitasset_data_of
+from node.market.feeds import live_feeds
+from node.market.pricing import (
+    affordable_price,
+    call_terms,
+    compare_collateralization,
+    forced_settlement_price,
+)
 from node.state.database import State
-from node.state.errors import InsufficientFeeds, NoSuchObject, NotMarketIssued
+from node.state.errors import InsufficientFeeds, NoSuchObject
 from node.state.events import GloballySettledEvent, MarginCallEvent
 from node.state.objects.assets import BitassetData, FeedValues
 from node.state.objects.market import CallOrder
 from node.whatif.outcome import Outcome
 from node.whatif.plan import LIMITS, Limits, Transact
-from node.whatif.simulate import Guard, simulate_and_look
+from node.whatif.simulate import Guard, simulate_and_look, unguarded
 from protocol.asset import NO_FEE, AssetAmount, Price, scale_price
 from protocol.constants import HUNDRED_PERCENT
 from protocol.errors import PERCENT, ValidationError
-from protocol.ids import AccountId, AssetId, LimitOrderId
+from protocol.ids import AccountId, AssetId, LimitOrderId, asset_text
 from protocol.operations.asset_options import DISABLE_FORCE_SETTLE
 from protocol.operations.base import Operation
 from protocol.operations.bitasset import AssetPublishFeed, AssetPublishFeedExtensions
@@ -46,9 +52,9 @@ class NewBid(NamedTuple):
 class Shock:
     """What happens to a market before the next boundary; nothing unless it is said.
 
-    `feed_change` is how much each published price moves, over 10,000: -3,000 is a fall by 30 %.
-    `feed` is the price that all publish instead, BitAsset per backing. `take_bids` is the share of
-    the volume of all bids, over 10,000, that the best of them lose.
+    `feed_change` is how much each price that counts (R1.15) moves, over 10,000: -3,000 is a fall by
+    30 %. `feed` is the price that all who ever published publish instead, BitAsset per backing.
+    `take_bids` is the share of the volume of all bids, over 10,000, that the best of them lose.
     """
 
     feed_change: int = 0
@@ -137,7 +143,7 @@ def try_shock(
     asset_id: AssetId,
     shock: Shock,
     limits: Limits = LIMITS,
-    guard: Guard = nullcontext,
+    guard: Guard = unguarded,
 ) -> ShockOutcome:
     """What a shock would do to a BitAsset at the head of a chain, which is left as it was.
 
@@ -169,7 +175,7 @@ def shock_operations(state: State, asset_id: AssetId, shock: Shock) -> list[Oper
     """The operations of a shock: bids go, bids come, then the feed moves; all without a fee."""
     bitasset = _bitasset(state, asset_id)
     operations = list(_taken_bids(state, bitasset, shock.take_bids))
-    operations += (_new_bid(state, bitasset, bid) for bid in shock.add_bids)
+    operations += _new_bids(state, bitasset, shock.add_bids)
     if shock.feed is not None or shock.feed_change:
         operations += _moved_feeds(state, bitasset, shock)
     return operations
@@ -181,11 +187,7 @@ def backing_of(state: State, asset_id: AssetId) -> AssetId:
 
 
 def _bitasset(state: State, asset_id: AssetId) -> BitassetData:
-    bitasset = state.bitasset_of(asset_id)
-    if bitasset is None:
-        symbol = state.assets.get(asset_id).symbol
-        raise NotMarketIssued("not a BitAsset", rule="R3.2.1", value=symbol)
-    return bitasset
+    return bitasset_data_of(state, state.assets.get(asset_id))
 
 
 def _taken_bids(state: State, bitasset: BitassetData, share: int) -> Iterator[Operation]:
@@ -205,21 +207,30 @@ def _taken_bids(state: State, bitasset: BitassetData, share: int) -> Iterator[Op
         left -= min(left, order.for_sale)
 
 
-def _new_bid(state: State, bitasset: BitassetData, bid: NewBid) -> Operation:
-    seller = bid.seller
-    if seller is None:
-        balances = state.balances.rows.values()
-        held = (one for one in balances if one.asset_type == bitasset.asset_id)
-        richest = max(held, key=lambda one: (one.balance, -one.owner), default=None)
-        if richest is None:
-            raise NoSuchObject("nobody holds the BitAsset", rule="R0.1", value=str(bid.sells))
-        seller = richest.owner
-    return LimitOrderCreate(NO_FEE, seller, bid.sells, bid.wants)
+def _new_bids(state: State, bitasset: BitassetData, bids: Sequence[NewBid]) -> Iterator[Operation]:
+    richest = None
+    for bid in bids:
+        seller = bid.seller
+        if seller is None:
+            seller = richest = richest or _richest(state, bitasset.asset_id)
+        yield LimitOrderCreate(NO_FEE, seller, bid.sells, bid.wants)
+
+
+def _richest(state: State, asset_id: AssetId) -> AccountId:
+    held = (one for one in state.balances.rows.values() if one.asset_type == asset_id)
+    richest = max(held, key=lambda one: (one.balance, -one.owner), default=None)
+    if richest is None:
+        raise NoSuchObject("nobody holds the BitAsset", rule="R0.1", value=asset_text(asset_id))
+    return richest.owner
 
 
 def _moved_feeds(state: State, bitasset: BitassetData, shock: Shock) -> Iterator[Operation]:
-    """Whoever publishes feeds publishes another price, and all else as before."""
-    published = [(who, values) for who, (time_s, values) in bitasset.feeds if time_s]
+    """Whoever publishes feeds publishes another price, and all else as before.
+
+    A relative change needs a price to begin with: those that have run out stay as they are.
+    """
+    feeds = live_feeds(bitasset, state.dynamic.time) if shock.feed is None else bitasset.feeds
+    published = [(who, values) for who, (time_s, values) in feeds if time_s]
     if not published:
         symbol = state.assets.get(bitasset.asset_id).symbol
         raise InsufficientFeeds("no feed that could move", rule="R1.12", value=symbol)
@@ -289,9 +300,7 @@ def worst_redemption(state: State, asset_id: AssetId) -> Redemption | None:
         ):
             return None
         fair = bitasset.current_feed.settlement_price
-        price = affordable_price(
-            worst, scale_price(fair, HUNDRED_PERCENT, HUNDRED_PERCENT - offset)
-        )
+        price = affordable_price(worst, forced_settlement_price(fair, offset))
         fee_percent = options.extensions.force_settle_fee_percent or 0
     gross = 10**asset.precision * price.quote.amount // price.base.amount
     net = gross - gross * fee_percent // HUNDRED_PERCENT

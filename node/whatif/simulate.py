@@ -8,11 +8,8 @@ first in the first block, as it would, and the state with it is what the outcome
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar, cast
-
-from msgspec.structs import replace
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from node.chain.apply_block import cross_boundary
 from node.chain.apply_transaction import apply_transaction
@@ -34,21 +31,26 @@ from node.whatif.plan import (
     check_plan,
     planned_blocks,
 )
-from protocol.asset import NO_FEE, AssetAmount
-from protocol.block import BlockBody, BlockEnvelope, BlockHeader, merkle_root
-from protocol.constants import CORE_ASSET
+from protocol.block import BlockBody, BlockEnvelope, BlockHeader, merkle_root, pack_results
+from protocol.constants import MAX_TRANSACTION_SIGNATURES
 from protocol.errors import PegboardError
-from protocol.fees import required_fee
+from protocol.fees import with_required_fee
+from protocol.operations.authorities import required_authorities
 from protocol.operations.base import Operation
 from protocol.schema import BlockId, Digest, Signature
 from protocol.transaction import SignedTransaction, TransactionEnvelope, reference_block
 
 T = TypeVar("T")
 
-Guard = Callable[[], AbstractContextManager[object]]
-"""Makes the block of code inside which `WorkLimit` may be raised from outside, as by a timer."""
+Guard = Callable[[], object]
+"""Asked between two steps of the work, where the state is whole: raises `WorkLimit` once a shell
+has had enough of it."""
 
 NO_SIGNATURE = Signature(bytes(65))
+
+
+def unguarded() -> None:
+    """The guard of a shell that lets the work come to its end."""
 
 
 class WorkLimit(BaseException):
@@ -60,32 +62,32 @@ class WorkLimit(BaseException):
 
 
 def simulate(
-    chain: Chain, plan: Plan, limits: Limits = LIMITS, guard: Guard = nullcontext
+    chain: Chain, plan: Plan, limits: Limits = LIMITS, guard: Guard = unguarded
 ) -> Outcome:
     """What a plan would do at the head of a chain, which is left as it was.
 
     Raises `ValidationError` for a plan of too many operations. What a plan does beyond the other
     limits is not done; the outcome says so.
     """
+    check_plan(plan, limits)
     return simulate_and_look(chain, plan, limits, guard, lambda _: None)[0]
 
 
 def simulate_and_look(
     chain: Chain, plan: Plan, limits: Limits, guard: Guard, look: Callable[[State], T]
 ) -> tuple[Outcome, T]:
-    """The same, and what is seen of the state in the end, before it is taken back."""
-    check_plan(plan, limits)
+    """The same of a plan of any length, and what is seen of the state before it is taken back."""
     pending = [entry.envelope for entry in chain.pending]
     with chain.head_state() as state:
-        trial = _Trial(state, chain.chain_id, chain.checkpoint, limits)
+        trial = _Trial(state, chain.chain_id, chain.checkpoint, limits, guard)
         try:
-            return trial.play(plan, pending, guard), look(state)
+            return trial.play(plan, pending), look(state)
         finally:
             trial.take_back()
 
 
 class _BoundedContext(Context):
-    """A context that counts the virtual operations of a whole simulation."""
+    """A context that bounds the virtual operations of a whole simulation."""
 
     __slots__ = ("trial",)
 
@@ -105,12 +107,18 @@ class _Trial:
     """Blocks on top of a state without open sessions, until they are taken back."""
 
     def __init__(
-        self, state: State, chain_id: Digest, checkpoint: BlockId | None, limits: Limits
+        self,
+        state: State,
+        chain_id: Digest,
+        checkpoint: BlockId | None,
+        limits: Limits,
+        guard: Guard,
     ) -> None:
         self.state = state
         self.chain_id = chain_id
         self.checkpoint = checkpoint
         self.limits = limits
+        self.guard = guard
         self.effects = 0
         self.serial = 0
         self.waiting: deque[_Waiting] = deque()
@@ -125,17 +133,17 @@ class _Trial:
 
     def count_effect(self) -> None:
         """One more virtual operation; raises `WorkLimit`."""
+        self.guard()
         self.effects += 1
         if self.effects > self.limits.effects:
             raise WorkLimit("effects", self.limits.effects)
 
-    def play(self, plan: Plan, pending: list[TransactionEnvelope], guard: Guard) -> Outcome:
+    def play(self, plan: Plan, pending: list[TransactionEnvelope]) -> Outcome:
         """Make all blocks, or as many as the limits allow; what was found."""
         self.waiting.extend((envelope, None, False) for envelope in pending)
         stopped = None
         try:
-            with guard():
-                self._make_all(plan)
+            self._make_all(plan)
         except WorkLimit as limit:
             stopped = limit.stopped
         if self.context is not None:
@@ -148,6 +156,7 @@ class _Trial:
         for block in planned_blocks(plan):
             if len(self.blocks) == self.limits.blocks:
                 raise WorkLimit("blocks", self.limits.blocks)
+            self.guard()
             self._make(block)
         self.refusals += (
             Refusal(step, _no_room(self.state)) for _, step, _ in self.waiting if step is not None
@@ -204,52 +213,72 @@ class _Trial:
     def _transact(self, ctx: Context, room: int) -> int:
         """Apply what waits, oldest first, until one does not fit (R9.4); the bytes that are left.
 
-        What the chain refuses is left out: of the plan, with its reason. The bytes of signatures
-        that the plan does not have, and of answers, count for nothing.
+        What the chain refuses is left out: of the plan, with its reason.
         """
         while self.waiting and self.waiting[0][0].size <= room:
-            envelope, step, fee_free = self.waiting.popleft()
+            self.guard()
+            envelope, step, fee_free = self.waiting[0]
             try:
-                self._apply(ctx, envelope, fee_free)
+                size = self._apply(ctx, envelope, fee_free, room)
             except PegboardError as error:
                 if step is not None:
                     self.refusals.append(Refusal(step, error))
             else:
-                room -= envelope.size
+                if size > room:
+                    break
+                room -= size
                 ctx.trx_in_block += 1
+            self.waiting.popleft()
         return room
 
-    def _apply(self, ctx: Context, envelope: TransactionEnvelope, fee_free: bool) -> None:
-        """Apply one transaction in a session of its own."""
+    def _apply(self, ctx: Context, envelope: TransactionEnvelope, fee_free: bool, room: int) -> int:
+        """Apply one transaction if it fits; the bytes that it takes in a block, with its answers.
+
+        What it does is in a session of its own until then.
+        """
         log, applied, events = self.state.log, len(ctx.applied), len(ctx.events)
-        log.begin()
-        try:
-            apply_transaction(ctx, envelope, self.chain_id, False, fee_free)
-        except PegboardError:
+
+        def take_back() -> None:
             log.undo()
             del ctx.applied[applied:], ctx.events[events:]
+
+        log.begin()
+        try:
+            results = apply_transaction(ctx, envelope, self.chain_id, False, fee_free)
+        except PegboardError:
+            take_back()
             raise
-        log.merge()
+        size = envelope.size + len(pack_results(results))
+        if size > room:
+            take_back()
+        else:
+            log.merge()
+        return size
 
     def _envelope(self, step: Transact) -> TransactionEnvelope:
-        """An unsigned transaction that refers to the head; each one has another expiration."""
+        """A transaction that refers to the head; each one has another expiration.
+
+        It has room for one signature of each account that has to sign.
+        """
         state, self.serial = self.state, self.serial + 1
         number, prefix = reference_block(state.dynamic.head_block_id)
         latest = state.dynamic.time + state.parameters.maximum_time_until_expiration
-        operations = step.operations
+        operations, schedule = step.operations, state.parameters.current_fees
         if not step.fee_free:
-            operations = tuple(with_required_fee(state, op) for op in operations)
+            operations = tuple(with_required_fee(op, schedule) for op in operations)
+        signatures = (NO_SIGNATURE,) * min(_signers(operations), MAX_TRANSACTION_SIGNATURES)
         return TransactionEnvelope.from_transaction(
-            SignedTransaction(number, prefix, latest - self.serial, operations)
+            SignedTransaction(
+                number, prefix, latest - self.serial, operations, signatures=signatures
+            )
         )
 
 
-def with_required_fee(state: State, op: Operation) -> Operation:
-    """An operation that pays what the schedule asks for, in CORE, if its fee is 0 (R8.17)."""
-    if op.fee != NO_FEE:
-        return op
-    fee = AssetAmount(required_fee(op, state.parameters.current_fees), CORE_ASSET)
-    return cast(Operation, replace(cast(Any, op), fee=fee))
+def _signers(operations: Iterable[Operation]) -> int:
+    """How many have to sign: accounts by one key each, as most do, and keys by themselves."""
+    required = list(map(required_authorities, operations))
+    accounts = {account for one in required for account in (*one.active, *one.owner)}
+    return len(accounts) + sum(len(one.other) for one in required)
 
 
 def _no_room(state: State) -> TransactionTooLarge:

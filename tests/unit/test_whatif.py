@@ -5,34 +5,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from node.chain.block_builder import HEADER_BYTES_MAX
 from node.state.errors import InsufficientBalance, InsufficientFeeds, NotMarketIssued
 from node.state.events import GloballySettledEvent, MarginCallEvent
 from node.whatif.outcome import NOTHING
 from node.whatif.plan import Limits, MakeBlockAt, MakeBlocks, Step, Transact
-from node.whatif.shock import Aftermath, NewBid, Shock, shock_operations, try_shock
+from node.whatif.shock import (
+    Aftermath,
+    NewBid,
+    Shock,
+    ShockOutcome,
+    shock_operations,
+    try_shock,
+    worst_redemption,
+)
 from node.whatif.shock import _look as look_at_market
-from node.whatif.simulate import WorkLimit, simulate
+from node.whatif.simulate import Guard, WorkLimit, simulate
 from protocol.asset import NO_FEE, AssetAmount, Price
+from protocol.constants import WITNESS_ACCOUNT
 from protocol.errors import ValidationError
 from protocol.fee_schedule import FeeSchedule, SizedFee
 from protocol.fees import required_fee
 from protocol.ids import CallOrderId, ForceSettlementId
 from protocol.operations.base import Operation
-from protocol.operations.bitasset import AssetSettle
+from protocol.operations.bitasset import AssetPublishFeed, AssetSettle
 from protocol.operations.bitasset_options import BitassetOptions, BitassetOptionsExtensions
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import FillOrder, LimitOrderCreate
 from protocol.schema import Tagged
 from tests.support.chain import TestChain, make_genesis, make_parameters
+from tests.support.foreseen import places
+from tests.support.market import make_market as small_market
 
 NAMES = ("alice", "bob", "carol", "dave")
 OPTIONS = BitassetOptions(
@@ -169,6 +179,99 @@ def _redeem(chain: TestChain, market: Aftermath) -> None:
     assert prices[:1] == [market.worst.price]
 
 
+@pytest.mark.parametrize("trigger", ["bid", "feed"])
+def test_a_black_swan_leaves_the_worst_holder_less(trigger: str) -> None:
+    """R6.1, R6.2, R5.3: 18,000 CORE stand behind alice's 1,000 USD, which are worth 33,333 by then;
+    less the premium of a half each dollar gets 12, and that is what is paid."""
+    chain = make_market(trigger, [18, 40], [])
+    found = try_shock(chain.chain, chain.asset("USD"), Shock(feed_change=-7_000))
+    assert found.global_settlement is not None
+    assert found.after.worst is not None
+    price, from_fund, for_one = found.after.worst
+    assert from_fund
+    assert price.quote.amount * 1_000 == price.base.amount * 12_000
+    assert for_one.amount == 12 * 10 ** chain.state.assets.get(chain.asset("USD")).precision
+    chain.block(*shock_operations(chain.state, chain.asset("USD"), Shock(feed_change=-7_000)))
+    core, dollars = chain.balance("dave"), chain.amount(900, "USD")
+    chain.block(AssetSettle(NO_FEE, chain.account("dave"), dollars))
+    assert chain.balance("dave") - core == 900 * 12
+
+
+def test_the_worst_holder_gets_no_more_than_the_worst_position_has() -> None:
+    """R5.4, R5.5: at the feed less the offset of 2 % and the fee of 1 %; a position that has less
+    gives all of it."""
+    market = small_market()
+    market.set_options(force_settlement_offset_percent=200, force_settle_fee_percent=100)
+    one = 10 ** market.state.assets.get(market.usd).precision
+    for collateral, gross in ((20_000, 98 * one // 10), (9_000, 9 * one)):
+        position = market.position(0, 1_000, collateral)
+        worst = worst_redemption(market.state, market.usd)
+        assert worst is not None
+        assert (worst.from_fund, worst.for_one.amount) == (False, gross - gross // 100)
+        market.state.call_orders.remove(position)
+
+
+def test_whoever_may_publish_no_more_is_told_and_moves_nothing() -> None:
+    """R1.13: init2 is no witness any more, its price still counts; the others' move."""
+    chain = make_market("bid", [18, 40], [])
+    usd, init2 = chain.asset("USD"), chain.account("init2")
+    with chain.chain.head_state() as state:
+        state.log.begin()
+        members = state.accounts.edit(state.accounts.get(WITNESS_ACCOUNT))
+        auths = tuple(one for one in members.active.account_auths if one[0] != init2)
+        members.active = replace(members.active, account_auths=auths)
+        state.log.finish()
+    found = try_shock(chain.chain, usd, Shock(feed_change=-1_000))
+    ((step, error),) = found.outcome.refusals
+    assert (step, error.rule) == (2, "R1.13")
+    price = found.after.values.settlement_price
+    assert price.base.amount * 100 == price.quote.amount * 9
+
+
+def test_a_price_that_has_run_out_does_not_move() -> None:
+    """R1.15: a relative change begins at prices that count; another price has no need of them."""
+    lifetime_s = 600
+    genesis = make_genesis(options=replace(OPTIONS, feed_lifetime_sec=lifetime_s))
+    chain = TestChain(genesis=genesis)
+    usd, slots = chain.asset("USD"), lifetime_s // 5
+    chain.block()
+    chain.block(*chain.feed("USD", 1, 10, ("init0", "init1", "init2")))
+    chain.block(slot=slots - 4)
+    chain.block(*chain.feed("USD", 1, 20, ("init0",)))
+    chain.block(slot=5)
+    assert found_price(try_shock(chain.chain, usd, Shock())) == (1, 20)
+    moved = try_shock(chain.chain, usd, Shock(feed_change=-5_000))
+    assert found_price(moved) == (1, 40)
+    assert [op.publisher for op in published(moved)] == [chain.account("init0")]
+    price = Price(chain.amount(1, "USD"), chain.amount(7))
+    assert len(published(try_shock(chain.chain, usd, Shock(feed=price)))) == 3
+    chain.block(slot=slots)
+    with pytest.raises(InsufficientFeeds):
+        try_shock(chain.chain, usd, Shock(feed_change=-5_000))
+    assert found_price(try_shock(chain.chain, usd, Shock(feed=price))) == (1, 7)
+
+
+def found_price(found: ShockOutcome) -> tuple[int, int]:
+    """The median afterwards."""
+    price = found.after.values.settlement_price
+    return price.base.amount, price.quote.amount
+
+
+def published(found: ShockOutcome) -> list[AssetPublishFeed]:
+    """The feeds of a shock, in their order."""
+    operations = (one.op for block in found.outcome.blocks for one in block.operations)
+    return [op for op in operations if isinstance(op, AssetPublishFeed)]
+
+
+def test_a_large_book_is_emptied_whatever_its_size() -> None:
+    """T-A2: the limit of operations is for those that somebody asks for, not for what is there."""
+    chain = make_market("bid", [18], [(1, 80)] * 5)
+    limits = Limits(operations=2)
+    found = try_shock(chain.chain, chain.asset("USD"), Shock(take_bids=10_000), limits)
+    assert found.after.highest_bid is None
+    assert found.before.highest_bid is not None
+
+
 def _calls_at_rest(chain: TestChain) -> bool:
     """Whether the next boundary changes the market by itself."""
     return bool(try_shock(chain.chain, chain.asset("USD"), Shock()).calls)
@@ -299,43 +402,65 @@ def test_too_many_operations_are_refused_at_once() -> None:
 
 
 def test_a_guard_may_end_it_from_outside() -> None:
-    """T-A2: a limit of time or memory that a shell watches; also then nothing stays."""
-    chain = make_market("bid", [18], [(300, 155)])
+    """T-A2: a limit of time or memory that a shell watches. Wherever it ends, what was found until
+    then is told, and nothing of it stays."""
+    chain = make_market("bid", [18, 40], [(300, 155)])
     before = chain.chain.state_hash()
-
-    @contextmanager
-    def guard() -> Iterator[None]:
-        yield
-        raise WorkLimit("time", 5)
-
-    found = simulate(chain.chain, [Transact((chain.transfer("bob", "carol", 7),))], guard=guard)
-    assert found.stopped == ("time", 5)
-    assert len(found.difference.balances) == 2
-    assert chain.chain.state_hash() == before
-
-    @contextmanager
-    def failing() -> Iterator[None]:
-        yield
-        raise MemoryError
+    plan = [
+        *make_plan(chain.transfer("bob", "carol", 7)),
+        MakeBlocks(1),
+        *make_plan(*chain.feed("USD", 1, 12, ("init0", "init1", "init2"))),
+    ]
+    whole = simulate(chain.chain, plan)
+    told: list[tuple[int, int]] = []
+    while True:
+        found = simulate(chain.chain, plan, guard=guard_that_ends(len(told), WorkLimit("time", 5)))
+        assert chain.chain.state_hash() == before
+        if found.stopped is None:
+            break
+        assert found.stopped == ("time", 5)
+        told.append((len(found.blocks), len(found.difference.positions)))
+    assert found.difference == whole.difference
+    assert told[0] == (0, 0)
+    assert told[-1] == (2, 1), "the position is called, and the bid is not paid yet"
+    assert told == sorted(told)
 
     with pytest.raises(MemoryError):
-        simulate(chain.chain, [Transact((chain.transfer("bob", "carol", 7),))], guard=failing)
+        simulate(chain.chain, plan, guard=guard_that_ends(len(told) - 1, MemoryError()))
     assert chain.chain.state_hash() == before
+
+
+def guard_that_ends(after: int, error: BaseException) -> Guard:
+    """A guard that fails after it was asked so many times."""
+    asked = count()
+
+    def guard() -> None:
+        if next(asked) == after:
+            raise error
+
+    return guard
 
 
 def test_what_fits_no_block_waits_or_is_told() -> None:
-    """R9.4: the room of blocks holds for what is tried, too."""
+    """R9.4: a block has room for what it has room for once all is signed, answers included; what is
+    pending takes its own first."""
     parameters = make_parameters(maximum_block_size=5_120, maximum_transaction_size=1_024)
     chain = TestChain(genesis=make_genesis("alice", "bob", parameters=parameters))
     chain.block()
-    send = Transact(tuple(chain.transfer("alice", "bob", 1) for _ in range(20)))
-    size = chain.transaction(*send.operations, signers=[]).size
-    fit = (5_120 - HEADER_BYTES_MAX) // size
-    for blocks, left in ((1, 2), (2, 0)):
-        found = simulate(chain.chain, [*[send] * (fit + 2), MakeBlocks(blocks)])
-        assert [refusal.error.rule for refusal in found.refusals] == ["R9.4"] * left
-        assert len(found.blocks[0].operations) == 20 * fit
-        assert sum(len(block.operations) for block in found.blocks) == 20 * (fit + 2 - left)
+    sends = [chain.transfer("alice", "bob", amount) for amount in range(1, 60)]
+    found = simulate(chain.chain, make_plan(*sends))
+    whole = simulate(chain.chain, [*make_plan(*sends), MakeBlocks(2)])
+    assert whole.refusals == []
+    for send in sends:
+        chain.push(send)
+    waiting = simulate(chain.chain, make_plan(chain.transfer("bob", "alice", 1)))
+    made = [places(chain.block().operations), places(chain.block().operations)]
+    assert [len(operations) > 0 for operations in made] == [True, True]
+    assert [refusal.error.rule for refusal in found.refusals] == ["R9.4"] * len(made[1])
+    assert [refusal.step for refusal in waiting.refusals] == [0]
+    for outcome in (found, whole, waiting):
+        assert places(outcome.blocks[0].operations) == made[0]
+    assert places(whole.blocks[1].operations) == made[1]
 
 
 def test_a_shock_needs_a_bitasset_a_feed_and_sane_numbers() -> None:
