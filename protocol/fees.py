@@ -192,7 +192,11 @@ def with_required_fee(operation: Operation, schedule: FeeSchedule) -> Operation:
     """An operation that pays what it has to, in CORE, if its fee is 0 (R8.17)."""
     if operation.fee != NO_FEE:
         return operation
-    fee = AssetAmount(required_fee(operation, schedule), CORE_ASSET)
+    return with_fee(operation, AssetAmount(required_fee(operation, schedule), CORE_ASSET))
+
+
+def with_fee(operation: Operation, fee: AssetAmount) -> Operation:
+    """The same operation with another fee."""
     return cast(Operation, replace(cast(Record, operation), fee=fee))
 
 

@@ -158,7 +158,7 @@ def evaluate_asset_publish_feed(ctx: Context, op: AssetPublishFeed) -> BitassetD
                 value=asset_text(price.quote.asset_id),
                 limit=asset_text(expected),
             )
-    if not _may_publish(state, asset, data, op.publisher):
+    if op.publisher not in publishers_of(state, asset, data):
         raise NotAuthorized(
             f"the account may not publish feeds of {asset.symbol}",
             rule="R1.13",
@@ -167,14 +167,15 @@ def evaluate_asset_publish_feed(ctx: Context, op: AssetPublishFeed) -> BitassetD
     return data
 
 
-def _may_publish(state: State, asset: Asset, data: BitassetData, publisher: AccountId) -> bool:
+def publishers_of(state: State, asset: Asset, data: BitassetData) -> tuple[AccountId, ...]:
+    """The accounts that may publish feeds of a BitAsset (R1.13)."""
     if asset.has_flag(WITNESS_FED_ASSET):
         members = state.accounts.get(WITNESS_ACCOUNT).active.account_auths
     elif asset.has_flag(COMMITTEE_FED_ASSET):
         members = state.accounts.get(COMMITTEE_ACCOUNT).active.account_auths
     else:
-        return any(producer == publisher for producer, _ in data.feeds)
-    return any(member == publisher for member, _ in members)
+        return tuple(producer for producer, _ in data.feeds)
+    return tuple(member for member, _ in members)
 
 
 def apply_asset_publish_feed(ctx: Context, op: AssetPublishFeed, data: BitassetData) -> VoidResult:

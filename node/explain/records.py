@@ -15,7 +15,8 @@ from protocol.ids import (
     ObjectId,
     OperationHistoryId,
 )
-from protocol.schema import Int64, Record, Timestamp, UInt16, UInt32
+from protocol.operations.base import TaggedOperation
+from protocol.schema import Int64, PublicKey, Record, Timestamp, UInt16, UInt32
 
 CALLED = "called"
 SETTLED = "settled_globally"
@@ -186,14 +187,25 @@ class PositionExplanation(Record):
 
 
 class Remedy(Record):
-    """One change with which a refused transaction would pass that check."""
+    """One change with which a refused transaction would pass, as far as its refused operation."""
 
     text: str
     field: str
-    """What to change: "delta_collateral", "delta_debt" or "fee" of the operation; "balance" is what
-    the account needs more."""
-    amount: AssetAmount
-    """The field's least value, or for a debt its greatest; of a balance what is missing."""
+    """What to change: a field of the operation, by its path; "expiration", "ref_block_num" or
+    "signatures" of the transaction. Or what has to be there: "balance", "feeds". "time" is to wait,
+    "proposal" to propose it; "" where others act first, or another operation does it."""
+    amount: AssetAmount | None = None
+    """The field's least or greatest amount; of a balance what is missing."""
+    operation: TaggedOperation | None = None
+    """To be sent in place of the refused one."""
+    before: tuple[TaggedOperation, ...] = ()
+    """What others do first."""
+    accounts: tuple[AccountId, ...] = ()
+    """Who has to act: to sign, to pay in, to publish, or to do what comes before."""
+    keys: tuple[PublicKey, ...] = ()
+    """All keys that have to sign, and no others; the fewest that were found."""
+    time: Timestamp | None = None
+    """An expiration, or when to try again."""
 
 
 class Refusal(Record):

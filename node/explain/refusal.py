@@ -1,41 +1,77 @@
-"""What would make a refused transaction pass, found by the evaluators' own checks (R3.4, I6)."""
+"""Why a transaction is refused, and what would make it pass (R3.4, R9.3, R9.5, I6).
+
+A remedy is worked out by the rules' own functions, or guessed from the numbers of the refusal, and
+tried before it is told.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from node.evaluators import EVALUATORS
 from node.evaluators.asset_rules import bitasset_data_of
+from node.evaluators.bitasset import publishers_of
 from node.evaluators.call_order import NewPosition, check_ratio
+from node.explain.candidates import Candidate, Scale, changes
+from node.explain.edits import leaves
+from node.explain.frame import frame_remedies
+from node.explain.others import deeds_of_others
 from node.explain.records import Refusal, Remedy
 from node.explain.thresholds import highest_where
 from node.explain.wording import Wording
+from node.market.feeds import live_feeds
 from node.rules import sentence_of
-from node.state.context import Context
+from node.state.database import State
 from node.state.errors import (
     BelowRequiredRatio,
     InsufficientBalance,
     InsufficientFee,
+    InsufficientFeeds,
+    NonpositivePosition,
     WouldBlackSwan,
 )
-from protocol.asset import AssetAmount
+from protocol.asset import AssetAmount, Price
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.errors import PegboardError
+from protocol.errors import SECONDS, TIME, PegboardError
+from protocol.fees import with_fee
+from protocol.ids import AssetId
+from protocol.json_form import format_time
+from protocol.operations import fee_payer
 from protocol.operations.base import Operation
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.schema import IdType, PublicKey
+from protocol.wording import count_of
+
+TRIALS_MAX = 200
+"""Candidates that are tried for one refusal."""
+REMEDIES_MAX = 4
+"""Remedies that are told of one."""
+ASSET_KIND = IdType(1, 3)
+
+Attempt = Callable[[Sequence[Operation]], PegboardError | None]
+"""Tries a transaction of some operations, signed by all, and takes it back: what refuses it."""
+
+
+class Refused(NamedTuple):
+    """A transaction that was refused."""
+
+    operations: Sequence[Operation]
+    keys: Collection[PublicKey]
+    """Of those who have signed."""
+    error: PegboardError
 
 
 def explain_refusal(
-    ctx: Context, operations: Sequence[Operation], error: PegboardError, words: Wording
-) -> Refusal:
-    """A refusal by its rule, and what would make the transaction pass; writes nothing.
-
-    `ctx` is of the state on which the transaction was refused.
-    """
-    place = _refused_place(ctx, operations, error)
-    op = None if place is None else operations[place]
+    state: State, refused: Refused, attempt: Attempt, words: Wording
+) -> Generator[None, None, Refusal]:
+    """A refusal by its rule, and what would make the transaction pass; gives way between trials."""
+    operations, error = refused.operations, refused.error
+    place = yield from _refused_place(operations, error, attempt)
+    remedies = list(frame_remedies(state, operations, refused.keys, error, words))
+    if place is not None and not remedies:
+        remedies = yield from _tried(state, operations, place, error, attempt, words)
     return Refusal(
         name=error.name,
         what=error.what,
@@ -45,26 +81,30 @@ def explain_refusal(
         limit=None if error.limit is None else str(error.limit),
         unit=error.unit,
         operation=place,
-        remedies=tuple(_remedies(ctx, op, error, words)),
+        remedies=tuple(remedies),
     )
 
 
 def _refused_place(
-    ctx: Context, operations: Sequence[Operation], error: PegboardError
-) -> int | None:
-    """The first operation that is refused in the same way on the state as it is, if any."""
-    for place, op in enumerate(operations):
-        try:
-            op.validate()
-            EVALUATORS[type(op)].evaluate(ctx, op)
-        except PegboardError as found:
-            if _same(found, error):
-                return place
-    return None
+    operations: Sequence[Operation], error: PegboardError, attempt: Attempt
+) -> Generator[None, None, int | None]:
+    """The operation that is refused so, from 0, after those before it; None where none is."""
+    passing, refused = 0, len(operations)
+    found = attempt(operations) if operations else None
+    if found is None:
+        return None
+    while refused - passing > 1:
+        yield
+        middle = (passing + refused) // 2
+        if (later := attempt(operations[:middle])) is None:
+            passing = middle
+        else:
+            refused, found = middle, later
+    return refused - 1 if _same(found, error) else None
 
 
 def _same(found: PegboardError, error: PegboardError) -> bool:
-    """Whether two refusals are one, by what they found too: operations before may change that."""
+    """Whether two refusals are one, by what they found too."""
     return (found.name, found.rule, found.value, found.limit) == (
         error.name,
         error.rule,
@@ -73,31 +113,132 @@ def _same(found: PegboardError, error: PegboardError) -> bool:
     )
 
 
-def _remedies(
-    ctx: Context, op: Operation | None, error: PegboardError, words: Wording
-) -> Iterator[Remedy]:
-    if isinstance(error, BelowRequiredRatio | WouldBlackSwan):
-        if isinstance(op, CallOrderUpdate):
-            yield from _ratio_remedies(ctx, op, words)
-    elif isinstance(error, InsufficientBalance):
-        yield from _balance_remedies(error, words)
-    elif isinstance(error, InsufficientFee) and isinstance(error.limit, int):
+def _tried(
+    state: State,
+    operations: Sequence[Operation],
+    place: int,
+    error: PegboardError,
+    attempt: Attempt,
+    words: Wording,
+) -> Generator[None, None, list[Remedy]]:
+    """The remedies of an operation that hold when they are tried."""
+    op, before = operations[place], operations[:place]
+    is_first = place == 0 or _same(attempt([op]) or PegboardError(""), error)
+    told: list[Remedy] = []
+    fields: set[str] = set()
+    trials = 0
+    for candidate in _candidates(state, op, error, words, is_first=is_first):
+        trials += 1
+        if trials > TRIALS_MAX or len(told) == REMEDIES_MAX:
+            break
+        yield
+        field = candidate.remedy.field
+        if field in fields or attempt((*before, *candidate.operations)) is not None:
+            continue
+        if candidate.scale is not None:
+            candidate = yield from _nearest(before, candidate.scale, attempt)
+        told.append(candidate.remedy)
+        fields.add(field or candidate.remedy.text)
+    return told + list(_for_others(state, op, error, words))
+
+
+def _nearest(
+    before: Sequence[Operation], scale: Scale, attempt: Attempt
+) -> Generator[None, None, Candidate]:
+    """The number nearest to the refused one that passes as well as the one that was found."""
+    refused, found = scale.refused, scale.found
+    while abs(found - refused) > 1:
+        yield
+        middle = (refused + found) // 2
+        if attempt((*before, *scale.at(middle).operations)) is None:
+            found = middle
+        else:
+            refused = middle
+    return scale.at(found)
+
+
+def _candidates(
+    state: State, op: Operation, error: PegboardError, words: Wording, *, is_first: bool
+) -> Iterator[Candidate]:
+    if isinstance(error, InsufficientFee) and isinstance(error.limit, int):
         fee = AssetAmount(error.limit, CORE_ASSET)
-        yield Remedy(f"pay a fee of at least {words.amount(fee)}", "fee", fee)
-
-
-def _balance_remedies(error: InsufficientBalance, words: Wording) -> Iterator[Remedy]:
-    held, taken = error.value, error.limit
-    if error.asset_id is None or not isinstance(held, int) or not isinstance(taken, int):
+        changed = with_fee(op, fee)
+        remedy = Remedy(f"pay a fee of at least {words.amount(fee)}", "fee", fee, changed)
+        yield Candidate(remedy, (changed,))
+    elif isinstance(op, CallOrderUpdate) and isinstance(
+        error, BelowRequiredRatio | WouldBlackSwan | NonpositivePosition
+    ):
+        if is_first:
+            yield from _ratio_candidates(state, op, words)
         return
-    missing = AssetAmount(taken - held, error.asset_id)
-    who = "the account" if error.holder is None else words.account(error.holder)
-    yield Remedy(f"{who} needs {words.amount(missing)} more", "balance", missing)
+    yield from changes(state, op, error, words)
+    yield from deeds_of_others(state, op, error, _assets_in(state, op), words)
 
 
-def _ratio_remedies(ctx: Context, op: CallOrderUpdate, words: Wording) -> Iterator[Remedy]:
+def _assets_in(state: State, op: Operation) -> list[AssetId]:
+    """The assets that an operation is about, and what backs them."""
+    found: dict[AssetId, None] = {}
+    for leaf in leaves(op):
+        if isinstance(leaf.value, AssetAmount):
+            found[leaf.value.asset_id] = None
+        elif isinstance(leaf.value, Price):
+            found[leaf.value.base.asset_id] = found[leaf.value.quote.asset_id] = None
+        elif leaf.type == ASSET_KIND and isinstance(leaf.value, int):
+            found[AssetId(leaf.value)] = None
+    known = [asset for asset in (*found, op.fee.asset_id) if state.assets.find(asset) is not None]
+    bitassets = [bitasset for asset in known if (bitasset := state.bitasset_of(asset)) is not None]
+    return list(dict.fromkeys((*known, *(one.options.short_backing_asset for one in bitassets))))
+
+
+def _for_others(
+    state: State, op: Operation, error: PegboardError, words: Wording
+) -> Iterator[Remedy]:
+    """What no trial can show, since it takes a price, a balance or time."""
+    value, limit, now = error.value, error.limit, state.dynamic.time
+    if isinstance(error, InsufficientBalance) and error.asset_id is not None:
+        holder = fee_payer(op) if error.holder is None else error.holder
+        if isinstance(value, int) and isinstance(limit, int):
+            missing = AssetAmount(limit - value, error.asset_id)
+            text = f"{words.account(holder)} needs {words.amount(missing)} more"
+            yield Remedy(text, "balance", missing, accounts=(holder,))
+    elif isinstance(error, InsufficientFeeds):
+        for asset_id in _assets_in(state, op):
+            yield from _feeds(state, asset_id, words)
+    elif error.unit == TIME and value == now and isinstance(limit, int) and limit > now:
+        yield _wait(limit)
+    elif (
+        (error.unit, error.rule) == (SECONDS, "R8.16")
+        and isinstance(value, int)
+        and isinstance(limit, int)
+    ):
+        yield _wait(now + limit - value)
+
+
+def _wait(time: int) -> Remedy:
+    return Remedy(f"wait until {format_time(time)}", "time", time=time)
+
+
+def _feeds(state: State, asset_id: AssetId, words: Wording) -> Iterator[Remedy]:
+    """How many more have to publish a price, and who may."""
+    bitasset = state.bitasset_of(asset_id)
+    if bitasset is None or bitasset.has_feed():
+        return
+    live = {publisher for publisher, _ in live_feeds(bitasset, state.dynamic.time)}
+    missing = max(bitasset.options.minimum_feeds - len(live), 1)
+    able = tuple(
+        publisher
+        for publisher in publishers_of(state, state.assets.get(asset_id), bitasset)
+        if publisher not in live
+    )
+    if not able:
+        return
+    names = ", ".join(map(words.account, able))
+    text = f"{count_of(missing, 'price')} of {words.symbol(asset_id)} more, published by {names}"
+    yield Remedy(text, "feeds", accounts=able)
+
+
+def _ratio_candidates(state: State, op: CallOrderUpdate, words: Wording) -> Iterator[Candidate]:
     """The least collateral and the most debt with which the position would pass."""
-    state = ctx.state
     asset = state.assets.get(op.delta_debt.asset_id)
     data = bitasset_data_of(state, asset)
     position = state.positions_of_account.find(op.funding_account, asset.id)
@@ -115,15 +256,19 @@ def _ratio_remedies(ctx: Context, op: CallOrderUpdate, words: Wording) -> Iterat
     spare = highest_where(
         lambda less: passes(NewPosition(position, MAX_SUPPLY - less, debt)), 0, MAX_SUPPLY - 1
     )
-    if spare is not None:
+    if spare is not None and debt > 0:
         least = MAX_SUPPLY - spare - held
         amount = replace(op.delta_collateral, amount=least)
         what = "put in at least" if least > 0 else "take out at most"
         text = f"{what} {words.amount(replace(amount, amount=abs(least)))} of collateral"
-        yield Remedy(text, "delta_collateral", amount)
+        changed = replace(op, delta_collateral=amount)
+        yield Candidate(Remedy(text, "delta_collateral", amount, changed), (changed,))
+    if collateral <= 0:
+        return
     most = highest_where(lambda debt: passes(NewPosition(position, collateral, debt)), 1, debt)
     if most is not None and most - owed != 0:
         amount = replace(op.delta_debt, amount=most - owed)
         what = "borrow at most" if amount.amount > 0 else "pay back at least"
         text = f"{what} {words.amount(replace(amount, amount=abs(amount.amount)))}"
-        yield Remedy(text, "delta_debt", amount)
+        changed = replace(op, delta_debt=amount)
+        yield Candidate(Remedy(text, "delta_debt", amount, changed), (changed,))

@@ -7,7 +7,9 @@ from node.rules import sentence_of
 from node.state.database import State
 from node.state.objects.assets import Asset
 from protocol.asset import AssetAmount, Price
+from protocol.crypto.keys import key_text
 from protocol.ids import AccountId, AssetId
+from protocol.schema import PublicKey
 from protocol.wording import format_decimal, format_units_ratio
 
 
@@ -28,10 +30,11 @@ def statement(rule: str, text: str) -> Statement:
 class Wording:
     """Writes what the objects of one state are called."""
 
-    def __init__(self, state: State, display_prefix: str) -> None:
-        """`display_prefix` is set before symbols of BitAssets (R2.19)."""
+    def __init__(self, state: State, display_prefix: str, address_prefix: str = "BTS") -> None:
+        """`display_prefix` is set before symbols of BitAssets (R2.19), the other before keys."""
         self._state = state
         self._prefix = display_prefix
+        self._address_prefix = address_prefix
 
     def symbol(self, asset_id: AssetId) -> str:
         """What people call an asset."""
@@ -56,6 +59,10 @@ class Wording:
     def account(self, account: AccountId) -> str:
         """The name of an account."""
         return self._state.accounts.get(account).name
+
+    def key(self, key: PublicKey) -> str:
+        """A public key."""
+        return key_text(key, self._address_prefix)
 
     def _asset(self, asset_id: AssetId) -> Asset:
         return self._state.assets.get(asset_id)

@@ -47,6 +47,7 @@ from protocol.operations.base import Operation
 from protocol.operations.bitasset_options import BitassetOptions
 from protocol.operations.results import OperationResult
 from protocol.schema import BlockId, Digest
+from tests.support.remedies import follow_remedies
 from tests.support.world import GENESIS_TIME, key_of
 
 Error = TypeVar("Error", bound=PegboardError)
@@ -297,12 +298,14 @@ def apply(ctx: Context, op: Operation) -> OperationResult:
 def expect(ctx: Context, error: type[Error], op: Operation) -> Error:
     """Execute an operation that must be refused with exactly this error; returns the error.
 
-    Checks that nothing at all has changed.
+    Checks that nothing at all has changed, and that what is told would make it pass does.
     """
     before = ctx.state.state_hash()
     with pytest.raises(error) as caught:
         apply(ctx, op)
     assert caught.type is error, repr(caught.value)
+    if not ctx.state.log.depth:
+        follow_remedies(ctx, op, caught.value)
     assert ctx.state.state_hash() == before, "a refusal must leave no trace"
     return caught.value
 

@@ -129,13 +129,13 @@ def test_collateral_that_may_leave(still_desk: Desk, tmp_path: Path) -> None:
 
 def test_an_operation_that_others_made_fail(still_desk: Desk, tmp_path: Path) -> None:
     """R3.4, I6: the second operation is refused for what the first has left; alone neither of them
-    is refused so, and no wrong remedy is told."""
+    is refused so, and no remedy is told that is right for it alone."""
     desk, path = still_desk, tmp_path / "refused.json"
     first, second = borrow(desk, 100_000, 30_000_000), borrow(desk, 1_000_000, 150_000_000)
     refusal = asked(desk, path, "carol", first, second)["refusal"]
     assert refusal["rule"] == "R3.4b"
     assert refusal["remedies"] == []
-    assert "operation" not in refusal
+    assert refusal["operation"] == 1
     assert asked(desk, path, "carol", second)["refusal"]["operation"] == 0
 
 
@@ -147,9 +147,9 @@ def test_what_is_missing_and_bad_files(still_desk: Desk, tmp_path: Path) -> None
     op = Transfer(
         NO_FEE, chain.account("carol"), chain.account("bob"), chain.amount(held + 500_000), None
     )
-    (remedy,) = asked(desk, path, "carol", op)["refusal"]["remedies"]
-    assert remedy["field"] == "balance"
-    assert remedy["text"].startswith("carol needs ")
+    less, more = asked(desk, path, "carol", op)["refusal"]["remedies"]
+    assert (less["field"], more["field"]) == ("amount", "balance")
+    assert more["text"].startswith("carol needs ")
     path.write_text("{")
     assert desk.run("why", str(path)).code == 65
     path.write_text("{}")

@@ -236,7 +236,8 @@ def _order(call: Call, order: LimitOrder | None) -> JsonValue:
 
 def wording(call: Call) -> Wording:
     """Names and amounts as the people of this node's chain write them."""
-    return Wording(call.state, call.backend.info().display_prefix)
+    info = call.backend.info()
+    return Wording(call.state, info.display_prefix, info.address_prefix)
 
 
 def bitasset_of(call: Call, asset: Asset) -> BitassetData:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from functools import partial
+
 from msgspec.structs import replace
 
 from node.api.answers import answers
 from node.api.arguments import AccountArg, AssetArg, DraftTransaction, Text
 from node.api.call import Answer, Call, Steps, Stepwise
 from node.api.methods.pegboard import bitasset_of, wording
-from node.evaluators.base import run_proposed_operation
+from node.chain.chain import Chain
 from node.explain.order import explain_bid, explain_settlement
 from node.explain.order import explain_order as order_explained
 from node.explain.past import past_call
@@ -19,16 +22,17 @@ from node.explain.records import (
     PositionExplanation,
     TransactionExplanation,
 )
-from node.explain.refusal import explain_refusal
+from node.explain.refusal import Refused, explain_refusal
 from node.history.records import MARGIN_CALLS, NEWEST
-from node.state.context import Context
-from node.state.errors import NoSuchObject
+from node.state.errors import DuplicateTransaction, NoSuchObject
 from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
 from protocol.errors import PegboardError
 from protocol.ids import CollateralBidId, ForceSettlementId, LimitOrderId, parse_object_id
 from protocol.json_form import to_json
-from protocol.transaction import TransactionEnvelope
+from protocol.operations.base import Operation
+from protocol.schema import PublicKey
+from protocol.transaction import SignedTransaction, TransactionEnvelope, reference_block
 
 CALLS_SEARCHED = 100
 CALLS_TOLD = 5
@@ -74,16 +78,42 @@ def explain_transaction(call: Call, transaction: DraftTransaction) -> Answer:
 
     Nothing is sent. Pending transactions count.
     """
+    return Stepwise(_explain_transaction(call, transaction))
+
+
+def _explain_transaction(call: Call, transaction: SignedTransaction) -> Steps:
+    backend, refusal = call.backend, None
     envelope = TransactionEnvelope.from_transaction(transaction)
-    refusal = None
     try:
-        call.backend.simulate(envelope)
+        backend.simulate(envelope)
     except PegboardError as error:
-        head = call.state.dynamic
-        ctx = Context(call.state, head.time, head.head_block_number + 1, run_proposed_operation)
-        refusal = explain_refusal(ctx, transaction.operations, error, wording(call))
+        refused = Refused(transaction.operations, _signers(call, envelope), error)
+        attempt = partial(_attempt, backend.chain)
+        refusal = yield from explain_refusal(call.state, refused, attempt, wording(call))
     found = TransactionExplanation(refusal is None, refusal)
-    return to_json(found, call.backend.address_prefix)
+    return to_json(found, backend.address_prefix)
+
+
+def _signers(call: Call, envelope: TransactionEnvelope) -> Collection[PublicKey]:
+    """The keys that have signed; none where a signature is no signature."""
+    try:
+        return envelope.signature_keys(call.backend.chain_id)
+    except PegboardError:
+        return ()
+
+
+def _attempt(chain: Chain, operations: Sequence[Operation]) -> PegboardError | None:
+    """What refuses a transaction of some operations, were it signed and its frame right."""
+    number, prefix = reference_block(chain.head_id)
+    latest = chain.head_time + chain.state.parameters.maximum_time_until_expiration
+    transaction = SignedTransaction(number, prefix, latest, tuple(operations))
+    try:
+        chain.simulate(TransactionEnvelope.from_transaction(transaction), check_signatures=False)
+    except DuplicateTransaction:
+        return None
+    except PegboardError as error:
+        return error
+    return None
 
 
 @answers(OrderExplanation)
