@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from node.chain.block_builder import HEADER_BYTES_MAX
 from node.state.errors import InsufficientBalance, InsufficientFeeds, NotMarketIssued
 from node.state.events import GloballySettledEvent, MarginCallEvent
 from node.whatif.outcome import NOTHING
@@ -29,6 +30,7 @@ from node.whatif.shock import (
 from node.whatif.shock import _look as look_at_market
 from node.whatif.simulate import Guard, WorkLimit, simulate
 from protocol.asset import NO_FEE, AssetAmount, Price
+from protocol.block import pack_results
 from protocol.constants import WITNESS_ACCOUNT
 from protocol.errors import ValidationError
 from protocol.fee_schedule import FeeSchedule, SizedFee
@@ -39,6 +41,7 @@ from protocol.operations.bitasset import AssetPublishFeed, AssetSettle
 from protocol.operations.bitasset_options import BitassetOptions, BitassetOptionsExtensions
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import FillOrder, LimitOrderCreate
+from protocol.operations.results import VoidResult
 from protocol.schema import Tagged
 from tests.support.chain import TestChain, make_genesis, make_parameters
 from tests.support.foreseen import places
@@ -421,6 +424,8 @@ def test_a_guard_may_end_it_from_outside() -> None:
         assert found.stopped == ("time", 5)
         told.append((len(found.blocks), len(found.difference.positions)))
     assert found.difference == whole.difference
+    effects = [one for block in whole.blocks for one in block.operations if one.is_virtual]
+    assert len(told) == len(whole.blocks) + 4 + len(effects), "asked before each step of the work"
     assert told[0] == (0, 0)
     assert told[-1] == (2, 1), "the position is called, and the bid is not paid yet"
     assert told == sorted(told)
@@ -461,6 +466,22 @@ def test_what_fits_no_block_waits_or_is_told() -> None:
     for outcome in (found, whole, waiting):
         assert places(outcome.blocks[0].operations) == made[0]
     assert places(whole.blocks[1].operations) == made[1]
+
+
+def test_a_transaction_whose_answers_do_not_fit_is_taken_back() -> None:
+    """R9.4: there is room for it, and not for what it answers: it is in the next block, once."""
+    chain = TestChain("alice", "bob")
+    send = chain.transfer("alice", "bob", 1)
+    size = chain.transaction(send).size
+    whole = size + len(pack_results((VoidResult(),)))
+    count = 5_120 // whole + 1
+    room = HEADER_BYTES_MAX + count * whole + size
+    parameters = make_parameters(maximum_block_size=room, maximum_transaction_size=1_024)
+    chain = TestChain(genesis=make_genesis("alice", "bob", parameters=parameters))
+    found = simulate(chain.chain, [*make_plan(*[send] * (count + 1)), MakeBlocks(2)])
+    assert [len(block.operations) for block in found.blocks] == [count, 1]
+    (gave, _) = found.difference.balances
+    assert gave.before - gave.after == count + 1
 
 
 def test_a_shock_needs_a_bitasset_a_feed_and_sane_numbers() -> None:
