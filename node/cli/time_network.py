@@ -25,7 +25,7 @@ from node.exit_codes import Exit
 from protocol.json_form import JsonValue
 
 API = "pegboard_dev"
-ATTEMPTS = 20
+AGREEMENT_TIMEOUT_S = 20
 """To pause all at the same head: one may have a block that is on its way to another."""
 PAUSE_S = 0.1
 REPLAY_TIMEOUT_S = 600
@@ -125,13 +125,24 @@ class TimeNetwork:
             self.each("set_clock_offset", offset)
 
     def _pause(self) -> None:
-        for _ in range(ATTEMPTS):
-            heads = {as_text(as_object(head)["head_block_id"]) for head in self.each("pause")}
+        """Pause all at one head, once they show one: a pause ends connections, and without them
+        nobody comes to agree."""
+        deadline_s = monotonic_s() + AGREEMENT_TIMEOUT_S
+        while True:
+            heads = self._heads("pegboard", "get_node_info")
             if len(heads) == 1:
-                return
-            self._resume()
+                heads = self._heads(API, "pause")
+                if len(heads) == 1:
+                    return
+                self._resume()
+            if monotonic_s() >= deadline_s:
+                raise NoCommonHead("the processes follow different blocks", value=sorted(heads))
             sleep_s(PAUSE_S)
-        raise NoCommonHead("the processes follow different blocks", value=sorted(heads))
+
+    def _heads(self, api: str, method: str) -> set[str]:
+        """The heads that all tell of."""
+        answers = [as_object(member.call(api, method)) for member in self.members]
+        return {as_text(answer["head_block_id"]) for answer in answers}
 
     def _set_clocks(self) -> None:
         """Let all clocks show what that of the API's node shows."""

@@ -15,6 +15,7 @@ from node.cli.network_files import free_ports
 from node.presets import ACCOUNTS, WITNESSES, development_key
 from protocol.crypto.keys import wif
 from protocol.json_form import parse_time
+from tests.functional.through_state import go_through_state
 from tests.support.commands import pegboard, processes_with, running, wait_until_served
 
 pytestmark = pytest.mark.functional
@@ -49,6 +50,7 @@ def test_up_runs_stops_and_continues(tmp_path: Path) -> None:
         assert refused.returncode == 1
         assert json.loads(refused.stderr)["error"]["rule"].startswith("R3.4")
 
+        go_through_state(greeting["http"], tmp_path)
         at = ("--url", greeting["http"], "--json")
         last_num = go_through_time(at, json.loads(borrowed.stdout)["block_num"])
 

@@ -199,6 +199,7 @@ def test_processes_come_back_together_or_not_at_all(
     desks = dict(zip(urls, (other, desk), strict=True))
     monkeypatch.setattr(ChainDevelopment, "members", urls)
     monkeypatch.setattr("node.cli.time_network.PAUSE_S", 0)
+    monkeypatch.setattr("node.cli.time_network.AGREEMENT_TIMEOUT_S", 0)
     monkeypatch.setattr(
         NodeClient,
         "_exchange",
@@ -223,12 +224,20 @@ def test_processes_come_back_together_or_not_at_all(
     other.backend.produce()
     assert refused(desk, "snapshot")["name"] == "no_common_head"
 
-    def resume(one: ChainDevelopment) -> None:
-        if one.chain is desk.chain.chain and one.chain.head_num < other.chain.chain.head_num:
-            one.backend.produce()
+    def catch_up(_: float) -> None:
+        """What comes while they are left alone: a pause ends their connections."""
+        assert paused == []
+        desk.backend.produce()
 
-    monkeypatch.setattr(ChainDevelopment, "resume", resume)
+    def pause(one: ChainDevelopment) -> None:
+        paused.append(one)
+
+    paused: list[ChainDevelopment] = []
+    monkeypatch.setattr(ChainDevelopment, "pause", pause)
+    monkeypatch.setattr("node.cli.time_network.AGREEMENT_TIMEOUT_S", 60)
+    monkeypatch.setattr("node.cli.time_network.sleep_s", catch_up)
     assert run(desk, "snapshot")["block_id"] == other.chain.chain.head_id.hex()
+    assert len(paused) == 2
 
 
 DAMAGES: dict[str, Callable[[list[str]], list[str]]] = {
