@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import NamedTuple, assert_never
 
 from node.api.durability import Durability
@@ -65,6 +66,7 @@ from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError, ProtocolError
 from protocol.finality import Vote
 from protocol.ids import WitnessId
+from protocol.p2p.messages import MAX_INVENTORY_IDS
 from protocol.schema import BlockId, PublicKey
 from protocol.transaction import TransactionEnvelope
 
@@ -291,6 +293,7 @@ class NodeCore:
                 hello = effect.hello
                 node_id = hello.node_id.hex()
                 self._report("peer_ready", peer=effect.peer, node_id=node_id, head=hello.head_num)
+                self._offer_pending(now_ms)
             case PeerPenalised():
                 self._report(
                     "peer_penalised",
@@ -301,6 +304,11 @@ class NodeCore:
                 )
             case _:
                 assert_never(effect)
+
+    def _offer_pending(self, now_ms: int) -> None:
+        """Tell a new peer of what waits here: nobody was there to be told when it came."""
+        for applied in islice(self.chain.pending, MAX_INVENTORY_IDS):
+            self.peers.announce_transaction(applied.envelope, now_ms)
 
     def _receive_transaction(self, received: TransactionReceived, now_ms: int) -> None:
         envelope = received.envelope

@@ -205,6 +205,19 @@ def test_a_transaction_travels_and_is_included(genesis: Genesis) -> None:
     assert right.chain.has_transaction(envelope.id)
 
 
+def test_a_transaction_that_came_while_there_was_no_peer_is_offered_to_the_next(
+    genesis: Genesis,
+) -> None:
+    """T-P7: it waits here; whoever connects is told of it, and asks."""
+    witness, alone = CoreNode(genesis, witness_names(3), name=1), CoreNode(genesis, name=2)
+    alone.core.broadcast(envelope := transfer(alone.chain, 7), START_MS)
+    now_ms = run([alone], START_MS, 1)
+    alone.connect(witness, now_ms)
+    run([witness, alone], now_ms, 12)
+    assert alone.chain.pending_transaction(envelope.id) is None
+    assert witness.chain.has_transaction(envelope.id)
+
+
 def test_a_refused_transaction_is_refused_in_the_call(genesis: Genesis) -> None:
     node = CoreNode(genesis, witness_names(3))
     now_ms = run([node], START_MS, 12)
