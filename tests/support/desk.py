@@ -71,7 +71,14 @@ class Desk:
         else:
             self.chain, self.backend = behind.chain, behind.backend
         self._capsys = capsys
+        monkeypatch.setenv("NO_COLOR", "1")
         monkeypatch.setattr(NodeClient, "_exchange", lambda client, body: self.exchange(body))
+
+    def open_market(self, borrowed: str = "100 bitUSD", ratio: str = "2.5") -> Desk:
+        """Feed 0.1 bitUSD for 1 TEST, and let alice borrow some; this desk."""
+        self.wallet("init0", "publish-feed", "bitUSD", "0.1", "--msqr", "1.1")
+        self.wallet("alice", "borrow", borrowed, "--ratio", ratio)
+        return self
 
     def exchange(self, body: bytes) -> JsonObject:
         """Answer a request as the API server would."""

@@ -17,7 +17,6 @@ TRANSFER = ("transfer", "bob", "1 TEST", "--dev-keys", "-a", "alice")
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.setenv("NO_COLOR", "1")
     return Desk(monkeypatch, capsys)
 
 

@@ -20,11 +20,7 @@ USD = 10**4
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
     """One TEST is worth 0.10 bitUSD; alice owes 1,000 at a ratio of 4 and bids 100."""
-    monkeypatch.setenv("NO_COLOR", "1")
-    desk = Desk(monkeypatch, capsys)
-    desk.wallet("init0", "publish-feed", "bitUSD", "0.1", "--msqr", "1.1")
-    desk.wallet("alice", "borrow", "1000 bitUSD", "--ratio", "4")
-    return desk
+    return Desk(monkeypatch, capsys).open_market("1000 bitUSD", "4")
 
 
 def bid(desk: Desk, amount: str = "100 bitUSD", price: str = "1050 TEST") -> None:

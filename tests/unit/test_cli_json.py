@@ -55,10 +55,7 @@ def test_usage_errors_are_json(path: tuple[str, ...], capsys: pytest.CaptureFixt
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
     """A market in which something of each kind has happened."""
-    monkeypatch.setenv("NO_COLOR", "1")
-    desk = Desk(monkeypatch, capsys)
-    desk.wallet("init0", "publish-feed", "bitUSD", "0.1", "--msqr", "1.1")
-    desk.wallet("alice", "borrow", "10,000 bitUSD", "--ratio", "4")
+    desk = Desk(monkeypatch, capsys).open_market("10,000 bitUSD", "4")
     desk.wallet("alice", "sell", "100 bitUSD", "--for", "1050 TEST")
     desk.wallet("bob", "borrow", "400 bitUSD", "--ratio", "1.8")
     desk.wallet("alice", "sell", "10 bitUSD", "--for", "150 TEST")

@@ -40,7 +40,6 @@ CLASSES = [
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.setenv("NO_COLOR", "1")
     return Desk(monkeypatch, capsys)
 
 

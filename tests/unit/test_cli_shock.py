@@ -12,7 +12,6 @@ from tests.support.desk import Desk
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
     """Alice owes 100 bitUSD at a ratio of 2.5; bob, who holds them all, bids 40 at 0.055."""
-    monkeypatch.setenv("NO_COLOR", "1")
     desk = Desk(monkeypatch, capsys)
     desk.wallet("init0", "publish-feed", "bitUSD", "0.1", "--msqr", "1.5")
     desk.wallet("alice", "borrow", "100 bitUSD", "--ratio", "2.5")

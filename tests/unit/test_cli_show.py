@@ -15,10 +15,7 @@ from tests.support.desk import Desk
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.setenv("NO_COLOR", "1")
-    desk = Desk(monkeypatch, capsys)
-    desk.wallet("init0", "publish-feed", "bitUSD", "0.1", "--msqr", "1.1")
-    desk.wallet("alice", "borrow", "100 bitUSD", "--ratio", "2.5")
+    desk = Desk(monkeypatch, capsys).open_market()
     desk.wallet("alice", "sell", "10 bitUSD", "--for", "110 TEST")
     return desk
 

@@ -23,7 +23,6 @@ CORE = 100_000
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.setenv("NO_COLOR", "1")
     return Desk(monkeypatch, capsys, development=True)
 
 

@@ -44,10 +44,7 @@ CALLED = (
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.setenv("NO_COLOR", "1")
-    desk = Desk(monkeypatch, capsys)
-    desk.wallet("init0", "publish-feed", "bitUSD", "0.1", "--msqr", "1.1")
-    desk.wallet("alice", "borrow", "100 bitUSD", "--ratio", "2.5")
+    desk = Desk(monkeypatch, capsys).open_market()
     desk.wallet("bob", "borrow", "100 bitUSD", "--ratio", "2")
     desk.wallet("alice", "sell", "10 bitUSD", "--for", "110 TEST")
     desk.wallet("alice", "sell", "60 bitUSD", "--for", "900 TEST")

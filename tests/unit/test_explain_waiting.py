@@ -26,10 +26,7 @@ Json = Any
 
 def make_desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
     """At a feed of 0.1 and an MCR of 1.75, alice has a ratio of 2.5, bob of 2."""
-    monkeypatch.setenv("NO_COLOR", "1")
-    desk = Desk(monkeypatch, capsys)
-    desk.wallet("init0", "publish-feed", "bitUSD", "0.1", "--msqr", "1.1")
-    desk.wallet("alice", "borrow", "100 bitUSD", "--ratio", "2.5")
+    desk = Desk(monkeypatch, capsys).open_market()
     desk.wallet("bob", "borrow", "100 bitUSD", "--ratio", "2")
     return desk
 
