@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 from node.cli.client import NodeClient, as_int, as_object
-from node.cli.network_files import Wanted, open_network, plan_development_node
+from node.cli.network_files import Wanted
 from node.presets import TEST_NETWORK_ID, development_key
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
@@ -35,8 +35,7 @@ def bench_broadcasts() -> None:
     """(l): one client of a development node with a block a second, one call after the other."""
     with tempfile.TemporaryDirectory(prefix="pegboard-bench-") as directory:
         wanted = Wanted(block_interval_s=1)
-        network, _ = open_network(Path(directory) / "dev", wanted, now_s=int(time.time()))
-        node = LiveNode(plan_development_node(network, "interval", "127.0.0.1:0", {}))
+        node = LiveNode.development(Path(directory) / "dev", "interval", wanted)
         node.start()
         try:
             trio.run(_fill, node)

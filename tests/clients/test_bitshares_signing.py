@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from node.cli.client import as_object
-from node.cli.network_files import Wanted, open_network, plan_development_node
+from node.cli.network_files import Wanted
 from node.presets import development_key
 from protocol.crypto.keys import wif
 from tests.clients.drive import DRIVERS
@@ -37,8 +36,7 @@ TIMEOUT_S = 180
 def node(tmp_path: Path) -> Iterator[LiveNode]:
     """A chain whose core token is BTS: it keeps two of them back for fees, by that name."""
     wanted = Wanted(preset="bitshares", block_interval_s=1)
-    network, _ = open_network(tmp_path / "dev", wanted, now_s=int(time.time()))
-    found = LiveNode(plan_development_node(network, "interval", "127.0.0.1:0", {PEG: "fixed:0.1"}))
+    found = LiveNode.development(tmp_path / "dev", "interval", wanted, {PEG: "fixed:0.1"})
     found.start()
     yield found
     assert found.stop() == 0, found.log_tail()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from node.cli.client import as_int, as_object
-from node.cli.network_files import Wanted, open_network, plan_development_node
 from tests.clients.drive import DRIVERS, Driver
 from tests.support.live_network import LiveNode
 
@@ -24,8 +22,7 @@ LATE = 5
 @pytest.fixture
 def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveNode]:
     """A fresh chain; nothing was done with it."""
-    network, _ = open_network(tmp_path / "dev", Wanted(), now_s=int(time.time()))
-    found = LiveNode(plan_development_node(network, request.param, "127.0.0.1:0", {}))
+    found = LiveNode.development(tmp_path / "dev", request.param)
     found.start()
     yield found
     assert found.stop() == 0, found.log_tail()

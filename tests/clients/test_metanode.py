@@ -7,7 +7,6 @@ is an order that it repeats until nothing is open, with eight seconds between: o
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from node.cli.client import NodeClient, as_list, as_object
-from node.cli.network_files import Wanted, open_network, plan_development_node
+from node.cli.network_files import Wanted
 from node.presets import TEST_NETWORK_ID
 from tests.clients.drive import DRIVERS, Driver
 from tests.clients.tap import Tally, Tap
@@ -32,8 +31,8 @@ ME, OTHER, PEG, PAIR = "nathan", "alice", "SILVER", "TEST-SILVER"
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[LiveNode]:
     """A node of the test network, whose chain id the client knows, with a block each second."""
-    network, _ = open_network(tmp_path / "dev", Wanted(block_interval_s=1), now_s=int(time.time()))
-    found = LiveNode(plan_development_node(network, "interval", "127.0.0.1:0", {PEG: "fixed:0.1"}))
+    wanted = Wanted(block_interval_s=1)
+    found = LiveNode.development(tmp_path / "dev", "interval", wanted, {PEG: "fixed:0.1"})
     found.start()
     yield found
     assert found.stop() == 0, found.log_tail()

@@ -11,14 +11,13 @@ import base64
 import hashlib
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from node.cli.network_files import Wanted, open_network, plan_development_node
+from node.cli.network_files import Wanted
 from node.presets import WITNESSES, development_key
 from protocol.crypto.keys import wif
 from tests.clients.drive import DRIVERS
@@ -63,9 +62,7 @@ NOT_HERE = {
 @pytest.fixture
 def development_node(tmp_path: Path) -> Iterator[LiveNode]:
     """The preset `bitshares` with blocks on demand, of which there are more than 100."""
-    wanted = Wanted(preset="bitshares")
-    network, _ = open_network(tmp_path / "dev", wanted, now_s=int(time.time()))
-    node = LiveNode(plan_development_node(network, "manual", "127.0.0.1:0", {}))
+    node = LiveNode.development(tmp_path / "dev", "manual", Wanted(preset="bitshares"))
     try:
         node.start()
         assert node.client is not None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from node.cli.network_files import Wanted, open_network, plan_development_node
 from tests.support.live_network import LiveNode
 
 pytestmark = pytest.mark.functional
@@ -18,8 +16,7 @@ pytestmark = pytest.mark.functional
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[LiveNode]:
     """A development node that is not started yet."""
-    network, _ = open_network(tmp_path / "dev", Wanted(), now_s=int(time.time()))
-    found = LiveNode(plan_development_node(network, "manual", "127.0.0.1:0", {}))
+    found = LiveNode.development(tmp_path / "dev", "manual")
     yield found
     if found.process is not None and found.process.poll() is None:
         found.kill()

@@ -12,7 +12,7 @@ from typing import Literal
 
 from node.cli.client import NodeClient, as_int, as_list, as_object
 from node.cli.exits import NodeUnreachable
-from node.cli.network_files import Wanted, open_network, plan_development_node, plan_nodes
+from node.cli.network_files import Wanted, open_network, plan_nodes
 from node.config import ProductionMode
 from node.presets import TEST_NETWORK_ID, development_key
 from protocol.asset import NO_FEE, AssetAmount
@@ -149,12 +149,13 @@ def amount_of(block: dict[str, JsonValue], place: int) -> int:
 def make_node(directory: Path, mode: ProductionMode) -> LiveNode:
     """A node that is not started yet; "slots" is the one witness of a real network."""
     wanted = Wanted(block_interval_s=1, witness_count=1 if mode == "slots" else 3)
-    network, _ = open_network(directory, wanted, now_s=int(time.time()))
-    if mode != "slots":
-        plan = plan_development_node(network, mode, "127.0.0.1:0", {})
-        return LiveNode(plan, answer_timeout_s=TELL_TIMEOUT_S)
-    plan, _ = plan_nodes(network, "127.0.0.1:0", {})
-    return LiveNode(plan, answer_timeout_s=TELL_TIMEOUT_S)
+    if mode == "slots":
+        network, _ = open_network(directory, wanted, now_s=int(time.time()))
+        node = LiveNode(plan_nodes(network, "127.0.0.1:0", {})[0])
+    else:
+        node = LiveNode.development(directory, mode, wanted)
+    node.answer_timeout_s = TELL_TIMEOUT_S
+    return node
 
 
 def live_and_die(node: LiveNode, client: Client, moment: Moment) -> None:

@@ -7,14 +7,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from node.cli.client import NodeClient
 from node.cli.exits import NodeUnreachable
-from node.cli.network_files import Network, NodePlan, Wanted, free_ports, open_network, plan_nodes
+from node.cli.network_files import (
+    Network,
+    NodePlan,
+    Wanted,
+    free_ports,
+    open_network,
+    plan_development_node,
+    plan_nodes,
+)
+from node.config import ProductionMode
 
 T = TypeVar("T")
 
@@ -48,6 +57,18 @@ class LiveNode:
     answer_timeout_s: int = 10
     program: tuple[str, ...] = ("-m", "node")
     """What Python runs."""
+
+    @classmethod
+    def development(
+        cls,
+        directory: Path,
+        mode: ProductionMode,
+        wanted: Wanted | None = None,
+        feeds: Mapping[str, str] | None = None,
+    ) -> LiveNode:
+        """A development node of a fresh chain, with files of its own; it does not run yet."""
+        network, _ = open_network(directory, wanted or Wanted(), now_s=int(time.time()))
+        return cls(plan_development_node(network, mode, "127.0.0.1:0", feeds or {}))
 
     @property
     def directory(self) -> Path:
