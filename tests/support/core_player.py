@@ -21,45 +21,56 @@ from tests.support.core_nodes import START_MS, CoreNode
 from tests.support.fake_network import make_hello
 
 
-class Player:
-    """One peer of a node, played message by message."""
+class End:
+    """A test's end of a connection to a node core; the node's effects are somebody else's."""
 
     def __init__(self, node: CoreNode, key: int, now_ms: int = START_MS) -> None:
         self.node = node
         self.key = PeerKey(key)
-        self.effects: list[object] = []
         self.now_ms = now_ms
         self._frames = FrameReader(MAX_FRAME_BYTES)
-        node.core.peer_connected(
-            self.key,
-            PeerAddress(f"10.{key % 250}.{key // 250 % 250}.1", 50_000),
-            now_ms,
-            outbound=False,
-        )
-        self.send(make_hello(f"player {key}", chain_id=node.chain.chain_id, time_ms=now_ms))
-        self.send(HelloAccepted())
+        address = PeerAddress(f"10.{key % 250}.{key // 250 % 250}.1", 50_000)
+        node.core.peer_connected(self.key, address, now_ms, outbound=False)
+        hello = make_hello(f"player {key}", chain_id=node.chain.chain_id, time_ms=now_ms)
+        self.say(hello, HelloAccepted())
+
+    def say(self, *messages: Message) -> None:
+        """Send messages."""
+        data = b"".join(encode_frame(encode_message(message)) for message in messages)
+        self.node.core.peer_received(self.key, data, self.now_ms)
+
+    def hear(self, effects: Iterable[object]) -> list[Message]:
+        """What the node says to this end with some effects."""
+        for effect in effects:
+            if isinstance(effect, SendBytes) and effect.peer == self.key:
+                self._frames.feed(effect.data)
+        messages: list[Message] = []
+        while (payload := self._frames.next_frame()) is not None:
+            messages.append(decode_message(payload))
+        return messages
+
+
+class Player(End):
+    """One peer of a node, played message by message."""
+
+    def __init__(self, node: CoreNode, key: int, now_ms: int = START_MS) -> None:
+        self.effects: list[object] = []
+        super().__init__(node, key, now_ms)
+        self.take()
 
     def send(self, message: Message) -> list[Message]:
         """Send a message; what the node answers this peer."""
-        self.node.core.peer_received(self.key, encode_frame(encode_message(message)), self.now_ms)
+        self.say(message)
         return self.take()
 
     def take(self) -> list[Message]:
         """What the node has done since the last call, and says to this peer."""
         taken = self.node.core.take_effects()
         self.effects += taken
-        return self.read(taken)
-
-    def read(self, effects: Iterable[object]) -> list[Message]:
-        """What the node says to this peer with some effects."""
-        for effect in effects:
-            if isinstance(effect, SendBytes) and effect.peer == self.key:
-                self._frames.feed(effect.data)
-                self.node.core.peer_written(self.key, len(effect.data), self.now_ms)
-        answers: list[Message] = []
-        while (payload := self._frames.next_frame()) is not None:
-            answers.append(decode_message(payload))
-        return answers
+        for effect in taken:
+            if isinstance(effect, SendBytes):
+                self.node.core.peer_written(effect.peer, len(effect.data), self.now_ms)
+        return self.hear(taken)
 
     def deliver(self, made: BlockEnvelope, data: bytes) -> str:
         """Announce a block and deliver these bytes for it; why the node refused them, or ""."""

@@ -325,6 +325,20 @@ class Stranger:
         return None
 
 
+def peer_of(
+    manager: PeerManager, key: int, *, outbound: bool = False, now_ms: int = START_MS
+) -> Stranger:
+    """An active peer from a network of its own."""
+    host = f"10.{key % 250}.{key // 250}.1"
+    stranger = Stranger(manager, key=key, host=host, outbound=outbound, now_ms=now_ms)
+    hello = make_hello(f"peer {key}", time_ms=now_ms)
+    if outbound:
+        stranger.send(hello)
+    else:
+        stranger.greet(hello)
+    return stranger
+
+
 def make_hello(name: str = "stranger", /, **changes: object) -> Hello:
     """An acceptable greeting, with changed fields."""
     fields: dict[str, object] = {

@@ -13,23 +13,20 @@ from random import Random
 
 import pytest
 
-from node.core.effects import Effect, Report
+from node.core.effects import Report
 from node.core.settings import CoreSettings
-from node.p2p.effects import ClosePeer, PeerAddress, PeerKey, SendBytes
+from node.p2p.effects import ClosePeer, PeerKey
 from protocol.block import BlockBody, BlockEnvelope, pack_results
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import public_key
 from protocol.crypto.signatures import sign_digest
 from protocol.finality import Vote, vote_digest
-from protocol.p2p.framing import MAX_FRAME_BYTES, FrameReader, encode_frame
-from protocol.p2p.message_codec import decode_message, encode_message
 from protocol.p2p.messages import (
     BlockIds,
     BlockMessage,
     Fetch,
     GetAddresses,
     GetBlockIds,
-    HelloAccepted,
     Inventory,
     ItemKind,
     Message,
@@ -41,7 +38,7 @@ from protocol.schema import BlockId, Signature
 from tests.support.bad_blocks import BAD, Maker
 from tests.support.chain import make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, transfer
-from tests.support.fake_network import make_hello
+from tests.support.core_player import End
 from tests.support.world import secret_of
 
 TICK_MS = 500
@@ -68,33 +65,6 @@ class PartedNode(CoreNode):
             data = b"" if self.is_parted else self.held
             self.held = self.held[len(data) :]
         super()._pass_on(peer, data, now_ms)
-
-
-class End:
-    """The liar's end of a connection to one of the two."""
-
-    def __init__(self, node: CoreNode, key: int, now_ms: int) -> None:
-        self.node, self.key, self.now_ms = node, PeerKey(key), now_ms
-        self._frames = FrameReader(MAX_FRAME_BYTES)
-        address = PeerAddress(f"10.{key % 250}.{key // 250}.1", 50_000)
-        node.core.peer_connected(self.key, address, now_ms, outbound=False)
-        hello = make_hello(f"end {key}", chain_id=node.chain.chain_id, time_ms=now_ms)
-        self.say(hello, HelloAccepted())
-
-    def say(self, *messages: Message) -> None:
-        """Send messages."""
-        data = b"".join(encode_frame(encode_message(message)) for message in messages)
-        self.node.core.peer_received(self.key, data, self.now_ms)
-
-    def hear(self, effects: list[Effect]) -> list[Message]:
-        """What the node says with some effects."""
-        for effect in effects:
-            if isinstance(effect, SendBytes) and effect.peer == self.key:
-                self._frames.feed(effect.data)
-        messages = []
-        while (payload := self._frames.next_frame()) is not None:
-            messages.append(decode_message(payload))
-        return messages
 
 
 class Quarrel:

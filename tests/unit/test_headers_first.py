@@ -88,7 +88,7 @@ def test_a_false_header_costs_no_body(
         assert player.deliver(made, made.packed).startswith(name)
     assert not [item for item in player.effects if isinstance(item, RecoverKeys | StoreBlocks)]
     assert not node.chain.has_block(made.id)
-    assert not witness.read(player.effects)
+    assert not witness.hear(player.effects)
 
 
 def test_another_body_than_the_headers_is_not_recovered(genesis: Genesis) -> None:
@@ -157,7 +157,7 @@ def test_a_fork_is_neither_stored_nor_passed_on_before_it_wins(genesis: Genesis)
     (move,) = (item for item in sender.effects if isinstance(item, StoreBlocks))
     assert [block_id for block_id, _, _ in move.blocks] == [block.id for block in fork]
     assert node.chain.head_id == fork[1].id
-    assert announced(listener.read(sender.effects)) == [block.id for block in fork]
+    assert announced(listener.hear(sender.effects)) == [block.id for block in fork]
     assert listener.send(wanted) == [BlockMessage(fork[0].packed)]
 
 
@@ -185,7 +185,7 @@ def test_random_keys_do_not_set_honest_nodes_against_each_other(genesis: Genesis
         assert [item.code for item in liar.effects if isinstance(item, ClosePeer)] == [
             GoodbyeCode.INVALID_ITEM
         ]
-        assert next_node.read(liar.effects) == []
+        assert next_node.hear(liar.effects) == []
     made = node.core.generate_blocks(1, NOW_MS)[0]
     assert announced(next_node.take()) == [made.id]
 

@@ -38,7 +38,7 @@ from protocol.p2p.messages import (
 )
 from protocol.schema import BlockId
 from tests.support.fake_chain import FakeChain, id_of_block, make_block, make_transaction
-from tests.support.fake_network import START_MS, Stranger, make_hello, make_manager
+from tests.support.fake_network import START_MS, Stranger, make_hello, make_manager, peer_of
 
 LIMITS = replace(
     PeerLimits(),
@@ -313,9 +313,7 @@ def test_every_table_has_a_bound_and_keeps_it(flood: Flood) -> None:
 def test_turns_of_what_nobody_wants_any_more_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """T-P7: two peers that push out each other's announcements leave nothing behind."""
     manager = make_manager(limits=LIMITS)
-    peers = [Stranger(manager, key=key, host=f"10.{key}.0.1") for key in (1, 2)]
-    for peer in peers:
-        peer.greet(make_hello(f"peer {peer.key}"))
+    peers = [peer_of(manager, key) for key in (1, 2)]
     numbers = count(1)
     for _ in range(500):
         for peer in peers:

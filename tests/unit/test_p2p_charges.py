@@ -8,7 +8,6 @@ from node.core.settings import CoreSettings
 from node.p2p.charges import CHARGES, RECOVERY, REFUSED_FACTOR, Account, work_of
 from node.p2p.effects import ClosePeer, TransactionReceived, VoteReceived
 from node.p2p.limits import PeerLimits
-from node.p2p.manager import PeerManager
 from node.p2p.verdicts import TransactionRefusal
 from protocol.asset import NO_FEE
 from protocol.block import NO_BLOCK
@@ -38,17 +37,7 @@ from tests.support.core_nodes import START_MS as CORE_START_MS
 from tests.support.core_nodes import CoreNode
 from tests.support.core_player import Player
 from tests.support.fake_chain import FakeChain, make_block
-from tests.support.fake_network import START_MS, Stranger, make_hello, make_manager
-
-
-def peer_of(manager: PeerManager, key: int, *, outbound: bool = False) -> Stranger:
-    """An active peer from a network of its own."""
-    stranger = Stranger(manager, key=key, host=f"10.{key}.0.1", outbound=outbound)
-    if outbound:
-        stranger.send(make_hello(f"peer {key}"))
-    else:
-        stranger.greet(make_hello(f"peer {key}"))
-    return stranger
+from tests.support.fake_network import START_MS, Stranger, make_manager, peer_of
 
 
 def signed_often(number: int, signatures: int) -> TransactionEnvelope:

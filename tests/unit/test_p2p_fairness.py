@@ -37,25 +37,17 @@ from tests.support.fake_chain import (
     make_block,
     make_transaction,
 )
-from tests.support.fake_network import START_MS, FakeNetwork, Stranger, make_hello, make_manager
+from tests.support.fake_network import (
+    START_MS,
+    FakeNetwork,
+    Stranger,
+    make_hello,
+    make_manager,
+    peer_of,
+)
 
 BLOCK = make_block(GENESIS_ID, b"next")
 BLOCK_ID = id_of_block(BLOCK)
-
-
-def peer_of(
-    manager: PeerManager, key: int, *, outbound: bool = False, now_ms: int = START_MS
-) -> Stranger:
-    """An active peer from a network of its own."""
-    stranger = Stranger(
-        manager, key=key, host=f"10.{key % 250}.{key // 250}.1", outbound=outbound, now_ms=now_ms
-    )
-    hello = make_hello(f"peer {key}", time_ms=now_ms)
-    if outbound:
-        stranger.send(hello)
-    else:
-        stranger.greet(hello)
-    return stranger
 
 
 def fetched(messages: list[Message]) -> list[bytes]:
