@@ -230,8 +230,13 @@ def run_seed(job: Job, seed: int, known: frozenset[str]) -> tuple[int, Run]:
         )
         if job.regressions is not None and run.verdict not in known:
             _keep(job, schedule, run)
+    return os.getpid(), msgspec.structs.replace(run, memory_blocks=memory_blocks())
+
+
+def memory_blocks() -> int:
+    """What the interpreter holds now, in blocks of its allocator."""
     gc.collect()
-    return os.getpid(), msgspec.structs.replace(run, memory_blocks=sys.getallocatedblocks())
+    return sys.getallocatedblocks()
 
 
 def _keep(job: Job, schedule: Schedule, run: Run) -> None:

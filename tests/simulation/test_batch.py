@@ -50,6 +50,7 @@ def fake_run(schedule: Schedule, **_: object) -> Run:
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """A job whose runs cost nothing."""
     monkeypatch.setattr(batch, "run_schedule", fake_run)
+    monkeypatch.setattr(batch, "memory_blocks", lambda: 0)
     monkeypatch.setattr(shrinking, "run_schedule", fake_run)
     return Job(nodes=4, minutes=4, commit="abc", regressions=tmp_path / "kept")
 

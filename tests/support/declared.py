@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 from hypothesis import strategies as st
@@ -73,6 +74,7 @@ def values(node: WireType, depth: int) -> st.SearchStrategy[Any]:
     return _structs(node.cls, depth)
 
 
+@cache
 def _structs(cls: type, depth: int) -> st.SearchStrategy[Any]:
     return st.builds(cls, **{f.name: values(f.type, depth) for f in schema_of(cls).fields})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from protocol.crypto.hashes import sha256
 from protocol.crypto.keys import PrivateKey, public_key
 from protocol.ids import AccountId
@@ -16,11 +18,13 @@ ALICE, BOB, CAROL, DAVE = (AccountId(number) for number in range(6, 10))
 """The first accounts of a state made without a chain, when they are named in this order."""
 
 
+@cache
 def secret_of(name: str) -> PrivateKey:
     """The private key of a name: of an account, or of a witness that signs blocks."""
     return PrivateKey(sha256(name.encode()))
 
 
+@cache
 def key_of(name: str) -> PublicKey:
     """The public key of a name."""
     return public_key(secret_of(name))

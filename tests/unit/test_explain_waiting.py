@@ -50,7 +50,6 @@ def still_desk(
     """A desk that changes nothing."""
     if not still_desks:
         still_desks.append(make_desk(monkeypatch, capsys))
-    monkeypatch.setenv("NO_COLOR", "1")
     desk = Desk(monkeypatch, capsys, behind=still_desks[0])
     head_num = desk.chain.chain.head_num
     yield desk

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from protocol.genesis import FINALITY_BITSHARES
 from tests.simulation import mutants
 from tests.simulation.bug import Attacked, Bug, ByTest, Drawn, Kept, bug
@@ -18,6 +20,18 @@ FORK_CHOICE = (
         "ForkItem.rank",
         "return self.justified_num, self.num",
         "return 0, self.num",
+    ),
+    bug(
+        "the highest block first",
+        "fork choice",
+        "a longer chain wins over one that more has voted for; that decides between equals (F6)",
+        ByTest(
+            "tests/unit/test_finality.py::test_the_chain_with_the_highest_justified_block_wins_against_a_longer_one"
+        ),
+        "node/chain/fork_database.py",
+        "ForkItem.rank",
+        "return self.justified_num, self.num",
+        "return self.num, self.justified_num",
     ),
     bug(
         "a switch for nothing",
@@ -108,7 +122,7 @@ FINALITY = (
         "the new set alone",
         "finality",
         "two forks with sets of their own each make a block irreversible (F8)",
-        Attacked(Attack(0)),
+        Attacked(Attack(6)),
         "node/chain/finality.py",
         "needed_sets",
         "return [one for one in finality.sets if one.since_num < target_num]",
@@ -118,7 +132,7 @@ FINALITY = (
         "the old set alone",
         "finality",
         "a fork with the evidence asks the new set, one that has split off before it the old (F8)",
-        Attacked(PARTED),
+        Attacked(replace(PARTED, seed=5)),
         "node/chain/finality.py",
         "needed_sets",
         "return [one for one in finality.sets if one.since_num < target_num]",
@@ -158,7 +172,7 @@ FINALITY = (
         "the rule of BitShares",
         "finality",
         "honest witnesses alone break it (R8.8, F10); in the options",
-        Attacked(Attack(0, liars=0, moving_keys=False, finality=FINALITY_BITSHARES)),
+        Attacked(Attack(28, liars=0, moving_keys=False, finality=FINALITY_BITSHARES)),
     ),
     Bug(
         "a third of liars",
@@ -170,7 +184,7 @@ FINALITY = (
         "no record of votes",
         "finality",
         "a restarted node that knows of no vote votes again (F5); in the attack's nodes",
-        Attacked(Attack(40, moving_keys=False, has_records=False, losers=4, slots=120)),
+        Attacked(Attack(43, moving_keys=False, has_records=False, losers=4, slots=120)),
     ),
     bug(
         "the newest confirmation",

@@ -98,6 +98,16 @@ SYNC = (
         "found.backoff_ms = 0 * doubled",
     ),
     bug(
+        "orphans ban",
+        "sync",
+        "who delivers a block whose parent is unknown here is taken for a liar (P2)",
+        ByTest("tests/unit/test_p2p_peers.py::test_unlinkable_blocks_start_one_round_at_a_time"),
+        "node/p2p/manager.py",
+        "PeerManager.block_rejected",
+        "if refusal in (BlockRefusal.INVALID, BlockRefusal.CORRUPT):",
+        "if refusal in (BlockRefusal.INVALID, BlockRefusal.CORRUPT, BlockRefusal.UNLINKABLE):",
+    ),
+    bug(
         "lists that lead nowhere",
         "sync",
         "ids need not go on from what was offered",
