@@ -22,7 +22,11 @@ class Exit(IntEnum):
     USAGE = 64, "wrong use of the command line"
     DAMAGED = 65, "stored data is damaged, or a file cannot be read as what it should be"
     UNREACHABLE = 69, "no node, or no database of the history, answers at the URL, or not in time"
-    BROKEN = 70, "an invariant of the chain is violated; the node stopped before keeping the block"
+    BROKEN = (
+        70,
+        "an invariant of the chain is violated, and the node stopped before keeping the block;"
+        " or the network has split for good",
+    )
     DISK = 74, "disk full or failing"
     LOCKED = 75, "another process uses the data directory"
     KEYS = 77, "a key, key file or password is missing or wrong"

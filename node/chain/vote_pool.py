@@ -1,14 +1,23 @@
-"""Votes that are not in a certificate yet, and what they prove of those who lie (F7, F11)."""
+"""Votes that are not in a certificate yet, and what they prove of those who lie (F7, F11), and of a
+network that has split for good (T-W4)."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
 from node.chain.chain import Chain
-from node.chain.finality import choose_signatures, needed_sets, signer_of_vote, voting_keys
+from node.chain.finality import (
+    choose_signatures,
+    id_of,
+    missing_votes,
+    needed_sets,
+    signer_of_vote,
+    voting_keys,
+)
+from node.state.objects.finality import VotingSet
 from protocol.block import SignedBlockHeader, block_num_of
 from protocol.finality import Certificate, Vote
 from protocol.schema import BlockId, PublicKey
@@ -62,6 +71,23 @@ class Equivocation(NamedTuple):
         )
 
 
+class Conflict(NamedTuple):
+    """Two blocks of one height with a quorum each, of which this node's is irreversible: more than
+    a third of the voting set has lied, and whoever took the other one never comes back (T-W4)."""
+
+    num: int
+    ours: BlockId
+    theirs: BlockId
+    liars: frozenset[PublicKey]
+
+    def __str__(self) -> str:
+        return (
+            f"conflict at block {self.num}: {self.ours.hex()} is irreversible here, and"
+            f" {self.theirs.hex()} has a quorum, too; {len(self.liars)} members of the voting set"
+            " have voted for both (T-W4)"
+        )
+
+
 class VotePool:
     """Good votes for the blocks between the last irreversible one and the head, of all forks."""
 
@@ -70,6 +96,11 @@ class VotePool:
         self._chain = chain
         self._votes: dict[int, dict[PublicKey, Vote]] = {}
         """By the number of the target and the voter's key: one each."""
+        self._heard: dict[int, dict[BlockId, dict[PublicKey, Vote]]] = {}
+        """By number and id of the target and the voter's key, the lies among them."""
+        self._is_rewritten = False
+        self.conflict: Conflict | None = None
+        """The first proof that the network has split for good."""
         self._waiting: dict[BlockId, list[tuple[int, Vote]]] = {}
         """By the target's id, with their senders."""
         self._waiting_of: Counter[int] = Counter()
@@ -92,6 +123,7 @@ class VotePool:
         finality = chain.state.finality
         if finality is None or key not in voting_keys(finality.sets):
             return Judgement.DROPPED
+        self._heard.setdefault(num, {}).setdefault(vote.target, {})[key] = vote
         if self._is_lie(key, vote):
             return Judgement.LIE
         if vote.source != chain.source_of(vote.target):
@@ -108,6 +140,9 @@ class VotePool:
     def forget_old(self) -> None:
         """Let go of what no certificate can need any more; to be called when the head has moved."""
         lowest = self._lowest()
+        for num in [num for num in self._heard if num < lowest]:
+            self.conflict = self.conflict or self._find_conflict(num)
+            del self._heard[num]
         for num in [num for num in self._votes if num < lowest]:
             del self._votes[num]
         for block in [block for block in self._waiting if block_num_of(block) < lowest]:
@@ -117,9 +152,13 @@ class VotePool:
     def forget_above_head(self) -> None:
         """Let go of the votes for blocks that a development chain has taken back on purpose.
 
-        Their voters may vote again for other blocks of those numbers: it is no lie then.
+        Their voters may vote again for other blocks of those numbers: it is no lie then, and no
+        conflict either, so none is looked for from now on.
         """
+        self._is_rewritten = True
         head_num = self._chain.head_num
+        for num in [num for num in self._heard if num > head_num]:
+            del self._heard[num]
         for num in [num for num in self._votes if num > head_num]:
             del self._votes[num]
         for block in [block for block in self._waiting if block_num_of(block) > head_num]:
@@ -193,6 +232,39 @@ class VotePool:
         self._waiting_of[sender] += 1
         return Judgement.WAITS
 
+    def _find_conflict(self, num: int) -> Conflict | None:
+        """The proof that another block has a quorum where ours is irreversible by one (T-W4)."""
+        chain = self._chain
+        finality = chain.state.finality
+        if finality is None or self._is_rewritten or num > chain.last_irreversible_num:
+            return None
+        sets = needed_sets(finality, num)
+        ours = id_of(chain.state, num)
+        own = self._heard[num].get(ours, {})
+        if not _is_quorum(sets, own):
+            return None
+        for theirs, votes in self._rivals(num, ours).items():
+            if _is_quorum(sets, votes):
+                liars = frozenset(own.keys() & votes.keys())
+                for key in sorted(liars):
+                    self._keep(Equivocation("votes", key, own[key], votes[key]))
+                return Conflict(num, ours, theirs, liars)
+        return None
+
+    def _rivals(self, num: int, ours: BlockId) -> dict[BlockId, Mapping[PublicKey, Vote]]:
+        """The votes for other blocks of a number, also for those that never came."""
+        found: dict[BlockId, Mapping[PublicKey, Vote]] = {**self._heard[num]}
+        for block, waiting in self._waiting.items():
+            if block_num_of(block) == num:
+                chain_id = self._chain.chain_id
+                signed = {
+                    signer_of_vote(chain_id, vote.source, block, vote.signature): vote
+                    for _, vote in waiting
+                }
+                found[block] = {key: vote for key, vote in signed.items() if key is not None}
+        found.pop(ours, None)
+        return found
+
     def _is_lie(self, key: PublicKey, vote: Vote) -> bool:
         """Whether an earlier vote of the key contradicts this one; then both are kept (F5, F11)."""
         for votes in self._votes.values():
@@ -201,6 +273,11 @@ class VotePool:
                 self._keep(Equivocation("votes", key, other, vote))
                 return True
         return False
+
+
+def _is_quorum(sets: Sequence[VotingSet], votes: Mapping[PublicKey, Vote]) -> bool:
+    """Whether each of some voting sets has its quorum among those who voted (F2, F8)."""
+    return bool(sets) and not any(missing_votes(one, votes.keys()) for one in sets)
 
 
 def contradict(one: Vote, other: Vote) -> bool:

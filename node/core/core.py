@@ -219,7 +219,7 @@ class NodeCore:
         try:
             result = self.chain.push_block(envelope)
         except BROKEN as error:
-            self._stop(error)
+            self._stop(str(error) or repr(error))
             raise
         self.follow_push(result)
         if result.applied:
@@ -358,6 +358,10 @@ class NodeCore:
         pool.forget_old()
         pool.note_block(block.id, block.signing_key())
         self.effects += self.ballots.take_news(self.own)
+        if pool.conflict is not None:
+            self._report("conflict", num=pool.conflict.num, liars=len(pool.conflict.liars))
+            self._stop(str(pool.conflict))
+            return
         for peer, vote in pool.take_waiting(block.id):
             self._receive_vote(PeerKey(peer), vote, now_ms)
         self.vote_for_head(now_ms)
@@ -453,7 +457,7 @@ class NodeCore:
             try:
                 result = self.chain.push_block(queued.envelope, verdict=queued.verdict)
             except BROKEN as error:
-                self._stop(error)
+                self._stop(str(error) or repr(error))
                 return
             except (BlockRejected, ProtocolError) as error:
                 self._reject_block(queued.peer, queued.envelope.id, error, now_ms)
@@ -574,7 +578,7 @@ class NodeCore:
         try:
             return MadeBlock(envelope, self.chain.push_block(envelope))
         except BROKEN as error:
-            self._stop(error)
+            self._stop(str(error) or repr(error))
             raise
 
     def _follow_own(self, made: MadeBlock, now_ms: int) -> None:
@@ -590,9 +594,9 @@ class NodeCore:
             self._report("not_producing", reason=name, detail=detail)
         self._last_refusal, self._refusal = name, f"{name}: {detail}"
 
-    def _stop(self, error: Exception) -> None:
+    def _stop(self, why: str) -> None:
         self.inbox.clear()
-        self.effects.append(StopNode(Exit.BROKEN, str(error) or repr(error)))
+        self.effects.append(StopNode(Exit.BROKEN, why))
 
     def _report(self, name: str, **fields: str | int) -> None:
         self.effects.append(Report(name, fields))

@@ -15,11 +15,14 @@ from node.chain.vote_pool import (
     ALL_WAITING_MAX,
     EQUIVOCATIONS_MAX,
     WAITING_MAX,
+    Conflict,
     Judgement,
     VotePool,
     contradict,
 )
+from node.core.effects import Report, StopNode
 from node.core.proofs import dump_proofs, load_proofs
+from node.exit_codes import Exit
 from node.state.errors import AgainstCheckpoint, BlockTooOld, WrongCertificate
 from node.storage.errors import VoteAlreadySigned
 from node.storage.guard import SigningGuard
@@ -502,6 +505,86 @@ def test_proofs_of_lying_are_kept_and_bounded() -> None:
     again.note_block(twin.id, key_of("any"))
     assert again.take_news() == []
     assert list(again.equivocations) == kept
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["block known", "votes alone"])
+@pytest.mark.parametrize(
+    ("own", "names", "is_proof"),
+    [
+        (ALL[:3], ALL[1:], True),
+        (ALL[:3], ALL, True),
+        (ALL[:3], ALL[2:], False),
+        (ALL[:3], ("alice", "bob", *ALL[2:]), False),
+        (ALL[:2], ALL[1:], False),
+    ],
+)
+def test_a_quorum_for_another_block_proves_a_conflict(
+    own: Sequence[str], names: Sequence[str], *, is_proof: bool, is_known: bool
+) -> None:
+    """T-W4: where ours is irreversible by another one, and of members alone; who voted for both is
+    told. A block that a checkpoint made irreversible proves nothing (F9)."""
+    chain = silent()
+    extend(chain, None, (0, 1))
+    pool = VotePool(chain.chain)
+    rival = build(chain, certify(chain, 1, 2), slot=2)
+    extend(chain, (1, 2))
+    if is_known:
+        chain.receive(rival)
+    ids = [chain.main[num].id for num in (2, 3)]
+    for one in own:
+        assert pool.add(vote(chain, one, *ids), PEER) is Judgement.TAKEN
+    for one in names:
+        pool.add(vote(chain, one, ids[0], rival.id), PEER)
+    told = []
+    for link in ((2, 3), (3, 4)):
+        extend(chain, link)
+        pool.forget_old()
+        told.append(pool.conflict)
+    liars = frozenset(key_of(f"{name} block") for name in names if name in own)
+    proof = Conflict(3, ids[1], rival.id, liars) if is_proof else None
+    assert told == [None, proof], "one of 3 when that is irreversible, and not before"
+    if is_proof:
+        assert {found.key for found in pool.equivocations} == liars
+
+
+def test_a_chain_that_was_taken_back_on_purpose_proves_no_conflict() -> None:
+    """T-W4, R9.10: its voters vote again at the same heights, and lie to nobody."""
+    chain = silent()
+    extend(chain, None, (0, 1), (1, 2))
+    pool = VotePool(chain.chain)
+    pool.forget_above_head()
+    other = BlockId((3).to_bytes(4, "big") + bytes(16))
+    for target in (chain.main[3].id, other):
+        for name in ALL:
+            pool.add(vote(chain, name, chain.main[2].id, target), PEER)
+    extend(chain, (2, 3), (3, 4))
+    pool.forget_old()
+    assert (pool.conflict, irreversible(chain)) == (None, 3)
+
+
+def test_a_node_stops_at_the_proof_of_a_conflict() -> None:
+    """T-W4: with 70, and it says why; the proofs of who lied are kept (F11)."""
+    genesis = make_genesis("alice", "bob", witnesses=4, finality=FINALITY_VOTES)
+    nodes = [CoreNode(genesis, [name], name=number + 1) for number, name in enumerate(ALL)]
+    for index, node in enumerate(nodes[:-1]):
+        node.connect(nodes[index + 1], START_MS)
+    now_ms = run(nodes, START_MS, 6 * BLOCK_INTERVAL_S)
+    victim = nodes[0]
+    head_num, source = victim.chain.head_num, victim.chain.head_id
+    rival = BlockId((head_num + 1).to_bytes(4, "big") + bytes(16))
+    digest = vote_digest(victim.chain.chain_id, source, rival)
+    for name in ALL[1:]:
+        one = Vote(source, rival, sign_digest(secret_of(f"{name} block"), digest))
+        assert victim.core.ballots.pool.add(one, PEER) is Judgement.WAITS
+    run(nodes, now_ms, 5 * BLOCK_INTERVAL_S)
+    told = [effect.name for effect in victim.seen if isinstance(effect, Report)]
+    assert "conflict" in told
+    stops = [effect for effect in victim.seen if isinstance(effect, StopNode)]
+    assert stops[0].exit_code is Exit.BROKEN
+    assert rival.hex() in stops[0].reason
+    liars = {found.key for found in load_proofs(victim.proofs)}
+    assert liars == {key_of(f"{name} block") for name in ALL[1:]}
+    assert not any(isinstance(effect, StopNode) for effect in nodes[1].seen)
 
 
 def test_four_nodes_flood_votes_and_go_on_without_one_of_them() -> None:
