@@ -1,4 +1,4 @@
-"""The linters find what they are configured to find: the settings in `pyproject.toml` can fail.
+"""The linters find what they are configured to find, T-X2 among it: the settings can fail.
 
 `scripts/check` runs them over the repository; here each meets a planted violation.
 """
@@ -34,6 +34,9 @@ def complaints(path: str, text: str) -> set[str]:
 
 PLANTED = [
     ("E501", "tests/x.py", HEAD + "x = " + "1" * 97 + "\n"),
+    ("S301", "node/x.py", HEAD + "import pickle\n\npickle.loads(b'')\n"),
+    ("S307", "node/x.py", HEAD + "eval('1')\n"),
+    ("S602", "node/x.py", HEAD + "import subprocess\n\nsubprocess.run('ls', shell=True)\n"),
     ("D100", "node/x.py", FUTURE + "x = 1\n"),
     ("D103", "node/x.py", HEAD + "def f(): pass\n"),
     ("D103", "node/x.py", HEAD + "async def f(): pass\n"),

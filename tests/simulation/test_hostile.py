@@ -35,13 +35,22 @@ DEEDS = (
 
 
 def test_a_liar_does_all_that_it_may_and_the_others_come_through() -> None:
-    """T-W2, T-W3, T-P1, T-P6, T-P8, T-N5: each kind of lie happens, and each fault is told."""
-    options = replace(FOUR, hostile=1, fault_s=45, lie_every_s=7, partition_every_s=20)
-    counts = Simulation(Schedule.draw(options)).run().counts
+    """T-W2, T-W3, T-P1, T-P6, T-P8, T-N5: each kind of lie happens, and each fault is told; honest
+    witnesses have blocks in two thirds of their slots or more."""
+    options = replace(FOUR, hostile=1, fault_s=45, lie_every_s=7)
+    simulation = Simulation(Schedule.draw(options))
+    counts = simulation.run().counts
     assert [kind for kind in LIES if not counts[f"fault {kind}"]] == []
     assert [deed for deed in DEEDS if not counts[f"hostile {deed}"]] == []
     told = ("equivocation", "block_rejected", "peer_penalised")
     assert [name for name in told if not counts[name]] == []
+    honest = simulation.machines[0]
+    assert honest.core is not None
+    *witnesses, _ = honest.core.chain.state.witnesses.in_order()
+    missed = sum(witness.total_missed for witness in witnesses)
+    slots = honest.core.chain.state.dynamic.current_aslot * len(witnesses) // 4
+    assert (len(witnesses), slots > 20) == (3, True)
+    assert missed * 3 <= slots
 
 
 def scheme(liars: int, fault_s: int) -> Simulation:
