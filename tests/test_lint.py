@@ -1,4 +1,4 @@
-"""The linters find what they are configured to find, T-X2 among it: the settings can fail.
+"""The linters find what they are configured to find: the settings can fail.
 
 `scripts/check` runs them over the repository; here each meets a planted violation.
 """

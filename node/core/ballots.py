@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.chain.finality import signer_of_vote
 from node.chain.vote_pool import Equivocation, VotePool
@@ -59,9 +60,32 @@ class Ballots:
             )
         return [*news, StoreProofs(dump_proofs(self.pool.equivocations))] if news else []
 
-    def key_elsewhere(self, vote: Vote, secrets: Collection[PublicKey]) -> PublicKey | None:
-        """The key behind a good vote of a peer, if it is this node's and the vote is not: those
-        that it cast stand in the record before they leave."""
+    def find_twin(self, vote: Vote, own: OwnBlocks) -> list[Report]:
+        """What to say of a good vote of a peer if somebody else votes with a key of this node
+        (T-W1)."""
+        key, num = self._key_elsewhere(vote, own.secrets), block_num_of(vote.target)
+        if key is None or not own.note_vote(key, num):
+            return []
+        self._distrust(key)
+        return [Report("key_elsewhere", {"key": key.hex(), "num": num})]
+
+    def find_twins(self, applied: Iterable[AppliedBlock], own: OwnBlocks) -> list[Report]:
+        """What to say of new blocks if somebody else signs with a key of this node (T-W1)."""
+        found = []
+        for block in applied:
+            key = own.note_applied(block.envelope)
+            if key is not None:
+                self._distrust(key)
+                of: dict[str, str | int] = {
+                    "witness": block.envelope.header.witness,
+                    "num": block.envelope.num,
+                }
+                found.append(Report("key_elsewhere", of))
+        return found
+
+    def _key_elsewhere(self, vote: Vote, secrets: Collection[PublicKey]) -> PublicKey | None:
+        """The key behind a vote, if it is this node's and the vote is not: those that it cast stand
+        in the record before they leave."""
         key = signer_of_vote(self._chain.chain_id, vote.source, vote.target, vote.signature)
         if key is None or key not in secrets:
             return None
@@ -73,7 +97,7 @@ class Ballots:
         self.pool.forget_above_head()
         self.last_votes.clear()
 
-    def distrust(self, key: PublicKey) -> None:
+    def _distrust(self, key: PublicKey) -> None:
         """The record does not tell how a key has voted last: somebody else has it, too (T-W1)."""
         self.last_votes.pop(key, None)
         self._has_record = False

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import NamedTuple, assert_never
 
 from node.api.durability import Durability
-from node.chain.apply_block import AppliedBlock, check_merkle_root
+from node.chain.apply_block import check_merkle_root
 from node.chain.chain import Chain, PushResult
 from node.chain.pending import AppliedTransaction
 from node.chain.vote_pool import Equivocation, Judgement
@@ -61,7 +61,7 @@ from node.state.errors import BlockRejected, FutureBlock, InvariantViolated
 from node.witness.feed_publisher import FeedPublisher
 from node.witness.producer import Production
 from node.witness.undo_reserve import standstill
-from protocol.block import BlockEnvelope, HeaderEnvelope, block_num_of
+from protocol.block import BlockEnvelope, HeaderEnvelope
 from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError, ProtocolError
 from protocol.finality import Vote
@@ -336,21 +336,13 @@ class NodeCore:
         match self.ballots.pool.add(vote, peer):
             case Judgement.TAKEN:
                 self.peers.announce_vote(vote, peer, now_ms)
-                self._look_for_twin_of(vote)
+                self.effects += self.ballots.find_twin(vote, self.own)
             case Judgement.LIE:
                 self.effects += self.ballots.take_news(self.own)
             case Judgement.DROPPED:
                 self.peers.vote_passed_over(peer, now_ms)
             case Judgement.MALFORMED:
                 self.peers.vote_refused(peer, now_ms)
-
-    def _look_for_twin_of(self, vote: Vote) -> None:
-        """Say whether somebody else votes with a key of this node (T-W1)."""
-        key = self.ballots.key_elsewhere(vote, self.own.secrets)
-        target_num = block_num_of(vote.target)
-        if key is not None and self.own.note_vote(key, target_num):
-            self.ballots.distrust(key)
-            self._report("key_elsewhere", key=key.hex(), num=target_num)
 
     def _follow_block(self, block: BlockEnvelope, now_ms: int) -> None:
         """Judge the votes that waited for a block, and vote for the head if it is new (F5, F7)."""
@@ -465,19 +457,10 @@ class NodeCore:
             self.follow_push(result)
             if not self.peers.is_syncing:
                 self._watch.note_block(queued.envelope.front, now_ms)
-            self._look_for_twins(result.applied)
+            self.effects += self.ballots.find_twins(result.applied, self.own)
             applied = tuple(block.envelope.id for block in result.applied)
             self.peers.block_accepted(queued.envelope.id, applied, now_ms)
             self._follow_block(queued.envelope, now_ms)
-
-    def _look_for_twins(self, applied: Sequence[AppliedBlock]) -> None:
-        """Say whether somebody else signs with a key of this node (T-W1)."""
-        for block in applied:
-            key = self.own.note_applied(block.envelope)
-            if key is not None:
-                self.ballots.distrust(key)
-                witness, num = block.envelope.header.witness, block.envelope.num
-                self._report("key_elsewhere", witness=witness, num=num)
 
     def follow_push(self, result: PushResult) -> None:
         """Store, report and tell what pushing a block changed.

@@ -1,4 +1,4 @@
-"""T-E4: each invariant is violated once: the recount and the incremental check both find it."""
+"""Each invariant is violated once: the recount and the incremental check both find it."""
 
 from __future__ import annotations
 

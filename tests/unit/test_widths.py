@@ -1,4 +1,4 @@
-"""C11, I19, T-E3: no value beyond its declared width is ever stored, whatever operations ask for."""
+"""C11, I19: no value beyond its declared width is ever stored, whatever operations ask for."""
 
 from __future__ import annotations
 
