@@ -35,7 +35,8 @@ from node.services.http_head import RequestHead, RequestRefused, wants_websocket
 from node.services.listening import take_connections
 from node.services.memory_watch import MemoryWatch, resident_bytes
 from node.services.metrics import make_registry
-from node.services.pages import PAGES, Pages
+from node.services.page_files import PREFIX, SAFE_LINES, page_files
+from node.services.pages import PAGES, Page, Pages
 from node.services.request_runner import TEXT_S, RequestRunner
 from node.services.websocket_connection import WebSocketConnection
 from node.state.errors import InvariantViolated
@@ -46,7 +47,7 @@ ANSWER_TIMEOUT_S = 30.0
 TOO_MANY_REQUESTS = 429
 GATEWAY_TIMEOUT = 504
 ROUTES: Final[Mapping[str, tuple[str, ...]]] = {
-    **dict.fromkeys(PAGES, ("GET", "HEAD")),
+    **dict.fromkeys((*PAGES, *page_files()), ("GET", "HEAD")),
     "/": ("GET", "HEAD", "POST"),
     "/rpc": ("POST",),
     "/ws": (),
@@ -212,9 +213,7 @@ class ApiServer:
             return
         if head.length != 0:
             raise RequestRefused(400, "unexpected body", value=head.length, limit=0)
-        host = head.field(b"host") or ""
-        page = await self.runner.work(entry.client, self.pages.make(path, host), TEXT_S)
-        await wait_until_stored(self.api.durability)
+        page = await self._page(path, head.field(b"host") or "", entry.client)
         await http.respond(
             page.status,
             [page.body],
@@ -223,6 +222,15 @@ class ApiServer:
             head_only=head.method == b"HEAD",
             close=head.closes,
         )
+
+    async def _page(self, path: str, host: str, client: Client) -> Page:
+        """What a path shows; nothing of the chain that is not on disk."""
+        file = page_files().get(path)
+        if file is not None:
+            return Page(200, file.kind, file.body, SAFE_LINES)
+        page = await self.runner.work(client, self.pages.make(path, host), TEXT_S)
+        await wait_until_stored(self.api.durability)
+        return page
 
     async def _call(
         self, session: ApiSession, has_answer: trio.Event, body: bytes, client: Client
@@ -270,7 +278,8 @@ def check_route(request: RequestHead, routes: Mapping[str, tuple[str, ...]]) -> 
     path, method = request.target.decode().partition("?")[0], request.method.decode()
     allowed = routes.get(path)
     if allowed is None:
-        raise RequestRefused(404, "no such path", value=path[:100], limit=" ".join(routes))
+        known = " ".join(route for route in routes if not route.startswith(PREFIX))
+        raise RequestRefused(404, "no such path", value=path[:100], limit=known)
     if not allowed:
         raise RequestRefused(426, "only for a WebSocket", value=path, lines=("upgrade: websocket",))
     if method not in allowed:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections.abc import Callable, Generator
 from functools import cache
 from html import escape
-from importlib.resources import files
 from string import Template
 from typing import Final, NamedTuple
 
@@ -18,6 +14,7 @@ from node.api.api import Api
 from node.api.json_text import write_json
 from node.api.methods.tables import api_document
 from node.services.metrics import metrics_text
+from node.services.page_files import SAFE_LINES, document
 from protocol.constants import CORE_ASSET
 from protocol.json_form import JsonValue, format_time
 
@@ -26,7 +23,7 @@ READY_SLOTS = 2
 JSON = "application/json"
 TEXT = "text/plain"
 METRICS_TYPE = "text/plain; version=0.0.4"
-HOME = "home.html"
+HTML = "text/html"
 
 
 class Page(NamedTuple):
@@ -51,23 +48,26 @@ class Pages:
         return page if isinstance(page, Page) else (yield from page)
 
     def home(self, host: str) -> Page:
-        """What this node is, and how to talk to it; nothing in it is loaded or executed."""
+        """The dashboard; without a script, what this node is and how to talk to it."""
+        return self.document("home.html", host)
+
+    def document(self, name: str, host: str) -> Page:
+        """A document of `node/page` with what it says of this node; it loads only what stands in
+        `page_files` beside it."""
         backend = self.api.backend
-        state = backend.state
-        head = state.dynamic
+        head, info = backend.state.dynamic, backend.info()
         facts = {
             "host": host,
-            "version": backend.info().version,
+            "version": info.version,
             "chain_id": backend.chain_id.hex(),
-            "symbol": state.assets.get(CORE_ASSET).symbol,
+            "symbol": backend.state.assets.get(CORE_ASSET).symbol,
             "head_num": head.head_block_number,
             "head_time": f"{format_time(head.time)} UTC",
             "irreversible_num": head.last_irreversible_block_num,
             "health": "ready" if self.is_ready() else "the head is old",
         }
-        template, policy = home_template()
-        text = template.substitute({name: escape(str(fact)) for name, fact in facts.items()})
-        return Page(200, "text/html", text.encode(), (f"content-security-policy: {policy}",))
+        text = template(name).substitute({key: escape(str(fact)) for key, fact in facts.items()})
+        return Page(200, HTML, text.encode(), SAFE_LINES)
 
     def live(self, host: str) -> Page:
         """Whether this process serves at all."""
@@ -115,10 +115,6 @@ PAGES: Final[dict[str, Callable[[Pages, str], Page | Generator[None, None, Page]
 
 
 @cache
-def home_template() -> tuple[Template, str]:
-    """The page about this node, and the policy that allows its own style and nothing else."""
-    text = files("node.services").joinpath(HOME).read_text(encoding="utf-8")
-    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'"
-    return Template(text), f"{policy}; form-action 'none'; frame-ancestors 'none'"
+def template(name: str) -> Template:
+    """A document, in which `$fact` stands for what is told of the node."""
+    return Template(document(name))

@@ -11,8 +11,10 @@ import pytest
 import trio
 
 from node.config import ConfigError, read_origin
+from node.services import page_files as module
 from node.services.access_rules import PREFLIGHT_S, AccessRules
 from node.services.api_server import ROUTES, ApiOptions, serve_api
+from node.services.page_files import POLICY, PREFIX, page_files
 from node.services.pages import PAGES
 from tests.support.api import ChainBackend, Json
 from tests.support.chain import TestChain
@@ -26,6 +28,8 @@ SOCKET_LINES = (
     "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
 )
+LOADED = ("script", "link", "img")
+"""Tags that load what they name."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW")
 
 
@@ -186,26 +190,65 @@ async def test_the_page_tells_what_this_node_is() -> None:
         tags.feed(text)
         links = [attributes["href"] for tag, attributes in tags.found if tag == "a"]
         assert set(links) >= {"/health", "/metrics", "/openrpc.json"}
-        for link in links:
-            assert (await server.ask("GET", str(link))).status == 200
+        ids = {attributes.get("id") for _, attributes in tags.found}
+        for link in map(str, links):
+            if link.startswith("#"):
+                assert link[1:] in ids
+            else:
+                assert (await server.ask("GET", link)).status == 200
         methods = json.loads((await server.ask("GET", "/openrpc.json")).body)
         assert "get_chain_id" in {method["name"] for method in methods["methods"]}
 
 
 @pytest.mark.trio
-async def test_the_page_loads_and_executes_nothing() -> None:
-    """A13: everything stands in it, and its policy forbids the rest to the browser."""
+async def test_the_page_loads_only_from_this_node() -> None:
+    """A13: what it names is served here, with its type, and its policy forbids all else."""
     async with serve() as server:
         reply = await server.ask("GET", "/")
-        policy = reply.fields["content-security-policy"]
-        assert policy.startswith("default-src 'none'; style-src 'sha256-")
-        assert "unsafe" not in policy
-        assert "frame-ancestors 'none'" in policy
+        assert reply.fields["content-security-policy"] == POLICY
+        assert POLICY.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+        assert "unsafe" not in POLICY
+        assert "frame-ancestors 'none'" in POLICY
+        assert "set-cookie" not in reply.fields
         tags = Tags()
         tags.feed(reply.body.decode())
-        assert not {tag for tag, _ in tags.found} & {"script", "link", "img", "iframe", "form"}
+        named = [one.get("src") or one.get("href") for tag, one in tags.found if tag in LOADED]
+        assert {f"{PREFIX}style.css", f"{PREFIX}dashboard.js", f"{PREFIX}uplot.js"} <= {*named}
+        assert {*named} <= page_files().keys()
+        assert not [one for tag, one in tags.found if tag == "script" and "src" not in one]
         names = {name for _, attributes in tags.found for name in attributes}
-        assert not {name for name in names if name.startswith("on") or name in ("src", "style")}
+        assert not {name for name in names if name.startswith("on") or name == "style"}
+
+
+@pytest.mark.trio
+async def test_files_of_the_page_have_their_types() -> None:
+    """A13: with the policy, never kept by a browser, never taken for another type."""
+    async with serve() as server:
+        for path, file in page_files().items():
+            reply = await server.ask("GET", path)
+            assert (reply.status, reply.body) == (200, file.body)
+            assert reply.fields["content-type"] == f"{file.kind}; charset=utf-8"
+            assert reply.fields["cache-control"] == "no-store"
+            assert reply.fields["x-content-type-options"] == "nosniff"
+            assert reply.fields["content-security-policy"] == POLICY
+
+
+@pytest.mark.trio
+async def test_no_path_leads_out_of_the_table() -> None:
+    """A13: a path is a key, never a name on the disk."""
+    async with serve() as server:
+        for path in ("", "home.html", "../rules.py", "..%2frules.py", "style.css/", "STYLE.CSS"):
+            assert (await server.ask("GET", PREFIX + path)).status == 404, path
+
+
+def test_another_script_of_the_chart_library_is_not_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A13: a package that ships something else than its makers' script draws nothing here."""
+    monkeypatch.setattr(module, "CHART_FILES", {"uplot.js": ("youplot/vendor/uplot.min.css", "00")})
+    assert f"{PREFIX}uplot.js" not in module.page_files.__wrapped__()
+    monkeypatch.setattr(module, "CHART_FILES", {"uplot.js": ("youplot/no_such_file", "00")})
+    assert f"{PREFIX}style.css" in module.page_files.__wrapped__()
 
 
 @pytest.mark.trio
