@@ -85,6 +85,7 @@ class TrioMarket(_InThread[Market]):
     """`pegboard.Market` with words to await."""
 
     feed = _in_thread(Market.feed)
+    publish = _in_thread(Market.publish)
     follow = _in_thread(Market.follow)
     block = _in_thread(Market.block)
     travel = _in_thread(Market.travel)

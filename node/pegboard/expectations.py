@@ -16,10 +16,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from pegboard.amounts import BadAmount, exact
+from pegboard.amounts import BadAmount, exact, quotient
+from protocol.constants import RATIO_DENOMINATOR
 from protocol.errors import PegboardError
 
 if TYPE_CHECKING:
+    from pegboard.ledger import FeedFacts
     from pegboard.vocabulary import Market
 
 Found: TypeAlias = Decimal | int | bool | None
@@ -36,6 +38,14 @@ class ExpectationFailed(PegboardError):
     """A scenario came out otherwise; carries the rule that decides, what was found and wanted."""
 
     name = "expectation_failed"
+
+
+def _feed(market: Market, asset: str) -> FeedFacts:
+    return market.reader.feed(market.reader.bitasset(asset)[0])
+
+
+def _ratio(thousandths: int) -> Decimal:
+    return quotient(thousandths, RATIO_DENOMINATOR)
 
 
 class Quantity(NamedTuple):
@@ -60,6 +70,12 @@ QUANTITIES = {
     "balance": Quantity("I6", lambda m, who, what: m.find(who).balance(what)),
     "orders": Quantity("R2.3", lambda m, who, what: len(m.find(who).orders())),
     "price": Quantity("R1.16", lambda m, who, what: m.price(what)),
+    "mcr": Quantity("R1.9", lambda m, who, what: _ratio(_feed(m, what).maintenance_ratio)),
+    "msqr": Quantity("R1.7", lambda m, who, what: _ratio(_feed(m, what).squeeze_ratio)),
+    "sqp": Quantity(
+        "R1.7",
+        lambda m, who, what: quotient(m.reader.squeeze_price(m.reader.bitasset(what)[0])),
+    ),
     "supply": Quantity("I3", lambda m, who, what: m.supply(what)),
     "positions": Quantity("R4.1", lambda m, who, what: len(m.positions(what))),
     "settlements": Quantity("R5.4", lambda m, who, what: len(m.settlements(what))),
@@ -114,7 +130,7 @@ def read_expectation(text: str) -> Expectation:
             "not a comparison, such as alice.position.bitUSD.closed = true", value=text
         )
     path, relation, value = match.groups()
-    quantity, who, what = _split(path)
+    quantity, who, what = split_path(path)
     if quantity not in QUANTITIES:
         limit = ", ".join(QUANTITIES)
         raise MalformedExpectation("no such quantity", value=path, limit=limit)
@@ -130,7 +146,13 @@ def read_expectation(text: str) -> Expectation:
     return Expectation(text, quantity, who, what, relation, wanted)
 
 
-def _split(path: str) -> tuple[str, str, str]:
+def measure(market: Market, path: str) -> Found:
+    """What stands on the left of an expectation, as it is now; raises `NoSuchObject`."""
+    quantity, who, what = split_path(path)
+    return QUANTITIES[quantity].find(market, who, what)
+
+
+def split_path(path: str) -> tuple[str, str, str]:
     """Quantity, account and asset; the names of accounts and assets may hold dots themselves."""
     who, mark, rest = path.partition(".position.")
     if mark:

@@ -44,6 +44,7 @@ def market(
     block_interval_s: int = BLOCK_INTERVAL_S,
     witnesses: int = 1,
     maker: bool = True,
+    strict_release: bool = False,
 ) -> Market:
     """A market of its own, in this process: no network, no disk, no clock.
 
@@ -53,7 +54,8 @@ def market(
     BitAssets and prices are those of the preset; accounts are made by `Market.account`. `trigger`
     says what calls positions (R4.2). With `maker`, the account of that name bids and asks one
     percent around the feed, as deep as what others owe; without it the books are empty until
-    somebody fills them, and nobody is called. Raises `ValidationError`.
+    somebody fills them, and nobody is called. With `strict_release`, collateral leaves a position
+    only as debt is paid back (R3.6). Raises `ValidationError`.
     """
     options = {
         "preset": preset,
@@ -61,8 +63,9 @@ def market(
         "block_interval_s": block_interval_s,
         "witnesses": witnesses,
         "maker": maker,
+        "strict_release": strict_release,
     }
-    prepared = _prepare(preset, trigger, block_interval_s, witnesses)
+    prepared = _prepare(preset, trigger, block_interval_s, witnesses, strict_release)
     chain = DevelopmentChain(prepared.genesis, {}, snapshot=prepared.snapshot)
     made = Market(LocalLedger(chain), seed=seed, options=options)
     made.quotes.said.update(prepared.said)
@@ -73,7 +76,9 @@ def market(
 
 
 @lru_cache(PREPARED_MAX)
-def _prepare(preset: str, trigger: str, block_interval_s: int, witnesses: int) -> Prepared:
+def _prepare(
+    preset: str, trigger: str, block_interval_s: int, witnesses: int, strict_release: bool
+) -> Prepared:
     genesis = _without_people(
         build_genesis(
             find_preset(preset),
@@ -82,6 +87,7 @@ def _prepare(preset: str, trigger: str, block_interval_s: int, witnesses: int) -
             witness_count=witnesses,
         ),
         trigger,
+        strict_release=strict_release,
     )
     chain = DevelopmentChain(genesis, {})
     made = Market(LocalLedger(chain))
@@ -92,7 +98,7 @@ def _prepare(preset: str, trigger: str, block_interval_s: int, witnesses: int) -
     return Prepared(genesis, chain.chain.dump(), made.quotes.said)
 
 
-def _without_people(genesis: Genesis, trigger: str) -> Genesis:
+def _without_people(genesis: Genesis, trigger: str, *, strict_release: bool) -> Genesis:
     """A preset's genesis in which only the faucet and the witnesses have accounts."""
     section, people = genesis.pegboard, ACCOUNTS[1:]
     assert section is not None
@@ -103,6 +109,7 @@ def _without_people(genesis: Genesis, trigger: str) -> Genesis:
         pegboard=replace(
             section,
             margin_call_trigger=trigger,
+            strict_release=strict_release,
             account_balances=tuple(one for one in balances if one.account_name not in people),
         ),
     )

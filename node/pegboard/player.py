@@ -94,7 +94,7 @@ def play(
     _prepare(scenario, market)
     played = Played(scenario, market)
     for number, step in enumerate(scenario.steps, 1):
-        _run(number, step, market)
+        run_step(number, step, market)
         outcomes: tuple[Outcome, ...] = ()
         if isinstance(step, ExpectStep):
             outcomes = tuple(look(market, read_expectation(line)) for line in step.that)
@@ -120,7 +120,8 @@ def _prepare(scenario: Scenario, market: Market) -> None:
             market.hire(agent.rule, name, core=agent.core, holds=agent.holds, **agent.options)
 
 
-def _run(number: int, step: AnyStep, market: Market) -> None:
+def run_step(number: int, step: AnyStep, market: Market) -> None:
+    """Do what a step says; raises `StepFailed`."""
     try:
         step.run(market)
     except PegboardError as error:

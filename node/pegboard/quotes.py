@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -42,28 +43,30 @@ class Quotes:
         self._ledger = ledger
         self.said: dict[AssetId, Quote] = {}
 
-    def publish(self, facts: AssetFacts, quote: Quote) -> None:
-        """Have every producer publish a quote: then it is the median (R1.16).
+    def publish(self, facts: AssetFacts, quote: Quote, prices: Sequence[Fraction] = ()) -> None:
+        """Have every producer publish a quote: then it is the median (R1.16); or, with its ratios,
+        each a price of its own, in their order.
 
-        Raises `BadAmount` for no price at all, `NotPossibleHere` for a BitAsset that CORE does not
-        back, whose core exchange rate nobody knows (R1.21).
+        Raises `BadAmount` for no price at all, and for another number of prices than there are
+        producers; `NotPossibleHere` for a BitAsset that CORE does not back, whose core exchange
+        rate nobody knows (R1.21).
         """
-        if quote.price <= 0:
-            value = quotient(quote.price)
-            raise BadAmount("a price must be positive", rule="R1.12", value=value)
+        publishers = self._ledger.publishers(facts.id)
+        each = prices or [quote.price] * len(publishers)
+        if len(each) != len(publishers):
+            raise BadAmount(
+                "one price for each producer", rule="R1.13", value=len(each), limit=len(publishers)
+            )
+        if min(each, default=Fraction(1)) <= 0:
+            raise BadAmount("a price must be positive", rule="R1.12", value=quotient(min(each)))
         if facts.backing != CORE_ASSET:
             raise NotPossibleHere("not backed by the core asset", rule="R1.21", value=facts.symbol)
-        source = FeedSource(
-            FixedPrice(PriceRatio(quote.price.numerator, quote.price.denominator)),
-            quote.maintenance_ratio,
-            quote.squeeze_ratio,
-        )
         backing = self._ledger.asset_at(facts.backing)
         pegged = PeggedAsset(facts.id, facts.precision, backing.id, backing.precision)
         self._ledger.send(
             *(
-                publish_feed(source, publisher, pegged, 0, fee=NO_FEE)
-                for publisher in self._ledger.publishers(facts.id)
+                publish_feed(_source(quote, price), publisher, pegged, 0, fee=NO_FEE)
+                for publisher, price in zip(publishers, each, strict=True)
             )
         )
         self.said[facts.id] = quote
@@ -77,3 +80,8 @@ class Quotes:
         for asset_id, quote in self.said.items():
             if now_s - quote.time >= self._ledger.feed_lifetime(asset_id) // 2:
                 self.publish(self._ledger.asset_at(asset_id), replace(quote, time=now_s))
+
+
+def _source(quote: Quote, price: Fraction) -> FeedSource:
+    ratio = PriceRatio(price.numerator, price.denominator)
+    return FeedSource(FixedPrice(ratio), quote.maintenance_ratio, quote.squeeze_ratio)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 
-from node.market.pricing import collateral_ratio, price_of_call
+from msgspec.structs import replace
+
+from node.market.pricing import collateral_ratio, price_of_call, squeeze_protection_price
 from node.state.errors import InsufficientFeeds, NotMarketIssued
+from node.state.objects.assets import NULL_FEED
 from pegboard.amounts import quotient, split_amount, to_decimal, to_units
 from pegboard.ledger import AssetFacts, FeedFacts, Ledger, OrderFacts, PositionFacts, RequestFacts
 from pegboard.views import Order, Position, Settlement
@@ -43,6 +46,19 @@ class Reader:
         if found is None:
             raise InsufficientFeeds("no live feed", rule="R1.16", value=facts.symbol)
         return found
+
+    def squeeze_price(self, facts: AssetFacts) -> Fraction:
+        """SQP in whole units: the most that a margin position is forced to pay (R1.7).
+
+        Raises `InsufficientFeeds`.
+        """
+        feed = self.feed(facts)
+        values = replace(
+            NULL_FEED,
+            settlement_price=feed.price,
+            maximum_short_squeeze_ratio=feed.squeeze_ratio,
+        )
+        return self.unit_price(squeeze_protection_price(values))
 
     def unit_price(self, price: Price) -> Fraction:
         """A price of smallest units in whole ones, base for one of quote."""

@@ -86,6 +86,7 @@ class ChainForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, 
     block_interval_s: int = BLOCK_INTERVAL_S
     witnesses: int = 1
     maker: bool = True
+    strict_release: bool = False
 
 
 class AccountForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):

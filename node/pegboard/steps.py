@@ -71,6 +71,16 @@ class FeedStep(Step, tag="feed"):
         )
 
 
+class PublishStep(Step, tag="publish"):
+    """`Market.publish`."""
+
+    asset: str
+    prices: tuple[Plain, ...]
+
+    def run(self, market: Market) -> None:
+        market.publish(self.asset, self.prices)
+
+
 class FollowStep(Step, tag="follow"):
     """`Market.follow`."""
 
@@ -235,6 +245,7 @@ AnyStep: TypeAlias = (
     AccountStep
     | HireStep
     | FeedStep
+    | PublishStep
     | FollowStep
     | BlockStep
     | TravelStep

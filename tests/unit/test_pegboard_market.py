@@ -301,3 +301,27 @@ def test_a_bitasset_of_another_backing_has_no_price_here(quiet: Market) -> None:
 
 def facts_of(market: Market, name: str) -> AssetId:
     return market.ledger.asset(name).id
+
+
+def test_producers_publish_each_a_price_of_its_own() -> None:
+    """R1.16: the upper median of what all publish is the feed, and what is kept alive."""
+    with pegboard.market(maker=False, witnesses=3) as market:
+        assert market.publish("bitUSD", ["0.5", 0.48, "0.58"]) == Decimal("0.5")
+        market.travel("2d")
+        assert market.price("USD") == Decimal("0.5")
+        with pytest.raises(BadAmount, match="one price for each producer") as refused:
+            market.publish("USD", [1, 2])
+        assert (refused.value.value, refused.value.limit) == (2, 3)
+        with pytest.raises(BadAmount, match="positive"):
+            market.publish("USD", [1, 0, 2])
+
+
+def test_strict_release_keeps_collateral_until_debt_is_paid(quiet: Market) -> None:
+    """R3.6: the letter of the description, and the rule of today."""
+    strict = pegboard.market(maker=False, strict_release=True)
+    for market in (quiet, strict):
+        market.account("alice", core=10_000).borrow("100 USD", ratio=4)
+    quiet.find("alice").adjust("USD", collateral="-100 TEST")
+    with pytest.raises(PegboardError, match="only as debt is paid back"):
+        strict.find("alice").adjust("USD", collateral="-100 TEST")
+    strict.find("alice").adjust("USD", debt="-1 USD", collateral="-100 TEST")
