@@ -90,7 +90,7 @@ LAYERS = {
     "node.services": Layer(SERVICES, SHELL_TOOLS, SHELL_BANS),
     "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS, SHELL_BANS),
     "pegboard": Layer(
-        (*WITNESS, "node.whatif", "node.presets", "node.version", "node.shipped"),
+        (*WITNESS, "node.rules", "node.whatif", "node.presets", "node.version", "node.shipped"),
         ("msgspec", "tomli_w"),
         SHELL_BANS,
     ),

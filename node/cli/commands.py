@@ -20,6 +20,7 @@ PLACES = {
     "rule": "rule:show_rule",
     "demo": "demo:demo",
     "play": "play:play",
+    "lesson": "lesson:lesson",
     "mine": "time_commands:mine",
     "travel": "time_commands:travel",
     "snapshot": "time_commands:snapshot",

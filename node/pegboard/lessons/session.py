@@ -1,0 +1,247 @@
+"""A learner's way through a lesson: a question, a guess, and what the chain then does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+from node.presets import PRESETS
+from pegboard.development_chain import find_preset
+from pegboard.expectations import measure
+from pegboard.fresh import market
+from pegboard.lessons.guesses import is_near, plain_text, read_guess
+from pegboard.lessons.language import Language, StepWords, Value, fill
+from pegboard.lessons.structure import LessonStep, load_lesson, unit_of
+from pegboard.player import run_step
+from pegboard.steps import AnyStep
+
+BITASSET = "USD"
+"""The BitAsset that lessons are about."""
+SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The chain that a lesson is played on."""
+
+    preset: str = next(iter(PRESETS))
+    trigger: Literal["bid", "feed"] = "bid"
+    strict_release: bool = False
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The ends of the keys of words that are other on this chain."""
+        strict, feed = ("strict",) * self.strict_release, ("feed",) * (self.trigger == "feed")
+        return (*strict, *feed)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked at a step, in the learner's language."""
+
+    number: int
+    """From 1."""
+    count: int
+    """Of all questions."""
+    name: str
+    title: str
+    sentence: str
+    """The text's."""
+    story: str
+    question: str
+    unit: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of a guess."""
+
+    question: Question
+    guess: str | None
+    """As it was typed; None if the learner did not know."""
+    is_right: bool
+    number: Decimal
+    """The answer, read from the chain."""
+    answer: str
+    calculation: str
+    explain: str
+    rules: tuple[tuple[str, str], ...]
+    """Ids, and what each rule asks for."""
+
+
+class Session:
+    """Takes one learner through a lesson, on a chain of its own in this process."""
+
+    def __init__(
+        self, lesson: str, language: Language, options: Options | None = None
+    ) -> None:  # frozen
+        """Raises `NoSuchLesson`, and `ValidationError` for a preset of none."""
+        options = Options() if options is None else options
+        preset = find_preset(options.preset)
+        structure = load_lesson(lesson, preset.core_symbol)
+        self.lesson, self.language, self.options = lesson, language, options
+        self.words = language.lessons[lesson]
+        self.steps = structure.steps_when(options.trigger, strict_release=options.strict_release)
+        self.judged: list[Judged] = []
+        self.market = market(
+            seed=SEED,
+            preset=options.preset,
+            trigger=options.trigger,
+            witnesses=structure.witnesses,
+            maker=False,
+            strict_release=options.strict_release,
+        )
+        self._core = preset.core_symbol
+        self._bitasset = self.market.ledger.asset(BITASSET).display
+        producers, of_them = language.producers[preset.producer_term]
+        self._names: dict[str, Value | str] = {
+            "core": self._core,
+            "bit": self._bitasset,
+            "producers": producers,
+            "producers_of": of_them,
+            "producer_count": self._value(Decimal(structure.witnesses)),
+            "count": self._value(Decimal(len(self.steps))),
+        }
+        for symbol in ("EUR", "GOLD"):
+            self._names[symbol.lower()] = self.market.ledger.asset(symbol).display
+        self._seen: dict[str, Value | str] = {}
+        """What the words of the step may name."""
+        self._play(structure.setup)
+        self._question = self._ask()
+
+    @property
+    def intro(self) -> str:
+        """What comes before the first question."""
+        return self.fill(self.words.intro)
+
+    @property
+    def question(self) -> Question | None:
+        """What is asked now; None at the end."""
+        return self._question
+
+    @property
+    def right(self) -> int:
+        """How many guesses were right."""
+        return sum(one.is_right for one in self.judged)
+
+    @property
+    def score(self) -> str:
+        """How many were right, of how many, in the learner's language."""
+        right, asked = self._value(Decimal(self.right)), self._value(Decimal(len(self.judged)))
+        return fill(self.language.says.score, {"right": right, "asked": asked})
+
+    def fill(self, text: str) -> str:
+        """A text with the words of this chain, and the count of questions."""
+        return fill(text, self._names)
+
+    def answer(self, guess: str) -> Judged:
+        """Take a guess, play the step and judge; an empty guess is one of who does not know.
+
+        Raises `UnreadableGuess`, and the step waits for another.
+        """
+        assert self._question is not None, "the lesson is over"
+        typed = plain_text(guess)
+        readings = read_guess(typed, (self._core, self._bitasset, BITASSET)) if typed else None
+        step, words = self._step()
+        before = measure(self.market, step.answer.path)
+        self._play(step.play)
+        number = _change(step, before, measure(self.market, step.answer.path))
+        self._seen |= {key: self._measured(path) for key, path in step.after.items()}
+        self._seen["answer"] = self._value(number, step.answer.path)
+        if step.otherwise is not None:
+            self._seen["otherwise"] = self._value(self._otherwise(step), step.answer.path)
+        judged = Judged(
+            self._question,
+            typed or None,
+            readings is not None and is_near(readings, number),
+            number,
+            fill("{answer}", self._seen),
+            self._text(words, "calculation"),
+            self._text(words, "explain"),
+            tuple((rule, self.language.rule_says(rule)) for rule in step.rules),
+        )
+        self.judged.append(judged)
+        self._question = self._ask()
+        return judged
+
+    def answers(self, guesses: Sequence[str]) -> Iterator[Judged]:
+        """Take guesses as long as there are questions."""
+        for guess in guesses:
+            if self._question is None:
+                return
+            yield self.answer(guess)
+
+    def _step(self) -> tuple[LessonStep, StepWords]:
+        step = self.steps[len(self.judged)]
+        return step, self.words.steps[step.name]
+
+    def _ask(self) -> Question | None:
+        if len(self.judged) == len(self.steps):
+            return None
+        step, words = self._step()
+        self._play(step.before)
+        self._seen = self._names | {key: self._measured(path) for key, path in step.values.items()}
+        return Question(
+            len(self.judged) + 1,
+            len(self.steps),
+            step.name,
+            self._text(words, "title"),
+            self._text(words, "sentence"),
+            self._text(words, "story"),
+            self._text(words, "question"),
+            fill(self.language.units[unit_of(step.answer.path, self._core)], self._names),
+            self._text(words, "hint"),
+        )
+
+    def _text(self, words: StepWords, key: str) -> str:
+        return fill(words.text(key, self.options.variants), self._seen)
+
+    def _play(self, steps: Sequence[AnyStep]) -> None:
+        for number, step in enumerate(steps, 1):
+            run_step(number, step, self.market)
+
+    def _measured(self, path: str) -> Value:
+        return self._value(_number(measure(self.market, path)), path)
+
+    def _value(self, number: Decimal, path: str | None = None) -> Value:
+        unit = None if path is None else unit_of(path, self._core)
+        symbol = {"core": self._core, "bitasset": self._bitasset, "price": self._bitasset}
+        return Value(self.language, number, symbol.get(unit or "", ""))
+
+    def _otherwise(self, step: LessonStep) -> Decimal:
+        """The answer of a step on the chain with the other rule."""
+        other = replace(self.options, strict_release=not self.options.strict_release)
+        if step.otherwise == "trigger":
+            trigger: Literal["bid", "feed"] = "bid" if self.options.trigger == "feed" else "feed"
+            other = replace(self.options, trigger=trigger)
+        twin = _Twin(self.lesson, self.language, other)
+        return twin.answer_of(step.name)
+
+
+class _Twin(Session):
+    """The same lesson on another chain, which nobody watches."""
+
+    def answer_of(self, name: str) -> Decimal:
+        """Play on until a step's answer."""
+        while True:
+            judged = self.answer("")
+            if judged.question.name == name:
+                return judged.number
+
+    def _otherwise(self, step: LessonStep) -> Decimal:
+        return Decimal(0)
+
+
+def _change(step: LessonStep, before: object, after: object) -> Decimal:
+    if step.answer.now is not None:
+        return _number(after)
+    gained = _number(after) - _number(before)
+    return gained if step.answer.gained is not None else -gained
+
+
+def _number(found: object) -> Decimal:
+    assert isinstance(found, Decimal), "lessons ask for numbers that there are"
+    return found
