@@ -63,17 +63,30 @@ def run_rules(path: Path) -> None:
 
 
 def show_step(output: Output, done: StepDone) -> None:
-    """Print a step that was played."""
-    said = done.said
-    verb = said.pop("do")
+    """Print a step that was played, what came of it, and what was foretold wrongly."""
+    said, compared = done.said, done.compared
+    verb, about = said.pop("do"), said.pop("say", None)
     words = " ".join(f"{key}={_word(value)}" for key, value in said.items())
     document: JsonValue = {
         "event": "step",
         "number": done.number,
         "do": str(verb),
+        "say": None if about is None else str(about),
         "head_block_number": done.head_num,
+        "foretold": len(compared.outcomes),
+        "wrong": [_document(one) for one in compared.wrong],
+        "events": list(compared.lines),
     }
-    lines = [] if done.outcomes else [f"{done.number:>4}. {verb} {words}".rstrip()]
+    lines = [] if about is None else [f"{'':>5} {heading(str(about))}"]
+    if not done.outcomes:
+        lines.append(f"{done.number:>4}. {verb} {words}".rstrip())
+    lines += [f"{'':>5} {line}" for line in compared.lines]
+    if compared.wrong:
+        lines.append(f"{'':>5} {len(compared.wrong)} numbers NOT AS FORETOLD")
+    lines += [
+        f"{'':>7} {one.text}: foretold {one.wanted}, found {one.found} ({one.rule})"
+        for one in compared.wrong
+    ]
     output.answer(document, lines)
     for outcome in done.outcomes:
         show_outcome(output, outcome)
@@ -81,17 +94,20 @@ def show_step(output: Output, done: StepDone) -> None:
 
 def show_outcome(output: Output, outcome: Outcome) -> None:
     """Print what became of an expectation."""
-    document: JsonValue = {
-        "event": "expectation",
+    document: JsonValue = {"event": "expectation", **_document(outcome)}
+    verdict = "as expected" if outcome.is_met else "NOT AS EXPECTED"
+    line = f"      {verdict}: {outcome.text}; found {outcome.found} ({outcome.rule})"
+    output.answer(document, [line])
+
+
+def _document(outcome: Outcome) -> dict[str, JsonValue]:
+    return {
         "text": outcome.text,
         "rule": outcome.rule,
         "found": outcome.found,
         "wanted": outcome.wanted,
         "ok": outcome.is_met,
     }
-    verdict = "as expected" if outcome.is_met else "NOT AS EXPECTED"
-    line = f"      {verdict}: {outcome.text}; found {outcome.found} ({outcome.rule})"
-    output.answer(document, [line])
 
 
 def show_result(output: Output, played: Played) -> None:
@@ -112,9 +128,14 @@ def show_result(output: Output, played: Played) -> None:
             "state_hash": digest,
             "expectations": len(played.outcomes),
             "failed": len(played.failures),
+            "foretold": len(played.foretold),
             "refusals": refusals,
         },
-        [*_refusal_lines(played), f"seed {played.market.seed}, block {head}, state {digest}"],
+        [
+            *_refusal_lines(played),
+            *_foretold_line(played),
+            f"seed {played.market.seed}, block {head}, state {digest}",
+        ],
     )
 
 
@@ -122,6 +143,14 @@ def _refusal_lines(played: Played) -> Iterable[str]:
     for agent in played.market.agents:
         for name, count in sorted(agent.refusals.items()):
             yield f"      {agent.account.name} was refused {count_of(count, 'time')}: {name}"
+
+
+def _foretold_line(played: Played) -> Iterable[str]:
+    wrong = sum(not one.is_met for one in played.foretold)
+    if played.foretold and not wrong:
+        yield f"All {len(played.foretold)} foretold numbers are right."
+    elif wrong:
+        yield f"{wrong} of {len(played.foretold)} foretold numbers are wrong."
 
 
 def _word(value: object) -> str:

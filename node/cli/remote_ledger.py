@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
@@ -67,13 +67,17 @@ class RemoteLedger:
         that is played again meets nobody of the last time."""
         self.chain = chain
         self.keys = keys
+        self.heard: list[Callable[[Sent], None]] = []
+        """Who is told of each transaction that is in a block."""
         self._cast = cast
         self._facts: dict[str, AssetFacts] = {}
+        self._made: dict[str, str] = {}
 
     def asset(self, name: str) -> AssetFacts:
         """An asset by symbol, display symbol or id; raises `NoSuchName`."""
         if name not in self._facts:
-            asset = self.chain.asset(name)
+            symbol = self.chain.chain_symbol(name)
+            asset = self.chain.asset(self._made.get(symbol, name))
             is_pegged = asset.bitasset_data_id is not None
             backing = self.chain.backing_asset(asset).id if is_pegged else None
             self._facts[name] = AssetFacts(
@@ -110,6 +114,15 @@ class RemoteLedger:
         """Seconds between two slots (R8.4)."""
         return as_int(as_object(self._properties()["parameters"])["block_interval"])
 
+    def margin_call_trigger(self) -> str:
+        """What calls positions: "bid" or "feed" (R4.2)."""
+        return as_text(self.chain.info()["margin_call_trigger"])
+
+    def own_symbol(self, symbol: str) -> str:
+        """The symbol with the number of the cast, such as "DEMO17" (R2.19)."""
+        self._made[symbol] = symbol + self._cast.strip("-")
+        return self._made[symbol]
+
     def send(self, *operations: Operation) -> Sent:
         """Broadcast operations as one transaction; raises `CallRefused`, `KeyMissing`.
 
@@ -120,7 +133,10 @@ class RemoteLedger:
         for account in self._publishers_of(operations):
             self.keys.learn(self.chain.account_name(account))
         done = broadcast(self.chain, self.keys, operations)
-        return Sent(done.id, tuple(_created(done)))
+        sent = Sent(done.id, tuple(_created(done)), done.operations, is_in_block=True)
+        for hear in self.heard:
+            hear(sent)
+        return sent
 
     def _publishers_of(self, operations: Sequence[Operation]) -> Iterator[AccountId]:
         for operation in operations:

@@ -47,10 +47,6 @@ class Broadcast:
             "operation_results": list(self.results),
         }
 
-    def created_id(self, index: int = 0) -> str:
-        """The id of the object that an operation made."""
-        return as_text(as_list(self.results[index])[1])
-
 
 def operation_json(operation: Operation, prefix: str) -> JsonValue:
     """An operation as [id, fields]."""

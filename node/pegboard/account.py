@@ -56,7 +56,7 @@ class Account:
 
     def borrow(
         self,
-        debt: str,
+        amount: str,
         *,
         ratio: Number | None = None,
         collateral: str | None = None,
@@ -67,10 +67,12 @@ class Account:
         Once called, no more is covered than reaches `target` (R3.7). Raises `BadAmount`,
         `TransactionRejected`.
         """
-        with self._noted("borrow", amount=debt, ratio=ratio, collateral=collateral, target=target):
-            owed = self._reader.amount(debt)
+        with self._noted(
+            "borrow", amount=amount, ratio=ratio, collateral=collateral, target=target
+        ):
+            owed = self._reader.amount(amount)
             if (ratio is None) == (collateral is None):
-                raise BadAmount("give either a ratio or a collateral", value=debt)
+                raise BadAmount("give either a ratio or a collateral", value=amount)
             if collateral is not None:
                 pledged = self._reader.amount(collateral).amount
             else:
@@ -252,9 +254,9 @@ class Account:
             amount_left = self._reader.decimal(asked.amount, facts.id)
             return Settlement("", self.name, facts.display, amount_left, self._market.time)
 
-    def transfer(self, receiver: Account | str, amount: str) -> None:
+    def transfer(self, to: Account | str, amount: str) -> None:
         """Send an amount to somebody; raises `NoSuchObject` for nobody."""
-        name = receiver if isinstance(receiver, str) else receiver.name
+        name = to if isinstance(to, str) else to.name
         with self._noted("transfer", to=name, amount=amount):
             receiver_id = self._market.find(name).id
             sent = self._reader.amount(amount)

@@ -147,7 +147,7 @@ def borrower(agent: Agent) -> None:
 
 @rule
 def seller(agent: Agent) -> None:
-    """Sells all that it holds of `asset` at the feed, once it holds any: what borrowers do."""
+    """Sells all that it holds of `asset` at the feed, once it holds any, as borrowers do (R3.9)."""
     name = agent.text("asset", "bitUSD")
     held = agent.account.balance(name)
     if held > 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from protocol.asset import Price
@@ -80,10 +80,17 @@ class Sent(NamedTuple):
     id: str
     created: tuple[str, ...]
     """The ids of all objects that its operations made, in their order."""
+    operations: tuple[Operation, ...] = ()
+    """As they were signed, with their fees."""
+    is_in_block: bool = False
+    """Whether a block holds it already; else it waits for the next."""
 
 
 class Ledger(Protocol):
     """A chain as the vocabulary sees it. Amounts are smallest units; all refusals are typed."""
+
+    heard: list[Callable[[Sent], None]]
+    """Who is told of each transaction that the chain has taken."""
 
     def asset(self, name: str) -> AssetFacts:
         """An asset by symbol, display symbol or id."""
@@ -111,6 +118,14 @@ class Ledger(Protocol):
 
     def block_interval_s(self) -> int:
         """Seconds between two slots (R8.4)."""
+        ...
+
+    def margin_call_trigger(self) -> str:
+        """What calls positions: "bid" or "feed" (R4.2)."""
+        ...
+
+    def own_symbol(self, symbol: str) -> str:
+        """What the chain calls an asset that is to be made here, and is found by its symbol."""
         ...
 
     def send(self, *operations: Operation) -> Sent:

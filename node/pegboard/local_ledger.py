@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from node.state.database import State
 from node.state.objects.assets import Asset, BitassetData
@@ -39,6 +39,8 @@ class LocalLedger:
 
     def __init__(self, chain: DevelopmentChain) -> None:
         self.chain = chain
+        self.heard: list[Callable[[Sent], None]] = []
+        """Who is told of each transaction that was pushed."""
         self._prefix = chain.chain.genesis.settings().display_prefix
 
     @property
@@ -89,10 +91,23 @@ class LocalLedger:
         """Seconds between two slots (R8.4)."""
         return self.state.parameters.block_interval
 
+    def margin_call_trigger(self) -> str:
+        """What calls positions: "bid" or "feed" (R4.2)."""
+        return self.chain.chain.genesis.settings().margin_call_trigger
+
+    def own_symbol(self, symbol: str) -> str:
+        """The symbol itself: the chain is this market's own."""
+        return symbol
+
     def send(self, *operations: Operation) -> Sent:
         """Push operations as one transaction; raises `TransactionRejected` or `ProtocolError`."""
         pushed = self.chain.push(*operations)
-        return Sent(pushed.envelope.id.hex(), tuple(_created(pushed.results)))
+        signed = pushed.envelope
+        created = tuple(_created(pushed.results))
+        sent = Sent(signed.id.hex(), created, signed.transaction.operations)
+        for hear in self.heard:
+            hear(sent)
+        return sent
 
     def balance(self, account: AccountId, asset: AssetId) -> int:
         """What an account holds."""

@@ -10,6 +10,7 @@ import msgspec
 from pegboard.expectations import Outcome, look, read_expectation
 from pegboard.fresh import MAKER, MAKER_CORE
 from pegboard.fresh import market as fresh_market
+from pegboard.prediction import NOTHING, Compared, PredictionFailed
 from pegboard.scenario import Scenario
 from pegboard.steps import AnyStep, ExpectStep
 from pegboard.vocabulary import Market
@@ -23,7 +24,7 @@ class StepFailed(PegboardError):
 
     def __init__(self, number: int, step: AnyStep, error: PegboardError) -> None:
         super().__init__(
-            f"step {number}, {_verb(step)}: {error.what}",
+            f"step {number}, {step.verb}: {error.what}",
             rule=error.rule,
             value=error.value,
             limit=error.limit,
@@ -44,6 +45,8 @@ class StepDone:
     head_num: int
     outcomes: tuple[Outcome, ...] = ()
     """Of a step that expects."""
+    compared: Compared = NOTHING
+    """With what was foretold, where a step before has asked for it."""
 
     @property
     def said(self) -> dict[str, object]:
@@ -60,6 +63,8 @@ class Played:
     market: Market
     outcomes: list[Outcome] = field(default_factory=list)
     """Of all expectations, in the order they were looked at."""
+    foretold: list[Outcome] = field(default_factory=list)
+    """Of all numbers that were foretold after each step."""
 
     @property
     def failures(self) -> list[Outcome]:
@@ -67,7 +72,11 @@ class Played:
         return [one for one in self.outcomes if not one.is_met]
 
     def check(self) -> None:
-        """Raise `ExpectationFailed` for the first expectation that was not met."""
+        """Raise `PredictionFailed` for the first number that was foretold wrongly, or
+        `ExpectationFailed` for the first expectation that was not met."""
+        for one in self.foretold:
+            if not one.is_met:
+                raise PredictionFailed(one.text, rule=one.rule, value=one.found, limit=one.wanted)
         for one in self.failures:
             raise one.failure()
 
@@ -99,7 +108,9 @@ def play(
         if isinstance(step, ExpectStep):
             outcomes = tuple(look(market, read_expectation(line)) for line in step.that)
             played.outcomes += outcomes
-        tell(StepDone(number, step, market.ledger.head().num, outcomes))
+        compared = market.compare_predictions()
+        played.foretold += compared.outcomes
+        tell(StepDone(number, step, market.ledger.head().num, outcomes, compared))
     played.outcomes += [look(market, expected) for expected in scenario.expect]
     return played
 
@@ -131,7 +142,3 @@ def run_step(number: int, step: AnyStep, market: Market) -> None:
         if step.refused is not None:
             what = "not refused"
             raise StepFailed(number, step, PegboardError(what, limit=step.refused))
-
-
-def _verb(step: AnyStep) -> str:
-    return str(step.__struct_config__.tag)

@@ -13,6 +13,10 @@ Plain: TypeAlias = int | float | str
 """A number, also as text: 1_000, 0.3, "30%"."""
 
 
+OWN = ("refused", "say")
+"""What is said of a step, rather than to its word."""
+
+
 class Step(
     msgspec.Struct,
     tag_field="do",
@@ -24,6 +28,20 @@ class Step(
 
     refused: str | None = None
     """Name of the refusal that the step must meet, such as "below_required_ratio"."""
+    say: str | None = None
+    """What the step is about, told before what comes of it."""
+
+    def run(self, market: Market) -> None:
+        """Say the word with all that the step says."""
+        asked = {name: getattr(self, name) for name in self.__struct_fields__ if name not in OWN}
+        account = asked.pop("account", None)
+        speaker = market if account is None else market.find(account)
+        getattr(speaker, self.verb)(**asked)
+
+    @property
+    def verb(self) -> str:
+        """The word of `pegboard.Market` or `pegboard.Account`, as `do` says it."""
+        return str(self.__struct_config__.tag)
 
 
 class AccountStep(Step, tag="account"):
@@ -32,9 +50,6 @@ class AccountStep(Step, tag="account"):
     name: str
     core: Plain | None = None
     holds: tuple[str, ...] = ()
-
-    def run(self, market: Market) -> None:
-        market.account(self.name, core=self.core, holds=self.holds)
 
 
 class HireStep(Step, tag="hire"):
@@ -47,7 +62,23 @@ class HireStep(Step, tag="hire"):
     options: dict[str, Plain] = {}
 
     def run(self, market: Market) -> None:
+        """Options of a rule are arguments of their own."""
         market.hire(self.rule, self.name, core=self.core, holds=self.holds, **self.options)
+
+
+class BitassetStep(Step, tag="bitasset"):
+    """`Market.bitasset`."""
+
+    symbol: str
+    precision: int = 4
+    settlement_delay: str | None = None
+
+
+class PredictStep(Step, tag="predict"):
+    """`Market.predict`."""
+
+    asset: str
+    accounts: tuple[str, ...]
 
 
 class FeedStep(Step, tag="feed"):
@@ -60,25 +91,12 @@ class FeedStep(Step, tag="feed"):
     mcr: Plain | None = None
     msqr: Plain | None = None
 
-    def run(self, market: Market) -> None:
-        market.feed(
-            self.asset,
-            self.price,
-            fall=self.fall,
-            rise=self.rise,
-            mcr=self.mcr,
-            msqr=self.msqr,
-        )
-
 
 class PublishStep(Step, tag="publish"):
     """`Market.publish`."""
 
     asset: str
     prices: tuple[Plain, ...]
-
-    def run(self, market: Market) -> None:
-        market.publish(self.asset, self.prices)
 
 
 class FollowStep(Step, tag="follow"):
@@ -90,26 +108,17 @@ class FollowStep(Step, tag="follow"):
     mcr: Plain | None = None
     msqr: Plain | None = None
 
-    def run(self, market: Market) -> None:
-        market.follow(self.asset, self.source, shocks=self.shocks, mcr=self.mcr, msqr=self.msqr)
-
 
 class BlockStep(Step, tag="block"):
     """`Market.block`."""
 
     count: int = 1
 
-    def run(self, market: Market) -> None:
-        market.block(self.count)
-
 
 class TravelStep(Step, tag="travel"):
     """`Market.travel`."""
 
     duration: str
-
-    def run(self, market: Market) -> None:
-        market.travel(self.duration)
 
 
 class BorrowStep(Step, tag="borrow"):
@@ -120,11 +129,6 @@ class BorrowStep(Step, tag="borrow"):
     ratio: Plain | None = None
     collateral: str | None = None
     target: Plain | None = None
-
-    def run(self, market: Market) -> None:
-        market.find(self.account).borrow(
-            self.amount, ratio=self.ratio, collateral=self.collateral, target=self.target
-        )
 
 
 class AdjustStep(Step, tag="adjust"):
@@ -137,24 +141,12 @@ class AdjustStep(Step, tag="adjust"):
     ratio: Plain | None = None
     target: Plain | None = None
 
-    def run(self, market: Market) -> None:
-        market.find(self.account).adjust(
-            self.asset,
-            debt=self.debt,
-            collateral=self.collateral,
-            ratio=self.ratio,
-            target=self.target,
-        )
-
 
 class CoverStep(Step, tag="cover"):
     """`Account.cover`."""
 
     account: str
     what: str
-
-    def run(self, market: Market) -> None:
-        market.find(self.account).cover(self.what)
 
 
 class SellStep(Step, tag="sell"):
@@ -168,16 +160,6 @@ class SellStep(Step, tag="sell"):
     fill_or_kill: bool = False
     name: str | None = None
 
-    def run(self, market: Market) -> None:
-        market.find(self.account).sell(
-            self.amount,
-            receive=self.receive,
-            at=self.at,
-            expires_in=self.expires_in,
-            fill_or_kill=self.fill_or_kill,
-            name=self.name,
-        )
-
 
 class BuyStep(Step, tag="buy"):
     """`Account.buy`."""
@@ -190,25 +172,12 @@ class BuyStep(Step, tag="buy"):
     fill_or_kill: bool = False
     name: str | None = None
 
-    def run(self, market: Market) -> None:
-        market.find(self.account).buy(
-            self.amount,
-            give=self.give,
-            at=self.at,
-            expires_in=self.expires_in,
-            fill_or_kill=self.fill_or_kill,
-            name=self.name,
-        )
-
 
 class CancelStep(Step, tag="cancel"):
     """`Account.cancel`."""
 
     account: str
     order: str
-
-    def run(self, market: Market) -> None:
-        market.find(self.account).cancel(self.order)
 
 
 class SettleStep(Step, tag="settle"):
@@ -217,9 +186,6 @@ class SettleStep(Step, tag="settle"):
     account: str
     amount: str
 
-    def run(self, market: Market) -> None:
-        market.find(self.account).settle(self.amount)
-
 
 class TransferStep(Step, tag="transfer"):
     """`Account.transfer`."""
@@ -227,9 +193,6 @@ class TransferStep(Step, tag="transfer"):
     account: str
     to: str
     amount: str
-
-    def run(self, market: Market) -> None:
-        market.find(self.account).transfer(self.to, self.amount)
 
 
 class ExpectStep(Step, tag="expect"):
@@ -244,6 +207,8 @@ class ExpectStep(Step, tag="expect"):
 AnyStep: TypeAlias = (
     AccountStep
     | HireStep
+    | BitassetStep
+    | PredictStep
     | FeedStep
     | PublishStep
     | FollowStep

@@ -23,19 +23,23 @@ from pegboard.account import Account
 from pegboard.agents import Agent, Rule, find_rule
 from pegboard.amounts import BadAmount, Number, exact, quotient, to_thousandths, to_units
 from pegboard.ledger import AssetFacts, Ledger
+from pegboard.prediction import Compared, Prediction
 from pegboard.quotes import Quote, Quotes
 from pegboard.reader import Reader
 from pegboard.scenario import scenario_text
 from pegboard.series import Series, Shock, read_source
 from pegboard.views import Order, Position, Settlement
-from protocol.asset import NO_FEE, AssetAmount
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.authority import key_authority
-from protocol.constants import CORE_ASSET, RATIO_DENOMINATOR
+from protocol.constants import CORE_ASSET, HUNDRED_PERCENT, MAX_SUPPLY, RATIO_DENOMINATOR
 from protocol.crypto.keys import public_key
 from protocol.durations import parse_duration
 from protocol.errors import PegboardError
 from protocol.ids import AccountId
 from protocol.operations.account import AccountCreate, AccountOptions
+from protocol.operations.asset import NEW_ASSET, AssetCreate
+from protocol.operations.asset_options import ENABLE_BITS_MASK, WITNESS_FED_ASSET, AssetOptions
+from protocol.operations.bitasset_options import BitassetOptions
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.transfer import Transfer
 
@@ -72,6 +76,7 @@ class Market:
         self._made = 0
         self._followed: dict[AssetFacts, Series] = {}
         self._order_ids: dict[str, str] = {}
+        self._predictions: list[Prediction] = []
 
     def __enter__(self) -> Self:
         """The market itself."""
@@ -163,6 +168,43 @@ class Market:
             agent = Agent(self, account, function, options, Random(f"{self.seed}/{name}"))
             self.agents.append(agent)
             return agent
+
+    # BitAssets, and what is foretold of them.
+
+    def bitasset(
+        self, symbol: str, *, precision: int = 4, settlement_delay: str | None = None
+    ) -> str:
+        """Make a BitAsset that the core token backs and all producers price; what people read.
+
+        All of it may be settled at once, at the feed, after a delay, or as soon as the chain lets
+        it (R1.12). On a network its symbol ends with a number, but is found here without. Raises
+        `DecodeError`, `TransactionRejected`.
+        """
+        asked = {"symbol": symbol, "precision": precision, "settlement_delay": settlement_delay}
+        with self.noted("bitasset", **asked):
+            shortest_s = self.ledger.block_interval_s() + 1
+            wanted_s = None if settlement_delay is None else parse_duration(settlement_delay)
+            issuer, own = self.find(FAUCET).id, self.ledger.own_symbol(symbol)
+            delay_s = shortest_s if wanted_s is None else wanted_s
+            self.ledger.send(_create_bitasset(issuer, own, precision, delay_s))
+            return self.ledger.asset(symbol).display
+
+    def predict(self, asset: str, accounts: Sequence[str]) -> Prediction:
+        """Foretell from now on what accounts come to in a BitAsset that nobody owes yet.
+
+        By the rules alone, without the chain's code: see `pegboard.prediction`. A scenario compares
+        after each step. Raises `NotPossibleHere`, `NoSuchObject`, `InsufficientFeeds`.
+        """
+        with self.noted("predict", asset=asset, accounts=list(accounts)):
+            prediction = Prediction(self, asset, accounts)
+            self._predictions.append(prediction)
+            return prediction
+
+    def compare_predictions(self) -> Compared:
+        """All that is foretold beside what the chain says."""
+        found = [prediction.compare() for prediction in self._predictions]
+        outcomes = tuple(outcome for one in found for outcome in one.outcomes)
+        return Compared(outcomes, tuple(line for one in found for line in one.lines))
 
     # Prices and time.
 
@@ -427,3 +469,22 @@ class Market:
     def next_order_name(self) -> str:
         """A name for an order that got none."""
         return f"order {len(self._order_ids) + 1}"
+
+
+def _create_bitasset(
+    issuer: AccountId, symbol: str, precision: int, settlement_delay_s: int
+) -> AssetCreate:
+    options = AssetOptions(
+        max_supply=MAX_SUPPLY,
+        market_fee_percent=0,
+        max_market_fee=MAX_SUPPLY,
+        issuer_permissions=ENABLE_BITS_MASK,
+        flags=WITNESS_FED_ASSET,
+        core_exchange_rate=Price(AssetAmount(1, CORE_ASSET), AssetAmount(1, NEW_ASSET)),
+        description="",
+    )
+    settling = BitassetOptions(
+        force_settlement_delay_sec=settlement_delay_s,
+        maximum_force_settlement_volume=HUNDRED_PERCENT,
+    )
+    return AssetCreate(NO_FEE, issuer, symbol, precision, options, settling)

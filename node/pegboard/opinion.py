@@ -54,6 +54,15 @@ class Called:
     debt_left: int
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An amount that waits for its settlement, and from which time on it is due."""
+
+    owner: str
+    amount: int
+    due: int
+
+
 @dataclass(slots=True)
 class Model:
     """Balances, positions and offers of the people in the story, in smallest units."""
@@ -66,8 +75,8 @@ class Model:
     """BitAsset for one core token; 0 before the first feed."""
     loans: dict[str, Loan] = field(default_factory=dict)
     offers: list[Offer] = field(default_factory=list)
-    requests: list[tuple[str, int]] = field(default_factory=list)
-    """Settlement requests, earliest first: owner and amount."""
+    requests: list[Request] = field(default_factory=list)
+    """Settlement requests, earliest first."""
 
     @property
     def squeeze_protection_price(self) -> Fraction:
@@ -92,17 +101,22 @@ class Model:
         if name in self.core:
             self.core[name] -= fee
 
+    def send(self, sender: str, receiver: str, *, is_peg: bool, amount: int) -> None:
+        """A transfer, of which one side may be nobody of the story (R8.1)."""
+        purse = self.peg if is_peg else self.core
+        for name, change in ((sender, -amount), (receiver, amount)):
+            if name in purse:
+                purse[name] += change
+
     def borrow(self, name: str, collateral: int, debt: int) -> None:
-        """Open a position: debt to the balance, collateral out of it (R3.3)."""
+        """Add to a position, or take from it: debt to the balance, collateral out of it (R3.3)."""
         self.core[name] -= collateral
         self.peg[name] += debt
-        self.loans[name] = Loan(collateral, debt)
-
-    def cover(self, name: str) -> None:
-        """Pay everything back; the collateral is free (R3.3)."""
-        loan = self.loans.pop(name)
-        self.peg[name] -= loan.debt
-        self.core[name] += loan.collateral
+        loan = self.loans.setdefault(name, Loan(0, 0))
+        loan.collateral += collateral
+        loan.debt += debt
+        if loan.debt == 0:
+            del self.loans[name]
 
     def place(self, offer: Offer) -> None:
         """Match a new order against the book, best price first, then let the rest wait (R2.4).
@@ -125,10 +139,10 @@ class Model:
         self.offers.remove(offer)
         self._refund(offer)
 
-    def ask_settlement(self, name: str, amount: int) -> None:
+    def ask_settlement(self, name: str, amount: int, due: int = 0) -> None:
         """Put an amount aside until the settlement is due (R5.2)."""
         self.peg[name] -= amount
-        self.requests.append((name, amount))
+        self.requests.append(Request(name, amount, due))
 
     def run_margin_calls(self) -> list[Called]:
         """What happens at the end of a block: SQP < highest bid < call price, strictly (R4.2)."""
@@ -141,9 +155,13 @@ class Model:
                 return events
             events.append(self._call(name, bid))
 
-    def run_settlements(self) -> None:
-        """Execute the requests that are due against the least collateralised position (R5.5)."""
-        for owner, amount in self.requests:
+    def run_settlements(self, now_s: int = 0) -> list[str]:
+        """Execute the requests that are due against the least collateralised position (R5.5);
+        who paid."""
+        due = [request for request in self.requests if request.due <= now_s]
+        paid_by: list[str] = []
+        for request in due:
+            owner, amount = request.owner, request.amount
             while amount > 0:
                 name = self.least_collateralised()
                 assert name is not None, "somebody owes what is settled"
@@ -159,7 +177,9 @@ class Model:
                 self.core[owner] += pays
                 self._reduce(name, pays, settled)
                 amount -= settled
-        self.requests.clear()
+                paid_by.append(name)
+            self.requests.remove(request)
+        return paid_by
 
     def _call(self, name: str, bid: Offer) -> Called:
         """One margin call against one bid, at the price of the bid (R4.4, R4.5)."""

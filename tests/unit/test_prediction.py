@@ -1,4 +1,4 @@
-"""The demo against a chain in this process, and its own arithmetic on numbers worked by hand."""
+"""What is foretold, against a chain in this process; its arithmetic on numbers worked by hand."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from fractions import Fraction
 
 import pytest
 
-from node.cli import demo_story
-from node.cli.demo_model import Model, Offer
+import pegboard
+from node.cli.demo import STORY
 from node.market import margin_calls
+from node.shipped import shipped_file
+from pegboard.ledger import NotPossibleHere
+from pegboard.opinion import Model, Offer
+from pegboard.scenario import load_scenario
+from pegboard.steps import FeedStep
 from tests.support.desk import Desk
 
 PEOPLE = ("bob", "carol", "erin")
@@ -17,8 +22,6 @@ PEOPLE = ("bob", "carol", "erin")
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.setattr(demo_story, "STANDSTILL_INTERVALS", 0)
-    monkeypatch.setattr(demo_story, "POLL_S", 0)
     return Desk(monkeypatch, capsys)
 
 
@@ -33,27 +36,53 @@ def bid(owner: str, gives: int, wants: int) -> Offer:
     return Offer("1.7.0", owner, True, gives, Fraction(gives, wants), 5)
 
 
-def test_the_story_comes_out_as_predicted(desk: Desk) -> None:
-    """R4.2, R4.5, R5.5: every balance, position and order of every step, twice on one chain."""
+def test_the_demo_comes_out_as_foretold(desk: Desk) -> None:
+    """R4.2, R4.5, R5.5: every balance, position and order after every step, twice on one chain."""
     for _ in range(2):
         ended = desk.run("demo", "margin-call", "--json")
         assert ended.code == 0, ended.err
         events = [json.loads(line) for line in ended.out.splitlines()]
         steps = [event for event in events if event["event"] == "step"]
-        assert len(steps) == 14
-        assert all(step["ok"] for step in steps)
-        called = [line for step in steps for line in step["details"] if "called:" in line]
-        assert [line.split()[1] for line in called] == ["bob", "carol"]
-        assert events[-1]["checks"] == sum(len(step["checks"]) for step in steps)
+        assert all(step["wrong"] == [] for step in steps)
+        told = [line.split()[:2] for step in steps for line in step["events"]]
+        assert [one for one in told if one[0] in ("called:", "settled:")] == [
+            ["called:", "bob"],
+            ["called:", "carol"],
+            ["settled:", "carol,"],
+        ]
+        assert events[-1]["foretold"] == sum(step["foretold"] for step in steps) > 300
 
 
 def test_a_broken_rule_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chain that never calls anybody does not come out as predicted: exit code 1."""
+    """A chain that never calls anybody does not come out as foretold: exit code 1."""
     monkeypatch.setattr(margin_calls, "is_called", lambda *arguments: False)
     ended = desk.run("demo", "margin-call")
     assert ended.code == 1
     assert "prediction_failed" in ended.err
-    assert "NOT AS PREDICTED" in ended.out
+    assert "NOT AS FORETOLD" in ended.out
+
+
+def test_the_demo_s_prices_are_the_recorded_ones() -> None:
+    """The days that its steps tell of have these prices in the series."""
+    rows = shipped_file("config/prices/try_usd.csv").read_text().splitlines()
+    recorded = dict(row.split(",") for row in rows)
+    steps = load_scenario(shipped_file(STORY)).steps
+    said = {(step.say or "")[:10]: str(step.price) for step in steps if isinstance(step, FeedStep)}
+    assert len(said) == 4
+    assert said == {day: recorded[day] for day in said}
+
+
+def test_only_what_the_second_opinion_knows_is_foretold() -> None:
+    """A chain that the feed triggers, a market with debts, and a stranger's trade: refused."""
+    with pytest.raises(NotPossibleHere, match="highest bid"):
+        pegboard.market(trigger="feed").predict("bitUSD", [])
+    m = pegboard.market(maker=False)
+    m.predict("bitUSD", ["nathan"])
+    alice = m.account("alice", core=1_000)
+    with pytest.raises(NotPossibleHere, match="not foretold"):
+        alice.borrow("1 bitUSD", ratio=2)
+    with pytest.raises(NotPossibleHere, match="owes it already"):
+        m.predict("bitUSD", ["nathan"])
 
 
 def test_a_call_needs_a_bid_between_sqp_and_call_price(model: Model) -> None:
