@@ -22,6 +22,7 @@ from node.cli.network_files import free_ports
 from node.exit_codes import Exit
 from tests.support.commands import wait_until_served
 from tests.support.postgres import PostgresServer
+from tests.support.transcripts import Transcript, first_difference, transcripts_of
 
 pytestmark = pytest.mark.functional
 
@@ -63,14 +64,16 @@ STANDING = ("./scripts/up", ".venv/bin/pegboard up", "pegboard up", "pegboard no
 """What runs until it is stopped."""
 
 
-def commands_of(text: str) -> Iterator[str]:
-    """The commands of a README, and programs in Python, in their order."""
+def commands_of(text: str) -> Iterator[str | Transcript]:
+    """The commands of a README, programs in Python and transcripts, in their order."""
     for is_block, group in groupby(text.splitlines(), lambda line: line.startswith("    ")):
         lines = [line.removeprefix("    ") for line in group]
         if not is_block:
             for code in re.findall(r"`([^`]+)`", " ".join(lines)):
                 if code.startswith(PROGRAMS):
                     yield code
+        elif lines[0].startswith("$ "):
+            yield from transcripts_of(lines)
         elif lines[0].startswith("import "):
             yield "\n".join(lines)
         else:
@@ -102,8 +105,14 @@ class Walk:
             "PIP_NO_COMPILE": "1",
         }
 
-    def take(self, command: str) -> None:
+    def take(self, command: str | Transcript) -> None:
         """Run one command of the README, to its end or until the next that stays."""
+        if isinstance(command, Transcript):
+            said = self._run(command.command, may_fail=True)
+            wrong = first_difference(command.printed, said)
+            if wrong is not None:
+                self._fail(f"{command.command}\nis not said to print: {wrong}", said)
+            return
         if command.startswith("import "):
             program = self.folder / "program.py"
             program.write_text(command)
@@ -144,7 +153,7 @@ class Walk:
         if not is_served:
             self._fail(command, self.output.read_text(errors="replace"))
 
-    def _run(self, command: str) -> None:
+    def _run(self, command: str, *, may_fail: bool = False) -> str:
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=self.folder,
@@ -156,8 +165,9 @@ class Walk:
             timeout=COMMAND_TIMEOUT_S,
             check=False,
         )
-        if done.returncode != 0:
+        if done.returncode != 0 and not may_fail:
             self._fail(command, done.stdout)
+        return done.stdout
 
     def stop(self) -> None:
         """End what stands, with Ctrl-C; it ends well."""
@@ -200,7 +210,7 @@ until +1d`.
         "import pegboard\nprint(1)",
         "pegboard blocks until +1d",
     ]
-    found = list(commands_of(README.read_text()))
+    found = [one for one in commands_of(README.read_text()) if isinstance(one, str)]
     assert found[:2] == ["./scripts/up", "./scripts/test"]
     assert set(CHANGED) <= set(found), "a change for a command that the README has no more"
 
@@ -215,7 +225,8 @@ def test_a_reader_s_walk(tmp_path: Path, postgres: PostgresServer) -> None:
         for command in commands_of(README.read_text()):
             begin = time.monotonic()
             walk.take(command)
-            print(f"{time.monotonic() - begin:6.1f} s  {command.splitlines()[0]}")
+            shown = command if isinstance(command, str) else f"$ {command.command}"
+            print(f"{time.monotonic() - begin:6.1f} s  {shown.splitlines()[0]}")
     finally:
         walk.stop()
 
