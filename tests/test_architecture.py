@@ -71,7 +71,12 @@ LAYERS = {
     "node.whatif": Layer(CHAIN, ("msgspec",), STATE_MACHINE),
     "node.p2p": Layer(WITNESS, ("msgpack", "msgspec"), SANS_IO),
     "node.history": Layer(STATE, ("msgspec",), (*SANS_IO, "float")),
-    "node.api": Layer((*API, "node.rules", "node.explain"), ("msgpack", "msgspec"), SANS_IO),
+    "node.presets": Layer(
+        ("protocol",), ("msgspec",), ("clock", "random", "concurrency", "async", "float")
+    ),
+    "node.api": Layer(
+        (*API, "node.rules", "node.explain", "node.presets"), ("msgpack", "msgspec"), SANS_IO
+    ),
     "node.exit_codes": Layer(),
     "node.core": Layer((*CORE, "node.exit_codes"), ("msgpack", "msgspec"), SANS_IO),
     "node.clock": Layer(),
@@ -80,9 +85,6 @@ LAYERS = {
         (*STATE, "node.history", "node.exit_codes", "node.clock", "node.storage"),
         ("psycopg",),
         SHELL_BANS,
-    ),
-    "node.presets": Layer(
-        ("protocol",), ("msgspec",), ("clock", "random", "concurrency", "async", "float")
     ),
     "node.config": Layer(CONFIG, SHELL_TOOLS, SHELL_BANS),
     "node.version": Layer(),

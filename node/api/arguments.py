@@ -292,6 +292,7 @@ ACCOUNT = Argument("account name or id", _account, STRING)
 ASSET = Argument("asset symbol or id", _asset, STRING)
 OBJECT_ID = Argument("object id", _object_id, described_as(ObjectId))
 KEY = _wired("public key", PublicKey)
+KEY_OR_NULL = _wired("public key or null", PublicKey | None)
 
 BOOLEAN = Argument("boolean", _boolean, plain({"type": "boolean"}))
 CALLBACK = Argument("callback", _callback, plain(integer_schema(0, (1 << 63) - 1)))

@@ -22,7 +22,7 @@ from node.state.objects.assets import BitassetData
 from node.state.objects.governance import TRIGGER_FEED
 from node.state.objects.market import CallOrder, LimitOrder
 from protocol.asset import AssetAmount, Price, PriceOverflow
-from protocol.constants import RATIO_DENOMINATOR
+from protocol.constants import HUNDRED_PERCENT, RATIO_DENOMINATOR
 
 
 def run_asset(ctx: Context, bitasset: BitassetData) -> None:
@@ -121,6 +121,19 @@ def is_within_reach(trigger: int, terms: CallTerms, position: CallOrder, bid: Pr
     debt = position.debt * terms.maintenance_ratio * bid.quote.amount
     collateral = position.collateral * RATIO_DENOMINATOR * bid.base.amount
     return collateral < debt
+
+
+def feed_change_to_reach(trigger: int, terms: CallTerms, position: CallOrder) -> int:
+    """By how much the settlement price has to move, in hundredths of a percent rounded down, until
+    margin calls can reach a position (R4.2); not below 0 from there on.
+
+    By the bid: until MCOP, which moves with it, is at the call price, so that a bid may come to lie
+    between the two. By the feed: until the position is at the MCR.
+    """
+    moves = terms.settlement_price if trigger == TRIGGER_FEED else terms.order_price
+    debt = position.debt * terms.maintenance_ratio * moves.quote.amount
+    collateral = position.collateral * RATIO_DENOMINATOR * moves.base.amount
+    return (debt - collateral) * HUNDRED_PERCENT // collateral
 
 
 def is_at_maintenance(terms: CallTerms, position: CallOrder) -> bool:

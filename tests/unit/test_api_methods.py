@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from node.state.objects.governance import TRIGGER_FEED
 from node.witness.stall import Awaited, Stall
 from protocol.asset import NO_FEE, Price
 from protocol.authority import Authority
@@ -171,6 +172,18 @@ def test_our_positions_show_call_price_and_ratio(backend: ChainBackend, client: 
     assert positions[0]["call_price"]["quote"] == {"amount": 200, "asset_id": "1.3.0"}
     assert positions[0]["collateral_ratio"] == 5000
     assert positions[0]["is_called"] is False
+
+
+def test_our_positions_tell_how_far_the_feed_is_from_their_calls(
+    backend: ChainBackend, client: Client
+) -> None:
+    """R4.2: SQP is 1 / 15, bob's call price 7 / 200 and alice's 7 / 400; by the feed 1 / 10."""
+    positions = client.call("get_positions", "USD", api="pegboard")
+    assert [one["feed_change_to_reach"] for one in positions] == [-4750, -7375]
+    chain = backend.state.chain
+    chain.margin_call_trigger = TRIGGER_FEED
+    positions = client.call("get_positions", "USD", api="pegboard")
+    assert [one["feed_change_to_reach"] for one in positions] == [-6500, -8250]
 
 
 def test_our_market_shows_the_squeeze_and_the_best_bid(

@@ -10,7 +10,7 @@ import pytest
 
 from node.api.errors import no_development
 from node.cli.chain_file import read_chain, write_chain
-from node.cli.client import NodeClient
+from node.cli.client import NodeClient, as_object
 from node.cli.exits import FileUnreadable
 from protocol.json_form import parse_time
 from tests.support.api import ChainDevelopment
@@ -134,6 +134,11 @@ def test_a_faucet_makes_key_account_and_money_in_one_step(desk: Desk) -> None:
     assert desk.chain.balance("zoe") == 1_000 * CORE
     desk.wallet("zoe", "transfer", "bob", "10 TEST")
     assert run(desk, "faucet", "zoe", "--amount", "1")["is_new"] is False
+    parameters = ["pegboard_dev", "faucet", ["yin", None, "TEST", 20 * CORE]]
+    body = json.dumps({"id": 1, "method": "call", "params": parameters})
+    assert as_object(desk.exchange(body.encode())["result"])["is_new"] is True
+    desk.chain.blocks(1)
+    desk.wallet("yin", "transfer", "bob", "10 TEST")
     assert refused(desk, "faucet", "Zoe!", "--amount", "1 TEST")["name"] == "validation_error"
     assert refused(desk, "faucet", "yan", "--amount", "1 bitUSD")["name"] == "not_possible"
 

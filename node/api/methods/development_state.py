@@ -7,15 +7,26 @@ from typing import Annotated
 
 from msgspec.structs import replace
 
-from node.api.arguments import KEY, AccountArg, AssetArg, BlockNum, Boolean, Text, Texts, integer
+from node.api.arguments import (
+    KEY_OR_NULL,
+    AccountArg,
+    AssetArg,
+    BlockNum,
+    Boolean,
+    Text,
+    Texts,
+    integer,
+)
 from node.api.call import Answer, Call, Listing
 from node.api.errors import InvalidParams, NotPossible
 from node.api.methods.development import development_of
+from node.presets import development_key
 from node.state.objects.accounts import Account
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.authority import key_authority
 from protocol.block import BlockEnvelope
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
+from protocol.crypto.keys import public_key
 from protocol.development import Impersonate, SetBalance, to_operation
 from protocol.fees import required_fee
 from protocol.ids import AccountId, AssetId, account_text, asset_text
@@ -29,7 +40,7 @@ BLOCKS_A_CALL = 100
 FUNDERS_LOOKED_AT = 100
 
 Units = Annotated[int, integer(0, MAX_SUPPLY)]
-KeyArg = Annotated[PublicKey, KEY]
+OptionalKey = Annotated[PublicKey | None, KEY_OR_NULL]
 Count = Annotated[int, integer(1, BLOCKS_A_CALL)]
 
 
@@ -64,16 +75,20 @@ def get_impersonated(call: Call) -> Answer:
     return [call.state.accounts.get(account).name for account in accounts]
 
 
-def faucet(call: Call, name: Text, key: KeyArg, asset: AssetArg, amount: Units) -> Answer:
+def faucet(call: Call, name: Text, key: OptionalKey, asset: AssetArg, amount: Units) -> Answer:
     """Register an account with one key for all if there is none of that name, and send it so many
-    units of an asset from the richest lifetime member; the transaction's id and who paid."""
+    units of an asset from the richest lifetime member; the transaction's id and who paid.
+
+    Without a key it is the development key of that name, which everybody knows.
+    """
     state = call.state
     found = state.account_by_name.find(name)
     funder = _funder(call, asset.id)
     receiver = state.accounts.next_id if found is None else found.id
     operations: list[Operation] = [to_operation(Impersonate(funder.id, True))]
     if found is None:
-        operations.append(_registration(call, funder, name, key))
+        known = key or public_key(development_key(name, "active"))
+        operations.append(_registration(call, funder, name, known))
     if amount:
         operations.append(
             _paid(

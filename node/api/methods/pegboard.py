@@ -10,7 +10,7 @@ from node.api.call import Answer, Call, Steps, Stepwise
 from node.api.views import Json, view_object, view_price
 from node.explain.next_call import explain_next_call
 from node.explain.wording import Wording
-from node.market.margin_calls import is_called
+from node.market.margin_calls import feed_change_to_reach, is_called
 from node.market.pricing import CallTerms, call_price, call_terms, collateral_ratio
 from node.state.errors import NotMarketIssued
 from node.state.objects.assets import Asset, BitassetData
@@ -138,7 +138,9 @@ def get_asset_market(call: Call, asset: AssetArg) -> Answer:
 def get_positions(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answer:
     """Positions of a BitAsset, least collateralised first, with call price and ratio.
 
-    `collateral_ratio` is over 1,000 and rounded down; null without a feed.
+    `collateral_ratio` is over 1,000 and rounded down; null without a feed. `feed_change_to_reach`
+    is by how much the settlement price has to move, in hundredths of a percent rounded down, until
+    margin calls can reach the position: not below 0 from there on, null without a feed.
     """
     bitasset = bitasset_of(call, asset)
     terms = call_terms(bitasset) if bitasset.has_feed() else None
@@ -212,6 +214,7 @@ def _position(
         "target_collateral_ratio": position.target_collateral_ratio,
         "call_price": None,
         "collateral_ratio": None,
+        "feed_change_to_reach": None,
         "is_called": False,
     }
     if terms is not None:
@@ -221,6 +224,8 @@ def _position(
         fields["collateral_ratio"] = collateral_ratio(
             position.collateral, position.debt, terms.settlement_price
         )
+        trigger = call.state.chain.margin_call_trigger
+        fields["feed_change_to_reach"] = feed_change_to_reach(trigger, terms, position)
         fields["is_called"] = _is_called(call, position, terms, bid)
     return fields
 
