@@ -126,7 +126,7 @@ function drawLine(words, prices) {
     (one) => one.kind,
     () => make("span", {}, make("b"), make("span")),
     (element, one) => {
-      element.className = `mark is-${one.kind}`;
+      element.className = `mark is-${one.kind}${one.at / most > 0.5 ? " is-end" : ""}`;
       element.style.setProperty("--at", String(one.at / most));
       say(element.firstElementChild, one.name);
       say(element.lastElementChild, one.text);
