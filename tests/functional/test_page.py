@@ -79,7 +79,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         for name, ratio, debt in (("alice", "1.85", 1500), ("bob", "2.6", 1200), ("carol", 5, 900)):
             market.account(name).borrow(f"{debt} USD", ratio=ratio)
         carol, bob = market.account("carol"), market.account("bob")
-        for price, amount in (("0.185", 140), ("0.15", 500), ("0.12", 60)):
+        for price, amount in (("0.185", 140), ("0.15", 500), ("0.12", 60), ("0.1", 80)):
             carol.sell(f"{amount} USD", at=price)
         carol.buy("50 USD", at="0.21")
         bob.sell("30 USD", at="0.21")
@@ -180,6 +180,7 @@ def test_each_number_of_a_market_is_the_api_s(page: Visit, told: Told) -> None:
     assert len(levels) == 2 + len(orders) + 3
     assert page.rows("ladder-table") == [row for _, row in levels]
     assert [row[0] for row in page.rows("depth-table")] == ["Asks"] + ["Bids"] * (len(orders) - 1)
+    assert len(orders) > 2
     bids = sum(int(one["for_sale"]) for one in orders[:-1])
     assert page.rows("depth-table")[-1][2] == told.number({"amount": bids, "asset_id": told.usd})
     for chart in ("#depth-chart", "#history-chart"):
