@@ -26,7 +26,7 @@ export function drawMarket(words, found) {
   );
   drawFacts(words, market);
   const next = market.next_call;
-  show(byId("next-call"), next === null ? "" : `${sentence(next.text)} (${next.rule})`);
+  show(byId("next-call"), next === null ? "" : `${sentence(next.text, name)} (${next.rule})`);
   const levels = levelsOf(words, found);
   drawLadder(words, market, levels, positions);
   last = { words, market, name, unit, ...found };
@@ -73,7 +73,7 @@ function drawFacts(words, market) {
           [
             "Settlement fund",
             words.amount(fund),
-            `at ${words.price(inverse(market.global_settlement_price))}`,
+            `at ${words.price(market.global_settlement_price)}`,
           ],
         ]
       : []),
@@ -288,4 +288,8 @@ function depthOptions(marks, range) {
   };
 }
 
-const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+/** A sentence of the node with a beginning and an end; a symbol stays as it is written. */
+function sentence(text, name) {
+  const first = text.startsWith(name) ? text.charAt(0) : text.charAt(0).toUpperCase();
+  return `${first}${text.slice(1)}.`;
+}

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, WebSocketRoute, expect
 
 from node.cli.client import NodeClient
 from pegboard.processes import Served, served
@@ -84,6 +84,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         carol.buy("50 USD", at="0.21")
         bob.sell("30 USD", at="0.21")
         market.feed("USD", price="0.195")
+        bob.borrow("100 EUR", ratio=2)
+        market.feed("EUR", fall="0.6")
+        assert market.is_settled("EUR")
         yield made
 
 
@@ -186,6 +189,22 @@ def test_each_number_of_a_market_is_the_api_s(page: Visit, told: Told) -> None:
     for chart in ("#depth-chart", "#history-chart"):
         expect(page.page.locator(f"{chart} canvas")).to_be_visible()
         assert "openUSD" in str(page.page.locator(chart).get_attribute("aria-label"))
+
+
+def test_a_settled_market_tells_of_its_fund(page: Visit, told: Told) -> None:
+    """R6.4: what is in it and at which price it pays; there is nobody to be called."""
+    page.page.locator("#assets label", has_text="openEUR").click()
+    expect(page.page.locator("#market-note")).to_contain_text("settled globally")
+    market = told.call("pegboard", "get_asset_market", "EUR")
+    fund = {"amount": market["settlement_fund"], "asset_id": CORE}
+    assert page.facts("market-facts")["Settlement fund"] == [
+        told.amount(fund),
+        f"at {told.price(market['global_settlement_price'])}",
+    ]
+    text = page.text("#next-call")
+    assert text == f"{market['next_call']['text']}. ({market['next_call']['rule']})"
+    assert told.price(market["global_settlement_price"]) in text
+    expect(page.page.locator("#positions-none")).to_be_visible()
 
 
 def level(told: Told, price: Json, amount: str, text: str) -> tuple[Fraction, list[str]]:
@@ -408,19 +427,26 @@ def test_everything_is_readable(page: Visit) -> None:
 
 
 def test_the_page_lives_on(page: Visit, node: Served, told: Told) -> None:
-    """A new block is drawn by itself, and a connection that was lost comes back."""
-    lost: list[Any] = []
-    page.page.route_web_socket(
-        "**/ws", lambda route: lost.append((route, route.connect_to_server()))
-    )
+    """A new block is drawn by itself, and a connection that was lost comes back. Where the node
+    lets nobody go through time, the page says so and offers nothing."""
+    lost: list[WebSocketRoute] = []
+
+    def join(route: WebSocketRoute) -> None:
+        """Between the two, so that it can be cut; the node is asked for an API it does not have."""
+        server = route.connect_to_server()
+        route.on_message(lambda text: server.send(str(text).replace("pegboard_dev", "pegboard_no")))
+        lost.append(route)
+
+    page.page.route_web_socket("**/ws", join)
     page.page.reload()
     page.page.wait_for_selector("body[data-asset]")
     badge = page.page.locator("#link")
     expect(badge).to_have_text("live")
     node.market.feed("USD", price="0.19")
     expect(page.page.locator("#market-facts dd span").first).to_have_text("0.19000000")
-    first, _ = lost[0]
-    first.close()
+    expect(page.page.locator("#development-refused")).to_contain_text("This node refuses")
+    expect(page.page.locator("#development-tools")).to_be_hidden()
+    lost[0].close()
     expect(badge).to_have_text("connection lost, trying again")
     expect(badge).to_have_text("live")
     assert len(lost) == 2
