@@ -20,6 +20,7 @@ import pytest
 
 from node.cli.network_files import free_ports
 from node.rules import rules
+from node.services.page_files import page_files
 from tests.support.commands import pegboard, running
 
 pytestmark = pytest.mark.functional
@@ -149,8 +150,9 @@ def test_a_network_runs_and_in_the_hostile_folder_the_demo_plays(home: Path, fol
         "up", *options, *feed, "--api", f"127.0.0.1:{port}", program=program, cwd=folder
     ) as network:
         network.wait_for_block(2)
-        with urlopen(url) as page:
-            assert b"<h1>pegboard</h1>" in page.read()
+        for path, text in (("/", b"a node of TEST"), *((path, b"") for path in page_files())):
+            with urlopen(url + path) as file:
+                assert text in file.read()
         if any(folder.glob("*.py")):
             played = pegboard("demo", "margin-call", "--url", url, program=program, cwd=folder)
             assert played.returncode == 0, played.stdout[-3_000:] + played.stderr[-3_000:]
