@@ -28,6 +28,7 @@ const development = new Development(node, () => seen.words, refresh);
 node.follow("database", "set_block_applied_callback", refresh);
 node.follow("pegboard_dev", "set_rewind_callback", rewound);
 addEventListener("hashchange", chooseByAddress);
+document.addEventListener("visibilitychange", refresh);
 
 async function connectionChanged(state) {
   const badge = byId("link");
@@ -108,7 +109,8 @@ const idNumber = (id) => Number(id.split(".")[2]);
 
 async function draw() {
   try {
-    if (seen.words === null) return;
+    // Nobody looks: the node has better things to do, and all is drawn when somebody comes back.
+    if (seen.words === null || document.hidden) return;
     const info = await node.call("pegboard", "get_node_info");
     seen.words.info = info;
     const head = await drawChain(node, info);

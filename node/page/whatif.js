@@ -48,6 +48,12 @@ export class WhatIf {
       this.clear("Without a feed there is no price to move.");
       return;
     }
+    if (change === 0) {
+      this.clear(
+        "Move the slider: the node plays the next block at another price, and takes it back.",
+      );
+      return;
+    }
     try {
       const {
         shocks: [found],
@@ -113,7 +119,7 @@ export class WhatIf {
       ],
     );
     suppose(
-      change === 0 || after.settlement_price === null
+      after.settlement_price === null
         ? []
         : [
             [after.settlement_price, `price at ${percent(change)}`, "feed"],
@@ -125,7 +131,7 @@ export class WhatIf {
 
 function verdict(words, market, change, found) {
   const { called, call_count: fills, calls, global_settlement: swan } = found;
-  const so = change === 0 ? "As the prices are" : `At ${percent(change)}`;
+  const so = `At ${percent(change)}`;
   const cut =
     found.stopped === null
       ? ""

@@ -295,6 +295,7 @@ def test_the_slider_asks_the_node(page: Visit, told: Told) -> None:
     """T-A2: what the node answers is shown; dragging asks seldom, and once at a time."""
     slider = page.page.locator("#shock")
     slider.focus()
+    expect(page.page.locator("#shock-text")).to_contain_text("Move the slider")
     page.frames.clear()
     for _ in range(40):
         slider.press("ArrowLeft")
@@ -324,6 +325,9 @@ def test_the_slider_asks_the_node(page: Visit, told: Told) -> None:
     ]
     assert told.price(found["after"]["settlement_price"]) in page.text("#shock-price")
     check_turns(page.frames)
+    slider.fill("0")
+    expect(page.page.locator("#shock-text")).to_contain_text("Move the slider")
+    expect(page.page.locator("#shock-calls")).to_be_hidden()
 
 
 def check_turns(frames: list[tuple[bool, str]]) -> None:
