@@ -189,6 +189,18 @@ class MemoryHistory:
         )
         return list(islice(wanted, limit))
 
+    def events_from(
+        self, kind: Kind[E], column: str, value: int, *, oldest: int, limit: int
+    ) -> list[E]:
+        """See `HistoryReader.events_from`."""
+        wanted = (
+            record
+            for block in self.blocks
+            for record in cast(list[E], block.events.get(kind, []))
+            if record.instance >= oldest and kind.value_of(record, column) == value
+        )
+        return list(islice(wanted, limit))
+
     def block(self, num: int) -> BlockHistory | None:
         """The block of a number, if it is here."""
         if not self.blocks or not 0 <= num - self.blocks[0].num < len(self.blocks):

@@ -90,3 +90,8 @@ class HistoryReader(Protocol):
         self, kind: Kind[E], column: str, value: int, *, newest: int, limit: int
     ) -> list[E]:
         """Records of one of `EVENT_KINDS` by an indexed column, with instances from `newest`."""
+
+    def events_from(
+        self, kind: Kind[E], column: str, value: int, *, oldest: int, limit: int
+    ) -> list[E]:
+        """The same, oldest first, with instances from `oldest` up."""

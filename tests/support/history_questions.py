@@ -67,5 +67,7 @@ def answers(history: HistoryReader, bounds: Bounds) -> Iterator[object]:
         column = "debt_before_asset_id"
         yield history.events_of(MARGIN_CALLS, column, asset, newest=newest, limit=limit)
         yield history.events_of(ASSET_EVENTS, "asset_id", asset, newest=newest, limit=limit)
+        yield history.events_from(FEEDS, "asset_id", asset, oldest=oldest, limit=limit)
+        yield history.events_from(MARGIN_CALLS, column, asset, oldest=oldest, limit=limit)
     for position in POSITIONS:
         yield history.events_of(MARGIN_CALLS, "position", position, newest=newest, limit=limit)

@@ -24,6 +24,7 @@ from node.history.memory import MemoryHistory
 from node.history.reader import E
 from node.history.records import (
     EVENT_KINDS,
+    NEWEST,
     AccountOperation,
     AccountTotal,
     Bucket,
@@ -345,6 +346,16 @@ class StoredHistory:
         recent = self.recent.events_of(kind, column, value, newest=newest, limit=limit)
         with self._joined(recent, limit) as (view, found):
             return found + view.events(kind, column, value, newest, limit - len(found))
+
+    def events_from(
+        self, kind: Kind[E], column: str, value: int, *, oldest: int, limit: int
+    ) -> list[E]:
+        """See `HistoryReader.events_from`."""
+        with self.store.view() as view:
+            found = view.events_from(kind, column, value, oldest, limit)
+            stored_num = view.head_num
+        newer = self.recent.events_from(kind, column, value, oldest=oldest, limit=NEWEST)
+        return [*found, *(one for one in newer if one.block_num > stored_num)][:limit]
 
     @staticmethod
     def _numbers(

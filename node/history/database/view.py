@@ -253,6 +253,14 @@ class HistoryView:
         clause = f'WHERE "{column}" = ? AND instance <= ? ORDER BY instance DESC LIMIT ?'
         return self._records(kind, clause, value, newest, limit)
 
+    def events_from(
+        self, kind: Kind[E], column: str, value: int, oldest: int, limit: int
+    ) -> list[E]:
+        """The same by instance, ascending."""
+        assert any(column == index[0] for index in kind.indexes), column
+        clause = f'WHERE "{column}" = ? AND instance >= ? ORDER BY instance LIMIT ?'
+        return self._records(kind, clause, value, oldest, limit)
+
     def _records(self, kind: Kind[R], clause: str, *values: Value) -> list[R]:
         rows = self._session.rows(f"{select_from(kind)} {clause}", *values)
         try:
