@@ -65,6 +65,22 @@ def read_trades(
     return list(islice(recent, limit))
 
 
+def trades_from(
+    history: HistoryReader, market: Market, *, start: int, limit: int
+) -> tuple[list[Trade], int | None]:
+    """At most `limit` trades with sequences from `start` up, oldest first, and where the next page
+    begins; None when nothing follows so far."""
+    window = 2 * limit + 1
+    fills = history.fills_of(market, newest=start + window - 1, limit=window)
+    fills = [fill for fill in fills if fill.sequence >= start]
+    trades = list(trades_of(fills))[::-1]
+    has_more = len(trades) > limit or len(fills) == window
+    kept = trades[:limit]
+    if not has_more:
+        return kept, None
+    return kept, max(kept[-1].sequences) + 1 if kept else start
+
+
 def view_trade(trade: Trade, base: Asset, quote: Asset) -> Json:
     """A trade as decimal text, the amount in the quote and the value in the base."""
     side = trade.sides[0]

@@ -61,6 +61,8 @@ ELSEWHERE = {
     "get_settlements": "there is one BitAsset, any other is refused",
     "explain_position": "there is one BitAsset, any other is refused",
     "shock": "needs margin calls, tested in test_api_whatif",
+    "list_margin_calls": "needs a margin call, tested in test_api_listings",
+    "list_positions": "there is one BitAsset, any other is refused",
     "get_positions": "there is one BitAsset, any other is refused",
     "get_recent_transaction_by_id": "tested in test_api_database",
     "get_balance_objects": "needs balances of genesis, tested in test_api_database",

@@ -45,15 +45,9 @@ def get_margin_call_history(
 ) -> Answer:
     """Margin calls of a BitAsset or of an account, newest first, as `explain_margin_call` does."""
     history, newest = call.backend.history, start or NEWEST
-    asset, account = find_asset(call.backend, subject), find_account(call.backend, subject)
-    if asset is not None:
-        column, value = "debt_before_asset_id", int(asset.id)
-    elif account is not None:
-        column, value = "account", int(account.id)
-    else:
-        raise NoSuchObject("no such asset or account", rule="R0.1", value=subject)
+    column, value = subject_column(call, subject)
     records = history.events_of(MARGIN_CALLS, column, value, newest=newest, limit=limit)
-    return [_view_margin_call(call, record) for record in records]
+    return [view_margin_call(call, record) for record in records]
 
 
 def explain_margin_call(call: Call, id: Text) -> Answer:  # noqa: A002  # its name on the wire
@@ -74,7 +68,7 @@ def explain_margin_call(call: Call, id: Text) -> Answer:  # noqa: A002  # its na
         raise NoSuchObject(
             "no margin call of this id", rule="R0.1", value=id, limit="1.8.n or 1.11.n"
         )
-    return _view_margin_call(call, records[0])
+    return view_margin_call(call, records[0])
 
 
 def get_asset_events(
@@ -92,7 +86,17 @@ def _of_asset(call: Call, kind: Kind[E], asset: Asset, start: int, limit: int) -
     return call.backend.history.events_of(kind, "asset_id", asset.id, newest=newest, limit=limit)
 
 
-def _view_margin_call(call: Call, record: MarginCallRecord) -> JsonValue:
+def subject_column(call: Call, subject: str) -> tuple[str, int]:
+    """By which column, and value in it, margin calls of a BitAsset or an account are found."""
+    asset, account = find_asset(call.backend, subject), find_account(call.backend, subject)
+    if asset is not None:
+        return "debt_before_asset_id", int(asset.id)
+    if account is not None:
+        return "account", int(account.id)
+    raise NoSuchObject("no such asset or account", rule="R0.1", value=subject)
+
+
+def view_margin_call(call: Call, record: MarginCallRecord) -> JsonValue:
     """The record, and what follows from it."""
     backend, event = call.backend, record.event
     trigger = call.state.chain.margin_call_trigger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from typing import Annotated
 
@@ -142,11 +143,8 @@ def get_positions(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answer
     is by how much the settlement price has to move, in hundredths of a percent rounded down, until
     margin calls can reach the position: not below 0 from there on, null without a feed.
     """
-    bitasset = bitasset_of(call, asset)
-    terms = call_terms(bitasset) if bitasset.has_feed() else None
-    bid = call.state.book.first((asset.id, bitasset.options.short_backing_asset))
-    positions = islice(call.state.positions.items(asset.id), limit)
-    return [_position(call, position, terms, bid) for position in positions]
+    view = position_viewer(call, asset)
+    return [view(position) for position in islice(call.state.positions.items(asset.id), limit)]
 
 
 def get_settlements(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answer:
@@ -158,6 +156,14 @@ def get_settlements(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answ
         | {"owner_name": call.state.accounts.get(request.owner).name}
         for request in requests
     ]
+
+
+def position_viewer(call: Call, asset: Asset) -> Callable[[CallOrder], JsonValue]:
+    """What views the positions of a BitAsset by its feed and highest bid of now."""
+    bitasset = bitasset_of(call, asset)
+    terms = call_terms(bitasset) if bitasset.has_feed() else None
+    bid = call.state.book.first((asset.id, bitasset.options.short_backing_asset))
+    return lambda position: _position(call, position, terms, bid)
 
 
 def _view_stall(stall: Stall | None) -> JsonValue:

@@ -22,6 +22,7 @@ from node.api.methods import (
     explanations,
     history,
     limits,
+    listings,
     login,
     market,
     network_broadcast,
@@ -84,7 +85,7 @@ APIS: dict[str, dict[str, Method]] = {
     "crypto": _by_name(crypto.METHODS),
     "custom_operations": _by_name(storage.METHODS),
     "debug": _by_name(debug.METHODS),
-    "pegboard": _by_name(pegboard.METHODS, explanations.METHODS, whatif.METHODS),
+    "pegboard": _by_name(pegboard.METHODS, explanations.METHODS, listings.METHODS, whatif.METHODS),
     "pegboard_dev": _by_name(development.METHODS, development_state.METHODS),
     RPC: _by_name((discover,)),
 }

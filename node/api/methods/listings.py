@@ -1,0 +1,145 @@
+"""API `pegboard`: all that there is of a kind, oldest first and page by page, for exports.
+
+A page is `records` and `next`: where the following page begins, null when nothing follows so far.
+What blocks add comes behind what was read, so that pages neither lose a record nor tell one twice.
+Only a chain that goes back takes records away, which a caller sees by the ids of its blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Annotated
+
+from node.api.arguments import AssetArg, Text, at_most, integer
+from node.api.call import Answer, Call
+from node.api.json_text import write_json
+from node.api.methods.explanations import subject_column, view_margin_call
+from node.api.methods.pegboard import bitasset_of, position_viewer
+from node.api.trades import Trade, trades_from
+from node.api.views import view_amount, view_price, view_record
+from node.history.figures import market_of
+from node.history.kind import Kind
+from node.history.reader import E
+from node.history.records import FEEDS, MARGIN_CALLS, EventRecord, FillRecord
+from node.state.objects.assets import Asset
+from node.whatif.simulate import Guard
+from protocol.ids import CallOrderId, account_text, operation_text
+from protocol.json_form import JsonValue, format_time
+
+PageLimit = Annotated[int, at_most(100)]
+PositionLimit = Annotated[int, at_most(2_000)]
+Start = Annotated[int, integer(0, (1 << 63) - 1)]
+
+
+def list_trades(
+    call: Call, base: AssetArg, quote: AssetArg, start: Start = 0, limit: PageLimit = 100
+) -> Answer:
+    """Trades of a market from a sequence number on, oldest first, each with both of its sides.
+
+    A page is `records` and `next`, null at the end. The price is base per quote; `amounts` are what
+    changed hands, the base first. A side that was not recorded is null; margin calls are trades.
+    """
+    market = market_of(base.id, quote.id)
+    trades, following = trades_from(call.backend.history, market, start=start, limit=limit)
+    return {
+        "records": [_view_trade(call, trade, base) for trade in trades],
+        "next": following,
+    }
+
+
+def list_feeds(call: Call, asset: AssetArg, start: Start = 0, limit: PageLimit = 100) -> Answer:
+    """Medians of a BitAsset's feeds from an `instance` on, oldest first, as in `get_feed_history`.
+
+    A page is `records` and `next`, null at the end.
+    """
+    found = _page(call, FEEDS, "asset_id", int(asset.id), start, limit)
+    return _answer(found, [view_record(call.backend, one) for one in found], limit)
+
+
+def list_margin_calls(
+    call: Call, subject: Text, start: Start = 0, limit: PageLimit = 100
+) -> Answer:
+    """Margin calls of a BitAsset or of an account from an `instance` on, oldest first.
+
+    A page is `records` and `next`, null at the end; the records are as in `explain_margin_call`.
+    """
+    column, value = subject_column(call, subject)
+    found = _page(call, MARGIN_CALLS, column, value, start, limit)
+    return _answer(found, [view_margin_call(call, one) for one in found], limit)
+
+
+def list_positions(
+    call: Call, asset: AssetArg, start: Start = 0, limit: PositionLimit = 2_000
+) -> Answer:
+    """Positions of a BitAsset as the head block left them, least collateralised first.
+
+    Pending transactions count for nothing. `start` is how many are passed over. A page is `records`
+    as in `get_positions`, `next`, null at the end, and the head; pages of one `head_block_id` fit
+    together.
+    """
+    bitasset_of(call, asset)
+
+    def work(_guard: Guard) -> bytes:
+        with call.backend.chain.head_state() as state:
+            head = state.dynamic
+            view = position_viewer(call, asset)
+            found = islice(state.positions.items(asset.id), start, start + limit)
+            records: list[JsonValue] = [view(position) for position in found]
+            is_last = start + len(records) >= state.positions.count(asset.id)
+            return write_json(
+                {
+                    "head_block_number": head.head_block_number,
+                    "head_block_id": head.head_block_id.hex(),
+                    "head_block_time": format_time(head.time),
+                    "records": records,
+                    "next": None if is_last else start + len(records),
+                }
+            )
+
+    return call.services.ask_aside(call.session, work)
+
+
+def _page(call: Call, kind: Kind[E], column: str, value: int, start: int, limit: int) -> list[E]:
+    """One record more than a page has, if there is one."""
+    return call.backend.history.events_from(kind, column, value, oldest=start, limit=limit + 1)
+
+
+def _answer(found: Sequence[EventRecord], views: list[JsonValue], limit: int) -> JsonValue:
+    following = found[limit].instance if len(found) > limit else None
+    return {"records": views[:limit], "next": following}
+
+
+def _view_trade(call: Call, trade: Trade, base: Asset) -> JsonValue:
+    side = trade.sides[0]
+    pays, receives = side.op.pays, side.op.receives
+    amounts = (pays, receives) if pays.asset_id == base.id else (receives, pays)
+    price = side.op.fill_price
+    return {
+        "sequence": min(trade.sequences),
+        "block_num": side.block_num,
+        "block_time": format_time(side.time),
+        "amounts": [view_amount(call.backend, amount) for amount in amounts],
+        "price": view_price(
+            call.backend, price if price.base.asset_id == base.id else price.inverse()
+        ),
+        "is_margin_call": any(one.op.order_id.is_of(CallOrderId) for one in trade.sides),
+        "maker": _view_side(call, trade.maker),
+        "taker": _view_side(call, trade.taker),
+    }
+
+
+def _view_side(call: Call, side: FillRecord | None) -> JsonValue:
+    """Who traded, with which order or position, and the fee that was taken."""
+    if side is None:
+        return None
+    return {
+        "operation": operation_text(side.operation),
+        "account": account_text(side.op.account_id),
+        "account_name": call.state.accounts.get(side.op.account_id).name,
+        "order": str(side.op.order_id),
+        "fee": view_amount(call.backend, side.op.fee),
+    }
+
+
+METHODS = (list_trades, list_feeds, list_margin_calls, list_positions)
