@@ -21,6 +21,7 @@ PLACES = {
     "demo": "demo:demo",
     "play": "play:play",
     "lesson": "lesson:lesson",
+    "export": "export:export",
     "mine": "time_commands:mine",
     "travel": "time_commands:travel",
     "snapshot": "time_commands:snapshot",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from node.storage.errors import DiskError, KeyFileRefused
 
@@ -15,10 +18,26 @@ def replace_file(path: Path, *chunks: bytes) -> None:
 
     `DiskError` if any step fails: the old file is then still there, or already the new one.
     """
+    with replaced_file(path) as file:
+        file.writelines(chunks)
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to be written piece by piece, which takes the place of the old one at the end.
+
+    What raises meanwhile leaves the old one. `DiskError` as in `replace_file`.
+    """
     temporary = _temporary(path)
     try:
-        _write(temporary, chunks)
-        temporary.replace(path)
+        with _new_file(temporary) as file:
+            try:
+                yield file
+                _flush(file)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
         flush_directory(path.parent)
     except OSError as error:
         raise disk_error(f"cannot write {path.name}", error) from error
@@ -79,9 +98,17 @@ def _temporary(path: Path) -> Path:
 
 
 def _write(temporary: Path, chunks: tuple[bytes, ...]) -> None:
+    with _new_file(temporary) as file:
+        file.writelines(chunks)
+        _flush(file)
+
+
+def _new_file(temporary: Path) -> BinaryIO:
     temporary.unlink(missing_ok=True)  # left by a process that was killed
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, OWNER_ONLY), "wb") as file:
-        file.writelines(chunks)
-        file.flush()
-        os.fsync(file.fileno())
+    return os.fdopen(os.open(temporary, flags, OWNER_ONLY), "wb")
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

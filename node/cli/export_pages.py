@@ -1,0 +1,227 @@
+"""Reading all of a kind from a node that goes on: page by page, up to one block, of one chain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from node.cli.client import JsonObject, NodeClient, as_int, as_list, as_object, as_objects, as_text
+from node.cli.exits import CliError, UsageProblem
+from node.cli.export_tables import as_of, block_record
+from protocol.block import SignedBlockHeader, block_id
+from protocol.errors import DecodeError
+from protocol.json_form import JsonValue, from_json, parse_time
+
+PAGE = 100
+POSITIONS_PAGE = 2_000
+IRREVERSIBLE = "irreversible"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class ChainMoved(CliError):
+    """The chain is not the one any more that the first rows were read from."""
+
+    name = "chain_moved"
+
+
+class Extent(NamedTuple):
+    """Blocks that are exported, both ends included; none where `last` is below `first`."""
+
+    first: int
+    last: int
+    last_id: str
+    """Id of the last one: while the chain has it, nothing before it has changed."""
+
+
+class History:
+    """The blocks of a node and what happened in them, as of the moment it is made."""
+
+    def __init__(self, client: NodeClient, first: str | None, last: str | None) -> None:
+        """The ends are numbers of blocks, times in UTC, "irreversible", or None.
+
+        Raises `UsageProblem`.
+        """
+        self._client = client
+        head = self._head()
+        top = as_int(head["head_block_number"])
+        begin = 1 if first is None else self._block_from(first, head)
+        end = top if last is None else self._block_until(last, head)
+        end = min(end, top)
+        self.extent = Extent(begin, end, self.block_id(end))
+
+    def records(self, method: str, *subject: JsonValue) -> Iterator[JsonObject]:
+        """What a paged method of the API `pegboard` tells of these blocks, oldest first.
+
+        Raises `ChainMoved` at the end if the chain went back meanwhile.
+        """
+        extent = self.extent
+        start = self._first_record(method, *subject) if extent.first <= extent.last else None
+        while start is not None:
+            page = self._page(method, *subject, start, PAGE)
+            for record in as_objects(page["records"]):
+                if as_int(record["block_num"]) > extent.last:
+                    self.check()
+                    return
+                yield record
+            start = None if page["next"] is None else as_int(page["next"])
+        self.check()
+
+    def blocks(self) -> Iterator[JsonObject]:
+        """The blocks themselves; raises `ChainMoved` where one does not follow the one before."""
+        first, last, last_id = self.extent
+        before = self.block_id(first - 1) if 0 < first <= last else ""
+        for start in range(first, last + 1, PAGE):
+            end = min(start + PAGE - 1, last)
+            found = as_list(self._client.call("block", "get_blocks", start, end))
+            for num, block in enumerate(found, start):
+                header = None if block is None else as_object(block)
+                if header is None or header["previous"] != before:
+                    raise _moved(num)
+                before = _id_of(header)
+                yield block_record(num, before, header)
+        if first <= last and before != last_id:
+            raise _moved(last)
+
+    def check(self) -> None:
+        """Raise `ChainMoved` unless the chain still has the last block of the extent."""
+        if self.block_id(self.extent.last) != self.extent.last_id:
+            raise _moved(self.extent.last)
+
+    def block_id(self, num: int) -> str:
+        """The id of a block; "" where there is none."""
+        if num < 1:
+            return _id_before_all()
+        found = self._client.call("database", "get_block_header", num, True)
+        return "" if found is None else _id_of(as_object(found))
+
+    def _first_record(self, method: str, *subject: JsonValue) -> int:
+        """From where on the records are of the extent's blocks: their numbers never fall."""
+
+        def is_there(start: int) -> bool:
+            records = as_objects(self._page(method, *subject, start, 1)["records"])
+            return not records or as_int(records[0]["block_num"]) >= self.extent.first
+
+        if self.extent.first <= 1:
+            return 0
+        return _least(is_there)
+
+    def _page(self, method: str, *arguments: JsonValue) -> JsonObject:
+        return as_object(self._client.call("pegboard", method, *arguments))
+
+    def _head(self) -> JsonObject:
+        return as_object(self._client.call("database", "get_dynamic_global_properties"))
+
+    def _block_from(self, text: str, head: JsonObject) -> int:
+        """The first block that an end means."""
+        place = _place(text, head)
+        if place is not None:
+            return place
+        moment = _moment(text)
+        return self._first_block(lambda time: time >= moment, head)
+
+    def _block_until(self, text: str, head: JsonObject) -> int:
+        """The last block that an end means."""
+        place = _place(text, head)
+        if place is not None:
+            return place
+        moment = _moment(text)
+        return self._first_block(lambda time: time > moment, head) - 1
+
+    def _first_block(self, is_late: Callable[[int], bool], head: JsonObject) -> int:
+        """The first block whose time passes a test; the one after the head if none does."""
+        top = as_int(head["head_block_number"])
+
+        def passes(index: int) -> bool:
+            if index >= top:
+                return True
+            found = self._client.call("database", "get_block_header", index + 1)
+            return found is None or is_late(parse_time(as_text(as_object(found)["timestamp"])))
+
+        return _least(passes) + 1
+
+
+class Positions:
+    """The positions of a BitAsset as one block left them; its first page is read at once."""
+
+    def __init__(self, client: NodeClient, symbol: str) -> None:
+        self._client = client
+        self._symbol = symbol
+        self._first = self._page(0)
+
+    @property
+    def head(self) -> JsonObject:
+        """The block: `head_block_number`, `head_block_id`, `head_block_time`."""
+        return {name: value for name, value in self._first.items() if name.startswith("head_")}
+
+    def records(self) -> Iterator[JsonObject]:
+        """All of them, least collateralised first, each with its block.
+
+        Raises `ChainMoved` if a block came in before the last page.
+        """
+        page, head = self._first, self.head
+        while True:
+            yield from (as_of(record, head) for record in as_objects(page["records"]))
+            if page["next"] is None:
+                return
+            page = self._page(as_int(page["next"]))
+            if page["head_block_id"] != head["head_block_id"]:
+                raise ChainMoved(
+                    "blocks came in faster than all positions could be read, and nothing was"
+                    " written: export again, or from a node whose chain stands still",
+                    value=page["head_block_number"],
+                    limit=head["head_block_number"],
+                )
+
+    def _page(self, start: int) -> JsonObject:
+        arguments = (self._symbol, start, POSITIONS_PAGE)
+        return as_object(self._client.call("pegboard", "list_positions", *arguments))
+
+
+def _least(passes: Callable[[int], bool]) -> int:
+    """The least number from 0 that passes a test which all greater ones pass, too."""
+    low, high = 0, 1
+    while not passes(high - 1):
+        low, high = high, high * 2
+    high -= 1
+    while low < high:
+        middle = (low + high) // 2
+        if passes(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _place(text: str, head: JsonObject) -> int | None:
+    """The number of a block that an end names; None for a time."""
+    if text == IRREVERSIBLE:
+        return as_int(head["last_irreversible_block_num"])
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _moment(text: str) -> int:
+    try:
+        return parse_time(f"{text}T00:00:00" if _DATE.fullmatch(text) else text)
+    except DecodeError as error:
+        raise UsageProblem(
+            "neither the number of a block nor a time in UTC",
+            value=text,
+            limit=f"17, 2026-01-31, 2026-01-31T12:00:00 or {IRREVERSIBLE}",
+        ) from error
+
+
+def _id_of(block: JsonObject) -> str:
+    names = ("previous", "timestamp", "witness", "transaction_merkle_root", "extensions")
+    fields: JsonObject = {name: block[name] for name in (*names, "witness_signature")}
+    return block_id(from_json(SignedBlockHeader, fields, "")).hex()
+
+
+def _id_before_all() -> str:
+    return "00" * 20
+
+
+def _moved(num: int) -> ChainMoved:
+    return ChainMoved(
+        "the chain went back while it was read, and nothing was written: export again", value=num
+    )
