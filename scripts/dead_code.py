@@ -21,6 +21,7 @@ ENTERED = ("@*.command", "@*.group", "@pytest.*", "@rule")
 """Decorators that enter a function into the command line, into pytest or among the agents."""
 
 USED_OUTSIDE = {
+    "handle_*": "the HTML parser calls them",
     "pytest_*": "pytest calls the hooks of a plugin",
     "__cause__": "Python keeps there what an exception was raised from",
     "__context__": "Python keeps there what was handled when an exception was raised",

@@ -17,6 +17,7 @@ CLIENTS = REPO / "tests" / "clients"
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text())
 RUN = [*PROJECT["build-system"]["requires"], *PROJECT["project"]["dependencies"]]
 FUZZ = PROJECT["dependency-groups"]["fuzz"]
+DOCS = PROJECT["dependency-groups"]["docs"]
 DEV = [*RUN, *PROJECT["dependency-groups"]["dev"]]
 
 ENTRY = re.compile(r"^([A-Za-z][\w.-]*)==([^\s;]+).*?(?=^[A-Za-z]|\Z)", re.MULTILINE | re.DOTALL)
@@ -44,7 +45,8 @@ def unmet(requirements: Iterable[str], lock: Mapping[str, list[str]]) -> list[st
 
 
 @pytest.mark.parametrize(
-    ("name", "requirements"), [("run", RUN), ("dev", DEV), ("fuzz", FUZZ), ("uv", ["uv"])]
+    ("name", "requirements"),
+    [("run", RUN), ("dev", DEV), ("fuzz", FUZZ), ("docs", DOCS), ("uv", ["uv"])],
 )
 def test_a_lock_meets_the_declared_ranges(name: str, requirements: list[str]) -> None:
     """A new dependency, or another range, needs `scripts/lock`."""

@@ -50,6 +50,7 @@ CHANGED = {
     # Campaigns of minutes to hours, of which the tests hold a share; that they start is seen.
     "./scripts/crashpoints": "./scripts/crashpoints --help",
     "./scripts/fuzz": "./scripts/fuzz --help",
+    "./scripts/docs": "./scripts/docs --help",
     "./scripts/siege": "./scripts/siege --help",
     "./scripts/flood": "./scripts/flood --help",
     "./scripts/campaign": "./scripts/campaign --help",

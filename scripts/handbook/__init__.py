@@ -1,0 +1,1 @@
+"""The pages of the documentation, made of what is there: documents, rules, commands, the API."""
