@@ -11,6 +11,7 @@ from node.cli.output import heading, table
 from node.cli.remote_chain import RemoteAsset, RemoteChain
 from node.cli.sessions import Session, chain_options
 from node.cli.show_market import LIMIT, cut, units, with_units
+from node.cli.show_plots import PLOT, plot_feeds, plot_trades
 from protocol.json_form import JsonValue
 from protocol.wording import format_decimal
 
@@ -78,8 +79,9 @@ def _membership(account: JsonObject) -> str:
 @click.argument("symbol")
 @click.argument("other", required=False)
 @LIMIT
+@PLOT
 @chain_options
-def trades(session: Session, symbol: str, other: str | None, limit: int) -> None:
+def trades(session: Session, symbol: str, other: str | None, limit: int, is_plot: bool) -> None:
     """The newest trades of two assets; OTHER is the backing asset or the core token if left out.
 
     Prices are SYMBOL for one OTHER. Margin calls are trades; settlements are none (R5.5).
@@ -105,6 +107,7 @@ def trades(session: Session, symbol: str, other: str | None, limit: int) -> None
     ]
     columns = ("time", ">price", f">{base.display_symbol}", f">{quote.display_symbol}")
     lines = table((*columns, "maker", "taker"), rows) if rows else ["no trades"]
+    lines += plot_trades(found) if is_plot else []
     shown = [with_units(item, {"value": base, "amount": quote}) for item in found]
     session.output.answer([*shown], lines)
 
@@ -115,8 +118,9 @@ _SIDES = ("side1_account_id", "side2_account_id")
 @click.command()
 @click.argument("symbol")
 @LIMIT
+@PLOT
 @chain_options
-def feeds(session: Session, symbol: str, limit: int) -> None:
+def feeds(session: Session, symbol: str, limit: int, is_plot: bool) -> None:
     """Who publishes which price of a BitAsset, and the medians that came of it, newest first.
 
     A price counts until it is too old (R1.15); the median is what margin calls see (R1.16).
@@ -149,6 +153,7 @@ def feeds(session: Session, symbol: str, limit: int) -> None:
     lines += table(("publisher", "time", *columns), rows) if rows else ["nobody publishes"]
     lines.append(heading("medians"))
     lines += table((">block", "time", *columns, ">feeds"), past) if past else ["none so far"]
+    lines += plot_feeds(medians, found, backing) if is_plot else []
     session.output.answer({"published": [*published], "medians": [*medians]}, lines)
 
 

@@ -9,6 +9,7 @@ from node.cli.descriptions import format_price
 from node.cli.output import heading, table
 from node.cli.remote_chain import RemoteAsset, parse_decimal
 from node.cli.sessions import Session, chain_options
+from node.cli.show_plots import PLOT, plot_asset, plot_ratios
 from node.cli.standing import Market, settlement_queue
 from protocol.ids import asset_text
 from protocol.json_form import JsonValue
@@ -25,8 +26,9 @@ LIMIT = click.option(
 
 @click.command()
 @click.argument("symbol")
+@PLOT
 @chain_options
-def asset(session: Session, symbol: str) -> None:
+def asset(session: Session, symbol: str, is_plot: bool) -> None:
     """An asset: supply and issuer; of a BitAsset the feed and the prices that follow from it.
 
     MSQR is the maximum short squeeze ratio of the wire; the squeeze protection price (SQP) is
@@ -57,6 +59,8 @@ def asset(session: Session, symbol: str) -> None:
         rows += _market_rows(market)
         if reason is not None:
             notes = reason.lines()
+        if is_plot and not session.output.is_json:
+            notes += plot_asset(chain, market)
     session.output.answer(document, [*table(("", ""), rows)[1:], *notes])
 
 
@@ -156,8 +160,9 @@ def cut(price: str) -> str:
 @click.command()
 @click.argument("symbol")
 @LIMIT
+@PLOT
 @chain_options
-def positions(session: Session, symbol: str, limit: int) -> None:
+def positions(session: Session, symbol: str, limit: int, is_plot: bool) -> None:
     """The positions of a BitAsset, least collateralised first.
 
     The call price is where the highest bid calls the position: above the SQP and below it (R4.2).
@@ -195,7 +200,8 @@ def positions(session: Session, symbol: str, limit: int) -> None:
         }
         for index, item in enumerate(market.positions)
     ]
-    session.output.answer(document, [*lines, *(reason.lines() if reason is not None else [])])
+    lines += reason.lines() if reason is not None else []
+    session.output.answer(document, [*lines, *(plot_ratios(market) if is_plot else [])])
 
 
 @click.command()
