@@ -17,15 +17,15 @@ UNIT = 10**FINE_DIGITS
 def test_points_stand_where_they_belong() -> None:
     """Time from left to right, price from bottom to top, each at the nearest character."""
     points = [(100, 2 * UNIT), (105, 4 * UNIT), (110, 3 * UNIT)]
-    rows = chart([Series("*", "price", points)], [], ("then", "now"), width=23, height=5)
+    rows = chart([Series("*", "price", points)], [], ("then", "now"), width=24, height=5)
     assert rows == [
-        "4.00000000 |     *",
+        "4.00000000 |      *",
         "           |",
-        "3.00000000 |          *",
+        "3.00000000 |           *",
         "           |",
         "2.00000000 |*",
-        "           +-----------",
-        "            then    now",
+        "           +------------",
+        "            then     now",
         "  * price",
     ]
 
@@ -115,6 +115,8 @@ def test_each_median_is_a_point_of_the_chart(desk: Desk) -> None:
         x = round((moment - min(times)) / (max(times) - min(times)) * (columns - 1))
         y = round((price - min(prices)) / (max(prices) - min(prices)) * (len(grid) - 1))
         assert grid[y][x] == "*"
+    for x in range(columns):
+        assert any(row.ljust(columns)[x] == "*" for row in grid), "each holds until the next"
     assert "  * median feed" in rows
 
 
