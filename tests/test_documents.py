@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 
+from node.cli import cli
 from node.cli.commands import PLACES
 
 REPO = Path(__file__).resolve().parent.parent
-DOCUMENTS = ["README.md", *sorted(str(p.relative_to(REPO)) for p in REPO.glob(".github/**/*.md"))]
+DOCUMENTS = [
+    "README.md",
+    *sorted(
+        str(path.relative_to(REPO))
+        for folder in (".github", "config", "node", "protocol")
+        for path in REPO.glob(f"{folder}/**/*.md")
+        if not path.is_relative_to(REPO / "node" / "pegboard" / "config")
+    ),
+]
 NAMED = re.compile(r"`(\.?[\w.<>-]+(?:/[\w.<>-]+)+)/?`|\]\(([\w./-]+)\)")
 COMMAND = re.compile(r"(?:^ +(?:\./|\.venv/bin/)?|`)pegboard ([a-z][a-z-]*)", re.MULTILINE)
 PLACEHOLDER = re.compile(r"<[a-z]+>")
@@ -50,6 +60,38 @@ def test_named_commands_exist(document: str) -> None:
     assert set(COMMAND.findall(text)) <= set(PLACES)
 
 
+NAME = re.compile("[a-z][a-z-]*")
+SCRIPT = re.compile(r"(?:\./|`)scripts/([a-z-]+)(?![a-z./_-])")
+SHOWN = re.compile(
+    r"(?:^ +(?:\./scripts/|\.venv/bin/pegboard |pegboard )|`pegboard )([a-z][^`\n]*)", re.MULTILINE
+)
+
+
+def unknown_options(text: str) -> list[str]:
+    """Options in the commands that a text shows, and subcommands, that the programs lack."""
+    found = []
+    for shown in SHOWN.findall(text):
+        words = re.split(r" {2,}|[;|]", shown)[0].split()
+        command = cli.get_command(click.Context(cli), words.pop(0))
+        while isinstance(command, click.Group) and words and NAME.fullmatch(words[0]):
+            found += [] if words[0] in command.commands else [shown]
+            command = command.commands.get(words.pop(0))
+        if command is None:
+            continue
+        known = {name for one in command.params for name in one.opts} | {"--help"}
+        options = (word.partition("=")[0] for word in words if word.startswith("--"))
+        found += [f"{shown}: {option}" for option in options if option not in known]
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_named_scripts_and_options_exist(document: str) -> None:
+    """Scripts, subcommands and options, too."""
+    text = (REPO / document).read_text()
+    assert [name for name in SCRIPT.findall(text) if not (REPO / "scripts" / name).exists()] == []
+    assert unknown_options(text) == []
+
+
 def test_decisions_have_one_form() -> None:
     """Numbered without gaps; context, decision, consequences."""
     records = sorted((REPO / ".github" / "decisions").glob("*.md"))
@@ -69,3 +111,7 @@ def test_a_missing_file_is_found() -> None:
     assert found == {"node/market/bells.py", ".github/CHIMES.md", "protocol/operations/*.py"}
     assert [path for path in sorted(found) if exists(path)] == ["protocol/operations/*.py"]
     assert COMMAND.findall("    pegboard dance\n") == ["dance"]
+    assert SCRIPT.findall("`scripts/dance --all`") == ["dance"]
+    assert unknown_options("`pegboard show trades bitUSD --plot`, `pegboard up -n 5`") == []
+    for wrong in ("`pegboard show dances`", "    pegboard export blocks --sideways  why\n"):
+        assert len(unknown_options(wrong)) == 1, wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -52,6 +53,7 @@ def test_up_runs_stops_and_continues(tmp_path: Path) -> None:
 
         go_through_state(greeting["http"], tmp_path)
         at = ("--url", greeting["http"], "--json")
+        check_exports(at)
         last_num = go_through_time(at, json.loads(borrowed.stdout)["block_num"])
 
         second = pegboard(*base[:-3], "--api", f"127.0.0.1:{free_ports(1)[0]}")
@@ -71,6 +73,18 @@ def test_up_runs_stops_and_continues(tmp_path: Path) -> None:
         network.close()
     assert wait_until_gone(str(directory)), "nodes outlive the command that started them"
     check_no_secrets(directory)
+
+
+def check_exports(at: tuple[str, ...]) -> None:
+    """Positions come from a forked child; blocks and medians while more of them come in."""
+    for name in ("positions", "feeds"):
+        found = pegboard("export", name, "bitUSD", *at)
+        assert found.returncode == 0, found.stderr
+        rows = list(csv.DictReader(found.stdout.splitlines()))
+        assert {row["base"] for row in rows} == {"bitUSD"}
+    found = pegboard("export", "blocks", *at)
+    nums = [int(row["block_num"]) for row in csv.DictReader(found.stdout.splitlines())]
+    assert nums == list(range(1, len(nums) + 1)) != []
 
 
 def go_through_time(at: tuple[str, ...], borrowed_num: int) -> int:

@@ -47,9 +47,9 @@ def test_a_median_holds_until_the_next_and_lines_stand_behind() -> None:
 def test_bars_share_one_scale() -> None:
     """From 0; the stroke of the level stands where a bar of its value would end."""
     items = [Bar("a", 1_000, "1.000"), Bar("bob", 2_000, "2.000")]
-    assert bars(items, Bar("MCR", 1_500, "1.500"), width=31) == [
-        "a    ##########     |     1.000",
-        "bob  ###############|#### 2.000",
+    assert bars(items, Bar("MCR", 1_500, "1.500"), mark="o", width=31) == [
+        "a    oooooooooo     |     1.000",
+        "bob  ooooooooooooooo|oooo 2.000",
         "MCR                 |     1.500",
     ]
 
