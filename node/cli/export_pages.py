@@ -14,7 +14,7 @@ from protocol.errors import DecodeError
 from protocol.json_form import JsonValue, from_json, parse_time
 
 PAGE = 100
-POSITIONS_PAGE = 2_000
+POSITIONS_PAGE = 1_000
 IRREVERSIBLE = "irreversible"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

@@ -28,7 +28,7 @@ from protocol.ids import CallOrderId, account_text, operation_text
 from protocol.json_form import JsonValue, format_time
 
 PageLimit = Annotated[int, at_most(100)]
-PositionLimit = Annotated[int, at_most(2_000)]
+PositionLimit = Annotated[int, at_most(1_000)]
 Start = Annotated[int, integer(0, (1 << 63) - 1)]
 
 
@@ -70,7 +70,7 @@ def list_margin_calls(
 
 
 def list_positions(
-    call: Call, asset: AssetArg, start: Start = 0, limit: PositionLimit = 2_000
+    call: Call, asset: AssetArg, start: Start = 0, limit: PositionLimit = 1_000
 ) -> Answer:
     """Positions of a BitAsset as the head block left them, least collateralised first.
 
