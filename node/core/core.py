@@ -306,8 +306,10 @@ class NodeCore:
                 assert_never(effect)
 
     def _offer_pending(self, now_ms: int) -> None:
-        """Tell a new peer of what waits here: nobody was there to be told when it came."""
-        for applied in islice(self.chain.pending, MAX_INVENTORY_IDS):
+        """Tell a new peer of what waits here, on a development chain, whose pauses end connections:
+        nobody may have been there to be told when it came (R9.10)."""
+        is_development = self.chain.state.development is not None
+        for applied in islice(self.chain.pending, MAX_INVENTORY_IDS * is_development):
             self.peers.announce_transaction(applied.envelope, now_ms)
 
     def _receive_transaction(self, received: TransactionReceived, now_ms: int) -> None:
