@@ -167,9 +167,8 @@ def tx(session: Session, reference: str, index: int | None) -> None:
         f"transaction {transaction_id}",
         f"  number {index} of block {num}, expires {found['expiration']}",
     ]
-    for item in as_list(found["operations"]):
-        tag, fields = as_list(item)
-        lines.append(f"  {describe_operation(session.chain, as_int(tag), as_object(fields))}")
+    operations = as_list(found["operations"])
+    lines += [f"  {describe_operation(session.chain, item)}" for item in operations]
     document = {"id": transaction_id, "block_num": num, "trx_in_block": index, **found}
     session.output.answer(document, lines)
 

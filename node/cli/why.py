@@ -14,7 +14,7 @@ from node.cli.output import heading
 from node.cli.price_line import Mark, draw
 from node.cli.remote_chain import RemoteChain, parse_decimal
 from node.cli.sessions import Session, chain_options
-from node.cli.why_blocks import block_lines, explain_block, explain_file, explain_sent, file_lines
+from node.cli.why_blocks import block_lines, explain_file, file_lines
 
 POSITION = re.compile(r"1\.8\.[0-9]+")
 WAITING = re.compile(r"(?:1\.7|1\.4|2\.17)\.[0-9]+")
@@ -44,10 +44,11 @@ def why(session: Session, subject: str, asset: str | None) -> None:
     """
     chain = session.chain
     if asset is None and BLOCK.fullmatch(subject):
-        found = explain_block(chain, parse_decimal(subject, 0))
+        num = parse_decimal(subject, 0)
+        found = as_object(chain.client.call("pegboard", "explain_block", num))
         session.output.answer(found, block_lines(found))
     elif asset is None and TRANSACTION.fullmatch(subject):
-        found = explain_sent(chain, subject)
+        found = as_object(chain.client.call("pegboard", "explain_sent", subject))
         session.output.answer(found, block_lines(found))
     elif asset is None and WAITING.fullmatch(subject):
         found = as_object(chain.client.call("pegboard", "explain_order", subject))

@@ -235,7 +235,8 @@ class TransactionExplanation(Record):
 
 
 class OrderExplanation(Record):
-    """What rests and waits: an order, a settlement request, a collateral bid."""
+    """What rests and waits: an order, a settlement request, a collateral bid. Or what became of
+    an order or a request that is gone, step by step; then nothing is before it."""
 
     id: ObjectId
     owner: AccountId
@@ -246,3 +247,28 @@ class OrderExplanation(Record):
     amount_before: AssetAmount
     """What those sell, settle or take over."""
     statements: tuple[Statement, ...]
+
+
+class Effect(Record):
+    """One thing that happened: an operation, of somebody or the chain, or a turn of a BitAsset."""
+
+    is_virtual: bool
+    """Whether the chain did it by itself."""
+    text: str
+    rule: str
+    rule_says: str
+    operation: OperationHistoryId | None = None
+    """None of a turn, which no operation records."""
+    trx_in_block: UInt16 | None = None
+    """Of an operation of a transaction: which one."""
+    explanation: str | None = None
+    """Of a margin call: why and how, in a paragraph (R4.7)."""
+
+
+class BlockExplanation(Record):
+    """A block, or one of its transactions: what it did, in order, each beside its rule."""
+
+    block_num: UInt32 | None
+    """None of a transaction that waits for a block."""
+    timestamp: Timestamp | None
+    effects: tuple[Effect, ...]

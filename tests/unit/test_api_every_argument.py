@@ -65,6 +65,7 @@ ELSEWHERE = {
     "list_positions": "there is one BitAsset, any other is refused",
     "get_positions": "there is one BitAsset, any other is refused",
     "get_recent_transaction_by_id": "tested in test_api_database",
+    "explain_sent": "tested in test_explain_waiting",
     "get_balance_objects": "needs balances of genesis, tested in test_api_database",
     "get_vested_balances": "needs balances of genesis, tested in test_api_database",
     "get_collateral_bids": "needs a settled asset, tested in test_api_methods",

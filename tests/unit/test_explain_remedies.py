@@ -138,6 +138,13 @@ def two_owners(chain: TestChain) -> TransactionEnvelope:
     return chain.transaction(send(chain), signers=["bob", "stranger"])
 
 
+def one_of_two(chain: TestChain) -> TransactionEnvelope:
+    """Bob or carol acts for alice; one of them is enough, and both are too many."""
+    active = Authority(1, ((chain.account("bob"), 1), (chain.account("carol"), 1)))
+    chain.block(AccountUpdate(NO_FEE, chain.account("alice"), active=active))
+    return chain.transaction(send(chain), signers=[])
+
+
 def order(chain: TestChain, **changes: Any) -> Operation:
     sold, wanted = chain.amount(100), chain.amount(100, "TOKEN")
     op = LimitOrderCreate(NO_FEE, chain.account("carol"), sold, wanted, MAX_TIMESTAMP)
@@ -205,6 +212,7 @@ CASES: dict[str, tuple[Case, str, Sequence[str]]] = {
     "signed by another": (of(send, signers=["carol"]), "missing_active_auth", ["signatures"]),
     "signed by too many": (of(send, signers=["alice", "bob"]), "irrelevant_sig", ["signatures"]),
     "two of two": (two_owners, "missing_active_auth", ["signatures"]),
+    "one of two": (one_of_two, "missing_active_auth", ["signatures"]),
     "too little": (
         of(partial(send, amount=10**10 + 5)),
         "insufficient_balance",
@@ -241,6 +249,8 @@ def test_each_remedy_makes_it_pass(chain: TestChain, case: str) -> None:
     assert refusal["name"] == name
     remedies = refusal["remedies"]
     assert {remedy["field"] for remedy in remedies} == set(fields), remedies
+    if "feeds" in fields:
+        assert remedies[0]["text"] == "2 prices of bitUSD more, published by init0, init1, init2"
     dump, genesis = chain.chain.dump(), chain.genesis
     for remedy in remedies:
         again = type(chain)(genesis=genesis)

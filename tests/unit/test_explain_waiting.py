@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from node.presets import development_key
+from node.presets import SETTLEMENT_DELAY_S, development_key
 from node.rules import rules
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
@@ -18,8 +18,8 @@ from protocol.fees import fee_table
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.transfer import Transfer
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
-from tests.support.api import transaction_json
-from tests.support.desk import Desk
+from tests.support.api import Client, transaction_json
+from tests.support.desk import BLOCK_INTERVAL_S, Desk
 
 Json = Any
 
@@ -146,6 +146,10 @@ def test_what_is_missing_and_bad_files(still_desk: Desk, tmp_path: Path) -> None
     less, more = asked(desk, path, "carol", op)["refusal"]["remedies"]
     assert (less["field"], more["field"]) == ("amount", "balance")
     assert more["text"].startswith("carol needs ")
+    most = int(less["amount"]["amount"])
+    for amount, passes in ((most, True), (most + 1, False)):
+        nearer = replace(op, amount=chain.amount(amount))
+        assert asked(desk, path, "carol", nearer)["passes"] == passes
     path.write_text("{")
     assert desk.run("why", str(path)).code == 65
     path.write_text("{}")
@@ -219,3 +223,66 @@ def test_a_swan_and_the_ways_back(desk: Desk, *, by_bids: bool) -> None:
     assert taken[0] == revived[0] == rule
     assert taken[1].startswith(f"revived: {who} takes over 200.0000 bitUSD of debt")
     assert revived[1] == "bitUSD lives again after its global settlement"
+
+
+def told_of(desk: Desk, subject: str) -> list[tuple[str, str]]:
+    found = desk.run("why", subject, "--json").json()
+    return [(one["rule"], one["text"].split(" (block ")[0]) for one in found["statements"]]
+
+
+def test_what_became_of_orders_that_are_gone(desk: Desk) -> None:
+    """R2.4, R2.7, R2.8, R2.10, R2.11: one was filled bit by bit, one cancelled, one expired."""
+    desk.wallet("alice", "sell", "10 bitUSD", "--for", "110 TEST")
+    desk.wallet("bob", "sell", "55 TEST", "--for", "5 bitUSD")
+    desk.wallet("bob", "sell", "55 TEST", "--for", "5 bitUSD")
+    desk.wallet("alice", "sell", "20 bitUSD", "--for", "300 TEST")
+    desk.wallet("alice", "cancel", "1.7.3")
+    assert told_of(desk, "1.7.0") == [
+        ("R2.4", "alice offers 10.0000 bitUSD for 110.00000 TEST"),
+        ("R2.7", "trade: alice pays 5.0000 bitUSD for 55.00000 TEST (1.7.0)"),
+        ("R2.7", "trade: alice pays 5.0000 bitUSD for 55.00000 TEST (1.7.0)"),
+    ]
+    assert told_of(desk, "1.7.3") == [
+        ("R2.4", "alice offers 20.0000 bitUSD for 300.00000 TEST"),
+        ("R2.11", "alice cancels 1.7.3"),
+    ]
+    text = desk.run("why", "1.7.0").out
+    assert "alice offers 10.0000 bitUSD for 110.00000 TEST (block " in text
+    assert ", by the chain)" in text
+
+
+def test_what_became_of_a_request_that_is_gone(desk: Desk) -> None:
+    """R5.2, R5.4: bob's request is paid by the position that is least collateralised."""
+    desk.wallet("alice", "settle", "5 bitUSD")
+    desk.backend.produce(slot=SETTLEMENT_DELAY_S // BLOCK_INTERVAL_S - 4)
+    desk.wallet("init0", "publish-feed", "bitUSD", "0.1", "--msqr", "1.1")
+    desk.backend.produce(slot=9)
+    (asked_for, paid) = told_of(desk, "1.4.0")
+    assert asked_for == ("R5.2", "alice asks to settle 5.0000 bitUSD")
+    assert paid[0] == "R5.4"
+    assert paid[1].startswith("settlement: alice pays 5.0000 bitUSD for ")
+
+
+def test_blocks_and_transactions_over_the_api(desk: Desk) -> None:
+    """R1.22, R4.4: the same for programs, by their declared records; what is not there is told."""
+    client = Client(desk.backend)
+    desk.wallet("alice", "sell", "60 bitUSD", "--for", "900 TEST")
+    desk.wallet("init0", "publish-feed", "bitUSD", "0.055", "--msqr", "1.1")
+    num = desk.chain.chain.head_num
+    whole = client.call("explain_block", num, api="pegboard")
+    feed, call, trade = whole["effects"]
+    assert [feed["rule"], call["rule"], trade["rule"]] == ["R1.22", "R4.4", "R2.7"]
+    assert feed["trx_in_block"] == 0
+    assert "It was called because" in call["explanation"]
+    assert client.call("explain_block", num, 0, api="pegboard")["effects"] == [feed]
+    envelope, _ = desk.backend.blocks[num].transactions[0]
+    sent = client.call("explain_sent", envelope.id.hex(), api="pegboard")
+    assert (sent["block_num"], sent["effects"]) == (num, [feed])
+    pending = signed(desk, "alice", desk.chain.transfer("alice", "bob", 1))
+    desk.chain.chain.push_transaction(pending)
+    waits = client.call("explain_sent", pending.id.hex(), api="pegboard")
+    assert "block_num" not in waits
+    assert waits["effects"][0]["rule"] == "B8"
+    for method, argument in (("explain_block", num + 9), ("explain_sent", "0" * 40)):
+        refused = client.refuse(method, argument, api="pegboard")
+        assert refused["data"]["name"] == "no_such_object"

@@ -8,8 +8,18 @@ from functools import partial
 from msgspec.structs import replace
 
 from node.api.answers import answers
-from node.api.arguments import AccountArg, AssetArg, DraftTransaction, Text
+from node.api.arguments import (
+    AccountArg,
+    AssetArg,
+    BlockNum,
+    DraftTransaction,
+    Text,
+    TransactionIdArg,
+)
 from node.api.call import Answer, Call, Steps, Stepwise
+from node.api.closed import explain_closed
+from node.api.happened import effects_in
+from node.api.methods.history import TransactionPlace
 from node.api.methods.pegboard import bitasset_of, wording
 from node.chain.chain import Chain
 from node.explain.order import explain_bid, explain_settlement
@@ -17,6 +27,8 @@ from node.explain.order import explain_order as order_explained
 from node.explain.past import past_call
 from node.explain.position import explain_position as explain
 from node.explain.records import (
+    BlockExplanation,
+    Effect,
     OrderExplanation,
     PastCall,
     PositionExplanation,
@@ -24,16 +36,20 @@ from node.explain.records import (
 )
 from node.explain.refusal import Refused, explain_refusal
 from node.history.records import MARGIN_CALLS, NEWEST
+from node.rules import sentence_of
 from node.state.errors import DuplicateTransaction, NoSuchObject
 from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
 from protocol.errors import PegboardError
-from protocol.ids import CollateralBidId, ForceSettlementId, LimitOrderId, parse_object_id
+from protocol.ids import CollateralBidId, ForceSettlementId, LimitOrderId, ObjectId, parse_object_id
 from protocol.json_form import to_json
 from protocol.operations.base import Operation
-from protocol.schema import PublicKey
+from protocol.schema import PublicKey, TransactionId
 from protocol.transaction import SignedTransaction, TransactionEnvelope, reference_block
 
+BLOCKS_SEARCHED = 10_000
+BLOCKS_A_STEP = 10
+WAITS = "B8"
 CALLS_SEARCHED = 100
 CALLS_TOLD = 5
 
@@ -116,24 +132,81 @@ def _attempt(chain: Chain, operations: Sequence[Operation]) -> PegboardError | N
     return None
 
 
+@answers(BlockExplanation)
+def explain_block(call: Call, block_num: BlockNum, trx_in_block: TransactionPlace = None) -> Answer:
+    """What a block did, or one of its transactions alone: each effect in a sentence, in order,
+    beside its rule. Effects of the chain itself count to the block."""
+    return to_json(_block(call, block_num, trx_in_block), call.backend.address_prefix)
+
+
+@answers(BlockExplanation)
+def explain_sent(call: Call, transaction_id: TransactionIdArg) -> Answer:
+    """The same of a transaction by its id, where it is in one of the last 10,000 blocks; of one
+    that is pending, that it waits."""
+    return Stepwise(_explain_sent(call, transaction_id))
+
+
+def _explain_sent(call: Call, transaction_id: TransactionId) -> Steps:
+    backend, head_num = call.backend, call.state.dynamic.head_block_number
+    prefix = backend.address_prefix
+    if backend.chain.pending_transaction(transaction_id) is not None:
+        text = "the transaction waits for a block"
+        waits = Effect(is_virtual=False, text=text, rule=WAITS, rule_says=sentence_of(WAITS) or "")
+        return to_json(BlockExplanation(None, None, (waits,)), prefix)
+    for num in range(head_num, max(head_num - BLOCKS_SEARCHED, 0), -1):
+        block = backend.block_at(num)
+        for place, (envelope, _) in enumerate(block.transactions if block is not None else ()):
+            if envelope.id == transaction_id:
+                return to_json(_block(call, num, place), prefix)
+        if num % BLOCKS_A_STEP == 0:
+            yield
+    raise NoSuchObject(
+        "no such transaction in the last blocks",
+        rule="R0.1",
+        value=transaction_id.hex(),
+        limit=f"{BLOCKS_SEARCHED:,} blocks",
+    )
+
+
+def _block(call: Call, num: int, place: int | None) -> BlockExplanation:
+    block = call.backend.block_at(num)
+    if block is None:
+        head_num = call.state.dynamic.head_block_number
+        raise NoSuchObject("no such block", rule="R0.1", value=num, limit=head_num)
+    effects = effects_in(call, num, place, wording(call))
+    return BlockExplanation(num, block.header.timestamp, tuple(effects))
+
+
 @answers(OrderExplanation)
 def explain_order(call: Call, id: Text) -> Answer:  # noqa: A002  # its name on the wire
-    """Why an order (1.7.n), a settlement request (1.4.n) or a collateral bid (2.17.n) waits."""
-    state, words, found = call.state, wording(call), parse_object_id(id)
+    """Why an order (1.7.n), a settlement request (1.4.n) or a collateral bid (2.17.n) waits.
+
+    Of an order or a request that is gone, what became of it, if that is not 20,000 operations ago.
+    """
+    return Stepwise(_explain_order(call, parse_object_id(id)))
+
+
+def _explain_order(call: Call, found: ObjectId) -> Steps:
+    state, words, instance = call.state, wording(call), found.instance
+    answer: OrderExplanation | None = None
     if found.is_of(LimitOrderId):
-        order = state.limit_orders.get(LimitOrderId(found.instance))
-        answer = order_explained(state, words, order)
+        if (order := state.limit_orders.find(LimitOrderId(instance))) is not None:
+            answer = order_explained(state, words, order)
     elif found.is_of(ForceSettlementId):
-        request = state.force_settlements.get(ForceSettlementId(found.instance))
-        answer = explain_settlement(state, words, request)
+        if (request := state.force_settlements.find(ForceSettlementId(instance))) is not None:
+            answer = explain_settlement(state, words, request)
     elif found.is_of(CollateralBidId):
-        bid = state.collateral_bids.get(CollateralBidId(found.instance))
-        answer = explain_bid(state, words, bid)
+        answer = explain_bid(state, words, state.collateral_bids.get(CollateralBidId(instance)))
     else:
         raise NoSuchObject(
-            "nothing that waits has this id", rule="R0.1", value=id, limit="1.7.n, 1.4.n, 2.17.n"
+            "nothing that waits has this id",
+            rule="R0.1",
+            value=str(found),
+            limit="1.7.n, 1.4.n, 2.17.n",
         )
+    if answer is None:
+        answer = yield from explain_closed(call, found, words)
     return to_json(answer, call.backend.address_prefix)
 
 
-METHODS = (explain_position, explain_transaction, explain_order)
+METHODS = (explain_position, explain_transaction, explain_block, explain_sent, explain_order)

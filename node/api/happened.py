@@ -1,0 +1,122 @@
+"""What happened in a block, from the history: each effect in a sentence beside its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from node.api.call import Call
+from node.explain.deeds import describe, describe_turn
+from node.explain.effects import Turns, rule_of, rule_of_turn
+from node.explain.past import past_call_text
+from node.explain.records import Effect
+from node.explain.wording import Wording
+from node.history.records import (
+    ASSET_EVENTS,
+    MARGIN_CALLS,
+    NEWEST,
+    AssetEventRecord,
+    OperationRecord,
+)
+from node.rules import sentence_of
+from protocol.asset import AssetAmount
+from protocol.ids import AssetId
+from protocol.operations.limit_order import FillOrder
+from protocol.schema import Record, schema_of
+
+EVENTS_A_READ = 100
+MARGIN_CALL = "R4.4"
+
+
+def effects_in(call: Call, block_num: int, index: int | None, words: Wording) -> list[Effect]:
+    """The effects of a block, or of one of its transactions, in order."""
+    records = call.backend.history.operations_in(block_num)
+    events = list(_turns_in(call, records, block_num))
+    turns = Turns(
+        settled=_assets_of(events, "global_settlement"),
+        revived_by_bids=_assets_of([one for one in events if one.by_bids], "revival"),
+    )
+    found = [
+        effect_of(call, record, records, turns, words)
+        for record in records
+        if index is None or (record.trx_in_block == index and not record.is_virtual)
+    ]
+    if index is None:
+        found += (_turn(call, event, records, words) for event in events)
+    return found
+
+
+def effect_of(
+    call: Call,
+    record: OperationRecord,
+    records: Sequence[OperationRecord],
+    turns: Turns,
+    words: Wording,
+) -> Effect:
+    """One operation; `records` are all of its block."""
+    beside = [one.op for one in records if one.trx_in_block == record.trx_in_block]
+    rule = rule_of(record.op, is_virtual=record.is_virtual, beside=beside, turns=turns)
+    op, is_global = record.op, False
+    if isinstance(op, FillOrder):
+        is_global = op.receives.asset_id in turns.settled
+    return Effect(
+        is_virtual=record.is_virtual,
+        text=describe(op, words, is_global=is_global),
+        rule=rule,
+        rule_says=sentence_of(rule) or "",
+        operation=record.instance,
+        trx_in_block=None if record.is_virtual else record.trx_in_block,
+        explanation=_call_text(call, record, words) if rule == MARGIN_CALL else None,
+    )
+
+
+def _call_text(call: Call, record: OperationRecord, words: Wording) -> str | None:
+    found = call.backend.history.events_of(
+        MARGIN_CALLS, "operation", record.instance, newest=NEWEST, limit=1
+    )
+    trigger = call.state.chain.margin_call_trigger
+    return past_call_text(found[0].event, record.block_num, trigger, words) if found else None
+
+
+def _turn(
+    call: Call, event: AssetEventRecord, records: Sequence[OperationRecord], words: Wording
+) -> Effect:
+    ops = [record.op for record in records]
+    rule = rule_of_turn(event.asset_id, event.event, ops, by_bids=event.by_bids)
+    bitasset = call.state.bitasset_of(event.asset_id)
+    assert bitasset is not None, event
+    fund = AssetAmount(event.settlement_fund, bitasset.options.short_backing_asset)
+    text = describe_turn(event.asset_id, event.event, event.settlement_price, fund, words)
+    return Effect(is_virtual=True, text=text, rule=rule, rule_says=sentence_of(rule) or "")
+
+
+def _turns_in(
+    call: Call, records: Sequence[OperationRecord], block_num: int
+) -> Iterator[AssetEventRecord]:
+    """Global settlements, revivals and expired feeds of the BitAssets that a block is about."""
+    assets = set[AssetId]().union(*(_assets_in(record.op) for record in records))
+    for asset_id in sorted(assets):
+        asset, newest = call.state.assets.find(asset_id), NEWEST
+        while asset is not None and asset.bitasset_data_id is not None:
+            events = call.backend.history.events_of(
+                ASSET_EVENTS, "asset_id", asset_id, newest=newest, limit=EVENTS_A_READ
+            )
+            yield from (event for event in events if event.block_num == block_num)
+            if len(events) < EVENTS_A_READ or events[-1].block_num < block_num:
+                break
+            newest = events[-1].instance - 1
+
+
+def _assets_of(events: Sequence[AssetEventRecord], kind: str) -> frozenset[AssetId]:
+    return frozenset(event.asset_id for event in events if event.event == kind)
+
+
+def _assets_in(value: object) -> set[AssetId]:
+    """The assets that the amounts of a record are of, apart from those of nothing."""
+    if isinstance(value, AssetAmount):
+        return {value.asset_id} if value.amount else set()
+    if isinstance(value, tuple):
+        return set[AssetId]().union(*map(_assets_in, value))
+    if not isinstance(value, Record):
+        return set()
+    fields = schema_of(type(value)).fields
+    return set[AssetId]().union(*(_assets_in(getattr(value, field.name)) for field in fields))

@@ -1,0 +1,172 @@
+"""Operations and turns in a line for people: who, what, how much.
+
+The same words at the node, over its state, and on the command line, over what a node answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from protocol.asset import AssetAmount, Price
+from protocol.ids import (
+    AccountId,
+    AssetId,
+    CallOrderId,
+    ForceSettlementId,
+    LimitOrderId,
+    order_text,
+)
+from protocol.operations import ENTRY_OF, fee_payer
+from protocol.operations.base import Operation
+from protocol.operations.bitasset import (
+    AssetGlobalSettle,
+    AssetPublishFeed,
+    AssetSettle,
+    AssetSettleCancel,
+    BidCollateral,
+    ExecuteBid,
+)
+from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.limit_order import FillOrder, LimitOrderCancel, LimitOrderCreate
+from protocol.operations.transfer import Transfer
+
+
+class Names(Protocol):
+    """What accounts and assets are called."""
+
+    def account(self, account: AccountId) -> str:
+        """The name of an account."""
+
+    def symbol(self, asset_id: AssetId) -> str:
+        """What people call an asset."""
+
+    def amount(self, amount: AssetAmount) -> str:
+        """An amount such as "12.5000 bitUSD"."""
+
+    def price(self, price: Price) -> str:
+        """A price as whole units of its base for one of its quote."""
+
+
+def describe(op: Operation, names: Names, *, is_global: bool = False) -> str:
+    """An operation; `is_global` where its BitAsset was settled as a whole in its block."""
+    if isinstance(op, FillOrder):
+        return _fill_order(op, names, is_global=is_global)
+    words = _WORDS.get(type(op))
+    if words is not None:
+        return words(op, names)
+    return f"{names.account(fee_payer(op))}: {ENTRY_OF[type(op)].name.replace('_', ' ')}"
+
+
+def describe_turn(asset: AssetId, event: str, price: Price, fund: AssetAmount, names: Names) -> str:
+    """A turn in the life of a BitAsset that no operation records; see `AssetEventRecord`."""
+    symbol = names.symbol(asset)
+    if event == "global_settlement":
+        at = _price(price, names)
+        return f"{symbol} is settled globally at {at}; fund {names.amount(fund)}"
+    return {
+        "revival": f"{symbol} lives again after its global settlement",
+        "feed_expired": f"the oldest feed of {symbol} has expired",
+    }.get(event, f"{symbol}: {event.replace('_', ' ')}")
+
+
+def _price(price: Price, names: Names) -> str:
+    base, quote = names.symbol(price.base.asset_id), names.symbol(price.quote.asset_id)
+    return f"{names.price(price)} {base} for 1 {quote}"
+
+
+def _transfer(op: Transfer, names: Names) -> str:
+    memo = " with a memo" if op.memo else ""
+    amount = names.amount(op.amount)
+    return f"{names.account(op.from_)} sends {amount} to {names.account(op.to)}{memo}"
+
+
+def _limit_order_create(op: LimitOrderCreate, names: Names) -> str:
+    gives, wants = names.amount(op.amount_to_sell), names.amount(op.min_to_receive)
+    return f"{names.account(op.seller)} offers {gives} for {wants}"
+
+
+def _limit_order_cancel(op: LimitOrderCancel, names: Names) -> str:
+    return f"{names.account(op.fee_paying_account)} cancels {order_text(op.order)}"
+
+
+def _call_order_update(op: CallOrderUpdate, names: Names) -> str:
+    parts = []
+    for delta, up, down in (
+        (op.delta_debt, "borrows", "pays back"),
+        (op.delta_collateral, "locks", "frees"),
+    ):
+        if delta.amount:
+            text = names.amount(replace(delta, amount=abs(delta.amount)))
+            parts.append(f"{up if delta.amount > 0 else down} {text}")
+    return f"{names.account(op.funding_account)} {' and '.join(parts)}"
+
+
+def _fill_order(op: FillOrder, names: Names, *, is_global: bool) -> str:
+    is_position = op.order_id.is_of(CallOrderId)
+    kind = next((word for id_type, word in _FILLED if op.order_id.is_of(id_type)), "fill")
+    if is_position and op.is_maker:
+        kind = f"position settled{' globally' if is_global else ''}"
+    pays, receives, fee = names.amount(op.pays), names.amount(op.receives), ""
+    if op.fee.amount:
+        # A position pays its fee on top of what the other side gets; the others get less by it.
+        if is_position:
+            pays += f", of which {names.amount(op.fee)} to the issuer,"
+        else:
+            fee = f" less a fee of {names.amount(op.fee)}"
+    account = names.account(op.account_id)
+    return f"{kind}: {account} pays {pays} for {receives}{fee} ({op.order_id})"
+
+
+def _asset_settle(op: AssetSettle, names: Names) -> str:
+    return f"{names.account(op.account)} asks to settle {names.amount(op.amount)}"
+
+
+def _publish_feed(op: AssetPublishFeed, names: Names) -> str:
+    at = _price(op.feed.settlement_price, names)
+    return f"{names.account(op.publisher)} publishes {at}"
+
+
+def _global_settle(op: AssetGlobalSettle, names: Names) -> str:
+    symbol, at = names.symbol(op.asset_to_settle), _price(op.settle_price, names)
+    return f"{names.account(op.issuer)} settles all {symbol} at {at}"
+
+
+def _settle_cancel(op: AssetSettleCancel, names: Names) -> str:
+    amount = names.amount(op.amount)
+    return f"settlement ended: {names.account(op.account)} gets {amount} back"
+
+
+def _bid_collateral(op: BidCollateral, names: Names) -> str:
+    bidder, debt = names.account(op.bidder), op.debt_covered
+    if not debt.amount:
+        return f"{bidder}'s bid for {names.symbol(debt.asset_id)} ends"
+    added = names.amount(op.additional_collateral)
+    return f"{bidder} bids {added} to take over {names.amount(debt)} of debt"
+
+
+def _execute_bid(op: ExecuteBid, names: Names) -> str:
+    debt, collateral = names.amount(op.debt), names.amount(op.collateral)
+    return f"revived: {names.account(op.bidder)} takes over {debt} of debt with {collateral}"
+
+
+_FILLED = (
+    (LimitOrderId, "trade"),
+    (CallOrderId, "position called"),
+    (ForceSettlementId, "settlement"),
+)
+
+_WORDS: dict[type[Any], Callable[[Any, Names], str]] = {
+    Transfer: _transfer,
+    LimitOrderCreate: _limit_order_create,
+    LimitOrderCancel: _limit_order_cancel,
+    CallOrderUpdate: _call_order_update,
+    AssetSettle: _asset_settle,
+    AssetPublishFeed: _publish_feed,
+    AssetGlobalSettle: _global_settle,
+    AssetSettleCancel: _settle_cancel,
+    BidCollateral: _bid_collateral,
+    ExecuteBid: _execute_bid,
+}
