@@ -81,6 +81,12 @@ def besiege(plan: Plan) -> list[str]:
     return ["--minutes", f"{max(plan.seconds / 2, 10) / 60:.3f}", *few]
 
 
+def shock(plan: Plan) -> list[str]:
+    """A minute of each phase with 10,000 positions, or a look."""
+    few = ["--positions", "1000", "--at-once", "4", "--minutes", "0.15"]
+    return few if plan.is_short else []
+
+
 def flood(plan: Plan) -> list[str]:
     """A million frames and a tenth as many blocks, however long they take, or some."""
     few = ["--frames", "3000", "--blocks", "1000", "--queued", "600"] if plan.is_short else []
@@ -104,6 +110,7 @@ PARTS = (
     Part("fuzzing", "fuzz", 0.4, fuzz, r"executions|FOUND|findings$"),
     Part("crash points", "crashpoints", 0.0, crash, r"^crash points|failures|NOT |WRONG|steps: "),
     Part("siege", "siege", 0.15, besiege, r"slots, \d+ missed"),
+    Part("shocks", "shocks", 0.0, shock, r"slots, \d+ missed|each took"),
     Part("floods", "flood", 0.0, flood, r"^T-P|^P15|FOUND"),
     Part("kills", "kills", 0.0, kill, r"kills"),
 )

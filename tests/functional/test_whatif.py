@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from node.cli.client import as_int, as_object
 from protocol.json_form import JsonValue, parse_time
+from tests.campaigns.shocks import ask, running_witness
 from tests.support.commands import processes_with
-from tests.support.killed_node import make_node
 from tests.support.live_network import LiveNode
 
 pytestmark = pytest.mark.functional
@@ -25,12 +26,9 @@ ENDED_WITHIN_S = 10
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[LiveNode]:
-    """A development node with a block each second."""
-    live = make_node(tmp_path / "net", "interval")
-    live.start()
-    yield live
-    if live.is_running:
-        live.kill()
+    """A witness with a block each second, and some hundred positions."""
+    with running_witness(tmp_path / "net", 300) as live:
+        yield live
 
 
 def head_of(node: LiveNode) -> tuple[int, int]:
@@ -41,15 +39,19 @@ def head_of(node: LiveNode) -> tuple[int, int]:
 
 
 def test_no_slot_is_missed_and_no_child_outlives_its_node(node: LiveNode) -> None:
-    """T-A2, T-R3: ten simulations at once, and each second has its block. Killed amid ten more, the
-    node takes its children along."""
+    """T-A2, T-R3: ten shocks and ten simulations at once, and each second has its block. The node
+    takes its children along when it is killed. `scripts/shocks` has 10,000 positions."""
     client = node.client
     assert client is not None
     before = head_of(node)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         asked = [pool.submit(client.call, "pegboard", "simulate", FEW, 1) for _ in range(AT_ONCE)]
+        over = Event()
+        over.set()
+        shocks = [pool.submit(ask, client.url, over) for _ in range(AT_ONCE)]
         for one in asked:
             assert as_object(as_object(one.result())["counts"])["blocks"] == 50
+        assert [len(one.result()) for one in shocks] == [1] * AT_ONCE
         wait(lambda: head_of(node)[0] > before[0])
         after = head_of(node)
         assert after[0] - before[0] == after[1] - before[1]

@@ -1,0 +1,141 @@
+"""A producing witness while shocks are tried at once over its API: does it miss a slot?
+
+scripts/shocks --positions 10000 --at-once 10 --minutes 1
+
+The positions stand in the genesis. Whoever asks meanwhile is an honest client: its longest wait is
+the longest pause of the main loop that anybody could notice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+
+from msgspec.structs import replace
+
+from node.cli.client import JsonObject, NodeClient, as_int, as_object, as_objects, as_text
+from node.cli.exits import CliError
+from node.cli.network_files import Wanted, open_network, plan_nodes
+from node.presets import PRESETS, build_genesis, development_key
+from protocol.crypto.hashes import address_of
+from protocol.crypto.keys import public_key
+from protocol.genesis import Genesis, InitialAccountBalance, InitialCollateralPosition
+from tests.campaigns.siege import client_of, slot_and_head, watch
+from tests.support.live_network import START_TIMEOUT_S, LiveNode, wait_for
+
+DEBT = 10_000
+ASK_TIMEOUT_S = 120
+
+
+def main() -> int:
+    """Watch the node alone, then while shocks are tried; 1 if it missed a slot or one failed."""
+    parser = argparse.ArgumentParser(prog="scripts/shocks", description=__doc__)
+    parser.add_argument("--positions", type=int, default=10_000)
+    parser.add_argument("--at-once", type=int, default=10)
+    parser.add_argument("--minutes", type=float, default=1.0, help="of each phase")
+    options = parser.parse_args()
+    with (
+        TemporaryDirectory() as directory,
+        running_witness(Path(directory) / "net", options.positions) as node,
+    ):
+        alone = watch(node, options.minutes * 60)
+        print(f"alone: {alone.line()}", flush=True)
+        stop = Event()
+        with ThreadPoolExecutor(options.at_once) as pool:
+            asked = [pool.submit(ask, client_of(node).url, stop) for _ in range(options.at_once)]
+            shocked = watch(node, options.minutes * 60)
+            stop.set()
+            took_s = sorted(one for asker in asked for one in asker.result())
+    what = f"{options.at_once} shocks at once of {options.positions} positions"
+    print(f"{what}: {shocked.line()}")
+    print(f"{len(took_s)} shocks, each took {took_s[0]:.2f} to {took_s[-1]:.2f} s")
+    return int(shocked.missed > 0 or shocked.unanswered > 0)
+
+
+def ask(url: str, stop: Event) -> list[float]:
+    """Seconds of each shock that one client asked for, one after the other."""
+    client = NodeClient(url, timeout_s=ASK_TIMEOUT_S)
+    took_s: list[float] = []
+    market = as_object(client.call("pegboard", "get_asset_market", "USD"))
+    fall = fall_of(as_text(market["asset_id"]), as_int(market["current_supply"]))
+    while not stop.is_set() or not took_s:
+        start_s = time.monotonic()
+        found = as_object(client.call("pegboard", "shock", "USD", [fall]))
+        took_s.append(time.monotonic() - start_s)
+        [outcome] = as_objects(found["shocks"])
+        assert as_int(outcome["called"]) > 0
+    return took_s
+
+
+def fall_of(usd: str, supply: int) -> JsonObject:
+    """The feed falls to 0.07, and one bid at 0.085 buys what those owe who are called by it."""
+    sold = supply // 2
+    bid: JsonObject = {
+        "sells": {"amount": sold, "asset_id": usd},
+        "wants": {"amount": sold * 118, "asset_id": "1.3.0"},
+    }
+    return {"feed_change": -3_000, "add_bids": [bid]}
+
+
+@contextmanager
+def running_witness(directory: Path, positions: int) -> Iterator[LiveNode]:
+    """The one witness of a network, with an API and so many positions."""
+    now_s = int(time.time())
+    wanted = Wanted(genesis=make_genesis(positions, now_s))
+    network, _ = open_network(directory, wanted, now_s=now_s)
+    plan, _ = plan_nodes(network, "127.0.0.1:0", {"USD": "fixed:0.1"})
+    node = LiveNode(plan, answer_timeout_s=ASK_TIMEOUT_S)
+    try:
+        node.start()
+        wait_for(lambda: has_feed(node), "a feed", START_TIMEOUT_S, [node])
+        yield node
+    finally:
+        if node.process is not None:
+            node.kill()
+
+
+def has_feed(node: LiveNode) -> bool:
+    """Whether positions can be called."""
+    try:
+        market = as_object(client_of(node).call("pegboard", "get_asset_market", "USD"))
+    except CliError:
+        return False
+    feed = as_object(market["feed"] or {})
+    return feed.get("settlement_price") is not None and slot_and_head(node)[1] >= 2
+
+
+def make_genesis(positions: int, now_s: int) -> Genesis:
+    """The test network's, of one witness and a block a second, with positions in USD."""
+    genesis = build_genesis(
+        PRESETS["testnet"],
+        initial_timestamp=now_s,
+        witness_count=1,
+        block_interval_s=1,
+        development=True,
+    )
+    owner = address_of(public_key(development_key("alice", "active")))
+    records = tuple(
+        InitialCollateralPosition(owner, DEBT * (180 + number % 100), DEBT)
+        for number in range(positions)
+    )
+    owed = InitialAccountBalance("alice", "USD", DEBT * positions)
+    section = genesis.pegboard
+    return replace(
+        genesis,
+        pegboard=replace(section, account_balances=(*(section.account_balances or ()), owed)),
+        initial_assets=tuple(
+            replace(asset, collateral_records=records) if asset.symbol == "USD" else asset
+            for asset in genesis.initial_assets
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
