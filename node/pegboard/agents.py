@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -58,8 +59,7 @@ class Agent:
 
     def number(self, name: str, default: Number) -> Decimal:
         """An option as a decimal."""
-        value = exact(self.options.get(name, default))
-        return Decimal(value.numerator) / Decimal(value.denominator)
+        return _decimal(self.options.get(name, default))
 
     def text(self, name: str, default: str) -> str:
         """An option as text."""
@@ -107,8 +107,11 @@ def _quote(agent: Agent, name: str) -> None:
     if market.is_settled(name):
         return
     facts, _ = market.reader.bitasset(name)
-    owed = sum(one.debt for one in market.positions(name) if one.owner != account.name)
-    depth = agent.number("depth", owed)
+    if "depth" in agent.options:
+        depth = agent.number("depth", 0)
+    else:
+        others = (one.debt for one in market.positions(name) if one.owner != account.name)
+        depth = sum(others, Decimal(0))
     price, spread = market.price(name), agent.number("spread", "1%")
     mine = [one for one in account.orders() if facts.display in (one.sells, one.wants)]
     seen = (price, depth, [(one.id, one.for_sale) for one in mine])
@@ -195,6 +198,12 @@ def settler(agent: Agent) -> None:
     limit = agent.market.price(name) * (1 + agent.number("discount", "1%"))
     if held > 0 and bids and bids[0].price > limit:
         agent.account.settle(f"{held:f} {name}")
+
+
+@lru_cache(1_024)
+def _decimal(number: Number) -> Decimal:
+    value = exact(number)
+    return Decimal(value.numerator) / Decimal(value.denominator)
 
 
 def _rounded(number: Decimal, places: int = 12) -> Decimal:

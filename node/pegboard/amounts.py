@@ -11,7 +11,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from typing import TypeAlias
 
-from protocol.constants import MAX_SUPPLY, RATIO_DENOMINATOR
+from protocol.constants import HUNDRED_PERCENT, MAX_SUPPLY, RATIO_DENOMINATOR
 from protocol.errors import ValidationError
 
 Number: TypeAlias = int | float | str | Decimal
@@ -62,6 +62,14 @@ def to_thousandths(ratio: Number) -> int:
     found = exact(ratio) * RATIO_DENOMINATOR
     if found.denominator != 1 or found < 0:
         raise BadAmount("a ratio has three decimal places", value=ratio, rule="R1.12")
+    return found.numerator
+
+
+def to_hundredths(share: Number) -> int:
+    """A share in hundredths of a percent; raises `BadAmount` rather than round it."""
+    found = exact(share) * HUNDRED_PERCENT
+    if found.denominator != 1 or found < 0:
+        raise BadAmount("a share has two decimals of a percent", value=share)
     return found.numerator
 
 

@@ -12,11 +12,14 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from node.presets import ACCOUNTS, BLOCK_INTERVAL_S, PEGS, TEMPLATE_TIME, build_genesis
+from pegboard.amounts import Number, to_hundredths
 from pegboard.development_chain import DevelopmentChain, find_preset
 from pegboard.local_ledger import LocalLedger
 from pegboard.quotes import Quote
 from pegboard.vocabulary import Market
-from protocol.genesis_form import Genesis
+from protocol.durations import parse_duration
+from protocol.genesis_checks import check_genesis
+from protocol.genesis_form import Genesis, InitialAssetSettings
 from protocol.ids import AssetId
 from protocol.msgpack_form import Plain
 
@@ -24,7 +27,7 @@ MAKER = "maker"
 """The account of the market maker."""
 MAKER_CORE = 100_000_000
 """Whole core tokens that it has."""
-PREPARED_MAX = 16
+PREPARED_MAX = 64
 """Kinds of markets that are kept prepared."""
 
 
@@ -36,6 +39,27 @@ class Prepared(NamedTuple):
     said: dict[AssetId, Quote]
 
 
+class Settling(NamedTuple):
+    """What differs from the preset in how BitAssets are settled; shares of 10,000."""
+
+    delay_s: int | None
+    offset: int | None
+    volume: int | None
+
+    def change(self, asset: InitialAssetSettings) -> InitialAssetSettings:
+        """An asset that is settled so."""
+        options = asset.bitasset_options
+        if options is None:
+            return asset
+        asked = {
+            "force_settlement_delay_sec": self.delay_s,
+            "force_settlement_offset_percent": self.offset,
+            "maximum_force_settlement_volume": self.volume,
+        }
+        changes = {name: value for name, value in asked.items() if value is not None}
+        return replace(asset, bitasset_options=replace(options, **changes))
+
+
 def market(
     *,
     seed: int = 0,
@@ -45,6 +69,9 @@ def market(
     witnesses: int = 1,
     maker: bool = True,
     strict_release: bool = False,
+    settlement_delay: str | None = None,
+    settlement_offset: Number | None = None,
+    settlement_volume: Number | None = None,
 ) -> Market:
     """A market of its own, in this process: no network, no disk, no clock.
 
@@ -55,8 +82,18 @@ def market(
     says what calls positions (R4.2). With `maker`, the account of that name bids and asks one
     percent around the feed, as deep as what others owe; without it the books are empty until
     somebody fills them, and nobody is called. With `strict_release`, collateral leaves a position
-    only as debt is paid back (R3.6). Raises `ValidationError`.
+    only as debt is paid back (R3.6).
+
+    A settlement waits for `settlement_delay`, "24h", pays `settlement_offset` less than the feed,
+    "1%", and all of a maintenance interval at most `settlement_volume` of the supply, "20%", in
+    every BitAsset (R5.2, R5.4); without them as the preset has it. Raises `ValidationError`,
+    `DecodeError`.
     """
+    settlement = Settling(
+        None if settlement_delay is None else parse_duration(settlement_delay),
+        None if settlement_offset is None else to_hundredths(settlement_offset),
+        None if settlement_volume is None else to_hundredths(settlement_volume),
+    )
     options = {
         "preset": preset,
         "trigger": trigger,
@@ -64,8 +101,13 @@ def market(
         "witnesses": witnesses,
         "maker": maker,
         "strict_release": strict_release,
+        "settlement_delay": settlement_delay,
+        "settlement_offset": settlement_offset,
+        "settlement_volume": settlement_volume,
     }
-    prepared = _prepare(preset, trigger, block_interval_s, witnesses, strict_release)
+    options = {name: value for name, value in options.items() if value is not None}
+    changes = Changes(trigger, strict_release, settlement)
+    prepared = _prepare(preset, changes, block_interval_s, witnesses)
     chain = DevelopmentChain(prepared.genesis, {}, snapshot=prepared.snapshot)
     made = Market(LocalLedger(chain), seed=seed, options=options)
     made.quotes.said.update(prepared.said)
@@ -75,10 +117,16 @@ def market(
     return made
 
 
+class Changes(NamedTuple):
+    """What differs from the preset in the rules of a market."""
+
+    trigger: str
+    strict_release: bool
+    settlement: Settling
+
+
 @lru_cache(PREPARED_MAX)
-def _prepare(
-    preset: str, trigger: str, block_interval_s: int, witnesses: int, strict_release: bool
-) -> Prepared:
+def _prepare(preset: str, changes: Changes, block_interval_s: int, witnesses: int) -> Prepared:
     genesis = _without_people(
         build_genesis(
             find_preset(preset),
@@ -86,9 +134,9 @@ def _prepare(
             block_interval_s=block_interval_s,
             witness_count=witnesses,
         ),
-        trigger,
-        strict_release=strict_release,
+        changes,
     )
+    check_genesis(genesis)
     chain = DevelopmentChain(genesis, {})
     made = Market(LocalLedger(chain))
     for symbol, peg in PEGS.items():
@@ -98,7 +146,7 @@ def _prepare(
     return Prepared(genesis, chain.chain.dump(), made.quotes.said)
 
 
-def _without_people(genesis: Genesis, trigger: str, *, strict_release: bool) -> Genesis:
+def _without_people(genesis: Genesis, changes: Changes) -> Genesis:
     """A preset's genesis in which only the faucet and the witnesses have accounts."""
     section, people = genesis.pegboard, ACCOUNTS[1:]
     assert section is not None
@@ -108,8 +156,9 @@ def _without_people(genesis: Genesis, trigger: str, *, strict_release: bool) -> 
         initial_accounts=tuple(one for one in genesis.initial_accounts if one.name not in people),
         pegboard=replace(
             section,
-            margin_call_trigger=trigger,
-            strict_release=strict_release,
+            margin_call_trigger=changes.trigger,
+            strict_release=changes.strict_release,
+            assets=tuple(changes.settlement.change(one) for one in section.assets or ()),
             account_balances=tuple(one for one in balances if one.account_name not in people),
         ),
     )

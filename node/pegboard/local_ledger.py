@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from node.chain.apply_block import AppliedBlock
 from node.state.database import State
 from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.market import CallOrder, LimitOrder
@@ -41,6 +42,8 @@ class LocalLedger:
         self.chain = chain
         self.heard: list[Callable[[Sent], None]] = []
         """Who is told of each transaction that was pushed."""
+        self.watchers: list[Callable[[AppliedBlock], None]] = []
+        """Who is told of each block once it is applied."""
         self._prefix = chain.chain.genesis.settings().display_prefix
 
     @property
@@ -183,7 +186,9 @@ class LocalLedger:
 
     def block(self, *, earliest_s: int = 0) -> None:
         """Make a block of what is pending, in the next slot or the first from a time on."""
-        self.chain.generate_block(earliest_s=earliest_s)
+        applied = self.chain.generate_block(earliest_s=earliest_s)
+        for watch in self.watchers:
+            watch(applied)
 
     def state_hash(self) -> str:
         """The hash of the whole state at the head, without what is pending."""

@@ -87,8 +87,10 @@ def play(
     market: Market | None = None,
     seed: int | None = None,
     tell: Callable[[StepDone], None] = lambda done: None,
+    meet: Callable[[Market], None] = lambda market: None,
 ) -> Played:
-    """Play a scenario to its end; each step is told to `tell`.
+    """Play a scenario to its end; each step is told to `tell`, and the market, before anything is
+    done on it, to `meet`.
 
     Without a market it is played on a fresh one, and the same seed gives the same chain, bit for
     bit. A market that is given keeps its own seed and chain, and hires a market maker if the
@@ -100,6 +102,7 @@ def play(
     elif scenario.chain.maker:
         market.hire("maker", MAKER, core=MAKER_CORE)
     market.folder = scenario.folder
+    meet(market)
     _prepare(scenario, market)
     played = Played(scenario, market)
     for number, step in enumerate(scenario.steps, 1):
@@ -122,13 +125,8 @@ def _prepare(scenario: Scenario, market: Market) -> None:
     for name, account in scenario.accounts.items():
         market.account(name, core=account.core, holds=account.holds)
     for agent in scenario.agents:
-        names = (
-            [agent.name]
-            if agent.count is None
-            else [f"{agent.name}{number}" for number in range(1, agent.count + 1)]
-        )
-        for name in names:
-            market.hire(agent.rule, name, core=agent.core, holds=agent.holds, **agent.options)
+        for name, options in agent.people():
+            market.hire(agent.rule, name, core=agent.core, holds=agent.holds, **options)
 
 
 def run_step(number: int, step: AnyStep, market: Market) -> None:

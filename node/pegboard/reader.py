@@ -62,11 +62,9 @@ class Reader:
 
     def unit_price(self, price: Price) -> Fraction:
         """A price of smallest units in whole ones, base for one of quote."""
-        base, quote = (
-            Fraction(side.amount, 10 ** self._ledger.asset_at(side.asset_id).precision)
-            for side in (price.base, price.quote)
-        )
-        return base / quote
+        base, quote = price.base, price.quote
+        places = [self._ledger.asset_at(side.asset_id).precision for side in (base, quote)]
+        return Fraction(base.amount * 10 ** places[1], quote.amount * 10 ** places[0])
 
     def decimal(self, amount: int, asset: AssetId) -> Decimal:
         """Whole units of an amount."""

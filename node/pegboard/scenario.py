@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
@@ -43,8 +43,11 @@ import msgspec
 import tomli_w
 
 from node.presets import BLOCK_INTERVAL_S
+from pegboard.amounts import Number, exact, quotient
 from pegboard.expectations import Expectation, read_expectation
+from pegboard.parameters import change_parameters
 from pegboard.steps import AnyStep, ExpectStep, Plain
+from protocol.constants import RATIO_DENOMINATOR
 from protocol.errors import PegboardError
 
 FORMAT = 1
@@ -87,6 +90,9 @@ class ChainForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, 
     witnesses: int = 1
     maker: bool = True
     strict_release: bool = False
+    settlement_delay: str | None = None
+    settlement_offset: Plain | None = None
+    settlement_volume: Plain | None = None
 
 
 class AccountForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
@@ -114,9 +120,24 @@ class AgentForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, 
     name: str
     """With a `count`, the accounts are called "bob1", "bob2" and so on."""
     count: int | None = None
+    spread: dict[str, tuple[Plain, Plain]] = {}
+    """Options that go from the first of them to the last in equal steps, to a thousandth."""
     core: Plain | None = None
     holds: tuple[str, ...] = ()
     options: dict[str, Plain] = {}
+
+    def people(self) -> Iterator[tuple[str, dict[str, Number]]]:
+        """Names and options of all of them; raises `BadAmount`."""
+        if self.count is None:
+            yield self.name, dict(self.options)
+            return
+        for number in range(self.count):
+            options: dict[str, Number] = dict(self.options)
+            for key, (first, last) in self.spread.items():
+                low, steps = exact(first), max(self.count - 1, 1)
+                value = low + (exact(last) - low) * number / steps
+                options[key] = quotient(round(value * RATIO_DENOMINATOR), RATIO_DENOMINATOR)
+            yield f"{self.name}{number + 1}", options
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +162,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_scenario(path: Path | str) -> Scenario:
     """Read a scenario's file; raises `ScenarioError`."""
+    return read_scenario(load_text(path), path=str(path))
+
+
+def load_text(path: Path | str) -> str:
+    """The text of a scenario's file; raises `ScenarioError`."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -150,15 +176,22 @@ def load_scenario(path: Path | str) -> Scenario:
         raise ScenarioError(f"cannot be read: {error}", path=str(path), line=1) from error
     if len(data) > SIZE_MAX:
         raise ScenarioError("too long", path=str(path), line=1, value=len(data), limit=SIZE_MAX)
-    return read_scenario(text, path=str(path))
+    return text
 
 
-def read_scenario(text: str, *, path: str = "scenario") -> Scenario:
-    """Read a scenario's text; `path` is for errors, and where its files are. `ScenarioError`."""
+def read_scenario(
+    text: str, *, path: str = "scenario", changes: Mapping[str, str] | None = None
+) -> Scenario:
+    """Read a scenario's text; `path` is for errors, and where its files are.
+
+    `changes` are other values of its parameters, as `pegboard.parameters` names them. Raises
+    `ScenarioError`, `NoSuchParameter`.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"not TOML: {error}", path=path, line=_line_of(error, text)) from error
+    change_parameters(data, changes or {})
     reader = _Reader(path, text, data)
     version = data.pop("pegboard", None)
     if version != FORMAT:

@@ -8,8 +8,10 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from node.witness.feed_source import FeedSource
-from node.witness.feed_text import FeedContext, parse_feed_source
+from node.witness.feed_text import PARSERS, FeedContext, FeedSourceError, parse_feed_source
 from pegboard.amounts import BadAmount, Number, exact
+from pegboard.paths import OPTIONS as DRAWN
+from pegboard.paths import read_path
 
 
 class Shock(NamedTuple):
@@ -53,10 +55,23 @@ def read_source(
     block_interval_s: int,
     read_text: Callable[[str], str],
 ) -> FeedSource:
-    """The source of one line of text, as of `pegboard up --feed`; raises `FeedSourceError`.
+    """The source of one line of text, as of `pegboard up --feed`, or a path that is drawn
+    (`pegboard.paths`); raises `FeedSourceError`.
 
-    A walk without a seed takes one that follows from the market's and the symbol.
+    What is drawn without a seed takes one that follows from the market's and the symbol.
     """
-    if text.startswith("walk:") and "seed=" not in text:
-        text += f",seed={zlib.crc32(f'{seed}/{symbol}'.encode())}"
-    return parse_feed_source(text, FeedContext(start_s, block_interval_s, read_text))
+    kind = text.partition(":")[0]
+    if kind not in (*PARSERS, *DRAWN):
+        limit = ", ".join((*PARSERS, *DRAWN))
+        raise FeedSourceError("unknown kind of feed source", value=text, limit=limit)
+    if kind in ("walk", *DRAWN) and "seed=" not in text:
+        mark = "?" if kind == "bootstrap" and "?" not in text else ","
+        text += f"{mark}seed={zlib.crc32(f'{seed}/{symbol}'.encode())}"
+    context = FeedContext(start_s, block_interval_s, read_text)
+    return read_path(text, context) if kind in DRAWN else parse_feed_source(text, context)
+
+
+def named_file(text: str) -> str | None:
+    """The file that a source's text names, if it names one."""
+    kind, _, rest = text.partition(":")
+    return rest.partition("?")[0] if kind in ("csv", "bootstrap") else None

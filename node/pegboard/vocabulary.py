@@ -73,6 +73,8 @@ class Market:
         self.reader: Reader = Reader(ledger)
         self.folder = Path()
         """Where files of prices are looked for first."""
+        self.files: Mapping[str, str] = {}
+        """Texts of files that need not be looked for."""
         self._made = 0
         self._followed: dict[AssetFacts, Series] = {}
         self._order_ids: dict[str, str] = {}
@@ -284,7 +286,8 @@ class Market:
         """Let a price follow a source before each block from now on; its first price.
 
         The source is written as for `pegboard up --feed`: "walk:start=0.1,step=30bp", whose seed
-        follows from that of the market, "csv:FILE?every=1b", "fixed:0.1". A shock is the number of
+        follows from that of the market, "csv:FILE?every=1b", "fixed:0.1"; or it is drawn, see
+        `pegboard.paths`: "geometric:", "jump:", "bootstrap:". A shock is the number of
         a block, counted from now, and a jump, "-30%", that lasts. Raises `FeedSourceError`,
         `BadAmount`, `NotMarketIssued`.
         """
@@ -311,6 +314,8 @@ class Market:
             return quotient(series.last)
 
     def _read_text(self, name: str) -> str:
+        if name in self.files:
+            return self.files[name]
         beside = self.folder / name
         path = beside if beside.exists() else find_file(name)
         return path.read_text(encoding="utf-8")
