@@ -96,8 +96,13 @@ LAYERS = {
         ("msgspec", "tomli_w"),
         SHELL_BANS,
     ),
+    "node.lab": Layer(
+        (*CHAIN, "node.exit_codes", "node.version", "node.storage", "pegboard"),
+        ("msgspec", "distributed", "plotly", "pyarrow"),
+        SHELL_BANS,
+    ),
     "node.cli": Layer(
-        (*SERVICES, "node.services", "node.app", "node.shipped", "pegboard"),
+        (*SERVICES, "node.services", "node.app", "node.shipped", "node.lab", "pegboard"),
         SHELL_TOOLS,
         SHELL_BANS,
     ),
@@ -355,6 +360,11 @@ PLANTED = [
     ("pegboard", "from node.cli import main"),
     ("pegboard", "import pytest"),
     ("node.pytest_plugin", "from node.chain import chain"),
+    ("node.lab.summary", "from time import monotonic"),
+    ("node.lab.journal", "path.write_bytes(b'x')"),
+    ("node.lab.runs", "from node.cli import main"),
+    ("pegboard", "from node.lab import plan"),
+    ("pegboard", "import pyarrow"),
 ]
 
 

@@ -37,6 +37,7 @@ def cli() -> None:
     pegboard wallet borrow "100 bitUSD" --ratio 2.5 --dev-keys -a alice
     pegboard demo margin-call            a fall of prices, played and checked
     pegboard shock bitUSD --feed -30%    who would be called, at which price
+    pegboard lab FILE --vary MCR=1.4..2.0 --out DIR   a scenario thousands of times
     pegboard snapshot; pegboard revert   a moment to come back to, and back
     pegboard travel +1d                  a day later, on all processes of the network
 

@@ -22,6 +22,7 @@ PLACES = {
     "play": "play:play",
     "lesson": "lesson:lesson",
     "export": "export:export",
+    "lab": "lab:lab",
     "mine": "time_commands:mine",
     "travel": "time_commands:travel",
     "snapshot": "time_commands:snapshot",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node.config import ConfigError
 from node.exit_codes import Exit
+from node.lab.errors import LabError
 from node.rules import UnknownRule
 from node.storage.errors import StorageError
 from node.witness.feed_text import FeedSourceError
@@ -66,7 +67,7 @@ class Refused(CliError):
 
 def exit_code_of(error: PegboardError) -> Exit:
     """The exit code that a refusal ends a command with."""
-    if isinstance(error, CliError | StorageError):
+    if isinstance(error, CliError | StorageError | LabError):
         return error.exit_code
     if isinstance(error, UnknownRule):
         return Exit.USAGE

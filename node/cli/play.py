@@ -22,13 +22,25 @@ from node.cli.sessions import output_options
     help="Python file that adds rules of agents with @pegboard.rule; it is run.",
 )
 @click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another value of a parameter, as `pegboard lab` names them: MCR=1.6.",
+)
+@click.option(
     "--url",
     metavar="URL",
     help="Play on the running development network behind this API, with signed transactions.",
 )
 @output_options
 def play(
-    output: Output, file: Path, seed: int | None, rules: tuple[Path, ...], url: str | None
+    output: Output,
+    file: Path,
+    seed: int | None,
+    rules: tuple[Path, ...],
+    settings: tuple[str, ...],
+    url: str | None,
 ) -> None:
     """Play the scenario in FILE on a market in this process, and say what came of it.
 
@@ -41,9 +53,9 @@ def play(
 
     \b
     pegboard play config/scenarios/fall.toml
-    pegboard play my.toml --seed 8 --rules my_rules.py
+    pegboard play my.toml --seed 8 --rules my_rules.py --set MCR=1.6
     pegboard play my.toml --url http://127.0.0.1:8090
     """
     from node.cli.playing import play_file  # loading the chain takes longer than most commands
 
-    play_file(output, file, seed=seed, rules=rules, url=url)
+    play_file(output, file, seed=seed, rules=rules, settings=settings, url=url)

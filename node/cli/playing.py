@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from node.cli.client import NodeClient
-from node.cli.exits import FileUnreadable
+from node.cli.exits import FileUnreadable, UsageProblem
 from node.cli.output import Output, heading
 from node.cli.remote_chain import RemoteChain
 from node.cli.remote_ledger import DeskKeys, RemoteLedger
 from node.shipped import find_file
 from pegboard.expectations import Outcome
 from pegboard.player import Played, StepDone, play
-from pegboard.scenario import ScenarioError, load_scenario
+from pegboard.scenario import ScenarioError, load_text, read_scenario
 from pegboard.vocabulary import Market
 from protocol.json_form import JsonValue
 from protocol.wording import count_of
@@ -27,16 +28,23 @@ class ScenarioUnreadable(FileUnreadable):
 
 
 def play_file(
-    output: Output, path: Path, *, seed: int | None, rules: Iterable[Path], url: str | None
+    output: Output,
+    path: Path,
+    *,
+    seed: int | None,
+    rules: Iterable[Path],
+    settings: Iterable[str] = (),
+    url: str | None,
 ) -> None:
     """Play a scenario, on a node if there is a URL, and print its steps and outcomes.
 
-    Raises `ScenarioUnreadable`, `StepFailed`, `ExpectationFailed`, `FileUnreadable`.
+    Raises `ScenarioUnreadable`, `StepFailed`, `ExpectationFailed`, `FileUnreadable`,
+    `NoSuchParameter`.
     """
-    try:
-        scenario = load_scenario(find_file(str(path)))
-    except ScenarioError as error:
-        raise ScenarioUnreadable(error.what, value=error.value, limit=error.limit) from error
+    found = find_file(str(path))
+    changes = read_settings(settings)
+    with readable():
+        scenario = read_scenario(load_text(found), path=str(found), changes=changes)
     for source in rules:
         run_rules(source)
     output.line(heading(scenario.title or str(path)))
@@ -45,6 +53,26 @@ def play_file(
     played = play(scenario, market=market, seed=chosen, tell=lambda done: show_step(output, done))
     show_result(output, played)
     played.check()
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """What is wrong with a scenario inside ends the command as a damaged file does."""
+    try:
+        yield
+    except ScenarioError as error:
+        raise ScenarioUnreadable(error.what, value=error.value, limit=error.limit) from error
+
+
+def read_settings(texts: Iterable[str]) -> dict[str, str]:
+    """Parameters and their values, as "MCR=1.6" each; raises `UsageProblem`."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not (name and mark and value) or name in found:
+            raise UsageProblem("--set: not NAME=VALUE, each once", value=text)
+        found[name] = value
+    return found
 
 
 def market_at(url: str, seed: int) -> Market:

@@ -23,7 +23,7 @@ from pegboard.paths import (
 )
 from pegboard.series import named_file, read_source
 
-DRAWN = 4_000
+DRAWN = 2_000
 
 
 def d(text: str) -> Decimal:
