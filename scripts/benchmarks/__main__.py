@@ -13,6 +13,7 @@ from .fairness import KINDS as FAIRNESS
 from .fairness import bench_greedy
 from .finality import bench_finality
 from .history import bench_history
+from .lab import bench_lab
 from .market import bench_market
 from .measure import print_machine
 from .memory import bench_memory
@@ -40,6 +41,7 @@ SECTIONS = {
     "o": bench_market,
     "p": bench_time_travel,
     "q": bench_whatif,
+    "r": bench_lab,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()}
 """Parts of sections, for runs by turns."""
