@@ -193,18 +193,21 @@ def test_normal_intervals_cover_as_they_say() -> None:
 
 
 def test_differences_are_paired_by_path() -> None:
-    """What all paths have in common falls out: each cell is one more than the first, exactly."""
+    """What all paths have in common falls out: each cell is one more than the first, exactly.
+    A path on which the first was refused counts for the mean alone."""
     results = [
         RunResult(cell, path, "", 0, 1, {"bitUSD": (float(cell), *[path + cell] * 9)})
         for cell in range(2)
         for path in range(4)
     ]
-    lines = {(line.cell, line.measure): line for line in summarize(plan(paths=4), results)}
+    results.append(RunResult(0, 4, "refused", 0, 1, {}))
+    results.append(RunResult(1, 4, "", 0, 1, {"bitUSD": (0.0, *[2.5] * 9)}))
+    lines = {(line.cell, line.measure): line for line in summarize(plan(paths=5), results)}
     line = lines[1, "bad_debt"]
     assert line.difference == Estimate(1, 1, 1)
     assert line.mean.value == 2.5
     assert lines[0, "bad_debt"].difference.value is None
-    assert lines[1, "swan"].mean == wilson(4, 4)
+    assert lines[1, "swan"].mean == wilson(4, 5)
 
 
 def table_text(journal: Journal) -> str:
@@ -233,6 +236,9 @@ def test_results_go_on_where_they_were_cut(tmp_path: Path) -> None:
             again.add(results)
         assert table_text(again) == whole
         again.close()
+        once_more = Journal(tmp_path / "out", asked)
+        assert once_more.missing() == []
+        once_more.close()
 
 
 def test_foreign_and_damaged_results_are_refused(tmp_path: Path) -> None:
@@ -298,6 +304,11 @@ def test_the_command_writes_tables_and_a_page(
             for row in stored
         ]
     assert len(rows) == 2 * len(MEASURES)
+    runs = list(csv.DictReader(io.StringIO((out / "runs.csv").read_text())))
+    [told] = [row for row in rows if (row["cell"], row["measure"]) == ("1", "last_price")]
+    prices = [float(row["last_price"]) for row in runs if row["cell"] == "1"]
+    assert float(told["mean"]) == pytest.approx(sum(prices) / 2)
+    assert told["difference"] == "0.0"
     page = (out / "report.html").read_text()
     start = page.index("<h2>bitUSD: Bad debt</h2>")
     assert "<td>1.75</td>" in page[start : page.index("</section>", start)]
