@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from node.explain.order import explain_order
 from node.explain.position import explain_position
 from node.explain.records import (
     ASSET_SETTLED,
@@ -349,3 +350,73 @@ def test_steps_are_short_and_about_one_moment() -> None:
     assert count >= 10
     assert found.next_feed is not None
     assert found.next_feed.calls_before == 199
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(0, 10**9), triggers)
+def test_what_is_counted_is_there(seed: int, trigger: int) -> None:
+    """R1.7, R1.9, R1.10, R4.3, R5.4: rank, ratio, prices, what is ahead, in the way and waiting, by
+    a recount on fractions."""
+    market, positions = random_market(seed, trigger)
+    state, feed = market.state, market.data.median_feed
+    fair, mcr = value(feed.settlement_price), Fraction(feed.maintenance_collateral_ratio, 1_000)
+    bids = [(value(one.sell_price), one.for_sale) for one in state.limit_orders.in_order()]
+    requests = [one.balance.amount for one in state.force_settlements.in_order()]
+    everybody = list(state.call_orders.in_order())
+    ranked = sorted(everybody, key=lambda one: (Fraction(one.collateral, one.debt), one.id))
+    for position in positions:
+        rank = ranked.index(position)
+        found = explain(market, position)
+        calls_at = Fraction(position.debt, position.collateral) * mcr
+        ahead = sum(one.debt for one in ranked[:rank])
+        assert (found.rank, found.position_count) == (rank + 1, len(everybody))
+        ratio = Fraction(position.collateral, position.debt) * fair
+        assert found.collateral_ratio == ratio * 1_000 // 1
+
+        prices = found.prices
+        assert prices is not None
+        squeeze = fair * 1_000 / feed.maximum_short_squeeze_ratio
+        told = prices.settlement_price, prices.squeeze_protection_price, prices.call_price
+        assert tuple(map(value, told)) == (fair, squeeze, calls_at)
+        highest = None if prices.highest_bid is None else value(prices.highest_bid)
+        assert highest == max((price for price, _ in bids), default=None)
+
+        wanted, settled = found.next_bid, found.settlement
+        assert wanted is not None
+        assert settled is not None
+        least, is_by_feed = value(wanted.above), trigger == TRIGGER_FEED
+        blocking = [usd for price, usd in bids if price >= calls_at and not is_by_feed]
+        waiting = [
+            usd
+            for price, usd in bids
+            if (price >= least and ratio <= mcr if is_by_feed else least < price < calls_at)
+        ]
+        assert (wanted.bids_in_the_way, wanted.amount_in_the_way.amount) == (
+            len(blocking),
+            sum(blocking),
+        )
+        assert wanted.amount_waiting.amount == sum(waiting)
+        assert wanted.debt_ahead.amount == settled.debt_ahead.amount == ahead
+        assert (settled.requests, settled.requested.amount) == (len(requests), sum(requests))
+        share = market.data.options.maximum_force_settlement_volume
+        supply = state.figures_of(market.usd).current_supply
+        assert settled.volume_left.amount == supply * share // 10_000
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(0, 10**9), triggers)
+def test_who_stands_before_an_order(seed: int, trigger: int) -> None:
+    """R2.3: as many orders, of as much, are before one as ask for less, or as much and earlier."""
+    market, _ = random_market(seed, trigger)
+    state = market.state
+    for order in list(state.limit_orders.in_order()):
+        told = explain_order(state, Wording(state, "bit"), order)
+        better = [
+            one
+            for one in state.limit_orders.in_order()
+            if (-value(one.sell_price), one.id) < (-value(order.sell_price), order.id)
+        ]
+        assert (told.before, told.amount_before.amount) == (
+            len(better),
+            sum(one.for_sale for one in better),
+        )
