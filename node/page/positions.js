@@ -29,6 +29,11 @@ export function drawPositions(words, market, positions, explain) {
     (one) => one.id,
     [
       { text: (one) => one.borrower_name },
+      {
+        text: () => "Why",
+        press: explain,
+        label: (one) => `Why is ${one.borrower_name} ${one.is_called ? "" : "not "}called?`,
+      },
       { name: "way", text: reach },
       {
         name: "line",
@@ -39,11 +44,6 @@ export function drawPositions(words, market, positions, explain) {
       { name: "right num", text: (one) => ratio(one.collateral_ratio) },
       { name: "right num", text: (one) => words.number(debtOf(one)) },
       { name: "right num", text: (one) => words.number(heldBy(one)) },
-      {
-        text: () => "Why",
-        press: explain,
-        label: (one) => `Why is ${one.borrower_name} ${one.is_called ? "" : "not "}called?`,
-      },
     ],
     nearness,
   );

@@ -219,9 +219,13 @@ def inverse(price: Json) -> Json:
 def test_each_number_of_positions_and_history_is_the_api_s(page: Visit, told: Told) -> None:
     """R4.2: positions nearest first, feeds, trades, and calls with their explanation."""
     positions = told.call("pegboard", "get_positions", told.usd, 300)
+    heads = page.page.locator("#positions-table th[scope=col]").all_text_contents()
+    assert heads[:4] == ["Borrower", "Explain", "Feed has to move", "Prices on one line"]
+    assert heads[4:] == ["Call price", "Ratio", "Debt, openUSD", "Collateral, OPS"]
     assert page.rows("positions-table") == [
         [
             one["borrower_name"],
+            "Why",
             "within reach"
             if one["feed_change_to_reach"] >= 0
             else signed(one["feed_change_to_reach"]),
@@ -230,7 +234,6 @@ def test_each_number_of_positions_and_history_is_the_api_s(page: Visit, told: To
             format_decimal(one["collateral_ratio"], 3),
             told.number({"amount": one["debt"], "asset_id": told.usd}),
             told.number({"amount": one["collateral"], "asset_id": CORE}),
-            "Why",
         ]
         for one in positions
     ]
