@@ -66,10 +66,11 @@ from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError, ProtocolError
 from protocol.finality import Vote
 from protocol.ids import WitnessId
-from protocol.p2p.messages import MAX_INVENTORY_IDS
 from protocol.schema import BlockId, PublicKey
 from protocol.transaction import TransactionEnvelope
 
+OFFERED_MAX = 200
+"""Pending transactions that a new peer is told of."""
 BROKEN = (InvariantViolated, AssertionError)
 """The state or the code contradicts itself: the block is not kept, and the node must end (T-R4)."""
 
@@ -293,7 +294,8 @@ class NodeCore:
                 hello = effect.hello
                 node_id = hello.node_id.hex()
                 self._report("peer_ready", peer=effect.peer, node_id=node_id, head=hello.head_num)
-                self._offer_pending(now_ms)
+                if self.peers.active_count == 1:
+                    self._offer_pending(now_ms)
             case PeerPenalised():
                 self._report(
                     "peer_penalised",
@@ -306,10 +308,11 @@ class NodeCore:
                 assert_never(effect)
 
     def _offer_pending(self, now_ms: int) -> None:
-        """Tell a new peer of what waits here, on a development chain, whose pauses end connections:
-        nobody may have been there to be told when it came (R9.10)."""
-        is_development = self.chain.state.development is not None
-        for applied in islice(self.chain.pending, MAX_INVENTORY_IDS * is_development):
+        """Tell the only peer of what waits here: nobody may have been there when it came.
+
+        Of so many at most, since who comes again is told again (T-P11).
+        """
+        for applied in islice(self.chain.pending, OFFERED_MAX):
             self.peers.announce_transaction(applied.envelope, now_ms)
 
     def _receive_transaction(self, received: TransactionReceived, now_ms: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from msgspec.structs import replace
 
 from node.chain.chain import Chain
 from node.core.chain_reader import ChainReader
@@ -209,9 +208,7 @@ def test_a_transaction_travels_and_is_included(genesis: Genesis) -> None:
 def test_a_transaction_that_came_while_there_was_no_peer_is_offered_to_the_next(
     genesis: Genesis,
 ) -> None:
-    """R9.10: on a development chain, whose pauses end connections, it waits here; whoever connects
-    is told of it, and asks."""
-    genesis = replace(genesis, pegboard=replace(genesis.pegboard, development=True))
+    """T-P7: it waits here, as when a pause has ended all connections; the first is told of it."""
     witness, alone = CoreNode(genesis, witness_names(3), name=1), CoreNode(genesis, name=2)
     alone.core.broadcast(envelope := transfer(alone.chain, 7), START_MS)
     now_ms = run([alone], START_MS, 1)
