@@ -76,6 +76,7 @@ from node.storage.snapshots import SnapshotFiles
 from node.version import VERSION
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from node.witness.feed_text import FeedContext, parse_feed_source
+from pegboard.lessons.told import LessonTeacher
 from protocol.crypto.keys import PrivateKey, parse_wif
 from protocol.errors import DecodeError, PegboardError
 from protocol.genesis import chain_id, load_genesis
@@ -342,7 +343,7 @@ async def _run_with(
         if may_develop
         else None,
     )
-    api = Api(backend, core.durability)
+    api = Api(backend, core.durability, LessonTeacher())
     keep_proofs = partial(replace_file, opened.data_dir / PROOFS_FILE)
     service = NodeService(inputs, opened.stores, history, api, keep_proofs, keep_clock)
     _tell_started(started)

@@ -90,7 +90,6 @@ LAYERS = {
     "node.version": Layer(),
     "node.shipped": Layer((), (), ("clock",)),
     "node.services": Layer(SERVICES, SHELL_TOOLS, SHELL_BANS),
-    "node.app": Layer((*SERVICES, "node.services"), SHELL_TOOLS, SHELL_BANS),
     "pegboard": Layer(
         (*WITNESS, "node.rules", "node.whatif", "node.presets", "node.version", "node.shipped"),
         ("msgspec", "tomli_w"),
@@ -101,8 +100,22 @@ LAYERS = {
         ("msgspec", "distributed", "plotly", "pyarrow"),
         SHELL_BANS,
     ),
+    "pegboard.lessons.told": Layer(
+        ("protocol", "node.api", "node.presets", "pegboard"), ("msgspec",), ("clock",)
+    ),
+    "node.app": Layer(
+        (*SERVICES, "node.services", "pegboard.lessons.told"), SHELL_TOOLS, SHELL_BANS
+    ),
     "node.cli": Layer(
-        (*SERVICES, "node.services", "node.app", "node.shipped", "node.lab", "pegboard"),
+        (
+            *SERVICES,
+            "node.services",
+            "node.app",
+            "node.shipped",
+            "node.lab",
+            "pegboard",
+            "pegboard.lessons.told",
+        ),
         SHELL_TOOLS,
         SHELL_BANS,
     ),

@@ -16,6 +16,7 @@ from node.api.kept_answers import KeptAnswers
 from node.api.news import BlockNews, RewindNews
 from node.api.recent_transactions import RecentTransactions
 from node.api.session import ApiSession
+from node.api.teacher import Teacher
 from node.api.views import view_transaction
 from node.api.waits import Waits
 from node.chain.undo_marks import Rewound
@@ -32,9 +33,16 @@ class Api:
     leaves it for no block.
     """
 
-    def __init__(self, backend: ApiBackend, durability: Durability | None = None) -> None:
-        """Without a `durability`, everything is taken for durable as soon as it happens."""
+    def __init__(
+        self,
+        backend: ApiBackend,
+        durability: Durability | None = None,
+        teacher: Teacher | None = None,
+    ) -> None:
+        """Without a `durability`, everything is taken for durable as soon as it happens; without a
+        `teacher`, no lessons are played."""
         self.backend = backend
+        self.teacher = teacher
         self.durability = durability or Durability()
         self._directory = Directory(backend.state)
         self._recent = RecentTransactions()

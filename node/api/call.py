@@ -11,6 +11,7 @@ from node.api.directory import Directory
 from node.api.kept_answers import KeptAnswers
 from node.api.recent_transactions import RecentTransactions
 from node.api.subscriptions import Subscriptions
+from node.api.teacher import Teacher
 from node.api.views import view_object
 from node.state.database import State
 from node.state.objects.accounts import AccountStatistics
@@ -121,6 +122,10 @@ class Services(Protocol):
 
     @property
     def kept(self) -> KeptAnswers: ...
+
+    @property
+    def teacher(self) -> Teacher | None:
+        """Who teaches lessons here, if anybody does."""
 
     def ask_aside(self, session: Connection, work: Work) -> Answer:
         """The answer of work that is too long for the node's own thread, when there is one.

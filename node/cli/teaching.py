@@ -6,9 +6,8 @@ import io
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, TextIO, cast
+from typing import Literal, TextIO
 
 import click
 
@@ -27,6 +26,7 @@ from pegboard.lessons import (
 )
 from pegboard.lessons.guesses import plain_text
 from pegboard.lessons.language import LANGUAGES, fill
+from pegboard.lessons.told import judged_json
 from protocol.json_form import JsonValue
 
 COLUMNS_MAX = 92
@@ -150,18 +150,15 @@ class Lesson:
 
     def _judge(self, judged: Judged) -> None:
         says = self.language.says
-        verdict = says.right if judged.is_right else says.wrong
-        if judged.guess is None:
-            verdict = says.unknown
         colour = "green" if judged.is_right else None
-        self.output.line(click.style(f"  {fill(verdict, {'answer': judged.answer})}", fg=colour))
+        self.output.line(click.style(f"  {self.session.verdict(judged)}", fg=colour))
         self._text(judged.calculation, INDENT)
         self._text(judged.explain, "  ")
         for rule, sentence in judged.rules:
             self._text(fill(says.rule, {"rule": rule, "says": sentence}), "  ")
         if self.output.is_json:
             document: dict[str, JsonValue] = {"event": "step"}
-            self.output.document(document | judged_json(judged))
+            self.output.document(document | judged_json(self.session, judged))
 
     def _end(self) -> None:
         session, says = self.session, self.language.says
@@ -190,14 +187,6 @@ class Lesson:
     def _text(self, text: str, indent: str = "") -> None:
         for line in wrap(text, self.columns, indent):
             self.output.line(line)
-
-
-def judged_json(judged: Judged) -> dict[str, JsonValue]:
-    """What became of a guess, as JSON has it."""
-    found = cast("dict[str, JsonValue]", asdict(judged))
-    rules: JsonValue = [{"id": rule, "says": says} for rule, says in judged.rules]
-    found["number"], found["rules"] = f"{judged.number:f}", rules
-    return found
 
 
 def _ask() -> str | None:

@@ -51,6 +51,10 @@ class Pages:
         """The dashboard; without a script, what this node is and how to talk to it."""
         return self.document("home.html", host)
 
+    def lesson(self, host: str) -> Page:
+        """Lessons, which the node plays by `pegboard.play_lesson`."""
+        return self.document("lesson.html", host)
+
     def document(self, name: str, host: str) -> Page:
         """A document of `node/page` with what it says of this node; it loads only what stands in
         `page_files` beside it."""
@@ -104,6 +108,7 @@ class Pages:
 
 PAGES: Final[dict[str, Callable[[Pages, str], Page | Generator[None, None, Page]]]] = {
     "/": Pages.home,
+    "/lesson": Pages.lesson,
     "/health": Pages.ready,
     "/health/live": Pages.live,
     "/health/ready": Pages.ready,

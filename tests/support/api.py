@@ -22,6 +22,7 @@ from node.history.memory import MemoryHistory
 from node.state.context import AppliedOperation
 from node.state.database import State
 from node.witness.stall import Stall
+from pegboard.lessons.told import LessonTeacher
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import parse_wif
 from protocol.ids import WitnessId
@@ -54,7 +55,7 @@ class ChainBackend:
         self.bugs: list[Exception] = []
         self.places: dict[int | str, tuple[Place, Mark]] = {}
         self.clock_offset_ms = 0
-        self.api = Api(self)
+        self.api = Api(self, teacher=LessonTeacher())
 
     @property
     def state(self) -> State:

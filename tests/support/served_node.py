@@ -27,6 +27,7 @@ from node.services.api_server import ApiOptions, serve_api
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, Stores
 from node.storage.interface import SignedSlot, SignedVote
+from pegboard.lessons.told import LessonTeacher
 from protocol.genesis import chain_id
 from protocol.genesis_form import FINALITY_VOTES, Genesis
 from protocol.p2p.transport import PlainTransport
@@ -125,7 +126,7 @@ class ServedNode:
         self.history = history
         self.inputs = NodeInputs(self.core, self.clock)
         self.backend = NodeApiBackend(self.inputs, reader, genesis, history, is_development=True)
-        self.api = Api(self.backend, self.core.durability)
+        self.api = Api(self.backend, self.core.durability, LessonTeacher())
         stores = Stores(self.blocks, self.guard, MemorySnapshots())
         self.service = NodeService(self.inputs, stores, history, self.api, lambda _: None)
         self.port = 0

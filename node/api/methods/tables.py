@@ -21,6 +21,7 @@ from node.api.methods import (
     development_state,
     explanations,
     history,
+    lessons,
     limits,
     listings,
     login,
@@ -85,7 +86,9 @@ APIS: dict[str, dict[str, Method]] = {
     "crypto": _by_name(crypto.METHODS),
     "custom_operations": _by_name(storage.METHODS),
     "debug": _by_name(debug.METHODS),
-    "pegboard": _by_name(pegboard.METHODS, explanations.METHODS, listings.METHODS, whatif.METHODS),
+    "pegboard": _by_name(
+        pegboard.METHODS, explanations.METHODS, listings.METHODS, whatif.METHODS, lessons.METHODS
+    ),
     "pegboard_dev": _by_name(development.METHODS, development_state.METHODS),
     RPC: _by_name((discover,)),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
@@ -137,9 +137,17 @@ class Session:
         """A text with the words of this chain, and the count of questions."""
         return fill(text, self._names)
 
-    def answer(self, guess: str) -> Judged:
+    def verdict(self, judged: Judged) -> str:
+        """Right or not, in the learner's language."""
+        says = self.language.says
+        text = says.right if judged.is_right else says.wrong
+        return fill(says.unknown if judged.guess is None else text, {"answer": judged.answer})
+
+    def answer(self, guess: str, *, compares: bool = True) -> Judged:
         """Take a guess, play the step and judge; an empty guess is one of who does not know.
 
+        Unless it `compares`, what the other rules would have come to is not worked out, which takes
+        longer than all else, and told as nothing.
         Raises `UnreadableGuess`, and the step waits for another.
         """
         assert self._question is not None, "the lesson is over"
@@ -152,7 +160,8 @@ class Session:
         self._seen |= {key: self._measured(path) for key, path in step.after.items()}
         self._seen["answer"] = self._value(number, step.answer.path)
         if step.otherwise is not None:
-            self._seen["otherwise"] = self._value(self._otherwise(step), step.answer.path)
+            other = self._otherwise(step) if compares else Decimal(0)
+            self._seen["otherwise"] = self._value(other, step.answer.path)
         judged = Judged(
             self._question,
             typed or None,
@@ -166,13 +175,6 @@ class Session:
         self.judged.append(judged)
         self._question = self._ask()
         return judged
-
-    def answers(self, guesses: Sequence[str]) -> Iterator[Judged]:
-        """Take guesses as long as there are questions."""
-        for guess in guesses:
-            if self._question is None:
-                return
-            yield self.answer(guess)
 
     def _step(self) -> tuple[LessonStep, StepWords]:
         step = self.steps[len(self.judged)]
@@ -227,12 +229,9 @@ class _Twin(Session):
     def answer_of(self, name: str) -> Decimal:
         """Play on until a step's answer."""
         while True:
-            judged = self.answer("")
+            judged = self.answer("", compares=False)
             if judged.question.name == name:
                 return judged.number
-
-    def _otherwise(self, step: LessonStep) -> Decimal:
-        return Decimal(0)
 
 
 def _change(step: LessonStep, before: object, after: object) -> Decimal:
