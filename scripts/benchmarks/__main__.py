@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from .anvil import bench_anvil
 from .api import bench_api
 from .blocks import bench_full_validation, bench_known_signatures, bench_orders
 from .broadcasts import bench_broadcasts
@@ -43,7 +44,7 @@ SECTIONS = {
     "q": bench_whatif,
     "r": bench_lab,
 }
-PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()}
+PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {"p:anvil": bench_anvil}
 """Parts of sections, for runs by turns."""
 
 

@@ -1,0 +1,193 @@
+"""(p) The same on anvil, from its npm package: two development nodes over their JSON-RPC."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import NamedTuple
+
+from node.cli.network_files import free_ports
+
+from .measure import print_ratio, print_time, print_value, wall_seconds
+
+PACKAGE = "@foundry-rs/anvil@1.7.1"
+HOME = Path(__file__).resolve().parents[2] / ".venv" / "clients" / "anvil"
+INSTALL_TIMEOUT_S = 180
+START_TIMEOUT_S = 60
+ROUNDS = 20
+STARTS = 3
+BLOCKS = 10
+MANY_BLOCKS = 500
+
+Call = Callable[[str, Sequence[object]], object]
+
+
+class Rival(NamedTuple):
+    """A development node: how it starts, and what its calls are named."""
+
+    name: str
+    command: Callable[[int, Path], Sequence[str | Path]]
+    head: tuple[str, Sequence[object]]
+    snapshot: Callable[[Call], object]
+    revert: Callable[[Call, object], object]
+    blocks: Callable[[Call, int], object]
+
+
+def _pegboard_dev(call: Call, method: str, *arguments: object) -> object:
+    return call("call", ["pegboard_dev", method, list(arguments)])
+
+
+def _snapshot(call: Call) -> object:
+    place = _pegboard_dev(call, "snapshot")
+    assert isinstance(place, dict), place
+    return place["snapshot"]
+
+
+def _revert(call: Call, place: object) -> None:
+    _pegboard_dev(call, "revert", place)
+    _pegboard_dev(call, "drop_snapshot", place)
+
+
+def _node_command(port: int, folder: Path) -> Sequence[str | Path]:
+    options = ("--dev", "--mode", "manual", "--feed", "none", "--data-dir", folder / "data")
+    return (sys.executable, "-P", "-m", "node", "node", *options, "--api", f"127.0.0.1:{port}")
+
+
+PEGBOARD = Rival(
+    "pegboard",
+    _node_command,
+    ("call", [0, "get_dynamic_global_properties", []]),
+    _snapshot,
+    _revert,
+    lambda call, count: _pegboard_dev(call, "generate_blocks", count),
+)
+
+
+def bench_anvil() -> None:
+    """Start, snapshot, revert and blocks on demand of both, by turns; empty blocks, one machine."""
+    binary = _find_anvil()
+    if binary is None:
+        return
+    anvil = Rival(
+        "anvil",
+        lambda port, _: (binary, "--port", str(port), "--no-mining", "--silent"),
+        ("eth_blockNumber", []),
+        lambda call: call("evm_snapshot", []),
+        lambda call, place: call("evm_revert", [place]),
+        lambda call, count: call("anvil_mine", [hex(count)]),
+    )
+    found: dict[str, dict[str, list[float]]] = {}
+    for rival in (PEGBOARD, anvil):
+        starts = [_start_seconds(rival) for _ in range(STARTS)]
+        with _running(rival) as call:
+            found[rival.name] = {"fresh chain, to its first answer": starts} | _measure(rival, call)
+    for what, own in found[PEGBOARD.name].items():
+        theirs = found[anvil.name][what]
+        print_time("p", f"pegboard: {what}", own)
+        print_time("p", f"anvil: {what}", theirs)
+        ratios = [ours / other for ours, other in zip(own, theirs, strict=True)]
+        print_ratio("p", f"pegboard / anvil: {what}", ratios[:STARTS], "in one run")
+
+
+def _measure(rival: Rival, call: Call) -> dict[str, list[float]]:
+    snapshots, reverts = [], []
+    for _ in range(ROUNDS):
+        places: list[object] = []
+        snapshots.append(wall_seconds(lambda: places.append(rival.snapshot(call))))  # noqa: B023
+        rival.blocks(call, BLOCKS)
+        reverts.append(wall_seconds(partial(rival.revert, call, places[0])))
+    many = [wall_seconds(partial(rival.blocks, call, MANY_BLOCKS)) for _ in range(STARTS)]
+    return {
+        "snapshot": snapshots,
+        f"revert of {BLOCKS} blocks": reverts,
+        "a block on demand": [seconds / MANY_BLOCKS for seconds in many],
+    }
+
+
+def _start_seconds(rival: Rival) -> float:
+    start = perf_counter()
+    with _running(rival):
+        return perf_counter() - start
+
+
+@contextmanager
+def _running(rival: Rival) -> Iterator[Call]:
+    """A process of its own in a folder of its own, once it answers."""
+    [port] = free_ports(1)
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            rival.command(port, Path(folder)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        call = partial(_call, port)
+        try:
+            deadline = perf_counter() + START_TIMEOUT_S
+            while not _answers(call, rival):
+                assert process.poll() is None, f"{rival.name} has ended"
+                assert perf_counter() < deadline, f"{rival.name} does not answer"
+                sleep(0.005)
+            yield call
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _answers(call: Call, rival: Rival) -> bool:
+    try:
+        call(*rival.head)
+    except (OSError, HTTPException):
+        return False
+    return True
+
+
+def _call(port: int, method: str, params: Sequence[object]) -> object:
+    connection = HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+    try:
+        connection.request("POST", "/", body, {"Content-Type": "application/json"})
+        answer: Mapping[str, object] = json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+    assert "result" in answer, answer
+    return answer["result"]
+
+
+def _find_anvil() -> Path | None:
+    """The program, installed at the first time; without it, says loudly why not."""
+    binary = HOME / "node_modules" / ".bin" / "anvil"
+    if not binary.exists():
+        if shutil.which("npm") is None:
+            print_value("p", "anvil", "SKIPPED", "npm is not installed")
+            return None
+        HOME.mkdir(parents=True, exist_ok=True)
+        install = ("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save")
+        try:
+            subprocess.run(
+                (*install, PACKAGE),
+                cwd=HOME,
+                env=os.environ | {"npm_config_prefix": str(HOME)},
+                capture_output=True,
+                check=True,
+                timeout=INSTALL_TIMEOUT_S,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            print_value("p", "anvil", "SKIPPED", f"npm cannot install {PACKAGE}: {error}")
+            return None
+    try:
+        subprocess.run((binary, "--version"), capture_output=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        print_value("p", "anvil", "SKIPPED", f"it does not run here: {error}")
+        return None
+    return binary
