@@ -20,6 +20,7 @@ from pegboard.ledger import (
     PositionFacts,
     RequestFacts,
     Sent,
+    ShockFacts,
 )
 from pegboard.vocabulary import FAUCET
 from protocol.asset import Price
@@ -235,6 +236,18 @@ class RemoteLedger:
         """What a global settlement has put aside for the holders; None while there was none."""
         market = as_object(self._pegboard("get_asset_market", asset_text(asset)))
         return as_int(market["settlement_fund"]) if market["is_globally_settled"] else None
+
+    def shock(self, asset: AssetId, feed_change: int, take_bids: int) -> ShockFacts:
+        """What would come of other feeds and bids, both in parts of 10,000; nothing is done."""
+        asked: JsonValue = {"feed_change": feed_change, "take_bids": take_bids}
+        answer = as_object(self._pegboard("shock", asset_text(asset), [asked]))
+        [found] = as_objects(answer["shocks"])
+        covered, paid, fees = (
+            as_int(as_object(found[name])["amount"])
+            for name in ("debt_covered", "collateral_paid", "margin_call_fees")
+        )
+        is_swan = found["global_settlement"] is not None
+        return ShockFacts(as_int(found["called"]), covered, paid, fees, is_swan)
 
     def block(self, *, earliest_s: int = 0) -> None:
         """Make a block on a development chain; on a network wait for the next one.

@@ -24,7 +24,7 @@ from pegboard.development_chain import FREE, DevelopmentChain, open_chain
 from pegboard.fresh import market
 from pegboard.player import Played, play
 from pegboard.scenario import Scenario, ScenarioError, load_scenario, read_scenario
-from pegboard.views import Order, Position, Settlement
+from pegboard.views import Order, Position, Settlement, Shocked
 from pegboard.vocabulary import Market
 from protocol.errors import PegboardError
 
@@ -42,6 +42,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "Settlement",
+    "Shocked",
     "__version__",
     "load_scenario",
     "market",

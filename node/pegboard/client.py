@@ -95,6 +95,7 @@ class TrioMarket(_InThread[Market]):
     asks = _in_thread(Market.asks)
     settlements = _in_thread(Market.settlements)
     supply = _in_thread(Market.supply)
+    shock = _in_thread(Market.shock)
     is_settled = _in_thread(Market.is_settled)
     state_hash = _in_thread(Market.state_hash)
 

@@ -74,6 +74,19 @@ class RequestFacts(NamedTuple):
     """Seconds since 1970."""
 
 
+class ShockFacts(NamedTuple):
+    """What a shock would do, in smallest units."""
+
+    called: int
+    """Positions that would be called."""
+    debt_covered: int
+    collateral_paid: int
+    fees: int
+    """Margin call fees, in backing."""
+    is_swan: bool
+    """Whether the BitAsset would be settled as a whole."""
+
+
 class Sent(NamedTuple):
     """A transaction that the chain has taken."""
 
@@ -178,6 +191,10 @@ class Ledger(Protocol):
 
     def settlement_fund(self, asset: AssetId) -> int | None:
         """What a global settlement has put aside for the holders; None while there was none."""
+        ...
+
+    def shock(self, asset: AssetId, feed_change: int, take_bids: int) -> ShockFacts:
+        """What would come of other feeds and bids, both in parts of 10,000; nothing is done."""
         ...
 
     def block(self, *, earliest_s: int = 0) -> None:

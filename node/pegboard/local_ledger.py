@@ -8,6 +8,7 @@ from node.chain.apply_block import AppliedBlock
 from node.state.database import State
 from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.market import CallOrder, LimitOrder
+from node.whatif.shock import Shock, try_shock
 from pegboard.development_chain import DevelopmentChain
 from pegboard.ledger import (
     AssetFacts,
@@ -17,6 +18,7 @@ from pegboard.ledger import (
     PositionFacts,
     RequestFacts,
     Sent,
+    ShockFacts,
 )
 from protocol.block import OperationResults
 from protocol.ids import (
@@ -183,6 +185,17 @@ class LocalLedger:
         """What a global settlement has put aside for the holders; None while there was none."""
         bitasset = self._bitasset(asset)
         return bitasset.settlement_fund if bitasset.is_globally_settled() else None
+
+    def shock(self, asset: AssetId, feed_change: int, take_bids: int) -> ShockFacts:
+        """What would come of other feeds and bids, both in parts of 10,000; nothing is done."""
+        found = try_shock(self.chain.chain, asset, Shock(feed_change, take_bids=take_bids))
+        return ShockFacts(
+            found.called,
+            found.debt_covered,
+            found.collateral_paid,
+            found.fees,
+            found.global_settlement is not None,
+        )
 
     def block(self, *, earliest_s: int = 0) -> None:
         """Make a block of what is pending, in the next slot or the first from a time on."""

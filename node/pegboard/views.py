@@ -31,6 +31,21 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Shocked:
+    """What a shock would do to a BitAsset in the next block, as `pegboard shock` tells it."""
+
+    called: int
+    """Positions that would be called."""
+    covered: Decimal
+    """BitAsset that their calls would buy."""
+    pays: Decimal
+    """Backing that they would give for it, fees included."""
+    fees: Decimal
+    swan: bool
+    """Whether the BitAsset would be settled as a whole (R6.1)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """An order when it was placed or looked at."""
 

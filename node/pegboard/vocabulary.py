@@ -28,7 +28,7 @@ from pegboard.quotes import Quote, Quotes
 from pegboard.reader import Reader
 from pegboard.scenario import scenario_text
 from pegboard.series import Series, Shock, read_source
-from pegboard.views import Order, Position, Settlement
+from pegboard.views import Order, Position, Settlement, Shocked
 from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.authority import key_authority
 from protocol.constants import CORE_ASSET, HUNDRED_PERCENT, MAX_SUPPLY, RATIO_DENOMINATOR
@@ -403,6 +403,33 @@ class Market:
         """Settlement requests that wait, the earliest first (R5.4)."""
         facts, _ = self.reader.bitasset(asset)
         return [self.reader.settlement(facts, one) for one in self.ledger.requests(facts.id)]
+
+    def shock(
+        self,
+        asset: str,
+        *,
+        fall: Number | None = None,
+        rise: Number | None = None,
+        take_bids: Number = 0,
+    ) -> Shocked:
+        """What the next block would do if each feed moved, and the best bids lost a share of all.
+
+        Shares are 0.3 or "30%", to a hundredth of a percent. The market stays as it is. Raises
+        `BadAmount`, `InsufficientFeeds`, `ValidationError`.
+        """
+        facts, backing = self.reader.bitasset(asset)
+        shares = [exact(one) * HUNDRED_PERCENT for one in (fall or 0, rise or 0, take_bids)]
+        if any(one.denominator != 1 for one in shares) or (fall is not None and rise is not None):
+            raise BadAmount("give a fall or a rise, to a hundredth of a percent", value=asset)
+        down, up, taken = (one.numerator for one in shares)
+        found = self.ledger.shock(facts.id, up - down, taken)
+        return Shocked(
+            found.called,
+            self.reader.decimal(found.debt_covered, facts.id),
+            self.reader.decimal(found.collateral_paid, backing.id),
+            self.reader.decimal(found.fees, backing.id),
+            found.is_swan,
+        )
 
     def supply(self, asset: str) -> Decimal:
         """How much of an asset there is."""
