@@ -91,7 +91,15 @@ LAYERS = {
     "node.shipped": Layer((), (), ("clock",)),
     "node.services": Layer(SERVICES, SHELL_TOOLS, SHELL_BANS),
     "pegboard": Layer(
-        (*WITNESS, "node.rules", "node.whatif", "node.presets", "node.version", "node.shipped"),
+        (
+            *WITNESS,
+            "node.rules",
+            "node.explain",
+            "node.whatif",
+            "node.presets",
+            "node.version",
+            "node.shipped",
+        ),
         ("msgspec", "tomli_w"),
         SHELL_BANS,
     ),

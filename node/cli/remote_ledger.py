@@ -22,6 +22,7 @@ from pegboard.ledger import (
     Sent,
     ShockFacts,
 )
+from pegboard.views import Explained, Reason
 from pegboard.vocabulary import FAUCET
 from protocol.asset import Price
 from protocol.crypto.keys import PrivateKey, public_key
@@ -236,6 +237,17 @@ class RemoteLedger:
         """What a global settlement has put aside for the holders; None while there was none."""
         market = as_object(self._pegboard("get_asset_market", asset_text(asset)))
         return as_int(market["settlement_fund"]) if market["is_globally_settled"] else None
+
+    def explain(self, account: AccountId, asset: AssetId) -> Explained:
+        """Why the position of an account in a BitAsset is called or not."""
+        told = as_object(
+            self._pegboard("explain_position", account_text(account), asset_text(asset))
+        )
+        reasons = (
+            Reason(as_text(one["text"]), as_text(one["rule"]))
+            for one in as_objects(told["statements"])
+        )
+        return Explained(as_text(told["status"]), tuple(reasons))
 
     def shock(self, asset: AssetId, feed_change: int, take_bids: int) -> ShockFacts:
         """What would come of other feeds and bids, both in parts of 10,000; nothing is done."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from pegboard.views import Explained
 from protocol.asset import Price
 from protocol.errors import PegboardError
 from protocol.ids import AccountId, AssetId
@@ -191,6 +192,10 @@ class Ledger(Protocol):
 
     def settlement_fund(self, asset: AssetId) -> int | None:
         """What a global settlement has put aside for the holders; None while there was none."""
+        ...
+
+    def explain(self, account: AccountId, asset: AssetId) -> Explained:
+        """Why the position of an account in a BitAsset is called or not."""
         ...
 
     def shock(self, asset: AssetId, feed_change: int, take_bids: int) -> ShockFacts:

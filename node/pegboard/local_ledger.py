@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from node.chain.apply_block import AppliedBlock
+from node.explain.position import explain_position
+from node.explain.records import PositionExplanation
+from node.explain.wording import Wording
 from node.state.database import State
 from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.market import CallOrder, LimitOrder
@@ -20,6 +23,7 @@ from pegboard.ledger import (
     Sent,
     ShockFacts,
 )
+from pegboard.views import Explained, Reason
 from protocol.block import OperationResults
 from protocol.ids import (
     AccountId,
@@ -185,6 +189,22 @@ class LocalLedger:
         """What a global settlement has put aside for the holders; None while there was none."""
         bitasset = self._bitasset(asset)
         return bitasset.settlement_fund if bitasset.is_globally_settled() else None
+
+    def explain(self, account: AccountId, asset: AssetId) -> Explained:
+        """Why the position of an account in a BitAsset is called or not."""
+        state = self.state
+        owner, pegged = state.accounts.get(account), state.assets.get(asset)
+        work = explain_position(
+            state, Wording(state, self._prefix), owner, pegged, self._bitasset(asset)
+        )
+        while True:
+            try:
+                next(work)
+            except StopIteration as stopped:
+                told: PositionExplanation = stopped.value
+                return Explained(
+                    told.status, tuple(Reason(one.text, one.rule) for one in told.statements)
+                )
 
     def shock(self, asset: AssetId, feed_change: int, take_bids: int) -> ShockFacts:
         """What would come of other feeds and bids, both in parts of 10,000; nothing is done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -12,7 +13,7 @@ from node.state.errors import InsufficientFeeds, NotMarketIssued
 from node.state.objects.assets import NULL_FEED
 from pegboard.amounts import quotient, split_amount, to_decimal, to_units
 from pegboard.ledger import AssetFacts, FeedFacts, Ledger, OrderFacts, PositionFacts, RequestFacts
-from pegboard.views import Order, Position, Settlement
+from pegboard.views import Explained, Order, Position, Settlement
 from protocol.asset import AssetAmount, Price
 from protocol.constants import RATIO_DENOMINATOR
 from protocol.ids import AssetId
@@ -74,10 +75,11 @@ class Reader:
         self, facts: AssetFacts, backing: AssetFacts, owner: str, found: PositionFacts | None
     ) -> Position:
         """A position as people read it, measured by the feed in force."""
+        explain = partial(self._explain, owner, facts)
         if found is None:
             nothing = to_decimal(0, facts.precision)
             none = to_decimal(0, backing.precision)
-            return Position(owner, facts.display, nothing, none, None, None, None)
+            return Position(owner, facts.display, nothing, none, None, None, None, explain)
         feed = self._ledger.feed(facts.id)
         ratio = call_price = None
         if feed is not None:
@@ -95,7 +97,13 @@ class Reader:
             ratio,
             call_price,
             None if found.target_ratio is None else quotient(found.target_ratio, RATIO_DENOMINATOR),
+            explain,
         )
+
+    def _explain(self, owner: str, facts: AssetFacts) -> Explained:
+        account = self._ledger.find_account(owner)
+        assert account is not None, "it has been looked at"
+        return self._ledger.explain(account, facts.id)
 
     def order(self, found: OrderFacts) -> Order:
         """An order as people read it."""

@@ -5,8 +5,26 @@ Amounts are whole units with all places of their asset; prices are BitAsset for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
+
+
+class Reason(NamedTuple):
+    """A sentence about a position with the numbers at hand, and the rule that makes it true."""
+
+    text: str
+    rule: str
+
+
+class Explained(NamedTuple):
+    """Whether a position is called and why, as `pegboard why` tells it."""
+
+    status: str
+    """"called", "not_called", "none" for no position; the others as in the API's answer."""
+    reasons: tuple[Reason, ...]
+    """The most important one first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +41,8 @@ class Position:
     """Debt / collateral * MCR (R1.10); None as with `ratio`."""
     target: Decimal | None
     """Once called, cover no more than reaches this ratio (R3.7)."""
+    explain: Callable[[], Explained] = field(repr=False, compare=False)
+    """Asks the chain why it is called or not, as it stands when this is asked."""
 
     @property
     def closed(self) -> bool:

@@ -39,11 +39,13 @@ def walk(m: Market) -> list[object]:
     bid = yan.sell("300 bitUSD", at="0.08", name="bid")
     seen += [bid.price, bid.for_sale, [one.for_sale for one in m.bids("bitUSD")], m.asks("bitUSD")]
     seen += [yan.buy("5 bitUSD", give="10 TEST").for_sale, len(yan.orders())]
+    seen.append(zoe.position("bitUSD").explain())
     foreseen = m.shock("bitUSD", fall="18%")
     seen += [foreseen, m.shock("bitUSD", rise="5%", take_bids=1)]
     owed = zoe.position("bitUSD").debt
     m.feed("bitUSD", fall="18%")
     m.block()
+    assert zoe.position("bitUSD").explain().reasons[0].rule.startswith("R")
     assert foreseen.covered == owed - zoe.position("bitUSD").debt > 0
     seen += [zoe.position("bitUSD"), [one.debt for one in m.positions("bitUSD")]]
     yan.cancel("bid")
