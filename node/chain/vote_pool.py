@@ -140,9 +140,9 @@ class VotePool:
     def forget_old(self) -> None:
         """Let go of what no certificate can need any more; to be called when the head has moved."""
         lowest = self._lowest()
-        for num in [num for num in self._heard if num < lowest]:
-            self.conflict = self.conflict or self._find_conflict(num)
-            del self._heard[num]
+        for old in [old for old in self._heard if old < lowest]:
+            self.conflict = self.conflict or self._find_conflict(old)
+            del self._heard[old]
         for num in [num for num in self._votes if num < lowest]:
             del self._votes[num]
         for block in [block for block in self._waiting if block_num_of(block) < lowest]:

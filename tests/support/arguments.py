@@ -48,6 +48,7 @@ SAMPLES: dict[str, Json] = {
     "account name or id": "alice",
     "asset symbol or id": "USD",
     "public key": key_text(key_of("alice"), "TEST"),
+    "public key or null": key_text(key_of("alice"), "TEST"),
     "block number": 1,
     "transaction id": "00" * 20,
     "price": {

@@ -139,7 +139,8 @@ NUMBERS = re.compile(
     r"|instance|committee|witness|new_listing|feed_lifetime_sec|missed|delay_sec|delegate"
     r"|minimum_feeds|interval_s|num_committee|num_witness|permission|listing|fee_percentage"
     r"|key_auths|account_auths|percentage|special_authority|voted|ratio_before|ratio_after"
-    r"|last_confirmed_block_num|total_missed|last_aslot|extensions|nonce|creation_block_num)$"
+    r"|last_confirmed_block_num|total_missed|last_aslot|extensions|nonce|creation_block_num"
+    r"|feed_change_to_reach)$"
 )
 """Ends of the names of what is counted, and no amount."""
 
