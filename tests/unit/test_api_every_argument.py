@@ -60,6 +60,7 @@ ELSEWHERE = {
     "get_asset_market": "there is one BitAsset, any other is refused",
     "get_settlements": "there is one BitAsset, any other is refused",
     "explain_position": "there is one BitAsset, any other is refused",
+    "play_lesson": "a market of its own, tested in test_api_lessons",
     "shock": "needs margin calls, tested in test_api_whatif",
     "list_margin_calls": "needs a margin call, tested in test_api_listings",
     "list_positions": "there is one BitAsset, any other is refused",
