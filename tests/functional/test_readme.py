@@ -54,6 +54,11 @@ CHANGED = {
     "./scripts/siege": "./scripts/siege --help",
     "./scripts/flood": "./scripts/flood --help",
     "./scripts/campaign": "./scripts/campaign --help",
+    # 360 runs take minutes; two of a smaller scenario are played.
+    ".venv/bin/pegboard lab config/scenarios/lira.toml --vary MCR=1.4,1.6,1.75"
+    " --vary MSQR=1.05,1.1,1.5 --paths 40 --seed 2021 --out lira": (
+        ".venv/bin/pegboard lab config/scenarios/fall.toml --paths 2 --out lira"
+    ),
     # Asks the index for newer versions and writes them down.
     "./scripts/lock": "",
     "pegboard replay --history": "pegboard replay --history --data-dir {data}",
