@@ -53,6 +53,7 @@ CHANGED = {
     "./scripts/docs": "./scripts/docs --help",
     "./scripts/siege": "./scripts/siege --help",
     "./scripts/flood": "./scripts/flood --help",
+    "./scripts/shocks": "./scripts/shocks --help",
     "./scripts/campaign": "./scripts/campaign --help",
     # 360 runs take minutes; two of a smaller scenario are played.
     ".venv/bin/pegboard lab config/scenarios/lira.toml --vary MCR=1.4,1.6,1.75"
