@@ -73,18 +73,23 @@ STANDING = ("./scripts/up", ".venv/bin/pegboard up", "pegboard up", "pegboard no
 
 def commands_of(text: str) -> Iterator[str | Transcript]:
     """The commands of a README, programs in Python and transcripts, in their order."""
-    for is_block, group in groupby(text.splitlines(), lambda line: line.startswith("    ")):
+    for is_block, group in groupby(
+        text.splitlines(), lambda line: not line or line.startswith("    ")
+    ):
         lines = [line.removeprefix("    ") for line in group]
+        block = "\n".join(lines).strip("\n").splitlines()
         if not is_block:
             for code in re.findall(r"`([^`]+)`", " ".join(lines)):
                 if code.startswith(PROGRAMS):
                     yield code
-        elif lines[0].startswith("$ "):
-            yield from transcripts_of(lines)
-        elif lines[0].startswith("import "):
-            yield "\n".join(lines)
+        elif not block:
+            continue
+        elif block[0].startswith("$ "):
+            yield from transcripts_of(block)
+        elif block[0].startswith("import "):
+            yield "\n".join(block)
         else:
-            yield from (_bare(line) for line in lines if line.startswith(PROGRAMS))
+            yield from (_bare(line) for line in block if line.startswith(PROGRAMS))
 
 
 def _bare(line: str) -> str:
@@ -204,7 +209,10 @@ Do `./scripts/up -n 5` and never `scripts/up`:
     .venv/bin/pegboard rule R4.2
     NAME  a table
 
+and a program:
+
     import pegboard
+
     print(1)
 
 or `pegboard blocks
@@ -214,7 +222,7 @@ until +1d`.
         "./scripts/up -n 5",
         "./scripts/test -k x",
         ".venv/bin/pegboard rule R4.2",
-        "import pegboard\nprint(1)",
+        "import pegboard\n\nprint(1)",
         "pegboard blocks until +1d",
     ]
     found = [one for one in commands_of(README.read_text()) if isinstance(one, str)]
