@@ -24,12 +24,34 @@ PACKAGE = "@foundry-rs/anvil@1.7.1"
 HOME = Path(__file__).resolve().parents[2] / ".venv" / "clients" / "anvil"
 INSTALL_TIMEOUT_S = 180
 START_TIMEOUT_S = 60
-ROUNDS = 20
+ROUNDS = 11
 STARTS = 3
 BLOCKS = 10
-MANY_BLOCKS = 500
+MANY_BLOCKS = 200
 
 Call = Callable[[str, Sequence[object]], object]
+
+
+class Times(NamedTuple):
+    """Seconds of one round."""
+
+    start: float
+    snapshot: float
+    revert: float
+    block: float
+
+    @classmethod
+    def of_start(cls, seconds: float) -> Times:
+        """Of a start alone."""
+        return cls(seconds, 0.0, 0.0, 0.0)
+
+
+WHAT = {
+    "start": "fresh chain, to its first answer",
+    "snapshot": "snapshot",
+    "revert": f"revert of {BLOCKS} blocks",
+    "block": "a block on demand",
+}
 
 
 class Rival(NamedTuple):
@@ -40,6 +62,8 @@ class Rival(NamedTuple):
     head: tuple[str, Sequence[object]]
     snapshot: Callable[[Call], object]
     revert: Callable[[Call, object], object]
+    forget: Callable[[Call, object], object]
+    """Lets go of a snapshot that has been reverted to; not measured."""
     blocks: Callable[[Call, int], object]
 
 
@@ -53,11 +77,6 @@ def _snapshot(call: Call) -> object:
     return place["snapshot"]
 
 
-def _revert(call: Call, place: object) -> None:
-    _pegboard_dev(call, "revert", place)
-    _pegboard_dev(call, "drop_snapshot", place)
-
-
 def _node_command(port: int, folder: Path) -> Sequence[str | Path]:
     options = ("--dev", "--mode", "manual", "--feed", "none", "--data-dir", folder / "data")
     return (sys.executable, "-P", "-m", "node", "node", *options, "--api", f"127.0.0.1:{port}")
@@ -68,7 +87,8 @@ PEGBOARD = Rival(
     _node_command,
     ("call", [0, "get_dynamic_global_properties", []]),
     _snapshot,
-    _revert,
+    lambda call, place: _pegboard_dev(call, "revert", place),
+    lambda call, place: _pegboard_dev(call, "drop_snapshot", place),
     lambda call, count: _pegboard_dev(call, "generate_blocks", count),
 )
 
@@ -84,34 +104,33 @@ def bench_anvil() -> None:
         ("eth_blockNumber", []),
         lambda call: call("evm_snapshot", []),
         lambda call, place: call("evm_revert", [place]),
+        lambda call, place: None,
         lambda call, count: call("anvil_mine", [hex(count)]),
     )
-    found: dict[str, dict[str, list[float]]] = {}
-    for rival in (PEGBOARD, anvil):
-        starts = [_start_seconds(rival) for _ in range(STARTS)]
-        with _running(rival) as call:
-            found[rival.name] = {"fresh chain, to its first answer": starts} | _measure(rival, call)
-    for what, own in found[PEGBOARD.name].items():
-        theirs = found[anvil.name][what]
+    sides = (PEGBOARD, anvil)
+    with _running(PEGBOARD) as ours, _running(anvil) as theirs:
+        rounds = [
+            [_round(rival, call) for rival, call in zip(sides, (ours, theirs), strict=True)]
+            for _ in range(ROUNDS)
+        ]
+    starts = [[Times.of_start(_start_seconds(rival)) for rival in sides] for _ in range(STARTS)]
+    for field, what in WHAT.items():
+        measured = starts if field == "start" else rounds
+        own, other = ([getattr(pair[side], field) for pair in measured] for side in (0, 1))
         print_time("p", f"pegboard: {what}", own)
-        print_time("p", f"anvil: {what}", theirs)
-        ratios = [ours / other for ours, other in zip(own, theirs, strict=True)]
-        print_ratio("p", f"pegboard / anvil: {what}", ratios[:STARTS], "in one run")
+        print_time("p", f"anvil: {what}", other)
+        ratios = [one / another for one, another in zip(own, other, strict=True)]
+        print_ratio("p", f"pegboard / anvil: {what}", ratios, "by turns")
 
 
-def _measure(rival: Rival, call: Call) -> dict[str, list[float]]:
-    snapshots, reverts = [], []
-    for _ in range(ROUNDS):
-        places: list[object] = []
-        snapshots.append(wall_seconds(lambda: places.append(rival.snapshot(call))))  # noqa: B023
-        rival.blocks(call, BLOCKS)
-        reverts.append(wall_seconds(partial(rival.revert, call, places[0])))
-    many = [wall_seconds(partial(rival.blocks, call, MANY_BLOCKS)) for _ in range(STARTS)]
-    return {
-        "snapshot": snapshots,
-        f"revert of {BLOCKS} blocks": reverts,
-        "a block on demand": [seconds / MANY_BLOCKS for seconds in many],
-    }
+def _round(rival: Rival, call: Call) -> Times:
+    places: list[object] = []
+    snapshot = wall_seconds(lambda: places.append(rival.snapshot(call)))
+    rival.blocks(call, BLOCKS)
+    revert = wall_seconds(partial(rival.revert, call, places[0]))
+    rival.forget(call, places[0])
+    many = wall_seconds(partial(rival.blocks, call, MANY_BLOCKS))
+    return Times(0.0, snapshot, revert, many / MANY_BLOCKS)
 
 
 def _start_seconds(rival: Rival) -> float:
@@ -131,7 +150,8 @@ def _running(rival: Rival) -> Iterator[Call]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        call = partial(_call, port)
+        connection = HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
+        call = partial(_call, connection)
         try:
             deadline = perf_counter() + START_TIMEOUT_S
             while not _answers(call, rival):
@@ -140,6 +160,7 @@ def _running(rival: Rival) -> Iterator[Call]:
                 sleep(0.005)
             yield call
         finally:
+            connection.close()
             process.terminate()
             process.wait()
 
@@ -152,14 +173,14 @@ def _answers(call: Call, rival: Rival) -> bool:
     return True
 
 
-def _call(port: int, method: str, params: Sequence[object]) -> object:
-    connection = HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
+def _call(connection: HTTPConnection, method: str, params: Sequence[object]) -> object:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
     try:
         connection.request("POST", "/", body, {"Content-Type": "application/json"})
         answer: Mapping[str, object] = json.loads(connection.getresponse().read())
-    finally:
+    except (OSError, HTTPException):
         connection.close()
+        raise
     assert "result" in answer, answer
     return answer["result"]
 
