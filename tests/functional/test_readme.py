@@ -60,6 +60,14 @@ CHANGED = {
     " --vary MSQR=1.05,1.1,1.5 --paths 40 --seed 2021 --out lira": (
         ".venv/bin/pegboard lab config/scenarios/fall.toml --paths 2 --out lira"
     ),
+    # uv does in seconds what takes pip half a minute; `up` has installed it where it may.
+    ".venv/bin/pip install -e '.[lab]'": (
+        ".venv/bin/uv pip install -q --python .venv/bin/python -e '.[lab]' || {command}"
+    ),
+    "python3 -m venv bots && bots/bin/pip install bitshares==0.7.1": (
+        "python3 -m venv --without-pip bots"
+        " && .venv/bin/uv pip install -q --python bots/bin/python bitshares==0.7.1 || ({command})"
+    ),
     # Asks the index for newer versions and writes them down.
     "./scripts/lock": "",
     "pegboard replay --history": "pegboard replay --history --data-dir {data}",
