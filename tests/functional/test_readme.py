@@ -128,7 +128,8 @@ class Walk:
     def take(self, command: str | Transcript) -> None:
         """Run one command of the README, to its end or until the next that stays."""
         if isinstance(command, Transcript):
-            said = self._run(command.command, may_fail=True)
+            fails = any(" failed" in line for line in command.printed)
+            said = self._run(command.command, fails=fails)
             wrong = first_difference(command.printed, said)
             if wrong is not None:
                 self._fail(f"{command.command}\nis not said to print: {wrong}", said)
@@ -173,7 +174,7 @@ class Walk:
         if not is_served:
             self._fail(command, self.output.read_text(errors="replace"))
 
-    def _run(self, command: str, *, may_fail: bool = False) -> str:
+    def _run(self, command: str, *, fails: bool = False) -> str:
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=self.folder,
@@ -185,7 +186,7 @@ class Walk:
             timeout=COMMAND_TIMEOUT_S,
             check=False,
         )
-        if done.returncode != 0 and not may_fail:
+        if (done.returncode != 0) != fails:
             self._fail(command, done.stdout)
         return done.stdout
 
