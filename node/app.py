@@ -33,7 +33,7 @@ from node.config import (
 from node.core.chain_reader import ChainReader
 from node.core.core import NodeCore
 from node.core.own_blocks import draw_listen_ms
-from node.core.proofs import load_proofs
+from node.core.proofs import CONFLICT_FILE, PROOFS_FILE, load_proofs, read_conflict
 from node.core.settings import CoreSettings
 from node.core.startup import Started, start_chain
 from node.core.time_travel import TimeTravel
@@ -91,7 +91,6 @@ TOKEN_BYTES = 32
 TOKEN_LENGTH_MIN = 32
 NODE_KEY_FILE = "keys/node.key"
 PEERS_FILE = "peers.json"
-PROOFS_FILE = "equivocations.json"
 ENDPOINTS_FILE = "endpoints.json"
 SAVE_PEERS_EVERY_S = 60
 SOCKET_SHARES = 4
@@ -286,6 +285,7 @@ class StartAgain:
 
 async def _run(opened: Opened, again: StartAgain) -> StartAgain | None:
     """Run a node; what is to be started after it, if anything."""
+    _refuse_split(opened.data_dir / CONFLICT_FILE)
     again.cut(opened)
     history = open_history(opened)
     after = StartAgain()
@@ -297,6 +297,15 @@ async def _run(opened: Opened, again: StartAgain) -> StartAgain | None:
                 history.write_all(opened.stores.blocks.irreversible_num())
         history.close()
     return after if after.is_asked.is_set() else None
+
+
+def _refuse_split(conflict: Path) -> None:
+    """A node that has stopped at the proof that its network has split does not go on with one side
+    by itself, however often it is started (T-W4)."""
+    if conflict.exists():
+        reason = read_conflict(conflict.read_bytes())
+        advice = f"move {conflict} away once people have decided that this side goes on"
+        raise NodeStopped(Exit.BROKEN, f"{reason}; {advice}")
 
 
 async def _run_with(
@@ -344,8 +353,14 @@ async def _run_with(
         else None,
     )
     api = Api(backend, core.durability, LessonTeacher())
-    keep_proofs = partial(replace_file, opened.data_dir / PROOFS_FILE)
-    service = NodeService(inputs, opened.stores, history, api, keep_proofs, keep_clock)
+    service = NodeService(
+        inputs,
+        opened.stores,
+        history,
+        api,
+        lambda name, payload: replace_file(opened.data_dir / name, payload),
+        keep_clock,
+    )
     _tell_started(started)
     if settings.checkpoint:
         log.warning("checkpoint", ev="checkpoint", id=settings.checkpoint)

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.chain.finality import signer_of_vote
-from node.chain.vote_pool import Equivocation, VotePool
-from node.core.effects import Report, StoreProofs
+from node.chain.vote_pool import Conflict, Equivocation, VotePool
+from node.core.effects import Report, StoreEvidence
 from node.core.own_blocks import OwnBlocks
-from node.core.proofs import dump_proofs
+from node.core.proofs import CONFLICT_FILE, PROOFS_FILE, dump_conflict, dump_proofs
 from node.witness.voter import Cast, VoteSpan, cast_votes, floor_without_record
 from protocol.binary import pack
 from protocol.block import block_num_of
@@ -49,16 +49,26 @@ class Ballots:
                 self.pool.add(cast.vote, OWN)
         return found
 
-    def take_news(self, own: OwnBlocks) -> list[Report | StoreProofs]:
+    def take_news(self, own: OwnBlocks) -> list[Report | StoreEvidence]:
         """Proofs of lying that nobody was told of, and with any new one all that are to be kept."""
-        news: list[Report | StoreProofs] = []
+        news: list[Report | StoreEvidence] = []
         for found in self.pool.take_news():
             own.note_lie(found.key)
             signed = {"first": pack(found.first).hex(), "second": pack(found.second).hex()}
             news.append(
                 Report("equivocation", {"kind": found.kind, "key": found.key.hex(), **signed})
             )
-        return [*news, StoreProofs(dump_proofs(self.pool.equivocations))] if news else []
+        if news:
+            news.append(StoreEvidence(PROOFS_FILE, dump_proofs(self.pool.equivocations)))
+        return news
+
+    @staticmethod
+    def tell_conflict(found: Conflict) -> list[Report | StoreEvidence]:
+        """What a node that has the proof that its network has split says and keeps (T-W4)."""
+        return [
+            Report("conflict", {"num": found.num, "liars": len(found.liars)}),
+            StoreEvidence(CONFLICT_FILE, dump_conflict(found)),
+        ]
 
     def find_twin(self, vote: Vote, own: OwnBlocks) -> list[Report]:
         """What to say of a good vote of a peer if somebody else votes with a key of this node

@@ -356,7 +356,7 @@ class NodeCore:
         pool.note_block(block.id, block.signing_key())
         self.effects += self.ballots.take_news(self.own)
         if pool.conflict is not None:
-            self._report("conflict", num=pool.conflict.num, liars=len(pool.conflict.liars))
+            self.effects += self.ballots.tell_conflict(pool.conflict)
             self._stop(str(pool.conflict))
             return
         for peer, vote in pool.take_waiting(block.id):

@@ -69,9 +69,10 @@ class StoreHistory:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreProofs:
-    """Keep all proofs of lying in place of those that were kept before (F11)."""
+class StoreEvidence:
+    """Keep a file of proofs in place of what it held before (F11, T-W4)."""
 
+    name: str
     payload: bytes
 
 
@@ -107,7 +108,7 @@ class StopNode:
 LaterEffect = (
     SaveSnapshot
     | StoreHistory
-    | StoreProofs
+    | StoreEvidence
     | RecoverKeys
     | FlushSessions
     | Report

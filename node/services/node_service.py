@@ -24,8 +24,8 @@ from node.core.effects import (
     Report,
     SaveSnapshot,
     StopNode,
+    StoreEvidence,
     StoreHistory,
-    StoreProofs,
 )
 from node.exit_codes import Exit
 from node.history.database.stored import StoredHistory
@@ -108,15 +108,16 @@ class NodeService:
         stores: Stores,
         history: StoredHistory,
         api: Api,
-        keep_proofs: Callable[[bytes], None],
+        keep_evidence: Callable[[str, bytes], None],
         keep_clock: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """`keep_clock` keeps how far the clock was moved, in milliseconds, for the next run."""
+        """`keep_evidence` keeps a file of the data directory by its name, `keep_clock` how far the
+        clock was moved, in milliseconds, for the next run."""
         self.inputs = inputs
         self.stores = stores
         self.history = history
         self.api = api
-        self.keep_proofs = keep_proofs
+        self.keep_evidence = keep_evidence
         self.keep_clock = keep_clock
         self.pool = SignaturePool()
         self.reports: Counter[str] = Counter()
@@ -210,8 +211,8 @@ class NodeService:
                     await self._persist(partial(self._save_snapshot, effect))
                 case StoreHistory():
                     self._keeper.advance(effect.irreversible_num)
-                case StoreProofs():
-                    await self._persist(partial(self.keep_proofs, effect.payload))
+                case StoreEvidence():
+                    await self._persist(partial(self.keep_evidence, effect.name, effect.payload))
                 case StopNode():
                     log.error("stop", ev="stop", reason=effect.reason)
                     raise NodeStopped(effect.exit_code, effect.reason)

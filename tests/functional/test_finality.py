@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import pytest
 
-from node.app import PROOFS_FILE, replay_node
+from node.app import replay_node
 from node.chain.vote_pool import Equivocation
 from node.cli.client import as_int, as_list, as_object
 from node.cli.up import WITNESSES_DEFAULT
-from node.core.proofs import dump_proofs
+from node.core.proofs import PROOFS_FILE, dump_proofs
 from node.presets import WITNESSES
 from node.storage.guard import RECORD_FILE
 from protocol.block import NO_BLOCK

@@ -20,14 +20,18 @@ import pytest
 
 from node.cli.client import CallRefused, as_int, as_object
 from node.config import read_settings, split_address
+from node.core.proofs import CONFLICT_FILE, PROOFS_FILE, load_proofs
+from node.exit_codes import Exit
 from node.p2p.charges import CHARGES, RECOVERY, REFUSED_FACTOR
 from node.p2p.limits import PeerLimits
 from node.storage.block_store import BlockStore
+from node.storage.key_files import read_key_file
 from protocol.asset import AssetAmount
 from protocol.block import BlockBody, BlockEnvelope, BlockHeader, merkle_root, pack_results
 from protocol.constants import CORE_ASSET, MAX_TRANSACTION_SIGNATURES
-from protocol.crypto.keys import PrivateKey
+from protocol.crypto.keys import PrivateKey, parse_wif, public_key
 from protocol.crypto.signatures import sign_digest
+from protocol.finality import Vote, vote_digest
 from protocol.ids import AccountId, WitnessId
 from protocol.operations.custom import Custom
 from protocol.p2p.messages import (
@@ -143,9 +147,18 @@ class Target:
         return used
 
 
+def set_seeds(node: LiveNode, seeds: str) -> None:
+    """Whom a node dials by its settings."""
+    text = node.plan.settings.read_text()
+    changed = re.sub(r"seeds = \[.*?\]", f"seeds = [{seeds}]", text, flags=re.DOTALL)
+    node.plan.settings.write_text(changed)
+
+
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNetwork]:
     live = LiveNetwork.create(tmp_path_factory.mktemp("hostile") / "net", 1, SLOT_S)
+    for node in live.nodes.values():
+        set_seeds(node, "")
     try:
         live.nodes["init0"].start()
         live.wait_for_height("init0", 5)
@@ -311,8 +324,6 @@ def test_p10_a_listed_block_comes_from_who_has_it(network: LiveNetwork, target: 
     block = source.wait_for(BlockMessage)
     source.close()
     alone = network.nodes["api"]
-    text = alone.plan.settings.read_text()
-    alone.plan.settings.write_text(re.sub(r"seeds = \[.*?\]", "seeds = []", text, flags=re.DOTALL))
     alone.start()
     fresh = Target(alone)
     liar = fresh.peer("127.10.1.1", head=(1, first))
@@ -363,6 +374,39 @@ def test_p15_a_node_that_syncs_ends_when_it_is_told(tmp_path: Path) -> None:
     print(stopped.line())
     assert stopped.stored_num >= stopped.told_num > 0
     assert stopped.unsent > 0
+
+
+def test_a_node_that_hears_of_a_split_stays_stopped(network: LiveNetwork, target: Target) -> None:
+    """T-W4, F11: a quorum (of the one witness) for another block than the irreversible one ends a
+    node with 70; so does each start, until people have decided."""
+    witness = network.nodes["init0"]
+    [key_file] = [one.key_file for one in read_settings(witness.plan.settings).witnesses]
+    secret = parse_wif(read_key_file(witness.directory / key_file).strip())
+    node = network.nodes["api"]
+    set_seeds(node, f'"127.0.0.1:{target.address[1]}"')
+    node.start()
+    fresh = Target(node)
+    wait_for(lambda: fresh.head()[0] >= target.head()[0], "the blocks", 30, [node])
+    liar = fresh.peer("127.13.0.1")
+    num, source = fresh.head()
+    rival = BlockId((num + 3).to_bytes(4, "big") + bytes(16))
+    signed = sign_digest(secret, vote_digest(target.chain_id, source, rival))
+    liar.send(Vote(source, rival, signed))
+    assert node.process is not None
+    assert node.process.wait(30) == Exit.BROKEN
+    liar.close()
+    last = json.loads(node.log_tail().splitlines()[-1])
+    assert (last["ev"], rival.hex() in last["reason"]) == ("fatal", True)
+    proofs = load_proofs((node.directory / "data" / PROOFS_FILE).read_bytes())
+    assert [proof.key for proof in proofs] == [public_key(secret)]
+
+    node.spawn()
+    assert node.process.wait(30) == Exit.BROKEN
+    again = json.loads(node.log_tail().splitlines()[-1])["reason"]
+    conflict = node.directory / "data" / CONFLICT_FILE
+    assert again.startswith(last["reason"])
+    assert f"move {conflict}" in again
+    target.check_goes_on("T-W4: two starts of a node that has heard of a split")
 
 
 def test_p15_small_doors(target: Target, network: LiveNetwork) -> None:

@@ -71,7 +71,7 @@ def make_service(history_class: type[StoredHistory], place: HistoryPlace) -> Nod
     inputs = NodeInputs(core, StoppedClock())
     backend = NodeApiBackend(inputs, reader, genesis, history, is_development=True)
     stores = Stores(blocks, MemorySigningGuard(), MemorySnapshots())
-    return NodeService(inputs, stores, history, Api(backend, core.durability), lambda _: None)
+    return NodeService(inputs, stores, history, Api(backend, core.durability), lambda *_: None)
 
 
 @pytest.mark.trio

@@ -25,8 +25,8 @@ from node.core.effects import (
     ReserveVote,
     SaveSnapshot,
     StopNode,
+    StoreEvidence,
     StoreHistory,
-    StoreProofs,
 )
 from node.core.settings import CoreSettings
 from node.core.startup import Started, start_chain
@@ -418,7 +418,7 @@ class Machine:
                     self._note(effect)
                 case RecoverKeys():
                     self._recover_keys(effect)
-                case StoreHistory() | StoreProofs():
+                case StoreHistory() | StoreEvidence():
                     pass
                 case StopNode():
                     raise Violation("stopped", f"node {self.number}: {effect.reason}")

@@ -19,10 +19,10 @@ from node.core.effects import (
     SaveSnapshot,
     StopNode,
     StoreBlocks,
+    StoreEvidence,
     StoreHistory,
-    StoreProofs,
 )
-from node.core.proofs import load_proofs
+from node.core.proofs import PROOFS_FILE, load_proofs
 from node.core.settings import CoreSettings
 from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
@@ -90,8 +90,8 @@ class CoreNode:
         self.links: dict[PeerKey, tuple[CoreNode, PeerKey]] = {}
         """The other end of each connection, and its name for it."""
         self.seen: list[Effect] = []
-        self.proofs = proofs
-        """Those of lying that it has kept."""
+        self.evidence = {PROOFS_FILE: proofs}
+        """Files of proofs that it has kept."""
 
     def connect(self, other: CoreNode, now_ms: int) -> None:
         """Open a connection; this node is the one who dialled."""
@@ -129,8 +129,8 @@ class CoreNode:
                     if effect.peer in self.links:
                         other, key = self.links[effect.peer]
                         other.core.peer_disconnected(key, now_ms)
-                case StoreProofs():
-                    self.proofs = effect.payload
+                case StoreEvidence():
+                    self.evidence[effect.name] = effect.payload
                 case RecoverKeys() | StoreHistory() | FlushSessions() | Report() | StopNode():
                     pass  # a test may look at them in `seen`
                 case OpenConnection():

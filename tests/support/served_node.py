@@ -128,7 +128,7 @@ class ServedNode:
         self.backend = NodeApiBackend(self.inputs, reader, genesis, history, is_development=True)
         self.api = Api(self.backend, self.core.durability, LessonTeacher())
         stores = Stores(self.blocks, self.guard, MemorySnapshots())
-        self.service = NodeService(self.inputs, stores, history, self.api, lambda _: None)
+        self.service = NodeService(self.inputs, stores, history, self.api, lambda *_: None)
         self.port = 0
 
     async def call(self, api: str, method: str, *arguments: Json) -> tuple[int, Json]:

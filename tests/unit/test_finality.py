@@ -21,7 +21,7 @@ from node.chain.vote_pool import (
     contradict,
 )
 from node.core.effects import Report, StopNode
-from node.core.proofs import dump_proofs, load_proofs
+from node.core.proofs import CONFLICT_FILE, PROOFS_FILE, dump_proofs, load_proofs, read_conflict
 from node.exit_codes import Exit
 from node.state.errors import AgainstCheckpoint, BlockTooOld, WrongCertificate
 from node.storage.errors import VoteAlreadySigned
@@ -582,7 +582,8 @@ def test_a_node_stops_at_the_proof_of_a_conflict() -> None:
     stops = [effect for effect in victim.seen if isinstance(effect, StopNode)]
     assert stops[0].exit_code is Exit.BROKEN
     assert rival.hex() in stops[0].reason
-    liars = {found.key for found in load_proofs(victim.proofs)}
+    assert read_conflict(victim.evidence[CONFLICT_FILE]) == stops[0].reason
+    liars = {found.key for found in load_proofs(victim.evidence[PROOFS_FILE])}
     assert liars == {key_of(f"{name} block") for name in ALL[1:]}
     assert not any(isinstance(effect, StopNode) for effect in nodes[1].seen)
 

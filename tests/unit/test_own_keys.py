@@ -11,7 +11,7 @@ import pytest
 
 from node.core.effects import Report, ReserveSlot, ReserveVote
 from node.core.own_blocks import draw_listen_ms
-from node.core.proofs import load_proofs
+from node.core.proofs import PROOFS_FILE, load_proofs
 from node.core.settings import CoreSettings
 from node.p2p.effects import PeerKey
 from node.storage.guard import RECORD_FILE, SigningGuard
@@ -182,10 +182,10 @@ def test_who_hears_that_a_slot_was_signed_twice_stops_and_it_is_proven(desk: Des
     twins = set(slots(copy)) & set(slots(desk.first))
     assert twins
     assert told(desk.others, "equivocation")
-    kept = load_proofs(desk.others.proofs)
+    kept = load_proofs(desk.others.evidence[PROOFS_FILE])
     assert {proof.kind for proof in kept} <= {"blocks", "votes"}
     assert "blocks" in {proof.kind for proof in kept}
-    later = CoreNode(desk.genesis, proofs=desk.others.proofs)
+    later = CoreNode(desk.genesis, proofs=desk.others.evidence[PROOFS_FILE])
     assert list(later.core.ballots.pool.equivocations) == kept
     stopped = len(slots(copy))
     desk.run(6)
