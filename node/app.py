@@ -366,10 +366,7 @@ async def _run_with(
         log.warning("checkpoint", ev="checkpoint", id=settings.checkpoint)
     if is_development(settings):
         inputs.make_first_block()
-    try:
-        await _serve(opened, core, service, peers, after)
-    finally:
-        service.drain()
+    await _serve(opened, core, service, peers, after)
 
 
 async def _serve(
@@ -399,14 +396,12 @@ async def _serve(
         finally:
             with suppress(StorageError):
                 replace_file(path, json.dumps(peers.remembered()).encode())
-            peers.shut_down(service.inputs.now_ms())
 
 
 async def _stop_on_signals(nursery: trio.Nursery, service: NodeService) -> None:
     """End a node between two steps of its work, never in the middle of one."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for _ in signals:
-            service.inputs.core.take_no_more()
             await service.say_goodbye()
             nursery.cancel_scope.cancel()
 
@@ -414,7 +409,6 @@ async def _stop_on_signals(nursery: trio.Nursery, service: NodeService) -> None:
 async def _stop_when_asked(nursery: trio.Nursery, service: NodeService, after: StartAgain) -> None:
     await after.is_asked.wait()
     await trio.sleep(ANSWER_S)
-    service.inputs.core.take_no_more()
     await service.say_goodbye()
     nursery.cancel_scope.cancel()
 

@@ -114,7 +114,6 @@ class NodeCore:
         self._reader = reader
         self.inbox = BlockInbox(chain.chain_id)
         self._last_refusal = self._refusal = ""
-        self._is_ending = False
         self.is_paused = False
         """Whether neither blocks are made by the clock nor prices published; see `TimeTravel`."""
         self._snapshot: SnapshotSlices | None = None
@@ -134,8 +133,6 @@ class NodeCore:
 
     def peer_received(self, peer: PeerKey, data: bytes, now_ms: int) -> None:
         """Bytes arrived on a connection."""
-        if self._is_ending:
-            return
         self.peers.received(peer, data, now_ms)
         self._follow_peers(now_ms)
 
@@ -155,7 +152,7 @@ class NodeCore:
         self._follow_peers(now_ms)
 
     def keys_recovered(self, token: int, keys: Sequence[PublicKey | None], now_ms: int) -> None:
-        """The answer to `RecoverKeys`, in the order of its items; it may come too late."""
+        """The answer to `RecoverKeys`, in the order of its items."""
         self.inbox.set_keys(token, keys)
         self._drain_inbox(now_ms)
         self._follow_peers(now_ms)
@@ -182,14 +179,6 @@ class NodeCore:
                     self.broadcast(envelope, now_ms)
                 except PegboardError as error:
                     self._report("feed_refused", reason=str(error))
-
-    def take_no_more(self) -> None:
-        """The node is about to end: blocks that wait are dropped, and peers heard no more (P15).
-
-        They are not stored, so that nothing is lost: whoever has them sends them to the next run.
-        """
-        self.inbox.clear()
-        self._is_ending = True
 
     def broadcast(self, envelope: TransactionEnvelope, now_ms: int) -> AppliedTransaction:
         """Accept a transaction of this node's own user; raises the refusal.

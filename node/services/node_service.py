@@ -177,6 +177,7 @@ class NodeService:
     # Effects.
 
     async def _carry_effects(self, peers: PeerConnections) -> None:
+        """Carry out what waits, also when cancelled: only the wait for more can be cut off."""
         while True:
             await self._carry(await self.inputs.next_batch(), peers)
 
@@ -229,23 +230,18 @@ class NodeService:
             await trio.to_thread.run_sync(write)
 
     async def say_goodbye(self) -> None:
-        """Tell clients who wait for a block that the node ends, for `GOODBYE_MAX_S` at most."""
+        """Tell peers and clients who wait that the node ends, for `GOODBYE_MAX_S` at most.
+
+        From now on nothing comes of peers, and no block is made that none would hear of (P15).
+        """
+        self.inputs.go(lambda travel, now_ms: travel.pause(now_ms))
         self.api.stop()
         with trio.move_on_after(GOODBYE_MAX_S):
             await wait_until_stored(self.api.durability)
             self.api.flush_sessions()
+            await trio.sleep(GOODBYE_LOOK_S)
             while any(session.outbox for session in self.api.sessions):
                 await trio.sleep(GOODBYE_LOOK_S)
-
-    def drain(self) -> None:
-        """Store what the core has done and nobody has stored yet: the last thing at a clean stop.
-
-        Raises `NodeStopped` when a store fails.
-        """
-        with _fatal_storage():
-            while (batch := self.inputs.take_batch()) is not None:
-                self._store(batch)
-                self._note_stored(batch)
 
     def _note_stored(self, batch: Batch) -> None:
         if batch.moves:

@@ -410,7 +410,7 @@ def test_a_node_that_hears_of_a_split_stays_stopped(network: LiveNetwork, target
 
 
 def test_p15_small_doors(target: Target, network: LiveNetwork) -> None:
-    """P15: a false Host, a peer named by a client, and the end of the node."""
+    """P15: a false Host, a peer named by a client, and the end of the node, of which peers hear."""
     port = int(target.client.url.rsplit(":", 1)[1])
     with socket.create_connection(("127.0.0.1", port), 5) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:80@evil\r\n\r\n")
@@ -422,8 +422,11 @@ def test_p15_small_doors(target: Target, network: LiveNetwork) -> None:
         peer = target.peer(f"127.15.{number}.1")
         deliver(peer, forged(target.head()[1], int(time.time()), body))
         peer.close()
+    friend = target.peer("127.15.9.1")
     began = time.monotonic()
     assert target.node.stop() == 0
+    assert friend.goodbye() == GoodbyeCode.SHUTTING_DOWN
+    friend.close()
     print(f"P15: ended {time.monotonic() - began:.2f} s after SIGTERM, with blocks on their way")
     settings = read_settings(target.node.plan.settings)
     assert split_address(settings.p2p.listen)[0]

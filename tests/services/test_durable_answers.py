@@ -241,7 +241,7 @@ def test_a_block_can_be_read_as_soon_as_it_is_made(tmp_path: Path) -> None:
         found = node.backend.block_at(block.num)
         assert found is not None
         assert found.id == block.id
-    node.service.drain()
+    node.store_all()
     assert node.blocks.head() == (MANY, node.chain.head_id)
     assert node.backend.reader.unstored.block(made[0].id) is None
     found = node.backend.block_at(1)
@@ -285,9 +285,9 @@ async def test_others_are_answered_while_blocks_are_made(tmp_path: Path) -> None
 
 
 @pytest.mark.trio
-async def test_a_clean_stop_drains(tmp_path: Path) -> None:
+async def test_a_clean_stop_stores_what_waits(tmp_path: Path) -> None:
     """C3, P15: a write that runs when the node is told to end is not cut off, and what waits behind
-    it is written too. What nobody has begun to write is `drain`'s, which another test asks."""
+    it is written too."""
     async with asking(tmp_path) as answers:
         node = answers.node
         node.inputs.generate_blocks(5)

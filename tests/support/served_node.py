@@ -131,6 +131,12 @@ class ServedNode:
         self.service = NodeService(self.inputs, stores, history, self.api, lambda *_: None)
         self.port = 0
 
+    def store_all(self) -> None:
+        """What a running service does with all that waits, where none runs."""
+        while (batch := self.inputs.take_batch()) is not None:
+            self.service._store(batch)
+            self.service._note_stored(batch)
+
     async def call(self, api: str, method: str, *arguments: Json) -> tuple[int, Json]:
         """Status and body of one call over HTTP, on a connection of its own."""
         body = json.dumps({"id": 1, "method": "call", "params": [api, method, list(arguments)]})
@@ -181,5 +187,4 @@ async def serve_node(
                 node.blocks.gate.set()
             nursery.cancel_scope.cancel()
     finally:
-        node.service.drain()
         node.service.history.close()

@@ -47,7 +47,7 @@ def ask(node: ServedNode, api: str, method: str, *arguments: Json) -> Json:
     session = node.api.open_session()
     request = {"id": 1, "method": "call", "params": [api, method, list(arguments)]}
     texts = session.receive(json.dumps(request))
-    node.service.drain()
+    node.store_all()
     node.api.close_session(session)
     return json.loads(joined(texts[0])) if texts else None
 
@@ -78,7 +78,7 @@ def test_a_client_finds_the_block_that_it_refers_to(make_node: NodeMaker) -> Non
     """C15, T-D3: the Python client connects by the block after the last irreversible one."""
     node = make_node()
     node.inputs.make_first_block()
-    node.service.drain()
+    node.store_all()
     properties = ask(node, "database", "get_dynamic_global_properties")["result"]
     irreversible = properties["last_irreversible_block_num"]
     header = ask(node, "database", "get_block_header", irreversible + 1)["result"]

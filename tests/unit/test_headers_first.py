@@ -311,18 +311,3 @@ def test_a_flood_of_bad_blocks_costs_no_slot() -> None:
     assert figures.connections > 50
     kinds = {"unlinkable_block", "wrong_witness_signature", "wrong_witness", "wrong_timestamp"}
     assert kinds < set(figures.refused)
-
-
-def test_an_ending_node_drops_what_waits(genesis: Genesis) -> None:
-    """P15: blocks that wait are neither applied nor stored while the node says goodbye."""
-    node = node_with_blocks(genesis)
-    player = Player(node, 1, NOW_MS)
-    heavy = Maker(node.chain).make(body=heavy_body())
-    player.deliver(heavy, heavy.packed)
-    (question,) = (item for item in player.effects if isinstance(item, RecoverKeys))
-    node.core.take_no_more()
-    node.core.take_effects()
-    node.core.keys_recovered(question.token, [None] * len(question.items), NOW_MS)
-    player.effects.clear()
-    assert player.send(Inventory(ItemKind.BLOCK, (LOST,))) == []
-    assert not [item for item in player.effects if isinstance(item, StoreBlocks)]

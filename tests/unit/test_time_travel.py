@@ -60,7 +60,7 @@ class Traveller:
 
     def listen(self) -> None:
         """Store all, and take in what the client is told."""
-        self.node.service.drain()
+        self.node.store_all()
         for text in self.session.take_outgoing():
             callback, [argument] = json.loads(joined(text))["params"]
             if callback == 2:
