@@ -104,6 +104,8 @@ class NodeInfo:
     feeds: tuple[FeedInfo, ...] = ()
     stall: Stall | None = None
     """How the chain does not go on, if so, and what it waits for."""
+    split: str = ""
+    """Which peer claims that the network has split, if one does (T-W4)."""
 
 
 class ApiBackend(Protocol):

@@ -67,6 +67,8 @@ def chain(session: Session) -> None:
         stall = as_object(info["stall"])
         awaited = [f"{one['what']}: {one['detail']}" for one in as_objects(stall["waits_for"])]
         rows.append((f"no {stall['what']}; waits for", "; ".join(awaited)))
+    if info["split"] is not None:
+        rows.append(("split", as_text(info["split"])))
     session.output.answer(info, table(("", ""), rows)[1:])
 
 

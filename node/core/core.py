@@ -51,6 +51,7 @@ from node.p2p.effects import (
     PeerPenalised,
     PeerReady,
     SendBytes,
+    SplitClaimed,
     TransactionReceived,
     VoteReceived,
 )
@@ -293,6 +294,8 @@ class NodeCore:
                     score=effect.score,
                     reason=effect.reason,
                 )
+            case SplitClaimed():
+                self._report("split_claimed", peer=effect.peer, host=effect.host, num=effect.num)
             case _:
                 assert_never(effect)
 

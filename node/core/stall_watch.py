@@ -53,6 +53,7 @@ class StallWatch:
             peers.is_syncing,
             refusal,
             frozenset(self._own.secrets),
+            "" if peers.split is None else str(peers.split),
         )
         slot_s = self._clock.clock.slot_ms(now_ms) // 1_000
         found = find_stall(self._chain, self._pool, slot_s, around)

@@ -111,11 +111,35 @@ class PeerPenalised:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class SplitClaimed:
+    """Irreversible blocks of a peer and of this node contradict each other, by what the peer says:
+    no proof, which alone would end a node (T-W4)."""
+
+    peer: PeerKey
+    host: str
+    num: int
+    """Of the block of the one that the other does not have."""
+    at_ms: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.host} calls another block than this node irreversible at or below {self.num},"
+            " if it says the truth: then the network has split (T-W4)"
+        )
+
+
 ConnectionEffect = SendBytes | ClosePeer | OpenConnection
 """What the shell does with connections; the core passes it on."""
 
 CoreEffect = (
-    PeerReady | BlockReceived | BlockRefetched | TransactionReceived | VoteReceived | PeerPenalised
+    PeerReady
+    | BlockReceived
+    | BlockRefetched
+    | TransactionReceived
+    | VoteReceived
+    | PeerPenalised
+    | SplitClaimed
 )
 """What the core does itself."""
 

@@ -21,11 +21,19 @@ from node.p2p.chain_view import ChainView
 from node.p2p.charges import RECOVERY, REFUSED_FACTOR
 from node.p2p.config import PeerConfig
 from node.p2p.connections import Connections
-from node.p2p.effects import ClosePeer, Effect, PeerAddress, PeerKey, PeerPenalised, PeerReady
+from node.p2p.effects import (
+    ClosePeer,
+    Effect,
+    PeerAddress,
+    PeerKey,
+    PeerPenalised,
+    PeerReady,
+    SplitClaimed,
+)
 from node.p2p.errors import ForkBelowIrreversible, InvalidItem, PeerError
 from node.p2p.limits import BAN_SCORE
 from node.p2p.peer import Peer
-from node.p2p.peer_database import PeerDatabase, wide_group
+from node.p2p.peer_database import MAX_RETRY_MS, PeerDatabase, wide_group
 from node.p2p.relay import Relay
 from node.p2p.requests import Item
 from node.p2p.statistics import PeerLayerStatistics, PeerStatistics
@@ -58,6 +66,8 @@ SHORT_BYTES = 64 * 1024
 """An unfinished message below it is left alone."""
 STABLE_MS = 60_000
 """A connection that lived so long clears the failures of its address."""
+SPLIT_CLAIM_MS = 2 * MAX_RETRY_MS
+"""A claim that nobody repeats for so long is forgotten; whoever is dialled again repeats it."""
 
 
 class PeerManager:
@@ -82,6 +92,8 @@ class PeerManager:
         self._is_paused = False
         self.clock_offset_ms = 0
         """Added to `now_ms` it is the time that greetings tell."""
+        self.split: SplitClaimed | None = None
+        """The newest claim that the network has split."""
         self._effects: list[Effect] = []
         self._peers: dict[PeerKey, Peer] = {}
         self._ready: dict[bytes, PeerKey] = {}
@@ -209,6 +221,8 @@ class PeerManager:
         relay.refetch.tick(now_ms)
         relay.begin_turn()
         relay.deliver_ready(now_ms)
+        if self.split is not None and now_ms - self.split.at_ms >= SPLIT_CLAIM_MS:
+            self.split = None
         if not self._is_paused:
             self._connections.dial(now_ms)
 
@@ -419,7 +433,7 @@ class PeerManager:
         if self._connections.bans.is_banned(hello.node_id.hex(), now_ms):
             self._drop(peer, GoodbyeCode.BANNED, "banned", now_ms)
             return
-        self._check_fork(hello)
+        self._check_fork(peer, hello, now_ms)
         if peer.outbound:
             peer.accept(now_ms)
             self._welcome(peer, now_ms)
@@ -435,7 +449,7 @@ class PeerManager:
             new_is_outbound=peer.outbound,
         )
 
-    def _check_fork(self, hello: Hello) -> None:
+    def _check_fork(self, peer: Peer, hello: Hello, now_ms: int) -> None:
         """Raises `ForkBelowIrreversible` when one of our final blocks contradicts the peer's.
 
         A head on another fork says nothing: such a peer may still switch to our chain.
@@ -444,11 +458,16 @@ class PeerManager:
             return
         known = self._chain.id_at(hello.lib_num)
         if known is not None and known != hello.lib_id:
+            self._note_split(peer, hello.lib_num, now_ms)
             raise ForkBelowIrreversible(
                 "peer's irreversible block contradicts ours",
                 value=hello.lib_num,
                 limit=self._chain.last_irreversible_num,
             )
+
+    def _note_split(self, peer: Peer, num: int, now_ms: int) -> None:
+        self.split = SplitClaimed(peer.key, peer.address.host, num, now_ms)
+        self._effects.append(self.split)
 
     def _welcome(self, peer: Peer, now_ms: int) -> None:
         """The handshake is done on our side."""
@@ -476,6 +495,8 @@ class PeerManager:
     def _on_goodbye(self, peer: Peer, goodbye: Goodbye, now_ms: int) -> None:
         if goodbye.code == GoodbyeCode.SELF_CONNECTION and peer.outbound:
             self.database.forget_own(peer.address)
+        if goodbye.code == GoodbyeCode.FORK_BELOW_IRREVERSIBLE and peer.ready_ms is None:
+            self._note_split(peer, self._chain.last_irreversible_num, now_ms)
         reason = f"peer said goodbye: {goodbye.reason}"
         host = peer.address.host
         self._effects.append(ClosePeer(peer.key, GoodbyeCode(goodbye.code), reason, host))

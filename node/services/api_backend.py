@@ -104,6 +104,7 @@ class NodeApiBackend:
             block_mode=self._block_mode(),
             feeds=self.feeds,
             stall=self.core.stalls.stall,
+            split=str(self.core.peers.split or ""),
         )
 
     def network(self) -> NetworkInfo:

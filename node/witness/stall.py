@@ -27,7 +27,7 @@ class Awaited(NamedTuple):
     """One thing without which a chain does not go on."""
 
     what: str
-    """`clock`, `sync`, `peers`, `production`, `witnesses` or `votes`."""
+    """`clock`, `split`, `sync`, `peers`, `production`, `witnesses` or `votes`."""
     detail: str
     """Which, with names."""
 
@@ -61,6 +61,8 @@ class Surroundings(NamedTuple):
     """Why its own witnesses make no block, if that is worth telling; or empty."""
     keys: frozenset[PublicKey]
     """Of its own witnesses."""
+    split: str
+    """Which peer claims that the network has split; empty if none does."""
 
 
 def find_stall(chain: Chain, pool: VotePool, slot_s: int, around: Surroundings) -> Stall | None:
@@ -84,6 +86,8 @@ def _awaited_here(chain: Chain, around: Surroundings) -> Iterable[Awaited]:
     """What is amiss with this node."""
     if around.clock:
         yield Awaited("clock", around.clock)
+    if around.split:
+        yield Awaited("split", around.split)
     if around.is_syncing:
         yield Awaited("sync", "blocks of peers are coming in")
     others = {chain.signing_key(one) for one in chain.state.properties.active_witnesses}

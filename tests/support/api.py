@@ -49,6 +49,7 @@ class ChainBackend:
         self.block_mode = "instant" if instant else "manual"
         self.added_peers: list[str] = []
         self.stall: Stall | None = None
+        self.split = ""
         self.feeds: tuple[FeedInfo, ...] = ()
         self.address_prefix = "TEST"
         self.blocks: dict[int, BlockEnvelope] = {}
@@ -88,7 +89,7 @@ class ChainBackend:
     def info(self) -> NodeInfo:
         witnesses, mode = (WitnessId(1),), self.block_mode
         facts = ("0.1.0", "TEST", "bit", "witness", witnesses, PEERS, mode, self.feeds)
-        return NodeInfo(*facts, stall=self.stall)
+        return NodeInfo(*facts, stall=self.stall, split=self.split)
 
     def equivocations(self) -> Sequence[Equivocation]:
         return self.test_chain.ballots.pool.equivocations

@@ -23,6 +23,7 @@ from node.p2p.effects import (
     PeerPenalised,
     PeerReady,
     SendBytes,
+    SplitClaimed,
     TransactionReceived,
     VoteReceived,
 )
@@ -187,7 +188,7 @@ class FakeNetwork:
                 self._judge_transaction(node, effect)
             case PeerPenalised():
                 node.penalties.append(effect)
-            case PeerReady() | VoteReceived() | BlockRefetched():
+            case PeerReady() | VoteReceived() | BlockRefetched() | SplitClaimed():
                 pass
             case _:
                 assert_never(effect)

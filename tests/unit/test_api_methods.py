@@ -414,7 +414,9 @@ def test_node_info_tells_what_commands_show(backend: ChainBackend, client: Clien
     assert info["margin_call_trigger"] == "bid"
     assert info["peers"][0]["address"] == "127.0.0.1:1776"
     assert info["last_irreversible_block_num"] < info["head_block_number"]
-    assert info["stall"] is None
+    assert (info["stall"], info["split"]) == (None, None)
+    backend.split = "10.0.0.1 calls another block irreversible"
+    assert client.call("get_node_info", api="pegboard")["split"] == backend.split
     waits_for = Awaited("votes", "2 of 4 vote"), Awaited("peers", "none is connected")
     backend.stall = Stall("irreversibility", 40, 12, waits_for)
     assert client.call("get_node_info", api="pegboard")["stall"] == {

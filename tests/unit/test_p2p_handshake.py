@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from node.p2p.charges import CHARGES
-from node.p2p.effects import PeerReady
+from node.p2p.effects import PeerReady, SplitClaimed
+from node.p2p.manager import SPLIT_CLAIM_MS
 from node.p2p.peer import TRANSITIONS, PeerState
 from protocol.p2p.handshake import (
     ClockSkew,
@@ -173,6 +174,37 @@ def test_irreversible_blocks_that_contradict_each_other_part_peers() -> None:
     back = Stranger(manager, key=4, host="10.8.0.1")
     back.greet(make_hello("laggard"))
     assert back.closing is None, "banned for a fork"
+
+
+@pytest.mark.parametrize("is_told_by_peer", [False, True])
+def test_a_claim_of_a_split_is_told_and_lasts_while_it_is_repeated(is_told_by_peer: bool) -> None:
+    """T-W4: whichever end sees in the greeting that irreversible blocks contradict each other."""
+    chain = FakeChain(lib_distance=20)
+    chain.extend(100)
+    fork = b"\x00\x00\x00\x32" + bytes(16)
+    manager = make_manager(chain)
+    peer = Stranger(manager, host="10.8.0.1")
+    num = 80 if is_told_by_peer else 50
+    if is_told_by_peer:
+        peer.send(Goodbye(GoodbyeCode.FORK_BELOW_IRREVERSIBLE, "other"))
+    else:
+        peer.send(make_hello(head_num=60, head_id=fork, lib_num=50, lib_id=fork))
+    claim = SplitClaimed(peer.key, "10.8.0.1", num, START_MS)
+    assert [one for one in peer.effects if isinstance(one, SplitClaimed)] == [claim]
+    assert manager.split == claim
+    peer.tick(SPLIT_CLAIM_MS - 1)
+    assert manager.split == claim
+    peer.tick(1)
+    assert manager.split is None
+
+
+def test_a_peer_that_did_not_come_over_in_time_claims_no_split() -> None:
+    """T-W4: once the handshake is done the code is said of chains that may still be given up."""
+    manager = make_manager()
+    stranger = Stranger(manager)
+    stranger.greet()
+    stranger.send(Goodbye(GoodbyeCode.FORK_BELOW_IRREVERSIBLE, "other"))
+    assert manager.split is None
 
 
 def test_every_state_has_a_row_and_only_goodbye_ends_it() -> None:

@@ -102,6 +102,26 @@ def test_a_lonely_node_says_that_it_has_no_peers() -> None:
     assert "init1 (1.6.2)" in waits_for["witnesses"]
 
 
+def test_sides_that_both_went_on_tell_of_the_split() -> None:
+    """T-W4: with two liars both sides have a quorum; they part at the greeting and say why."""
+    network = Network(FINALITY_VOTES, [NAMES[:3]])
+    other = CoreNode(network.genesis, NAMES[1:], network.settings, name=2)
+    network.nodes.append(other)
+    network.run(6)
+    assert min(node.chain.last_irreversible_num for node in network.nodes) > 2
+    network.nodes[0].connect(other, network.now_ms)
+    network.run(1)
+    for node in network.nodes:
+        told = [one for one in node.seen if isinstance(one, Report) and one.name == "split_claimed"]
+        assert len(told) == 1
+        assert node.core.peers.split is not None
+    network.nodes[0].core.own.secrets.clear()
+    network.run(4)
+    found = network.stall()
+    assert found is not None
+    assert "calls another block than this node irreversible" in found[1]["split"]
+
+
 def test_a_wrong_clock_is_named() -> None:
     """T-K1: three quarters of the witnesses go on; without the first one's vote they stand still
     once another is lost, and the first says that it waits for its clock."""

@@ -32,8 +32,9 @@ def get_node_info(call: Call) -> Answer:
     """Version and prefixes of this node, its peers and feeds, its head, the chain's own options.
 
     `stall` is null while the chain goes on. Else it says what there is none of, new `blocks` or
-    `irreversibility`, and what that waits for: `clock`, `sync`, `peers`, `production`, `witnesses`
-    or `votes`, each with details.
+    `irreversibility`, and what that waits for: `clock`, `split`, `sync`, `peers`, `production`,
+    `witnesses` or `votes`, each with details. `split` is null, or says which peer calls another
+    block irreversible than this node does (T-W4).
     """
     backend, state = call.backend, call.state
     info, head = backend.info(), state.dynamic
@@ -66,6 +67,7 @@ def get_node_info(call: Call) -> Answer:
         "margin_call_trigger": _trigger(call),
         "strict_release": state.chain.strict_release,
         "stall": _view_stall(info.stall),
+        "split": info.split or None,
         "peers": peers,
         "feeds": [
             {
