@@ -35,7 +35,7 @@ from node.services.http_head import RequestHead, RequestRefused, wants_websocket
 from node.services.listening import take_connections
 from node.services.memory_watch import MemoryWatch, resident_bytes
 from node.services.metrics import make_registry
-from node.services.page_files import PREFIX, SAFE_LINES, page_files
+from node.services.page_files import PREFIX, SAFE_LINES, page_files, tell_missing
 from node.services.pages import PAGES, Page, Pages
 from node.services.request_runner import TEXT_S, RequestRunner
 from node.services.websocket_connection import WebSocketConnection
@@ -101,6 +101,7 @@ async def serve_api(
     except OSError as error:
         raise ConfigError(f"cannot listen: {error.strerror}", value=f"{host}:{port}") from error
     server = ApiServer(api, options)
+    tell_missing()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.runner.run)
         if options.max_rss_mib:

@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from html.parser import HTMLParser
 
 import pytest
+import structlog
 import trio
 
 from node.config import ConfigError, read_origin
+from node.services import page_files as page_module
 from node.services.access_rules import PREFLIGHT_S, AccessRules
 from node.services.api_server import ROUTES, ApiOptions, serve_api
 from node.services.page_files import CHART_FILES, POLICY, PREFIX, page_files
@@ -249,6 +251,22 @@ def test_another_script_of_the_chart_library_is_not_served(
         monkeypatch.setitem(CHART_FILES, "uplot.js", (path, CHART_FILES["uplot.js"][1]))
         found = page_files.__wrapped__()
         assert found.keys() == page_files().keys() - {f"{PREFIX}uplot.js"}
+
+
+@pytest.mark.trio
+async def test_missing_charts_are_told_when_the_api_is_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A13: by then the log is set up; whoever imports the package hears nothing."""
+    with structlog.testing.capture_logs() as told:
+        found = page_files.__wrapped__()
+        del found[f"{PREFIX}uplot.js"]
+        monkeypatch.setattr(page_module, "page_files", lambda: found)
+        assert told == []
+        async with serve():
+            pass
+    [line] = [line for line in told if line["event"] == "no_charts"]
+    assert (line["ev"], line["file"]) == ("no_charts", CHART_FILES["uplot.js"][0])
 
 
 @pytest.mark.trio
