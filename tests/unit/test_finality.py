@@ -235,6 +235,27 @@ def test_a_producer_adds_no_more_votes_than_it_takes() -> None:
         assert len(certificate.signatures) == quorum_of(11)
 
 
+@pytest.mark.parametrize(
+    ("links", "wanted"),
+    [((None, (0, 1), None, (1, 3), None), (3, 4)), ((None, (0, 1), (1, 2), None), (2, 4))],
+    ids=["gap", "none"],
+)
+def test_after_a_gap_the_lowest_block_is_certified(
+    links: Sequence[tuple[int, int] | None], wanted: tuple[int, int]
+) -> None:
+    """F3: of two that are ready; the highest would leave a new gap with each certificate."""
+    chain = silent()
+    extend(chain, *links)
+    pool = VotePool(chain.chain)
+    for num in (chain.chain.head_num - 1, chain.chain.head_num):
+        for name in ALL[:3]:
+            one = vote(chain, name, chain.main[wanted[0]].id, chain.main[num].id)
+            assert pool.add(one, PEER) is Judgement.TAKEN
+    found = pool.certificate()
+    assert found is not None
+    assert (found.source_num, found.target_num) == wanted
+
+
 # F4, F12.
 
 
@@ -657,6 +678,23 @@ def test_two_sets_must_agree_until_a_block_of_the_new_one_is_irreversible() -> N
     assert [one.since_num for one in finality.sets] == [changed]
     chain.receive(build(chain, certify(chain, changed + 2, changed + 3, new)))
     assert irreversible(chain) == changed + 2
+
+
+def test_where_the_voting_set_is_forgotten_nothing_proves_a_conflict() -> None:
+    """T-W4, F8: nobody can say any more what was a quorum there, and a single vote is none."""
+    chain = with_new_key("init3")
+    changed = chain.chain.head_num
+    pool = VotePool(chain.chain)
+    rival = BlockId(changed.to_bytes(4, "big") + bytes(16))
+    for target in (chain.main[changed].id, rival):
+        pool.add(vote(chain, "init1", NO_BLOCK, target), PEER)
+    chain.blocks(2)
+    for source_num in (0, changed + 1):
+        target_num = max(source_num, changed) + 1
+        chain.receive(build(chain, certify(chain, source_num, target_num)))
+    assert irreversible(chain) == changed + 1
+    pool.forget_old()
+    assert pool.conflict is None
 
 
 def test_a_target_up_to_the_maintenance_block_needs_the_old_set_alone() -> None:
