@@ -9,7 +9,7 @@ from node.api.durability import Durability
 from node.api.json_text import Text
 
 OUTBOX_BYTES_MAX = 1 << 20
-"""A connection that lets more pile up is closed (T-A3)."""
+"""A connection that lets more notices pile up is closed (T-A3)."""
 
 
 class Outbox:
@@ -29,9 +29,11 @@ class Outbox:
         self.durability = durability
         self.share = share or AnswerShare(AnswerRoom())
         self.limit = limit
-        self.texts: deque[tuple[int, Text]] = deque()
-        """With the number of the newest move of the chain that each may tell of."""
+        self.texts: deque[tuple[int, Text, bool]] = deque()
+        """Each with the number of the newest move of the chain that it may tell of, and whether
+        it was asked for."""
         self.size = 0
+        """Bytes of what waits and nobody asked for."""
         self.taken_size = 0
         """Bytes that were given out and are not sent yet."""
         self.overflowed = False
@@ -39,31 +41,36 @@ class Outbox:
     def __bool__(self) -> bool:
         return self.overflowed or self._has_durable()
 
-    def put(self, text: Text) -> None:
-        """Add a text; what does not fit is dropped together with all that waits."""
+    def put(self, text: Text, *, is_answer: bool = False) -> None:
+        """Add a text; what does not fit is dropped together with all that waits.
+
+        An answer piles up no further than its client asks: it only needs room, as those do that
+        are given at once.
+        """
         if self.overflowed:
             return
         size = _size(text)
-        if self.size + size > self.limit or not self.share.has_room(size):
+        piled = self.size + (0 if is_answer else size)
+        if piled > self.limit or not self.share.has_room(size):
             self.give_up()
             return
-        self.size += size
+        self.size = piled
         self.share.add(size)
-        self.texts.append((self.durability.made, text))
+        self.texts.append((self.durability.made, text, is_answer))
 
     def give_up(self) -> None:
         """Drop all that waits: the connection is to be closed."""
         self.overflowed = True
+        self.share.shrink(sum(_size(text) for _, text, _ in self.texts))
         self.texts.clear()
-        self.share.shrink(self.size)
         self.size = 0
 
     def take(self) -> list[Text]:
         """All texts that may be sent, oldest first; they leave the outbox, and are to be `sent`."""
         texts = []
         while self._has_durable():
-            _, text = self.texts.popleft()
-            self.size -= _size(text)
+            _, text, is_answer = self.texts.popleft()
+            self.size -= 0 if is_answer else _size(text)
             self.taken_size += _size(text)
             texts.append(text)
         return texts

@@ -273,7 +273,7 @@ class ApiSession:
             self.waiting -= 1
             if exchange.is_complete:
                 self.share.shrink(exchange.size)
-                self.outbox.put(exchange.text())
+                self.outbox.put(exchange.text(), is_answer=True)
 
         later.listen(settled)
 

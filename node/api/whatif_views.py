@@ -42,7 +42,7 @@ from protocol.ids import (
 from protocol.json_form import JsonValue, format_time
 
 ANSWER_BYTES_MAX = 700_000
-"""Below what an outbox holds, with room for notices."""
+"""What is longer than anybody reads is cut."""
 
 T = TypeVar("T")
 

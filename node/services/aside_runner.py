@@ -17,7 +17,8 @@ from protocol.errors import PegboardError
 CHILDREN_MAX = 2
 DEADLINE_S = 25.0
 """By the wall, for a child that gets little of the processor; HTTP waits a little longer."""
-ANSWER_BYTES_MAX = 1 << 20
+ANSWER_BYTES_MAX = 8 << 20
+"""A page of 10,000 positions, whatever their names, is less."""
 READ_BYTES = 64 * 1024
 REST = 9
 """After a fork none begins for so many times as long, so that forks take a tenth at most."""

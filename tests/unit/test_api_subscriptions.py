@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from node.api.answer_room import OWN_BYTES, AnswerRoom, AnswerShare
 from node.api.durability import Durability
 from node.api.json_text import Text, joined
 from node.api.outbox import OUTBOX_BYTES_MAX, Outbox
@@ -298,6 +299,25 @@ def test_the_outbox_counts_bytes() -> None:
     assert outbox.take() == [[b"ab", b"cd"]]
     outbox.put([b"ab", b"cde"])
     assert outbox.overflowed
+
+
+def test_answers_pile_up_no_further_than_there_is_room() -> None:
+    """T-A3, T-R1: what was asked for may be long; the room that all share bounds it."""
+    room = AnswerRoom(4 * OWN_BYTES)
+    outbox = Outbox(Durability(), AnswerShare(room), limit=4)
+    long = [b"x" * OWN_BYTES]
+    outbox.put([b"ab"])
+    outbox.put(long, is_answer=True)
+    outbox.put([b"cd"])
+    assert outbox.take() == [[b"ab"], long, [b"cd"]]
+    outbox.sent()
+    assert (room.taken, outbox.size) == (0, 0)
+    for _ in range(3):
+        outbox.put(long, is_answer=True)
+    assert len(outbox.texts) == 3
+    outbox.put(long, is_answer=True)
+    assert outbox.overflowed
+    assert room.taken == 0
 
 
 def test_a_session_that_is_not_read_is_to_be_closed(backend: ChainBackend, client: Client) -> None:

@@ -7,7 +7,7 @@ Only a chain that goes back takes records away, which a caller sees by the ids o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -21,14 +21,14 @@ from node.api.views import view_amount, view_price, view_record
 from node.history.figures import market_of
 from node.history.kind import Kind
 from node.history.reader import E
-from node.history.records import FEEDS, MARGIN_CALLS, EventRecord, FillRecord
+from node.history.records import FEEDS, MARGIN_CALLS, FillRecord
 from node.state.objects.assets import Asset
 from node.whatif.simulate import Guard
 from protocol.ids import CallOrderId, account_text, operation_text
 from protocol.json_form import JsonValue, format_time
 
 PageLimit = Annotated[int, at_most(100)]
-PositionLimit = Annotated[int, at_most(1_000)]
+PositionLimit = Annotated[int, at_most(10_000)]
 Start = Annotated[int, integer(0, (1 << 63) - 1)]
 
 
@@ -53,8 +53,8 @@ def list_feeds(call: Call, asset: AssetArg, start: Start = 0, limit: PageLimit =
 
     A page is `records` and `next`, null at the end.
     """
-    found = _page(call, FEEDS, "asset_id", int(asset.id), start, limit)
-    return _answer(found, [view_record(call.backend, one) for one in found], limit)
+    events = _from(call, FEEDS, "asset_id", int(asset.id), start, limit)
+    return _page(events, limit, lambda one: view_record(call.backend, one))
 
 
 def list_margin_calls(
@@ -65,8 +65,8 @@ def list_margin_calls(
     A page is `records` and `next`, null at the end; the records are as in `explain_margin_call`.
     """
     column, value = subject_column(call, subject)
-    found = _page(call, MARGIN_CALLS, column, value, start, limit)
-    return _answer(found, [view_margin_call(call, one) for one in found], limit)
+    events = _from(call, MARGIN_CALLS, column, value, start, limit)
+    return _page(events, limit, lambda one: view_margin_call(call, one))
 
 
 def list_positions(
@@ -76,7 +76,7 @@ def list_positions(
 
     Pending transactions count for nothing. `start` is how many are passed over. A page is `records`
     as in `get_positions`, `next`, null at the end, and the head; pages of one `head_block_id` fit
-    together.
+    together, and one page is most often all: up to 10,000 positions, when `limit` asks for them.
     """
     bitasset_of(call, asset)
 
@@ -100,14 +100,14 @@ def list_positions(
     return call.services.ask_aside(call.session, work)
 
 
-def _page(call: Call, kind: Kind[E], column: str, value: int, start: int, limit: int) -> list[E]:
+def _from(call: Call, kind: Kind[E], column: str, value: int, start: int, limit: int) -> list[E]:
     """One record more than a page has, if there is one."""
     return call.backend.history.events_from(kind, column, value, oldest=start, limit=limit + 1)
 
 
-def _answer(found: Sequence[EventRecord], views: list[JsonValue], limit: int) -> JsonValue:
+def _page(found: Sequence[E], limit: int, view: Callable[[E], JsonValue]) -> JsonValue:
     following = found[limit].instance if len(found) > limit else None
-    return {"records": views[:limit], "next": following}
+    return {"records": [view(one) for one in found[:limit]], "next": following}
 
 
 def _view_trade(call: Call, trade: Trade, base: Asset) -> JsonValue:
