@@ -14,15 +14,22 @@ def format_decimal(units: int, precision: int) -> str:
     return f"{sign}{whole:,}{decimals}"
 
 
-def format_units_ratio(base_units: int, quote_units: int, precisions: tuple[int, int]) -> str:
-    """Whole units of a base for one of a quote, 8 decimals, rounded down; - if there is no price.
+def units_ratio(
+    base_units: int, quote_units: int, precisions: tuple[int, int], digits: int = PRICE_DIGITS
+) -> int:
+    """Whole units of a base for one of a quote, as a number with so many decimals, rounded down.
 
-    `precisions` are those of base and quote.
+    Both amounts are above 0; `precisions` are those of base and quote.
     """
+    numerator = base_units * int(10 ** (precisions[1] + digits))
+    return numerator // (quote_units * int(10 ** precisions[0]))
+
+
+def format_units_ratio(base_units: int, quote_units: int, precisions: tuple[int, int]) -> str:
+    """The same with 8 decimals, as people read it; - if there is no price."""
     if base_units <= 0 or quote_units <= 0:
         return "-"
-    numerator = base_units * 10 ** (precisions[1] + PRICE_DIGITS)
-    return format_decimal(numerator // (quote_units * 10 ** precisions[0]), PRICE_DIGITS)
+    return format_decimal(units_ratio(base_units, quote_units, precisions), PRICE_DIGITS)
 
 
 def plural(word: str) -> str:

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from protocol.wording import PRICE_DIGITS, format_decimal
+from protocol.wording import PRICE_DIGITS, format_decimal, units_ratio
 
 WIDTH = 80
 HEIGHT = 13
@@ -47,8 +47,7 @@ class Bar(NamedTuple):
 
 def fine_price(base_units: int, quote_units: int, precisions: tuple[int, int]) -> int:
     """A price with `FINE_DIGITS` decimals, rounded down, as whole units of a base for a quote."""
-    numerator = base_units * int(10 ** (precisions[1] + FINE_DIGITS))
-    return numerator // (quote_units * int(10 ** precisions[0]))
+    return units_ratio(base_units, quote_units, precisions, FINE_DIGITS)
 
 
 def price_label(price: int) -> str:
