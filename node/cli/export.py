@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import click
 
 from node.cli.client import JsonObject, as_text
-from node.cli.export_columns import Table, Unit, unit_of
-from node.cli.export_files import STANDARD_OUTPUT, WRITERS, check_target, target
-from node.cli.export_pages import ChainMoved, History, Positions
+from node.cli.export_columns import PARQUET_TYPES, Table, Unit, unit_of
+from node.cli.export_files import STANDARD_OUTPUT, WRITERS, Target
+from node.cli.export_pages import HEAD, ChainMoved, History, Positions
 from node.cli.export_tables import (
+    BLOCKS,
     NAMES,
-    blocks_table,
     calls_table,
+    columns_of,
     feeds_table,
     positions_table,
-    table_of,
     trade_record,
     trades_table,
 )
 from node.cli.output import Output
 from node.cli.output import table as make_table
-from node.cli.sessions import Session, chain_options, output_options
+from node.cli.sessions import Session, chain_options, output_options, with_options
 from protocol.json_form import JsonValue
 from protocol.wording import count_of
 
@@ -31,13 +33,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 ATTEMPTS = 5
 """How often positions are read because a block came in between two pages."""
-TYPES = {
-    "integer": "int64",
-    "decimal": "decimal128",
-    "text": "string",
-    "boolean": "bool",
-    "time": "timestamp, UTC",
-}
 
 FORMAT = click.option(
     "--format",
@@ -57,21 +52,72 @@ OUT = click.option(
 FROM = click.option(
     "--from",
     "first",
+    default="1",
+    show_default=True,
     metavar="PLACE",
-    help="First block, by its number or a time in UTC such as 2026-01-31T12:00:00.  [default: 1]",
+    help="First block, by its number or a time in UTC such as 2026-01-31T12:00:00.",
 )
 TO = click.option(
     "--to",
     "last",
+    default=HEAD,
+    show_default=True,
     metavar="PLACE",
-    help="Last block, likewise, or `irreversible`.  [default: the head as the command starts]",
+    help="Last block, likewise, `irreversible`, or the `head` as the command starts.",
 )
 
 
-def _history_options(command: Command) -> Command:
-    for option in (OUT, FORMAT, TO, FROM):
-        command = option(command)
-    return command
+@dataclass(slots=True)
+class ExportSession(Session):
+    """A command that writes what a node tells."""
+
+    target: Target
+
+    def bitasset(self, symbol: str) -> tuple[str, tuple[Unit, Unit]]:
+        """The symbol of a BitAsset on the chain, and its market with what backs it."""
+        found = self.chain.asset(symbol)
+        return found.symbol, (unit_of(found), unit_of(self.chain.backing_asset(found)))
+
+    def write(
+        self, noun: str, table: Table, records: Iterable[JsonObject], facts: JsonObject
+    ) -> None:
+        """Write all rows, and tell what was written unless the rows themselves are printed."""
+        about: JsonObject = {"chain_id": self.chain.chain_id.hex(), **facts}
+        told = {name: str(value) for name, value in about.items()}
+        count = self.target.write(table.columns, map(table.row, records), told)
+        if self.target.is_output:
+            return
+        place, form = self.target.place, self.target.file_format
+        document: JsonObject = {"file": place, "format": form, "rows": count, **about}
+        self.output.answer(document, [f"{count_of(count, noun)} in {place}"])
+
+    def write_history(
+        self, noun: str, table: Table, records: Iterable[JsonObject], history: History
+    ) -> None:
+        """The same of what happened in blocks."""
+        first, last, last_id = history.extent
+        facts: JsonObject = {"first_block": first, "last_block": last, "last_block_id": last_id}
+        self.write(noun, table, records, facts)
+
+
+def export_options(command: Command) -> Command:
+    """The options of all exports; the command's first argument becomes an `ExportSession`."""
+
+    def invoke(session: Session, *args: Any, file_format: str, out: str, **kwargs: Any) -> Any:
+        target = Target(out, file_format)
+        return command(ExportSession(session.output, session.chain, target), *args, **kwargs)
+
+    return chain_options(with_options(command, invoke, [FORMAT, OUT]))
+
+
+def history_options(command: Command) -> Command:
+    """Those and `--from` and `--to`, which become the keyword argument `history`."""
+
+    def invoke(session: ExportSession, *args: Any, first: str, last: str, **kwargs: Any) -> Any:
+        history = History(session.chain.client, first, last)
+        return command(session, *args, history=history, **kwargs)
+
+    return export_options(with_options(command, invoke, [FROM, TO]))
 
 
 @click.group()
@@ -93,79 +139,46 @@ def export() -> None:
 @export.command()
 @click.argument("symbol")
 @click.argument("other", required=False)
-@_history_options
-@chain_options
-def trades(
-    session: Session,
-    symbol: str,
-    other: str | None,
-    first: str | None,
-    last: str | None,
-    file_format: str,
-    out: str,
-) -> None:
+@history_options
+def trades(session: ExportSession, symbol: str, other: str | None, history: History) -> None:
     """The trades of two assets; OTHER is the backing asset or the core token if left out.
 
     Prices are SYMBOL for one OTHER. Margin calls are trades; settlements are none (R5.5).
     """
-    check_target(out, file_format)
     base, quote = session.chain.market(symbol, other)
-    history = History(session.chain.client, first, last)
     records = map(trade_record, history.records("list_trades", base.symbol, quote.symbol))
-    table = trades_table(unit_of(base), unit_of(quote))
-    _write_history(session, "trade", table, records, history, file_format, out)
+    session.write_history("trade", trades_table(unit_of(base), unit_of(quote)), records, history)
 
 
 @export.command()
 @click.argument("symbol")
-@_history_options
-@chain_options
-def feeds(
-    session: Session,
-    symbol: str,
-    first: str | None,
-    last: str | None,
-    file_format: str,
-    out: str,
-) -> None:
+@history_options
+def feeds(session: ExportSession, symbol: str, history: History) -> None:
     """The medians of a BitAsset's feeds, each in force until the next (R1.16)."""
-    check_target(out, file_format)
-    name, market = _bitasset(session, symbol)
-    history = History(session.chain.client, first, last)
+    name, market = session.bitasset(symbol)
     records = history.records("list_feeds", name)
-    _write_history(session, "median", feeds_table(*market), records, history, file_format, out)
+    session.write_history("median", feeds_table(*market), records, history)
 
 
 @export.command()
 @click.argument("symbol")
-@_history_options
-@chain_options
-def calls(
-    session: Session,
-    symbol: str,
-    first: str | None,
-    last: str | None,
-    file_format: str,
-    out: str,
-) -> None:
+@history_options
+def calls(session: ExportSession, symbol: str, history: History) -> None:
     """The margin calls of a BitAsset, each with its reason (R4.2)."""
-    check_target(out, file_format)
-    name, market = _bitasset(session, symbol)
-    history = History(session.chain.client, first, last)
+    name, market = session.bitasset(symbol)
     records = history.records("list_margin_calls", name)
-    _write_history(session, "margin call", calls_table(*market), records, history, file_format, out)
+    session.write_history("margin call", calls_table(*market), records, history)
 
 
 @export.command()
 @click.argument("symbol")
-@FORMAT
-@OUT
-@chain_options
-def positions(session: Session, symbol: str, file_format: str, out: str) -> None:
-    """The positions of a BitAsset as one block left them, least collateralised first."""
-    check_target(out, file_format)
-    name, market = _bitasset(session, symbol)
-    table = positions_table(*market)
+@export_options
+def positions(session: ExportSession, symbol: str) -> None:
+    """The positions of a BitAsset as one block left them, least collateralised first.
+
+    A node tells 10,000 at once; more are read before the next block comes, or not at all.
+    """
+    name, market = session.bitasset(symbol)
     for attempt in reversed(range(ATTEMPTS)):
         found = Positions(session.chain.client, name)
         facts: JsonObject = {
@@ -173,7 +186,7 @@ def positions(session: Session, symbol: str, file_format: str, out: str) -> None
             "block_id": found.head["head_block_id"],
         }
         try:
-            _write(session, "position", table, found.records(), facts, file_format, out)
+            session.write("position", positions_table(*market), found.records(), facts)
             return
         except ChainMoved:
             if not attempt:
@@ -181,24 +194,19 @@ def positions(session: Session, symbol: str, file_format: str, out: str) -> None
 
 
 @export.command()
-@_history_options
-@chain_options
-def blocks(
-    session: Session, first: str | None, last: str | None, file_format: str, out: str
-) -> None:
+@history_options
+def blocks(session: ExportSession, history: History) -> None:
     """The blocks of the chain, with their producers and counts."""
-    check_target(out, file_format)
-    names: dict[str, str] = {}
 
+    @cache
     def name_of(witness: str) -> str:
-        if witness not in names:
-            found = session.chain.object(witness)
-            names[witness] = session.chain.account_name(as_text(found["witness_account"]))
-        return names[witness]
+        found = session.chain.object(witness)
+        return session.chain.account_name(as_text(found["witness_account"]))
 
-    history = History(session.chain.client, first, last)
-    table = blocks_table(name_of)
-    _write_history(session, "block", table, history.blocks(), history, file_format, out)
+    records = (
+        {**block, "witness_name": name_of(as_text(block["witness"]))} for block in history.blocks()
+    )
+    session.write_history("block", BLOCKS, records, history)
 
 
 @export.command()
@@ -210,54 +218,7 @@ def columns(output: Output, table: str) -> None:
     In CSV a decimal has all its decimals, a time is like 2026-01-31T12:00:00Z, and what is not
     there is empty. Decimals are those of the asset; prices have 8.
     """
-    named = table_of(table, Unit("", "SYMBOL", 5), Unit("", "OTHER", 5)).columns
-    document: list[JsonValue] = [
-        {"name": one.name, "type": TYPES[one.kind], "meaning": one.meaning} for one in named
-    ]
-    rows = [(one.name, TYPES[one.kind], one.meaning) for one in named]
-    output.answer(document, make_table(("column", "type", "meaning"), rows))
-
-
-def _bitasset(session: Session, symbol: str) -> tuple[str, tuple[Unit, Unit]]:
-    """The symbol of a BitAsset on the chain, and its market with what backs it."""
-    found = session.chain.asset(symbol)
-    session.chain.bitasset(found)
-    return found.symbol, (unit_of(found), unit_of(session.chain.backing_asset(found)))
-
-
-def _write_history(
-    session: Session,
-    noun: str,
-    table: Table,
-    records: Iterable[JsonObject],
-    history: History,
-    file_format: str,
-    out: str,
-) -> None:
-    first, last, last_id = history.extent
-    facts: JsonObject = {"first_block": first, "last_block": last, "last_block_id": last_id}
-    _write(session, noun, table, records, facts, file_format, out)
-
-
-def _write(
-    session: Session,
-    noun: str,
-    table: Table,
-    records: Iterable[JsonObject],
-    facts: JsonObject,
-    file_format: str,
-    out: str,
-) -> None:
-    """Write all rows, and tell what was written unless the rows themselves are printed."""
-    about: JsonObject = {"chain_id": session.chain.chain_id.hex(), **facts}
-    with target(out) as file:
-        count = WRITERS[file_format](
-            file,
-            table.columns,
-            map(table.row, records),
-            {name: str(value) for name, value in about.items()},
-        )
-    if out == STANDARD_OUTPUT:
-        return
-    document: JsonObject = {"file": out, "format": file_format, "rows": count, **about}
-    session.output.answer(document, [f"{count_of(count, noun)} in {out}"])
+    rows = [(one.name, PARQUET_TYPES[one.kind], one.meaning) for one in columns_of(table)]
+    names = ("name", "type", "meaning")
+    document: list[JsonValue] = [dict(zip(names, row, strict=True)) for row in rows]
+    output.answer(document, make_table(("column", *names[1:]), rows))

@@ -1,20 +1,12 @@
 """What an export holds: its columns, declared once, and the values of a row.
 
-| kind | in CSV | in Parquet |
-|---|---|---|
-| integer | digits; amounts are in smallest units, ratios over 1,000 | int64 |
-| decimal | all decimals, no thousands apart | decimal128(38, decimals) |
-| text | as it is | string |
-| boolean | true or false | bool |
-| time | 2026-01-31T12:00:00Z | timestamp in UTC |
-
 What is not there is an empty field in CSV, null in Parquet. A price is base per quote: rounded down
 to 8 decimals in its own column, and exact as the two amounts beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -22,9 +14,17 @@ from node.cli.client import JsonObject, as_int, as_object, as_text
 from node.cli.remote_chain import RemoteAsset
 from protocol.ids import asset_text
 from protocol.json_form import JsonValue, parse_time
-from protocol.wording import PRICE_DIGITS
+from protocol.wording import PRICE_DIGITS, units_ratio
 
 Kind = Literal["integer", "decimal", "text", "boolean", "time"]
+PARQUET_TYPES: dict[Kind, str] = {
+    "integer": "int64",
+    "decimal": "decimal128",
+    "text": "string",
+    "boolean": "bool",
+    "time": "timestamp, UTC",
+}
+"""What a kind is in Parquet, in words."""
 Value = int | str | bool | None
 """A decimal is its smallest units, a time seconds since 1970."""
 Row = tuple[Value, ...]
@@ -76,11 +76,7 @@ class Table:
 
     def row(self, record: JsonObject) -> Row:
         """The values of one record, in the order of the columns."""
-        return tuple(self._values(record))
-
-    def _values(self, record: JsonObject) -> Iterator[Value]:
-        for field in self.fields:
-            yield from field.values(record)
+        return tuple(value for field in self.fields for value in field.values(record))
 
 
 def found(record: JsonObject, path: str) -> JsonValue:
@@ -93,40 +89,30 @@ def found(record: JsonObject, path: str) -> JsonValue:
 
 def integer(name: str, meaning: str, path: str = "") -> Field:
     """A whole number."""
-
-    def values(record: JsonObject) -> tuple[Value]:
-        value = found(record, path or name)
-        return (None if value is None else as_int(value),)
-
-    return Field((Column(name, "integer", meaning),), values)
+    return _single(Column(name, "integer", meaning), path, as_int)
 
 
 def text(name: str, meaning: str, path: str = "") -> Field:
     """Words, names and ids."""
-
-    def values(record: JsonObject) -> tuple[Value]:
-        value = found(record, path or name)
-        return (None if value is None else as_text(value),)
-
-    return Field((Column(name, "text", meaning),), values)
+    return _single(Column(name, "text", meaning), path, as_text)
 
 
 def boolean(name: str, meaning: str, path: str = "") -> Field:
     """Yes or no."""
-    return Field(
-        (Column(name, "boolean", meaning),),
-        lambda record: (found(record, path or name) is True,),
-    )
+    return _single(Column(name, "boolean", meaning), path, lambda value: value is True)
 
 
 def time(name: str, meaning: str, path: str = "") -> Field:
     """A moment, to the second."""
+    return _single(Column(name, "time", meaning), path, lambda value: parse_time(as_text(value)))
 
+
+def _single(column: Column, path: str, read: Callable[[JsonValue], Value]) -> Field:
     def values(record: JsonObject) -> tuple[Value]:
-        value = found(record, path or name)
-        return (None if value is None else parse_time(as_text(value)),)
+        value = found(record, path or column.name)
+        return (None if value is None else read(value),)
 
-    return Field((Column(name, "time", meaning),), values)
+    return Field((column,), values)
 
 
 def constant(name: str, meaning: str, value: str) -> Field:
@@ -193,7 +179,6 @@ def price(name: str, meaning: str, base: Unit, quote: Unit, path: str = "") -> F
         gives, takes = (as_int(side["amount"]) for side in sides)
         if gives <= 0 or takes <= 0:
             return None, None, None
-        numerator = gives * 10 ** (quote.precision + PRICE_DIGITS)
-        return numerator // (takes * 10**base.precision), gives, takes
+        return units_ratio(gives, takes, (base.precision, quote.precision)), gives, takes
 
     return Field(columns, values)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
 from io import TextIOWrapper
@@ -26,6 +27,7 @@ STANDARD_OUTPUT = "-"
 ROWS_A_GROUP = 10_000
 """Rows of Parquet that are held before they are written."""
 DECIMAL_DIGITS = 38
+INT64_MAX = (1 << 63) - 1
 Facts = dict[str, str]
 """What a Parquet file says about itself."""
 Writer = Callable[[BinaryIO, Sequence[Column], Iterable[Row], Facts], int]
@@ -38,13 +40,37 @@ class ProgramMissing(CliError):
     exit_code = Exit.CONFIGURATION
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an export is written, and in which form; `UsageProblem` if no such file can be."""
+
+    place: str
+    file_format: str
+
+    def __post_init__(self) -> None:
+        if self.is_output:
+            if self.file_format == "parquet" and sys.stdout.isatty():
+                raise UsageProblem("Parquet is not for terminals: name a file with --out")
+            return
+        path = Path(self.place)
+        if path.is_dir() or not path.parent.is_dir():
+            what = "is a directory" if path.is_dir() else "is in no directory that exists"
+            raise UsageProblem(f"--out {what}", value=self.place)
+
+    @property
+    def is_output(self) -> bool:
+        """Whether it is standard output."""
+        return self.place == STANDARD_OUTPUT
+
+    def write(self, columns: Sequence[Column], rows: Iterable[Row], facts: Facts) -> int:
+        """Write all rows, or nothing at all; how many there are."""
+        with standard_output() if self.is_output else replaced_file(Path(self.place)) as file:
+            return WRITERS[self.file_format](file, columns, rows, facts)
+
+
 @contextmanager
-def target(place: str) -> Iterator[BinaryIO]:
-    """Where an export is written: a file, or standard output, which get it whole or not at all."""
-    if place != STANDARD_OUTPUT:
-        with replaced_file(Path(place)) as file:
-            yield file
-        return
+def standard_output() -> Iterator[BinaryIO]:
+    """Standard output, which gets what is written once it is whole."""
     try:
         with tempfile.TemporaryFile() as draft:
             yield draft
@@ -56,18 +82,6 @@ def target(place: str) -> Iterator[BinaryIO]:
         raise
     except OSError as error:
         raise disk_error("cannot write the export", error) from error
-
-
-def check_target(place: str, file_format: str) -> None:
-    """Raise `UsageProblem` for a place that no file of a format can go to."""
-    if place == STANDARD_OUTPUT:
-        if file_format == "parquet" and sys.stdout.isatty():
-            raise UsageProblem("Parquet is not for terminals: name a file with --out")
-        return
-    path = Path(place)
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a directory" if path.is_dir() else "is in no directory that exists"
-        raise UsageProblem(f"--out {what}", value=place)
 
 
 def write_csv(file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], _facts: Facts) -> int:
@@ -102,7 +116,10 @@ def csv_value(column: Column, value: Value) -> str:
 def write_parquet(
     file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], facts: Facts
 ) -> int:
-    """Parquet, compressed, with the meaning of each column; raises `ProgramMissing`."""
+    """Parquet, compressed, with the meaning of each column.
+
+    Raises `ProgramMissing`, or `UsageProblem` for a number that its integers cannot hold.
+    """
     arrow, parquet = _pyarrow()
     types: dict[str, Callable[[Column], Any]] = {
         "integer": lambda _: arrow.int64(),
@@ -120,12 +137,18 @@ def write_parquet(
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while part := list(islice(left, ROWS_A_GROUP)):
             arrays = [
-                arrow.array([_arrow_value(columns[at], row[at]) for row in part], fields[at].type)
-                for at in range(len(columns))
+                arrow.array(_arrow_values(column, values), field.type)
+                for column, field, values in zip(
+                    columns, fields, zip(*part, strict=True), strict=True
+                )
             ]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
             count += len(part)
     return count
+
+
+def _arrow_values(column: Column, values: Iterable[Value]) -> list[object]:
+    return [_arrow_value(column, value) for value in values]
 
 
 def _arrow_value(column: Column, value: Value) -> object:
@@ -133,6 +156,12 @@ def _arrow_value(column: Column, value: Value) -> object:
         return value
     if column.kind == "decimal":
         return Decimal((value < 0, tuple(map(int, str(abs(value)))), -column.decimals))
+    if abs(value) > INT64_MAX:
+        raise UsageProblem(
+            f"too large for Parquet's integers, in {column.name}: export as CSV",
+            value=value,
+            limit=INT64_MAX,
+        )
     return value * 1_000 if column.kind == "time" else value
 
 

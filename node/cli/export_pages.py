@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from node.cli.client import JsonObject, NodeClient, as_int, as_list, as_object, as_objects, as_text
@@ -14,8 +15,12 @@ from protocol.errors import DecodeError
 from protocol.json_form import JsonValue, from_json, parse_time
 
 PAGE = 100
-POSITIONS_PAGE = 1_000
-IRREVERSIBLE = "irreversible"
+POSITIONS_PAGE = 10_000
+RECORDS_MAX = 1 << 40
+"""More than a chain has of one kind."""
+HEAD, IRREVERSIBLE = "head", "irreversible"
+_PLACES = {HEAD: "head_block_number", IRREVERSIBLE: "last_irreversible_block_num"}
+_ID_BEFORE_ALL = "00" * 20
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -37,16 +42,19 @@ class Extent(NamedTuple):
 class History:
     """The blocks of a node and what happened in them, as of the moment it is made."""
 
-    def __init__(self, client: NodeClient, first: str | None, last: str | None) -> None:
-        """The ends are numbers of blocks, times in UTC, "irreversible", or None.
+    def __init__(self, client: NodeClient, first: str, last: str) -> None:
+        """The ends are numbers of blocks, times in UTC, "irreversible" or "head".
 
-        Raises `UsageProblem`.
+        Raises `UsageProblem`, or `ChainMoved` if the chain goes back meanwhile.
         """
         self._client = client
-        head = self._head()
+        head = as_object(client.call("database", "get_dynamic_global_properties"))
         top = as_int(head["head_block_number"])
-        begin = 1 if first is None else self._block_from(first, head)
-        end = top if last is None else self._block_until(last, head)
+        begin, end = _place(first, head), _place(last, head)
+        if begin is None:
+            begin = bisect_left(range(1, top + 1), _moment(first), key=self._time_of) + 1
+        if end is None:
+            end = bisect_right(range(1, top + 1), _moment(last), key=self._time_of)
         end = min(end, top)
         self.extent = Extent(begin, end, self.block_id(end))
 
@@ -89,11 +97,13 @@ class History:
             raise _moved(self.extent.last)
 
     def block_id(self, num: int) -> str:
-        """The id of a block; "" where there is none."""
+        """The id of a block; raises `ChainMoved` where there is none any more."""
         if num < 1:
-            return _id_before_all()
+            return _ID_BEFORE_ALL
         found = self._client.call("database", "get_block_header", num, True)
-        return "" if found is None else _id_of(as_object(found))
+        if found is None:
+            raise _moved(num)
+        return _id_of(as_object(found))
 
     def _first_record(self, method: str, *subject: JsonValue) -> int:
         """From where on the records are of the extent's blocks: their numbers never fall."""
@@ -104,41 +114,17 @@ class History:
 
         if self.extent.first <= 1:
             return 0
-        return _least(is_there)
+        return bisect_left(range(RECORDS_MAX), True, key=is_there)
 
     def _page(self, method: str, *arguments: JsonValue) -> JsonObject:
         return as_object(self._client.call("pegboard", method, *arguments))
 
-    def _head(self) -> JsonObject:
-        return as_object(self._client.call("database", "get_dynamic_global_properties"))
-
-    def _block_from(self, text: str, head: JsonObject) -> int:
-        """The first block that an end means."""
-        place = _place(text, head)
-        if place is not None:
-            return place
-        moment = _moment(text)
-        return self._first_block(lambda time: time >= moment, head)
-
-    def _block_until(self, text: str, head: JsonObject) -> int:
-        """The last block that an end means."""
-        place = _place(text, head)
-        if place is not None:
-            return place
-        moment = _moment(text)
-        return self._first_block(lambda time: time > moment, head) - 1
-
-    def _first_block(self, is_late: Callable[[int], bool], head: JsonObject) -> int:
-        """The first block whose time passes a test; the one after the head if none does."""
-        top = as_int(head["head_block_number"])
-
-        def passes(index: int) -> bool:
-            if index >= top:
-                return True
-            found = self._client.call("database", "get_block_header", index + 1)
-            return found is None or is_late(parse_time(as_text(as_object(found)["timestamp"])))
-
-        return _least(passes) + 1
+    def _time_of(self, num: int) -> int:
+        """The time of a block; raises `ChainMoved` where there is none any more."""
+        found = self._client.call("database", "get_block_header", num)
+        if found is None:
+            raise _moved(num)
+        return parse_time(as_text(as_object(found)["timestamp"]))
 
 
 class Positions:
@@ -167,8 +153,8 @@ class Positions:
             page = self._page(as_int(page["next"]))
             if page["head_block_id"] != head["head_block_id"]:
                 raise ChainMoved(
-                    "blocks came in faster than all positions could be read, and nothing was"
-                    " written: export again, or from a node whose chain stands still",
+                    "a block came in before all positions were read, and nothing was written:"
+                    " export again, or from a node whose chain stands still",
                     value=page["head_block_number"],
                     limit=head["head_block_number"],
                 )
@@ -178,25 +164,10 @@ class Positions:
         return as_object(self._client.call("pegboard", "list_positions", *arguments))
 
 
-def _least(passes: Callable[[int], bool]) -> int:
-    """The least number from 0 that passes a test which all greater ones pass, too."""
-    low, high = 0, 1
-    while not passes(high - 1):
-        low, high = high, high * 2
-    high -= 1
-    while low < high:
-        middle = (low + high) // 2
-        if passes(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
 def _place(text: str, head: JsonObject) -> int | None:
     """The number of a block that an end names; None for a time."""
-    if text == IRREVERSIBLE:
-        return as_int(head["last_irreversible_block_num"])
+    if text in _PLACES:
+        return as_int(head[_PLACES[text]])
     return int(text) if text.isascii() and text.isdigit() else None
 
 
@@ -207,7 +178,7 @@ def _moment(text: str) -> int:
         raise UsageProblem(
             "neither the number of a block nor a time in UTC",
             value=text,
-            limit=f"17, 2026-01-31, 2026-01-31T12:00:00 or {IRREVERSIBLE}",
+            limit=f"17, 2026-01-31, 2026-01-31T12:00:00, {HEAD} or {IRREVERSIBLE}",
         ) from error
 
 
@@ -215,10 +186,6 @@ def _id_of(block: JsonObject) -> str:
     names = ("previous", "timestamp", "witness", "transaction_merkle_root", "extensions")
     fields: JsonObject = {name: block[name] for name in (*names, "witness_signature")}
     return block_id(from_json(SignedBlockHeader, fields, "")).hex()
-
-
-def _id_before_all() -> str:
-    return "00" * 20
 
 
 def _moved(num: int) -> ChainMoved:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from node.cli.client import JsonObject, as_int, as_list, as_object, as_text
+from node.cli.client import JsonObject, as_int, as_list, as_object
 from node.cli.export_columns import (
+    Column,
     Field,
     Table,
     Unit,
@@ -144,22 +145,18 @@ def positions_table(asset: Unit, backing: Unit) -> Table:
     )
 
 
-def blocks_table(name_of: Callable[[str], str]) -> Table:
-    """Blocks of the main chain; `name_of` tells the account of a witness."""
-    return Table(
-        (
-            *_PLACE,
-            text("block_id", "id of the block"),
-            text("previous", "id of the block before"),
-            text("witness_id", "id of its producer", "witness"),
-            Field(
-                text("witness", "account of its producer").columns,
-                lambda block: (name_of(as_text(block["witness"])),),
-            ),
-            integer("transactions", "transactions in it", "transaction_count"),
-            integer("operations", "operations in them", "operation_count"),
-        )
+BLOCKS = Table(
+    (
+        *_PLACE,
+        text("block_id", "id of the block"),
+        text("previous", "id of the block before"),
+        text("witness_id", "id of its producer", "witness"),
+        text("witness", "account of its producer", "witness_name"),
+        integer("transactions", "transactions in it", "transaction_count"),
+        integer("operations", "operations in them", "operation_count"),
     )
+)
+"""Blocks of the main chain: records of `block_record`, each with the name of its producer."""
 
 
 def block_record(num: int, block_id: str, block: JsonObject) -> JsonObject:
@@ -185,16 +182,17 @@ def as_of(record: JsonObject, head: JsonObject) -> JsonObject:
     }
 
 
-NAMES = ("trades", "feeds", "calls", "positions", "blocks")
+_TABLES: dict[str, Callable[[Unit, Unit], Table]] = {
+    "trades": trades_table,
+    "feeds": feeds_table,
+    "calls": calls_table,
+    "positions": positions_table,
+    "blocks": lambda *_: BLOCKS,
+}
+NAMES = tuple(_TABLES)
 """What can be exported."""
 
 
-def table_of(name: str, base: Unit, quote: Unit) -> Table:
-    """The table of one of `NAMES`, in a market."""
-    tables = {
-        "trades": trades_table,
-        "feeds": feeds_table,
-        "calls": calls_table,
-        "positions": positions_table,
-    }
-    return tables[name](base, quote) if name in tables else blocks_table(lambda witness: witness)
+def columns_of(name: str) -> tuple[Column, ...]:
+    """The columns of one of `NAMES`, whatever the market."""
+    return _TABLES[name](Unit("", "SYMBOL", 0), Unit("", "OTHER", 0)).columns

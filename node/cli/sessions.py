@@ -133,7 +133,7 @@ def output_options(command: Command) -> Command:
     def invoke(*args: Any, is_json: bool, **kwargs: Any) -> Any:
         return command(Output(is_json=is_json), *args, **kwargs)
 
-    return _with_options(command, invoke, [_JSON])
+    return with_options(command, invoke, [_JSON])
 
 
 def chain_options(command: Command) -> Command:
@@ -145,7 +145,7 @@ def chain_options(command: Command) -> Command:
         with refusals_of(session.chain):
             return command(session, *args, **kwargs)
 
-    return _with_options(command, invoke, [_URL, _JSON])
+    return with_options(command, invoke, [_URL, _JSON])
 
 
 def wallet_options(command: Command) -> Command:
@@ -173,7 +173,7 @@ def wallet_options(command: Command) -> Command:
         with refusals_of(session.chain):
             return command(session, *args, **kwargs)
 
-    return _with_options(
+    return with_options(
         command, invoke, [_ACCOUNT, _DEV_KEYS, WALLET, PASSWORD_FD, _NO_WAIT, _URL, _JSON]
     )
 
@@ -193,11 +193,12 @@ def open_keys(
     return DevelopmentKeys([account] if account else [])
 
 
-def _with_options(
+def with_options(
     command: Command,
     invoke: Callable[..., Any],
     options: Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]],
 ) -> Command:
+    """A command with more options, listed behind its own; `invoke` is called in its place."""
     params = getattr(command, "__click_params__", [])
     wrapped: Any = update_wrapper(invoke, command)
     wrapped.__click_params__ = list(params)

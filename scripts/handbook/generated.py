@@ -10,9 +10,8 @@ import click
 
 from node.api.methods.tables import APIS, api_document
 from node.cli import cli
-from node.cli.export import TYPES
-from node.cli.export_columns import Unit
-from node.cli.export_tables import NAMES, table_of
+from node.cli.export_columns import PARQUET_TYPES
+from node.cli.export_tables import NAMES, columns_of
 from node.cli.program import PROGRAM
 from node.exit_codes import Exit
 from node.version import VERSION
@@ -82,8 +81,10 @@ def exports_page() -> str:
     """The columns of each export."""
     lines = ["# Columns of exports", ""]
     for name in NAMES:
-        columns = table_of(name, Unit("", "SYMBOL", 0), Unit("", "OTHER", 0)).columns
-        rows = (f"| `{one.name}` | {TYPES[one.kind]} | {one.meaning} |" for one in columns)
+        rows = (
+            f"| `{one.name}` | {PARQUET_TYPES[one.kind]} | {one.meaning} |"
+            for one in columns_of(name)
+        )
         lines += [f"## {name}", "", "| column | type | meaning |", "|---|---|---|", *rows, ""]
     return "\n".join(lines)
 

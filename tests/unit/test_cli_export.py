@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 from decimal import Decimal
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import pytest
 
 from node.cli import export_pages
 from node.cli.client import JsonObject
-from node.cli.export_columns import Unit, any_amount
+from node.cli.exits import UsageProblem
+from node.cli.export_columns import Unit, any_amount, integer
+from node.cli.export_files import write_csv, write_parquet
 from node.exit_codes import Exit
 from tests.support.desk import Desk
 
@@ -75,16 +78,16 @@ def listed(desk: Desk, method: str, *arguments: Json) -> list[Json]:
     return list(answer["records"])
 
 
-@pytest.mark.parametrize("name", HEADINGS)
-def test_names_stay_and_are_told(desk: Desk, name: str) -> None:
-    """The header of a file, and what `export columns` tells of it."""
-    subject = () if name == "blocks" else ("bitUSD",)
-    out = desk.run("export", name, *subject).out.splitlines()
-    assert out[0] == HEADINGS[name]
-    assert len(out) > 1
-    told = desk.run("export", "columns", name, "--json").json()
-    assert ",".join(one["name"] for one in told) == HEADINGS[name]
-    assert all(one["meaning"] and one["type"] for one in told)
+def test_names_stay_and_are_told(desk: Desk) -> None:
+    """The header of each file, and what `export columns` tells of it."""
+    for name, heading in HEADINGS.items():
+        subject = () if name == "blocks" else ("bitUSD",)
+        out = desk.run("export", name, *subject).out.splitlines()
+        assert out[0] == heading
+        assert len(out) > 1
+        told = desk.run("export", "columns", name, "--json").json()
+        assert ",".join(one["name"] for one in told) == heading
+        assert all(one["meaning"] and one["type"] for one in told)
 
 
 def test_amounts_are_exact_in_both_units(desk: Desk) -> None:
@@ -214,6 +217,23 @@ def test_a_chain_that_goes_back_is_noticed(
     assert target.read_text().startswith("block_num,")
 
 
+def test_a_head_that_goes_at_once_is_noticed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gone before its id was known, and nothing in its place."""
+    development = desk.backend.development
+    assert development is not None
+    gone: list[bool] = []
+
+    def go_back() -> None:
+        if not gone:
+            gone.append(True)
+            development.rewind(desk.chain.chain.head_num - 1)
+
+    between_pages(desk, monkeypatch, "get_dynamic_global_properties", go_back)
+    ended = desk.run("export", "feeds", "bitUSD")
+    assert (ended.code, ended.out, gone) == (Exit.REFUSED, "", [True])
+    assert "the chain went back" in ended.err
+
+
 def test_positions_are_of_one_block(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A block between two pages: read anew; one each time: refused, and nothing is printed."""
     left = [1]
@@ -259,22 +279,31 @@ def test_parquet_is_typed(desk: Desk, tmp_path: Path) -> None:
     assert pyarrow.parquet.read_table(feeds).num_rows == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        (("trades", "bitUSD", "--from", "yesterday"), Exit.USAGE, "yesterday"),
-        (("blocks", "--to", "2026-02-31"), Exit.USAGE, "2026-02-31"),
-        (("feeds", "bitUSD", "--out", "/no/such/folder/x.csv"), Exit.USAGE, "--out"),
-        (("positions", "TEST"), Exit.USAGE, "not a BitAsset"),
-        (("calls", "NOTHING"), Exit.REFUSED, "no such asset"),
-        (("feeds", "bitUSD", "--format", "xml"), Exit.USAGE, "xml"),
-    ],
-)
-def test_bad_arguments(desk: Desk, arguments: tuple[str, ...], code: int, said: str) -> None:
+def test_bad_arguments(desk: Desk) -> None:
     """Each is told with its value."""
-    ended = desk.run("export", *arguments)
-    assert (ended.code, ended.out) == (code, "")
-    assert said in ended.err
+    for words, code, said in (
+        ("trades bitUSD --from yesterday", Exit.USAGE, "yesterday"),
+        ("blocks --to 2026-02-31", Exit.USAGE, "2026-02-31"),
+        ("feeds bitUSD --out /no/such/folder/x.csv", Exit.USAGE, "--out"),
+        ("feeds bitUSD --out /tmp", Exit.USAGE, "is a directory"),
+        ("positions TEST", Exit.USAGE, "not a BitAsset"),
+        ("calls NOTHING", Exit.REFUSED, "no such asset"),
+        ("feeds bitUSD --format xml", Exit.USAGE, "xml"),
+    ):
+        ended = desk.run("export", *words.split())
+        assert (ended.code, ended.out) == (code, ""), words
+        assert said in ended.err
+
+
+def test_a_number_beyond_parquet_is_refused() -> None:
+    """A ratio of thousandths has no bound of its own; CSV holds it."""
+    columns = integer("ratio", "the ratio").columns
+    assert write_parquet(BytesIO(), columns, [(2**63 - 1,), (None,)], {}) == 2
+    with pytest.raises(UsageProblem, match="ratio: export as CSV"):
+        write_parquet(BytesIO(), columns, [(2**63,)], {})
+    file = BytesIO()
+    write_csv(file, columns, [(10**33,)], {})
+    assert file.getvalue() == f"ratio\n{10**33}\n".encode()
 
 
 def test_parquet_without_its_package(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
