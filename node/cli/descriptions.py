@@ -80,9 +80,13 @@ def describe_position(chain: RemoteChain, position: JsonObject) -> str:
 
 def format_price(price: JsonValue, base: RemoteAsset, quote: RemoteAsset) -> str:
     """A price as whole units of `base` for one of `quote`, 8 decimals, rounded down; - if null."""
+    return format_ratio(*units_in(price, base, quote), base, quote)
+
+
+def units_in(price: JsonValue, base: RemoteAsset, quote: RemoteAsset) -> tuple[int, int]:
+    """Smallest units of two assets in a price, whichever way round it stands."""
     sides = {as_text(side["asset_id"]): as_int(side["amount"]) for side in _price_sides(price)}
-    units = sides.get(asset_text(base.id), 0), sides.get(asset_text(quote.id), 0)
-    return format_ratio(*units, base, quote)
+    return sides.get(asset_text(base.id), 0), sides.get(asset_text(quote.id), 0)
 
 
 def format_ratio(base_units: int, quote_units: int, base: RemoteAsset, quote: RemoteAsset) -> str:

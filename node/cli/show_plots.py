@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import click
 
 from node.cli.client import JsonObject, as_int, as_object, as_objects, as_text
+from node.cli.descriptions import units_in
 from node.cli.output import heading
 from node.cli.plots import FINE_DIGITS, Bar, Level, Series, bars, chart, fine_price
 from node.cli.remote_chain import RemoteAsset, RemoteChain, parse_decimal
 from node.cli.standing import Market
-from protocol.ids import asset_text
 from protocol.json_form import JsonValue, format_time, parse_time
 from protocol.wording import PRICE_DIGITS, format_decimal
 
@@ -112,12 +112,8 @@ def _over_time(series: Sequence[Series], levels: Sequence[Level]) -> list[str]:
 
 
 def _price(value: JsonValue, base: RemoteAsset, quote: RemoteAsset) -> int:
-    price = as_object(value)
-    sides = [as_object(price["base"]), as_object(price["quote"])]
-    if sides[0]["asset_id"] != asset_text(base.id):
-        sides.reverse()
-    base_units, quote_units = (as_int(side["amount"]) for side in sides)
-    return fine_price(base_units, quote_units, (base.precision, quote.precision))
+    units = units_in(value, base, quote)
+    return fine_price(*units, (base.precision, quote.precision))
 
 
 def _price_of(order: JsonValue) -> JsonValue:
