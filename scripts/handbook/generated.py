@@ -59,16 +59,10 @@ def command_pages() -> dict[str, str]:
         heading = "#" if len(words) < 2 else "##"
         title = "Commands" if not words else " ".join((PROGRAM, *words))
         lines += [f"{heading} {title}", "", *_fenced(command.get_help(context)), ""]
-    pages["commands/index"] += [
-        *_toctree([name.removeprefix("commands/") for name in pages if name != "commands/index"]),
-        "exit-codes",
-        "exports",
-        "```",
-    ]
-    return {name: "\n".join(lines) for name, lines in pages.items()} | {
-        "commands/exit-codes": exit_codes_page(),
-        "commands/exports": exports_page(),
-    }
+    others = {"commands/exit-codes": exit_codes_page(), "commands/exports": exports_page()}
+    listed = [name for name in (*pages, *others) if name != "commands/index"]
+    pages["commands/index"] += toctree(listed, "commands")
+    return {name: "\n".join(lines) for name, lines in pages.items()} | others
 
 
 def exit_codes_page() -> str:
@@ -104,9 +98,10 @@ def api_pages(example: Example) -> dict[str, str]:
             full = name if api == "database" else f"{api}.{name}"
             lines += [*_method(api, name, described[full]), *example(api, name), ""]
         pages[f"api/{api}"] = "\n".join(lines)
-    listed = _toctree([*APIS, "conformance"])
     intro = f"{document['info']['description']} `rpc.discover` answers with the same as OpenRPC."
-    pages["api/index"] = "\n".join(["# The API", "", intro, "", *listed, "```"])
+    pages["api/index"] = "\n".join(
+        ["# The API", "", intro, "", *toctree([*pages, "api/conformance"], "api")]
+    )
     return pages
 
 
@@ -161,5 +156,11 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
 
-def _toctree(names: list[str]) -> list[str]:
-    return ["```{toctree}", ":maxdepth: 1", "", *names]
+def toctree(
+    names: list[str], folder: str = "", *, caption: str = "", hidden: bool = False
+) -> list[str]:
+    """The lines of a menu of pages, on a page of the folder that they are in."""
+    options = [":maxdepth: 1", *([":hidden:"] if hidden else [])]
+    options += [f":caption: {caption}"] if caption else []
+    short = [name.removeprefix(f"{folder}/") for name in names]
+    return ["", "```{toctree}", *options, "", *short, "```"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from node.version import VERSION
 
-from .generated import Example, api_pages, command_pages, played_examples
+from .generated import Example, api_pages, command_pages, played_examples, toctree
 from .sources import DOCUMENTS, document_page, rule_index
 
 CONFIGURATION = f'''"""Written by scripts/docs: the settings of Sphinx."""
@@ -31,24 +31,18 @@ def all_pages(example: Example) -> dict[str, str]:
     pages = {name: document_page(source) for source, name in DOCUMENTS.items()}
     pages |= command_pages() | api_pages(example)
     pages["rules/index"] = "\n".join(
-        [rule_index(), *_toctree("Pages of rules", _named("rules/"), "rules")]
+        [rule_index(), *toctree(_named("rules/"), "rules", caption="Pages of rules")]
     )
     pages["decisions/index"] = "\n".join(
-        ["# Decisions", "", *_toctree("", _named("decisions/"), "decisions")]
+        ["# Decisions", "", *toctree(_named("decisions/"), "decisions")]
     )
-    pages["index"] += "\n".join(
-        (
-            "",
-            *_toctree("Using it", ["commands/index", *_named("config/")], "", hidden=True),
-            *_toctree("Programs", ["api/index"], "", hidden=True),
-            *_toctree(
-                "How it works",
-                ["rules/index", "decisions/index", "contributing", "security", "changelog"],
-                "",
-                hidden=True,
-            ),
-        )
-    )
+    how = ["rules/index", "decisions/index", "contributing", "security", "changelog"]
+    for caption, names in {
+        "Using it": ["commands/index", *_named("config/")],
+        "Programs": ["api/index"],
+        "How it works": how,
+    }.items():
+        pages["index"] += "\n".join(["", *toctree(names, caption=caption, hidden=True)])
     return pages
 
 
@@ -65,10 +59,3 @@ def write_pages(directory: Path) -> int:
 
 def _named(prefix: str) -> list[str]:
     return [name for name in DOCUMENTS.values() if name.startswith(prefix)]
-
-
-def _toctree(caption: str, names: list[str], folder: str, *, hidden: bool = False) -> list[str]:
-    options = [":maxdepth: 1", *([":hidden:"] if hidden else [])]
-    options += [f":caption: {caption}"] if caption else []
-    short = [name.removeprefix(f"{folder}/") for name in names]
-    return ["", "```{toctree}", *options, "", *short, "```"]
