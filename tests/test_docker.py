@@ -28,6 +28,7 @@ from node.services.pages import PAGES
 Json = Any
 REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "config" / "docker"
+HANDED_ON_WITHIN_S = 20
 HEALTH = re.compile(r"http://127\.0\.0\.1:([0-9]+)(/[a-z/]+)")
 
 
@@ -145,6 +146,10 @@ def test_the_door_hands_on_both_ways() -> None:
         await stream.send_all(received[::-1])
 
     async def play() -> None:
+        with trio.fail_after(HANDED_ON_WITHIN_S):
+            await hand_on()
+
+    async def hand_on() -> None:
         async with trio.open_nursery() as nursery:
             listeners = await nursery.start(partial(trio.serve_tcp, echo, 0, host="127.0.0.1"))
             inner = listeners[0].socket.getsockname()[1]

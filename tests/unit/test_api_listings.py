@@ -7,6 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from node.api.json_text import write_json
+from node.cli.export_pages import PAGE, POSITIONS_PAGE
+from node.services.aside_runner import ANSWER_BYTES_MAX
 from protocol.asset import NO_FEE
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
@@ -35,10 +38,20 @@ def trade(backend: ChainBackend, usd: int) -> None:
 
 @pytest.fixture
 def backend() -> ChainBackend:
-    """Feeds, trades and a margin call, two of each at least."""
+    """Feeds, trades and margin calls, two of each at least."""
     backend = a_busy_backend()
     for usd in (10, 20, 30):
         trade(backend, usd)
+    chain = backend.test_chain
+    alice, bob = chain.account("alice"), chain.account("bob")
+    # Takes what alice still offers: while there is a bid above all call prices, none is called.
+    backend.produce(
+        *chain.feed("USD", 1, 60),
+        LimitOrderCreate(NO_FEE, bob, chain.amount(30_000), chain.amount(2_500, "USD")),
+    )
+    for usd in (40, 80):
+        selling = chain.amount(usd, "USD"), chain.amount(usd * 62)
+        backend.produce(LimitOrderCreate(NO_FEE, alice, *selling))
     return backend
 
 
@@ -55,7 +68,7 @@ def test_pages_are_the_whole_list(backend: ChainBackend, limit: int) -> None:
             one for page in pages(client, method, "USD", limit=limit) for one in page["records"]
         ]
         assert found == known[::-1]
-        assert len(found) > 1 or method == "list_margin_calls"
+        assert len(found) > 1, method
     known = client.call("get_positions", "USD", 300, api="pegboard")
     positions = pages(client, "list_positions", "USD", limit=limit)
     assert [one for page in positions for one in page["records"]] == known
@@ -114,3 +127,24 @@ def test_no_list_of_what_is_not_there(backend: ChainBackend) -> None:
     assert client.call("list_feeds", "TEST", api="pegboard") == nothing
     assert client.refuse("list_positions", "TEST", api="pegboard")["data"]["rule"] == "R3.2.1"
     assert client.refuse("list_margin_calls", "nobody", api="pegboard")["data"]["rule"] == "R0.1"
+
+
+def test_a_page_of_an_export_is_asked_for_and_handed_over(backend: ChainBackend) -> None:
+    """T-A2: as much as one call gives, and no more than a forked child may say."""
+    client = Client(backend)
+    for method, subject in (
+        ("list_trades", ("USD", "TEST")),
+        ("list_feeds", ("USD",)),
+        ("list_margin_calls", ("USD",)),
+    ):
+        assert client.call(method, *subject, 0, PAGE, api="pegboard")["records"]
+    [longest, *_] = client.call("list_positions", "USD", 0, POSITIONS_PAGE, api="pegboard")[
+        "records"
+    ]
+    for side in longest["call_price"].values():
+        side["amount"], side["asset_id"] = "9" * 16, "1.3." + "9" * 15
+    longest |= dict.fromkeys(("id", "borrower", "debt_asset", "collateral_asset"), "9" * 19)
+    longest |= dict.fromkeys(("debt", "collateral"), "9" * 16)
+    longest |= {"borrower_name": "a" * 63, "collateral_ratio": 10**33}
+    longest |= {"target_collateral_ratio": 65_535, "feed_change_to_reach": -(10**33)}
+    assert len(write_json(longest)) * POSITIONS_PAGE < ANSWER_BYTES_MAX

@@ -16,7 +16,7 @@ import pytest
 from node.cli import export_pages
 from node.cli.client import JsonObject
 from node.cli.exits import UsageProblem
-from node.cli.export_columns import Unit, any_amount, integer
+from node.cli.export_columns import Unit, any_amount, integer, price
 from node.cli.export_files import write_csv, write_parquet
 from node.exit_codes import Exit
 from tests.support.desk import Desk
@@ -59,8 +59,8 @@ def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         desk.wallet("alice", "sell", f"{amount} bitUSD", "--for", f"{amount}1 TEST")
         desk.wallet("bob", "sell", f"{amount}1 TEST", "--for", f"{amount} bitUSD")
     desk.wallet("bob", "sell", "40 bitUSD", "--for", "727.27272 TEST")
-    for price in ("0.08", "0.065"):
-        desk.wallet("init0", "publish-feed", "bitUSD", price, "--msqr", "1.5")
+    for fed in ("0.08", "0.065"):
+        desk.wallet("init0", "publish-feed", "bitUSD", fed, "--msqr", "1.5")
     return desk
 
 
@@ -118,6 +118,20 @@ def test_a_fee_in_either_asset_has_the_decimals_of_both() -> None:
         paid: JsonObject = {"amount": units, "asset_id": asset_id}
         assert fee.values({"maker": {"fee": paid}}) == (units, 1_250_000, symbol)
     assert fee.values({"maker": None}) == (None, None, None)
+
+
+def test_a_price_is_told_one_way_round() -> None:
+    """Base per quote, however the node gives it; what costs nothing has none."""
+    field = price("price", "a price", Unit("1.3.1", "bitUSD", 4), Unit("1.3.0", "TEST", 5))
+    sides: list[JsonObject] = [
+        {"amount": 1, "asset_id": "1.3.1"},
+        {"amount": 300, "asset_id": "1.3.0"},
+    ]
+    for base, quote in (sides, sides[::-1]):
+        told: JsonObject = {"price": {"base": base, "quote": quote}}
+        assert field.values(told) == (3_333_333, 1, 300)
+    nothing: JsonObject = {"base": {**sides[0], "amount": 0}, "quote": sides[1]}
+    assert field.values({"price": nothing}) == (None, None, None)
 
 
 def test_positions_and_blocks(desk: Desk) -> None:
@@ -215,6 +229,22 @@ def test_a_chain_that_goes_back_is_noticed(
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
     assert desk.run("export", name, *subject, "--out", str(target)).code == 0
     assert target.read_text().startswith("block_num,")
+
+
+def test_a_block_of_another_fork_is_noticed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if the chain is back before the last page: each block names the one before it."""
+    answer = desk.exchange
+
+    def exchange(body: bytes) -> JsonObject:
+        found: Json = answer(body)
+        if b'"get_blocks"' in body and '"params": ["block", "get_blocks", [3' in body.decode():
+            found["result"][0]["timestamp"] = "2020-01-01T00:00:00"
+        return dict(found)
+
+    monkeypatch.setattr(desk, "exchange", exchange)
+    ended = desk.run("export", "blocks")
+    assert (ended.code, ended.out) == (Exit.REFUSED, "")
+    assert "the chain went back" in ended.err
 
 
 def test_a_head_that_goes_at_once_is_noticed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

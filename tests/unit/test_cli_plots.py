@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from node.cli.plots import FINE_DIGITS, Bar, Level, Series, bars, chart, fine_price, price_label
+from node.cli.show_plots import plot_ratios
 from protocol.json_form import parse_time
 from protocol.wording import format_units_ratio
 from tests.support.desk import Desk
@@ -67,6 +70,15 @@ def test_nothing_and_one_thing() -> None:
     (row, *_) = chart([Series("*", "feed", [(5, UNIT)], is_step=True)], [], ("a", "b"))
     assert row == "1.00000000 |*"
     assert bars([Bar("a", 0, "0")], width=20) == ["a" + " " * 18 + "0"]
+
+
+def test_without_a_feed_there_is_no_ratio_to_draw() -> None:
+    """A position without a ratio is left out, and so is the MCR."""
+    market: Any = SimpleNamespace(
+        data={"maintenance_collateral_ratio": None},
+        positions=[{"borrower_name": "alice", "collateral_ratio": None}],
+    )
+    assert plot_ratios(market)[1:] == ["nothing to draw"]
 
 
 @pytest.fixture
