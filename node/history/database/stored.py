@@ -24,7 +24,6 @@ from node.history.memory import MemoryHistory
 from node.history.reader import E
 from node.history.records import (
     EVENT_KINDS,
-    NEWEST,
     AccountOperation,
     AccountTotal,
     Bucket,
@@ -353,9 +352,9 @@ class StoredHistory:
         """See `HistoryReader.events_from`."""
         with self.store.view() as view:
             found = view.events_from(kind, column, value, oldest, limit)
-            stored_num = view.head_num
-        newer = self.recent.events_from(kind, column, value, oldest=oldest, limit=NEWEST)
-        return [*found, *(one for one in newer if one.block_num > stored_num)][:limit]
+        oldest = found[-1].instance + 1 if found else oldest
+        left = limit - len(found)
+        return found + self.recent.events_from(kind, column, value, oldest=oldest, limit=left)
 
     @staticmethod
     def _numbers(
