@@ -7,7 +7,7 @@ import { drawHistory } from "./history.js";
 import { drawMarket } from "./market.js";
 import { drawPositions, showWhy } from "./positions.js";
 import { ConnectionLost, NodeSocket, oneAtATime } from "./socket.js";
-import { Words, decimal } from "./units.js";
+import { CORE, Words, decimal } from "./units.js";
 import { WhatIf } from "./whatif.js";
 
 const ORDERS = 300;
@@ -15,7 +15,6 @@ const POSITIONS = 300;
 const RECORDS = 100;
 const CALLS = 20;
 const PAGE_OF_ASSETS = 100;
-const CORE = "1.3.0";
 const LONG_AGO = "1970-01-01T00:00:00";
 
 const url = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws`;

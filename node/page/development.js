@@ -1,10 +1,9 @@
 // Time and money of a development chain: mine, travel, rewind, faucet; explained where refused.
 
 import { byId, say, show } from "./dom.js";
-import { countOf, decimal, moment, toUnits } from "./units.js";
+import { CORE, countOf, decimal, moment, toUnits } from "./units.js";
 
 const API = "pegboard_dev";
-const CORE = "1.3.0";
 const TIME_FORMS = ["mine", "travel", "rewind"];
 
 /** The forms; `words()` gives the chain's words, `changed()` is called when something was done. */

@@ -1,20 +1,14 @@
 // The page of lessons. It keeps the guesses, and nothing else: the node plays them each time.
 
+import { byId, make, say, show } from "./dom.js";
+
 const LESSON = "short-selling";
 const TAGS = { en: "en", zh: "zh-Hans", ru: "ru" };
-const byId = (id) => document.getElementById(id);
 const options = byId("options");
 const asked = new URLSearchParams(location.search);
 
 let guesses = [];
 let turn = 0;
-
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.textContent = text;
-  return element;
-}
 
 /** What a method of the node's API answers; throws its refusal. */
 async function call(method, ...params) {
@@ -46,7 +40,7 @@ async function go(taken, isAnswer) {
     guesses = taken;
     draw(told, since);
     byId("failed").hidden = true;
-    if (isAnswer) byId("told").textContent = told.judged.at(-1)?.verdict ?? "";
+    if (isAnswer) say(byId("told"), told.judged.at(-1)?.verdict ?? "");
     if (isAnswer) (told.question ? byId("number") : byId("again")).focus();
   } catch (error) {
     if (mine !== turn) return;
@@ -62,8 +56,7 @@ function isNoNumber(refusal) {
 }
 
 function showFailure(error) {
-  byId("failed").textContent = `${says.failed ?? "The node did not answer"}: ${error.message}`;
-  byId("failed").hidden = false;
+  show(byId("failed"), `${says.failed ?? "The node did not answer"}: ${error.message}`);
 }
 
 let says = {};
@@ -72,12 +65,12 @@ function draw(told, since) {
   says = told.says;
   document.documentElement.lang = TAGS[told.language];
   document.title = `pegboard: ${told.title}`;
-  byId("title").textContent = told.title;
-  byId("intro").textContent = told.intro;
+  say(byId("title"), told.title);
+  say(byId("intro"), told.intro);
   for (const element of document.querySelectorAll("[data-says]")) {
-    element.textContent = says[element.dataset.says];
+    say(element, says[element.dataset.says]);
   }
-  byId("unreadable").textContent = says.unreadable;
+  say(byId("unreadable"), says.unreadable);
   byId("unreadable").hidden = true;
   const known = [...byId("judged").children].slice(0, since);
   byId("judged").replaceChildren(...known, ...told.judged.map(drawJudged));
@@ -85,7 +78,7 @@ function draw(told, since) {
   if (told.question) drawQuestion(told.question);
   byId("progress").max = told.count;
   byId("progress").value = guesses.length;
-  byId("score").textContent = told.score;
+  say(byId("score"), told.score);
 }
 
 function titleOf(question) {
@@ -95,51 +88,46 @@ function titleOf(question) {
 }
 
 function drawQuestion(question) {
-  byId("asked-title").textContent = titleOf(question);
+  say(byId("asked-title"), titleOf(question));
   for (const part of ["sentence", "story", "question", "unit", "hint"]) {
-    byId(part).textContent = question[part];
+    say(byId(part), question[part]);
   }
   byId("hinted").open = false;
   byId("number").value = "";
 }
 
 function drawJudged(judged) {
-  const card = make("li", "card", "");
-  const stack = make("div", "stack", "");
-  const verdict = make("p", "verdict", judged.verdict);
+  const verdict = make("p", { class: "verdict" }, judged.verdict);
   verdict.dataset.right = judged.guess === null ? "" : judged.is_right;
-  if (judged.guess !== null) verdict.append(make("span", "guessed", ` (${judged.guess})`));
-  stack.append(
-    make("h2", "", titleOf(judged.question)),
-    make("blockquote", "", judged.question.sentence),
-    make("p", "", judged.question.story),
-    make("p", "", judged.question.question),
+  if (judged.guess !== null) {
+    verdict.append(make("span", { class: "guessed" }, ` (${judged.guess})`));
+  }
+  const stack = make(
+    "div",
+    { class: "stack" },
+    make("h2", {}, titleOf(judged.question)),
+    make("blockquote", {}, judged.question.sentence),
+    make("p", {}, judged.question.story),
+    make("p", {}, judged.question.question),
     verdict,
-    make("p", "num", judged.calculation),
-    make("p", "", judged.explain),
+    make("p", { class: "num" }, judged.calculation),
+    make("p", {}, judged.explain),
     ...judged.rules.map(drawRule),
   );
-  card.append(stack);
-  return card;
+  return make("li", { class: "card" }, stack);
 }
 
-function drawRule(rule) {
-  const line = make("small", "rule", "");
-  line.append(make("code", "", rule.id), ` ${rule.says}`);
-  return line;
-}
+const drawRule = (rule) =>
+  make("small", { class: "rule" }, make("code", {}, rule.id), ` ${rule.says}`);
 
 function drawLanguages(lessons) {
   const { languages } = lessons.find((one) => one.name === LESSON);
   const wanted = asked.get("lang") ?? navigator.language.slice(0, 2);
   const first = wanted in languages ? wanted : "en";
   for (const [tag, name] of Object.entries(languages)) {
-    const label = make("label", "", "");
-    const radio = document.createElement("input");
-    Object.assign(radio, { type: "radio", name: "language", value: tag, checked: tag === first });
-    label.lang = TAGS[tag];
-    label.append(radio, name);
-    byId("languages").append(label);
+    const radio = make("input", { type: "radio", name: "language", value: tag });
+    radio.checked = tag === first;
+    byId("languages").append(make("label", { lang: TAGS[tag] }, radio, name));
   }
 }
 

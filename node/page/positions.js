@@ -88,7 +88,7 @@ export function showWhy(words, found) {
 }
 
 /** A list of sentences, each with the rule that it follows from. */
-export function showSentences(list, statements) {
+function showSentences(list, statements) {
   keep(
     list,
     statements.map((one, number) => ({ ...one, number })),

@@ -4,7 +4,7 @@ const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 10_000;
 
 /** A refusal of the node, in its own words. */
-export class CallRefused extends Error {
+class CallRefused extends Error {
   constructor(error) {
     const data = error.data ?? {};
     super(data.what ?? error.message);

@@ -2,6 +2,9 @@
 
 export const PRICE_DIGITS = 8;
 
+/** The id of the core asset. */
+export const CORE = "1.3.0";
+
 /** Smallest units as a decimal number with all its places, thousands apart. */
 export function decimal(units, precision) {
   let value = BigInt(units);
