@@ -22,10 +22,8 @@ export async function drawChain(node, info) {
   const interval = properties.parameters.block_interval;
   const behind = head.head_block_number - head.last_irreversible_block_num;
 
-  say(
-    byId("chain-note"),
-    `pegboard ${info.version}, a block every ${interval} s${info.is_development ? `, development (${info.block_mode})` : ""}`,
-  );
+  const kind = info.is_development ? `, development (${info.block_mode})` : "";
+  say(byId("chain-note"), `pegboard ${info.version}, a block every ${interval} s${kind}`);
   facts(byId("chain-facts"), [
     ["Head", decimal(head.head_block_number, 0), `${moment(head.time)} UTC`],
     [
@@ -74,8 +72,8 @@ function drawSlots(filled) {
 
 function drawProducers(producers, head, term) {
   const missed = producers.reduce((sum, one) => sum + BigInt(one.total_missed), 0n);
-  const many = `${countOf(producers.length, term)}, ${countOf(Number(missed), "slot")} missed since the start`;
-  say(byId("producers-summary"), many);
+  const lost = `${countOf(Number(missed), "slot")} missed since the start`;
+  say(byId("producers-summary"), `${countOf(producers.length, term)}, ${lost}`);
   say(byId("producers-caption"), `Active ${plural(term)}`);
   rows(
     byId("producers-table"),
@@ -99,5 +97,6 @@ async function learnNames(node, accounts) {
 
 function stalled(stall) {
   const waits = stall.waits_for.map((one) => `${one.what}: ${one.detail}`).join("; ");
-  return `There is no new ${stall.what === "blocks" ? "block" : stall.what}. It waits for ${waits}.`;
+  const lacks = stall.what === "blocks" ? "block" : stall.what;
+  return `There is no new ${lacks}. It waits for ${waits}.`;
 }

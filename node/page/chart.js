@@ -6,7 +6,7 @@ const LINE_DASH = [5, 4];
 export const colour = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** A chart in an element: `describe()` gives uPlot's options without a size; drawn anew on demand. */
+/** A chart in an element, drawn anew on demand. */
 export class Chart {
   constructor(host) {
     this.host = host;
@@ -17,7 +17,7 @@ export class Chart {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
 
-  /** Draw options and data; `label` tells in a sentence what is to be seen. */
+  /** `options()` gives uPlot's without a size; `label` tells in a sentence what is to be seen. */
   draw(options, data, label) {
     this.host.setAttribute("aria-label", label);
     this.drawn = { options, data };
@@ -49,10 +49,10 @@ export class Chart {
 
 /** An axis in the page's colours; `more` are uPlot's own settings. */
 export function axis(more = {}) {
-  const font = `${Math.max(11, 0.78 * parseFloat(getComputedStyle(document.documentElement).fontSize))}px system-ui, sans-serif`;
+  const size = parseFloat(getComputedStyle(document.documentElement).fontSize);
   return {
     stroke: colour("soft"),
-    font,
+    font: `${Math.max(11, 0.78 * size)}px system-ui, sans-serif`,
     grid: { stroke: colour("line"), width: 1 },
     ticks: { stroke: colour("line"), width: 1, size: 4 },
     ...more,

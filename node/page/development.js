@@ -31,7 +31,9 @@ export class Development {
       refusal = `This node refuses: ${error.sentence}`;
     }
     const isNetwork = members.length > 0;
-    const together = `All ${members.length} processes of this network go through time together, from a terminal: pegboard travel +1d, pegboard rewind 10, pegboard snapshot. The faucet works here.`;
+    const together =
+      `All ${members.length} processes of this network go through time together, ` +
+      "from a terminal: pegboard travel +1d, pegboard rewind 10, pegboard snapshot. The faucet works here.";
     show(byId("development-refused"), refusal || (isNetwork ? together : ""));
     byId("development-tools").hidden = refusal !== "";
     for (const id of TIME_FORMS) byId(id).hidden = isNetwork;
@@ -76,7 +78,8 @@ export class Development {
     if (!amount) throw new Error(`Not an amount of ${words.symbol(CORE)}: ${form.amount.value}`);
     const found = await this.node.call(API, "faucet", name, null, CORE, units);
     const made = found.is_new ? "made, with the development key of its name" : "there already";
-    return `${name} (${found.account}), ${made}, gets ${words.amount(amount)} from ${found.funder} in the next block.`;
+    const gift = `${words.amount(amount)} from ${found.funder} in the next block`;
+    return `${name} (${found.account}), ${made}, gets ${gift}.`;
   }
 }
 
@@ -85,6 +88,9 @@ const headText = (head) =>
 
 function backText(head) {
   if (head.is_replaying)
-    return "The block is far back: the node starts again from its stores, and this page comes back with it.";
+    return (
+      "The block is far back: the node starts again from its stores, " +
+      "and this page comes back with it."
+    );
   return `${countOf(head.popped, "block")} taken back. ${headText(head)}`;
 }

@@ -64,10 +64,8 @@ function drawCalls(words, calls, today) {
       const after = one.is_closed
         ? "closed"
         : `ratio ${before} to ${ratio(one.collateral_ratio_after)}`;
-      say(
-        figures,
-        `Debt ${words.amount(one.debt_before)} to ${words.amount(one.debt_after)}, call price ${words.price(one.call_price)}, ${after}`,
-      );
+      const debt = `${words.amount(one.debt_before)} to ${words.amount(one.debt_after)}`;
+      say(figures, `Debt ${debt}, call price ${words.price(one.call_price)}, ${after}`);
     },
   );
 }
@@ -94,8 +92,9 @@ function drawChart(words, market, { feeds, trades }) {
   let feed = null;
   const feedLine = xs.map((x) => (feed = points.get(x)[0] ?? feed));
   const data = [xs, feedLine, xs.map((x) => points.get(x)[1])];
-  const label = `Feed and trades of ${words.symbol(market.asset_id)}: ${countOf(feeds.length, "feed")} and ${countOf(trades.length, "trade")}, which the tables list`;
-  chart.draw(() => options(), data, label);
+  const count = `${countOf(feeds.length, "feed")} and ${countOf(trades.length, "trade")}`;
+  const name = words.symbol(market.asset_id);
+  chart.draw(options, data, `Feed and trades of ${name}: ${count}, which the tables list`);
 }
 
 const DAY_S = 86_400;

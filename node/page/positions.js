@@ -4,9 +4,9 @@ import { byId, keep, make, rows, say } from "./dom.js";
 import { countOf, drawn, percent, ratio } from "./units.js";
 
 const NEAR_HUNDREDTHS = -1000;
-const CAPTIONS = {
-  bid: "Least collateralised first. Within reach: the SQP is below the call price, so that bids between the two call it",
-  feed: "Least collateralised first. Within reach: at or below the MCR, so that a bid that is high enough calls it",
+const WITHIN_REACH = {
+  bid: "the SQP is below the call price, so that bids between the two call it",
+  feed: "at or below the MCR, so that a bid that is high enough calls it",
 };
 
 /** Draw the positions of a BitAsset; `explain(position)` is asked when somebody wants to know. */
@@ -18,11 +18,15 @@ export function drawPositions(words, market, positions, explain) {
     byId("positions-note"),
     positions.length < count ? `${positions.length} of ${count}` : countOf(count, "position"),
   );
-  say(byId("positions-caption"), CAPTIONS[market.margin_call_trigger]);
+  say(
+    byId("positions-caption"),
+    `Least collateralised first. Within reach: ${WITHIN_REACH[market.margin_call_trigger]}`,
+  );
   say(byId("positions-debt"), `Debt, ${words.symbol(market.asset_id)}`);
   say(byId("positions-held"), `Collateral, ${words.symbol(market.backing_asset_id)}`);
   const common = commonMarks(words, market);
-  const most = Math.max(...common.map(([, at]) => at), ...positions.map((one) => at(words, one)));
+  const calls = new Map(positions.map((one) => [one.id, callMarks(words, one)]));
+  const most = Math.max(...[common, ...calls.values()].flat().map(([, place]) => place));
   rows(
     byId("positions-table"),
     positions,
@@ -38,7 +42,7 @@ export function drawPositions(words, market, positions, explain) {
       {
         name: "line",
         marks: (one) =>
-          [...common, ["call", at(words, one)]].map(([kind, place]) => [kind, place / most]),
+          [...common, ...calls.get(one.id)].map(([kind, place]) => [kind, place / most]),
       },
       { name: "right num", text: (one) => words.price(one.call_price) },
       { name: "right num", text: (one) => ratio(one.collateral_ratio) },
@@ -49,7 +53,8 @@ export function drawPositions(words, market, positions, explain) {
   );
 }
 
-const at = (words, one) => (one.call_price === null ? 0 : drawn(words.price(one.call_price)));
+const callMarks = (words, one) =>
+  one.call_price === null ? [] : [["call", drawn(words.price(one.call_price))]];
 
 function commonMarks(words, market) {
   if (market.squeeze_protection_price === null) return [];

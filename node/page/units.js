@@ -1,4 +1,4 @@
-// Amounts, prices and ratios as `protocol/wording.py` writes them: exact, on integers without bounds.
+// Amounts, prices and ratios as `protocol/wording.py` writes them: exact, on unbounded integers.
 
 export const PRICE_DIGITS = 8;
 

@@ -81,9 +81,11 @@ export class WhatIf {
   draw(words, market, change, found) {
     const { before, after } = found;
     const unit = words.unit(market.asset_id, market.backing_asset_id);
+    const both = (name) => `${words.price(before[name])} to ${words.price(after[name])}`;
+    const sqp = both("squeeze_protection_price");
     say(
       byId("shock-price"),
-      `Settlement price ${words.price(before.settlement_price)} to ${words.price(after.settlement_price)}, SQP ${words.price(before.squeeze_protection_price)} to ${words.price(after.squeeze_protection_price)} ${unit}`,
+      `Settlement price ${both("settlement_price")}, SQP ${sqp} ${unit}`,
     );
     show(byId("shock-text"), verdict(words, market, change, found));
     facts(byId("shock-facts"), [
@@ -137,9 +139,13 @@ function verdict(words, market, change, found) {
       ? ""
       : ` The node stopped at its limit of ${found.stopped.what}, ${found.stopped.limit}.`;
   if (swan !== null)
-    return `${so}, a black swan: the least collateralised position could not pay, and ${words.symbol(market.asset_id)} is settled globally.${cut}`;
+    return (
+      `${so}, a black swan: the least collateralised position could not pay, ` +
+      `and ${words.symbol(market.asset_id)} is settled globally.${cut}`
+    );
   if (called === 0) return `${so}, nobody is called.${cut}`;
   const who = [...new Set(calls.map((one) => one.account_name))];
   const some = who.length > 4 || calls.length < fills ? "" : `: ${who.join(", ")}`;
-  return `${so}, ${countOf(called, "position")} ${called === 1 ? "is" : "are"} called${some}.${cut}`;
+  const verb = called === 1 ? "is" : "are";
+  return `${so}, ${countOf(called, "position")} ${verb} called${some}.${cut}`;
 }
