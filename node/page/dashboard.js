@@ -29,11 +29,14 @@ node.follow("pegboard_dev", "set_rewind_callback", rewound);
 addEventListener("hashchange", chooseByAddress);
 document.addEventListener("visibilitychange", refresh);
 
-async function connectionChanged(state) {
-  const badge = byId("link");
-  badge.dataset.state = state === "open" ? "good" : "bad";
-  say(badge, state === "open" ? "live" : "connection lost, trying again");
-  if (state !== "open") return;
+function connectionChanged(state) {
+  if (state !== "open") return showLink("bad", "connection lost, trying again");
+  showLink("good", "live");
+  return begin();
+}
+
+/** Learn what this chain has now, and draw it. */
+async function begin() {
   try {
     await learnWords();
     await development.learn();
@@ -115,6 +118,7 @@ async function draw() {
     const head = await drawChain(node, info);
     await Promise.all([seen.asset === null ? null : drawAsset(head), development.drawClock()]);
     document.body.dataset.drawn = head.head_block_id;
+    showLink("good", "live");
   } catch (error) {
     complain(error);
   }
@@ -149,10 +153,8 @@ function tellOfCalls(asset, calls) {
   const fresh = calls.filter((one) => one.instance > before);
   if (fresh.length > 0) {
     const who = [...new Set(fresh.map((one) => one.account_name))].join(", ");
-    say(
-      byId("told"),
-      `Margin call in ${seen.words.symbol(asset)}: ${who}, block ${decimal(fresh[0].block_num, 0)}.`,
-    );
+    const where = `block ${decimal(fresh[0].block_num, 0)}`;
+    say(byId("told"), `Margin call in ${seen.words.symbol(asset)}: ${who}, ${where}.`);
   }
   seen.calls.set(asset, newest);
 }
@@ -169,16 +171,17 @@ async function explain(position) {
 }
 
 function rewound([told]) {
-  say(
-    byId("told"),
-    `The chain went back${told?.head_block_number ? ` to block ${decimal(told.head_block_number, 0)}` : ""}.`,
-  );
-  refresh();
+  say(byId("told"), `The chain went back to block ${decimal(told.head_block_number, 0)}.`);
+  return begin();
 }
 
 /** Tell of a refusal; a connection that was lost is told by the badge, and mends itself. */
 function complain(error) {
   if (error instanceof ConnectionLost) return;
-  byId("link").dataset.state = "bad";
-  say(byId("link"), error.sentence ?? `this page failed: ${error.message}`);
+  showLink("bad", error.sentence ?? `this page failed: ${error.message}`);
+}
+
+function showLink(state, text) {
+  byId("link").dataset.state = state;
+  say(byId("link"), text);
 }

@@ -1,4 +1,5 @@
-"""The page in a browser, on a node of its own: its numbers are the API's, and it is for everybody.
+"""The pages in a browser, on a node of their own: the dashboard's numbers are the API's, the lesson
+is played, and both are for everybody.
 
 The chain is one of `openshares`, so that its words cannot come from the page.
 """
@@ -7,65 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, WebSocketRoute, expect
+from playwright.sync_api import Browser, Route, WebSocketRoute, expect
 
 from node.cli.client import NodeClient
 from pegboard.processes import Served, served
 from protocol.wording import count_of, format_decimal, format_units_ratio
 from tests.support.browser import Scheme, Visit, chromium
+from tests.support.told import CORE, Json, Told
 
 pytestmark = pytest.mark.functional
 
-Json = Any
-CORE = "1.3.0"
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 CONTRAST_MIN = 4.5
 """WCAG 2.2, 1.4.3, level AA, for text of any size."""
 LONG_AGO = "1970-01-01T00:00:00"
-
-
-@dataclass
-class Told:
-    """What the node's API answers, and its amounts in the words of `protocol.wording`."""
-
-    client: NodeClient
-    usd: str = ""
-
-    def __post_init__(self) -> None:
-        assets = self.call("database", "list_assets", "", 100) + self.call(
-            "database", "get_assets", [CORE]
-        )
-        self.assets = {asset["id"]: asset for asset in assets}
-        (self.usd,) = (one["id"] for one in self.assets.values() if one["symbol"] == "USD")
-
-    def call(self, api: str, method: str, *arguments: Json) -> Json:
-        return self.client.call(api, method, *arguments)
-
-    def market(self) -> Json:
-        return self.call("pegboard", "get_asset_market", self.usd)
-
-    def head(self) -> Json:
-        return self.call("database", "get_dynamic_global_properties")
-
-    def number(self, amount: Json) -> str:
-        return format_decimal(int(amount["amount"]), self.assets[amount["asset_id"]]["precision"])
-
-    def amount(self, amount: Json) -> str:
-        symbol = self.assets[amount["asset_id"]]["symbol"]
-        return f"{self.number(amount)} {'OPS' if symbol == 'OPS' else f'open{symbol}'}"
-
-    def price(self, price: Json) -> str:
-        base, quote = price["base"], price["quote"]
-        precisions = tuple(self.assets[one["asset_id"]]["precision"] for one in (base, quote))
-        assert len(precisions) == 2
-        return format_units_ratio(int(base["amount"]), int(quote["amount"]), precisions)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +48,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         bob.borrow("100 EUR", ratio=2)
         market.feed("EUR", fall="0.6")
         assert market.is_settled("EUR")
+        market.bitasset("PETS")
         yield made
 
 
@@ -205,6 +167,18 @@ def test_a_settled_market_tells_of_its_fund(page: Visit, told: Told) -> None:
     assert text == f"{market['next_call']['text']}. ({market['next_call']['rule']})"
     assert told.price(market["global_settlement_price"]) in text
     expect(page.page.locator("#positions-none")).to_be_visible()
+
+
+def test_a_market_without_a_feed_shows_no_price(page: Visit, told: Told) -> None:
+    """R1.16: nothing is drawn where there is none, and the slider has nothing to move."""
+    page.page.locator("#assets label", has_text="openPETS").click()
+    expect(page.page.locator("#market-title")).to_have_text("openPETS")
+    expect(page.page.locator("#shock")).to_be_disabled()
+    facts = page.facts("market-facts")
+    assert facts["Settlement price"] == ["no feed", "median of 0 feeds"]
+    assert facts["Squeeze protection price (SQP)"][0] == "–"
+    assert page.rows("ladder-table") == []
+    assert page.text("#shock-text") == "Without a feed there is no price to move."
 
 
 def level(told: Told, price: Json, amount: str, text: str) -> tuple[Fraction, list[str]]:
@@ -376,6 +350,37 @@ def test_time_and_money_are_at_the_reader_s_command(page: Visit, node: Served, t
     assert str(node.market.find("zoe").balance("OPS")) == "12.34567"
 
 
+def test_a_rewind_takes_back_what_the_page_knew(page: Visit, node: Served, told: Told) -> None:
+    """R9.10: a BitAsset that was made since is gone, and another one is shown."""
+    before = told.head()["head_block_number"]
+    node.market.bitasset("LATE")
+    page.page.reload()
+    page.page.locator("#assets label", has_text="openLATE").click()
+    expect(page.page.locator("#market-title")).to_have_text("openLATE")
+    told.call("pegboard_dev", "rewind", before)
+    expect(page.page.locator("#told")).to_have_text(f"The chain went back to block {before}.")
+    expect(page.page.locator("#assets label", has_text="openLATE")).to_have_count(0)
+    expect(page.page.locator("#market-title")).to_have_text("openUSD")
+    expect(page.page.locator("#link")).to_have_text("live")
+
+
+def test_nobody_is_asked_while_nobody_looks(page: Visit, node: Served, told: Told) -> None:
+    """A hidden tab hears of a block and leaves it at that; shown again, it draws the newest."""
+    hide = """isHidden => {
+      Object.defineProperty(document, "hidden", {value: isHidden, configurable: true});
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.page.evaluate(hide, True)
+    page.frames.clear()
+    told.call("pegboard_dev", "mine", 2)
+    while len(page.frames) < 2:
+        page.page.wait_for_timeout(10)
+    page.page.evaluate("0")
+    assert [text for is_sent, text in page.frames if is_sent] == []
+    page.page.evaluate(hide, False)
+    page.wait_for_head(told.head()["head_block_id"])
+
+
 def test_whoever_has_only_keys_reaches_everything(page: Visit, told: Told) -> None:
     """WCAG 2.1.1, 2.4.3, 4.1.2: in the order of the page, each with a name; a dialog and back."""
     names: list[str] = []
@@ -434,29 +439,133 @@ def test_everything_is_readable(page: Visit) -> None:
 
 
 def test_the_page_lives_on(page: Visit, node: Served, told: Told) -> None:
-    """A new block is drawn by itself, and a connection that was lost comes back. Where the node
-    lets nobody go through time, the page says so and offers nothing."""
+    """A new block is drawn by itself, a call is said aloud, a connection that was lost comes back.
+    Where the node lets nobody go through time the page says so; in a network it only gives money.
+    """
     lost: list[WebSocketRoute] = []
+    asked: set[int] = set()
 
     def join(route: WebSocketRoute) -> None:
-        """Between the two, so that it can be cut; the node is asked for an API it does not have."""
+        """Between the two, so that it can be cut: at first the node is asked for an API that it
+        does not have, then it seems to be one of three processes."""
         server = route.connect_to_server()
-        route.on_message(lambda text: server.send(str(text).replace("pegboard_dev", "pegboard_no")))
         lost.append(route)
+        if len(lost) == 1:
+            route.on_message(
+                lambda text: server.send(str(text).replace("pegboard_dev", "pegboard_no"))
+            )
+            return
+
+        def ask(text: str | bytes) -> None:
+            if "get_members" in str(text):
+                asked.add(json.loads(text)["id"])
+            server.send(text)
+
+        def answer(text: str | bytes) -> None:
+            told = json.loads(text)
+            if told.get("id") in asked:
+                told["result"] = ["http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"]
+            route.send(json.dumps(told))
+
+        route.on_message(ask)
+        server.on_message(answer)
 
     page.page.route_web_socket("**/ws", join)
     page.page.reload()
     page.page.wait_for_selector("body[data-asset]")
     badge = page.page.locator("#link")
+    price = page.page.locator("#market-facts dd span").first
+    aloud = page.page.locator("#told")
     expect(badge).to_have_text("live")
     node.market.feed("USD", price="0.19")
-    expect(page.page.locator("#market-facts dd span").first).to_have_text("0.19000000")
+    expect(price).to_have_text("0.19000000")
     expect(page.page.locator("#development-refused")).to_contain_text("This node refuses")
     expect(page.page.locator("#development-tools")).to_be_hidden()
+    expect(aloud).to_be_empty()
     lost[0].close()
     expect(badge).to_have_text("connection lost, trying again")
     expect(badge).to_have_text("live")
     assert len(lost) == 2
-    node.market.feed("USD", price="0.18")
-    expect(page.page.locator("#market-facts dd span").first).to_have_text("0.18000000")
+    node.market.feed("USD", price="0.17")
+    expect(price).to_have_text("0.17000000")
+    newest = told.call("pegboard", "get_margin_call_history", told.usd, 0, 1)[0]
+    expect(aloud).to_have_text(
+        f"Margin call in openUSD: {newest['account_name']}, block {newest['block_num']}."
+    )
+    expect(page.page.locator("#development-refused")).to_contain_text("All 3 processes")
+    for form, is_there in (("mine", False), ("travel", False), ("rewind", False), ("faucet", True)):
+        expect(page.page.locator(f"#{form}")).to_be_visible(visible=is_there)
+    page.page.click("#faucet button")
+    expect(page.page.locator("#development-told")).to_contain_text("gets 1,000.00000 OPS")
     page.wait_for_head(told.head()["head_block_id"])
+
+
+def guess(lesson: Visit, text: str) -> None:
+    """Type a guess and press Enter."""
+    lesson.page.fill("#number", text)
+    lesson.page.keyboard.press("Enter")
+
+
+def to_the_end(route: Route) -> None:
+    """Ask for the answers of all questions at once, rather than of one."""
+    body = route.request.post_data_json
+    assert body is not None
+    body["params"][2][2] = [""] * 18
+    route.continue_(post_data=json.dumps(body))
+
+
+def test_a_learner_plays_by_keyboard(browser: Browser, node: Served) -> None:
+    """A Chinese browser with a narrow window: right, no number, wrong with its calculation; another
+    language; the letter of the text. The words are those of this chain."""
+    lesson = Visit(browser, node.url, size=(360, 740), locale="zh-CN")
+    page = lesson.page
+    page.goto(f"{node.url}/lesson")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
+    expect(page.locator("#question")).to_have_text("之后一共有多少 openUSD？")
+    guess(lesson, "600")
+    first = page.locator("#judged li").nth(0)
+    expect(first).to_contain_text("答对了：600 openUSD。")
+    expect(page.locator("#number")).to_be_focused()
+    guess(lesson, "x")
+    expect(page.locator("#unreadable")).to_be_visible()
+    guess(lesson, "？")
+    expect(page.locator("#hint")).to_be_visible()
+    guess(lesson, "0.52")
+    second = page.locator("#judged li").nth(1)
+    expect(second).to_contain_text("0.48 < 0.5 < 0.58")
+    expect(second).to_contain_text("R1.16")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+    page.get_by_text("English").click()
+    expect(first).to_contain_text("Right: 600 openUSD.")
+    expect(page.locator("#score")).to_have_text("1 right answer, 2 questions asked.")
+    page.get_by_text("The letter of the text").click()
+    expect(page.locator("#judged li")).to_have_count(0)
+    expect(page.locator("#asked-title")).to_contain_text("1/18")
+    page.route("**/rpc", to_the_end)
+    page.locator("#skip").click()
+    expect(page.locator("#asked")).to_be_hidden()
+    expect(page.locator("#judged")).to_contain_text("would have been 324.99999 OPS")
+    assert "strict=1" in page.url
+    page.unroute("**/rpc")
+    page.locator("#again").click()
+    expect(page.locator("#asked-title")).to_contain_text("1/18")
+    page.locator("header a").last.click()
+    expect(page.locator("a[href='/lesson']")).to_be_visible()
+    page.wait_for_selector("body[data-asset]")
+    lesson.check()
+    lesson.close()
+
+
+def test_a_rewind_far_back_brings_the_page_back(browser: Browser, node: Served) -> None:
+    """R9.10: the node starts again from its stores, and the page waits for it. The last test: the
+    market is gone."""
+    visit = Visit(browser, node.url)
+    visit.open("/#openUSD")
+    visit.page.fill("#rewind [name=num]", "3")
+    visit.page.click("#rewind button")
+    expect(visit.page.locator("#development-told")).to_contain_text("starts again from its stores")
+    expect(visit.page.locator("#chain-facts dd span").first).to_have_text("3")
+    expect(visit.page.locator("#link")).to_have_text("live")
+    expect(visit.page.locator("#positions-none")).to_be_visible()
+    visit.close()

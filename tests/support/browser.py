@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
+from playwright.sync_api import Browser, Page, WebSocket, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -22,6 +22,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 TIMEOUT_MS = 20_000
+DESK = (1280, 900)
 Scheme = Literal["light", "dark"]
 
 CONTRASTS = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
@@ -33,6 +34,7 @@ def chromium() -> Iterator[Browser]:
     """The browser; without it the test skips, and says what would have it installed."""
     if not CHROMIUM.exists():
         pytest.skip("no /usr/bin/chromium: as root, scripts/browser installs it on Debian")
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         try:
@@ -44,9 +46,13 @@ def chromium() -> Iterator[Browser]:
 class Visit:
     """A page that somebody has open, and all that it did."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
+    def __init__(
+        self, browser: Browser, url: str, size: tuple[int, int] = DESK, locale: str = "en"
+    ) -> None:
         self.url = url
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900})
+        self.context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, locale=locale
+        )
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(TIMEOUT_MS)
         self.complaints: list[str] = []
