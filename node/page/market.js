@@ -6,6 +6,10 @@ import { comparePrices, countOf, decimal, drawn, inverse, ratio } from "./units.
 
 const ASKS_IN_LADDER = 5;
 const CALLS_IN_LADDER = 12;
+const CALLED_WHERE = {
+  bid: "the highest bid is above the SQP and below its call price",
+  feed: "the settlement price is at its call price, and a bid is high enough",
+};
 
 let chart = null;
 let supposed = [];
@@ -20,10 +24,7 @@ export function drawMarket(words, found) {
   const name = words.symbol(market.asset_id);
   const unit = words.unit(market.asset_id, market.backing_asset_id);
   say(byId("market-title"), name);
-  say(
-    byId("market-note"),
-    `${market.is_globally_settled ? "settled globally" : `margin calls by the ${market.margin_call_trigger}`}; prices in ${unit}`,
-  );
+  say(byId("market-note"), `${kindOf(market)}; prices in ${unit}`);
   drawFacts(words, market);
   const next = market.next_call;
   show(byId("next-call"), next === null ? "" : `${sentence(next.text, name)} (${next.rule})`);
@@ -37,6 +38,12 @@ export function drawMarket(words, found) {
 export function suppose(marks) {
   supposed = marks;
   if (last !== null) drawDepth();
+}
+
+function kindOf(market) {
+  if (market.is_globally_settled) return "settled globally";
+  if (market.is_prediction_market) return "a prediction market: nobody is called";
+  return `margin calls by the ${market.margin_call_trigger}`;
 }
 
 function drawFacts(words, market) {
@@ -135,12 +142,11 @@ function drawLadder(words, market, levels, positions) {
   const share = (one) =>
     one.kind === "bid" ? Number((BigInt(one.amount.amount) * 1000n) / most) / 1000 : 0;
   const more = positions.length - CALLS_IN_LADDER;
-  say(byId("ladder-unit"), words.unit(market.asset_id, market.backing_asset_id));
+  const unit = words.unit(market.asset_id, market.backing_asset_id);
+  say(byId("ladder-unit"), more > 0 ? `${unit}; ${countOf(more, "call price")} below` : unit);
   say(
     byId("ladder-caption"),
-    market.margin_call_trigger === "bid"
-      ? "A position is called where the highest bid is above the SQP and below its call price"
-      : "A position is called where the settlement price is at its call price, and a bid is high enough",
+    `A position is called where ${CALLED_WHERE[market.margin_call_trigger]}`,
   );
   rows(
     byId("ladder-table"),
@@ -157,11 +163,6 @@ function drawLadder(words, market, levels, positions) {
     ],
     (one) => `is-${one.kind}`,
   );
-  if (more > 0)
-    say(
-      byId("ladder-unit"),
-      `${byId("ladder-unit").textContent}; ${countOf(more, "call price")} below`,
-    );
 }
 
 function drawDepth() {
@@ -207,10 +208,11 @@ function drawDepth() {
         ];
   chart ??= new Chart(byId("depth-chart"));
   const [data, range] = depthData(points(bidSide), points(askSide), marks);
+  const count = `${countOf(bids.length, "bid")}, ${countOf(asks.length, "ask")}`;
   chart.draw(
     () => depthOptions(marks, range),
     data,
-    `Depth of ${name}: ${countOf(bids.length, "bid")}, ${countOf(asks.length, "ask")}; the numbers stand in the ladder and in the table below`,
+    `Depth of ${name}: ${count}; the numbers stand in the ladder and in the table below`,
   );
 }
 

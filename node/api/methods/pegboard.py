@@ -124,6 +124,7 @@ def get_asset_market(call: Call, asset: AssetArg) -> Answer:
         "force_settled_volume": str(bitasset.force_settled_volume),
         "max_settlement_volume": str(bitasset.max_settlement_volume(supply)),
         "position_count": call.state.positions.count(asset.id),
+        "is_prediction_market": bitasset.is_prediction_market,
         "is_globally_settled": bitasset.is_globally_settled(),
         "settlement_fund": str(bitasset.settlement_fund),
         "global_settlement_price": view_price(call.backend, bitasset.settlement_price),
