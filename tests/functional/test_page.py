@@ -19,6 +19,7 @@ from node.cli.client import NodeClient
 from pegboard.processes import Served, served
 from protocol.wording import count_of, format_decimal, format_units_ratio
 from tests.support.browser import Scheme, Visit, chromium
+from tests.support.prediction_market import make_prediction_market
 from tests.support.told import CORE, Json, Told
 
 pytestmark = pytest.mark.functional
@@ -49,6 +50,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         market.feed("EUR", fall="0.6")
         assert market.is_settled("EUR")
         market.bitasset("PETS")
+        make_prediction_market(market, "carol", "VOTE", 5_000_000)
         yield made
 
 
@@ -179,6 +181,16 @@ def test_a_market_without_a_feed_shows_no_price(page: Visit, told: Told) -> None
     assert facts["Squeeze protection price (SQP)"][0] == "–"
     assert page.rows("ladder-table") == []
     assert page.text("#shock-text") == "Without a feed there is no price to move."
+
+
+def test_nobody_is_called_in_a_prediction_market(page: Visit) -> None:
+    """R7.2: a position has no call price, in numbers nor on the line."""
+    page.page.locator("#assets label", has_text="openVOTE").click()
+    expect(page.page.locator("#market-note")).to_contain_text("nobody is called")
+    assert page.rows("positions-table") == [
+        ["carol", "Why", "no feed", "", "–", "–", "50.00000", "50.00000"]
+    ]
+    expect(page.page.locator("#positions-table .track i")).to_have_count(0)
 
 
 def level(told: Told, price: Json, amount: str, text: str) -> tuple[Fraction, list[str]]:
