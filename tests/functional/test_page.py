@@ -545,6 +545,7 @@ def test_a_learner_plays_by_keyboard(browser: Browser, node: Served) -> None:
     guess(lesson, "0.52")
     second = page.locator("#judged li").nth(1)
     expect(second).to_contain_text("0.48 < 0.5 < 0.58")
+    expect(second).to_contain_text("(0.52)")
     expect(second).to_contain_text("R1.16")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
