@@ -345,8 +345,10 @@ class PeerManager:
         self.shut_down(now_ms)
 
     def resume(self) -> None:
-        """Have peers again."""
-        self._is_paused = False
+        """Have peers again, those that the pause has ended at once."""
+        if self._is_paused:
+            self._is_paused = False
+            self.database.forget_failures()
 
     def remembered(self) -> dict[str, object]:
         """What survives a restart; see `PeerDatabase.to_json` and `Connections.anchors`."""

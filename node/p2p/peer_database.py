@@ -132,6 +132,11 @@ class PeerDatabase:
             record.failures = 0
             record.last_seen_s = now_ms // 1000
 
+    def forget_failures(self) -> None:
+        """Let every address be dialled at once: it was this node that ended its connections."""
+        for record in self._records.values():
+            record.failures = record.next_attempt_ms = 0
+
     def mark_failed(self, address: PeerAddress, now_ms: int, rng: Random) -> None:
         """An attempt failed or a connection ended: wait twice as long as the time before."""
         record = self._records.get(address)

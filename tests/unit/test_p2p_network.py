@@ -357,3 +357,21 @@ def test_a_node_that_dials_itself_never_does_it_again() -> None:
     assert set(codes(node)) == {GoodbyeCode.SELF_CONNECTION}
     assert not node.penalties
     assert node.address not in node.manager.database
+
+
+def test_a_pause_is_no_failure_of_the_peers_that_it_ends() -> None:
+    """R9.10: however often a network of processes stands still, its peers come back at once."""
+    network = FakeNetwork()
+    network.add_node("old")
+    network.add_node("new", seeds=("old",))
+    managers = [node.manager for node in network.nodes.values()]
+    network.run(1_000)
+    for _ in range(8):
+        for manager in managers:
+            assert manager.active_count == 1
+            manager.pause(network.now_ms)
+        network.run(5_000)
+        assert [manager.active_count for manager in managers] == [0, 0]
+        for manager in managers:
+            manager.resume()
+        network.run(1_000)
