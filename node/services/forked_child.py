@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import json
 import os
-import pickle
 import resource
 import signal
 import sys
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from node.api.call import Work
+from node.api.errors import ApiError
+from node.api.rpc import code_of, plain_value
 from node.clock import cpu_s, monotonic_s
 from node.whatif.simulate import WorkLimit
 from protocol.errors import PegboardError
@@ -36,6 +38,9 @@ RESERVE_BYTES = 64 << 20
 LAST_FD = 1 << 20
 RSS_UNIT = 1 if sys.platform == "darwin" else 1_024
 """Bytes in which systems count `ru_maxrss`."""
+
+ANSWER, REFUSAL, BUG = b"\x06", b"\x15", b"\x18"
+"""Last bytes of what a child tells; JSON holds none of them, so what was cut has no such end."""
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -119,29 +124,48 @@ def fork_child(work: Work, limits: ChildLimits) -> Child:
 
 def read_answer(data: bytes) -> bytes | PegboardError | None:
     """The text that a child has found, or its refusal; None if it ended before."""
-    try:
-        found: object = pickle.loads(data)
-    except (EOFError, pickle.UnpicklingError):
+    found, end = data[:-1], data[-1:]
+    if end == ANSWER:
+        return found
+    if end == BUG:
+        return ChildFailed(found.decode())
+    if end != REFUSAL:
         return None
-    assert isinstance(found, bytes | PegboardError), found
-    return found
+    fields = json.loads(found)
+    name, code = fields.pop("name"), fields.pop("code")
+    refusal = ApiError(**fields)
+    refusal.name, refusal.code = name, code
+    return refusal
+
+
+def _told(error: PegboardError) -> bytes:
+    """A refusal as far as clients are told of it."""
+    fields = {
+        "name": error.name,
+        "code": code_of(error),
+        "what": error.what,
+        "rule": error.rule,
+        "value": plain_value(error.value),
+        "limit": plain_value(error.limit),
+        "unit": error.unit,
+    }
+    return json.dumps(fields).encode() + REFUSAL
 
 
 def _live(work: Work, limits: ChildLimits, write_end: int, parent: int) -> NoReturn:
     """The child's whole life; nothing of the parent's goes on in it."""
     code = 1
-    found: object
     try:
         _separate(limits, write_end, parent)
         try:
-            found = work(WorkGuard(limits))
+            found = work(WorkGuard(limits)) + ANSWER
         except PegboardError as error:
-            found = error
+            found = _told(error)
         except MemoryError:
             os._exit(1)
         except Exception:  # noqa: BLE001  # a bug: the parent tells of it
-            found = ChildFailed(traceback.format_exc())
-        data = memoryview(pickle.dumps(found))
+            found = traceback.format_exc().encode() + BUG
+        data = memoryview(found)
         while data:
             data = data[os.write(write_end, data) :]
         os.close(write_end)

@@ -15,12 +15,17 @@ import trio.testing
 
 from node.api.aside import Aside
 from node.api.call import Later, Work
-from node.api.errors import InternalError, NotPossible, TooSlow
+from node.api.errors import ApiError, InternalError, InvalidParams, NotPossible, TooSlow
+from node.api.rpc import Envelope, failure
 from node.services import aside_runner
 from node.services.aside_runner import AsideRunner
 from node.services.forked_child import ChildLimits, fork_child, read_answer
+from node.state.errors import InsufficientBalance
 from node.whatif.plan import MakeBlocks
 from node.whatif.simulate import Guard, WorkLimit, simulate
+from protocol.asset import AssetAmount
+from protocol.constants import CORE_ASSET
+from protocol.errors import PegboardError, ValidationError
 from tests.support.api import ChainBackend, Client
 from tests.support.chain import TestChain
 from tests.support.served_node import serve_node
@@ -117,8 +122,9 @@ async def test_a_child_answers_refuses_fails_and_stops() -> None:
         found = [await outcome_of(later) for later in laters]
     assert text(found[0]) == b"[1]"
     assert text(found[1]) == b"('time', 100)"
-    assert isinstance(found[2], NotPossible)
-    assert (found[2].what, found[2].rule, found[2].value) == ("not today", "T-A2", 7)
+    told, meant = found[2], NotPossible("not today", rule="T-A2", value=7)
+    assert isinstance(told, ApiError)
+    assert vars(told) == {**vars(meant), "name": meant.name, "code": meant.code}
     assert isinstance(found[3], InternalError)
     assert isinstance(found[4], TooSlow)
     async with running(ChildLimits(memory_bytes=32 << 20)) as ask:
@@ -138,13 +144,38 @@ async def test_a_child_that_is_too_slow_is_ended(monkeypatch: pytest.MonkeyPatch
         assert text(await outcome_of(ask(lambda guard: b"2"))) == b"2"
 
 
-def answer_of(work: Work) -> object:
-    """What a child of this very thread tells."""
+def told_by(work: Work) -> bytes:
+    """What a child of this very thread writes."""
     child = fork_child(work, ChildLimits())
     with os.fdopen(child.answer_fd, "rb") as pipe:
         data = pipe.read()
     os.waitpid(child.pid, 0)
-    return read_answer(data)
+    return data
+
+
+def test_what_was_cut_is_no_answer() -> None:
+    """T-A2: a child may be killed while it writes; each kind of answer, cut at each place."""
+    for work in (answer, refuse, fail):
+        told = told_by(work)
+        assert read_answer(told) is not None
+        assert {read_answer(told[:size]) for size in range(len(told))} == {None}
+
+
+def test_a_refusal_is_told_as_if_nobody_had_forked() -> None:
+    """Its name, its code and its values are what a client is told of the one that was raised."""
+    for error in (
+        InvalidParams("x", value=1 << 40, limit=[1], unit="s"),
+        ValidationError("\u00fc", rule="R1.12", value=AssetAmount(5, CORE_ASSET), limit=b"1"),
+        InsufficientBalance("y", value=None, limit=True),
+    ):
+
+        def work(guard: Guard, error: PegboardError = error) -> bytes:
+            raise error
+
+        found = read_answer(told_by(work))
+        assert isinstance(found, PegboardError)
+        texts = [failure(Envelope(1), one, "m", 0, "") for one in (error, found)]
+        assert texts[0] == texts[1]
 
 
 def test_a_child_has_nothing_of_the_node_s() -> None:
@@ -155,7 +186,7 @@ def test_a_child_has_nothing_of_the_node_s() -> None:
 
     with Path(__file__).open() as other:
         assert other.fileno() > 2
-        assert answer_of(look) == b"5"
+        assert read_answer(told_by(look)) == b"5"
 
 
 def test_a_child_ends_with_its_node_however_that_ends() -> None:
@@ -195,7 +226,7 @@ def test_what_a_child_tries_is_not_done_here() -> None:
         chain.block()
         return str(len(found.blocks)).encode()
 
-    assert answer_of(work) == b"3"
+    assert read_answer(told_by(work)) == b"3"
     assert chain.chain.state_hash() == before
     assert chain.chain.head_num == 0
 
