@@ -6,7 +6,7 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from node.explain.order import explain_order
@@ -25,6 +25,7 @@ from node.market.margin_calls import run_asset
 from node.market.order_book import cancel_order
 from node.market.pricing import call_price
 from node.market.settlement import cancel_settlement, execute_due_settlements
+from node.state.balances import adjust_core_in_orders
 from node.state.context import Context
 from node.state.objects.assets import NULL_FEED
 from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
@@ -92,6 +93,8 @@ class Happened:
             op for op in fills(ctx) if (op.order_id.type, op.order_id.instance) == (8, position.id)
         ]
         self.calls = [op for op in own if not op.is_maker]
+        called = [op for op in fills(ctx) if op.order_id.type == 8 and not op.is_maker]
+        self.calls_before = called.index(self.calls[0]) if self.calls else len(called)
         self.settled = [op for op in own if op.is_maker]
         self.covered = sum(op.receives.amount for op in own)
         self.paid = sum(op.pays.amount for op in own)
@@ -130,8 +133,13 @@ def run_at(market: Market, position: CallOrder, price: Price | None = None) -> H
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10**9), triggers)
+@example(35, TRIGGER_BID)
+@example(40, TRIGGER_BID)
 def test_what_is_predicted_happens(seed: int, trigger: int) -> None:
-    """R4.2, R4.3, R6.1, R6.2: called or not, what is paid and kept, and the feed that calls."""
+    """R4.2, R4.3, R6.1, R6.2: called or not, what is paid and kept, and the feed that calls.
+
+    The examples have calls by several bids, by bids among others, and at a price less a fee.
+    """
     market, positions = random_market(seed, trigger)
     for position in positions:
         found = explain(market, position)
@@ -145,6 +153,7 @@ def test_what_is_predicted_happens(seed: int, trigger: int) -> None:
             others = [one for one in positions if one is not position]
             has_targets = any(one.target_collateral_ratio is not None for one in others)
             check_next_feed(market, position, found, Random(seed), has_targets=has_targets)
+            check_if_called(market, position, found)
 
 
 def check_next_feed(
@@ -169,6 +178,7 @@ def check_next_feed(
         then = run_at(market, position, threshold.price)
         assert then.matches(threshold.outcome)
         assert (threshold.happens == "called") == bool(then.calls)
+        assert threshold.calls_before == then.calls_before
         assert then.covered > 0
         lowest = threshold.price.base.amount
         if not threshold.is_exact:
@@ -181,6 +191,45 @@ def check_next_feed(
     for base in above:
         taken = run_at(market, position, terms_price.price(base))
         assert taken.covered == 0, (found, base)
+
+
+def check_if_called(market: Market, position: CallOrder, found: PositionExplanation) -> None:
+    """What a call would cost happens once nobody else is called, and no bid is in the way.
+
+    At the worst price it does by a bid as near to it as may be; a target ratio is measured at the
+    bid, so that there the debt is another one by a little.
+    """
+    if found.if_called is None:
+        assert found.if_called_by == ""
+        return
+    assert found.prices is not None
+    state, trigger, prices = market.state, found.trigger, found.prices
+    calls_at, least = value(prices.call_price), value(prices.margin_call_order_price)
+    is_at_mcr = calls_at >= value(prices.settlement_price)
+    state.log.begin()
+    for other in list(state.call_orders.in_order()):
+        if other.id != position.id:
+            more = 999 * other.collateral
+            adjust_core_in_orders(state, other.borrower, CORE, more)
+            state.call_orders.edit(other).collateral += more
+    waiting = 0
+    for order in list(state.limit_orders.in_order()):
+        price = value(order.sell_price)
+        calls = price >= least and is_at_mcr if trigger == "feed" else least < price < calls_at
+        waiting += calls
+        if not calls:
+            cancel_order(market.context(), order, virtual=False)
+    if found.if_called_by == "bids":
+        assert waiting
+        assert run_at(market, position).matches(found.if_called)
+    else:
+        assert (found.if_called_by, waiting) == ("worst_price", 0)
+        is_possible = is_at_mcr if trigger == "feed" else calls_at > least * Fraction(1001, 1000)
+        if is_possible and position.target_collateral_ratio is None:
+            core = WHALE_DEBT * 5
+            assert market.bid(int(least * core) + 1, core)
+            assert run_at(market, position).matches(found.if_called)
+    state.log.undo()
 
 
 @settings(deadline=None, max_examples=12)
