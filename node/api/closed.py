@@ -107,7 +107,8 @@ def _concerns(record: OperationRecord, found: ObjectId) -> bool:
 def _statement(call: Call, record: OperationRecord, words: Wording, left_out: int) -> Statement:
     """One step of its life; `left_out` are those after it that are not told."""
     records = call.backend.history.operations_in(record.block_num)
-    effect = effect_of(call, record, records, NO_TURNS, words)
+    beside = [one.op for one in records if one.trx_in_block == record.trx_in_block]
+    effect = effect_of(call, record, beside, NO_TURNS, words)
     at = f"block {record.block_num:,}, {format_time(record.block_time)}"
     by = ", by the chain" if record.is_virtual else ""
     more = f"; {count_of(left_out, 'step')} after it are left out" if left_out else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from node.api.call import Call
 from node.explain.deeds import describe, describe_turn
@@ -20,26 +20,34 @@ from node.history.records import (
 from node.rules import sentence_of
 from protocol.asset import AssetAmount
 from protocol.ids import AssetId
+from protocol.operations.base import Operation
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import Record, schema_of
 
 EVENTS_A_READ = 100
+EFFECTS_A_STEP = 10
 MARGIN_CALL = "R4.4"
 
 
-def effects_in(call: Call, block_num: int, index: int | None, words: Wording) -> list[Effect]:
-    """The effects of a block, or of one of its transactions, in order."""
+def effects_in(
+    call: Call, block_num: int, index: int | None, words: Wording
+) -> Generator[None, None, list[Effect]]:
+    """The effects of a block, or of one of its transactions, in order; a block may be long."""
     records = call.backend.history.operations_in(block_num)
-    events = list(_turns_in(call, records, block_num))
+    events = yield from _turns_in(call, records, block_num)
     turns = Turns(
         settled=_assets_of(events, "global_settlement"),
         revived_by_bids=_assets_of([one for one in events if one.by_bids], "revival"),
     )
-    found = [
-        effect_of(call, record, records, turns, words)
-        for record in records
-        if index is None or (record.trx_in_block == index and not record.is_virtual)
-    ]
+    beside: dict[int, list[Operation]] = {}
+    for record in records:
+        beside.setdefault(record.trx_in_block, []).append(record.op)
+    found = []
+    for place, record in enumerate(records):
+        if index is None or (record.trx_in_block == index and not record.is_virtual):
+            found.append(effect_of(call, record, beside[record.trx_in_block], turns, words))
+        if place % EFFECTS_A_STEP == 0:
+            yield
     if index is None:
         found += (_turn(call, event, records, words) for event in events)
     return found
@@ -48,12 +56,11 @@ def effects_in(call: Call, block_num: int, index: int | None, words: Wording) ->
 def effect_of(
     call: Call,
     record: OperationRecord,
-    records: Sequence[OperationRecord],
+    beside: Sequence[Operation],
     turns: Turns,
     words: Wording,
 ) -> Effect:
-    """One operation; `records` are all of its block."""
-    beside = [one.op for one in records if one.trx_in_block == record.trx_in_block]
+    """One operation; `beside` are those of its transaction, or of its boundary, and itself."""
     rule = rule_of(record.op, is_virtual=record.is_virtual, beside=beside, turns=turns)
     op, is_global = record.op, False
     if isinstance(op, FillOrder):
@@ -91,8 +98,9 @@ def _turn(
 
 def _turns_in(
     call: Call, records: Sequence[OperationRecord], block_num: int
-) -> Iterator[AssetEventRecord]:
+) -> Generator[None, None, list[AssetEventRecord]]:
     """Global settlements, revivals and expired feeds of the BitAssets that a block is about."""
+    found: list[AssetEventRecord] = []
     assets = set[AssetId]().union(*(_assets_in(record.op) for record in records))
     for asset_id in sorted(assets):
         asset, newest = call.state.assets.find(asset_id), NEWEST
@@ -100,10 +108,12 @@ def _turns_in(
             events = call.backend.history.events_of(
                 ASSET_EVENTS, "asset_id", asset_id, newest=newest, limit=EVENTS_A_READ
             )
-            yield from (event for event in events if event.block_num == block_num)
+            found += (event for event in events if event.block_num == block_num)
             if len(events) < EVENTS_A_READ or events[-1].block_num < block_num:
                 break
             newest = events[-1].instance - 1
+            yield
+    return found
 
 
 def _assets_of(events: Sequence[AssetEventRecord], kind: str) -> frozenset[AssetId]:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from node.api.call import Stepwise
+from node.api.methods.why import explain_block
 from node.presets import SETTLEMENT_DELAY_S, development_key
 from node.rules import rules
 from protocol.asset import NO_FEE, AssetAmount
@@ -261,6 +263,19 @@ def test_what_became_of_a_request_that_is_gone(desk: Desk) -> None:
     assert asked_for == ("R5.2", "alice asks to settle 5.0000 bitUSD")
     assert paid[0] == "R5.4"
     assert paid[1].startswith("settlement: alice pays 5.0000 bitUSD for ")
+
+
+def test_a_long_block_is_told_step_by_step(desk: Desk) -> None:
+    """T-A2: whoever asks for a block with all that happened in it keeps nobody else waiting."""
+    pays = [desk.chain.transfer("alice", "bob", 1) for _ in range(25)]
+    desk.chain.chain.push_transaction(signed(desk, "alice", *pays))
+    desk.backend.produce()
+    client = Client(desk.backend)
+    num = desk.chain.chain.head_num
+    assert len(client.call("explain_block", num, api="pegboard")["effects"]) == 25
+    answer = explain_block(client.session.call, num)
+    assert isinstance(answer, Stepwise)
+    assert sum(1 for _ in answer.steps) == 3
 
 
 def test_blocks_and_transactions_over_the_api(desk: Desk) -> None:

@@ -136,7 +136,7 @@ def _attempt(chain: Chain, operations: Sequence[Operation]) -> PegboardError | N
 def explain_block(call: Call, block_num: BlockNum, trx_in_block: TransactionPlace = None) -> Answer:
     """What a block did, or one of its transactions alone: each effect in a sentence, in order,
     beside its rule. Effects of the chain itself count to the block."""
-    return to_json(_block(call, block_num, trx_in_block), call.backend.address_prefix)
+    return Stepwise(_block(call, block_num, trx_in_block))
 
 
 @answers(BlockExplanation)
@@ -157,7 +157,7 @@ def _explain_sent(call: Call, transaction_id: TransactionId) -> Steps:
         block = backend.block_at(num)
         for place, (envelope, _) in enumerate(block.transactions if block is not None else ()):
             if envelope.id == transaction_id:
-                return to_json(_block(call, num, place), prefix)
+                return (yield from _block(call, num, place))
         if num % BLOCKS_A_STEP == 0:
             yield
     raise NoSuchObject(
@@ -168,13 +168,14 @@ def _explain_sent(call: Call, transaction_id: TransactionId) -> Steps:
     )
 
 
-def _block(call: Call, num: int, place: int | None) -> BlockExplanation:
+def _block(call: Call, num: int, place: int | None) -> Steps:
     block = call.backend.block_at(num)
     if block is None:
         head_num = call.state.dynamic.head_block_number
         raise NoSuchObject("no such block", rule="R0.1", value=num, limit=head_num)
-    effects = effects_in(call, num, place, wording(call))
-    return BlockExplanation(num, block.header.timestamp, tuple(effects))
+    effects = yield from effects_in(call, num, place, wording(call))
+    found = BlockExplanation(num, block.header.timestamp, tuple(effects))
+    return to_json(found, call.backend.address_prefix)
 
 
 @answers(OrderExplanation)
