@@ -22,12 +22,12 @@ from msgspec.structs import replace
 
 from node.cli.client import JsonObject, NodeClient, as_int, as_object, as_objects, as_text
 from node.cli.exits import CliError
-from node.cli.network_files import Wanted, open_network, plan_nodes
+from node.cli.network_files import Wanted
 from node.presets import PRESETS, build_genesis, development_key
 from protocol.crypto.hashes import address_of
 from protocol.crypto.keys import public_key
 from protocol.genesis import Genesis, InitialAccountBalance, InitialCollateralPosition
-from tests.campaigns.siege import client_of, slot_and_head, watch
+from tests.campaigns.siege import client_of, running_witness, watch
 from tests.support.live_network import START_TIMEOUT_S, LiveNode, wait_for
 
 DEBT = 10_000
@@ -43,7 +43,7 @@ def main() -> int:
     options = parser.parse_args()
     with (
         TemporaryDirectory() as directory,
-        running_witness(Path(directory) / "net", options.positions) as node,
+        running_market(Path(directory) / "net", options.positions) as node,
     ):
         alone = watch(node, options.minutes * 60)
         print(f"alone: {alone.line()}", flush=True)
@@ -85,20 +85,13 @@ def fall_of(usd: str, supply: int) -> JsonObject:
 
 
 @contextmanager
-def running_witness(directory: Path, positions: int) -> Iterator[LiveNode]:
-    """The one witness of a network, with an API and so many positions."""
-    now_s = int(time.time())
-    wanted = Wanted(genesis=make_genesis(positions, now_s))
-    network, _ = open_network(directory, wanted, now_s=now_s)
-    plan, _ = plan_nodes(network, "127.0.0.1:0", {"USD": "fixed:0.1"})
-    node = LiveNode(plan, answer_timeout_s=ASK_TIMEOUT_S)
-    try:
-        node.start()
+def running_market(directory: Path, positions: int) -> Iterator[LiveNode]:
+    """The one witness of a network, with an API, so many positions and a price."""
+    wanted = Wanted(genesis=make_genesis(positions, int(time.time())))
+    feeds = {"USD": "fixed:0.1"}
+    with running_witness(directory, wanted, feeds, ASK_TIMEOUT_S) as node:
         wait_for(lambda: has_feed(node), "a feed", START_TIMEOUT_S, [node])
         yield node
-    finally:
-        if node.process is not None:
-            node.kill()
 
 
 def has_feed(node: LiveNode) -> bool:
@@ -108,7 +101,7 @@ def has_feed(node: LiveNode) -> bool:
     except CliError:
         return False
     feed = as_object(market["feed"] or {})
-    return feed.get("settlement_price") is not None and slot_and_head(node)[1] >= 2
+    return feed.get("settlement_price") is not None
 
 
 def make_genesis(positions: int, now_s: int) -> Genesis:

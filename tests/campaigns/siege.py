@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +104,10 @@ def main() -> int:
     options = parser.parse_args()
     with (
         TemporaryDirectory() as directory,
-        running_witness(Path(directory) / "net", options.block_interval) as node,
+        running_witness(
+            Path(directory) / "net",
+            Wanted(block_interval_s=options.block_interval, witness_count=1),
+        ) as node,
     ):
         alone = watch(node, options.minutes * 60)
         print(f"alone: {alone.line()}", flush=True)
@@ -116,12 +119,16 @@ def main() -> int:
 
 
 @contextmanager
-def running_witness(directory: Path, block_interval_s: int) -> Iterator[LiveNode]:
+def running_witness(
+    directory: Path,
+    wanted: Wanted,
+    feeds: Mapping[str, str] | None = None,
+    answer_timeout_s: int = 10,
+) -> Iterator[LiveNode]:
     """The one witness of a network, with an API."""
-    wanted = Wanted(block_interval_s=block_interval_s, witness_count=1)
     network, _ = open_network(directory, wanted, now_s=int(time.time()))
-    plan, _ = plan_nodes(network, "127.0.0.1:0", {})
-    node = LiveNode(plan)
+    plan, _ = plan_nodes(network, "127.0.0.1:0", feeds or {})
+    node = LiveNode(plan, answer_timeout_s=answer_timeout_s)
     try:
         node.start()
         wait_for(lambda: slot_and_head(node)[1] >= 2, "two blocks", START_TIMEOUT_S, [node])

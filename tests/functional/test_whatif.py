@@ -12,7 +12,7 @@ import pytest
 
 from node.cli.client import as_int, as_object
 from protocol.json_form import JsonValue, parse_time
-from tests.campaigns.shocks import ask, running_witness
+from tests.campaigns.shocks import ask, running_market
 from tests.support.commands import processes_with
 from tests.support.live_network import LiveNode
 
@@ -27,7 +27,7 @@ ENDED_WITHIN_S = 10
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[LiveNode]:
     """A witness with a block each second, and some hundred positions."""
-    with running_witness(tmp_path / "net", 300) as live:
+    with running_market(tmp_path / "net", 300) as live:
         yield live
 
 
