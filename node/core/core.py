@@ -284,8 +284,7 @@ class NodeCore:
                 hello = effect.hello
                 node_id = hello.node_id.hex()
                 self._report("peer_ready", peer=effect.peer, node_id=node_id, head=hello.head_num)
-                if self.peers.active_count == 1:
-                    self._offer_pending(now_ms)
+                self._offer_pending(now_ms)
             case PeerPenalised():
                 self._report(
                     "peer_penalised",
@@ -300,7 +299,7 @@ class NodeCore:
                 assert_never(effect)
 
     def _offer_pending(self, now_ms: int) -> None:
-        """Tell the only peer of what waits here: nobody may have been there when it came.
+        """Tell a new peer of what waits here: it may know who makes blocks, and nobody else here.
 
         Of so many at most, since who comes again is told again (T-P11).
         """

@@ -355,18 +355,13 @@ class PeerManager:
         self.database.set_anchors(self._connections.anchors())
         return self.database.to_json()
 
-    @property
-    def active_count(self) -> int:
-        """Peers that have ended the handshake and are still there."""
-        return len(self._ready)
-
     def statistics(self) -> PeerLayerStatistics:
         """The connections and queues as they are now."""
         relay = self._relay
         rows = tuple(self._describe(peer) for peer in self._peers.values())
         return PeerLayerStatistics(
             peers=rows,
-            active_count=self.active_count,
+            active_count=len(self._ready),
             dialling_count=self._connections.dialling_count,
             known_addresses=len(self.database),
             bans=len(self._connections.bans),

@@ -123,6 +123,7 @@ class NodeService:
         self.reports: Counter[str] = Counter()
         """How often the core reported each event."""
         self._keeper = HistoryKeeper(history)
+        self._peers: PeerConnections | None = None
         inputs.core.observe(self)
         inputs.travel.listeners.append(api.chain_rewound)
 
@@ -138,7 +139,7 @@ class NodeService:
         """
         try:
             async with trio.open_nursery() as nursery:
-                peers = PeerConnections(self.inputs, nursery)
+                peers = self._peers = PeerConnections(self.inputs, nursery)
                 nursery.start_soon(self._keep_history)
                 nursery.start_soon(AsideRunner(self.api.aside, self.api.flush_sessions).run)
                 nursery.start_soon(self._carry_effects, peers)
@@ -240,8 +241,13 @@ class NodeService:
             await wait_until_stored(self.api.durability)
             self.api.flush_sessions()
             await trio.sleep(GOODBYE_LOOK_S)
-            while any(session.outbox for session in self.api.sessions):
+            while self._is_sending():
                 await trio.sleep(GOODBYE_LOOK_S)
+
+    def _is_sending(self) -> bool:
+        """Whether a peer is still there, or a client has not been sent all yet."""
+        peers_are_there = self._peers is not None and bool(self._peers.open)
+        return peers_are_there or any(session.outbox for session in self.api.sessions)
 
     def _note_stored(self, batch: Batch) -> None:
         if batch.moves:

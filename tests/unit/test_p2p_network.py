@@ -368,10 +368,10 @@ def test_a_pause_is_no_failure_of_the_peers_that_it_ends() -> None:
     network.run(1_000)
     for _ in range(8):
         for manager in managers:
-            assert manager.active_count == 1
+            assert manager.statistics().active_count == 1
             manager.pause(network.now_ms)
         network.run(5_000)
-        assert [manager.active_count for manager in managers] == [0, 0]
+        assert [manager.statistics().active_count for manager in managers] == [0, 0]
         for manager in managers:
             manager.resume()
         network.run(1_000)

@@ -230,7 +230,7 @@ PEERS = (
         "peers that never leave",
         "peers",
         "what is known of a peer stays when it has gone (T-R1)",
-        Kept("late_finality", "leak"),
+        Kept("set_clock", "leak"),
         "node/p2p/relay.py",
         "Relay.remove_peer",
         "self.gossip.remove_peer(peer, owed, now_ms)",
