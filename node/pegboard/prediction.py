@@ -127,8 +127,10 @@ class Prediction:
     def _apply(self, operation: Operation, created: Iterator[str]) -> None:
         ours = self._peg.id
         match operation:
-            case CallOrderUpdate():
-                self._borrow(operation)
+            case CallOrderUpdate(delta_debt=debt, delta_collateral=collateral):
+                if debt.asset_id == ours:
+                    name = self._name(operation.funding_account)
+                    self.model.borrow(name, collateral.amount, debt.amount)
             case LimitOrderCreate():
                 self._place(operation, next(created))
             case LimitOrderCancel(order=order):
@@ -153,15 +155,6 @@ class Prediction:
                     self._take_median()
             case _:
                 pass
-
-    def _borrow(self, update: CallOrderUpdate) -> None:
-        if update.delta_debt.asset_id != self._peg.id:
-            return
-        name = self._name(update.funding_account)
-        if update.extensions.target_collateral_ratio is not None:
-            what = "positions with a target ratio are not foretold"
-            raise NotPossibleHere(what, rule="R3.7", value=name)
-        self.model.borrow(name, update.delta_collateral.amount, update.delta_debt.amount)
 
     def _place(self, order: LimitOrderCreate, order_id: str) -> None:
         sold, wanted = order.amount_to_sell, order.min_to_receive
