@@ -29,7 +29,12 @@ from protocol.crypto.keys import PrivateKey, public_key
 from protocol.ids import AccountId, AssetId, account_text, asset_text, parse_id
 from protocol.json_form import JsonValue, format_time, from_json, parse_time
 from protocol.operations import Operation
-from protocol.operations.asset_options import COMMITTEE_FED_ASSET, WITNESS_FED_ASSET
+from protocol.operations.asset_options import (
+    COMMITTEE_FED_ASSET,
+    WITNESS_FED_ASSET,
+    AssetOptions,
+)
+from protocol.operations.bitasset_options import BitassetOptions
 from protocol.schema import PublicKey
 
 LIST_MAX = 300
@@ -211,7 +216,7 @@ class RemoteLedger:
 
     def publishers(self, asset: AssetId) -> Sequence[AccountId]:
         """Who may publish feeds of a BitAsset (R1.13)."""
-        flags = self._remote(asset).options.flags
+        flags = self.asset_options(asset).flags
         if flags & WITNESS_FED_ASSET:
             return self._accounts_of("active_witnesses", "witness_account")
         if flags & COMMITTEE_FED_ASSET:
@@ -223,9 +228,13 @@ class RemoteLedger:
         found = as_objects(self._database("get_objects", self._properties()[elected]))
         return [parse_id(AccountId, as_text(item[field])) for item in found]
 
-    def feed_lifetime(self, asset: AssetId) -> int:
-        """Seconds until a feed of a BitAsset runs out (R1.15)."""
-        return as_int(as_object(self._bitasset(asset)["options"])["feed_lifetime_sec"])
+    def asset_options(self, asset: AssetId) -> AssetOptions:
+        """What the issuer of an asset has decided about it."""
+        return self._remote(asset).options
+
+    def bitasset_options(self, asset: AssetId) -> BitassetOptions:
+        """What the issuer of a BitAsset has decided about its feed and settlement."""
+        return from_json(BitassetOptions, self._bitasset(asset)["options"], self.chain.prefix)
 
     def supply(self, asset: AssetId) -> int:
         """How much of an asset there is."""

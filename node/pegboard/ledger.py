@@ -10,6 +10,8 @@ from protocol.asset import Price
 from protocol.errors import PegboardError
 from protocol.ids import AccountId, AssetId
 from protocol.operations import Operation
+from protocol.operations.asset_options import AssetOptions
+from protocol.operations.bitasset_options import BitassetOptions
 
 
 class NotPossibleHere(PegboardError):
@@ -182,8 +184,12 @@ class Ledger(Protocol):
         """Who may publish feeds of a BitAsset (R1.13)."""
         ...
 
-    def feed_lifetime(self, asset: AssetId) -> int:
-        """Seconds until a feed of a BitAsset runs out (R1.15)."""
+    def asset_options(self, asset: AssetId) -> AssetOptions:
+        """What the issuer of an asset has decided about it."""
+        ...
+
+    def bitasset_options(self, asset: AssetId) -> BitassetOptions:
+        """What the issuer of a BitAsset has decided about its feed and settlement."""
         ...
 
     def supply(self, asset: AssetId) -> int:

@@ -35,7 +35,12 @@ from protocol.ids import (
     order_text,
 )
 from protocol.operations import Operation
-from protocol.operations.asset_options import COMMITTEE_FED_ASSET, WITNESS_FED_ASSET
+from protocol.operations.asset_options import (
+    COMMITTEE_FED_ASSET,
+    WITNESS_FED_ASSET,
+    AssetOptions,
+)
+from protocol.operations.bitasset_options import BitassetOptions
 from protocol.operations.results import ExtendableOperationResult, GenericOperationResult
 
 _request_text = id_text(ForceSettlementId)
@@ -177,9 +182,13 @@ class LocalLedger:
             return [state.committee_members.get(one).committee_member_account for one in members]
         return [publisher for publisher, _ in self._bitasset(asset).feeds]
 
-    def feed_lifetime(self, asset: AssetId) -> int:
-        """Seconds until a feed of a BitAsset runs out (R1.15)."""
-        return self._bitasset(asset).options.feed_lifetime_sec
+    def asset_options(self, asset: AssetId) -> AssetOptions:
+        """What the issuer of an asset has decided about it."""
+        return self.state.assets.get(asset).options
+
+    def bitasset_options(self, asset: AssetId) -> BitassetOptions:
+        """What the issuer of a BitAsset has decided about its feed and settlement."""
+        return self._bitasset(asset).options
 
     def supply(self, asset: AssetId) -> int:
         """How much of an asset there is."""

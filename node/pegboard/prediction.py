@@ -2,8 +2,9 @@
 
 The second opinion (`pegboard.opinion`) hears each transaction that the market sends, and works out
 by the rules alone, without the chain's code, what everybody must have then. It knows one BitAsset
-that the core token backs, called by the highest bid, without market fees, offsets and target
-ratios.
+that the core token backs, called by the highest bid. What it does not know it refuses by name: fees
+and ratios of an issuer, settlement offsets, limited volumes, target ratios, orders that expire, and
+global settlement.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ from pegboard.expectations import Outcome
 from pegboard.ledger import AssetFacts, HeadFacts, NotPossibleHere, OrderFacts, PositionFacts, Sent
 from pegboard.opinion import Model, Offer
 from protocol.asset import AssetAmount
-from protocol.constants import CORE_ASSET, RATIO_DENOMINATOR
+from protocol.constants import CORE_ASSET, HUNDRED_PERCENT, RATIO_DENOMINATOR
 from protocol.errors import PegboardError
 from protocol.ids import AccountId, order_text
+from protocol.json_form import format_time
 from protocol.operations import Operation, fee_payer
+from protocol.operations.asset_options import CHARGE_MARKET_FEE
 from protocol.operations.bitasset import AssetPublishFeed, AssetSettle
 from protocol.operations.bitasset_options import PriceFeed
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.transfer import Transfer
+from protocol.schema import MAX_TIMESTAMP
 from protocol.wording import format_decimal
 
 if TYPE_CHECKING:
@@ -83,6 +87,8 @@ class Prediction:
         self._core = self._ledger.asset_at(CORE_ASSET)
         if backing.id != CORE_ASSET:
             raise NotPossibleHere("not backed by the core asset", value=self._peg.symbol)
+        self._check_options()
+        self._check_alive()
         if self._ledger.positions(self._peg.id) or self._ledger.requests(self._peg.id):
             raise NotPossibleHere("somebody owes it already", value=self._peg.symbol)
         self._ids = {name: market.find(name).id for name in names}
@@ -95,6 +101,27 @@ class Prediction:
         self.model = Model(feed.maintenance_ratio, feed.squeeze_ratio, seen.core, seen.peg)
         self.model.feed = _ratio(feed.price.base, feed.price.quote)
         self._ledger.heard.append(self._hear)
+
+    def _check_options(self) -> None:
+        """Raise `NotPossibleHere` for what an issuer asks and the second opinion does not know."""
+        for asset in (self._peg, self._core):
+            fees = self._ledger.asset_options(asset.id)
+            if fees.flags & CHARGE_MARKET_FEE:
+                percent = fees.market_fee_percent, fees.extensions.taker_fee_percent
+                _check_absent(f"the market fee of {asset.display}", "R2.14", *percent)
+        options = self._ledger.bitasset_options(self._peg.id)
+        more = options.extensions
+        _check_absent("a settlement offset", "R5.4", options.force_settlement_offset_percent)
+        _check_absent("a settlement fee", "BSIP87", more.force_settle_fee_percent)
+        _check_absent("a margin call fee", "R1.8", more.margin_call_fee_ratio)
+        _check_absent("the issuer's own MCR", "R1.16", more.maintenance_collateral_ratio)
+        _check_absent("the issuer's own MSQR", "R1.16", more.maximum_short_squeeze_ratio)
+        _check_absent("a black swan response", "R6.9", more.black_swan_response_method)
+
+    def _check_alive(self) -> None:
+        if self._ledger.settlement_fund(self._peg.id) is not None:
+            what = "what follows a global settlement is not foretold"
+            raise NotPossibleHere(what, rule="R6.2", value=self._peg.display)
 
     def compare(self) -> Compared:
         """What was foretold beside what the chain says, both at one head block."""
@@ -129,6 +156,8 @@ class Prediction:
         match operation:
             case CallOrderUpdate(delta_debt=debt, delta_collateral=collateral):
                 if debt.asset_id == ours:
+                    target = operation.extensions.target_collateral_ratio
+                    _check_absent("a target ratio", "R3.7", target)
                     name = self._name(operation.funding_account)
                     self.model.borrow(name, collateral.amount, debt.amount)
             case LimitOrderCreate():
@@ -136,12 +165,8 @@ class Prediction:
             case LimitOrderCancel(order=order):
                 if order_text(order) in {offer.id for offer in self.model.offers}:
                     self.model.cancel(order_text(order))
-            case AssetSettle(account=account, amount=amount):
-                request_id = next(created)
-                for request in self._ledger.requests(ours):
-                    if request.id == request_id:
-                        name = self._name(account)
-                        self.model.ask_settlement(name, amount.amount, request.due)
+            case AssetSettle():
+                self._ask_settlement(operation, next(created))
             case Transfer(amount=amount):
                 if amount.asset_id in (ours, CORE_ASSET):
                     sender, receiver = (
@@ -156,10 +181,24 @@ class Prediction:
             case _:
                 pass
 
+    def _ask_settlement(self, asked: AssetSettle, request_id: str) -> None:
+        for request in self._ledger.requests(self._peg.id):
+            if request.id == request_id:
+                options = self._ledger.bitasset_options(self._peg.id)
+                volume = options.maximum_force_settlement_volume
+                if volume < HUNDRED_PERCENT:
+                    what = "a settlement of a limited volume is not foretold"
+                    raise NotPossibleHere(what, rule="R5.4", value=volume, limit=HUNDRED_PERCENT)
+                name = self._name(asked.account)
+                self.model.ask_settlement(name, asked.amount.amount, request.due)
+
     def _place(self, order: LimitOrderCreate, order_id: str) -> None:
         sold, wanted = order.amount_to_sell, order.min_to_receive
         if {sold.asset_id, wanted.asset_id} != {self._peg.id, CORE_ASSET}:
             return
+        if order.expiration != MAX_TIMESTAMP:
+            end = format_time(order.expiration)
+            raise NotPossibleHere("an order that expires is not foretold", rule="R2.10", value=end)
         is_bid = sold.asset_id == self._peg.id
         price = _ratio(sold, wanted) if is_bid else _ratio(wanted, sold)
         name, fee = self._name(order.seller), order.fee.amount
@@ -186,6 +225,7 @@ class Prediction:
         if head.num <= self._boundary:
             return
         self._boundary = head.num
+        self._check_alive()
         for call in self.model.run_margin_calls():
             left = f"{self._text(call.debt_left, self._peg)} of debt stay"
             self._events.append(
@@ -267,6 +307,13 @@ class Prediction:
 
 def _ratio(base: AssetAmount, quote: AssetAmount) -> Fraction:
     return Fraction(base.amount, quote.amount)
+
+
+def _check_absent(what: str, rule: str, *numbers: int | None) -> None:
+    """Raise `NotPossibleHere` for something that is there."""
+    if any(numbers):
+        value = max(filter(None, numbers))
+        raise NotPossibleHere(f"{what} is not foretold", rule=rule, value=value)
 
 
 def _count(text: str, rule: str, foretold: int, found: int) -> Outcome:

@@ -73,13 +73,16 @@ class Quotes:
 
     def patience_s(self) -> int:
         """Half of the shortest life of a feed, in seconds: so often a block is needed (R1.15)."""
-        return min(map(self._ledger.feed_lifetime, self.said)) // 2
+        return min(map(self._half_life_s, self.said))
 
     def keep_alive(self, now_s: int) -> None:
         """Publish again what has lived half of its life; `now_s` is the head's time, R8.2."""
         for asset_id, quote in self.said.items():
-            if now_s - quote.time >= self._ledger.feed_lifetime(asset_id) // 2:
+            if now_s - quote.time >= self._half_life_s(asset_id):
                 self.publish(self._ledger.asset_at(asset_id), replace(quote, time=now_s))
+
+    def _half_life_s(self, asset: AssetId) -> int:
+        return self._ledger.bitasset_options(asset).feed_lifetime_sec // 2
 
 
 def _source(quote: Quote, price: Fraction) -> FeedSource:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
+from typing import TypeAlias
 
 import pytest
+from msgspec.structs import replace
 
 import pegboard
 from node.cli.demo import STORY
 from node.market import margin_calls
+from node.presets import build_genesis
 from node.shipped import shipped_file
+from pegboard.development_chain import DevelopmentChain, find_preset
 from pegboard.ledger import NotPossibleHere
+from pegboard.local_ledger import LocalLedger
 from pegboard.opinion import Model, Offer
 from pegboard.scenario import load_scenario
 from pegboard.steps import FeedStep
+from protocol.genesis_form import InitialAssetSettings
+from protocol.operations.asset_options import CHARGE_MARKET_FEE, WITNESS_FED_ASSET
+from protocol.operations.bitasset_options import BitassetOptionsExtensions
 from tests.support.desk import Desk
 
+Change: TypeAlias = Callable[[InitialAssetSettings], InitialAssetSettings]
 PEOPLE = ("bob", "carol", "erin")
 
 
@@ -83,6 +93,85 @@ def test_only_what_the_second_opinion_knows_is_foretold() -> None:
         alice.borrow("1 bitUSD", ratio=2)
     with pytest.raises(NotPossibleHere, match="owes it already"):
         m.predict("bitUSD", ["nathan"])
+
+
+def _bitasset(**options: object) -> Change:
+    def change(asset: InitialAssetSettings) -> InitialAssetSettings:
+        before = asset.bitasset_options
+        return replace(asset, bitasset_options=before and replace(before, **options))
+
+    return change
+
+
+def _extra(**options: int) -> Change:
+    return _bitasset(extensions=BitassetOptionsExtensions(**options))
+
+
+def _fee(asset: InitialAssetSettings) -> InitialAssetSettings:
+    return replace(asset, flags=WITNESS_FED_ASSET | CHARGE_MARKET_FEE, market_fee_percent=10)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "what"),
+    [
+        (_fee, "R2.14", "the market fee of bitUSD"),
+        (_bitasset(force_settlement_offset_percent=100), "R5.4", "a settlement offset"),
+        (_extra(force_settle_fee_percent=10), "BSIP87", "a settlement fee"),
+        (_extra(margin_call_fee_ratio=10), "R1.8", "a margin call fee"),
+        (_extra(maintenance_collateral_ratio=1_600), "R1.16", "the issuer's own MCR"),
+        (_extra(maximum_short_squeeze_ratio=1_200), "R1.16", "the issuer's own MSQR"),
+        (_extra(black_swan_response_method=1), "R6.9", "a black swan response"),
+    ],
+)
+def test_what_an_issuer_asks_and_is_not_known_is_refused(
+    change: Change, rule: str, what: str
+) -> None:
+    """By name, before anything is foretold wrongly."""
+    genesis = build_genesis(find_preset("testnet"))
+    section = genesis.pegboard
+    assert section is not None
+    assert section.assets is not None
+    changed = replace(section, assets=tuple(change(asset) for asset in section.assets))
+    chain = DevelopmentChain(replace(genesis, pegboard=changed), {})
+    m = pegboard.Market(LocalLedger(chain))
+    m.feed("bitUSD", "0.1")
+    with pytest.raises(NotPossibleHere, match=f"{what} is not foretold") as refused:
+        m.predict("bitUSD", [])
+    assert refused.value.rule == rule
+
+
+@pytest.mark.parametrize(
+    ("act", "what"),
+    [
+        (lambda alice: alice.borrow("1 bitUSD", ratio=2, target=2), "a target ratio"),
+        (lambda alice: alice.sell("1 bitUSD", at=1, expires_in="1h"), "an order that expires"),
+        (lambda alice: alice.settle("1 bitUSD"), "a settlement of a limited volume"),
+    ],
+)
+def test_what_is_done_and_not_known_is_refused(
+    act: Callable[[pegboard.Account], object], what: str
+) -> None:
+    """R3.7, R2.10, R5.4: by name, at the step that does it."""
+    m = pegboard.market(maker=False)
+    alice = m.account("alice", core=1_000)
+    m.predict("bitUSD", ["alice"])
+    alice.borrow("10 bitUSD", ratio=2)
+    with pytest.raises(NotPossibleHere, match=f"{what} is not foretold"):
+        act(alice)
+
+
+def test_nothing_is_foretold_after_a_global_settlement() -> None:
+    """R6.2: neither by an opinion that followed it, nor by one that is asked for then."""
+    m = pegboard.market(maker=False)
+    alice = m.account("alice", core=1_000)
+    m.predict("bitUSD", ["alice"])
+    alice.borrow("10 bitUSD", ratio=2)
+    m.feed("bitUSD", fall=0.6)
+    m.block()
+    assert m.is_settled("bitUSD")
+    for ask in (m.compare_predictions, lambda: m.predict("bitUSD", ["alice"])):
+        with pytest.raises(NotPossibleHere, match="global settlement"):
+            ask()
 
 
 def test_a_call_needs_a_bid_between_sqp_and_call_price(model: Model) -> None:
