@@ -28,6 +28,7 @@ CHAIN_KEYS = (
     "block_interval_s",
     "witnesses",
     "maker",
+    "strict_release",
     "settlement_delay",
     "settlement_offset",
     "settlement_volume",

@@ -11,7 +11,6 @@ they are computed: one seed gives one path on every machine, which no float prom
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import lru_cache
@@ -23,12 +22,14 @@ from node.witness.feed_text import (
     FeedContext,
     FeedSourceError,
     parse_moment,
+    parse_options,
+    parse_pace,
     parse_price,
+    parse_seed,
     parse_series,
+    read_file,
 )
 from pegboard.amounts import BadAmount, exact
-from protocol.durations import parse_duration
-from protocol.errors import DecodeError
 
 EXACTLY = Context(prec=28, rounding=ROUND_HALF_EVEN)
 """How every number of a path is computed."""
@@ -151,35 +152,13 @@ def read_path(text: str, context: FeedContext) -> FeedSource:
     """Read a source of one of these kinds, its seed included; raises `FeedSourceError`."""
     kind, _, rest = text.partition(":")
     subject, _, options_text = rest.partition("?") if kind == "bootstrap" else ("", "", rest)
-    options = _read_options(kind, options_text)
-    seed = options.get("seed", "")
-    if not (seed.isascii() and seed.isdigit()):
-        raise FeedSourceError(f"{kind}: the seed is not a number", value=seed)
+    options = parse_options(kind, options_text, OPTIONS[kind])
+    seed = parse_seed(options)
     if kind == "bootstrap":
-        start, draw = _bootstrap(subject, options, context, int(seed))
+        start, draw = _bootstrap(subject, options, context, seed)
     else:
-        start, draw = _diffusion(kind, options, int(seed))
-    moment = parse_moment(options["at"]) if "at" in options else context.start_s
-    try:
-        every = parse_duration(
-            options.get("every", "1b"), block_interval_s=context.block_interval_s
-        )
-    except DecodeError as error:
-        raise FeedSourceError(f"every: {error.what}", value=error.value) from error
-    return FeedSource(DrawnPath(start, draw, moment, every))
-
-
-def _read_options(kind: str, text: str) -> dict[str, str]:
-    options: dict[str, str] = {}
-    for part in re.split("[&,]", text) if text else ():
-        name, _, value = part.partition("=")
-        if name not in OPTIONS[kind]:
-            limit = ", ".join(OPTIONS[kind])
-            raise FeedSourceError(f"{kind}: unknown option", value=part, limit=limit)
-        if name in options or not value:
-            raise FeedSourceError(f"{kind}: each option needs one value", value=part)
-        options[name] = value
-    return options
+        start, draw = _diffusion(kind, options, seed)
+    return FeedSource(DrawnPath(start, draw, *parse_pace(options, context)))
 
 
 _Drawn = tuple[Decimal, Callable[[], Iterator[Decimal]]]
@@ -201,11 +180,7 @@ def _diffusion(kind: str, options: Options, seed: int) -> _Drawn:
 
 
 def _bootstrap(path: str, options: Options, context: FeedContext, seed: int) -> _Drawn:
-    try:
-        text = context.read_text(path)
-    except (OSError, UnicodeError) as error:
-        what = f"bootstrap: cannot read the file: {error}"
-        raise FeedSourceError(what, value=path) from error
+    text = read_file("bootstrap", path, context)
     first = parse_moment(options["from"]) if "from" in options else 0
     last = parse_moment(options["to"]) if "to" in options else None
     start, factors = _recorded(text, first, last)

@@ -14,7 +14,7 @@ squeeze ratio, which is `maximum_short_squeeze_ratio` on the wire. Files are rea
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -164,7 +164,7 @@ def parse_feed_source(text: str, context: FeedContext) -> FeedSource:
     if kind not in PARSERS or not separator:
         raise FeedSourceError("unknown kind of feed source", value=text, limit=", ".join(PARSERS))
     subject, _, options_text = ("", "", rest) if kind == "walk" else rest.partition("?")
-    options = _parse_options(kind, options_text)
+    options = parse_options(kind, options_text, OPTIONS[kind])
     return FeedSource(
         PARSERS[kind](subject, options, context),
         _parse_ratio(options, "mcr", DEFAULT_MAINTENANCE_COLLATERAL_RATIO),
@@ -180,12 +180,16 @@ OPTIONS = {
 """Names of the options that each kind of source takes."""
 
 
-def _parse_options(kind: str, text: str) -> dict[str, str]:
+def parse_options(kind: str, text: str, names: Sequence[str]) -> dict[str, str]:
+    """The options of a source, "every=3s&from=2021-11-15" or with commas, each once and of `names`.
+
+    Raises `FeedSourceError`.
+    """
     options: dict[str, str] = {}
     for part in re.split("[&,]", text) if text else ():
         name, _, value = part.partition("=")
-        if name not in OPTIONS[kind]:
-            limit = ", ".join(OPTIONS[kind])
+        if name not in names:
+            limit = ", ".join(names)
             raise FeedSourceError(f"{kind}: unknown option", value=part, limit=limit)
         if name in options or not value:
             raise FeedSourceError(f"{kind}: each option needs one value", value=part)
@@ -193,17 +197,22 @@ def _parse_options(kind: str, text: str) -> dict[str, str]:
     return options
 
 
-def _parse_csv(path: str, options: Mapping[str, str], context: FeedContext) -> PriceSource:
+def read_file(kind: str, path: str, context: FeedContext) -> str:
+    """The text of the file that a source of some kind names; raises `FeedSourceError`."""
     try:
-        text = context.read_text(path)
+        return context.read_text(path)
     except (OSError, UnicodeError) as error:
-        raise FeedSourceError(f"csv: cannot read the file: {error}", value=path) from error
+        raise FeedSourceError(f"{kind}: cannot read the file: {error}", value=path) from error
+
+
+def _parse_csv(path: str, options: Mapping[str, str], context: FeedContext) -> PriceSource:
+    text = read_file("csv", path, context)
     first_time_s = parse_moment(options["from"]) if "from" in options else 0
     series = parse_series(text, first_time_s=first_time_s)
     if "every" not in options:
         return series
-    interval_s = _parse_duration(options["every"], context)
-    return CsvSeries(series.times_s, series.prices, _parse_start(options, context), interval_s)
+    start_s, interval_s = parse_pace(options, context)
+    return CsvSeries(series.times_s, series.prices, start_s, interval_s)
 
 
 def _parse_fixed(price: str, options: Mapping[str, str], context: FeedContext) -> PriceSource:
@@ -215,11 +224,10 @@ def _parse_walk(subject: str, options: Mapping[str, str], context: FeedContext) 
     if missing:
         raise FeedSourceError("walk: option missing", value=", ".join(missing))
     return RandomWalk(
-        _parse_integer("seed", options["seed"], range(1 << 64)),
+        parse_seed(options),
         parse_price(options["start"]),
         _parse_integer("step", options["step"].removesuffix("bp"), range(1, 10_001)),
-        _parse_start(options, context),
-        _parse_duration(options.get("every", "1b"), context),
+        *parse_pace(options, context),
     )
 
 
@@ -231,15 +239,22 @@ PARSERS: dict[str, Callable[[str, Mapping[str, str], FeedContext], PriceSource]]
 """The kinds of source, by the word before the colon."""
 
 
-def _parse_start(options: Mapping[str, str], context: FeedContext) -> int:
-    return parse_moment(options["at"]) if "at" in options else context.start_s
+def parse_pace(options: Mapping[str, str], context: FeedContext) -> tuple[int, int]:
+    """`at` and `every`: when the first price holds, in seconds since 1970, and for how many.
 
-
-def _parse_duration(text: str, context: FeedContext) -> int:
+    Those of the context, and a block, unless they are said. Raises `FeedSourceError`.
+    """
+    start_s = parse_moment(options["at"]) if "at" in options else context.start_s
+    text = options.get("every", "1b")
     try:
-        return parse_duration(text, block_interval_s=context.block_interval_s)
+        return start_s, parse_duration(text, block_interval_s=context.block_interval_s)
     except DecodeError as error:
         raise FeedSourceError(f"every: {error.what}", value=text, limit=error.limit) from error
+
+
+def parse_seed(options: Mapping[str, str]) -> int:
+    """The seed of a source that is drawn; raises `FeedSourceError`."""
+    return _parse_integer("seed", options.get("seed", ""), range(1 << 64))
 
 
 def _parse_ratio(options: Mapping[str, str], name: str, default: int) -> int:
