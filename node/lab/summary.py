@@ -1,23 +1,27 @@
 """What the runs of a cell say together: shares and means with their 95 % confidence intervals.
 
-The paths are drawn independently. A share of runs has Wilson's interval (Wilson 1927), a mean the
-normal one, mean ± 1.96 s / √n. The difference from the first cell is the mean of the differences
-path by path: both cells saw the same prices, so that what the paths have in common falls out of its
-interval.
+The paths are drawn independently. A share of runs has Wilson's interval (Wilson 1927). A mean has
+the normal one with its skewness removed (Hall 1992): what is measured is often nothing in most runs
+and much in a few, where mean ± 1.96 s / √n reaches below zero and misses the true mean above it. A
+share that is nothing in every run has Wilson's bound, for so often it may yet have been something.
+The difference from the first cell is the mean of the differences path by path: both cells saw the
+same prices, so that what the paths have in common falls out of its interval.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import fsum, sqrt
+from math import cbrt, fsum, sqrt
 from typing import NamedTuple
 
-from node.lab.measures import MEASURES
+from node.lab.measures import MEASURES, Measure
 from node.lab.plan import Plan
 from node.lab.runs import RunResult
 
 Z = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
+SKEWNESS_MIN = 1e-9
+"""Below it there is none to remove."""
 SHARE_OF_RUNS = "swan"
 """The measure that is yes or no in each run."""
 
@@ -62,8 +66,12 @@ def wilson(successes: int, runs: int) -> Estimate:
     return Estimate(share, low, 1.0 if successes == runs else center + half)
 
 
-def normal(values: Sequence[float]) -> Estimate:
-    """A mean and its normal interval; of a single value there is none."""
+def skewed(values: Sequence[float]) -> Estimate:
+    """A mean and its interval after Hall; of a single value there is none.
+
+    With skewness g, T = √n (mean - true mean) / s becomes nearly normal as
+    T + g T² / (3 √n) + g² T³ / (27 n) + g / (6 √n), a cubic that `bound` inverts.
+    """
     if not values:
         return NOTHING
     count = len(values)
@@ -71,8 +79,18 @@ def normal(values: Sequence[float]) -> Estimate:
     if count == 1:
         return Estimate(mean, None, None)
     deviation = sqrt(fsum((value - mean) ** 2 for value in values) / (count - 1))
-    half = Z * deviation / sqrt(count)
-    return Estimate(mean, mean - half, mean + half)
+    if deviation == 0:
+        return Estimate(mean, mean, mean)
+    skewness = fsum(((value - mean) / deviation) ** 3 for value in values) / count
+    root = sqrt(count)
+
+    def bound(normal: float) -> float:
+        moved = normal - skewness / (6 * root)
+        if abs(skewness) > SKEWNESS_MIN:
+            moved = 3 * root / skewness * (cbrt(1 + skewness / root * moved) - 1)
+        return mean - moved * deviation / root
+
+    return Estimate(mean, bound(Z), bound(-Z))
 
 
 def quantile(ordered: Sequence[float], share: float) -> float | None:
@@ -96,9 +114,9 @@ def summarize(plan: Plan, results: Sequence[RunResult]) -> list[Line]:
         base = _columns(by_cell[0], asset)
         for cell in by_cell:
             columns = base if cell == 0 else _columns(by_cell[cell], asset)
-            for measure in (one.name for one in MEASURES):
-                first = {} if cell == 0 else base[measure]
-                lines.append(_line(cell, asset, measure, columns[measure], first))
+            for measure in MEASURES:
+                first = {} if cell == 0 else base[measure.name]
+                lines.append(_line(cell, asset, measure, columns[measure.name], first))
     return sorted(lines, key=lambda line: line.cell)
 
 
@@ -116,15 +134,16 @@ def _columns(results: Sequence[RunResult], asset: str) -> dict[str, dict[int, fl
 def _line(
     cell: int,
     asset: str,
-    measure: str,
+    measure: Measure,
     values: Mapping[int, float],
     first: Mapping[int, float],
 ) -> Line:
     ordered = sorted(values.values())
-    if measure == SHARE_OF_RUNS:
-        mean = wilson(sum(1 for value in ordered if value), len(ordered))
+    happened = sum(1 for value in ordered if value)
+    if measure.name == SHARE_OF_RUNS or (measure.is_share and not happened):
+        mean = wilson(happened, len(ordered))
     else:
-        mean = normal(ordered)
+        mean = skewed(ordered)
     differences = sorted(values[path] - first[path] for path in values if path in first)
     quantiles = (quantile(ordered, share) for share in (0.5, 0.05, 0.95))
-    return Line(cell, asset, measure, len(ordered), mean, normal(differences), *quantiles)
+    return Line(cell, asset, measure.name, len(ordered), mean, skewed(differences), *quantiles)

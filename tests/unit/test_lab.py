@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 from random import Random
+from statistics import fmean, stdev
 
 import pyarrow.parquet
 import pytest
@@ -27,7 +28,7 @@ from node.lab.measures import MEASURES
 from node.lab.plan import RUNS_MAX, Plan, Run, Vary, check_plan, read_vary
 from node.lab.pool import play_here
 from node.lab.runs import RunResult, play_run, play_runs
-from node.lab.summary import Estimate, normal, quantile, summarize, wilson
+from node.lab.summary import Estimate, Z, quantile, skewed, summarize, wilson
 from node.lab.tables import csv_text, run_table
 from node.storage.errors import StoreLocked
 from pegboard.parameters import NoSuchParameter
@@ -178,17 +179,36 @@ def test_wilson_bounds_are_those_of_the_book() -> None:
     assert [round(one or 0, 4) for one in wilson(0, 20)] == [0, 0, 0.1611]
 
 
-def test_normal_intervals_cover_as_they_say() -> None:
-    """Of means of 50 exponential numbers: a little fewer than 95 %, for they are skewed."""
-    random, hits, rounds = Random(12), 0, 2_000
+@pytest.mark.parametrize("share", [1, 0.2])
+def test_intervals_of_skewed_means_cover_as_they_say(share: float) -> None:
+    """Of 40 exponential numbers, of which most may be nothing: 95 %, or a little fewer. The normal
+    interval, mean ± 1.96 s / √n, would cover 92 and 88 % of the time."""
+    random, hits, rounds = Random(12), 0, 1_000
     for _ in range(rounds):
-        found = normal([random.expovariate(1) for _ in range(50)])
+        found = skewed(
+            [random.expovariate(1) if random.random() < share else 0.0 for _ in range(40)]
+        )
         assert found.low is not None
         assert found.high is not None
-        hits += found.low <= 1 <= found.high
-    assert 0.91 < hits / rounds < 0.96
-    assert normal([]) == Estimate(None, None, None)
-    assert normal([3.0]) == Estimate(3.0, None, None)
+        hits += found.low <= share <= found.high
+    assert 0.93 < hits / rounds < 0.98
+
+
+def test_means_of_few_values_and_quantiles() -> None:
+    """None of none, no interval of one; bounds solve Hall's cubic, and are the normal ones without
+    skewness."""
+    assert skewed([]) == Estimate(None, None, None)
+    assert skewed([3.0]) == Estimate(3.0, None, None)
+    assert skewed([2.0, 2.0]) == Estimate(2.0, 2.0, 2.0)
+    values = [0.0, 0.0, 1.0, 5.0]
+    found = skewed(values)
+    deviation, root = stdev(values), len(values) ** 0.5
+    skewness = fmean(((one - 1.5) / deviation) ** 3 for one in values)
+    for end, normal in ((found.low, Z), (found.high, -Z)):
+        t = root * (1.5 - (end or 0)) / deviation
+        moved = t + skewness * t**2 / (3 * root) + skewness**2 * t**3 / (27 * root**2)
+        assert moved + skewness / (6 * root) == pytest.approx(normal)
+    assert skewed([1.0, 2.0, 3.0]) == pytest.approx((2, 2 - Z / 3**0.5, 2 + Z / 3**0.5))
     assert [quantile([1, 2, 4], share) for share in (0, 0.5, 0.75, 1)] == [1, 2, 3, 4]
 
 
@@ -208,6 +228,14 @@ def test_differences_are_paired_by_path() -> None:
     assert line.mean.value == 2.5
     assert lines[0, "bad_debt"].difference.value is None
     assert lines[1, "swan"].mean == wilson(4, 5)
+
+
+def test_nothing_in_every_run_is_not_nothing_for_certain() -> None:
+    """A share of none in 20 runs has Wilson's bound, 16 %; a price of zero none."""
+    results = [RunResult(0, path, "", 0, 1, {"bitUSD": (0.0,) * 10}) for path in range(20)]
+    lines = {line.measure: line.mean for line in summarize(plan(vary=(), paths=20), results)}
+    assert lines["bad_debt"] == lines["swan"] == wilson(0, 20)
+    assert lines["last_price"] == Estimate(0, 0, 0)
 
 
 def table_text(journal: Journal) -> str:
