@@ -14,7 +14,7 @@ import pytest
 from node.cli import run
 from node.exit_codes import Exit
 from node.lab.cluster import cluster
-from node.lab.errors import OtherVersion
+from node.lab.errors import OtherVersion, SchedulerUnreachable
 from tests.support.lab import WALK
 from tests.support.live_network import wait_for
 
@@ -83,6 +83,8 @@ def test_whoever_plays_the_results_are_the_same(
     with pytest.raises(OtherVersion) as refused, cluster(scheduler):
         pass
     assert refused.value.limit == "0.0.1"
+    with pytest.raises(SchedulerUnreachable, match="nobody"), cluster("nobody://x"):
+        pass
     elsewhere = [*asked, "--scheduler", "tcp://127.0.0.1:1", "--out", str(tmp_path / "none")]
     monkeypatch.setattr("node.lab.cluster.CONNECT_S", 0.2)
     assert run(elsewhere) == Exit.UNREACHABLE

@@ -15,13 +15,11 @@ from msgspec.structs import replace
 import pegboard
 from node.cli import run
 from node.exit_codes import Exit
-from node.lab.cluster import cluster
 from node.lab.errors import (
     BadPlan,
     DamagedResults,
     ForeignResults,
     LabError,
-    SchedulerUnreachable,
 )
 from node.lab.journal import RUNS_FILE, Journal
 from node.lab.measures import MEASURES
@@ -376,8 +374,6 @@ def test_bad_input_of_the_command_is_typed(
         assert lab(*arguments) == code, arguments
         assert said in capsys.readouterr().err
     assert run(["lab", it, "--out", out, "--workers", "0"]) == Exit.USAGE
-    with pytest.raises(SchedulerUnreachable, match="nobody"), cluster("nobody://x"):
-        pass
 
 
 def test_what_is_missing_is_told_before_anything_is_played(

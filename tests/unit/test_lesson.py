@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise, product
 from typing import Any, Literal
 
@@ -43,10 +44,13 @@ from pegboard.lessons.structure import FOLDER
 from pegboard.player import StepFailed
 
 TRIGGERS: tuple[Literal["bid", "feed"], ...] = ("bid", "feed")
+RULES = list(product(TRIGGERS, (False, True)))
 CHAINS = [
-    Options(preset, trigger, strict)
-    for preset, trigger, strict in product(PRESETS, TRIGGERS, (False, True))
+    (Options(preset, *rules), LANGUAGES[(place + number) % len(LANGUAGES)])
+    for place, preset in enumerate(PRESETS)
+    for number, rules in enumerate(RULES)
 ]
+"""All kinds of chains. Each language meets each preset, and each pair of rules."""
 LESSON = LESSONS[0]
 ANSWERS = {
     "issue": "600",
@@ -62,6 +66,12 @@ ANSWERS = {
     "profit": "125",
 }
 """Worked out by hand from the text, for the chain that it is about."""
+
+
+@cache
+def played(options: Options, tag: str = "en") -> dict[str, Judged]:
+    """What `play` comes to, once."""
+    return play(options, tag)
 
 
 def play(options: Options, tag: str = "en") -> dict[str, Judged]:
@@ -107,38 +117,44 @@ def _same(left: Fraction, right: Fraction) -> bool:
     return abs(left - right) <= abs(right) / 10_000
 
 
-@pytest.mark.parametrize("options", CHAINS, ids=str)
-def test_each_calculation_comes_to_what_the_chain_did(options: Options) -> None:
+def test_every_language_meets_every_preset_and_every_rule() -> None:
+    """So that a sentence of one that is wrong for some chain is played there."""
+    assert {(chain.preset, tag) for chain, tag in CHAINS} == set(product(PRESETS, LANGUAGES))
+    met = {((chain.trigger, chain.strict_release), tag) for chain, tag in CHAINS}
+    assert met == set(product(RULES, LANGUAGES))
+
+
+@pytest.mark.parametrize(("options", "tag"), CHAINS, ids=str)
+def test_each_calculation_comes_to_what_the_chain_did(options: Options, tag: str) -> None:
     """On every preset, by either trigger, and by the letter of the text (R3.6, R4.2)."""
-    for tag in LANGUAGES:
-        language = load_language(tag)
-        for judged in play(options, tag).values():
-            assert is_true(judged.calculation, language), judged
-            if judged.number and "=" in judged.calculation:
-                shown = numbers_of(judged.calculation, language)
-                assert any(_same(one, Fraction(judged.number)) for one in shown), judged
-            assert "{" not in str(judged)
+    language = load_language(tag)
+    for judged in played(options, tag).values():
+        assert is_true(judged.calculation, language), judged
+        if judged.number and "=" in judged.calculation:
+            shown = numbers_of(judged.calculation, language)
+            assert any(_same(one, Fraction(judged.number)) for one in shown), judged
+        assert "{" not in str(judged)
 
 
 def test_answers_are_those_of_the_text() -> None:
     """Worked out by hand: borrowing, calls, SQP, settlement and covering (R3, R4, R5)."""
-    played = play(Options())
+    found = played(Options())
     for name, answer in ANSWERS.items():
-        assert is_near(read_guess(answer), played[name].number), name
-    assert played["least"].number == Decimal("350.00001")
-    assert played["release"].number == Decimal("324.99999")
+        assert is_near(read_guess(answer), found[name].number), name
+    assert found["least"].number == Decimal("350.00001")
+    assert found["release"].number == Decimal("324.99999")
 
 
 def test_the_other_rules_answer_otherwise() -> None:
     """R4.2: the feed has not fallen, so by the feed nobody is called. R3.6: nothing is released
     without a payment. Each is told of the other."""
-    feed, strict = play(Options(trigger="feed")), play(Options(strict_release=True))
+    feed, strict = played(Options(trigger="feed")), played(Options(strict_release=True))
     assert [feed[name].number for name in ("call", "call_by_feed")] == [0, 60]
     assert "it would have been 60 bitUSD" in feed["call"].explain
-    assert "it would have been 0 bitUSD" in play(Options())["call"].explain
+    assert "it would have been 0 bitUSD" in played(Options())["call"].explain
     assert [strict[name].number for name in ("release", "repay")] == [0, 2]
     assert "By the rule of today it would have been 324.99999 TEST" in strict["release"].explain
-    assert "it would have been 0 TEST" in play(Options())["release"].explain
+    assert "it would have been 0 TEST" in played(Options())["release"].explain
 
 
 BROKEN = [
@@ -155,12 +171,12 @@ def test_a_broken_rule_breaks_the_lesson(
     """Answers are read from the chain: where it errs, they are not those of the text."""
     monkeypatch.setattr(rule, "__code__", broken.__code__)
     try:
-        played = play(Options())
+        found = play(Options())
     except StepFailed:
         return
     english = load_language("en")
-    wrong = [name for name, one in ANSWERS.items() if not _is_right(one, played[name])]
-    untrue = [one for one in played.values() if not is_true(one.calculation, english)]
+    wrong = [name for name, one in ANSWERS.items() if not _is_right(one, found[name])]
+    untrue = [one for one in found.values() if not is_true(one.calculation, english)]
     assert wrong or untrue
 
 

@@ -75,9 +75,7 @@ class Judged:
 class Session:
     """Takes one learner through a lesson, on a chain of its own in this process."""
 
-    def __init__(
-        self, lesson: str, language: Language, options: Options | None = None
-    ) -> None:  # frozen
+    def __init__(self, lesson: str, language: Language, options: Options | None = None) -> None:
         """Raises `NoSuchLesson`, and `ValidationError` for a preset of none."""
         options = Options() if options is None else options
         preset = find_preset(options.preset)
