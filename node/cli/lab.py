@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from node.cli.output import Output
+from node.cli.play import rules_option
 from node.cli.sessions import output_options
 
 
@@ -36,14 +37,7 @@ from node.cli.sessions import output_options
     type=click.Path(path_type=Path),
     help="Directory of the results; the same plan goes on where it stopped.",
 )
-@click.option(
-    "--rules",
-    "rules",
-    type=click.Path(path_type=Path, dir_okay=False),
-    multiple=True,
-    metavar="PY",
-    help="Python file that adds rules of agents with @pegboard.rule; it is run.",
-)
+@rules_option
 @click.option("--workers", type=int, metavar="N", help="Processes; as many as cores if not given.")
 @click.option(
     "--scheduler", metavar="URL", help="Play on this Dask cluster, tcp://host:8786, instead."

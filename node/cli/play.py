@@ -9,18 +9,19 @@ import click
 from node.cli.output import Output
 from node.cli.sessions import output_options
 
-
-@click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--seed", type=int, metavar="N", help="Another seed than the file's.")
-@click.option(
+rules_option = click.option(
     "--rules",
-    "rules",
     type=click.Path(path_type=Path, dir_okay=False),
     multiple=True,
     metavar="PY",
     help="Python file that adds rules of agents with @pegboard.rule; it is run.",
 )
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--seed", type=int, metavar="N", help="Another seed than the file's.")
+@rules_option
 @click.option(
     "--set",
     "settings",
