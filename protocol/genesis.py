@@ -8,13 +8,13 @@ older versions of bitshares-core load.
 from __future__ import annotations
 
 import json
-import re
 from typing import NoReturn, cast
 
 from msgspec.structs import replace
 
 from protocol.binary import pack
 from protocol.crypto.hashes import sha256
+from protocol.crypto.keys import key_prefix
 from protocol.errors import DecodeError
 from protocol.genesis_checks import SPECIAL_ACCOUNT_NAMES, check_genesis
 from protocol.genesis_form import (
@@ -27,6 +27,7 @@ from protocol.genesis_form import (
     TRIGGER_BID,
     TRIGGER_FEED,
     ChainSettings,
+    ForkPoint,
     Genesis,
     InitialAccount,
     InitialAccountBalance,
@@ -54,6 +55,7 @@ __all__ = [
     "TRIGGER_BID",
     "TRIGGER_FEED",
     "ChainSettings",
+    "ForkPoint",
     "Genesis",
     "InitialAccount",
     "InitialAccountBalance",
@@ -71,13 +73,11 @@ __all__ = [
     "genesis_from_json",
     "genesis_to_json",
     "load_genesis",
+    "with_whole_fees",
 ]
 
 MAX_GENESIS_CHARACTERS = 256 << 20
 """Larger texts are refused before they are parsed."""
-
-_KEY_TEXT = re.compile(r"([A-Z]{1,8})[1-9A-HJ-NP-Za-km-z]{50}")
-"""A compressed key in base58 takes 50 characters behind its prefix."""
 
 
 def load_genesis(text: str) -> Genesis:
@@ -122,7 +122,8 @@ def genesis_from_json(data: JsonValue) -> Genesis:
         prefix = _prefix_of_keys(data)
     if not isinstance(prefix, str):
         raise DecodeError(".pegboard.address_prefix: not a string", value=prefix)
-    genesis = from_json(Genesis, _with_whole_fees(data, prefix), prefix)
+    whole = {"initial_parameters": with_whole_fees(data.get("initial_parameters"), prefix)}
+    genesis = from_json(Genesis, data | whole if "initial_parameters" in data else data, prefix)
     genesis = replace(
         genesis,
         initial_chain_id=NO_CHAIN_ID,
@@ -156,20 +157,18 @@ def chain_id(genesis: Genesis) -> Digest:
     return sha256(pack(genesis))
 
 
-def _with_whole_fees(data: dict[str, JsonValue], prefix: str) -> dict[str, JsonValue]:
-    """The data, in which each fee has all its members; those left out cost their default (R8.19).
+def with_whole_fees(parameters: JsonValue, prefix: str) -> JsonValue:
+    """Chain parameters, in which each fee has all its members; those left out cost their default
+    (R8.19).
 
     Files that older versions of bitshares-core wrote lack members that came later.
     """
-    parameters = data.get("initial_parameters")
     fees = parameters.get("current_fees") if isinstance(parameters, dict) else None
     entries = fees.get("parameters") if isinstance(fees, dict) else None
     if not (isinstance(parameters, dict) and isinstance(fees, dict) and isinstance(entries, list)):
-        return data
+        return parameters
     whole: list[JsonValue] = [_whole_fee(entry, prefix) for entry in entries]
-    return data | {
-        "initial_parameters": parameters | {"current_fees": fees | {"parameters": whole}}
-    }
+    return parameters | {"current_fees": fees | {"parameters": whole}}
 
 
 def _whole_fee(entry: JsonValue, prefix: str) -> JsonValue:
@@ -189,9 +188,9 @@ def _prefix_of_keys(data: dict[str, JsonValue]) -> str:
         entries = data.get(section)
         first = entries[0] if isinstance(entries, list) and entries else None
         text = first.get(field) if isinstance(first, dict) else None
-        match = _KEY_TEXT.fullmatch(text) if isinstance(text, str) else None
-        if match is not None:
-            return match.group(1)
+        prefix = key_prefix(text) if isinstance(text, str) else None
+        if prefix is not None:
+            return prefix
     return DEFAULT_ADDRESS_PREFIX
 
 

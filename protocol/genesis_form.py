@@ -12,6 +12,7 @@ from protocol.operations.bitasset_options import BitassetOptions
 from protocol.schema import (
     EXTENSION,
     Address,
+    BlockId,
     Digest,
     Int64,
     PublicKey,
@@ -165,6 +166,16 @@ class InitialAccountBalance(Record):
     """Smallest units."""
 
 
+class ForkPoint(Record):
+    """Where a chain of another node is gone on from: its state lies beside the genesis."""
+
+    block_num: UInt32
+    """Number of that chain's newest block."""
+    block_id: BlockId
+    source: Digest
+    """SHA256 of the file that the state was read from."""
+
+
 class PegboardSection(Record):
     """The section `pegboard`: what makes this chain what it is. All of it is optional."""
 
@@ -186,6 +197,8 @@ class PegboardSection(Record):
     """"votes" or "bitshares" (absent): what makes a block irreversible (F10)."""
     development: bool | None = None
     """True: whoever can send transactions may set balances and act for anybody (R9.10)."""
+    fork: ForkPoint | None = None
+    """Where this chain goes on: of all that a genesis says, who makes blocks counts then."""
     assets: tuple[InitialAssetSettings, ...] | None = None
     account_balances: tuple[InitialAccountBalance, ...] | None = None
 

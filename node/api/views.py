@@ -24,7 +24,7 @@ from node.state.objects.accounts import Account, AccountBalance, AccountStatisti
 from node.state.objects.assets import AssetDynamicData, BitassetData
 from node.state.objects.governance import ChainProperties, DynamicGlobalProperties, Worker
 from node.state.objects.market import CallOrder, CollateralBid, LimitOrder
-from node.state.objects.vesting import VestingBalance
+from node.state.objects.vesting import BALANCE_NAMES, VestingBalance
 from node.state.undo import StateObject
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.block import BlockEnvelope, BlockHeader
@@ -59,7 +59,6 @@ View = Callable[[ApiBackend, StateObject], Json]
 NEVER = format_time(0)
 MAINTENANCE_FLAG = 1
 """Bit of `dynamic_flags`."""
-BALANCE_TYPES = ("unspecified", "cashback", "worker", "witness", "market_fee_sharing")
 
 
 def view_object(backend: ApiBackend, item: StateObject) -> Json:
@@ -170,7 +169,7 @@ def view_collateral_bid(backend: ApiBackend, bid: CollateralBid) -> Json:
 
 def view_vesting_balance(backend: ApiBackend, item: VestingBalance) -> Json:
     """A balance released over time (1.13.n)."""
-    return _fields(backend, item) | {"balance_type": BALANCE_TYPES[item.balance_type]}
+    return _fields(backend, item) | {"balance_type": BALANCE_NAMES[item.balance_type]}
 
 
 def view_dynamic_properties(backend: ApiBackend, item: DynamicGlobalProperties) -> Json:

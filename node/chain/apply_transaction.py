@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.evaluators.authority import verify_authority
 from node.evaluators.base import apply_operation
-from node.evaluators.development import impersonated_by
+from node.evaluators.development import impersonated_by, is_everybody_impersonated
 from node.state.context import AppliedOperation, Context
 from node.state.database import State
 from node.state.errors import (
@@ -47,11 +47,12 @@ def apply_transaction(
         try:
             verify_authority(state, operations, keys)
         except TransactionRejected:
-            approved = impersonated_by(state, operations)
-            if not approved:
-                raise
-            committee = COMMITTEE_ACCOUNT in approved
-            verify_authority(state, operations, keys, committee, approved, approved)
+            if not is_everybody_impersonated(state):
+                approved = impersonated_by(state, operations)
+                if not approved:
+                    raise
+                committee = COMMITTEE_ACCOUNT in approved
+                verify_authority(state, operations, keys, committee, approved, approved)
     dynamic = state.dynamic_properties.rows[0]
     if dynamic.head_block_number:
         _check_place_and_time(state, envelope, dynamic.time)

@@ -99,7 +99,25 @@ class Chain:
 
         Raises `DecodeError`, or `WrongChain` for a snapshot of another chain.
         """
-        state = State.restore(snapshot)
+        return cls.continue_from(
+            genesis,
+            State.restore(snapshot),
+            chain_id=chain_id,
+            paranoid=paranoid,
+            checkpoint=checkpoint,
+        )
+
+    @classmethod
+    def continue_from(
+        cls,
+        genesis: Genesis,
+        state: State,
+        *,
+        chain_id: Digest | None = None,
+        paranoid: bool = False,
+        checkpoint: BlockId | None = None,
+    ) -> Chain:
+        """The chain whose head made a state; raises `WrongChain` if it is another chain's."""
         chain = cls.__new__(cls)
         chain.chain_id = state.chain.chain_id
         expected = chain_id_of(genesis) if chain_id is None else chain_id

@@ -22,6 +22,12 @@ def is_carried_out(state: State, op: Custom) -> bool:
     return state.development is not None and op.is_for_development()
 
 
+def is_everybody_impersonated(state: State) -> bool:
+    """Whether no operation needs signatures here."""
+    development = state.development
+    return development is not None and development.is_everybody
+
+
 def impersonated_by(state: State, operations: Sequence[Operation]) -> Collection[AccountId]:
     """Accounts whose authority a transaction needs not show: those impersonated now, or by it."""
     development = state.development

@@ -280,7 +280,7 @@ class State:
         """Take all figures as looked at: since they were taken only maintenance wrote into them."""
         self._touched_statistics.disregard()
 
-    def _look_through(self) -> None:
+    def look_through(self) -> None:
         """Note of a restored state what the undo log would have told of it."""
         self.stakes.look_through()
         self._touched_statistics.note(
@@ -328,7 +328,7 @@ class State:
             for item in items:
                 table.load(from_plain(table.cls, item))
             table.next_id = next_instance
-        state._look_through()
+        state.look_through()
         return state
 
 

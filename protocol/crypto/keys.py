@@ -25,6 +25,8 @@ _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 _BASE58_LENGTH_MAX = 128
 
 _CHECKSUM_LENGTH = 4
+_KEY_TEXT = re.compile(r"([A-Z]{1,8})(?:[1-9A-HJ-NP-Za-km-z]{50}|1{33}4T1Anm)")
+"""A compressed key in base58 takes 50 characters behind its prefix, the null key 39."""
 TEXTS_KEPT = 16_384
 """Public keys whose texts are remembered: answers repeat them, and base 58 is slow."""
 _WIF_VERSION = 0x80
@@ -119,6 +121,12 @@ def parse_key(text: str, prefix: str) -> PublicKey:
     Like BitShares it does not ask for a point of the curve: the null key has a text too.
     """
     return PublicKey(_checked(text, prefix, 33, "a public key"))
+
+
+def key_prefix(text: str) -> str | None:
+    """The prefix of a chain's keys, as one of them has it; None for what looks like no key."""
+    match = _KEY_TEXT.fullmatch(text)
+    return None if match is None else match.group(1)
 
 
 def address_text(address: Address, prefix: str) -> str:

@@ -12,3 +12,5 @@ class Development(StateObject):
     id: DevelopmentId
     impersonated: tuple[AccountId, ...]
     """Accounts whose operations pass without signatures, ascending."""
+    is_everybody: bool = False
+    """Whether those of all accounts do."""

@@ -39,6 +39,8 @@ BALANCE_CASHBACK = 1
 BALANCE_WORKER = 2
 BALANCE_WITNESS = 3
 BALANCE_MARKET_FEE_SHARING = 4
+BALANCE_NAMES = ("unspecified", "cashback", "worker", "witness", "market_fee_sharing")
+"""What BitShares calls them, by their numbers."""
 
 
 class VestingBalance(StateObject):

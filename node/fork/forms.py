@@ -1,0 +1,214 @@
+"""bitshares-core's objects as its `snapshot` plugin writes them, field by field, and ours.
+
+The plugin writes each object as the API shows it. So a row here says only what differs: fields that
+are derived and therefore dropped, fields that must hold what a chain without some feature has, and
+values that are written otherwise. A field that no row names is an error: nothing is lost silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from node.fork.errors import NotCarriedOver
+from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
+from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.governance import (
+    BudgetRecord,
+    ChainProperties,
+    CommitteeMember,
+    DynamicGlobalProperties,
+    GlobalProperties,
+    Witness,
+    WitnessSchedule,
+    Worker,
+)
+from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
+from node.state.objects.permissions import WithdrawPermission
+from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
+from node.state.objects.vesting import BALANCE_NAMES, GenesisBalance, VestingBalance
+from node.state.undo import StateObject
+from protocol.errors import DecodeError
+from protocol.json_form import JsonValue
+from protocol.schema import schema_of
+
+Json = dict[str, JsonValue]
+NOTHING: tuple[JsonValue, ...] = (0, "0", None, False, [], {}, [0, {}])
+"""What a field says of a feature that nobody uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How objects of one type are read."""
+
+    cls: type[StateObject]
+    derived: frozenset[str] = frozenset()
+    """Fields that follow from others, or that only bitshares-core's plugins read."""
+    unused: frozenset[str] = frozenset()
+    """Fields that must say nothing."""
+    reads: Mapping[str, Callable[[JsonValue], Json]] = field(default_factory=dict)
+    """Fields that come to others of ours."""
+    added: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Our fields that bitshares-core has not got, as a chain begins with them."""
+
+    def _read(self, data: Json, name: str, value: JsonValue) -> Json:
+        try:
+            return self.reads[name](value)
+        except (LookupError, TypeError) as error:
+            raise DecodeError(f".{name}: malformed", value=str(value)[:80]) from error
+        except NotCarriedOver as error:
+            raise _refused(data, name, value, error.what) from error
+
+    def adapt(self, data: Json) -> Json:
+        """An object of the file in our own form; raises `NotCarriedOver`."""
+        adapted = dict(self.added)
+        own = _names_of(self.cls)
+        for name, value in data.items():
+            if name in self.reads:
+                adapted |= self._read(data, name, value)
+            elif name in self.unused:
+                if value not in NOTHING:
+                    raise _refused(data, name, value, "in use, and not known here")
+            elif name in own:
+                adapted[name] = value
+            elif name not in self.derived:
+                raise _refused(data, name, value, "not known here")
+        return adapted
+
+
+def _refused(data: Json, name: str, value: JsonValue, what: str) -> NotCarriedOver:
+    return NotCarriedOver(f"{data['id']}.{name}: {what}", value=str(value)[:80])
+
+
+_known_names: dict[type[StateObject], frozenset[str]] = {}
+
+
+def _names_of(cls: type[StateObject]) -> frozenset[str]:
+    found = _known_names.get(cls)
+    if found is None:
+        fields = schema_of(cast(type, cls)).fields
+        found = _known_names[cls] = frozenset(one.json_name for one in fields)
+    return found
+
+
+def _call_price(value: JsonValue) -> Json:
+    """A position's two assets stand in its call price, collateral first."""
+    price = cast("dict[str, dict[str, JsonValue]]", value)
+    return {
+        "collateral_asset": price["base"]["asset_id"],
+        "debt_asset": price["quote"]["asset_id"],
+    }
+
+
+def _inverse_swan_price(value: JsonValue) -> Json:
+    price = cast(Json, value)
+    return {"additional_collateral": price["base"], "debt_covered": price["quote"]}
+
+
+def _balance_type(value: JsonValue) -> Json:
+    if value not in BALANCE_NAMES:
+        raise NotCarriedOver("no type of vesting balances", value=value)
+    return {"balance_type": BALANCE_NAMES.index(value)}
+
+
+def _dynamic_flags(value: JsonValue) -> Json:
+    return {"maintenance_flag": value == 1}
+
+
+def _voting_power(value: JsonValue) -> Json:
+    return {"voting_stake": value}
+
+
+def _transaction(value: JsonValue) -> Json:
+    return {"expiration": cast(Json, value)["expiration"]}
+
+
+def _filled_amount(value: JsonValue) -> Json:
+    return {"filled_amount": value}
+
+
+FORMS: dict[tuple[int, int], Form] = {
+    (1, 2): Form(
+        Account,
+        derived=frozenset({"num_committee_voted"}),
+        unused=frozenset(
+            {
+                "owner_special_authority",
+                "active_special_authority",
+                "top_n_control_flags",
+                "allowed_assets",
+            }
+        ),
+    ),
+    (1, 3): Form(Asset, unused=frozenset({"buyback_account", "for_liquidity_pool"})),
+    (1, 4): Form(ForceSettlement),
+    (1, 5): Form(CommitteeMember),
+    (1, 6): Form(Witness),
+    (1, 7): Form(
+        LimitOrder, unused=frozenset({"is_settled_debt", "on_fill", "take_profit_order_id"})
+    ),
+    (1, 8): Form(CallOrder, reads={"call_price": _call_price}),
+    (1, 10): Form(Proposal),
+    (1, 12): Form(WithdrawPermission),
+    (1, 13): Form(VestingBalance, reads={"balance_type": _balance_type}),
+    (1, 14): Form(
+        Worker,
+        derived=frozenset({"vote_against"}),
+        unused=frozenset({"total_votes_against"}),
+    ),
+    (1, 15): Form(GenesisBalance),
+    (2, 0): Form(GlobalProperties),
+    (2, 1): Form(
+        DynamicGlobalProperties,
+        unused=frozenset({"total_pob", "total_inactive"}),
+        reads={"dynamic_flags": _dynamic_flags},
+    ),
+    (2, 3): Form(AssetDynamicData, unused=frozenset({"confidential_supply"})),
+    (2, 4): Form(
+        BitassetData,
+        derived=frozenset(
+            {"current_maintenance_collateralization", "current_initial_collateralization"}
+        ),
+        unused=frozenset({"individual_settlement_debt", "individual_settlement_fund"}),
+        added={"individual_settlement_debt": 0, "individual_settlement_fund": 0},
+    ),
+    (2, 5): Form(AccountBalance, derived=frozenset({"maintenance_flag"})),
+    (2, 6): Form(
+        AccountStatistics,
+        derived=frozenset(
+            {
+                *("most_recent_op", "total_ops", "removed_ops", "has_cashback_vb", "is_voting"),
+                *("last_vote_time", "vp_active", "vp_committee", "vp_witness", "vp_worker"),
+            }
+        ),
+        unused=frozenset(
+            {
+                *("total_core_inactive", "total_core_pob", "total_core_pol"),
+                *("total_pob_value", "total_pol_value"),
+            }
+        ),
+        reads={"vp_all": _voting_power},
+    ),
+    (2, 7): Form(TransactionHistory, reads={"trx": _transaction}),
+    (2, 8): Form(BlockSummary),
+    (2, 11): Form(ChainProperties, added={"margin_call_trigger": 1, "strict_release": False}),
+    (2, 12): Form(WitnessSchedule),
+    (2, 13): Form(BudgetRecord),
+    (2, 17): Form(CollateralBid, reads={"inv_swan_price": _inverse_swan_price}),
+}
+"""By space and type of their ids."""
+
+LEFT_OUT = {
+    (1, 0): "null objects",
+    (1, 11): "operations of the history",
+    (2, 9): "entries of accounts' histories",
+    (5, 0): "trades of the market history",
+    (5, 1): "buckets of the market history",
+    (5, 2): "market tickers",
+    (5, 3): "marks of the market history",
+}
+"""What no rule reads; the history here begins with the first block of its own."""
+
+MUST_BE_EMPTY = {(2, 16): "accumulated_fba_fees"}
+"""Objects that are carried over by being empty: the field that must be 0."""
