@@ -35,7 +35,7 @@ from node.core.core import NodeCore
 from node.core.own_blocks import draw_listen_ms
 from node.core.proofs import CONFLICT_FILE, PROOFS_FILE, load_proofs, read_conflict
 from node.core.settings import CoreSettings
-from node.core.startup import Started, start_chain
+from node.core.startup import FORK_DIRECTORY, Started, start_chain
 from node.core.time_travel import TimeTravel
 from node.exit_codes import Exit
 from node.history.database.open import open_database
@@ -52,6 +52,7 @@ from node.services.api_server import CONNECTIONS_MAX, ApiOptions, serve_api
 from node.services.descriptors import raise_limit, room_for_sockets
 from node.services.development import NodeDevelopment
 from node.services.development_access import (
+    CLOCK_FILE,
     is_development,
     is_development_network,
     keep_clock_offset,
@@ -86,7 +87,6 @@ from protocol.p2p.noise_transport import NoiseTransport
 from protocol.schema import BlockId
 
 HISTORY_FILE = "history.sqlite"
-CLOCK_FILE = "clock.json"
 TOKEN_BYTES = 32
 TOKEN_LENGTH_MIN = 32
 NODE_KEY_FILE = "keys/node.key"
@@ -115,6 +115,14 @@ class Opened:
     data_dir: Path
     genesis: Genesis
     stores: Stores
+
+    @property
+    def fork(self) -> SnapshotFiles | None:
+        """The state that a forked chain goes on from; beside its genesis."""
+        if self.genesis.pegboard.fork is None:
+            return None
+        beside = (self.directory / self.settings.genesis).parent
+        return SnapshotFiles(beside / FORK_DIRECTORY, chain_id(self.genesis))
 
     @property
     def checkpoint(self) -> BlockId | None:
@@ -226,6 +234,7 @@ def replay_node(
             paranoid=paranoid,
             history=history,
             checkpoint=opened.checkpoint,
+            fork=opened.fork,
         )
     finally:
         if history is not None:
@@ -319,6 +328,7 @@ async def _run_with(
         paranoid=settings.paranoid,
         history=history,
         checkpoint=opened.checkpoint,
+        fork=opened.fork,
     )
     clock = SystemClock(settings.clock_offset_ms)
     reader = ChainReader(started.chain, opened.stores.blocks)

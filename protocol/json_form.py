@@ -85,6 +85,7 @@ def format_time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@lru_cache(maxsize=TIMES_KEPT)
 def parse_time(text: str) -> int:
     """Read "2026-11-21T20:12:37" (a trailing Z is allowed); raises `DecodeError`."""
     match = _TIME.fullmatch(text.removesuffix("Z"))

@@ -80,6 +80,34 @@ def unpack_document(data: bytes) -> Plain:
         raise DecodeError(f"not MessagePack: {error}", value=len(data)) from error
 
 
+class DocumentReader:
+    """Reads MessagePack made by `pack_document` piece by piece, without the whole in memory.
+
+    Raises `DecodeError`.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._size = len(data)
+        self._unpacker = msgpack.Unpacker(
+            raw=False, use_list=True, max_map_len=0, max_buffer_size=max(len(data), 1)
+        )
+        self._unpacker.feed(data)
+
+    def array(self) -> int:
+        """The length of a list that begins here; its items are read next."""
+        return cast(int, self._read(self._unpacker.read_array_header))
+
+    def item(self) -> Plain:
+        """The next item, whole."""
+        return cast(Plain, self._read(self._unpacker.unpack))
+
+    def _read(self, read: Callable[[], object]) -> object:
+        try:
+            return read()
+        except (ValueError, msgpack.UnpackException) as error:
+            raise DecodeError(f"not MessagePack: {error}", value=self._size) from error
+
+
 @cache
 def flatten_for(annotation: Hashable) -> Flatten:
     """The function value -> plain of an annotation."""

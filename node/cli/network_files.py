@@ -6,6 +6,7 @@ DIR/init0/node.toml     one directory a node; `api` serves clients and produces 
 DIR/init0/keys/         signing.wif and active.wif, mode 0600
 DIR/init0/data/         blocks, snapshots, and the record of what was signed
 DIR/init0/node.log
+DIR/fork/               of a forked chain: the state that it goes on from
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from node.cli.exits import SetupRefused
+from node.cli.fork_file import ForkFile
 from node.config import (
     ApiSettings,
     DevelopmentSettings,
@@ -34,6 +36,7 @@ from node.config import (
     split_address,
     write_settings,
 )
+from node.core.startup import FORK_DIRECTORY
 from node.presets import (
     BLOCK_INTERVAL_S,
     PEGS,
@@ -44,9 +47,11 @@ from node.presets import (
     genesis_text,
     known_signing_key,
 )
+from node.services.development_access import CLOCK_FILE, keep_clock_offset
 from node.storage.durable import flush_directory, make_directory, replace_file
 from node.storage.guard import RECORD_FILE, SigningGuard
 from node.storage.key_files import write_key_file
+from node.storage.snapshots import SnapshotFiles
 from node.witness.feed_text import publication_interval_s
 from protocol.crypto.keys import PrivateKey, public_key, wif
 from protocol.errors import PegboardError
@@ -73,6 +78,8 @@ class Wanted:
     """A genesis of the user's own, in place of a preset."""
     witness_count: int | None = None
     block_interval_s: int | None = None
+    fork: ForkFile | None = None
+    """A state of bitshares-core to go on from, in place of a genesis."""
     trigger: str | None = None
     """Which rule calls positions, "bid" or "feed" (R4.2)."""
 
@@ -146,6 +153,8 @@ def open_network(
         raise SetupRefused(f"{directory} is not empty and holds no network")
     if wanted.genesis is not None:
         return _write_network(directory, "", with_trigger(wanted.genesis, wanted.trigger)), True
+    if wanted.fork is not None:
+        return _write_fork(directory, wanted.fork, now_s), True
     preset = wanted.preset or next(iter(PRESETS))
     witness_count, interval_s = wanted.witness_count, wanted.block_interval_s
     genesis = build_genesis(
@@ -346,6 +355,10 @@ def _check_wanted(found: Network, wanted: Wanted) -> None:
         asked = with_trigger(wanted.genesis, wanted.trigger)
         is_same = _is_same_chain(asked, found.genesis)
         pairs.append(("--genesis", "this chain" if is_same else "another", "this chain"))
+    if wanted.fork is not None:
+        point = found.genesis.pegboard.fork
+        is_same = point is not None and point.source == wanted.fork.digest()
+        pairs.append(("--fork", "this state" if is_same else "another", "this state"))
     for option, value, have in pairs:
         if value is not None and value != have:
             raise SetupRefused(
@@ -370,8 +383,29 @@ def _bare_text(genesis: Genesis) -> str:
     )
 
 
-def _write_network(directory: Path, preset: str, genesis: Genesis) -> Network:
-    """Put a new network in place of nothing or an empty directory, all at once."""
+def _write_fork(directory: Path, file: ForkFile, now_s: int) -> Network:
+    """A network that goes on from a state, and in its time: so does its clock."""
+    forked = file.load()
+    genesis, point = forked.genesis, forked.genesis.pegboard.fork
+    assert point is not None, "a forked chain says where it goes on"
+
+    def put_state(draft: Path) -> None:
+        snapshots = SnapshotFiles(draft / FORK_DIRECTORY, chain_id(genesis))
+        snapshots.save(point.block_num, point.block_id, *forked.parts)
+        data = draft / DEVELOPMENT_NODE / "data"
+        make_directory(data)
+        keep_clock_offset(data / CLOCK_FILE, (genesis.initial_timestamp - now_s) * 1_000)
+
+    return _write_network(directory, "", genesis, put_state)
+
+
+def _write_network(
+    directory: Path, preset: str, genesis: Genesis, add: Callable[[Path], None] | None = None
+) -> Network:
+    """Put a new network in place of nothing or an empty directory, all at once.
+
+    `add` puts more into it.
+    """
     draft = directory.with_name(f".{directory.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     make_directory(draft)
@@ -387,6 +421,8 @@ def _write_network(directory: Path, preset: str, genesis: Genesis) -> Network:
         guard = SigningGuard(record, chain_id(network.genesis))
         guard.begin()
         guard.close()
+    if add is not None:
+        add(draft)
     marker = {"version": FORMAT_VERSION, "preset": preset}
     replace_file(draft / MARKER, json.dumps(marker).encode())
     draft.replace(directory)

@@ -14,6 +14,7 @@ import platformdirs
 
 from node.cli.exits import UsageProblem
 from node.cli.feeds import next_feeds
+from node.cli.fork_file import ForkFile
 from node.cli.genesis import BLOCK_INTERVAL, PRESET, read_genesis_file
 from node.cli.network_files import (
     Wanted,
@@ -113,6 +114,18 @@ DATA_DIR = click.option(
     metavar="FILE",
     help="With --dev: start from this file instead of a preset.",
 )
+@click.option(
+    "--fork",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="With --dev: go on from the state of a bitshares-core chain, as its snapshot plugin "
+    "writes it (may be compressed by gzip).",
+)
+@click.option(
+    "--impersonate",
+    is_flag=True,
+    help="With --fork: operations of all accounts pass without their signatures.",
+)
 @PRESET
 @BLOCK_INTERVAL
 @DATA_DIR
@@ -141,6 +154,8 @@ def node(
     dev: bool,
     mode: ProductionMode,
     genesis: Path | None,
+    fork: Path | None,
+    impersonate: bool,
     preset: str,
     block_interval: int,
     data_dir: Path | None,
@@ -160,6 +175,7 @@ def node(
     \b
     pegboard node --config witness/node.toml
     pegboard node --dev --mode instant
+    pegboard node --dev --fork snapshot.jsonl.gz --impersonate
     """
     from node.app import run_node  # loading the node takes longer than most commands
 
@@ -173,16 +189,22 @@ def node(
             raise UsageProblem("--allow-origin is for --dev; with --config, set origins in [api]")
         sys.exit(run_node(config, node_key, seeds, max_rss_mib))
     given = given_options(context)
-    if genesis is not None and "preset" in given:
-        raise UsageProblem("give either --genesis or --preset")
+    begins = [name for name in ("genesis", "preset", "fork") if name in given]
+    if len(begins) > 1:
+        raise UsageProblem(f"give either {' or '.join(f'--{name}' for name in begins)}")
+    if fork is None and impersonate:
+        raise UsageProblem("--impersonate needs --fork; elsewhere use pegboard impersonate ACCOUNT")
+    if fork is not None and given & {"block_interval", "trigger"}:
+        raise UsageProblem("a forked chain keeps its block interval, and calls by the feed")
     check_free(api)
     wanted = Wanted(
         preset=preset if "preset" in given else None,
         genesis=None if genesis is None else read_genesis_file(genesis),
         block_interval_s=block_interval if "block_interval" in given else None,
         trigger=trigger,
+        fork=None if fork is None else ForkFile(fork, impersonate),
     )
-    kind = "own" if genesis is not None else preset
+    kind = "own" if genesis is not None else "fork" if fork is not None else preset
     directory = data_dir or default_data_dir(f"dev-{kind}")
     make_directory(directory.parent)
     lock = FileLock(directory)

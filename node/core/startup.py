@@ -8,12 +8,14 @@ from typing import Protocol
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
+from node.state.database import State
 from protocol.block import BlockEnvelope
 from protocol.errors import PegboardError
 from protocol.genesis_form import Genesis
-from protocol.msgpack_form import unpack_document
 from protocol.schema import BlockId
 
+FORK_DIRECTORY = "fork"
+"""Beside the genesis of a forked chain: the state that it goes on from."""
 REPLAY_BATCH = 500
 """Blocks read from the store at a time."""
 
@@ -51,6 +53,12 @@ class HistoryKeeper(Protocol):
         """Keep what may be kept."""
 
 
+class ForkUnreadable(PegboardError):
+    """The state of a forked chain, without which its blocks mean nothing, cannot be read."""
+
+    name = "fork_unreadable"
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """A chain that stands where its store does."""
@@ -70,10 +78,12 @@ def start_chain(
     paranoid: bool = False,
     history: HistoryKeeper | None = None,
     checkpoint: BlockId | None = None,
+    fork: StoredSnapshots | None = None,
 ) -> Started:
     """Restore the chain of a store (T-S6).
 
-    Without snapshots, every block is replayed. A snapshot serves only when its block is on the
+    Without snapshots, every block is replayed, on the genesis or on the state that a `fork` goes on
+    from. A snapshot serves only when its block is on the
     stored main chain and irreversible: a fork can then never reach below it. It must not lie above
     the history either, which is told of each replayed block and lacks what comes before. Stored
     blocks are trusted in their signatures, not in their effects. Raises what the stores raise, and
@@ -95,8 +105,8 @@ def start_chain(
             skipped.append(f"snapshot of block {num} is not on the main chain")
             continue
         try:
-            chain = Chain.restore(
-                genesis, unpack_document(payload), paranoid=paranoid, checkpoint=checkpoint
+            chain = Chain.continue_from(
+                genesis, State.read(payload), paranoid=paranoid, checkpoint=checkpoint
             )
         except PegboardError as error:
             skipped.append(error)
@@ -105,8 +115,27 @@ def start_chain(
         if chain.state.dynamic.last_irreversible_block_num >= num:
             return Started(chain, replayed, tuple(skipped))
         skipped.append(f"snapshot of block {num} is not irreversible")
-    chain = Chain(genesis, paranoid=paranoid, checkpoint=checkpoint)
+    if fork is None:
+        chain = Chain(genesis, paranoid=paranoid, checkpoint=checkpoint)
+    else:
+        state = _state_of_fork(genesis, fork)
+        chain = Chain.continue_from(genesis, state, paranoid=paranoid, checkpoint=checkpoint)
     return Started(chain, _replay(chain, blocks, history), tuple(skipped))
+
+
+def _state_of_fork(genesis: Genesis, fork: StoredSnapshots) -> State:
+    """The state that a forked chain goes on from; raises `ForkUnreadable`."""
+    point = genesis.pegboard.fork
+    assert point is not None, "only a forked chain has a state to go on from"
+    snapshot, skipped = fork.latest()
+    if snapshot is None or snapshot[:2] != (point.block_num, point.block_id):
+        reason = f": {skipped[0]}" if skipped else ""
+        raise ForkUnreadable(
+            f"the state that this chain goes on from is missing or damaged{reason}; fork it again",
+            value=None if snapshot is None else snapshot[0],
+            limit=point.block_num,
+        )
+    return State.read(snapshot[2])
 
 
 def _replay(chain: Chain, blocks: StoredBlocks, history: HistoryKeeper | None) -> int:

@@ -13,6 +13,9 @@ from node.presets import known_signing_key
 from node.services.api_server import LOOPBACK_HOSTS
 from node.storage.durable import replace_file
 
+CLOCK_FILE = "clock.json"
+"""In the data directory of a node."""
+
 log = structlog.get_logger()
 
 

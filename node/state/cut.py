@@ -10,7 +10,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Generator, Iterator, Sequence
 
-from node.state.database import State, table_head
+from node.state.database import TABLE_PARTS, State, table_head
 from node.state.errors import CutReverted
 from node.state.table import Table
 from node.state.undo import CREATE, EDIT, REKEY, Record, StateObject, Values
@@ -77,7 +77,7 @@ class StateCut:
         for table in self.tables:
             instances = self._instances(table)
             plain = (table.space, table.type, self._ends[table])
-            parts += array_header(4), pack_items(plain), array_header(len(instances))
+            parts += array_header(TABLE_PARTS), pack_items(plain), array_header(len(instances))
             for items in self._runs(table, instances, room, size):
                 parts.append(pack_items(map(to_plain, items)))
                 room -= len(items)

@@ -7,7 +7,7 @@ else; `state_hash` covers all of it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from node.state.errors import NoSuchObject
@@ -39,6 +39,7 @@ from protocol import ids
 from protocol.binary import pack, write_varint
 from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET, TAPOS_WINDOW
+from protocol.errors import DecodeError
 from protocol.ids import (
     AccountId,
     AssetId,
@@ -48,9 +49,11 @@ from protocol.ids import (
     VestingBalanceId,
     WithdrawPermissionId,
 )
-from protocol.msgpack_form import Plain, from_plain, to_plain
+from protocol.msgpack_form import DocumentReader, Plain, from_plain, to_plain
 from protocol.schema import Address, Digest, TransactionId
 
+TABLE_PARTS = 4
+"""Of a table in a snapshot: space, type, next instance number, objects."""
 ALL = ()
 """The only group of an index over a whole table."""
 
@@ -323,13 +326,30 @@ class State:
         """The state of a snapshot; raises `DecodeError`."""
         state = cls()
         for entry in cast("list[tuple[int, int, int, list[Plain]]]", data):
-            space, type_, next_instance, items = entry
-            table = state.table_of_type[space, type_]
-            for item in items:
-                table.load(from_plain(table.cls, item))
-            table.next_id = next_instance
+            state._load_table(*entry)
         state.look_through()
         return state
+
+    @classmethod
+    def read(cls, data: bytes) -> State:
+        """The state of a snapshot as it is packed, without its plain form as a whole in memory;
+        raises `DecodeError`."""
+        state, reader = cls(), DocumentReader(data)
+        for _ in range(reader.array()):
+            if reader.array() != TABLE_PARTS:
+                raise DecodeError("not a snapshot of a state")
+            kind = cast("tuple[int, int, int]", tuple(reader.item() for _ in range(3)))
+            state._load_table(*kind, (reader.item() for _ in range(reader.array())))
+        state.look_through()
+        return state
+
+    def _load_table(
+        self, space: int, type_: int, next_instance: int, items: Iterable[Plain]
+    ) -> None:
+        table = self.table_of_type[space, type_]
+        for item in items:
+            table.load(from_plain(table.cls, item))
+        table.next_id = next_instance
 
 
 def table_head(table: Table[int, StateObject], next_instance: int, count: int) -> bytes:

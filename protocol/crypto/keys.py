@@ -115,6 +115,7 @@ def key_text(key: PublicKey, prefix: str) -> str:
     return prefix + _with_checksum(key)
 
 
+@lru_cache(maxsize=TEXTS_KEPT)
 def parse_key(text: str, prefix: str) -> PublicKey:
     """Read `key_text`; `KeyFormatError` names a wrong prefix, digit, length or checksum.
 
