@@ -15,7 +15,6 @@ from secrets import token_hex
 
 import structlog
 import trio
-from msgspec.structs import replace
 from prometheus_client.registry import Collector
 
 from node.api.api import Api
@@ -24,10 +23,8 @@ from node.chain.vote_pool import Equivocation
 from node.clock import SystemClock, monotonic_s
 from node.config import (
     ConfigError,
-    NodeSettings,
     read_origin,
     read_seeds,
-    read_settings,
     split_address,
 )
 from node.core.chain_reader import ChainReader
@@ -35,11 +32,9 @@ from node.core.core import NodeCore
 from node.core.own_blocks import draw_listen_ms
 from node.core.proofs import CONFLICT_FILE, PROOFS_FILE, load_proofs, read_conflict
 from node.core.settings import CoreSettings
-from node.core.startup import FORK_DIRECTORY, Started, start_chain
+from node.core.startup import Started, start_chain
 from node.core.time_travel import TimeTravel
 from node.exit_codes import Exit
-from node.history.database.open import open_database
-from node.history.database.store import HistoryStore
 from node.history.database.stored import StoredHistory
 from node.p2p.config import PeerConfig
 from node.p2p.effects import PeerAddress
@@ -60,33 +55,26 @@ from node.services.development_access import (
 )
 from node.services.garbage import GarbageSchedule
 from node.services.log_limits import LogLimits
-from node.services.memory_watch import can_watch
 from node.services.metrics import NodeCollector
 from node.services.node_inputs import NodeInputs
-from node.services.node_service import NodeService, NodeStopped, Stores
+from node.services.node_service import NodeService, NodeStopped
+from node.services.opened import Opened, open_history, open_node
 from node.services.step_watch import StepWatch
 from node.state.database import State
 from node.state.errors import InvariantViolated
-from node.storage.block_store import BlockStore
-from node.storage.durable import make_directory, replace_file
+from node.storage.durable import replace_file
 from node.storage.errors import StorageError
-from node.storage.guard import RECORD_FILE, SigningGuard
 from node.storage.key_files import read_key_file, write_key_file
 from node.storage.node_key import open_node_key
-from node.storage.snapshots import SnapshotFiles
 from node.version import VERSION
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from node.witness.feed_text import FeedContext, parse_feed_source
 from pegboard.lessons.told import LessonTeacher
 from protocol.crypto.keys import PrivateKey, parse_wif
 from protocol.errors import DecodeError, PegboardError
-from protocol.genesis import chain_id, load_genesis
-from protocol.genesis_form import Genesis
 from protocol.p2p.noise import parse_node_key
 from protocol.p2p.noise_transport import NoiseTransport
-from protocol.schema import BlockId
 
-HISTORY_FILE = "history.sqlite"
 TOKEN_BYTES = 32
 TOKEN_LENGTH_MIN = 32
 NODE_KEY_FILE = "keys/node.key"
@@ -103,78 +91,6 @@ HELPER_WAIT_S = 0.000_2
 does so some hundred times for a block, and answers wait for that."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A node's settings, genesis and stores, before anything runs."""
-
-    settings: NodeSettings
-    directory: Path
-    """Where the settings file lies; relative paths start there."""
-    data_dir: Path
-    genesis: Genesis
-    stores: Stores
-
-    @property
-    def fork(self) -> SnapshotFiles | None:
-        """The state that a forked chain goes on from; beside its genesis."""
-        if self.genesis.pegboard.fork is None:
-            return None
-        beside = (self.directory / self.settings.genesis).parent
-        return SnapshotFiles(beside / FORK_DIRECTORY, chain_id(self.genesis))
-
-    @property
-    def checkpoint(self) -> BlockId | None:
-        """The block that the operator takes for irreversible (F9)."""
-        text = self.settings.checkpoint
-        return BlockId(bytes.fromhex(text)) if text else None
-
-
-def open_node(
-    settings_path: Path,
-    node_key: Path | None = None,
-    seeds: tuple[str, ...] = (),
-    max_rss_mib: int | None = None,
-) -> Opened:
-    """Read settings and genesis, open the stores; raises their typed errors."""
-    settings = read_settings(settings_path)
-    if max_rss_mib is not None:
-        settings = replace(settings, max_rss_mib=max_rss_mib)
-    if settings.max_rss_mib and not can_watch():
-        raise ConfigError("max_rss_mib needs a system that tells in /proc what a process takes")
-    p2p = replace(settings.p2p, seeds=settings.p2p.seeds + seeds)
-    if node_key is not None:
-        p2p = replace(p2p, key_file=str(node_key.absolute()))
-    read_seeds(p2p.seeds)
-    settings = replace(settings, p2p=p2p)
-    directory = settings_path.resolve().parent
-    data_dir = directory / settings.data_dir
-    genesis = read_genesis(directory / settings.genesis)
-    return Opened(settings, directory, data_dir, genesis, open_stores(data_dir, genesis))
-
-
-def read_genesis(path: Path) -> Genesis:
-    """The genesis of a file; raises `ConfigError` or `DecodeError` with the file's name."""
-    try:
-        return load_genesis(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read genesis {path}: {error}") from error
-    except DecodeError as error:
-        raise DecodeError(
-            f"{path}: {error.what}", rule=error.rule, value=error.value, limit=error.limit
-        ) from error
-
-
-def open_stores(data_dir: Path, genesis: Genesis) -> Stores:
-    """The stores of a data directory, which is created when missing."""
-    make_directory(data_dir)
-    chain = chain_id(genesis)
-    return Stores(
-        BlockStore(data_dir / "blocks.sqlite", chain),
-        SigningGuard(data_dir / RECORD_FILE, chain),
-        SnapshotFiles(data_dir / "snapshots", chain),
-    )
 
 
 def run_node(
@@ -234,25 +150,12 @@ def replay_node(
             paranoid=paranoid,
             history=history,
             checkpoint=opened.checkpoint,
-            fork=opened.fork,
+            fork=opened.forked_state,
         )
     finally:
         if history is not None:
             history.close()
         opened.stores.close()
-
-
-def open_history(opened: Opened, *, anew: bool = False) -> StoredHistory:
-    """The history of a node as far as it is stored, or an empty one; raises a `StorageError`."""
-    database = open_database(opened.settings.history, opened.data_dir / HISTORY_FILE)
-    store = HistoryStore(database, chain_id(opened.genesis), anew=anew)
-    history = StoredHistory(
-        store, opened.stores.blocks, custom_operations=opened.settings.custom_operations
-    )
-    if store.begun_anew is not None and not anew:
-        reason = str(store.begun_anew)
-        log.warning("history_begun_anew", ev="history_begun_anew", reason=reason)
-    return history
 
 
 def configure_log() -> None:
@@ -328,7 +231,7 @@ async def _run_with(
         paranoid=settings.paranoid,
         history=history,
         checkpoint=opened.checkpoint,
-        fork=opened.fork,
+        fork=opened.forked_state,
     )
     clock = SystemClock(settings.clock_offset_ms)
     reader = ChainReader(started.chain, opened.stores.blocks)

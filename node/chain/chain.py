@@ -164,6 +164,17 @@ class Chain:
         return self._head.num
 
     @property
+    def first_num(self) -> int:
+        """Number of the first block of its own: 1, unless it goes on from another chain's state."""
+        point = self.genesis.pegboard.fork
+        return 1 if point is None else point.block_num + 1
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a block of its own."""
+        return self.head_num >= self.first_num
+
+    @property
     def head_id(self) -> BlockId:
         """Id of the head block; 20 zeros when there is none."""
         return self._head.id

@@ -18,17 +18,19 @@ from node.cli.exits import FileUnreadable
 from node.storage.durable import replace_file
 
 FORMAT = "pegboard chain"
-VERSION = 1
+VERSION = 2
 
 
 class ChainFile(NamedTuple):
     """What a file holds, checked as far as that is possible without the chain."""
 
     header: JsonObject
-    """`chain_id`, `genesis_hash`, `head_block_number`, `head_block_id`, `head_block_time`,
-    `state_hash`."""
+    """`chain_id`, `genesis_hash`, `first_block_number`, `head_block_number`, `head_block_id`,
+    `head_block_time`, `state_hash`."""
+    first_num: int
+    """Number of the first block."""
     blocks: list[str]
-    """From block 1 on, as hexadecimal digits."""
+    """From the chain's first block on, as hexadecimal digits."""
 
 
 def write_chain(path: Path, facts: JsonObject, blocks: Iterable[str]) -> int:
@@ -56,17 +58,20 @@ def read_chain(path: Path) -> ChainFile:
         raise FileUnreadable(
             f"{path}, line 1: another version", value=header.get("version"), limit=VERSION
         )
-    number = header.get("head_block_number")
-    if type(number) is not int or len(documents) != number + 2:
+    first, number = header.get("first_block_number"), header.get("head_block_number")
+    if type(first) is not int or type(number) is not int:
+        raise FileUnreadable(f"{path}, line 1: no numbers of blocks", value=number)
+    count = number - first + 1
+    if len(documents) != count + 2:
         raise FileUnreadable(
             f"{path}, line {len(lines)}: cut: lines of header, blocks and checksum",
             value=len(documents),
-            limit=number + 2 if type(number) is int else None,
+            limit=count + 2,
         )
     wanted = {"checksum": _checksum(b"".join(lines[:-1]))}
     if documents[-1] != wanted:
         raise FileUnreadable(f"{path}, line {len(lines)}: altered: the checksum does not match")
-    return ChainFile(header, [str(block) for block in documents[1:-1]])
+    return ChainFile(header, first, [str(block) for block in documents[1:-1]])
 
 
 def _documents(path: Path, lines: list[bytes]) -> Iterator[object]:

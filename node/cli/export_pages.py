@@ -19,9 +19,8 @@ POSITIONS_PAGE = 10_000
 RECORDS_MAX = 1 << 40
 """More than a chain has of one kind."""
 HEAD, IRREVERSIBLE = "head", "irreversible"
-_PLACES = {HEAD: "head_block_number", IRREVERSIBLE: "last_irreversible_block_num"}
-_ID_BEFORE_ALL = "00" * 20
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PLACES = {HEAD: "head_block_number", IRREVERSIBLE: "last_irreversible_block_num"}
 
 
 class ChainMoved(CliError):
@@ -49,13 +48,15 @@ class History:
         """
         self._client = client
         head = as_object(client.call("database", "get_dynamic_global_properties"))
-        top = as_int(head["head_block_number"])
+        info = as_object(client.call("pegboard", "get_node_info"))
+        self._first_num = as_int(info["first_block_number"])
+        own = range(self._first_num, as_int(head["head_block_number"]) + 1)
         begin, end = _place(first, head), _place(last, head)
         if begin is None:
-            begin = bisect_left(range(1, top + 1), _moment(first), key=self._time_of) + 1
+            begin = own.start + bisect_left(own, _moment(first), key=self._time_of)
         if end is None:
-            end = bisect_right(range(1, top + 1), _moment(last), key=self._time_of)
-        end = min(end, top)
+            end = own.start + bisect_right(own, _moment(last), key=self._time_of) - 1
+        begin, end = max(begin, own.start), min(end, own.stop - 1)
         self.extent = Extent(begin, end, self.block_id(end))
 
     def records(self, method: str, *subject: JsonValue) -> Iterator[JsonObject]:
@@ -78,7 +79,7 @@ class History:
     def blocks(self) -> Iterator[JsonObject]:
         """The blocks themselves; raises `ChainMoved` where one does not follow the one before."""
         first, last, last_id = self.extent
-        before = self.block_id(first - 1) if 0 < first <= last else ""
+        before = self.block_id(first - 1) if first <= last else ""
         for start in range(first, last + 1, PAGE):
             end = min(start + PAGE - 1, last)
             found = as_list(self._client.call("block", "get_blocks", start, end))
@@ -98,12 +99,15 @@ class History:
 
     def block_id(self, num: int) -> str:
         """The id of a block; raises `ChainMoved` where there is none any more."""
-        if num < 1:
-            return _ID_BEFORE_ALL
-        found = self._client.call("database", "get_block_header", num, True)
+        is_own = num >= self._first_num
+        found = self._client.call(
+            "database", "get_block_header", num if is_own else self._first_num, True
+        )
         if found is None:
+            if not is_own:
+                return ""
             raise _moved(num)
-        return _id_of(as_object(found))
+        return _id_of(as_object(found)) if is_own else as_text(as_object(found)["previous"])
 
     def _first_record(self, method: str, *subject: JsonValue) -> int:
         """From where on the records are of the extent's blocks: their numbers never fall."""
@@ -112,7 +116,7 @@ class History:
             records = as_objects(self._page(method, *subject, start, 1)["records"])
             return not records or as_int(records[0]["block_num"]) >= self.extent.first
 
-        if self.extent.first <= 1:
+        if self.extent.first <= self._first_num:
             return 0
         return bisect_left(range(RECORDS_MAX), True, key=is_there)
 

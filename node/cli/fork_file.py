@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class ForkFile:
                 source,
                 lambda name: public_key(development_key(name, "signing")),
             )
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise FileUnreadable(f"cannot read: {error}", value=self.path) from error
         except PegboardError as error:
             error.what = f"{self.path}: {error.what}"

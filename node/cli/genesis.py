@@ -139,7 +139,9 @@ def show(output: Output, file: Path) -> None:
 
 def read_genesis_file(path: Path) -> Genesis:
     """The genesis of a file; raises `ConfigError` or `DecodeError` with the file's name."""
-    from node.app import read_genesis  # loading the node takes longer than most commands
+    from node.services.opened import (
+        read_genesis,  # loading the node takes longer than most commands
+    )
 
     return read_genesis(path)
 

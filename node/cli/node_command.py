@@ -188,14 +188,7 @@ def node(
         if origins:
             raise UsageProblem("--allow-origin is for --dev; with --config, set origins in [api]")
         sys.exit(run_node(config, node_key, seeds, max_rss_mib))
-    given = given_options(context)
-    begins = [name for name in ("genesis", "preset", "fork") if name in given]
-    if len(begins) > 1:
-        raise UsageProblem(f"give either {' or '.join(f'--{name}' for name in begins)}")
-    if fork is None and impersonate:
-        raise UsageProblem("--impersonate needs --fork; elsewhere use pegboard impersonate ACCOUNT")
-    if fork is not None and given & {"block_interval", "trigger"}:
-        raise UsageProblem("a forked chain keeps its block interval, and calls by the feed")
+    given = _begin_with(context)
     check_free(api)
     wanted = Wanted(
         preset=preset if "preset" in given else None,
@@ -213,9 +206,8 @@ def node(
             remove_network(directory)
         now_s = wall_s()
         interval_s = INSTANT_INTERVAL_S if mode == "instant" else BLOCK_INTERVAL_S
-        network, _ = open_network(
-            directory, wanted, now_s=now_s, default_block_interval_s=interval_s
-        )
+        options = {"now_s": now_s, "default_block_interval_s": interval_s}
+        network, _ = open_network(directory, wanted, **options)
         chosen = next_feeds(network, feeds, now_s=now_s, may_jump=allow_jump)
         plan = plan_development_node(network, mode, api, chosen, origins)
         output.answer(welcome_document(network, api), welcome(network, api))
@@ -223,6 +215,19 @@ def node(
     finally:
         lock.release()
     sys.exit(code)
+
+
+def _begin_with(context: click.Context) -> set[str]:
+    """The options that were given: one beginning, and for a forked chain no other rules."""
+    given = given_options(context)
+    begins = [f"--{name}" for name in ("genesis", "preset", "fork") if name in given]
+    if len(begins) > 1:
+        raise UsageProblem(f"give either {' or '.join(begins)}")
+    if "fork" not in given and "impersonate" in given:
+        raise UsageProblem("--impersonate needs --fork; elsewhere use pegboard impersonate ACCOUNT")
+    if "fork" in given and given & {"block_interval", "trigger"}:
+        raise UsageProblem("a forked chain keeps its block interval, and calls by the feed")
+    return given
 
 
 def default_data_dir(kind: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from node.cli.client import CallRefused, as_list
+from node.cli.client import CallRefused
 from node.cli.exits import KeyMissing, NodeUnreachable
 from node.cli.keyring import DevelopmentKeys, KeyRing
 from node.cli.remote_chain import RemoteChain
@@ -56,10 +56,11 @@ class Signers:
         A node that does not say so must not hide which key is missing.
         """
         try:
-            names = self._chain.client.call("pegboard_dev", "get_impersonated")
+            return bool(
+                self._chain.client.call("pegboard_dev", "is_impersonated", account_text(account))
+            )
         except (CallRefused, NodeUnreachable):
             return False
-        return self._chain.account_name(account) in as_list(names)
 
     def _require(
         self, authorities: Iterable[Authority], what: str, account: AccountId | None = None

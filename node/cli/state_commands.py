@@ -148,12 +148,14 @@ def dump(session: Session, file: Path) -> None:
     """
     client = session.chain.client
     head = as_object(client.call("pegboard", "get_state_hash"))
-    count = as_int(head["block_num"])
-    blocks = _blocks(client, count)
+    first_num = as_int(session.chain.info()["first_block_number"])
+    count = as_int(head["block_num"]) - first_num + 1
+    blocks = _blocks(client, first_num, count)
     facts: JsonObject = {
         "chain_id": session.chain.chain_id.hex(),
         "genesis_hash": client.call(API, "get_genesis_hash"),
-        "head_block_number": count,
+        "first_block_number": first_num,
+        "head_block_number": head["block_num"],
         "head_block_id": head["block_id"],
         "head_block_time": format_time(_envelope(blocks[-1]).header.timestamp) if blocks else None,
         "state_hash": head["state_hash"],
@@ -194,7 +196,7 @@ def load(session: Session, file: Path) -> None:
             )
     network = TimeNetwork(client)
     common = _common_num(client, found)
-    if common == 0:
+    if common < found.first_num:
         raise OtherChain(f"{file}, line 2: it shares no block with this chain")
     with network.paused():
         network.move_paused("rewind", common)
@@ -221,17 +223,17 @@ def _push(network: TimeNetwork, found: ChainFile, common: int) -> None:
         as_text(clock["time"])
     )
     network.each("set_clock_offset", as_int(clock["offset_ms"]) + ahead_s * 1_000)
-    for start in range(common, len(found.blocks), BLOCKS_AT_ONCE):
+    for start in range(common - found.first_num + 1, len(found.blocks), BLOCKS_AT_ONCE):
         network.stay_paused()
         network.each("push_packed_blocks", [*found.blocks[start : start + BLOCKS_AT_ONCE]])
 
 
-def _blocks(client: NodeClient, count: int) -> list[str]:
-    """The first so many blocks of a node, as hexadecimal digits."""
+def _blocks(client: NodeClient, first_num: int, count: int) -> list[str]:
+    """So many blocks of a node from one on, as hexadecimal digits."""
     blocks: list[str] = []
     while len(blocks) < count:
         part = min(BLOCKS_AT_ONCE, count - len(blocks))
-        more = as_list(client.call(API, "get_packed_blocks", len(blocks) + 1, part))
+        more = as_list(client.call(API, "get_packed_blocks", first_num + len(blocks), part))
         if not more:
             break
         blocks += map(as_text, more)
@@ -239,12 +241,12 @@ def _blocks(client: NodeClient, count: int) -> list[str]:
 
 
 def _common_num(client: NodeClient, found: ChainFile) -> int:
-    """The number of the newest block that a node and a file share; 0 for none."""
-    low, high = 0, len(found.blocks)
+    """The number of the newest block that a node and a file share; below all of them for none."""
+    low, high = found.first_num - 1, found.first_num - 1 + len(found.blocks)
     while low < high:
         middle = (low + high + 1) // 2
         ours = as_list(client.call(API, "get_packed_blocks", middle, 1))
-        if ours and ours[0] == found.blocks[middle - 1]:
+        if ours and ours[0] == found.blocks[middle - found.first_num]:
             low = middle
         else:
             high = middle - 1

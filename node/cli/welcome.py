@@ -23,16 +23,20 @@ def welcome(network: Network, api: str) -> Iterator[str]:
     """The lines that greet whoever started the network."""
     genesis, settings = network.genesis, network.genesis.settings()
     chain = chain_id(genesis).hex()
-    yield heading("Accounts") + "  (development keys, known to everybody: never use them elsewhere)"
-    rows = [(row["name"], row["balance"], row["wif"]) for row in people(network)]
-    yield from _indent(table(("name", ">balance", "active key (WIF)"), rows))
+    if genesis.pegboard.fork is None:
+        yield heading("Accounts") + "  (development keys, known to everybody: never use elsewhere)"
+        rows = [(row["name"], row["balance"], row["wif"]) for row in people(network)]
+        yield from _indent(table(("name", ">balance", "active key (WIF)"), rows))
+    else:
+        num = genesis.pegboard.fork.block_num
+        yield heading("Accounts") + f"  those of the chain that this one goes on from, block {num}"
     yield ""
     yield heading("Chain")
     pegs = ", ".join(f"{settings.display_prefix}{symbol}" for symbol in network.peg_symbols)
     facts = [
         ("chain id", chain),
         ("core token", f"{settings.core_symbol}, keys begin with {settings.address_prefix}"),
-        ("BitAssets", pegs or "none"),
+        *([] if genesis.pegboard.fork is not None else [("BitAssets", pegs or "none")]),
         (plural(settings.producer_term), ", ".join(network.witnesses) or "none with a known key"),
         ("blocks", f"every {network.block_interval_s} s"),
         ("starts at", format_time(genesis.initial_timestamp)),

@@ -245,7 +245,7 @@ class NodeCore:
 
         Clients refer to the block after the last irreversible one, and there must be one (T-D3).
         """
-        if self.chain.head_num == 0:
+        if not self.chain.has_begun:
             earliest_s = self.own.present_slot_s(self.clock.slot_ms(now_ms))
             with suppress(NoSigningKey):
                 self.generate_blocks(1, now_ms, earliest_s=earliest_s)

@@ -233,7 +233,7 @@ def draw_listen_ms(chain: Chain, rng: Random, *, has_record: bool) -> int:
     one hears the other's first vote. Without a record of what was signed, or without votes, it
     takes a round of slots to hear of each other. On a chain without blocks nobody has signed.
     """
-    if chain.head_num == 0:
+    if not chain.has_begun:
         return 0
     state = chain.state
     has_votes = state.finality is not None

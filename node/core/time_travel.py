@@ -116,8 +116,9 @@ class TimeTravel:
     def rewind(self, num: int, now_ms: int) -> Rewound:
         """Make a block the head again; raises `NotUndoable`, `NotPaused`."""
         self.check_may_go(now_ms)
-        if num == 0:
-            raise NotUndoable("the chain begins with block 1", value=num, limit=1)
+        first_num = self.core.chain.first_num
+        if num < first_num:
+            raise NotUndoable("the chain begins above that", value=num, limit=first_num)
         rewound = self.core.chain.rewind(num)
         self._follow(rewound, self.core.chain.head_time * 1_000, now_ms)
         self._let_branches_go()
@@ -262,7 +263,7 @@ class TimeTravel:
             )
 
     def _check_begun(self) -> None:
-        if self.core.chain.head_num == 0:
+        if not self.core.chain.has_begun:
             raise NoSuchPlace("there is no block yet", value=0, limit=1)
 
     def _set_clock(self, slot_ms: int, now_ms: int) -> None:
@@ -297,7 +298,7 @@ class TimeTravel:
 
     def _store(self, *, went_back: bool) -> None:
         core = self.core
-        if core.chain.head_num == 0:
+        if not core.chain.has_begun:
             return  # a clock that was moved is not kept before there is anything
         core.store(
             StoreBlocks(

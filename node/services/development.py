@@ -58,7 +58,7 @@ class NodeDevelopment:
     def rewind(self, block_num: int) -> WentBack:
         """See `Development.rewind`."""
         chain = self._inputs.core.chain
-        if 0 < block_num < chain.lowest_undoable_num and self._start_at is not None:
+        if chain.first_num <= block_num < chain.lowest_undoable_num and self._start_at is not None:
             self._inputs.go(lambda travel, now: travel.check_may_go(now))
             self._start_at(block_num)
             return WentBack(chain.head_num - block_num, is_replaying=True)

@@ -11,6 +11,7 @@ from node.cli.client import NodeClient, as_int, as_object
 from node.cli.network_files import free_ports
 from protocol.json_form import parse_time
 from tests.support.commands import pegboard, running, wait_until_served
+from tests.support.core_snapshot import SNAPSHOT
 
 pytestmark = pytest.mark.functional
 
@@ -43,6 +44,29 @@ def test_a_manual_chain_needs_no_other_tool(tmp_path: Path) -> None:
         again = json.loads(pegboard("show", "chain", "--url", url, "--json").stdout)
         assert again["head_block_id"] == travelled["head_block_id"]
         assert pegboard("blocks", "generate", "--url", url).returncode == 0
+        assert node.stop() == 0
+
+
+def test_a_state_of_bitshares_core_goes_on(tmp_path: Path) -> None:
+    """Operations of its accounts pass unsigned, in its time; a restart goes on with its blocks."""
+    [port] = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    options = ("--data-dir", str(tmp_path / "fork"), "--api", f"127.0.0.1:{port}")
+    forked = ("--fork", str(SNAPSHOT), "--impersonate")
+    with running("node", "--dev", "--mode", "instant", *forked, *options) as node:
+        assert wait_until_served(url)
+        sent = pegboard("wallet", "transfer", "init1", "7 BTS", "-a", "nathan", "--url", url)
+        assert sent.returncode == 0, sent.stderr
+        found = json.loads(pegboard("show", "chain", "--url", url, "--json").stdout)
+        assert found["head_block_number"] == 1_762
+        assert found["head_block_time"].startswith("2025-01-01T02:2")
+        below = pegboard("rewind", "1760", "--url", url)
+        assert "not_undoable" in below.stderr
+        assert node.stop() == 0
+    with running("node", "--dev", "--mode", "instant", *forked, *options) as node:
+        assert wait_until_served(url)
+        again = json.loads(pegboard("show", "chain", "--url", url, "--json").stdout)
+        assert again["head_block_id"] == found["head_block_id"]
         assert node.stop() == 0
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from node.app import HISTORY_FILE, replay_node
+from node.app import replay_node
 from node.cli import run
 from node.history.database.sqlite import remove_history
+from node.services.opened import HISTORY_FILE
 from tests.support.live_network import LiveNetwork, LiveNode
 
 pytestmark = pytest.mark.functional

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from node.app import make_peers, open_node
+from node.app import make_peers
 from node.config import ConfigError, parse_settings, read_seeds
 from node.core.chain_reader import ChainReader
 from node.core.startup import start_chain
 from node.p2p.effects import PeerAddress, PeerKey, SendBytes
 from node.p2p.manager import PeerManager
+from node.services.opened import open_node
 from node.storage.errors import KeyFileRefused
 from node.storage.node_key import open_node_key
 from protocol.errors import KeyFormatError

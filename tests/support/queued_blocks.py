@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from node.app import read_genesis
 from node.chain.chain import Chain
 from node.config import read_settings
 from node.presets import development_key
+from node.services.opened import read_genesis
 from node.storage.block_store import BlockStore
 from protocol.block import BlockEnvelope
 from protocol.crypto.signatures import sign_digest

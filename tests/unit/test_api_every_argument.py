@@ -48,6 +48,7 @@ ELSEWHERE = {
     "switch_branch": "needs a branch, tested in test_cli_time",
     "set_clock_offset": "the clock, tested in test_time_travel",
     "faucet": "the chain, tested in test_cli_time",
+    "is_impersonated": "needs one who is, tested in test_cli_time",
     "push_packed_blocks": "the chain, tested in test_cli_time",
     "get_storage_info": "needs stored values, tested in test_api_core_methods",
     "explain_margin_call": "needs a margin call, tested in test_history_chain",

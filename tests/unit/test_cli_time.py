@@ -245,7 +245,7 @@ def test_processes_come_back_together_or_not_at_all(
 
 
 DAMAGES: dict[str, Callable[[list[str]], list[str]]] = {
-    "line 1: another version": lambda lines: [lines[0].replace('"version": 1', '"version": 9')],
+    "line 1: another version": lambda lines: [lines[0].replace('"version": 2', '"version": 9')],
     "line 1: not a chain": lambda lines: [lines[0].replace("pegboard chain", "other")],
     "cut": lambda lines: lines[:-2],
     "line 3": lambda lines: [*lines[:2], lines[2][:10]],

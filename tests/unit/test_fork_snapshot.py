@@ -5,32 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from functools import cache
 
 import pytest
 
 from node.fork.core_state import read_lines
 from node.fork.errors import NotCarriedOver, SnapshotIncomplete
+from node.fork.forms import FORMS
+from node.state.database import State
 from node.state.errors import InvariantViolated, MissingActiveAuthority
 from protocol.errors import DecodeError
-from tests.support.core_snapshot import Json, Replay, fork, snapshot_lines
+from tests.support.core_snapshot import Json, Replay, fork, lines_of_state, snapshot_lines
 
 Change = Callable[[Json], None]
 
 
-@cache
-def small() -> tuple[bytes, ...]:
-    """The snapshot without its histories, and without places for blocks to come."""
-    left_out = (b'{"id":"1.11.', b'{"id":"2.9.', b'{"id":"5.')
-    free = b'"' + b"0" * 40
-    return tuple(
-        line for line in snapshot_lines() if not line.startswith(left_out) and free not in line
-    )
-
-
 def changed(object_id: str, change: Change) -> list[bytes]:
     """The snapshot with one object changed."""
-    lines = list(small())
+    lines = list(lines_of_state())
     [at] = [
         n for n, line in enumerate(lines) if line.startswith(b'{"id":"%s"' % object_id.encode())
     ]
@@ -72,7 +63,7 @@ def test_an_object_of_an_unknown_kind_is_refused() -> None:
 def test_what_is_no_object_is_refused_with_its_line(line: bytes) -> None:
     """A file of something else, or one that was damaged."""
     with pytest.raises(DecodeError, match="line 2: no object of a chain"):
-        read_lines([small()[0], line])
+        read_lines([lines_of_state()[0], line])
 
 
 @pytest.mark.parametrize(("field", "value"), [("debt", "many"), ("call_price", 5)])
@@ -86,14 +77,14 @@ def test_a_field_that_cannot_be_read_is_named(field: str, value: Json) -> None:
 def test_an_object_given_twice_is_refused() -> None:
     """Two files in one."""
     with pytest.raises(DecodeError, match="given twice"):
-        read_lines([small()[0], small()[0]])
+        read_lines([lines_of_state()[0], lines_of_state()[0]])
 
 
 @pytest.mark.parametrize("gone", [b'{"id":"2.0.0"', b'{"id":"2.1.0"', b'{"id":"2.12.0"'])
 def test_a_snapshot_that_was_cut_is_refused(gone: bytes) -> None:
     """What every chain has is missing."""
     with pytest.raises(SnapshotIncomplete):
-        read_lines(line for line in small() if not line.startswith(gone)).finish()
+        read_lines(line for line in lines_of_state() if not line.startswith(gone)).finish()
 
 
 @pytest.mark.parametrize(
@@ -104,6 +95,12 @@ def test_supplies_are_recounted(object_id: str, field: str) -> None:
     lines = changed(object_id, lambda data: data.__setitem__(field, int(data[field]) + 1))
     with pytest.raises(InvariantViolated):
         read_lines(lines).finish()
+
+
+def test_each_kind_of_object_is_carried_over() -> None:
+    """A new table needs a row here, or a fork would refuse, or lose, what core has of it."""
+    ours = {(2, 200), (2, 201)}
+    assert {(table.space, table.type) for table in State().tables} - ours == {*FORMS}
 
 
 def test_all_is_counted() -> None:

@@ -75,6 +75,14 @@ def get_impersonated(call: Call) -> Answer:
     return [call.state.accounts.get(account).name for account in accounts]
 
 
+def is_impersonated(call: Call, account: AccountArg) -> Answer:
+    """Whether operations of an account pass without its signatures: alone, or as all do here."""
+    development = call.state.development
+    return development is not None and (
+        development.is_everybody or account.id in development.impersonated
+    )
+
+
 def faucet(call: Call, name: Text, key: OptionalKey, asset: AssetArg, amount: Units) -> Answer:
     """Register an account with one key for all if there is none of that name, and send it so many
     units of an asset from the richest lifetime member; the transaction's id and who paid.
@@ -172,6 +180,7 @@ METHODS = (
     set_balance,
     impersonate,
     get_impersonated,
+    is_impersonated,
     faucet,
     get_genesis_hash,
     get_packed_blocks,

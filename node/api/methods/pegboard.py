@@ -31,6 +31,8 @@ ListLimit = Annotated[int, at_most(300)]
 def get_node_info(call: Call) -> Answer:
     """Version and prefixes of this node, its peers and feeds, its head, the chain's own options.
 
+    `first_block_number` is 1, but for a chain that goes on from another one's state.
+
     `stall` is null while the chain goes on. Else it says what there is none of, new `blocks` or
     `irreversibility`, and what that waits for: `clock`, `split`, `sync`, `peers`, `production`,
     `witnesses` or `votes`, each with details. `split` is null, or says which peer calls another
@@ -57,6 +59,7 @@ def get_node_info(call: Call) -> Answer:
         "producer_term": info.producer_term,
         "is_development": backend.is_development,
         "block_mode": info.block_mode,
+        "first_block_number": backend.chain.first_num,
         "head_block_number": head.head_block_number,
         "head_block_id": head.head_block_id.hex(),
         "head_block_time": format_time(head.time),

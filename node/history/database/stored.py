@@ -70,16 +70,23 @@ class StoredHistory:
     """
 
     def __init__(
-        self, store: HistoryStore, chain: MainChain, *, custom_operations: bool = True
+        self,
+        store: HistoryStore,
+        chain: MainChain,
+        *,
+        custom_operations: bool = True,
+        begins_after: int = 0,
     ) -> None:
         """Go on where the store ends; begin anew if that is damaged, or not on the main chain.
+
+        The first block of the chain is the one after `begins_after`: 0 but for a forked chain.
 
         With `custom_operations`, what accounts store is derived. A shared store is not begun anew:
         `StoreDamaged` or `WrongChain`.
         """
         self.store = store
         storage = AccountStorage() if custom_operations else None
-        self._stored_num = 0
+        self._stored_num = begins_after
         self._totals: dict[AccountId, AccountTotal] = {}
         """Of each account the newest stored entry. Notices of blocks tell it: they must not wait
         for a server."""
