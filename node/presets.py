@@ -12,7 +12,12 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from protocol.chain_parameters import ChainParameters, ImmutableChainParameters
+from protocol.chain_parameters import (
+    ChainParameters,
+    ChainParametersExtensions,
+    HtlcOptions,
+    ImmutableChainParameters,
+)
 from protocol.constants import (
     CORE_ASSET,
     CORE_UNIT,
@@ -58,6 +63,9 @@ TEMPLATE_TIME = 1_767_225_600
 BLOCK_INTERVAL_S = 3
 MAINTENANCE_INTERVAL_S = 600
 SETTLEMENT_DELAY_S = 60
+HTLC_MAX_S = 30 * SECONDS_PER_DAY
+HTLC_PREIMAGE_MAX = 19_200
+"""Limits of hash time locks, as on BitShares' network (H1.1)."""
 FEE_SCALE = 100
 """One percent of the default fees (R8.19), of 10,000."""
 
@@ -191,6 +199,7 @@ def _parameters(block_interval_s: int) -> ChainParameters:
         block_interval=block_interval_s,
         maintenance_interval=MAINTENANCE_INTERVAL_S // block_interval_s * block_interval_s,
         maintenance_skip_slots=0,
+        extensions=ChainParametersExtensions(HtlcOptions(HTLC_MAX_S, HTLC_PREIMAGE_MAX)),
     )
 
 

@@ -15,6 +15,7 @@ PAGES = (
     ("node.state", "RULES.md"),
     ("node.market", "RULES.md"),
     ("node.evaluators", "RULES.md"),
+    ("node.evaluators", "HTLC.md"),
     ("node.chain", "RULES.md"),
     ("node.chain", "FINALITY.md"),
     ("node.p2p", "THREATS.md"),
@@ -27,10 +28,12 @@ PAGES = (
 """Package and file of every page; a rule has its paragraph on one of them."""
 
 RULE_ID = (
-    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|B[0-9]+a?|I[0-9]+|F[0-9]+|T-[A-Z][0-9]+|BSIP[0-9]+)"
+    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CHK][0-9]+\.[0-9]+|B[0-9]+a?|I[0-9]+|F[0-9]+"
+    r"|T-[A-Z][0-9]+|BSIP[0-9]+)"
 )
-"""How an id looks: section and number of a rule, a consequence of the boundary, an invariant, a
-rule of finality, a threat, or an improvement proposal of BitShares."""
+"""How an id looks: section and number of a rule (C custom authorities, H hash time locks, K
+tickets), a consequence of the boundary, an invariant, a rule of finality, a threat, or an
+improvement proposal of BitShares."""
 
 _HEADING = re.compile(rf"^##+ ({RULE_ID}) (.+)$", re.MULTILINE)
 _ANY_HEADING = re.compile(r"^#", re.MULTILINE)

@@ -30,10 +30,10 @@ WITNESS_PAY_VESTING_S = SECONDS_PER_DAY
 
 
 class HtlcOptions(Record):
-    """Limits of hash time locks, which this node does not execute."""
+    """Limits of hash time locks; without them there are none (H1.1)."""
 
     max_timeout_secs: UInt32
-    """Longest time of a lock."""
+    """Longest time of a lock, in seconds."""
     max_preimage_size: UInt32
     """Largest preimage, in bytes."""
 

@@ -309,7 +309,7 @@ def _output_fee(operation: Operation, table: FeeTable) -> int:
 
 
 def _htlc_create_fee(operation: Operation, table: FeeTable) -> int:
-    """By the day, and for the memo what the memo of a transfer costs."""
+    """By the day, and for the memo what the memo of a transfer costs (H2.4)."""
     assert isinstance(operation, HtlcCreate)
     fee = _daily_fee(operation, operation.claim_period_seconds, table)
     memo = operation.extensions.memo

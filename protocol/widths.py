@@ -28,7 +28,9 @@ from protocol.schema import (
     Tagged,
     VariantType,
     Visitor,
+    WireType,
     schema_of,
+    wire_type,
 )
 
 WidthCheck = Callable[[object, tuple[object, ...]], None]
@@ -77,6 +79,14 @@ class _WidthSource(Source, Visitor[_Emit | None]):
             self.indent += 1
             emit(expression, field.name)
             self.indent -= 1
+        self.line("return None")
+        return cast(WidthCheck, self.build("def codec(value, old):"))
+
+    def compile_type(self, node: WireType) -> WidthCheck:
+        """The check of a value that is no record."""
+        emit = self.visit(node)
+        if emit is not None:
+            emit("value", "value")
         self.line("return None")
         return cast(WidthCheck, self.build("def codec(value, old):"))
 
@@ -143,7 +153,7 @@ class _WidthSource(Source, Visitor[_Emit | None]):
 
     def variant(self, node: VariantType) -> _Emit:
         def emit(value: str, field: str) -> None:
-            self.line(f"check_member({value}, {field!r})")
+            self.line(f"check_member({value}, {field!r}, {node.key!r})")
 
         return emit
 
@@ -174,10 +184,22 @@ class _WidthSource(Source, Visitor[_Emit | None]):
         return name
 
 
-def _check_member(value: object, field: str) -> None:
+@cache
+def _check_of_tag(key: str, tag: int) -> WidthCheck:
+    """The check of the values of one tag of a union."""
+    node = wire_type(VariantType(key, tagged=True).resolve()[tag])
+    if isinstance(node, StructType | ExtensionType):
+        return width_check_of(node.cls)
+    return _WidthSource().compile_type(node)
+
+
+def _check_member(value: object, field: str, key: str) -> None:
     """Check a member of a tagged union; the checks of its classes are made when first met."""
     try:
-        check_width(value.value if isinstance(value, Tagged) else value)
+        if isinstance(value, Tagged):
+            _check_of_tag(key, value.tag)(value.value, ())
+        else:
+            check_width(value)
     except EncodeError as error:
         what = f"{field}.{error.what}"
         raise EncodeError(what, value=error.value, limit=error.limit) from None

@@ -22,7 +22,7 @@ from node.state import errors
 TESTS = Path(__file__).resolve().parent
 REPO = TESTS.parent
 CITED = re.compile(rf"(?<![\w.]){RULE_ID}(?![\w])")
-RANGE = re.compile(r"([RBIF]|T-[A-Z])([0-9]+\.)?([0-9]+)(?:-| to )(?:\1)(?:\2)?([0-9]+)\b")
+RANGE = re.compile(r"([BCFHIKR]|T-[A-Z])([0-9]+\.)?([0-9]+)(?:-| to )(?:\1)(?:\2)?([0-9]+)\b")
 ARGUMENT = re.compile(r"\b(?:rule|RULE) ?(?:: str )?= ?\"([^\"]*)\"")
 SENTENCE_LENGTH = range(30, 320)
 
@@ -172,7 +172,7 @@ def test_no_id_has_two_homes() -> None:
     pages = {
         str(path.relative_to(REPO))
         for top in ("protocol", "node")
-        for name in ("RULES.md", "THREATS.md", "FINALITY.md")
+        for name in {name for _, name in PAGES}
         for path in (REPO / top).rglob(name)
     }
     assert {item.page for item in all_paragraphs()} == pages

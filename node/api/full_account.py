@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Final
 
 from node.api.call import Call
 from node.api.governance import proposals_of, view_votes
@@ -19,9 +18,6 @@ from protocol.json_form import JsonValue
 LIST_MAX = 500
 """Most entries of one kind; `more_data_available` tells that there are more."""
 
-ABSENT: Final = ("htlcs_from", "htlcs_to")
-"""Kinds that this chain does not have; clients iterate over them all the same."""
-
 
 def view_full_account(call: Call, account: Account) -> Json:
     """Everything about an account; no key is ever missing."""
@@ -35,9 +31,10 @@ def view_full_account(call: Call, account: Account) -> Json:
         "proposals": _views(call, proposals_of(call, account)),
         "withdraws_from": _views(call, state.permissions_given.items(owner)),
         "withdraws_to": _views(call, state.permissions_received.items(owner)),
+        "htlcs_from": _views(call, state.htlcs_from.items(owner)),
+        "htlcs_to": _views(call, state.htlcs_to.items(owner)),
         "assets": [asset_text(asset.id) for asset in _assets_of(call, owner)],
     }
-    lists |= {name: [] for name in ABSENT}
     answer: Json = {
         "account": view_object(call.backend, account),
         "statistics": view_object(call.backend, state.statistics.get(account.statistics)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ from node.api.views import (
 )
 from node.chain.undo_marks import Rewound
 from node.history.figures import market_of
+from node.history.impacted import account_not_notified
 from node.history.records import Market
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.table import Table
@@ -24,6 +26,7 @@ from node.state.undo import CREATE, EDIT, REMOVE, Change, StateObject, UndoableT
 from protocol.block import processed
 from protocol.ids import AccountHistoryId, AccountId, ObjectId, OperationHistoryId, object_id
 from protocol.json_form import JsonValue, format_time
+from protocol.operations.base import Operation
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import TransactionId
 
@@ -66,7 +69,7 @@ class BlockNews:
             ChangedObject(
                 object_id(OperationHistoryId, record.instance),
                 False,
-                tuple(told.get(record.instance, ())),
+                _notified(record.op, told.get(record.instance, ())),
                 None,
                 view_operation_record(self.backend, record),
             )
@@ -122,6 +125,12 @@ class BlockNews:
 
     def _object(self, change: Change) -> ChangedObject:
         return changed_object(self.backend, change.kind, change.table, change.item)
+
+
+def _notified(op: Operation, concerned: Iterable[AccountId]) -> tuple[AccountId, ...]:
+    """Who is told of an operation's record, of those whose history it has entered."""
+    left_out = account_not_notified(op)
+    return tuple(account for account in concerned if account != left_out)
 
 
 class RewindNews:

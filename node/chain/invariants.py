@@ -8,15 +8,16 @@ of the market check them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from node.market.feeds import live_feeds, median_of
 from node.state.database import State
 from node.state.errors import InvariantViolated
 from node.state.objects.assets import NULL_FEED, Asset
+from node.state.objects.htlc import Htlc
 from node.state.objects.market import LimitOrder
-from protocol.asset import Price
+from protocol.asset import AssetAmount, Price
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import EncodeError
 from protocol.ids import (
@@ -25,6 +26,7 @@ from protocol.ids import (
     ObjectId,
     asset_text,
     balance_text,
+    htlc_text,
     order_text,
     position_text,
     proposal_text,
@@ -54,20 +56,14 @@ def check_supplies(state: State) -> None:
     held: dict[AssetId, int] = defaultdict(int)
     for balance in state.balances.in_order():
         held[balance.asset_type] += balance.balance
-    for vesting in state.vesting_balances.in_order():
-        held[vesting.balance.asset_id] += vesting.balance.amount
-    for claimable in state.genesis_balances.in_order():
-        held[claimable.balance.asset_id] += claimable.balance.amount
+    for locked in _locked_amounts(state):
+        held[locked.asset_id] += locked.amount
     for order in state.limit_orders.in_order():
         held[order.sells] += order.for_sale
         held[order.deferred_paid_fee.asset_id] += order.deferred_paid_fee.amount
         held[CORE_ASSET] += order.deferred_fee
-    for request in state.force_settlements.in_order():
-        held[request.balance.asset_id] += request.balance.amount
     for position in state.call_orders.in_order():
         held[position.collateral_asset] += position.collateral
-    for bid in state.collateral_bids.in_order():
-        held[bid.additional_collateral.asset_id] += bid.additional_collateral.amount
     for bitasset in state.bitassets.in_order():
         backing = bitasset.options.short_backing_asset
         held[backing] += bitasset.settlement_fund + bitasset.individual_settlement_fund
@@ -84,6 +80,15 @@ def check_supplies(state: State) -> None:
         if held[asset.id] != supply:
             rule = "I2" if asset.id == CORE_ASSET else "I1"
             raise violated(rule, f"supply of {asset.symbol}", supply, held[asset.id])
+
+
+def _locked_amounts(state: State) -> Iterator[AssetAmount]:
+    """What objects hold that are about one amount."""
+    yield from (vesting.balance for vesting in state.vesting_balances.in_order())
+    yield from (claimable.balance for claimable in state.genesis_balances.in_order())
+    yield from (htlc.amount for htlc in state.htlcs.in_order())
+    yield from (request.balance for request in state.force_settlements.in_order())
+    yield from (bid.additional_collateral for bid in state.collateral_bids.in_order())
 
 
 def check_debts(state: State) -> None:
@@ -264,7 +269,7 @@ def check_indexes(state: State) -> None:
 
 
 def check_expirations(state: State) -> None:
-    """I17: nothing is left that should have ended with the block, once there is one."""
+    """I17, H8.1: nothing is left that should have ended with the block, once there is one."""
     if state.dynamic.head_block_number == 0:
         return
     now = state.dynamic.time
@@ -274,6 +279,21 @@ def check_expirations(state: State) -> None:
     for proposal in state.proposals.in_order():
         if proposal.expiration_time <= now:
             raise violated("I17", f"expired proposal {proposal_text(proposal.id)}", now, now)
+    for htlc in state.htlcs.in_order():
+        if htlc.expiration <= now:
+            raise violated("H8.1", f"expired contract {htlc_text(htlc.id)}", htlc.expiration, now)
+
+
+def check_htlcs(state: State) -> None:
+    """H8.1: what contracts lock is positive."""
+    for htlc in state.htlcs.in_order():
+        check_htlc(htlc)
+
+
+def check_htlc(htlc: Htlc) -> None:
+    """H8.1 for the amount of one contract."""
+    if htlc.amount.amount <= 0:
+        raise violated("H8.1", f"contract {htlc_text(htlc.id)}", htlc.amount, "positive")
 
 
 def check_widths(state: State) -> None:
@@ -297,5 +317,6 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_medians,
     check_indexes,
     check_expirations,
+    check_htlcs,
     check_widths,
 )

@@ -14,16 +14,18 @@ from typing import cast
 
 from node.chain.invariants import (
     check_figures,
+    check_htlc,
     check_market,
     check_order_is_not_dust,
     too_wide,
     violated,
 )
-from node.state.database import State
+from node.state.database import ALL, State
 from node.state.errors import InvariantViolated
 from node.state.objects.accounts import AccountBalance, AccountStatistics
 from node.state.objects.assets import AssetDynamicData, BitassetData
 from node.state.objects.governance import DynamicGlobalProperties
+from node.state.objects.htlc import Htlc
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.vesting import GenesisBalance, VestingBalance
 from node.state.undo import CREATE, EDIT, REMOVE, Revision, StateObject, Values
@@ -35,6 +37,7 @@ from protocol.ids import (
     account_text,
     asset_text,
     balance_text,
+    htlc_text,
     position_text,
     vesting_text,
 )
@@ -136,7 +139,7 @@ def _check_debt(changes: Changes, asset_id: AssetId, difference: int) -> None:
 
 
 def _check_head(state: State) -> None:
-    """I14 and I17 by the earliest entries of the indexes by time."""
+    """I14, I17 and H8.1 by the earliest entries of the indexes by time."""
     dynamic = state.dynamic
     last, head = dynamic.last_irreversible_block_num, dynamic.head_block_number
     if last >= head:
@@ -150,6 +153,10 @@ def _check_head(state: State) -> None:
     ):
         if earliest is not None and earliest <= dynamic.time:
             raise violated("I17", f"expired {what}", earliest, dynamic.time)
+    htlc = state.htlc_expirations.first(ALL)
+    if htlc is not None and htlc.expiration <= dynamic.time:
+        what = f"expired contract {htlc_text(htlc.id)}"
+        raise violated("H8.1", what, htlc.expiration, dynamic.time)
 
 
 def _bad_balance(item: AccountBalance) -> InvariantViolated:
@@ -170,6 +177,12 @@ def _count_vesting(changes: Changes, item: VestingBalance, sign: int) -> None:
 
 def _count_genesis_balance(changes: Changes, item: GenesisBalance, sign: int) -> None:
     changes.holdings[item.balance.asset_id] += sign * item.balance.amount
+
+
+def _count_htlc(changes: Changes, item: Htlc, sign: int) -> None:
+    if sign > 0:
+        check_htlc(item)
+    changes.holdings[item.amount.asset_id] += sign * item.amount.amount
 
 
 def _count_order(changes: Changes, item: LimitOrder, sign: int) -> None:
@@ -249,6 +262,7 @@ _COUNTERS: dict[type, Callable[[Changes, StateObject, int], None]] = {
         (AccountBalance, _count_balance),
         (VestingBalance, _count_vesting),
         (GenesisBalance, _count_genesis_balance),
+        (Htlc, _count_htlc),
         (LimitOrder, _count_order),
         (ForceSettlement, _count_settlement),
         (CallOrder, _count_position),

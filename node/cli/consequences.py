@@ -13,11 +13,12 @@ from node.cli.remote_chain import EVENTS_MAX, NoSuchName, RemoteAsset, RemoteCha
 from node.cli.standing import Market, Reason, settlement_queue
 from node.cli.transactions import Broadcast
 from protocol.asset import AssetAmount
-from protocol.ids import AssetId, account_text, asset_text
+from protocol.ids import AssetId, account_text, asset_text, htlc_text
 from protocol.json_form import JsonValue, format_time, parse_time
 from protocol.operations import Operation
 from protocol.operations.bitasset import AssetPublishFeed, AssetSettle, BidCollateral
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.htlc import HtlcCreate, HtlcRedeem
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.wording import count_of
 
@@ -60,6 +61,7 @@ def consequences(chain: RemoteChain, done: Broadcast) -> Consequences:
         return Consequences((), ())
     assets = {asset for operation in done.operations for asset in _assets_of(operation)}
     caused = what_the_chain_did(chain, done.block_num, assets) if assets else []
+    caused += _redemptions(chain, done)
     waiting: list[Reason] = []
     for operation, result in zip(done.operations, done.results, strict=True):
         look = WAITING.get(type(operation))
@@ -78,6 +80,19 @@ def what_the_chain_did(chain: RemoteChain, block_num: int, assets: set[AssetId])
         if record.get("is_virtual") and assets_in(as_list(record["op"])[1]) <= known
     ]
     return [*lines, *event_lines(chain, block_num, known)]
+
+
+def _redemptions(chain: RemoteChain, done: Broadcast) -> list[str]:
+    """What contracts paid whose preimages were shown."""
+    shown = {htlc_text(op.htlc_id) for op in done.operations if isinstance(op, HtlcRedeem)}
+    if not shown:
+        return []
+    answer = chain.client.call("history", "get_block_operation_history", done.block_num)
+    return [
+        describe_record(chain, record)
+        for record in as_objects(answer)
+        if record.get("is_virtual") and as_object(as_list(record["op"])[1]).get("htlc_id") in shown
+    ]
 
 
 def event_lines(chain: RemoteChain, block_num: int, assets: Iterable[str]) -> list[str]:
@@ -119,6 +134,8 @@ def _assets_of(operation: Operation) -> set[AssetId]:
         price = operation.feed.settlement_price
         return {price.base.asset_id, price.quote.asset_id}
     if isinstance(operation, AssetSettle):
+        return {operation.amount.asset_id}
+    if isinstance(operation, HtlcCreate):
         return {operation.amount.asset_id}
     if isinstance(operation, BidCollateral):
         return {operation.debt_covered.asset_id, operation.additional_collateral.asset_id}
@@ -214,11 +231,23 @@ def _bid(chain: RemoteChain, sent: Sent) -> Iterator[Reason]:
         )
 
 
+def _htlc(chain: RemoteChain, sent: Sent) -> Iterator[Reason]:
+    """A contract that waits for its preimage."""
+    htlc_id = as_text(as_list(sent.result)[1])
+    try:
+        htlc = chain.object(htlc_id)
+    except NoSuchName:
+        return
+    end = as_object(as_object(htlc["conditions"])["time_lock"])["expiration"]
+    yield Reason(f"{htlc_id} waits for its preimage; the amount returns at {end}", "H5.1")
+
+
 WAITING: dict[type[Any], Callable[[RemoteChain, Sent], Iterator[Reason]]] = {
     LimitOrderCreate: _order,
     CallOrderUpdate: _position,
     AssetSettle: _settlement,
     AssetPublishFeed: _feed,
     BidCollateral: _bid,
+    HtlcCreate: _htlc,
 }
 """What is left to wait, by the operation that left it."""

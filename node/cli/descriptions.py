@@ -78,6 +78,14 @@ def describe_position(chain: RemoteChain, position: JsonObject) -> str:
     return f"{position['id']}: owes {debt.format(owed)}, holds {backing.format(held)}"
 
 
+def describe_htlc(chain: RemoteChain, htlc: JsonObject) -> str:
+    """A hash time lock contract (1.16.n): what waits, between whom, until when."""
+    transfer = as_object(htlc["transfer"])
+    creator, to = (chain.account_name(as_text(transfer[side])) for side in ("from", "to"))
+    end = as_object(as_object(htlc["conditions"])["time_lock"])["expiration"]
+    return f"{htlc['id']}: {chain.format_amount(transfer)} of {creator} for {to} until {end}"
+
+
 def format_price(price: JsonValue, base: RemoteAsset, quote: RemoteAsset) -> str:
     """A price as whole units of `base` for one of `quote`, 8 decimals, rounded down; - if null."""
     return format_ratio(*units_in(price, base, quote), base, quote)

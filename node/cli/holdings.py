@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
-from node.cli.descriptions import describe_order, describe_position
+from node.cli.descriptions import describe_htlc, describe_order, describe_position
 from node.cli.remote_chain import RemoteAccount, RemoteAsset, RemoteChain
 from node.cli.sessions import Session
 from protocol.authority import Authority
@@ -36,7 +36,7 @@ def balance_json(asset: RemoteAsset, amount: int) -> JsonValue:
 def show_holdings(
     session: Session, account: RemoteAccount, *, with_authorities: bool = False
 ) -> None:
-    """Print an account's balances, positions, orders and settlement requests."""
+    """Print an account's balances, positions, orders, settlement requests and contracts."""
     chain = session.chain
     found = account_balances(chain, account.name)
     full = as_list(chain.client.call("database", "get_full_accounts", [account.name], False))
@@ -48,6 +48,8 @@ def show_holdings(
         "positions": holdings.get("call_orders", []),
         "orders": holdings.get("limit_orders", []),
         "settlements": holdings.get("settle_orders", []),
+        "htlcs_from": holdings.get("htlcs_from", []),
+        "htlcs_to": holdings.get("htlcs_to", []),
     }
     lines = list(_lines(chain, account, found, document))
     if with_authorities:
@@ -72,6 +74,10 @@ def _lines(
     for request in as_objects(document["settlements"]):
         waiting = chain.format_amount(request["balance"])
         yield f"  settlement {request['id']}: {waiting} due {request['settlement_date']}"
+
+    for name in ("htlcs_from", "htlcs_to"):
+        for htlc in as_objects(document[name]):
+            yield f"  contract {describe_htlc(chain, htlc)}"
 
 
 def _authority_text(chain: RemoteChain, authority: Authority) -> str:

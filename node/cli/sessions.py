@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from pathlib import Path
@@ -80,15 +80,20 @@ class WalletSession(Session):
         self.chain.know_accounts(ids)
         return [self.chain.account_name(item) for item in ids]
 
-    def send(self, *operations: Operation) -> Broadcast:
-        """Broadcast operations and print what became of them."""
+    def send(self, *operations: Operation, told: Mapping[str, str] | None = None) -> Broadcast:
+        """Broadcast operations and print what became of them; before it, what else is `told`."""
         if self.waits and self.chain.info().get("block_mode") == MANUAL:
             self.output.hint(MANUAL_HINT.format(command_name()))
         done = broadcast(self.chain, self.keys, operations, wait=self.waits)
         after = consequences(self.chain, done)
+        more = dict(told or {})
         self.output.answer(
-            done.to_json(self.chain) | after.to_json(),
-            [*describe(self.chain, done), *after.lines()],
+            {**more, **done.to_json(self.chain), **after.to_json()},
+            [
+                *(f"{name} {text}" for name, text in more.items()),
+                *describe(self.chain, done),
+                *after.lines(),
+            ],
         )
         return done
 

@@ -27,6 +27,7 @@ from node.cli.sessions import (
     chain_options,
     wallet_options,
 )
+from node.cli.wallet_htlc import LOCK_COMMANDS
 from node.cli.wallet_market import MARKET_COMMANDS
 from node.cli.wallet_ownership import OWNERSHIP_COMMANDS
 from protocol.crypto.keys import PrivateKey, parse_wif
@@ -184,7 +185,9 @@ def history(session: WalletSession, name: str | None, limit: int, memos: bool) -
 
 def read_memo(keys: KeyRing, prefix: str, record: JsonObject) -> str | None:
     """The text of an operation's memo; None without a memo or a key for it."""
-    data = as_object(as_list(record["op"])[1]).get("memo")
+    fields = as_object(as_list(record["op"])[1])
+    extensions = fields.get("extensions")
+    data = fields.get("memo") or (isinstance(extensions, dict) and extensions.get("memo"))
     if not isinstance(data, dict):
         return None
     memo = from_json(Memo, data, prefix)
@@ -198,5 +201,5 @@ def read_memo(keys: KeyRing, prefix: str, record: JsonObject) -> str | None:
     return None
 
 
-for command in (*MARKET_COMMANDS, *OWNERSHIP_COMMANDS):
+for command in (*MARKET_COMMANDS, *LOCK_COMMANDS, *OWNERSHIP_COMMANDS):
     wallet.add_command(command)

@@ -10,6 +10,7 @@ from node.evaluators import (
     call_order,
     committee,
     custom,
+    htlc,
     limit_order,
     proposal,
     transfer,
@@ -51,6 +52,7 @@ from protocol.operations.committee import (
     CommitteeMemberUpdateGlobalParameters,
 )
 from protocol.operations.custom import Assert, Custom
+from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
@@ -157,5 +159,8 @@ EVALUATORS: dict[type, Evaluator] = {
     Custom: evaluator(custom.evaluate_custom, custom.apply_custom),
     Assert: evaluator(custom.evaluate_assert, custom.apply_assert),
     OverrideTransfer: evaluator(transfer.evaluate_override_transfer, transfer.apply_transfer),
+    HtlcCreate: evaluator(htlc.evaluate_htlc_create, htlc.apply_htlc_create),
+    HtlcRedeem: evaluator(htlc.evaluate_htlc_redeem, htlc.apply_htlc_redeem),
+    HtlcExtend: evaluator(htlc.evaluate_htlc_extend, htlc.apply_htlc_extend),
 }
 """Class -> evaluator, for every operation that a transaction may hold."""

@@ -72,7 +72,10 @@ def _not_executed(op: Operation) -> FeatureNotBuilt:
 
 
 def run_proposed_operation(ctx: Context, op: Operation) -> OperationResult:
-    """Execute one operation of a proposal and record it as virtual: `Context.run_operation`."""
+    """Execute one operation of a proposal and record it as virtual: `Context.run_operation`.
+
+    Of whatever kind: a proposal may also redeem a contract (R8.23, H7.2).
+    """
     ctx.emit(op)
     entry = ctx.applied[-1]
     entry.result = apply_operation(ctx, op, fee_free=True)

@@ -25,10 +25,16 @@ def check_authorized(
         )
 
 
-def check_transferable(asset: Asset, giver: AccountId, receiver: AccountId) -> None:
-    """Raise `NotAuthorized` where an asset moves only from and to its issuer (R2.20)."""
+def check_transferable(
+    asset: Asset,
+    giver: AccountId,
+    receiver: AccountId,
+    error: type[NotAuthorized] = NotAuthorized,
+) -> None:
+    """Raise `NotAuthorized`, or a narrower reason, where an asset moves only from and to its
+    issuer (R2.20)."""
     if asset.options.flags & TRANSFER_RESTRICTED and asset.issuer not in (giver, receiver):
-        raise NotAuthorized(
+        raise error(
             f"{asset.symbol} moves only from and to its issuer",
             rule="R2.20",
             value=account_text(receiver),

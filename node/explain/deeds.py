@@ -17,6 +17,7 @@ from protocol.ids import (
     CallOrderId,
     ForceSettlementId,
     LimitOrderId,
+    htlc_text,
     order_text,
 )
 from protocol.operations import ENTRY_OF, fee_payer
@@ -30,6 +31,7 @@ from protocol.operations.bitasset import (
     ExecuteBid,
 )
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, HtlcRedeemed, HtlcRefund
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel, LimitOrderCreate
 from protocol.operations.transfer import Transfer
 
@@ -152,6 +154,30 @@ def _execute_bid(op: ExecuteBid, names: Names) -> str:
     return f"revived: {names.account(op.bidder)} takes over {debt} of debt with {collateral}"
 
 
+def _htlc_create(op: HtlcCreate, names: Names) -> str:
+    creator, amount, to = names.account(op.from_), names.amount(op.amount), names.account(op.to)
+    return f"{creator} locks {amount} for {to} for {op.claim_period_seconds} s"
+
+
+def _htlc_redeem(op: HtlcRedeem, names: Names) -> str:
+    return f"{names.account(op.redeemer)} shows the preimage of {htlc_text(op.htlc_id)}"
+
+
+def _htlc_redeemed(op: HtlcRedeemed, names: Names) -> str:
+    to, creator = names.account(op.to), names.account(op.from_)
+    return f"redeemed: {to} gets {names.amount(op.amount)} of {creator} ({htlc_text(op.htlc_id)})"
+
+
+def _htlc_extend(op: HtlcExtend, names: Names) -> str:
+    name, htlc = names.account(op.update_issuer), htlc_text(op.htlc_id)
+    return f"{name} gives {htlc} {op.seconds_to_add} s more"
+
+
+def _htlc_refund(op: HtlcRefund, names: Names) -> str:
+    creator, amount = names.account(op.to), names.amount(op.htlc_amount)
+    return f"not claimed: {creator} has {amount} back ({htlc_text(op.htlc_id)})"
+
+
 _FILLED = (
     (LimitOrderId, "trade"),
     (CallOrderId, "position called"),
@@ -169,4 +195,9 @@ _WORDS: dict[type[Any], Callable[[Any, Names], str]] = {
     AssetSettleCancel: _settle_cancel,
     BidCollateral: _bid_collateral,
     ExecuteBid: _execute_bid,
+    HtlcCreate: _htlc_create,
+    HtlcRedeem: _htlc_redeem,
+    HtlcRedeemed: _htlc_redeemed,
+    HtlcExtend: _htlc_extend,
+    HtlcRefund: _htlc_refund,
 }

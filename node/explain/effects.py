@@ -20,6 +20,7 @@ from protocol.operations.bitasset import (
     ExecuteBid,
 )
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, HtlcRedeemed, HtlcRefund
 from protocol.operations.limit_order import (
     FillOrder,
     LimitOrderCancel,
@@ -42,6 +43,9 @@ RULES: dict[type[Operation], str] = {
     AssetUpdateFeedProducers: "R1.14",
     BidCollateral: "R6.5",
     CallOrderUpdate: "R3.3",
+    HtlcCreate: "H2.3",
+    HtlcExtend: "H4.1",
+    HtlcRedeem: "H3.1",
     LimitOrderCancel: "R2.11",
     LimitOrderCreate: "R2.4",
     LimitOrderUpdate: "R2.17",
@@ -54,6 +58,8 @@ RULES: dict[type[Operation], str] = {
 VIRTUAL_RULES: dict[type[Operation], str] = {
     AssetSettleCancel: "R5.2",
     BidCollateral: "R6.8",
+    HtlcRedeemed: "H3.2",
+    HtlcRefund: "H5.1",
 }
 """Of what the chain does by itself, where its kind says all."""
 

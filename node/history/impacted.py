@@ -24,7 +24,7 @@ NOT_CONCERNED: dict[type, str] = {
     HtlcRedeemed: "redeemer",
     HtlcRefund: "original_htlc_recipient",
 }
-"""Accounts that an operation names, and that BitShares tells nothing of it."""
+"""Accounts that an operation names, and that BitShares tells nothing of it (H6.1, H6.2)."""
 
 
 def accounts_of_operation(op: Operation, result: OperationResult) -> tuple[AccountId, ...]:
@@ -75,6 +75,14 @@ def _required_accounts(op: Operation) -> Iterator[AccountId]:
 def _members(authorities: Iterable[Authority]) -> Iterator[AccountId]:
     for authority in authorities:
         yield from (account for account, _ in authority.account_auths)
+
+
+def account_not_notified(op: Operation) -> AccountId | None:
+    """Who has an operation in its history and is not told of the record, as in BitShares.
+
+    Whoever redeems a contract that pays itself is told by its own operation (H6.1).
+    """
+    return op.to if isinstance(op, HtlcRedeemed) and op.to == op.redeemer else None
 
 
 Sole = Callable[[Operation], AccountId]

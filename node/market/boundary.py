@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from node.market.black_swan import revive_by_feed
 from node.market.feeds import copy_core_exchange_rates, expire_feeds
+from node.market.htlcs import refund_expired_htlcs
 from node.market.margin_calls import run_asset
 from node.market.order_book import expire_orders
 from node.market.settlement import execute_due_settlements
@@ -24,6 +25,7 @@ def run_boundary(ctx: Context, *, all_assets: bool = False) -> None:
     every one, with the same result (R4.12). An undo session must be open.
     """
     expire_orders(ctx)
+    refund_expired_htlcs(ctx)
     settled = _settled_last(ctx)
     expire_feeds(ctx)
     touched = _touched(ctx, all_assets=all_assets)

@@ -27,6 +27,7 @@ from node.state.objects.governance import (
     WitnessSchedule,
     Worker,
 )
+from node.state.objects.htlc import Htlc
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
@@ -45,6 +46,7 @@ from protocol.ids import (
     AssetId,
     BalanceId,
     ForceSettlementId,
+    HtlcId,
     LimitOrderId,
     VestingBalanceId,
     WithdrawPermissionId,
@@ -75,6 +77,7 @@ class State:
         self.vesting_balances = Table(VestingBalance, ids.VestingBalanceId, log)
         self.workers = Table(Worker, ids.WorkerId, log)
         self.genesis_balances = Table(GenesisBalance, ids.BalanceId, log)
+        self.htlcs = Table(Htlc, ids.HtlcId, log)
         self.global_properties = Table(GlobalProperties, ids.GlobalPropertyId, log)
         self.dynamic_properties = Table(DynamicGlobalProperties, ids.DynamicGlobalPropertyId, log)
         self.asset_dynamic_data = Table(AssetDynamicData, ids.AssetDynamicDataId, log)
@@ -139,6 +142,14 @@ class State:
             lambda item: item.authorized_account, lambda item: item.id
         )
         self.withdraw_permissions.add_index(self.permissions_received)
+        self.htlcs_from = GroupIndex[AccountId, HtlcId, Htlc](
+            lambda item: item.transfer.from_, lambda item: item.id
+        )
+        self.htlcs.add_index(self.htlcs_from)
+        self.htlcs_to = GroupIndex[AccountId, HtlcId, Htlc](
+            lambda item: item.transfer.to, lambda item: item.id
+        )
+        self.htlcs.add_index(self.htlcs_to)
 
     def _add_market_indexes(self) -> None:
         self.book = OrderedIndex[tuple[AssetId, AssetId], LimitOrder](
@@ -196,6 +207,11 @@ class State:
             lambda item: ALL, lambda item: item.expiration, mutable=True
         )
         self.withdraw_permissions.add_index(self.permission_expirations)
+        self.htlc_expirations = OrderedIndex[tuple[()], Htlc](
+            lambda item: ALL, lambda item: item.expiration, mutable=True
+        )
+        """Earliest end first, older first at one end (H5.1)."""
+        self.htlcs.add_index(self.htlc_expirations)
 
     @property
     def properties(self) -> GlobalProperties:

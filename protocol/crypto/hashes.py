@@ -1,4 +1,4 @@
-"""The digests of the chain: SHA256, SHA224, SHA512 and RIPEMD160."""
+"""The digests of the chain: SHA256, SHA224, SHA512, RIPEMD160, SHA1 and HASH160."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from protocol.schema import Address, Digest, PublicKey, Ripemd160
+from protocol.schema import Address, Digest, Hash160, PublicKey, Ripemd160, Sha1
 
 try:
     hashlib.new("ripemd160")
@@ -43,6 +43,16 @@ def ripemd160(data: bytes) -> Ripemd160:
     state = _RIPEMD160.copy()
     state.update(data)
     return Ripemd160(state.digest())
+
+
+def sha1(data: bytes) -> Sha1:
+    """SHA1, 20 bytes; only hash time locks know it."""
+    return Sha1(hashlib.sha1(data, usedforsecurity=False).digest())
+
+
+def hash160(data: bytes) -> Hash160:
+    """RIPEMD160(SHA256(data)), 20 bytes."""
+    return Hash160(ripemd160(sha256(data)))
 
 
 def address_of(key: PublicKey) -> Address:

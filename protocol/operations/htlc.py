@@ -1,11 +1,13 @@
-"""Hash time lock contracts: an amount for whoever shows a secret in time; not executed here."""
+"""Hash time lock contracts: an amount for whoever shows a secret in time (H1.2)."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_amount, check_fee
+from protocol.crypto.hashes import hash160, ripemd160, sha1, sha256
 from protocol.ids import AccountId, HtlcId
 from protocol.operations.base import refuse_virtual
 from protocol.operations.memo import Memo
@@ -27,6 +29,29 @@ HtlcHash = Annotated[Tagged, Variant({0: Ripemd160, 1: Sha1, 2: Digest, 3: Hash1
 """The hash of a preimage: RIPEMD160, SHA1, SHA256, or RIPEMD160 of SHA256."""
 
 
+class HashKind(NamedTuple):
+    """One of the hashes that a contract may be locked by."""
+
+    name: str
+    size: int
+    """Bytes of a hash."""
+    of: Callable[[bytes], bytes]
+
+
+HASH_KINDS = (
+    HashKind("ripemd160", 20, ripemd160),
+    HashKind("sha1", 20, sha1),
+    HashKind("sha256", 32, sha256),
+    HashKind("hash160", 20, hash160),
+)
+"""By their tags on the wire (H1.2)."""
+
+
+def hash_of_preimage(tag: int, preimage: bytes) -> Tagged:
+    """The hash of a kind that a preimage opens (H1.2)."""
+    return Tagged(tag, HASH_KINDS[tag].of(preimage))
+
+
 class HtlcCreateExtensions(Record):
     """Options of `HtlcCreate` that came later."""
 
@@ -35,7 +60,7 @@ class HtlcCreateExtensions(Record):
 
 
 class HtlcCreate(Record):
-    """Lock an amount for an account that shows the preimage of a hash before a deadline."""
+    """Lock an amount for whoever shows the preimage of a hash before a deadline (H2.1, H2.5)."""
 
     fee: AssetAmount
     from_: AccountId

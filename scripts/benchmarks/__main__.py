@@ -14,6 +14,7 @@ from .fairness import KINDS as FAIRNESS
 from .fairness import bench_greedy
 from .finality import bench_finality
 from .history import bench_history
+from .htlc import bench_htlc
 from .lab import bench_lab
 from .market import bench_market
 from .measure import print_machine
@@ -43,6 +44,7 @@ SECTIONS = {
     "p": bench_time_travel,
     "q": bench_whatif,
     "r": bench_lab,
+    "s": bench_htlc,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {"p:anvil": bench_anvil}
 """Parts of sections, for runs by turns."""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from protocol.asset import NO_FEE
+from protocol.chain_parameters import ChainParametersExtensions, HtlcOptions
 from protocol.operations.bitasset import AssetSettle
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.htlc import HtlcCreate, hash_of_preimage
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
 from protocol.operations.withdraw_permission import WithdrawPermissionCreate
 from protocol.operations.worker import BurnWorkerInitializer, WorkerCreate
 from tests.support.api import ChainBackend, Json, transaction_json
 from tests.support.arguments import sample_arguments
-from tests.support.chain import TestChain
+from tests.support.chain import TestChain, make_parameters
 
 
 def a_busy_backend() -> ChainBackend:
-    """Positions, orders, trades, settlements, permissions, work and proposals of alice and bob."""
-    chain = TestChain("alice", "bob", "carol")
+    """Positions, orders, trades, settlements, permissions, work, proposals and contracts of alice
+    and bob."""
+    options = ChainParametersExtensions(HtlcOptions(86_400, 100))
+    parameters = make_parameters(extensions=options)
+    chain = TestChain("alice", "bob", "carol", parameters=parameters)
     backend = ChainBackend(chain)
     alice, bob, carol = (chain.account(name) for name in ("alice", "bob", "carol"))
     backend.produce(*chain.feed("USD", 1, 10))
@@ -36,6 +41,13 @@ def a_busy_backend() -> ChainBackend:
         ProposalCreate(
             NO_FEE, bob, now + 600, (ProposedOperation(chain.transfer("alice", "bob", 5)),)
         ),
+    )
+    lock = hash_of_preimage(2, b"key")
+    backend.produce(
+        *(
+            HtlcCreate(NO_FEE, creator, to, chain.amount(5 + creator), lock, 3, 3_600)
+            for creator, to in ((alice, bob), (alice, bob), (bob, alice), (bob, alice))
+        )
     )
     backend.produce(chain.transfer("carol", "alice", 1), *chain.feed("USD", 1, 11))
     backend.produce(

@@ -8,11 +8,13 @@ from msgspec.structs import replace
 
 from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.authority import key_authority
+from protocol.chain_parameters import ChainParametersExtensions, HtlcOptions
 from protocol.crypto.hashes import address_of
 from protocol.genesis import InitialBalance, InitialVestingBalance
 from protocol.ids import (
     BalanceId,
     CommitteeMemberId,
+    HtlcId,
     LimitOrderId,
     ProposalId,
     VestingBalanceId,
@@ -63,6 +65,7 @@ from protocol.operations.bitasset_options import (
 from protocol.operations.call_order import CallOrderUpdate, CallOrderUpdateExtensions
 from protocol.operations.committee import CommitteeMemberCreate, CommitteeMemberUpdate
 from protocol.operations.custom import AccountNamePredicate, Assert, Custom
+from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, hash_of_preimage
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.proposal import (
     ProposalCreate,
@@ -112,7 +115,11 @@ class BusyChain(TestChain):
             "bob",
             "carol",
             core=CORE_EACH,
-            parameters=make_parameters(maintenance_interval=300, max_predicate_opcode=3),
+            parameters=make_parameters(
+                maintenance_interval=300,
+                max_predicate_opcode=3,
+                extensions=ChainParametersExtensions(HtlcOptions(10**6, 100)),
+            ),
         )
         super().__init__(
             genesis=replace(
@@ -220,6 +227,7 @@ class BusyChain(TestChain):
                 VestingBalanceCreate(NO_FEE, self.alice, self.alice, self.amount(10**6), policy)
                 for policy in policies
             ),
+            self.lock(2, 900_000),
             self.propose(self.transfer("bob", "alice", 5)),
             self.propose(self.transfer("bob", "alice", 5), self.transfer("carol", "alice", 5)),
         )
@@ -257,6 +265,7 @@ class BusyChain(TestChain):
         yield from self._order_examples()
         yield from self._governance_examples()
         yield from self._permission_examples()
+        yield from self._lock_examples()
 
     def _account_examples(self) -> Iterator[Operation]:
         state, alice, bob = self.state, self.alice, self.bob
@@ -348,3 +357,13 @@ class BusyChain(TestChain):
         yield WithdrawPermissionUpdate(NO_FEE, alice, bob, number, limit, 1000, start, 1000)
         yield WithdrawPermissionClaim(NO_FEE, number, alice, bob, self.amount(1000))
         yield WithdrawPermissionDelete(NO_FEE, alice, bob, number)
+
+    def lock(self, tag: int, seconds: int) -> HtlcCreate:
+        held, lock = self.amount(1000), hash_of_preimage(tag, b"secret")
+        return HtlcCreate(NO_FEE, self.alice, self.bob, held, lock, 6, seconds)
+
+    def _lock_examples(self) -> Iterator[Operation]:
+        for tag in range(4):
+            yield self.lock(tag, 10)
+        yield HtlcRedeem(NO_FEE, HtlcId(0), self.carol, b"secret")
+        yield HtlcExtend(NO_FEE, HtlcId(0), self.alice, 100)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.asset import NO_FEE
-from protocol.operations.ticket import TicketCreate
+from protocol.operations.account import AccountTransfer
 from protocol.operations.withdraw_permission import WithdrawPermissionCreate
 from protocol.operations.worker import BurnWorkerInitializer, WorkerCreate
 from tests.support.api import ChainBackend, Client, Json, transaction_json
@@ -81,10 +81,10 @@ def test_what_is_not_executed_is_refused_by_name_when_pushed(
 ) -> None:
     """R2.18: in the same call, after its signatures were found good."""
     chain = backend.test_chain
-    operation = TicketCreate(NO_FEE, chain.account("alice"), 1, chain.amount(5))
+    operation = AccountTransfer(NO_FEE, chain.account("alice"), chain.account("bob"))
     body = transaction_json(chain.transaction(operation))
     error = client.refuse("broadcast_transaction", body, api="network_broadcast")
-    assert "ticket_create" in error["message"]
+    assert "account_transfer" in error["message"]
     assert "not executed by this node" in error["message"]
     assert backend.bugs == []
 

@@ -131,7 +131,8 @@ transaction.ref_block_prefix, prefix, envelope.size, parameters.maximum_transact
 envelope.num, self.root.num, self._side_bytes + size, SIDE_BYTES_MAX, size, self.size_max,
 self.transactions_max, self._bytes + envelope.size, self.bytes_max, interval, after, value, days,
 PAY_VESTING_DAYS_MAX, properties.next_available_vote_id, MAX_VOTE_INSTANCE,
-num, mark.num, self._held.changes_max, MARKS_MAX
+num, mark.num, self._held.changes_max, MARKS_MAX,
+op.preimage_size, options.max_preimage_size, lock.preimage_size
 """
 """What counts things, bits, bytes or heights, which people read as it is."""
 

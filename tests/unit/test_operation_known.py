@@ -1,4 +1,4 @@
-"""Operations that are read and priced but not executed: what they refuse, what they cost.
+"""Operations that came later: what each refuses by itself, and what it costs.
 
 Each case takes a valid operation of the vectors and spoils one field.
 """

@@ -33,9 +33,9 @@ CONFIG = Path(__file__).resolve().parent.parent.parent / "config"
 
 CHAIN_IDS = {
     "testnet": "39f5e2ede1f8bc1a3a54a7914414e3779e33193f1f5693510e73cb7a87617447",
-    "bitshares": "ea80cdde4893969eda3aec1e8e76e4eba8601f5ebf2504562a38d7e189f17e40",
-    "openshares": "03c068f002f26e04c8deb6e27f347fa407d8849d2340407e9ec02c724ae58a27",
-    "graphene": "2a5b9299b91a97cfc4784dc893df4b56c33258fe1453f9041a245df0b409e79e",
+    "bitshares": "efce48df1d0c30aedfeb3b63dcaa3a68b93e7d20f21e99c955c1c494635e275d",
+    "openshares": "c959d567a30ded151a6518c90cdd9db2824731d8b1dceda9a4ca073d96959c55",
+    "graphene": "813f66929e49cb3d7233840c68b010699e028d62b0fae41cfe3c8bda5e7f3b01",
 }
 """Ids of the committed templates; whoever changes one changes the chain."""
 

@@ -1,5 +1,5 @@
 """Database API: what this chain does not have: liquidity pools, SameT funds, credit offers and
-deals, HTLCs, tickets, blinded balances.
+deals, tickets, blinded balances.
 
 Their operations are refused, so their lists are empty, and BitShares' clients that ask for them
 see a chain on which nobody uses them. Arguments are read, and limits hold, as they do elsewhere.
@@ -16,14 +16,12 @@ from protocol import ids
 POOL_ID = instance_of("liquidity pool id", ids.LiquidityPoolId)
 
 Limit = Annotated[int, at_most(101)]
-HtlcLimit = Annotated[int, at_most(100)]
 PoolId = Annotated[int, POOL_ID]
 PoolIds = Annotated[list[int], list_of(POOL_ID)]
 AssetId = Annotated[int, instance_of("asset id", ids.AssetId)]
 FundId = Annotated[int, instance_of("SameT fund id", ids.SametFundId)]
 OfferId = Annotated[int, instance_of("credit offer id", ids.CreditOfferId)]
 DealId = Annotated[int, instance_of("credit deal id", ids.CreditDealId)]
-HtlcId = Annotated[int, instance_of("HTLC id", ids.HtlcId)]
 TicketId = Annotated[int, instance_of("ticket id", ids.TicketId)]
 
 
@@ -182,26 +180,6 @@ def get_credit_deals_by_collateral_asset(
     return []
 
 
-def get_htlc(call: Call, htlc_id: HtlcId, subscribe: Boolean = True) -> Answer:
-    """Always null: there are no HTLCs."""
-    return None
-
-
-def get_htlc_by_from(call: Call, account: AccountArg, start: HtlcId, limit: HtlcLimit) -> Answer:
-    """Always empty: there are no HTLCs."""
-    return []
-
-
-def get_htlc_by_to(call: Call, account: AccountArg, start: HtlcId, limit: HtlcLimit) -> Answer:
-    """Always empty: there are no HTLCs."""
-    return []
-
-
-def list_htlcs(call: Call, start: HtlcId, limit: HtlcLimit) -> Answer:
-    """Always empty: there are no HTLCs."""
-    return []
-
-
 def list_tickets(call: Call, limit: Limit = 101, start_id: TicketId = 0) -> Answer:
     """Always empty: there are no tickets."""
     return []
@@ -240,10 +218,6 @@ METHODS = (
     get_credit_deals_by_borrower,
     get_credit_deals_by_debt_asset,
     get_credit_deals_by_collateral_asset,
-    get_htlc,
-    get_htlc_by_from,
-    get_htlc_by_to,
-    list_htlcs,
     list_tickets,
     get_tickets_by_account,
     get_blinded_balances,

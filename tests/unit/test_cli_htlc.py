@@ -1,0 +1,78 @@
+"""`pegboard wallet htlc` against a chain in this process, and what shows its contracts."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.crypto.hashes import hash160, sha256
+from tests.support.desk import Desk
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return Desk(monkeypatch, capsys)
+
+
+def test_a_new_secret_locks_and_redeems(desk: Desk) -> None:
+    """H2.3, H3.2: it is printed once, and whoever has it lets bob be paid."""
+    done = desk.wallet("alice", "htlc", "create", "bob", "10 TEST", "--expires-in", "1d")
+    secret = bytes.fromhex(done["preimage"])
+    assert done["sha256"] == sha256(secret).hex()
+    assert done["operations"][0][1]["preimage_hash"] == [2, done["sha256"]]
+    (waiting,) = done["waiting"]
+    assert waiting["text"].startswith("1.16.0 waits for its preimage; the amount returns at 20")
+    assert waiting["rule"] == "H5.1"
+    for name in ("alice", "bob"):
+        assert (
+            "contract 1.16.0: 10.00000 TEST of alice for bob"
+            in desk.run("show", "account", name).out
+        )
+    before = desk.chain.balance("bob")
+    done = desk.wallet("carol", "htlc", "redeem", "1.16.0", done["preimage"])
+    assert done["caused"] == ["redeemed: bob gets 10.00000 TEST of alice (1.16.0)"]
+    assert desk.chain.balance("bob") == before + 10**6
+    history = desk.run("wallet", "history", "bob", "--dev-keys").out
+    assert "redeemed: bob gets 10.00000 TEST of alice (1.16.0)" in history
+
+
+def test_a_hash_of_somebody_else(desk: Desk) -> None:
+    """H1.2, H4.1: as in the second half of a swap; the memo is for the receiver."""
+    lock = f"hash160:{hash160(b'open').hex()}"
+    how = ("--hash", lock, "--size", "4", "--expires-in", "1h", "--memo", "yours")
+    done = desk.wallet("alice", "htlc", "create", "bob", "1 TEST", *how)
+    assert "preimage" not in done
+    fields = done["operations"][0][1]
+    assert (fields["preimage_hash"][0], fields["preimage_size"]) == (3, 4)
+    history = desk.run("wallet", "history", "bob", "--dev-keys", "--memos").out
+    assert "locks 1.00000 TEST for bob for 3600 s: yours" in history
+    desk.wallet("alice", "htlc", "extend", "1.16.0", "12h")
+    htlc = desk.chain.state.htlcs.rows[0]
+    assert htlc.expiration - desk.chain.state.dynamic.time > 46_000
+    error = desk.refused("bob", "htlc", "redeem", "1.16.0", "close", "--text")
+    assert (error["name"], error["rule"]) == ("preimage_size_mismatch", "H3.1")
+    desk.wallet("bob", "htlc", "redeem", "1.16.0", "open", "--text")
+
+
+def test_too_little_time_returns_at_once(desk: Desk) -> None:
+    """H5.1: in the same block, as the command tells."""
+    done = desk.wallet("alice", "htlc", "create", "bob", "1 TEST", "--expires-in", "1s")
+    assert done["caused"] == ["not claimed: alice has 1.00000 TEST back (1.16.0)"]
+    assert done["waiting"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create", "bob", "1 TEST", "--hash", "md5:00"),
+        ("create", "bob", "1 TEST", "--hash", "sha256:00"),
+        ("create", "bob", "1 TEST", "--hash", "sha256:xy"),
+        ("create", "bob", "1 TEST", "--size", "4"),
+        ("redeem", "1.16.0", "abc"),
+        ("redeem", "1.2.0", "ab"),
+        ("extend", "1.16.0", "soon"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(desk: Desk, arguments: tuple[str, ...]) -> None:
+    """Before anything is sent."""
+    ended = desk.run("wallet", "htlc", *arguments, "--dev-keys", "-a", "alice")
+    assert ended.code == 64, ended
