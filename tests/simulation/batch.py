@@ -1,7 +1,8 @@
 """Many seeds, on all processors, and what they come to: scripts/simulate --hours 1 --jobs 8.
 
 Each run is written into the ledger as it ends. A seed that fails prints how to run it again,
-shrinks by itself, and leaves a regression; of several that fail alike only the first.
+is counted, then shrinks by itself and leaves a regression; of several that fail alike only the
+first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +29,7 @@ import msgspec
 
 from tests.simulation.ledger import Ledger
 from tests.simulation.options import Options, draw_options
-from tests.simulation.runs import Run, run_schedule
+from tests.simulation.runs import PASSED, Run, run_schedule
 from tests.simulation.schedule import Schedule
 from tests.simulation.shrinking import REGRESSIONS, Budget, keep
 
@@ -195,32 +203,41 @@ def _until(seeds: Iterable[int], end: float | None) -> Iterator[int]:
 
 
 def _results(seeds: Iterator[int], job: Job, jobs: int) -> Iterator[tuple[int, Run]]:
-    """Runs as they end, with the process that made each."""
-    ways: set[str] = set()
+    """Runs as they end, with the process that made each.
+
+    A failure is told before it is shrunk, which takes its turn among the seeds.
+    """
+    ways: set[str] = {PASSED}
+    with _make_pool(jobs) as pool:
+        waiting: set[Future[tuple[int, Run] | None]] = set()
+        is_over = False
+        while waiting or not is_over:
+            while len(waiting) < jobs and not is_over:
+                seed = next(seeds, None)
+                is_over = seed is None
+                if seed is not None:
+                    waiting.add(pool.submit(run_seed, job, seed))
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for found in [one.result() for one in done]:
+                if found is None:
+                    continue
+                yield found
+                run = found[1]
+                if run.verdict not in ways and job.regressions is not None:
+                    waiting.add(pool.submit(keep_failure, job, run))
+                ways.add(run.verdict)
+
+
+def _make_pool(jobs: int) -> Executor:
+    """One job runs in this process, more in others."""
     if jobs == 1:
-        for seed in seeds:
-            worker, run = run_seed(job, seed, frozenset(ways))
-            ways.add(run.verdict)
-            yield worker, run
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        waiting: set[Future[tuple[int, Run]]] = set()
-        for seed in seeds:
-            waiting.add(pool.submit(run_seed, job, seed, frozenset(ways)))
-            if len(waiting) >= jobs:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for one in done:
-                    ways.add(one.result()[1].verdict)
-                    yield one.result()
-        for one in waiting:
-            yield one.result()
+        return ThreadPoolExecutor(1)
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
 
 
-def run_seed(job: Job, seed: int, known: frozenset[str]) -> tuple[int, Run]:
-    """One seed in this process; a failure of an unknown way is shrunk and kept."""
-    schedule = Schedule.draw(job.options(seed))
-    run = run_schedule(schedule)
+def run_seed(job: Job, seed: int) -> tuple[int, Run]:
+    """One seed in this process; of a failure it is told at once how to see it again."""
+    run = run_schedule(Schedule.draw(job.options(seed)))
     if not run.has_passed:
         print(
             f"seed {seed}: FAILED {run.verdict}: {run.detail}\n"
@@ -228,18 +245,12 @@ def run_seed(job: Job, seed: int, known: frozenset[str]) -> tuple[int, Run]:
             f"options {run.options}\n  again: {job.command(seed)}",
             flush=True,
         )
-        if job.regressions is not None and run.verdict not in known:
-            _keep(job, schedule, run)
     return os.getpid(), msgspec.structs.replace(run, memory_blocks=memory_blocks())
 
 
-def memory_blocks() -> int:
-    """What the interpreter holds now, in blocks of its allocator."""
-    gc.collect()
-    return sys.getallocatedblocks()
-
-
-def _keep(job: Job, schedule: Schedule, run: Run) -> None:
+def keep_failure(job: Job, run: Run) -> None:
+    """Shrink a failure of an unknown way and keep it."""
+    schedule = Schedule.draw(job.options(run.seed))
     about = f"{run.detail} (seed {run.seed}, commit {job.commit})"
     assert job.regressions is not None
     path, runs = keep(
@@ -250,10 +261,16 @@ def _keep(job: Job, schedule: Schedule, run: Run) -> None:
     )
     small = Schedule.load(path)
     print(
-        f"  shrunk from {len(schedule.faults)} to {len(small.faults)} faults in {runs} runs: "
-        f"scripts/simulate --schedule {path}",
+        f"seed {run.seed}: shrunk from {len(schedule.faults)} to {len(small.faults)} faults "
+        f"in {runs} runs: scripts/simulate --schedule {path}",
         flush=True,
     )
+
+
+def memory_blocks() -> int:
+    """What the interpreter holds now, in blocks of its allocator."""
+    gc.collect()
+    return sys.getallocatedblocks()
 
 
 def processors() -> int:

@@ -77,6 +77,30 @@ def test_a_failing_seed_shrinks_by_itself(
     assert small.options.fault_s <= small.faults[-1].at_ms // 1_000 + shrinking.MARGIN_S
 
 
+def test_a_failure_is_counted_before_it_is_shrunk(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shrinking takes many minutes, in which the lines of progress must not say that all is
+    well, and whoever stops the batch must find the failure in the ledger."""
+    ledger = Ledger(tmp_path / "seeds.jsonl", "abc")
+    found: list[str] = []
+
+    def keep(schedule: Schedule, verdict: str, **_: object) -> tuple[Path, int]:
+        found.extend(one.run.verdict for one in ledger.entries() if not one.run.has_passed)
+        path = tmp_path / "kept.json"
+        schedule.save(path)
+        return path, 1
+
+    monkeypatch.setattr(batch, "keep", keep)
+    monkeypatch.setattr(batch, "PROGRESS_S", 0.0)
+    told: list[str] = []
+    totals = run_batch(range(1, 60), job, ledger, hours=1.0, tell=told.append)
+    assert found == ["durable"]
+    ends = [int(line.split()[-2]) for line in told]
+    assert ends == sorted(ends)
+    assert ends[-1] == len(totals.failures) > 2
+
+
 def test_the_next_batch_goes_on_where_the_last_one_ended(job: Job, tmp_path: Path) -> None:
     """Each commit has its own seeds; a line that a crash has cut off costs only itself."""
     path = tmp_path / "seeds.jsonl"
