@@ -11,6 +11,7 @@ from node.cli.remote_chain import NoSuchName, RemoteAsset, RemoteChain
 from node.cli.transactions import Broadcast, broadcast
 from node.clock import monotonic_s, sleep_s
 from node.presets import development_key
+from pegboard.faucet import FAUCET
 from pegboard.ledger import (
     AssetFacts,
     FeedFacts,
@@ -23,7 +24,6 @@ from pegboard.ledger import (
     ShockFacts,
 )
 from pegboard.views import Explained, Reason
-from pegboard.vocabulary import FAUCET
 from protocol.asset import Price
 from protocol.crypto.keys import PrivateKey, public_key
 from protocol.ids import AccountId, AssetId, account_text, asset_text, parse_id
@@ -120,6 +120,10 @@ class RemoteLedger:
     def block_interval_s(self) -> int:
         """Seconds between two slots (R8.4)."""
         return as_int(as_object(self._properties()["parameters"])["block_interval"])
+
+    def transaction_size_max(self) -> int:
+        """Bytes that a transaction may have (R9.3)."""
+        return as_int(as_object(self._properties()["parameters"])["maximum_transaction_size"])
 
     def margin_call_trigger(self) -> str:
         """What calls positions: "bid" or "feed" (R4.2)."""

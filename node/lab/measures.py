@@ -11,8 +11,9 @@ from node.chain.apply_block import AppliedBlock
 from node.state.database import State
 from node.state.events import GloballySettledEvent, MarginCallEvent
 from node.state.objects.assets import BitassetData
+from pegboard.faucet import FAUCET
 from pegboard.local_ledger import LocalLedger
-from pegboard.vocabulary import FAUCET, Market
+from pegboard.vocabulary import Market
 from protocol.asset import Price
 from protocol.ids import AccountId, AssetId, ForceSettlementId
 from protocol.operations.limit_order import FillOrder

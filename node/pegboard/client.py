@@ -84,12 +84,14 @@ class TrioAccount(_InThread[Account]):
 class TrioMarket(_InThread[Market]):
     """`pegboard.Market` with words to await."""
 
+    bitasset = _in_thread(Market.bitasset)
     feed = _in_thread(Market.feed)
     publish = _in_thread(Market.publish)
     follow = _in_thread(Market.follow)
     block = _in_thread(Market.block)
     travel = _in_thread(Market.travel)
     price = _in_thread(Market.price)
+    borrowed = _in_thread(Market.borrowed)
     positions = _in_thread(Market.positions)
     bids = _in_thread(Market.bids)
     asks = _in_thread(Market.asks)
@@ -103,5 +105,17 @@ class TrioMarket(_InThread[Market]):
         self, name: str, *, core: Number | None = None, holds: Sequence[str] = ()
     ) -> TrioAccount:
         """`Market.account`, whose words are to be awaited."""
-        made = partial(self.used.account, name, core=core, holds=holds)
-        return TrioAccount(await trio.to_thread.run_sync(made, abandon_on_cancel=True))
+        make = partial(self.used.account, name, core=core, holds=holds)
+        return TrioAccount(await trio.to_thread.run_sync(make, abandon_on_cancel=True))
+
+    async def accounts(
+        self, names: Sequence[str], *, core: Number | None = None, holds: Sequence[str] = ()
+    ) -> list[TrioAccount]:
+        """`Market.accounts`, whose words are to be awaited."""
+        make = partial(self.used.accounts, names, core=core, holds=holds)
+        made = await trio.to_thread.run_sync(make, abandon_on_cancel=True)
+        return [TrioAccount(one) for one in made]
+
+    async def find(self, name: str) -> TrioAccount:
+        """`Market.find`, whose words are to be awaited."""
+        return TrioAccount(await trio.to_thread.run_sync(self.used.find, name))

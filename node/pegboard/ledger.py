@@ -136,6 +136,10 @@ class Ledger(Protocol):
         """Seconds between two slots (R8.4)."""
         ...
 
+    def transaction_size_max(self) -> int:
+        """Bytes that a transaction may have (R9.3)."""
+        ...
+
     def margin_call_trigger(self) -> str:
         """What calls positions: "bid" or "feed" (R4.2)."""
         ...

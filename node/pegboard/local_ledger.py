@@ -105,6 +105,10 @@ class LocalLedger:
         """Seconds between two slots (R8.4)."""
         return self.state.parameters.block_interval
 
+    def transaction_size_max(self) -> int:
+        """Bytes that a transaction may have (R9.3)."""
+        return self.state.parameters.maximum_transaction_size
+
     def margin_call_trigger(self) -> str:
         """What calls positions: "bid" or "feed" (R4.2)."""
         return self.chain.chain.genesis.settings().margin_call_trigger

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import msgspec
 
@@ -122,10 +123,12 @@ def _prepare(scenario: Scenario, market: Market) -> None:
     """Prices, accounts and agents, before the first step."""
     for symbol, price in scenario.prices.items():
         market.follow(symbol, price.source, shocks=price.shocks, mcr=price.mcr, msqr=price.msqr)
-    for name, account in scenario.accounts.items():
-        market.account(name, core=account.core, holds=account.holds)
+    for account, names in groupby(scenario.accounts, scenario.accounts.__getitem__):
+        market.accounts(list(names), core=account.core, holds=account.holds)
     for agent in scenario.agents:
-        for name, options in agent.people():
+        people = list(agent.people())
+        market.accounts([name for name, _ in people], core=agent.core, holds=agent.holds)
+        for name, options in people:
             market.hire(agent.rule, name, core=agent.core, holds=agent.holds, **options)
 
 

@@ -52,6 +52,14 @@ class AccountStep(Step, tag="account"):
     holds: tuple[str, ...] = ()
 
 
+class AccountsStep(Step, tag="accounts"):
+    """`Market.accounts`."""
+
+    names: tuple[str, ...]
+    core: Plain | None = None
+    holds: tuple[str, ...] = ()
+
+
 class HireStep(Step, tag="hire"):
     """`Market.hire`."""
 
@@ -206,6 +214,7 @@ class ExpectStep(Step, tag="expect"):
 
 AnyStep: TypeAlias = (
     AccountStep
+    | AccountsStep
     | HireStep
     | BitassetStep
     | PredictStep

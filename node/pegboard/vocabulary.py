@@ -15,13 +15,11 @@ from random import Random
 from types import TracebackType
 from typing import Self, cast
 
-from node.market.pricing import collateral_at
-from node.presets import ACCOUNTS, development_key
 from node.shipped import find_file
-from node.state.errors import NoSuchObject
 from pegboard.account import Account
 from pegboard.agents import Agent, Rule, find_rule
-from pegboard.amounts import BadAmount, Number, exact, quotient, to_thousandths, to_units
+from pegboard.amounts import BadAmount, Number, exact, quotient, to_thousandths
+from pegboard.faucet import FAUCET, Faucet
 from pegboard.ledger import AssetFacts, Ledger
 from pegboard.prediction import Compared, Prediction
 from pegboard.quotes import Quote, Quotes
@@ -30,23 +28,13 @@ from pegboard.scenario import scenario_text
 from pegboard.series import Series, Shock, read_source
 from pegboard.views import Order, Position, Settlement, Shocked
 from protocol.asset import NO_FEE, AssetAmount, Price
-from protocol.authority import key_authority
-from protocol.constants import CORE_ASSET, HUNDRED_PERCENT, MAX_SUPPLY, RATIO_DENOMINATOR
-from protocol.crypto.keys import public_key
+from protocol.constants import CORE_ASSET, HUNDRED_PERCENT, MAX_SUPPLY
 from protocol.durations import parse_duration
 from protocol.errors import PegboardError
 from protocol.ids import AccountId
-from protocol.operations.account import AccountCreate, AccountOptions
 from protocol.operations.asset import NEW_ASSET, AssetCreate
 from protocol.operations.asset_options import ENABLE_BITS_MASK, WITNESS_FED_ASSET, AssetOptions
 from protocol.operations.bitasset_options import BitassetOptions
-from protocol.operations.call_order import CallOrderUpdate
-from protocol.operations.transfer import Transfer
-
-FAUCET = ACCOUNTS[0]
-"""Creates and funds the accounts of a market."""
-LENDER_RATIO = 10 * RATIO_DENOMINATOR
-"""At which the faucet borrows what an account is to hold from the start."""
 
 Note = dict[str, object]
 """A call as a step of a scenario has it: what to do, with what, and how it was refused."""
@@ -71,6 +59,7 @@ class Market:
         """Who acts before each block, in this order."""
         self.quotes = Quotes(ledger)
         self.reader: Reader = Reader(ledger)
+        self._faucet = Faucet(ledger, self.reader)
         self.folder = Path()
         """Where files of prices are looked for first."""
         self.files: Mapping[str, str] = {}
@@ -105,49 +94,24 @@ class Market:
         such as "500 bitUSD", which the faucet borrows. Raises `BadAmount`, `TransactionRejected`.
         """
         with self.noted("account", name=name, core=core, holds=list(holds) or None):
-            account_id = self.ledger.find_account(name)
-            account = Account(self, name, self._create(name) if account_id is None else account_id)
-            if core is not None:
-                token = self.ledger.asset_at(CORE_ASSET)
-                self._grant(account, AssetAmount(to_units(core, token.precision), token.id))
-            for text in holds:
-                self._grant(account, self.reader.amount(text))
-            return account
+            [found] = self._faucet.endow([name], core, holds)
+            return Account(self, name, found)
 
-    def _create(self, name: str) -> AccountId:
-        full = self.ledger.full_name(name)
-        owner, active = (public_key(development_key(full, role)) for role in ("owner", "active"))
-        faucet = self.find(FAUCET).id
-        self.ledger.send(
-            AccountCreate(
-                *(NO_FEE, faucet, faucet, 0, full),
-                key_authority(owner),
-                key_authority(active),
-                AccountOptions(active),
-            )
-        )
-        created = self.ledger.find_account(name)
-        assert created is not None, "the chain has taken it"
-        return created
+    def accounts(
+        self, names: Sequence[str], *, core: Number | None = None, holds: Sequence[str] = ()
+    ) -> list[Account]:
+        """Several accounts, each as by `account`, in as few transactions as their size allows.
 
-    def _grant(self, account: Account, wanted: AssetAmount) -> None:
-        facts = self.ledger.asset_at(wanted.asset_id)
-        lack = wanted.amount - self.ledger.balance(account.id, facts.id)
-        if lack <= 0:
-            return
-        faucet, given = self.find(FAUCET).id, AssetAmount(lack, facts.id)
-        if facts.backing is not None:
-            collateral = collateral_at(given, LENDER_RATIO, self.reader.feed(facts).price)
-            pledged = AssetAmount(collateral, facts.backing)
-            self.ledger.send(CallOrderUpdate(NO_FEE, faucet, pledged, given))
-        self.ledger.send(Transfer(NO_FEE, faucet, account.id, given, None))
+        On a network a dozen take no longer than one. What is refused takes back its own transaction
+        and leaves out those that would follow.
+        """
+        with self.noted("accounts", names=list(names), core=core, holds=list(holds) or None):
+            found = self._faucet.endow(names, core, holds)
+            return [Account(self, *one) for one in zip(names, found, strict=True)]
 
     def find(self, name: str) -> Account:
         """An account that there is; raises `NoSuchObject`."""
-        account_id = self.ledger.find_account(name)
-        if account_id is None:
-            raise NoSuchObject("no such account", rule="R0.1", value=name)
-        return Account(self, name, account_id)
+        return Account(self, name, self._faucet.account(name))
 
     def hire(
         self,

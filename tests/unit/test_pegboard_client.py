@@ -125,5 +125,12 @@ def test_trio_has_the_same_words(desk: Desk) -> None:
         assert [one.owner for one in await m.positions("bitUSD")] == ["zoe"]
         with pytest.raises(PegboardError):
             await zoe.sell("11 bitUSD", receive="1 TEST")
+        num = m.used.ledger.head().num
+        abe, zoe_again = await m.accounts(["abe", "zoe"], core=2_000, holds=["1 bitUSD"])
+        assert m.used.ledger.head().num == num + 2, "a block to make them, and one to give"
+        assert await abe.balance("bitUSD") == 1
+        assert await zoe_again.balance("bitUSD") == 10
+        assert await (await m.find("abe")).balance("TEST") == 2_000
+        assert await m.borrowed() == ["bitUSD"]
 
     trio.run(main)

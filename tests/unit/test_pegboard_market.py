@@ -54,6 +54,46 @@ def test_nobody_is_called_where_nobody_bids(quiet: Market) -> None:
         assert (position.closed, position.ratio) == (False, Decimal("1.615"))
 
 
+def test_many_accounts_are_made_in_few_transactions(quiet: Market) -> None:
+    """R9.3: as many as a transaction takes; each has what `account` would give it, and no more."""
+    sent: list[int] = []
+    quiet.ledger.heard.append(lambda done: sent.append(len(done.operations)))
+    ann = quiet.account("ann", core=70, holds=["30 bitUSD"])
+    sent.clear()
+    names = ["ann", *(f"person{number}" for number in range(30)), "person3"]
+    found = quiet.accounts(names, core=50, holds=["20 bitUSD", "10 bitUSD"])
+    assert [one.name for one in found] == names
+    assert (found[4].id, found[0].id) == (found[-1].id, ann.id)
+    assert [one.balance("TEST") for one in found] == [70, *[50] * 31]
+    assert [one.balance("bitUSD") for one in found] == [30, *[20] * 31]
+    assert sum(sent) == 30 + 30 * 3
+    assert len(sent) < 10
+    sent.clear()
+    assert len(quiet.accounts(["person1", "person2"], core=50)) == 2
+    assert quiet.accounts([]) == []
+    assert sent == []
+
+
+def test_a_refusal_among_many_accounts_keeps_what_was_made_before(quiet: Market) -> None:
+    """Its own transaction and what would follow is left out; the notes do the same again."""
+    names = [f"person{number}" for number in range(40)]
+    with pytest.raises(BadAmount):
+        quiet.accounts(names, core="0.000001")
+    assert quiet.ledger.find_account("person0") is None
+    with pytest.raises(PegboardError, match="not an account name"):
+        quiet.accounts([*names[:30], "No Name", *names[30:]], core=5)
+    made = [name for name in names if quiet.ledger.find_account(name) is not None]
+    assert made == names[: len(made)]
+    assert 0 < len(made) < 30
+    with pytest.raises(PegboardError) as poor:
+        quiet.accounts(["person1", "zoe"], core=10**10)
+    assert poor.value.name == "insufficient_balance"
+    assert quiet.find("zoe").balance("TEST") == quiet.find("person1").balance("TEST") == 0
+    quiet.block()
+    again = pegboard.play(pegboard.read_scenario(quiet.scenario()))
+    assert again.market.state_hash() == quiet.state_hash()
+
+
 def test_a_position_tells_its_ratio_and_call_price(quiet: Market) -> None:
     """R1.10: debt / collateral * MCR, in whole units; R3.3: a borrower gets the debt."""
     alice = quiet.account("alice", core=10_000)
