@@ -18,7 +18,7 @@ const PAGE_OF_ASSETS = 100;
 const LONG_AGO = "1970-01-01T00:00:00";
 
 const url = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws`;
-const seen = { words: null, asset: null, calls: new Map() };
+const seen = { words: null, count: 0, asset: null, calls: new Map() };
 const node = new NodeSocket(url, connectionChanged);
 const refresh = oneAtATime(draw);
 const whatIf = new WhatIf(node);
@@ -48,7 +48,10 @@ async function begin() {
 
 /** What this chain's people call things. */
 async function learnWords() {
-  const info = await node.call("pegboard", "get_node_info");
+  const [info, count] = await Promise.all([
+    node.call("pegboard", "get_node_info"),
+    node.call("database", "get_asset_count"),
+  ]);
   const assets = new Map();
   const [core] = await node.call("database", "get_assets", [CORE], false);
   assets.set(core.id, core);
@@ -60,7 +63,7 @@ async function learnWords() {
     page = await node.call("database", "list_assets", start, PAGE_OF_ASSETS);
     for (const one of page) assets.set(one.id, one);
   }
-  seen.words = new Words(info, assets);
+  Object.assign(seen, { words: new Words(info, assets), count });
   document.title = `pegboard: a node of ${info.core_symbol}`;
   for (const element of document.querySelectorAll("[data-word=core]"))
     say(element, info.core_symbol);
@@ -113,6 +116,8 @@ async function draw() {
   try {
     // Nobody looks: the node has better things to do, and all is drawn when somebody comes back.
     if (seen.words === null || document.hidden) return;
+    // Assets are never removed but by a rewind, after which all is learnt anew.
+    if ((await node.call("database", "get_asset_count")) !== seen.count) await learnWords();
     const info = await node.call("pegboard", "get_node_info");
     seen.words.info = info;
     const head = await drawChain(node, info);

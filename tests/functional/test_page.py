@@ -363,10 +363,10 @@ def test_time_and_money_are_at_the_reader_s_command(page: Visit, node: Served, t
 
 
 def test_a_rewind_takes_back_what_the_page_knew(page: Visit, node: Served, told: Told) -> None:
-    """R9.10: a BitAsset that was made since is gone, and another one is shown."""
+    """R9.10: a BitAsset that is made comes by itself; taken back, it is gone, and another one is
+    shown."""
     before = told.head()["head_block_number"]
     node.market.bitasset("LATE")
-    page.page.reload()
     page.page.locator("#assets label", has_text="openLATE").click()
     expect(page.page.locator("#market-title")).to_have_text("openLATE")
     told.call("pegboard_dev", "rewind", before)
