@@ -59,6 +59,7 @@ from node.services.metrics import NodeCollector
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped
 from node.services.opened import Opened, open_history, open_node
+from node.services.parent import parent_at_standard_input
 from node.services.step_watch import StepWatch
 from node.state.database import State
 from node.state.errors import InvariantViolated
@@ -98,17 +99,21 @@ def run_node(
     node_key: Path | None = None,
     seeds: tuple[str, ...] = (),
     max_rss_mib: int | None = None,
+    *,
+    has_parent: bool = False,
 ) -> int:
     """Run a node until it is interrupted; the exit code of the process.
 
     `node_key` is the file of its key and `max_rss_mib` its limit of memory instead of what the
-    settings say, `seeds` are dialled beside those of the settings.
+    settings say, `seeds` are dialled beside those of the settings. `has_parent` is true where
+    standard input is the other end of the command that started it.
     """
+    parent = parent_at_standard_input() if has_parent else None
     configure_log()
     sys.setswitchinterval(HELPER_WAIT_S)
     raise_limit()
     try:
-        opened = open_node(settings_path, node_key, seeds, max_rss_mib)
+        opened = open_node(settings_path, node_key, seeds, max_rss_mib, parent)
     except StorageError as error:
         return _fail(error, error.exit_code)
     except PegboardError as error:
@@ -179,12 +184,13 @@ class StartAgain:
 
     block_num: int = 0
     """0 for a first start."""
-    is_paused: bool = False
+    paused_by: str | None = None
+    """Who has it paused, if anybody."""
     is_asked: trio.Event = field(default_factory=trio.Event)
 
-    def ask(self, core: NodeCore, block_num: int) -> None:
+    def ask(self, block_num: int, paused_by: str | None) -> None:
         """Have the node begin anew as soon as it has answered."""
-        self.block_num, self.is_paused = block_num, core.is_paused
+        self.block_num, self.paused_by = block_num, paused_by
         self.is_asked.set()
 
     def cut(self, opened: Opened) -> None:
@@ -247,9 +253,9 @@ async def _run_with(
     elif may_develop:
         travel.moved_ms = read_clock_offset(opened.data_dir / CLOCK_FILE)
     inputs = NodeInputs(core, clock, travel)
-    if again.is_paused:
-        inputs.go(lambda travel, now: travel.pause(now))
-    start_at = None if history.store.is_shared else partial(after.ask, core)
+    if (paused_by := again.paused_by) is not None:
+        inputs.go(lambda travel, now: travel.hold(now, paused_by))
+    start_at = None if history.store.is_shared else after.ask
     backend = NodeApiBackend(
         inputs,
         reader,
@@ -261,7 +267,7 @@ async def _run_with(
             FeedInfo(feed.asset, feed.source, feed.interval_s, feed.publishers)
             for feed in settings.feeds
         ),
-        development=NodeDevelopment(inputs, opened.genesis, members, start_at)
+        development=NodeDevelopment(inputs, opened.genesis, members, start_at, opened.parent)
         if may_develop
         else None,
     )

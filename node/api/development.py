@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from protocol.errors import PegboardError
+from protocol.json_form import JsonValue
 from protocol.operations.base import Operation
 from protocol.schema import BlockId, Digest, TransactionId
 
@@ -66,11 +68,23 @@ class Development(Protocol):
     def catch_up(self) -> None:
         """Let the clock show the head's time if it is behind."""
 
-    def pause(self) -> None:
-        """Make no blocks and have no peers for a while."""
+    def pause(self, by: str) -> None:
+        """Make no blocks and have no peers for a while, or until the same resumes."""
 
-    def resume(self) -> None:
+    def resume(self, by: str) -> None:
         """Go on."""
+
+    def next_slot_s(self) -> int | None:
+        """When the next slot begins that this node has a key for, if any soon."""
+
+    @property
+    def can_go_together(self) -> bool:
+        """Whether the command that started all members can take them through time."""
+
+    def go_together(
+        self, verb: str, argument: JsonValue, done: Callable[[JsonValue | PegboardError], None]
+    ) -> None:
+        """Have it do so, by "mine", "travel" or "rewind"; told once it is done, or refused."""
 
     @property
     def genesis_hash(self) -> Digest:

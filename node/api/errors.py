@@ -71,6 +71,25 @@ class NotConfirmedYet(ApiError):
     code = 10
 
 
+class NetworkRefused(ApiError):
+    """The processes of a network did not go through time together; as the command says it."""
+
+    name = "network_refused"
+    code = 10
+
+    @classmethod
+    def read(cls, fields: dict[str, JsonValue]) -> NetworkRefused:
+        """The refusal that the command has told."""
+        error = cls(
+            str(fields.get("what")),
+            rule=str(fields.get("rule") or ""),
+            value=fields.get("value"),
+            limit=fields.get("limit"),
+        )
+        error.name = str(fields.get("name") or cls.name)
+        return error
+
+
 class TooSlow(ApiError):
     """T-A2: the call took more time than any may."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import threading
 from pathlib import Path
 from types import FrameType
 
@@ -142,7 +140,7 @@ DATA_DIR = click.option(
     metavar="MIB",
     help="Memory that it may take, in MiB: near it caches and then clients are dropped.",
 )
-@click.option("--stop-with-parent", is_flag=True, hidden=True)
+@click.option("--with-parent", "has_parent", is_flag=True, hidden=True)
 @output_options
 @click.pass_context
 def node(
@@ -166,7 +164,7 @@ def node(
     trigger: str | None,
     fresh: bool,
     max_rss_mib: int | None,
-    stop_with_parent: bool,
+    has_parent: bool,
 ) -> None:
     """Run a node: one of a network with --config, or a whole chain of its own with --dev.
 
@@ -183,11 +181,11 @@ def node(
         raise UsageProblem("give either --config FILE or --dev")
     if dev and (node_key is not None or seeds):
         raise UsageProblem("--node-key and --seed need --config: a development node has no peers")
-    stop_on_signals(with_parent=stop_with_parent)
+    stop_on_signals()
     if config is not None:
         if origins:
             raise UsageProblem("--allow-origin is for --dev; with --config, set origins in [api]")
-        sys.exit(run_node(config, node_key, seeds, max_rss_mib))
+        sys.exit(run_node(config, node_key, seeds, max_rss_mib, has_parent=has_parent))
     given = _begin_with(context)
     check_free(api)
     wanted = Wanted(
@@ -235,25 +233,17 @@ def default_data_dir(kind: str) -> Path:
     return platformdirs.user_data_path("pegboard") / "networks" / kind
 
 
-def stop_on_signals(*, with_parent: bool) -> None:
-    """Let SIGTERM end the node as Ctrl-C does; and, if asked, the end of standard input too.
+def stop_on_signals() -> None:
+    """Let SIGTERM end the node as Ctrl-C does.
 
     A shell starts its background jobs with SIGINT ignored, which would make both do nothing.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
-    if with_parent:
-        threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     signal.raise_signal(signal.SIGINT)
-
-
-def _wait_for_parent() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def given_options(context: click.Context) -> set[str]:

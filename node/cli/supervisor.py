@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import trio
 
 from node.cli.block_lines import BlockLines, block_line
-from node.cli.client import JsonObject
+from node.cli.client import JsonObject, NodeClient
 from node.cli.exits import NodeUnreachable
 from node.cli.network_files import NodePlan
 from node.cli.output import Output
 from node.cli.remote_chain import RemoteChain
+from node.cli.time_network import TimeNetwork
 from node.exit_codes import Exit
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
@@ -27,6 +30,12 @@ STOP_TIMEOUT_S = 8
 """Time that processes have to end by themselves before they are killed."""
 POLL_S = 0.2
 LOG_TAIL_BYTES = 4096
+VERBS: dict[str, Callable[[TimeNetwork, Any], JsonObject]] = {
+    "mine": TimeNetwork.mine,
+    "travel": TimeNetwork.travel,
+    "rewind": TimeNetwork.rewind,
+}
+"""What a node may ask for."""
 
 
 class Supervisor:
@@ -40,6 +49,7 @@ class Supervisor:
         self._chain = chain
         self._api_node = api_node
         self._running: dict[str, trio.Process] = {}
+        self._turn = trio.Lock()
         self._exit_code: int = Exit.OK
         self._is_late = False
         self._failure: OSError | None = None
@@ -87,19 +97,23 @@ class Supervisor:
         scope.cancel()
 
     async def _watch(self, plan: NodePlan, scope: trio.CancelScope) -> None:
-        with plan.log.open("ab") as log:
+        ours, theirs = socket.socketpair()
+        with plan.log.open("ab") as log, theirs:
             process = await trio.lowlevel.open_process(
                 [
                     *(sys.executable, "-m", "node", "node"),
-                    *("--config", str(plan.settings), "--stop-with-parent"),
+                    *("--config", str(plan.settings), "--with-parent"),
                 ],
-                stdin=subprocess.PIPE,
+                stdin=theirs,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         self._running[plan.name] = process
-        code = await process.wait()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._serve, ours)
+            code = await process.wait()
+            nursery.cancel_scope.cancel()
         del self._running[plan.name]
         reason = last_reason(plan.log)
         self._tell(
@@ -113,6 +127,20 @@ class Supervisor:
         if not self._running or plan.name == self._api_node:
             self._exit_code = code if code > 0 else Exit.REFUSED
             scope.cancel()
+
+    async def _serve(self, end: socket.socket) -> None:
+        """Take the network through time for a node that is asked to, as whoever reaches its API may
+        do process by process; one demand at a time."""
+        with suppress(OSError, trio.BrokenResourceError):
+            async with trio.SocketStream(trio.socket.from_stdlib_socket(end)) as stream:
+                received = b""
+                async for data in stream:
+                    *lines, received = (received + data).split(b"\n")
+                    for line in lines:
+                        async with self._turn:
+                            go = partial(answer_demand, self._chain.client, line)
+                            answer = await trio.to_thread.run_sync(go, abandon_on_cancel=True)
+                        await stream.send_all(answer)
 
     async def _wait_for_api(self) -> bool:
         with trio.move_on_after(START_TIMEOUT_S):
@@ -163,6 +191,23 @@ class Supervisor:
     def _tell(self, text: str, **fields: JsonValue) -> None:
         with suppress(OSError):
             self._output.answer(fields, [text])
+
+
+def answer_demand(client: NodeClient, line: bytes) -> bytes:
+    """Do what a node's `Parent` asks for; the line that answers it."""
+    demand = json.loads(line)
+    answer: dict[str, object] = {"number": demand["number"]}
+    try:
+        answer["result"] = VERBS[demand["verb"]](TimeNetwork(client), demand["argument"])
+    except PegboardError as error:
+        answer["error"] = {
+            "name": error.name,
+            "what": error.what,
+            "rule": error.rule,
+            "value": error.value,
+            "limit": error.limit,
+        }
+    return json.dumps(answer, default=str).encode() + b"\n"
 
 
 def flat_errors(group: BaseExceptionGroup[OSError]) -> Iterator[OSError]:

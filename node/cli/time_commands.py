@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import click
 
-from node.api.moments import parse_moment
-from node.cli.client import JsonObject, as_int, as_object, as_objects, as_text
+from node.cli.client import JsonObject, as_int, as_object, as_objects
 from node.cli.exits import UsageProblem
 from node.cli.output import table
 from node.cli.sessions import Session, chain_options
 from node.cli.time_network import API, TimeNetwork
-from node.clock import monotonic_s, sleep_s
-from protocol.json_form import parse_time
 from protocol.wording import count_of
-
-BLOCKS_AT_ONCE = 100
-"""Blocks of one call, so that the node serves others in between."""
-BLOCK_TIMEOUT_S = 60
-LOOK_S = 0.1
 
 
 @click.command()
 @click.argument("count", type=click.IntRange(1, 1_000_000), default=1)
 @chain_options
 def mine(session: Session, count: int) -> None:
-    """Make COUNT blocks at once, one by default, on a chain of `pegboard node --dev`.
+    """Make COUNT blocks at once, one by default; in a network each process makes its own.
 
     Transactions that wait come into the first of them. The clock goes along.
 
@@ -32,13 +24,7 @@ def mine(session: Session, count: int) -> None:
     pegboard mine
     pegboard mine 100
     """
-    network = TimeNetwork(session.chain.client)
-    if not network.is_alone:
-        raise UsageProblem("the witnesses of a network make its blocks: `travel` instead")
-    head: JsonObject = {}
-    for start in range(0, count, BLOCKS_AT_ONCE):
-        part = min(BLOCKS_AT_ONCE, count - start)
-        head = as_object(network.api.call(API, "mine", part))
+    head = TimeNetwork(session.chain.client).mine(count)
     _show_head(session, head, f"{count_of(count, 'block')} made")
 
 
@@ -56,29 +42,7 @@ def travel(session: Session, time: str) -> None:
     pegboard travel +1d
     pegboard travel 2030-01-01T00:00:00
     """
-    network = TimeNetwork(session.chain.client)
-    if network.is_alone:
-        head = as_object(network.api.call(API, "travel_to", time))
-    else:
-        head = _travel_together(network, time)
-    _show_head(session, head, "travelled")
-
-
-def _travel_together(network: TimeNetwork, time: str) -> JsonObject:
-    """Move all clocks; the first block that is made there."""
-    now_s = parse_time(as_text(as_object(network.api.call(API, "get_clock"))["time"]))
-    wanted_s = parse_moment(time).after(now_s)
-    if wanted_s <= now_s:
-        raise UsageProblem("time travel leads forward; `revert` and `rewind` lead back", value=time)
-    network.shift((wanted_s - now_s) * 1_000)
-    deadline_s = monotonic_s() + BLOCK_TIMEOUT_S
-    while True:
-        head = as_object(network.api.call("pegboard", "get_node_info"))
-        has_come = parse_time(as_text(head["head_block_time"])) >= wanted_s
-        if has_come or monotonic_s() >= deadline_s:
-            names = ("head_block_number", "head_block_id", "head_block_time")
-            return {name: head[name] for name in names}
-        sleep_s(LOOK_S)
+    _show_head(session, TimeNetwork(session.chain.client).travel(time), "travelled")
 
 
 @click.command()
@@ -147,7 +111,7 @@ def rewind(session: Session, block: int) -> None:
     \b
     pegboard rewind 120
     """
-    _show_back(session, TimeNetwork(session.chain.client).move("rewind", block))
+    _show_back(session, TimeNetwork(session.chain.client).rewind(block))
 
 
 @click.command()

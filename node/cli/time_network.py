@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from secrets import token_hex
 
+from node.api.moments import parse_moment
 from node.cli.client import (
+    CallRefused,
     JsonObject,
     NodeClient,
     as_int,
@@ -19,16 +22,22 @@ from node.cli.client import (
     as_objects,
     as_text,
 )
-from node.cli.exits import CliError, NodeUnreachable
+from node.cli.exits import CliError, NodeUnreachable, UsageProblem
 from node.clock import monotonic_s, sleep_s
 from node.exit_codes import Exit
-from protocol.json_form import JsonValue
+from protocol.json_form import JsonValue, parse_time
 
 API = "pegboard_dev"
 AGREEMENT_TIMEOUT_S = 20
 """To pause all at the same head: one may have a block that is on its way to another."""
 PAUSE_S = 0.1
+PAUSED_BY_ANOTHER = "paused_by_another"
+"""The refusal of a node that another command takes through time."""
 REPLAY_TIMEOUT_S = 600
+BLOCK_TIMEOUT_S = 60
+BLOCKS_AT_ONCE = 100
+"""Blocks of one call, so that the node serves others in between."""
+HEAD = ("head_block_number", "head_block_id", "head_block_time")
 PLACES = {
     "snapshot": ("get_snapshots", "revert"),
     "branch": ("get_branches", "switch_branch"),
@@ -40,6 +49,12 @@ class NoCommonHead(CliError):
     """The processes of a network follow different blocks."""
 
     name = "no_common_head"
+
+
+class NobodyProduces(CliError):
+    """No process of a network has a key for a slot soon."""
+
+    name = "no_signing_key"
 
 
 class NoCommonPlace(CliError):
@@ -63,6 +78,8 @@ class TimeNetwork:
         self.api = client
         self.is_alone = not urls
         self.members = [NodeClient(url, timeout_s=client.timeout_s) for url in urls] or [client]
+        self._name = token_hex(8)
+        """By which no other command ends the pause of this one, nor this one another's."""
 
     def each(self, method: str, *arguments: JsonValue) -> list[JsonValue]:
         """The answers of all processes to a call, in their order; raises the first refusal."""
@@ -111,13 +128,67 @@ class TimeNetwork:
             raise NoCommonPlace(f"a process has forgotten the {what}, as restarts do", value=place)
         return self.move(method, place)
 
+    def mine(self, count: int) -> JsonObject:
+        """Make blocks at once, each by the process whose turn it is; the new head."""
+        head: JsonObject = {}
+        if self.is_alone:
+            for start in range(0, count, BLOCKS_AT_ONCE):
+                head = as_object(self.api.call(API, "mine", min(BLOCKS_AT_ONCE, count - start)))
+            return head
+        with self.paused():
+            for made in range(count):
+                if made % BLOCKS_AT_ONCE == 0:
+                    self.stay_paused()
+                head = self._make_block()
+            clock = as_object(self.members[-1].call(API, "get_clock"))
+            ahead_s = _seconds(head["head_block_time"]) - _seconds(clock["time"])
+            offset_ms = as_int(clock["offset_ms"]) + max(0, ahead_s) * 1_000
+            self.members[-1].call(API, "set_clock_offset", offset_ms)
+        return head
+
+    def travel(self, time: str) -> JsonObject:
+        """Let time go by until a moment, or by a distance; the first block that is made there."""
+        if self.is_alone:
+            return as_object(self.api.call(API, "travel_to", time))
+        now_s = _seconds(as_object(self.api.call(API, "get_clock"))["time"])
+        wanted_s = parse_moment(time).after(now_s)
+        if wanted_s <= now_s:
+            raise UsageProblem(
+                "time travel leads forward; `revert` and `rewind` lead back", value=time
+            )
+        self._shift((wanted_s - now_s) * 1_000)
+        deadline_s = monotonic_s() + BLOCK_TIMEOUT_S
+        while True:
+            head = as_object(self.api.call("pegboard", "get_node_info"))
+            if _seconds(head["head_block_time"]) >= wanted_s or monotonic_s() >= deadline_s:
+                return {name: head[name] for name in HEAD}
+            sleep_s(PAUSE_S)
+
+    def rewind(self, num: int) -> JsonObject:
+        """Make a block the head again."""
+        return self.move("rewind", num)
+
     def stay_paused(self) -> None:
         """Prolong the pause, which ends by itself after a minute."""
         for member in self.members:
             with suppress(NodeUnreachable):
-                member.call(API, "pause")
+                member.call(API, "pause", self._name)
 
-    def shift(self, by_ms: int) -> None:
+    def _make_block(self) -> JsonObject:
+        """Have whoever has the next slot make its block, and all others take it; the new head."""
+        slots = self.each("get_next_slot")
+        turns = [(_seconds(slot), place) for place, slot in enumerate(slots) if slot is not None]
+        if not turns:
+            raise NobodyProduces("no process has a key for a slot soon", rule="R8.5")
+        producer = self.members[min(turns)[1]]
+        head = as_object(producer.call(API, "generate_blocks", 1))
+        blocks = producer.call(API, "get_packed_blocks", head["head_block_number"], 1)
+        for member in self.members:
+            if member is not producer:
+                member.call(API, "push_packed_blocks", blocks)
+        return head
+
+    def _shift(self, by_ms: int) -> None:
         """Move all clocks forward by so much."""
         with self.paused():
             clock = as_object(self.members[-1].call(API, "get_clock"))
@@ -131,7 +202,12 @@ class TimeNetwork:
         while True:
             heads = self._heads("pegboard", "get_node_info")
             if len(heads) == 1:
-                heads = self._heads(API, "pause")
+                try:
+                    heads = self._heads(API, "pause", self._name)
+                except CallRefused as error:
+                    if error.name != PAUSED_BY_ANOTHER or monotonic_s() >= deadline_s:
+                        raise
+                    heads = set()
                 if len(heads) == 1:
                     return
                 self._resume()
@@ -139,9 +215,9 @@ class TimeNetwork:
                 raise NoCommonHead("the processes follow different blocks", value=sorted(heads))
             sleep_s(PAUSE_S)
 
-    def _heads(self, api: str, method: str) -> set[str]:
+    def _heads(self, api: str, method: str, *arguments: JsonValue) -> set[str]:
         """The heads that all tell of."""
-        answers = [as_object(member.call(api, method)) for member in self.members]
+        answers = [as_object(member.call(api, method, *arguments)) for member in self.members]
         return {as_text(answer["head_block_id"]) for answer in answers}
 
     def _set_clocks(self) -> None:
@@ -152,7 +228,7 @@ class TimeNetwork:
     def _resume(self) -> None:
         for member in self.members:
             with suppress(NodeUnreachable):
-                member.call(API, "resume")
+                member.call(API, "resume", self._name)
 
     def _wait_for_head(self, member: NodeClient, below_num: int) -> JsonObject:
         """Where a node stands that starts again, once it stands below the head that it had."""
@@ -161,8 +237,7 @@ class TimeNetwork:
             with suppress(NodeUnreachable):
                 info = as_object(member.call("pegboard", "get_node_info"))
                 if as_int(info["head_block_number"]) < below_num:
-                    names = ("head_block_number", "head_block_id", "head_block_time")
-                    return {name: info[name] for name in names}
+                    return {name: info[name] for name in HEAD}
             sleep_s(PAUSE_S)
             self.stay_paused()
         raise StillReplaying(
@@ -170,3 +245,8 @@ class TimeNetwork:
             value=member.url,
             limit=f"{REPLAY_TIMEOUT_S} s",
         )
+
+
+def _seconds(time: JsonValue) -> int:
+    """A time that a node told, in seconds since 1970."""
+    return parse_time(as_text(time))

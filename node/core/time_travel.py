@@ -32,6 +32,12 @@ class NoSuchPlace(PegboardError):
     name = "no_such_place"
 
 
+class PausedByAnother(PegboardError):
+    """Somebody else is taking this chain through time now."""
+
+    name = "paused_by_another"
+
+
 class NotPaused(PegboardError):
     """One process of a network of several cannot go through time alone."""
 
@@ -79,6 +85,8 @@ class TimeTravel:
         self.moved_ms = 0
         """How far the clock was moved from the machine's."""
         self._last = 0
+        self.paused_by = ""
+        """Who has it paused, in a word of their own."""
         self._resume_ms = 0
 
     # Snapshots.
@@ -237,21 +245,37 @@ class TimeTravel:
         self._set_clock(clock_ms + offset_ms - self.moved_ms, now_ms)
         self._store(went_back=False)
 
-    def pause(self, now_ms: int) -> None:
-        """Make no blocks and have no peers until `resume`, or for `PAUSE_MAX_MS`."""
+    def pause(self, now_ms: int, by: str = "") -> None:
+        """Make no blocks and have no peers until the same resumes, or for `PAUSE_MAX_MS`.
+
+        Raises `PausedByAnother` while others have it paused: two must not move it at once.
+        """
+        self.tick(now_ms)
+        if self.core.is_paused and by != self.paused_by:
+            raise PausedByAnother("somebody else is taking this chain through time")
+        self.hold(now_ms, by)
+
+    def hold(self, now_ms: int, by: str = "") -> None:
+        """The same, whoever has it paused."""
+        self.paused_by = by
         self._resume_ms = now_ms + PAUSE_MAX_MS
         self.core.is_paused = True
         self.core.peers.pause(now_ms)
 
-    def resume(self) -> None:
-        """Go on; without a pause it does no harm."""
+    def resume(self, by: str = "") -> None:
+        """Go on; without a pause, or in one of others, it does no harm."""
+        if by == self.paused_by:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self.paused_by = ""
         self.core.is_paused = False
         self.core.peers.resume()
 
     def tick(self, now_ms: int) -> None:
         """End a pause that nobody ends."""
         if self.core.is_paused and now_ms >= self._resume_ms:
-            self.resume()
+            self._go_on()
 
     def check_may_go(self, now_ms: int) -> None:
         """Raise `NotPaused` if other processes would not come along."""

@@ -1,18 +1,22 @@
 // Time and money of a development chain: mine, travel, rewind, faucet; explained where refused.
 
 import { byId, say, show } from "./dom.js";
+import { ConnectionLost } from "./socket.js";
 import { CORE, countOf, decimal, moment, toUnits } from "./units.js";
 
 const API = "pegboard_dev";
 const TIME_FORMS = ["mine", "travel", "rewind"];
+const ALONE = { mine: "mine", travel: "travel_to", rewind: "rewind" };
+const TOGETHER = { mine: "network_mine", travel: "network_travel", rewind: "network_rewind" };
 
 /** The forms; `words()` gives the chain's words, `changed()` is called when something was done. */
 export class Development {
   constructor(node, words, changed) {
-    Object.assign(this, { node, words, changed });
-    this.on("mine", (form) => node.call(API, "mine", form.count.valueAsNumber), headText);
-    this.on("travel", (form) => node.call(API, "travel_to", form.by.value.trim()), headText);
-    this.on("rewind", (form) => node.call(API, "rewind", form.num.valueAsNumber), backText);
+    Object.assign(this, { node, words, changed, methods: ALONE });
+    const go = (what, argument) => node.call(API, this.methods[what], argument);
+    this.on("mine", (form) => go("mine", form.count.valueAsNumber), headText);
+    this.on("travel", (form) => go("travel", form.by.value.trim()), headText);
+    this.on("rewind", (form) => go("rewind", form.num.valueAsNumber), backText);
     this.on(
       "faucet",
       (form) => this.give(form),
@@ -23,20 +27,26 @@ export class Development {
   /** Ask what this node lets us do, and say so. */
   async learn() {
     let members = [];
+    let areTogether = false;
     let refusal = "";
     try {
       members = await this.node.call(API, "get_members");
+      areTogether = members.length > 0 && (await this.node.call(API, "can_go_together"));
     } catch (error) {
       if (error.sentence === undefined) throw error;
       refusal = `This node refuses: ${error.sentence}`;
     }
     const isNetwork = members.length > 0;
     const together =
-      `All ${members.length} processes of this network go through time together, ` +
-      "from a terminal: pegboard travel +1d, pegboard rewind 10, pegboard snapshot. The faucet works here.";
+      `All ${members.length} processes of this network go through time together` +
+      (areTogether
+        ? "."
+        : ", from a terminal: pegboard travel +1d, pegboard rewind 10, pegboard snapshot. " +
+          "The faucet works here.");
     show(byId("development-refused"), refusal || (isNetwork ? together : ""));
     byId("development-tools").hidden = refusal !== "";
-    for (const id of TIME_FORMS) byId(id).hidden = isNetwork;
+    for (const id of TIME_FORMS) byId(id).hidden = isNetwork && !areTogether;
+    this.methods = isNetwork ? TOGETHER : ALONE;
   }
 
   /** Tell how far the clock was moved. */
@@ -62,8 +72,10 @@ export class Development {
         told.classList.remove("bad");
         show(told, text);
       } catch (error) {
-        told.classList.add("bad");
-        show(told, error.sentence ?? error.message);
+        // Whoever goes far back starts again, and ends the connection on which it was asked to.
+        const isFarBack = id === "rewind" && error instanceof ConnectionLost;
+        told.classList.toggle("bad", !isFarBack);
+        show(told, isFarBack ? FAR_BACK : (error.sentence ?? error.message));
       }
       button.removeAttribute("aria-busy");
       this.changed();
@@ -83,14 +95,13 @@ export class Development {
   }
 }
 
+const FAR_BACK =
+  "The block is far back: the node starts again from its stores, and this page comes back with it.";
+
 const headText = (head) =>
   `The head is block ${decimal(head.head_block_number, 0)} of ${moment(head.head_block_time)} UTC.`;
 
 function backText(head) {
-  if (head.is_replaying)
-    return (
-      "The block is far back: the node starts again from its stores, " +
-      "and this page comes back with it."
-    );
+  if (head.is_replaying) return FAR_BACK;
   return `${countOf(head.popped, "block")} taken back. ${headText(head)}`;
 }

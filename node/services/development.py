@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from node.api.development import Place, WentBack
+from node.api.errors import NotPossible
 from node.chain.undo_marks import Rewound
+from node.core.own_blocks import NoSigningKey
 from node.core.time_travel import Branch, Snapshot
 from node.presets import genesis_text
 from node.services.node_inputs import NodeInputs
+from node.services.parent import Parent
 from node.state.errors import NotForDevelopment
 from protocol.block import block_num_of
 from protocol.crypto.hashes import sha256
 from protocol.development import action_in
+from protocol.errors import PegboardError
 from protocol.genesis_form import Genesis
+from protocol.json_form import JsonValue
 from protocol.operations.base import Operation
 from protocol.schema import TransactionId
 from protocol.transaction import SignedTransaction, TransactionEnvelope, reference_block
@@ -30,11 +35,14 @@ class NodeDevelopment:
         inputs: NodeInputs,
         genesis: Genesis,
         members: Sequence[str] = (),
-        start_at: Callable[[int], None] | None = None,
+        start_at: Callable[[int, str | None], None] | None = None,
+        parent: Parent | None = None,
     ) -> None:
-        """`start_at` has the node start again with a block as its head."""
+        """`start_at` has the node start again with a block as its head, and paused by whoever has
+        it paused; `parent` is the command that can take all members through time."""
         self._inputs = inputs
         self._start_at = start_at
+        self._parent = parent
         self.members = members
         self.genesis_hash = sha256(genesis_text(genesis).encode())
         self._serial = 0
@@ -60,7 +68,8 @@ class NodeDevelopment:
         chain = self._inputs.core.chain
         if chain.first_num <= block_num < chain.lowest_undoable_num and self._start_at is not None:
             self._inputs.go(lambda travel, now: travel.check_may_go(now))
-            self._start_at(block_num)
+            travel = self._inputs.travel
+            self._start_at(block_num, travel.paused_by if travel.core.is_paused else None)
             return WentBack(chain.head_num - block_num, is_replaying=True)
         return _went_back(self._inputs.go(lambda travel, now: travel.rewind(block_num, now)))
 
@@ -93,13 +102,39 @@ class NodeDevelopment:
         """See `Development.catch_up`."""
         self._inputs.go(lambda travel, now: travel.catch_up(now))
 
-    def pause(self) -> None:
+    def pause(self, by: str) -> None:
         """See `Development.pause`."""
-        self._inputs.go(lambda travel, now: travel.pause(now))
+        self._inputs.go(lambda travel, now: travel.pause(now, by))
 
-    def resume(self) -> None:
+    def resume(self, by: str) -> None:
         """See `Development.resume`."""
-        self._inputs.go(lambda travel, now: travel.resume())
+        self._inputs.go(lambda travel, now: travel.resume(by))
+
+    def next_slot_s(self) -> int | None:
+        """See `Development.next_slot_s`."""
+        try:
+            return self._inputs.core.own.on_demand().slot_time_s
+        except NoSigningKey:
+            return None
+
+    @property
+    def can_go_together(self) -> bool:
+        """See `Development.can_go_together`."""
+        return bool(self.members) and self._parent is not None
+
+    def go_together(
+        self,
+        verb: str,
+        argument: JsonValue,
+        done: Callable[[JsonValue | PegboardError], None],
+    ) -> None:
+        """See `Development.go_together`."""
+        if not self.members or self._parent is None:
+            raise NotPossible(
+                "nobody here can take all processes of a network through time: "
+                "`pegboard up` can, of those that it started"
+            )
+        self._parent.ask(verb, argument, done)
 
     def push(self, operations: Sequence[Operation]) -> TransactionId:
         """See `Development.push`; raises `NotForDevelopment`, and refusals."""

@@ -15,6 +15,7 @@ from node.history.database.store import HistoryStore
 from node.history.database.stored import StoredHistory
 from node.services.memory_watch import can_watch
 from node.services.node_service import Stores
+from node.services.parent import Parent
 from node.storage.block_store import BlockStore
 from node.storage.durable import make_directory
 from node.storage.guard import RECORD_FILE, SigningGuard
@@ -39,6 +40,8 @@ class Opened:
     data_dir: Path
     genesis: Genesis
     stores: Stores
+    parent: Parent | None = None
+    """The command that started this node, if it ends with that."""
 
     @property
     def fork(self) -> ForkPoint | None:
@@ -65,6 +68,7 @@ def open_node(
     node_key: Path | None = None,
     seeds: tuple[str, ...] = (),
     max_rss_mib: int | None = None,
+    parent: Parent | None = None,
 ) -> Opened:
     """Read settings and genesis, open the stores; raises their typed errors."""
     settings = read_settings(settings_path)
@@ -80,7 +84,8 @@ def open_node(
     directory = settings_path.resolve().parent
     data_dir = directory / settings.data_dir
     genesis = read_genesis(directory / settings.genesis)
-    return Opened(settings, directory, data_dir, genesis, open_stores(data_dir, genesis))
+    stores = open_stores(data_dir, genesis)
+    return Opened(settings, directory, data_dir, genesis, stores, parent)
 
 
 def read_genesis(path: Path) -> Genesis:

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
+from node.cli.client import CallRefused, NodeClient
 from node.cli.network_files import free_ports
 from node.presets import ACCOUNTS, WITNESSES, development_key
 from protocol.crypto.keys import wif
 from protocol.json_form import parse_time
 from tests.functional.through_state import go_through_state
+from tests.support.browser import CHROMIUM, Visit, chromium
 from tests.support.commands import pegboard, processes_with, running, wait_until_served
 
 pytestmark = pytest.mark.functional
@@ -108,10 +111,63 @@ def go_through_time(at: tuple[str, ...], borrowed_num: int) -> int:
     assert parse_time(go("travel", "+1d")["head_block_time"]) >= before + 86_400
     back = go("revert")
     assert (back["head_block_id"], back["is_replaying"]) == (place["block_id"], False)
+    go_by_the_api(at[1], go("mine", "3"))
     assert go("rewind", "1")["is_replaying"]
     while (head := go("show", "chain"))["head_block_number"] <= borrowed_num:
         time.sleep(0.5)
     return int(head["head_block_number"])
+
+
+def go_by_the_api(url: str, mined: dict[str, Any]) -> None:
+    """R9.10: what a program, and the page by its buttons, asks of one node, all processes do."""
+    client = NodeClient(url)
+    members = [NodeClient(one) for one in client.call("pegboard_dev", "get_members")]
+    num = mined["head_block_number"]
+
+    def ids_at_num() -> set[str]:
+        packed = [one.call("pegboard_dev", "get_packed_blocks", num, 1) for one in members]
+        return {one[0][:44] for one in packed if one}
+
+    assert len(members) == 3
+    assert len(ids_at_num()) == 1
+    with pytest.raises(CallRefused) as caught:
+        client.call("pegboard_dev", "network_travel", "2020-01-01T00:00:00")
+    assert caught.value.name == "usage"
+    witness = members[0]
+    witness.call("pegboard_dev", "pause", "me")
+    with pytest.raises(CallRefused, match="somebody else"):
+        witness.call("pegboard_dev", "pause", "you")
+    witness.call("pegboard_dev", "resume", "you")
+    with pytest.raises(CallRefused, match="somebody else"):
+        witness.call("pegboard_dev", "pause", "you")
+    witness.call("pegboard_dev", "resume", "me")
+    if CHROMIUM.exists():
+        press_buttons(url, num)
+    else:
+        client.call("pegboard_dev", "network_travel", "+1h")
+        client.call("pegboard_dev", "network_rewind", num)
+    assert len(ids_at_num()) == 1
+
+
+def press_buttons(url: str, num: int) -> None:
+    """The page of a network mines, travels and goes back as that of a lonely node does."""
+    with chromium() as browser:
+        visit = Visit(browser, url)
+        visit.open()
+        told = visit.page.locator("#development-told")
+        expect(visit.page.locator("#development-refused")).to_have_text(
+            "All 3 processes of this network go through time together."
+        )
+        steps = (("mine", "count", "2"), ("travel", "by", "+1d"), ("rewind", "num", f"{num}"))
+        for form, field, value in steps:
+            visit.page.fill(f"#{form} [name={field}]", value)
+            visit.page.click(f"#{form} button")
+            wanted = "taken back. The head is block" if form == "rewind" else "The head is block"
+            expect(told).to_contain_text(wanted)
+            expect(told).to_have_class("notice")
+            visit.page.evaluate("document.getElementById('development-told').textContent = ''")
+        expect(visit.page.locator("#told")).to_contain_text(f"went back to block {num}")
+        visit.close()
 
 
 def check_no_secrets(directory: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from node.api.api import Api
@@ -236,11 +236,20 @@ class ChainDevelopment:
     def catch_up(self) -> None:
         """The clock shows the head's time anyway."""
 
-    def pause(self) -> None:
+    def pause(self, by: str) -> None:
         """There are no blocks by the clock."""
 
-    def resume(self) -> None:
+    def resume(self, by: str) -> None:
         """There are no blocks by the clock."""
+
+    def next_slot_s(self) -> int | None:
+        chain = self.backend.test_chain.chain
+        return chain.slot_time(1)
+
+    can_go_together = False
+
+    def go_together(self, verb: str, argument: Json, done: Callable[[Json], None]) -> None:
+        raise NotPossible("this chain has no other processes")
 
     def push(self, operations: Sequence[Operation]) -> TransactionId:
         envelope = self.backend.test_chain.transaction(*operations, signers=[])

@@ -188,7 +188,7 @@ def test_a_file_is_loaded_while_no_block_is_made(
     run(desk, "mine", "3")
     saved = run(desk, "dump", str(path))
     run(desk, "revert")
-    monkeypatch.setattr(ChainDevelopment, "resume", lambda one: one.backend.produce())
+    monkeypatch.setattr(ChainDevelopment, "resume", lambda one, by: one.backend.produce())
     loaded = run(desk, "load", str(path))
     assert loaded["block_id"] == saved["head_block_id"]
     assert desk.chain.chain.head_num == saved["head_block_number"] + 1
@@ -233,7 +233,7 @@ def test_processes_come_back_together_or_not_at_all(
         assert paused == []
         desk.backend.produce()
 
-    def pause(one: ChainDevelopment) -> None:
+    def pause(one: ChainDevelopment, by: str) -> None:
         paused.append(one)
 
     paused: list[ChainDevelopment] = []

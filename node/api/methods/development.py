@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from node.api.arguments import BlockNum, Callback, MomentArg, Text, integer
-from node.api.call import Answer, Call, Steps, Stepwise
+from node.api.call import Answer, Call, Later, Steps, Stepwise
 from node.api.development import Development, Place, WentBack
 from node.api.errors import InvalidParams, no_development
 from node.api.methods.debug import BlockCount
+from node.api.moments import parse_moment
 from protocol.constants import SECONDS_PER_DAY
 from protocol.json_form import JsonValue, format_time
 
@@ -24,9 +25,12 @@ TRAVEL_MAX_S = 366 * SECONDS_PER_DAY
 SNAPSHOTS_MAX = (1 << 31) - 1
 OFFSET_MAX_MS = 100 * TRAVEL_MAX_S * 1_000
 NAME_LENGTH_MAX = 63
+NETWORK_BLOCKS_MAX = 1_000
+"""Most blocks that one call has a network make: each goes to each process."""
 
 SnapshotNumber = Annotated[int, integer(1, SNAPSHOTS_MAX)]
 OptionalNumber = Annotated[int | None, integer(1, SNAPSHOTS_MAX)]
+NetworkCount = Annotated[int, integer(1, NETWORK_BLOCKS_MAX)]
 Offset = Annotated[int, integer(-OFFSET_MAX_MS, OFFSET_MAX_MS)]
 
 
@@ -113,21 +117,59 @@ def set_clock_offset(call: Call, offset_ms: Offset) -> Answer:
     return None
 
 
-def pause(call: Call) -> Answer:
-    """Make no blocks by the clock and have no peers until `resume`, a minute at most; the head."""
-    development_of(call).pause()
+def pause(call: Call, by: Text = "") -> Answer:
+    """Make no blocks by the clock and have no peers until `resume`, a minute at most; the head.
+
+    `by` is any word of the caller's own: nobody else can pause or resume meanwhile.
+    """
+    development_of(call).pause(by)
     return _view_head(call)
 
 
-def resume(call: Call) -> Answer:
-    """Go on after `pause`; null."""
-    development_of(call).resume()
+def resume(call: Call, by: Text = "") -> Answer:
+    """Go on after a `pause` of the same word; null."""
+    development_of(call).resume(by)
     return None
+
+
+def get_next_slot(call: Call) -> Answer:
+    """When the next slot begins that this node can sign a block for; null if none soon."""
+    time_s = development_of(call).next_slot_s()
+    return None if time_s is None else format_time(time_s)
 
 
 def get_members(call: Call) -> Answer:
     """URLs of the APIs of all processes of this network, this one's among them; none if alone."""
     return [*development_of(call).members]
+
+
+def can_go_together(call: Call) -> Answer:
+    """Whether `network_mine`, `network_travel` and `network_rewind` work here: they do where
+    `pegboard up` started all processes of the network."""
+    return development_of(call).can_go_together
+
+
+def network_mine(call: Call, count: NetworkCount = 1) -> Answer:
+    """Have the processes of a network make blocks at once, each in its turn; the new head.
+
+    All pause, all take each block, all set their clocks along, and all go on.
+    """
+    return _go_together(call, "mine", count)
+
+
+def network_travel(call: Call, time: Text) -> Answer:
+    """Have all processes of a network travel to a time; the first block that is made there."""
+    parse_moment(time)
+    return _go_together(call, "travel", time)
+
+
+def network_rewind(call: Call, block_num: BlockNum) -> Answer:
+    """Make a block the head again in all processes of a network; the head as it is then.
+
+    Far back, all start again from their stores, this node too: the connection ends then without an
+    answer, and the node comes back as the others do.
+    """
+    return _go_together(call, "rewind", block_num)
 
 
 def set_rewind_callback(call: Call, callback: Callback) -> Answer:
@@ -170,6 +212,13 @@ def travel_to(call: Call, time: MomentArg) -> Answer:
         )
     call.backend.travel_to(wanted)
     return _view_head(call)
+
+
+def _go_together(call: Call, verb: str, argument: JsonValue) -> Answer:
+    call.session.require_room()
+    later = Later()
+    development_of(call).go_together(verb, argument, later.settle)
+    return later
 
 
 def _generate(call: Call, count: int) -> Steps:
@@ -222,7 +271,12 @@ METHODS = (
     set_clock_offset,
     pause,
     resume,
+    get_next_slot,
     get_members,
+    can_go_together,
+    network_mine,
+    network_travel,
+    network_rewind,
     set_rewind_callback,
     generate_blocks,
     mine,
