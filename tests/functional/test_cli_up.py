@@ -120,32 +120,32 @@ def go_through_time(at: tuple[str, ...], borrowed_num: int) -> int:
 
 def go_by_the_api(url: str, mined: dict[str, Any]) -> None:
     """R9.10: what a program, and the page by its buttons, asks of one node, all processes do."""
-    client = NodeClient(url)
-    members = [NodeClient(one) for one in client.call("pegboard_dev", "get_members")]
     num = mined["head_block_number"]
 
-    def ids_at_num() -> set[str]:
-        packed = [one.call("pegboard_dev", "get_packed_blocks", num, 1) for one in members]
-        return {one[0][:44] for one in packed if one}
+    def call(method: str, *arguments: Any, at: str = url) -> Any:
+        return NodeClient(at).call("pegboard_dev", method, *arguments)
 
+    def ids_at_num() -> set[str]:
+        packed = [call("get_packed_blocks", num, 1, at=one) for one in members]
+        return {blocks[0] for blocks in packed if blocks}
+
+    members = call("get_members")
     assert len(members) == 3
     assert len(ids_at_num()) == 1
     with pytest.raises(CallRefused) as caught:
-        client.call("pegboard_dev", "network_travel", "2020-01-01T00:00:00")
+        call("network_travel", "2020-01-01T00:00:00")
     assert caught.value.name == "usage"
-    witness = members[0]
-    witness.call("pegboard_dev", "pause", "me")
-    with pytest.raises(CallRefused, match="somebody else"):
-        witness.call("pegboard_dev", "pause", "you")
-    witness.call("pegboard_dev", "resume", "you")
-    with pytest.raises(CallRefused, match="somebody else"):
-        witness.call("pegboard_dev", "pause", "you")
-    witness.call("pegboard_dev", "resume", "me")
+    call("pause", "me", at=members[0])
+    for _ in range(2):
+        with pytest.raises(CallRefused, match="somebody else"):
+            call("pause", "you", at=members[0])
+        call("resume", "you", at=members[0])
+    call("resume", "me", at=members[0])
     if CHROMIUM.exists():
         press_buttons(url, num)
     else:
-        client.call("pegboard_dev", "network_travel", "+1h")
-        client.call("pegboard_dev", "network_rewind", num)
+        call("network_travel", "+1h")
+        call("network_rewind", num)
     assert len(ids_at_num()) == 1
 
 
