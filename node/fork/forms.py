@@ -24,6 +24,7 @@ from node.state.objects.governance import (
     WitnessSchedule,
     Worker,
 )
+from node.state.objects.htlc import Htlc
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
@@ -158,6 +159,7 @@ FORMS: dict[tuple[int, int], Form] = {
         unused=frozenset({"total_votes_against"}),
     ),
     (1, 15): Form(GenesisBalance),
+    (1, 16): Form(Htlc),
     (2, 0): Form(GlobalProperties),
     (2, 1): Form(
         DynamicGlobalProperties,
