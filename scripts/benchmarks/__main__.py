@@ -13,6 +13,7 @@ from .encryption import bench_encryption
 from .fairness import KINDS as FAIRNESS
 from .fairness import bench_greedy
 from .finality import bench_finality
+from .fork import bench_fork, bench_whole_fork
 from .history import bench_history
 from .htlc import bench_htlc
 from .lab import bench_lab
@@ -45,8 +46,12 @@ SECTIONS = {
     "q": bench_whatif,
     "r": bench_lab,
     "s": bench_htlc,
+    "t": bench_fork,
 }
-PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {"p:anvil": bench_anvil}
+PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {
+    "p:anvil": bench_anvil,
+    "t:2m": bench_whole_fork,
+}
 """Parts of sections, for runs by turns."""
 
 

@@ -49,7 +49,7 @@ def _network(interval_s: int) -> Iterator[Iterator[bytes]]:
     with tempfile.TemporaryDirectory(prefix="pegboard-bench-") as directory:
         command = [
             *(str(Path(sys.executable).parent / "pegboard"), "up", "--json"),
-            *("--data-dir", f"{directory}/network", "--api", f"127.0.0.1:{_free_port()}"),
+            *("--data-dir", f"{directory}/network", "--api", f"127.0.0.1:{free_port()}"),
             *("--block-interval", str(interval_s)),
         ]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -61,6 +61,6 @@ def _network(interval_s: int) -> Iterator[Iterator[bytes]]:
             process.communicate(timeout=30)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
