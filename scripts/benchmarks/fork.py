@@ -15,6 +15,14 @@ from time import monotonic
 from typing import Any
 
 from protocol.crypto.keys import key_text
+from protocol.ids import (
+    AccountBalanceId,
+    AccountId,
+    AccountStatisticsId,
+    account_text,
+    balance_text,
+    id_text,
+)
 from protocol.schema import PublicKey
 from tests.support.core_snapshot import PREFIX, lines_of_state
 
@@ -95,21 +103,28 @@ def _lines(accounts: int) -> Iterator[bytes]:
     first, first_balance = int(account["id"][4:]) + 1, int(balance["id"][4:]) + 1
     for number in range(accounts):
         name, instance = f"account-{number}", first + number
+        owner, its_figures = (
+            account_text(AccountId(instance)),
+            _id_of_figures(AccountStatisticsId(instance)),
+        )
         digest = hashlib.sha256(name.encode()).digest()
         key = key_text(PublicKey(b"\x02" + digest), PREFIX)
         authority = {"weight_threshold": 1, "account_auths": [], "address_auths": []}
         authority |= {"key_auths": [[key, 1]]}
         rows: tuple[dict[str, Any], ...] = (
             account
-            | {"id": f"1.2.{instance}", "name": name, "statistics": f"2.6.{instance}"}
+            | {"id": owner, "name": name, "statistics": its_figures}
             | {"owner": authority, "active": authority}
             | {"options": account["options"] | {"memo_key": key}},
-            figures | {"id": f"2.6.{instance}", "owner": f"1.2.{instance}", "name": name},
+            figures | {"id": its_figures, "owner": owner, "name": name},
             balance
-            | {"id": f"2.5.{first_balance + number}", "owner": f"1.2.{instance}"}
+            | {"id": balance_text(AccountBalanceId(first_balance + number)), "owner": owner}
             | {"asset_type": "1.3.0", "balance": 0},
         )
         yield b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
+
+
+_id_of_figures = id_text(AccountStatisticsId)
 
 
 def _newest(known: list[dict[str, Any]], kind: str) -> dict[str, Any]:

@@ -49,7 +49,7 @@ from tests.support.state import (
 from tests.support.world import ALICE, BOB, CAROL
 
 TRANSFER_FEE = 20
-UNBUILT = {9, 39, 40, 41, 49, 50, 52, *range(54, 74), 75, 76}
+UNBUILT = {9, 39, 40, 41, *range(54, 74), 75, 76}
 """The account transfer, which BitShares never built either (C16); stealth, hash time locks, custom
 authorities, tickets, pools, SameT funds, credit."""
 THRESHOLD = 50

@@ -199,4 +199,4 @@ def test_every_order_position_and_feed_is_looked_after() -> None:
     assert isinstance(wallet, click.Group)
     assert names <= set(wallet.commands)
     operations = {"LimitOrderCreate", "CallOrderUpdate", "AssetSettle", "AssetPublishFeed"}
-    assert {cls.__name__ for cls in WAITING} == operations | {"BidCollateral"}
+    assert {cls.__name__ for cls in WAITING} == operations | {"BidCollateral", "HtlcCreate"}

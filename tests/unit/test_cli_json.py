@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -67,8 +68,8 @@ def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 def documents(desk: Desk, tmp_path: Path) -> Iterator[tuple[tuple[str, ...], Json]]:
     """What each command of `show` and `wallet` prints with --json, and its path."""
     operation = [[0, transfer_fields(desk)]]
-    path = tmp_path / "operations.json"
-    path.write_text(json.dumps(operation))
+    file = tmp_path / "operations.json"
+    file.write_text(json.dumps(operation))
     key = key_text(public_key(development_key("carol", "active")), "TEST")
     lines = f"""
         alice show chain
@@ -106,24 +107,33 @@ def documents(desk: Desk, tmp_path: Path) -> Iterator[tuple[tuple[str, ...], Jso
         alice wallet issue 5 SHELLS|--to|bob
         alice wallet vote init1
         alice wallet vote-as bob
-        alice wallet send {path}
-        bob wallet propose {path}
+        alice wallet send {file}
+        bob wallet propose {file}
         alice wallet approve 1.10.0
         init0 wallet publish-feed bitUSD|0.01|--msqr|1.1
+        alice wallet htlc create bob|1 TEST|--hash|sha256:{hashlib.sha256(b"abc").hexdigest()}
+        alice wallet htlc extend 1.16.0|1h
+        bob wallet htlc redeem 1.16.0|abc|--text
         bob wallet bid-collateral 500 TEST|--for|100 bitUSD
         alice show asset bitUSD
         alice show positions bitUSD
     """
+    groups = {path[:2] for path in leaves() if len(path) > 2}
     for line in filter(None, map(str.strip, lines.splitlines())):
         account, group, command, *rest = line.split(" ", 3)
-        arguments = [group, command, *(rest[0].split("|") if rest else [])]
+        path: tuple[str, ...] = (group, command)
+        text = rest[0] if rest else ""
+        if path in groups:
+            last, _, text = text.partition(" ")
+            path = (group, command, last)
+        arguments = [*path, *(text.split("|") if text else [])]
         signing = ["--dev-keys", "-a", account] if group == "wallet" else []
         ended = desk.run(*arguments, *signing, "--json")
-        if (group, command) == ("wallet", "upgrade"):
+        if path == ("wallet", "upgrade"):
             assert json.loads(ended.err)["error"]["unit"] == "" or ended.code == 0
             continue
         assert ended.code == 0, (line, ended.err)
-        yield (group, command), ended.json()
+        yield path, ended.json()
 
 
 def transfer_fields(desk: Desk) -> Json:
@@ -140,7 +150,7 @@ NUMBERS = re.compile(
     r"|minimum_feeds|interval_s|num_committee|num_witness|permission|listing|fee_percentage"
     r"|key_auths|account_auths|percentage|special_authority|voted|ratio_before|ratio_after"
     r"|last_confirmed_block_num|total_missed|last_aslot|extensions|nonce|creation_block_num"
-    r"|feed_change_to_reach)$"
+    r"|feed_change_to_reach|preimage_hash|preimage_size|seconds_to_add)$"
 )
 """Ends of the names of what is counted, and no amount."""
 
