@@ -125,10 +125,6 @@ def _transaction(value: JsonValue) -> Json:
     return {"expiration": cast(Json, value)["expiration"]}
 
 
-def _filled_amount(value: JsonValue) -> Json:
-    return {"filled_amount": value}
-
-
 FORMS: dict[tuple[int, int], Form] = {
     (1, 2): Form(
         Account,
