@@ -16,6 +16,7 @@ PAGES = (
     ("node.market", "RULES.md"),
     ("node.evaluators", "RULES.md"),
     ("node.evaluators", "HTLC.md"),
+    ("node.evaluators", "POOLS.md"),
     ("node.chain", "RULES.md"),
     ("node.chain", "FINALITY.md"),
     ("node.p2p", "THREATS.md"),
@@ -29,10 +30,11 @@ PAGES = (
 
 RULE_ID = (
     r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CHK][0-9]+\.[0-9]+|B[0-9]+a?|I[0-9]+|F[0-9]+"
-    r"|T-[A-Z][0-9]+|BSIP[0-9]+)"
+    r"|T-[A-Z][0-9]+|BSIP[0-9]+|[JLU][0-9]+)"
 )
 """How an id looks: section and number of a rule (C custom authorities, H hash time locks, K
-tickets), a consequence of the boundary, an invariant, a rule of finality, a threat, or an
+tickets), a consequence of the boundary, an invariant, a rule of finality, of liquidity pools,
+of SameT funds, of what holds of both, a threat, or an
 improvement proposal of BitShares."""
 
 _HEADING = re.compile(rf"^##+ ({RULE_ID}) (.+)$", re.MULTILINE)

@@ -54,6 +54,8 @@ DevelopmentId = NewType("DevelopmentId", int)
 FillId = NewType("FillId", int)
 BucketId = NewType("BucketId", int)
 MarketTickerId = NewType("MarketTickerId", int)
+PoolHistoryId = NewType("PoolHistoryId", int)
+PoolStatisticsId = NewType("PoolStatisticsId", int)
 
 VoteId = NewType("VoteId", int)
 """A vote target, `instance << 8 | kind`: kind 0 committee, 1 witness, 2 worker."""
@@ -99,6 +101,8 @@ ID_TYPES: dict[object, tuple[int, int]] = {
     FillId: (5, 0),
     BucketId: (5, 1),
     MarketTickerId: (5, 2),
+    PoolHistoryId: (5, 4),
+    PoolStatisticsId: (5, 6),
 }
 """Space and type of every id type, as BitShares numbers them; those from type 200 on are ours."""
 
@@ -164,6 +168,7 @@ proposal_text = id_text(ProposalId)
 operation_text = id_text(OperationHistoryId)
 vesting_text = id_text(VestingBalanceId)
 htlc_text = id_text(HtlcId)
+pool_text = id_text(LiquidityPoolId)
 bitasset_text = id_text(AssetBitassetDataId)
 balance_text = id_text(AccountBalanceId)
 transaction_text = id_text(TransactionHistoryId)
@@ -172,6 +177,8 @@ account_storage_text = id_text(AccountStorageId)
 fill_text = id_text(FillId)
 bucket_text = id_text(BucketId)
 market_ticker_text = id_text(MarketTickerId)
+pool_history_text = id_text(PoolHistoryId)
+pool_statistics_text = id_text(PoolStatisticsId)
 
 
 def parse_id(id_type: Callable[[int], Id], text: str) -> Id:

@@ -1,5 +1,6 @@
 """Look-ups that consensus never needs, so the state has no index for them: names in order, keys,
-who is named in an authority, who issued an asset, who holds most, whose approval is needed.
+who is named in an authority, who issued an asset, who holds most, whose approval is needed, and
+which liquidity pools hold an asset.
 
 Entries are only ever added, with each block, and every answer is checked against the state. So a
 block that is taken back needs nothing here, and an old key that an account dropped is not named.
@@ -16,12 +17,13 @@ from node.api.collateral import CollateralSums
 from node.state.database import State
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset
+from node.state.objects.liquidity import LiquidityPool
 from node.state.objects.transactions import Proposal
 from node.state.rankings import Place, Ranking
 from node.state.table import Table
 from node.state.undo import REMOVE, Revision, StateObject
 from protocol.crypto.addresses import addresses_of
-from protocol.ids import AccountId
+from protocol.ids import AccountId, AssetId
 from protocol.schema import Address, PublicKey
 
 K = TypeVar("K", bound=Hashable)
@@ -29,7 +31,9 @@ Id = TypeVar("Id", bound=int)
 T = TypeVar("T", bound=StateObject)
 
 ALL_STAKES = 0
-_LISTED = (Account, Asset, Proposal)
+_LISTED = (Account, Asset, LiquidityPool, Proposal)
+Sides = tuple[AssetId | None, AssetId | None]
+"""The assets of a pool; None for any."""
 
 
 class Links(Generic[K]):
@@ -67,6 +71,8 @@ class Directory:
         self.accounts_by_address = Links[Address]()
         self.accounts_by_member = Links[AccountId]()
         self.assets_by_issuer = Links[AccountId]()
+        self.pools_by_asset = Links[AssetId]()
+        self.pools_by_sides = Links[Sides]()
         self.proposals_by_approver = Links[AccountId]()
         for account in state.accounts.in_order():
             self.names.append(account.name)
@@ -74,6 +80,8 @@ class Directory:
         for asset in state.assets.in_order():
             self.symbols.append(asset.symbol)
             self._link_asset(asset)
+        for pool in state.liquidity_pools.in_order():
+            self._link_pool(pool)
         for proposal in state.proposals.in_order():
             self._link_proposal(proposal)
         self.names.sort()
@@ -96,6 +104,8 @@ class Directory:
             elif isinstance(item, Asset):
                 _insert(self.symbols, item.symbol)
                 self._link_asset(item)
+            elif isinstance(item, LiquidityPool):
+                self._link_pool(item)
             else:
                 self._link_proposal(item)
 
@@ -133,6 +143,22 @@ class Directory:
         found = self.assets_by_issuer.candidates(state.assets, issuer)
         return (asset for asset in found if asset.issuer == issuer)
 
+    def pools_with(self, state: State, asset: AssetId) -> Iterator[LiquidityPool]:
+        """Liquidity pools that hold an asset, by id."""
+        found = self.pools_by_asset.candidates(state.liquidity_pools, asset)
+        return (pool for pool in found if asset in (pool.asset_a, pool.asset_b))
+
+    def pools_with_sides(
+        self, state: State, asset_a: AssetId | None, asset_b: AssetId | None
+    ) -> Iterator[LiquidityPool]:
+        """Liquidity pools with a first asset, a second one, or both, by id."""
+        found = self.pools_by_sides.candidates(state.liquidity_pools, (asset_a, asset_b))
+        return (
+            pool
+            for pool in found
+            if asset_a in (None, pool.asset_a) and asset_b in (None, pool.asset_b)
+        )
+
     def proposals_of(self, state: State, account: AccountId) -> Iterator[Proposal]:
         """Proposals that need an account's approval, by id."""
         found = self.proposals_by_approver.candidates(state.proposals, account)
@@ -145,6 +171,11 @@ class Directory:
 
     def _link_asset(self, asset: Asset) -> None:
         self.assets_by_issuer.add(asset, (asset.issuer,))
+
+    def _link_pool(self, pool: LiquidityPool) -> None:
+        a, b = pool.asset_a, pool.asset_b
+        self.pools_by_asset.add(pool, (a, b))
+        self.pools_by_sides.add(pool, ((a, None), (None, b), (a, b)))
 
     def _link_proposal(self, proposal: Proposal) -> None:
         self.proposals_by_approver.add(proposal, approvers_of(proposal))

@@ -16,6 +16,7 @@ from node.state.database import State
 from node.state.errors import InvariantViolated
 from node.state.objects.assets import NULL_FEED, Asset
 from node.state.objects.htlc import Htlc
+from node.state.objects.liquidity import LiquidityPool
 from node.state.objects.market import LimitOrder
 from protocol.asset import AssetAmount, Price
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
@@ -28,6 +29,7 @@ from protocol.ids import (
     balance_text,
     htlc_text,
     order_text,
+    pool_text,
     position_text,
     proposal_text,
     transaction_text,
@@ -68,6 +70,7 @@ def check_supplies(state: State) -> None:
         backing = bitasset.options.short_backing_asset
         held[backing] += bitasset.settlement_fund + bitasset.individual_settlement_fund
         held[backing] += state.figures_of(bitasset.asset_id).accumulated_collateral_fees
+    _hold_in_pools(state, held)
     for statistics in state.statistics.in_order():
         held[CORE_ASSET] += statistics.pending_fees + statistics.pending_vested_fees
     held[CORE_ASSET] += state.dynamic.witness_budget
@@ -89,6 +92,12 @@ def _locked_amounts(state: State) -> Iterator[AssetAmount]:
     yield from (htlc.amount for htlc in state.htlcs.in_order())
     yield from (request.balance for request in state.force_settlements.in_order())
     yield from (bid.additional_collateral for bid in state.collateral_bids.in_order())
+
+
+def _hold_in_pools(state: State, held: dict[AssetId, int]) -> None:
+    for pool in state.liquidity_pools.in_order():
+        held[pool.asset_a] += pool.balance_a
+        held[pool.asset_b] += pool.balance_b
 
 
 def check_debts(state: State) -> None:
@@ -296,6 +305,38 @@ def check_htlc(htlc: Htlc) -> None:
         raise violated("H8.1", f"contract {htlc_text(htlc.id)}", htlc.amount, "positive")
 
 
+def check_pools(state: State) -> None:
+    """J2: pools, their balances, and the shares of them."""
+    for pool in state.liquidity_pools.in_order():
+        check_pool(state, pool)
+    for asset in state.assets.in_order():
+        check_share(state, asset)
+
+
+def check_pool(state: State, pool: LiquidityPool) -> None:
+    """J2 for one pool: it is empty on both sides and of shares, or on none."""
+    what, share = pool_text(pool.id), state.assets.get(pool.share_asset)
+    if share.for_liquidity_pool != pool.id:
+        raise violated("J2", f"pool of the share of {what}", share.for_liquidity_pool, pool.id)
+    if pool.asset_a >= pool.asset_b:
+        raise violated("J2", f"assets of {what}", asset_text(pool.asset_a), "ascending")
+    found = pool.balance_a, pool.balance_b, state.figures_of(share.id).current_supply
+    if min(found) < 0 or len({amount == 0 for amount in found}) != 1:
+        raise violated("J2", f"balances and shares of {what}", found, "all 0 or all above 0")
+    value = pool.balance_a * pool.balance_b
+    if pool.virtual_value != value:
+        raise violated("J2", f"product of the balances of {what}", pool.virtual_value, value)
+
+
+def check_share(state: State, asset: Asset) -> None:
+    """J2 for one asset: the pool that it names has it as its share."""
+    named = asset.for_liquidity_pool
+    if named is not None:
+        pool = state.liquidity_pools.find(named)
+        if pool is None or pool.share_asset != asset.id:
+            raise violated("J2", f"pool of {asset.symbol}", pool_text(named), "its own")
+
+
 def check_widths(state: State) -> None:
     """I19: each field of each object is within its declared width."""
     for table in state.tables:
@@ -318,5 +359,6 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_indexes,
     check_expirations,
     check_htlcs,
+    check_pools,
     check_widths,
 )

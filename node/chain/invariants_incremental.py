@@ -17,15 +17,18 @@ from node.chain.invariants import (
     check_htlc,
     check_market,
     check_order_is_not_dust,
+    check_pool,
+    check_share,
     too_wide,
     violated,
 )
 from node.state.database import ALL, State
 from node.state.errors import InvariantViolated
 from node.state.objects.accounts import AccountBalance, AccountStatistics
-from node.state.objects.assets import AssetDynamicData, BitassetData
+from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from node.state.objects.governance import DynamicGlobalProperties
 from node.state.objects.htlc import Htlc
+from node.state.objects.liquidity import LiquidityPool
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.vesting import GenesisBalance, VestingBalance
 from node.state.undo import CREATE, EDIT, REMOVE, Revision, StateObject, Values
@@ -34,6 +37,7 @@ from protocol.errors import EncodeError
 from protocol.ids import (
     AccountId,
     AssetId,
+    LiquidityPoolId,
     account_text,
     asset_text,
     balance_text,
@@ -46,7 +50,16 @@ from protocol.ids import (
 class Changes:
     """How the sums that invariants compare have changed; each must come to zero."""
 
-    __slots__ = ("core_in_orders", "debts", "holdings", "markets", "settled_before", "state")
+    __slots__ = (
+        "core_in_orders",
+        "debts",
+        "holdings",
+        "markets",
+        "pools",
+        "settled_before",
+        "shares",
+        "state",
+    )
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -60,6 +73,10 @@ class Changes:
         """Markets in which an order changed (I7)."""
         self.settled_before: dict[AssetId, None] = {}
         """BitAssets that were globally settled before the block."""
+        self.pools: dict[LiquidityPoolId, None] = {}
+        """Pools that changed, or whose shares did (J2)."""
+        self.shares: dict[AssetId, None] = {}
+        """Shares of pools that changed (J2)."""
 
 
 def check_block(state: State, revision: Revision) -> None:
@@ -96,6 +113,7 @@ def check_block(state: State, revision: Revision) -> None:
     _check_sums(changes)
     for sold, wanted in changes.markets:
         check_market(state, sold, wanted)
+    _check_pools(changes)
     _check_head(state)
 
 
@@ -136,6 +154,17 @@ def _check_debt(changes: Changes, asset_id: AssetId, difference: int) -> None:
         difference = debt - state.figures_of(asset_id).current_supply
     if difference:
         raise violated("I3", f"debt of {asset_text(asset_id)} beyond its supply", difference, 0)
+
+
+def _check_pools(changes: Changes) -> None:
+    """J2 for the pools that changed."""
+    state = changes.state
+    for pool_id in changes.pools:
+        pool = state.liquidity_pools.find(pool_id)
+        if pool is not None:
+            check_pool(state, pool)
+    for share in changes.shares:
+        check_share(state, state.assets.get(share))
 
 
 def _check_head(state: State) -> None:
@@ -223,6 +252,17 @@ def _count_bitasset(changes: Changes, item: BitassetData, sign: int) -> None:
     changes.debts[item.asset_id] += sign * item.individual_settlement_debt
 
 
+def _count_pool(changes: Changes, item: LiquidityPool, sign: int) -> None:
+    changes.holdings[item.asset_a] += sign * item.balance_a
+    changes.holdings[item.asset_b] += sign * item.balance_b
+    changes.pools[item.id] = changes.shares[item.share_asset] = None
+
+
+def _count_asset(changes: Changes, item: Asset, _: int) -> None:
+    if item.for_liquidity_pool is not None:
+        changes.pools[item.for_liquidity_pool] = changes.shares[item.id] = None
+
+
 def _count_figures(changes: Changes, item: AssetDynamicData, sign: int) -> None:
     state = changes.state
     asset = state.assets.get(AssetId(item.id))
@@ -231,6 +271,8 @@ def _count_figures(changes: Changes, item: AssetDynamicData, sign: int) -> None:
         check_figures(state, asset)
     changes.holdings[asset.id] += sign * (item.accumulated_fees - item.current_supply)
     changes.holdings[CORE_ASSET] += sign * item.fee_pool
+    if asset.for_liquidity_pool is not None:
+        changes.pools[asset.for_liquidity_pool] = None
     if asset.bitasset_data_id is not None:
         backing = state.bitassets.get(asset.bitasset_data_id).options.short_backing_asset
         changes.holdings[backing] += sign * item.accumulated_collateral_fees
@@ -263,10 +305,12 @@ _COUNTERS: dict[type, Callable[[Changes, StateObject, int], None]] = {
         (VestingBalance, _count_vesting),
         (GenesisBalance, _count_genesis_balance),
         (Htlc, _count_htlc),
+        (LiquidityPool, _count_pool),
         (LimitOrder, _count_order),
         (ForceSettlement, _count_settlement),
         (CallOrder, _count_position),
         (CollateralBid, _count_bid),
+        (Asset, _count_asset),
         (BitassetData, _count_bitasset),
         (AssetDynamicData, _count_figures),
         (AccountStatistics, _count_statistics),

@@ -31,8 +31,9 @@ def in_both_units(chain: RemoteChain, document: JsonValue, owner: str = "") -> J
     owner = _owner(document) or owner
     found: JsonObject = {}
     for name, value in document.items():
-        if name in ASSET_OF and isinstance(value, int | str) and _WHOLE.fullmatch(str(value)):
-            asset = ASSET_OF[name](document, owner)
+        asset_of = _asset_of(name)
+        if asset_of and isinstance(value, int | str) and _WHOLE.fullmatch(str(value)):
+            asset = asset_of(document, owner)
             found[name] = str(value)
             if asset:
                 found[f"{name}_text"] = _amount_text(chain, asset, int(value))
@@ -69,6 +70,8 @@ ASSET_OF: dict[str, Callable[[JsonObject, str], str]] = {
     "collateral": lambda item, _: (
         _named(item, "collateral_asset") or _side(item, "call_price", "base")
     ),
+    "balance_a": lambda item, _: _named(item, "asset_a"),
+    "balance_b": lambda item, _: _named(item, "asset_b"),
     "for_sale": lambda item, _: _side(item, "sell_price", "base"),
     "filled_amount": lambda item, _: _side(item, "sell_price", "base"),
     **dict.fromkeys(
@@ -97,6 +100,21 @@ ASSET_OF: dict[str, Callable[[JsonObject, str], str]] = {
 
 What an account puts into a fee pool is CORE, and beside it stands whose pool that is (R8.22).
 """
+
+
+_STATISTICS = re.compile("(?:_24h|total)_.+_(a|b|share_amount)")
+
+
+def _asset_of(name: str) -> Callable[[JsonObject, str], str] | None:
+    """What tells the asset of a field; None of one that is no amount.
+
+    The figures of a liquidity pool have the names of its assets beside them.
+    """
+    found = _STATISTICS.fullmatch(name)
+    if found is None:
+        return ASSET_OF.get(name)
+    side = "share_asset" if found[1] == "share_amount" else f"asset_{found[1]}"
+    return lambda item, _: _named(item, side)
 
 
 def _amount_text(chain: RemoteChain, asset: str, amount: int) -> str | None:

@@ -1,4 +1,4 @@
-"""What a transaction caused in its block, and what it leaves waiting, with the reason (U2)."""
+"""What a transaction caused in its block, and what it leaves waiting, with the reason."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def _feed(chain: RemoteChain, sent: Sent) -> Iterator[Reason]:
 
 
 def _feed_end(chain: RemoteChain, op: AssetPublishFeed, market: Market) -> Reason:
-    """Until when a price counts that was published by hand, and what comes back then (U4)."""
+    """Until when a price counts that was published by hand, and what comes back then."""
     data, name = chain.bitasset(market.asset), chain.account_name(op.publisher)
     published = next(
         as_text(as_list(stamped)[0])

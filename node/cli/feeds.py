@@ -1,7 +1,7 @@
 """The prices that the witnesses of a development network publish: chosen, switched off, continued.
 
 A network that runs again continues its prices from where they stood, and a price that would jump
-is asked about first: a jump calls positions, and may settle a BitAsset as a whole (U4, U7).
+is asked about first: a jump calls positions, and may settle a BitAsset as a whole.
 """
 
 from __future__ import annotations

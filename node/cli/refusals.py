@@ -1,4 +1,4 @@
-"""Refusals as people read them: amounts, symbols and names in place of units and ids (U3).
+"""Refusals as people read them: amounts, symbols and names in place of units and ids.
 
 A refusal counts in smallest units and names objects by their ids, as the chain does; what they
 stand for only the chain can say, so a command that talks to one has it said here.

@@ -115,9 +115,27 @@ def _describe_result(chain: RemoteChain, result: Sequence[JsonValue]) -> str:
         return f", made {value}"
     if tag == 2:
         return f", returned {chain.format_amount(value)}"
+    if tag == 3:
+        return _describe_made(as_object(value))
+    if tag == 4:
+        return _describe_exchange(chain, as_object(value))
     if tag == 5:
         return _describe_settlement(chain, as_object(value))
     return ""
+
+
+def _describe_made(result: JsonObject) -> str:
+    made = [as_text(item) for item in as_list(result["new_objects"])]
+    return f", made {', '.join(made)}" if made else ""
+
+
+def _describe_exchange(chain: RemoteChain, result: JsonObject) -> str:
+    """What was given to a liquidity pool, and what it gave for it."""
+    paid, received = (
+        " and ".join(map(chain.format_amount, as_list(result[side])))
+        for side in ("paid", "received")
+    )
+    return f", {paid} for {received}"
 
 
 def _describe_settlement(chain: RemoteChain, result: JsonObject) -> str:

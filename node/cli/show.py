@@ -16,6 +16,7 @@ from node.cli.remote_chain import NoSuchName, RemoteChain, parse_decimal
 from node.cli.sessions import Session, chain_options
 from node.cli.show_lists import LISTS
 from node.cli.show_market import MARKET_VIEWS
+from node.cli.show_pools import pools
 from protocol.json_form import JsonValue, from_json
 from protocol.schema import TransactionId
 from protocol.transaction import SignedTransaction, TransactionEnvelope
@@ -213,5 +214,5 @@ def _turns(session: Session, num: int, records: list[dict[str, JsonValue]]) -> l
     return [f"  by the chain: {line}" for line in event_lines(session.chain, num, assets)]
 
 
-for command in (*MARKET_VIEWS, *LISTS):
+for command in (*MARKET_VIEWS, *LISTS, pools):
     show.add_command(command)

@@ -1,4 +1,4 @@
-"""Where positions and settlement requests stand, and why they wait, by the rules (U8, U9)."""
+"""Where positions and settlement requests stand, and why they wait, by the rules."""
 
 from __future__ import annotations
 

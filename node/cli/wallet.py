@@ -30,6 +30,7 @@ from node.cli.sessions import (
 from node.cli.wallet_htlc import LOCK_COMMANDS
 from node.cli.wallet_market import MARKET_COMMANDS
 from node.cli.wallet_ownership import OWNERSHIP_COMMANDS
+from node.cli.wallet_pools import pool
 from protocol.crypto.keys import PrivateKey, parse_wif
 from protocol.crypto.memo import decrypt_memo
 from protocol.errors import KeyFormatError
@@ -43,7 +44,7 @@ WIF_LENGTH_MAX = 200
 
 @click.group()
 def wallet() -> None:
-    """Keep keys, and use them: transfers, positions, orders, votes.
+    """Keep keys, and use them: transfers, positions, orders, pools, votes.
 
     Amounts are a number and a symbol: "100 bitUSD", "5 TEST". On a development network add
     --dev-keys and name the account; no wallet is needed then.
@@ -201,5 +202,5 @@ def read_memo(keys: KeyRing, prefix: str, record: JsonObject) -> str | None:
     return None
 
 
-for command in (*MARKET_COMMANDS, *LOCK_COMMANDS, *OWNERSHIP_COMMANDS):
+for command in (*MARKET_COMMANDS, *LOCK_COMMANDS, *OWNERSHIP_COMMANDS, pool):
     wallet.add_command(command)

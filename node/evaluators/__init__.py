@@ -12,6 +12,7 @@ from node.evaluators import (
     custom,
     htlc,
     limit_order,
+    liquidity_pool,
     proposal,
     transfer,
     vesting,
@@ -54,6 +55,14 @@ from protocol.operations.committee import (
 from protocol.operations.custom import Assert, Custom
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
+from protocol.operations.liquidity_pool import (
+    LiquidityPoolCreate,
+    LiquidityPoolDelete,
+    LiquidityPoolDeposit,
+    LiquidityPoolExchange,
+    LiquidityPoolUpdate,
+    LiquidityPoolWithdraw,
+)
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
 from protocol.operations.vesting import VestingBalanceCreate, VestingBalanceWithdraw
@@ -162,5 +171,25 @@ EVALUATORS: dict[type, Evaluator] = {
     HtlcCreate: evaluator(htlc.evaluate_htlc_create, htlc.apply_htlc_create),
     HtlcRedeem: evaluator(htlc.evaluate_htlc_redeem, htlc.apply_htlc_redeem),
     HtlcExtend: evaluator(htlc.evaluate_htlc_extend, htlc.apply_htlc_extend),
+    LiquidityPoolCreate: evaluator(
+        liquidity_pool.evaluate_liquidity_pool_create, liquidity_pool.apply_liquidity_pool_create
+    ),
+    LiquidityPoolDelete: evaluator(
+        liquidity_pool.evaluate_liquidity_pool_delete, liquidity_pool.apply_liquidity_pool_delete
+    ),
+    LiquidityPoolDeposit: evaluator(
+        liquidity_pool.evaluate_liquidity_pool_deposit, liquidity_pool.apply_liquidity_pool_deposit
+    ),
+    LiquidityPoolWithdraw: evaluator(
+        liquidity_pool.evaluate_liquidity_pool_withdraw,
+        liquidity_pool.apply_liquidity_pool_withdraw,
+    ),
+    LiquidityPoolExchange: evaluator(
+        liquidity_pool.evaluate_liquidity_pool_exchange,
+        liquidity_pool.apply_liquidity_pool_exchange,
+    ),
+    LiquidityPoolUpdate: evaluator(
+        liquidity_pool.evaluate_liquidity_pool_update, liquidity_pool.apply_liquidity_pool_update
+    ),
 }
 """Class -> evaluator, for every operation that a transaction may hold."""

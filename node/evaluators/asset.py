@@ -36,7 +36,7 @@ from node.state.errors import (
 )
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from protocol.constants import CORE_ASSET
-from protocol.ids import ObjectId, account_text, asset_text
+from protocol.ids import ObjectId, account_text, asset_text, pool_text
 from protocol.operations.asset import (
     AssetClaimFees,
     AssetClaimPool,
@@ -224,6 +224,12 @@ def evaluate_asset_issue(ctx: Context, op: AssetIssue) -> None:
 
     check_issuer(asset, op.issuer)
     _check_user_issued(asset)
+    if asset.for_liquidity_pool is not None:
+        raise WrongAssetType(
+            f"only deposits into its pool make units of {asset.symbol}",
+            rule="L9",
+            value=pool_text(asset.for_liquidity_pool),
+        )
     if asset.has_flag(DISABLE_NEW_SUPPLY):
         raise NewSupplyDisabled("new supply is disabled", rule="R3.2", value=asset.symbol)
     check_authorized(receiver, asset)
@@ -252,12 +258,16 @@ def evaluate_asset_reserve(ctx: Context, op: AssetReserve) -> None:
 
     _check_user_issued(asset)
     check_authorized(state.accounts.get(op.payer), asset)
-    if amount.amount > supply:
+    kept = 0 if asset.for_liquidity_pool is None else 1
+    largest = max(supply - kept, 0)
+    if amount.amount > largest:
         raise LimitExceeded(
-            "more than the supply",
-            rule="R3.2",
+            f"one unit of {asset.symbol} must remain in its pool"
+            if kept
+            else "more than the supply",
+            rule="L9" if kept else "R3.2",
             value=amount.amount,
-            limit=supply,
+            limit=largest,
             unit=asset_text(asset.id),
         )
 

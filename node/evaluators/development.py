@@ -80,6 +80,13 @@ def _check_supply(state: State, account: AccountId, amount: AssetAmount) -> None
             value=amount.amount,
             unit=unit,
         )
+    if asset.for_liquidity_pool is not None:
+        raise SupplyIsDebt(
+            f"each unit of {asset.symbol} is a share of a pool: deposit, or transfer it",
+            rule="J2",
+            value=amount.amount,
+            unit=unit,
+        )
     supply = state.figures_of(asset.id).current_supply + _delta(state, account, amount)
     if supply > asset.options.max_supply:
         raise MaxSupplyExceeded(

@@ -19,6 +19,7 @@ from protocol.ids import (
     LimitOrderId,
     htlc_text,
     order_text,
+    pool_text,
 )
 from protocol.operations import ENTRY_OF, fee_payer
 from protocol.operations.base import Operation
@@ -33,6 +34,12 @@ from protocol.operations.bitasset import (
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, HtlcRedeemed, HtlcRefund
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel, LimitOrderCreate
+from protocol.operations.liquidity_pool import (
+    LiquidityPoolCreate,
+    LiquidityPoolDeposit,
+    LiquidityPoolExchange,
+    LiquidityPoolWithdraw,
+)
 from protocol.operations.transfer import Transfer
 
 
@@ -178,6 +185,26 @@ def _htlc_refund(op: HtlcRefund, names: Names) -> str:
     return f"not claimed: {creator} has {amount} back ({htlc_text(op.htlc_id)})"
 
 
+def _pool_create(op: LiquidityPoolCreate, names: Names) -> str:
+    a, b, share = map(names.symbol, (op.asset_a, op.asset_b, op.share_asset))
+    return f"{names.account(op.account)} makes a pool of {a} and {b} with the share {share}"
+
+
+def _pool_deposit(op: LiquidityPoolDeposit, names: Names) -> str:
+    both = f"{names.amount(op.amount_a)} and {names.amount(op.amount_b)}"
+    return f"{names.account(op.account)} deposits at most {both} in {pool_text(op.pool)}"
+
+
+def _pool_withdraw(op: LiquidityPoolWithdraw, names: Names) -> str:
+    shares = names.amount(op.share_amount)
+    return f"{names.account(op.account)} gives {shares} back to {pool_text(op.pool)}"
+
+
+def _pool_exchange(op: LiquidityPoolExchange, names: Names) -> str:
+    sold, wanted = names.amount(op.amount_to_sell), names.amount(op.min_to_receive)
+    return f"{names.account(op.account)} sells {sold} to {pool_text(op.pool)} for {wanted} or more"
+
+
 _FILLED = (
     (LimitOrderId, "trade"),
     (CallOrderId, "position called"),
@@ -200,4 +227,8 @@ _WORDS: dict[type[Any], Callable[[Any, Names], str]] = {
     HtlcRedeemed: _htlc_redeemed,
     HtlcExtend: _htlc_extend,
     HtlcRefund: _htlc_refund,
+    LiquidityPoolCreate: _pool_create,
+    LiquidityPoolDeposit: _pool_deposit,
+    LiquidityPoolWithdraw: _pool_withdraw,
+    LiquidityPoolExchange: _pool_exchange,
 }

@@ -27,6 +27,14 @@ from protocol.operations.limit_order import (
     LimitOrderCreate,
     LimitOrderUpdate,
 )
+from protocol.operations.liquidity_pool import (
+    LiquidityPoolCreate,
+    LiquidityPoolDelete,
+    LiquidityPoolDeposit,
+    LiquidityPoolExchange,
+    LiquidityPoolUpdate,
+    LiquidityPoolWithdraw,
+)
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
 
 ANY_OPERATION = "R8.18"
@@ -49,6 +57,12 @@ RULES: dict[type[Operation], str] = {
     LimitOrderCancel: "R2.11",
     LimitOrderCreate: "R2.4",
     LimitOrderUpdate: "R2.17",
+    LiquidityPoolCreate: "L3",
+    LiquidityPoolDelete: "L4",
+    LiquidityPoolDeposit: "L6",
+    LiquidityPoolExchange: "L8",
+    LiquidityPoolUpdate: "L5",
+    LiquidityPoolWithdraw: "L7",
     ProposalCreate: "R8.23",
     ProposalDelete: "R8.23",
     ProposalUpdate: "R8.23",

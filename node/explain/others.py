@@ -42,6 +42,7 @@ from protocol.operations.asset_options import (
 from protocol.operations.base import Operation
 from protocol.operations.bitasset import AssetPublishFeed, AssetUpdateFeedProducers
 from protocol.operations.limit_order import LimitOrderCreate, LimitOrderUpdate
+from protocol.operations.liquidity_pool import LiquidityPoolExchange
 
 FLAGS = {
     DISABLE_COLLATERAL_BIDDING: "allows bids of collateral",
@@ -117,12 +118,18 @@ def _fill_pool(op: Operation, error: InsufficientFeePool, words: Wording) -> Ite
 
 
 def _admit_market(state: State, op: Operation, words: Wording) -> Iterator[_Deed]:
-    if isinstance(op, LimitOrderCreate):
+    if isinstance(op, LimitOrderCreate | LiquidityPoolExchange):
         sold, received = op.amount_to_sell.asset_id, op.min_to_receive.asset_id
     elif isinstance(op, LimitOrderUpdate) and (order := state.limit_orders.find(op.order)):
         sold, received = order.sells, order.receives
     else:
         return
+    yield _admits(state, sold, received, words)
+    if isinstance(op, LiquidityPoolExchange):
+        yield _admits(state, received, sold, words)
+
+
+def _admits(state: State, sold: AssetId, received: AssetId, words: Wording) -> _Deed:
     asset = state.assets.get(sold)
     options = asset.options
     admitted = {*options.whitelist_markets, received} if options.whitelist_markets else ()
@@ -132,7 +139,7 @@ def _admit_market(state: State, op: Operation, words: Wording) -> Iterator[_Deed
         whitelist_markets=tuple(sorted(admitted)),
         blacklist_markets=tuple(sorted(excluded)),
     )
-    yield _update(asset, options, f"admits the market with {words.symbol(received)}", words)
+    return _update(asset, options, f"admits the market with {words.symbol(received)}", words)
 
 
 def _admit(

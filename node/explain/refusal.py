@@ -18,6 +18,7 @@ from node.explain.candidates import Candidate, Scale, changes
 from node.explain.edits import leaves
 from node.explain.frame import frame_remedies
 from node.explain.others import deeds_of_others
+from node.explain.pools import pool_candidates
 from node.explain.records import Refusal, Remedy
 from node.explain.thresholds import highest_where
 from node.explain.wording import Wording
@@ -36,7 +37,7 @@ from protocol.asset import AssetAmount, Price
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import SECONDS, TIME, PegboardError
 from protocol.fees import with_fee
-from protocol.ids import AssetId
+from protocol.ids import ID_TYPES, AssetId, LiquidityPoolId
 from protocol.json_form import format_time
 from protocol.operations import fee_payer
 from protocol.operations.base import Operation
@@ -48,7 +49,8 @@ TRIALS_MAX = 200
 """Candidates that are tried for one refusal."""
 REMEDIES_MAX = 4
 """Remedies that are told of one."""
-ASSET_KIND = IdType(1, 3)
+ASSET_KIND = IdType(*ID_TYPES[AssetId])
+POOL_KIND = IdType(*ID_TYPES[LiquidityPoolId])
 
 Attempt = Callable[[Sequence[Operation]], PegboardError | None]
 """Tries a transaction of some operations, signed by all, and takes it back: what refuses it."""
@@ -172,6 +174,7 @@ def _candidates(
             yield from _ratio_candidates(state, op, words)
         return
     yield from changes(state, op, error, words)
+    yield from pool_candidates(state, op, error, words)
     yield from deeds_of_others(state, op, error, _assets_in(state, op), words)
 
 
@@ -185,6 +188,10 @@ def _assets_in(state: State, op: Operation) -> list[AssetId]:
             found[leaf.value.base.asset_id] = found[leaf.value.quote.asset_id] = None
         elif leaf.type == ASSET_KIND and isinstance(leaf.value, int):
             found[AssetId(leaf.value)] = None
+        elif leaf.type == POOL_KIND and isinstance(leaf.value, int):
+            pool = state.liquidity_pools.find(LiquidityPoolId(leaf.value))
+            if pool is not None:
+                found |= dict.fromkeys((pool.share_asset, pool.asset_a, pool.asset_b))
     known = [asset for asset in (*found, op.fee.asset_id) if state.assets.find(asset) is not None]
     bitassets = [bitasset for asset in known if (bitasset := state.bitasset_of(asset)) is not None]
     return list(dict.fromkeys((*known, *(one.options.short_backing_asset for one in bitassets))))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol, assert_never
+from typing import NamedTuple, Protocol, assert_never
 
 from node.history.figures import market_of
 from node.history.impacted import accounts_of_operation
+from node.history.pools import NOTHING, POOL_OPERATIONS, figures_after, pool_of
 from node.history.records import (
     ASSET_EVENTS,
     EVENT_KINDS,
@@ -24,6 +25,8 @@ from node.history.records import (
     MarginCallRecord,
     Market,
     OperationRecord,
+    PoolFigures,
+    PoolOperation,
 )
 from node.state.context import AppliedOperation
 from node.state.events import (
@@ -36,6 +39,7 @@ from node.state.events import (
     RevivedEvent,
 )
 from protocol.asset import NULL_PRICE, Price
+from protocol.binary import pack
 from protocol.block import BlockEnvelope
 from protocol.ids import (
     ID_TYPES,
@@ -43,6 +47,7 @@ from protocol.ids import (
     AccountId,
     AssetId,
     CallOrderId,
+    LiquidityPoolId,
     OperationHistoryId,
 )
 from protocol.operations import ENTRY_OF
@@ -80,6 +85,13 @@ class MarketCounts:
     fills: int
 
 
+class PoolCounts(NamedTuple):
+    """One liquidity pool, up to a block."""
+
+    operations: int
+    figures: PoolFigures
+
+
 @dataclass(slots=True)
 class HistoryCounts:
     """How much history there is up to a block: where the next ids and numbers begin."""
@@ -90,6 +102,8 @@ class HistoryCounts:
     events: dict[EventKind, int] = field(default_factory=lambda: dict.fromkeys(EVENT_KINDS, 0))
     by_account: dict[AccountId, int] = field(default_factory=dict)
     by_market: dict[Market, MarketCounts] = field(default_factory=dict)
+    pool_operations: int = 0
+    by_pool: dict[LiquidityPoolId, PoolCounts] = field(default_factory=dict)
 
     def take_back(self, block: BlockHistory) -> None:
         """Go back to before a block, which is the newest."""
@@ -108,6 +122,12 @@ class HistoryCounts:
                 self.by_market[market].fills = sequence
             else:
                 del self.by_market[market]
+        self.pool_operations -= len(block.pool_operations)
+        for pool, counts in block.pools_before.items():
+            if counts is None:
+                del self.by_pool[pool]
+            else:
+                self.by_pool[pool] = counts
 
 
 @dataclass
@@ -135,6 +155,10 @@ class BlockHistory:
     """Instance of the first fill of the next block."""
     sequences: dict[Market, int]
     """The markets that traded, each with the sequence of its first fill here."""
+    pool_operations: list[PoolOperation] = field(default_factory=list)
+    """Entries in the histories of liquidity pools, in order."""
+    pools_before: dict[LiquidityPoolId, PoolCounts | None] = field(default_factory=dict)
+    """The pools of these, as they were before the block."""
 
     @cached_property
     def fills(self) -> list[FillRecord]:
@@ -231,6 +255,7 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
     sequences: dict[Market, int] = {}
     totals, markets = counts.by_account, counts.by_market
     fills = 0
+    pool_operations: list[int] = []
     for applied in trace.operations:
         op = applied.op
         accounts: tuple[AccountId, ...]
@@ -245,6 +270,8 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
             markets[market].fills += 1
         else:
             accounts = accounts_of_operation(op, applied.result)
+            if type(op) in POOL_OPERATIONS:
+                pool_operations.append(instance)
         for account in accounts:
             totals[account] = number = totals.get(account, 0) + 1
             entries.append((account, number, instance))
@@ -264,9 +291,35 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
     )
     counts.operations, counts.fills = instance, block.next_fill
     counts.entries += len(entries)
+    if pool_operations:
+        _add_pool_operations(block, pool_operations, counts)
     if trace.events:
         _add_events(block, trace.events, counts)
     return block
+
+
+def _add_pool_operations(block: BlockHistory, operations: list[int], counts: HistoryCounts) -> None:
+    for operation in operations:
+        applied = block.operations[operation - block.first_operation]
+        pool = pool_of(applied.op, applied.result)
+        before = counts.by_pool.get(pool)
+        block.pools_before.setdefault(pool, before)
+        number, figures = before or PoolCounts(0, NOTHING)
+        after = PoolCounts(number + 1, figures_after(figures, applied.op, applied.result))
+        counts.by_pool[pool] = after
+        block.pool_operations.append(
+            PoolOperation(
+                pool,
+                after.operations,
+                counts.pool_operations,
+                OperationHistoryId(operation),
+                ENTRY_OF[type(applied.op)].id,
+                block.num,
+                block.time,
+                pack(after.figures),
+            )
+        )
+        counts.pool_operations += 1
 
 
 def _completes(first: FillRecord, op: FillOrder) -> bool:

@@ -19,8 +19,9 @@ from node.history.records import (
     FillRecord,
     Market,
     OperationRecord,
+    PoolOperation,
 )
-from protocol.ids import AccountId
+from protocol.ids import AccountId, LiquidityPoolId
 from protocol.operations import ENTRY_OF
 
 
@@ -177,6 +178,38 @@ class MemoryHistory:
         found = sum_last_day(self._fills(market), market, now)
         return None if found.latest is None else found.summary(known.number)
 
+    def pool_operation(self, instance: int) -> PoolOperation | None:
+        """See `HistoryReader.pool_operation`."""
+        found = (
+            entry
+            for block in reversed(self.blocks)
+            for entry in block.pool_operations
+            if entry.instance == instance
+        )
+        return next(found, None)
+
+    def pool_operations_of(
+        self,
+        pool: LiquidityPoolId,
+        operation_type: int | None,
+        *,
+        newest: int,
+        oldest: int,
+        limit: int,
+    ) -> list[PoolOperation]:
+        """See `HistoryReader.pool_operations_of`."""
+        wanted = (
+            entry
+            for entry in takewhile(lambda entry: entry.sequence >= oldest, self._pool_entries(pool))
+            if entry.sequence <= newest and operation_type in (None, entry.operation_type)
+        )
+        return list(islice(wanted, limit))
+
+    def pool_operations_until(self, pool: LiquidityPoolId, time: int) -> int:
+        """See `HistoryReader.pool_operations_until`; 0 also when all such are forgotten here."""
+        found = (entry.sequence for entry in self._pool_entries(pool) if entry.time <= time)
+        return next(found, 0)
+
     def events_of(
         self, kind: Kind[E], column: str, value: int, *, newest: int, limit: int
     ) -> list[E]:
@@ -221,6 +254,12 @@ class MemoryHistory:
         for block in reversed(self.blocks):
             if market in block.sequences:
                 yield from reversed(block.fills_of[market])
+
+    def _pool_entries(self, pool: LiquidityPoolId) -> Iterator[PoolOperation]:
+        """The entries of a liquidity pool, newest first."""
+        for block in reversed(self.blocks):
+            if pool in block.pools_before:
+                yield from (one for one in reversed(block.pool_operations) if one.pool == pool)
 
     def _entries(self, account: AccountId) -> Iterator[AccountEntry]:
         """The entries of an account, newest first."""

@@ -14,8 +14,9 @@ from node.history.records import (
     FillRecord,
     Market,
     OperationRecord,
+    PoolOperation,
 )
-from protocol.ids import AccountId
+from protocol.ids import AccountId, LiquidityPoolId
 
 E = TypeVar("E", bound=EventRecord)
 
@@ -85,6 +86,23 @@ class HistoryReader(Protocol):
 
     def last_day(self, market: Market, now: int) -> DaySummary | None:
         """The last 24 hours; None when the market never traded."""
+
+    def pool_operation(self, instance: int) -> PoolOperation | None:
+        """An entry in a liquidity pool's history by its id (5.4.n)."""
+
+    def pool_operations_of(
+        self,
+        pool: LiquidityPoolId,
+        operation_type: int | None,
+        *,
+        newest: int,
+        oldest: int,
+        limit: int,
+    ) -> list[PoolOperation]:
+        """Entries of a pool, of one type unless it is None, with sequences within bounds."""
+
+    def pool_operations_until(self, pool: LiquidityPoolId, time: int) -> int:
+        """How many entries a pool had up to a time, inclusive."""
 
     def events_of(
         self, kind: Kind[E], column: str, value: int, *, newest: int, limit: int

@@ -14,11 +14,26 @@ import msgspec
 from node.history.kind import Kind
 from node.state.events import MarginCallEvent, MedianFeedEvent
 from protocol.asset import Price
-from protocol.ids import AccountHistoryId, AccountId, AssetId, OperationHistoryId
+from protocol.ids import (
+    AccountHistoryId,
+    AccountId,
+    AssetId,
+    LiquidityPoolId,
+    OperationHistoryId,
+)
 from protocol.operations.base import TaggedOperation
 from protocol.operations.limit_order import FillOrder
 from protocol.operations.results import OperationResult
-from protocol.schema import BlockId, Int64, Record, Timestamp, UInt16, UInt32
+from protocol.schema import (
+    BlockId,
+    Int64,
+    Record,
+    Timestamp,
+    UInt16,
+    UInt32,
+    UInt64,
+    UInt128,
+)
 
 Market = tuple[AssetId, AssetId]
 """Two assets, the lower id first."""
@@ -144,6 +159,49 @@ class DaySummary(Record):
     quote_volume: int
 
 
+class PoolOperation(Record):
+    """An operation in the history of a liquidity pool (5.4.n, L13)."""
+
+    pool: LiquidityPoolId
+    sequence: Int64
+    """From 1, its creation."""
+    instance: Int64
+    """By the order of all pools' entries, from 0."""
+    operation: OperationHistoryId
+    operation_type: UInt16
+    """Id of the operation's class."""
+    block_num: UInt32
+    time: Timestamp
+    figures: bytes
+    """The packed `PoolFigures` up to and with it."""
+
+
+class PoolFigures(Record):
+    """What was done with a pool so far: how often, and how much in all (L12)."""
+
+    deposit_count: UInt64
+    deposit_amount_a: UInt128
+    deposit_amount_b: UInt128
+    deposit_share_amount: UInt128
+    withdrawal_count: UInt64
+    withdrawal_amount_a: UInt128
+    withdrawal_amount_b: UInt128
+    withdrawal_share_amount: UInt128
+    withdrawal_fee_a: UInt128
+    withdrawal_fee_b: UInt128
+    exchange_a2b_count: UInt64
+    exchange_a2b_amount_a: UInt128
+    exchange_a2b_amount_b: UInt128
+    exchange_b2a_count: UInt64
+    exchange_b2a_amount_a: UInt128
+    exchange_b2a_amount_b: UInt128
+    exchange_fee_a: UInt128
+    exchange_fee_b: UInt128
+    balance_a: Int64
+    """What is in the pool; of a span of time, by how much that has changed."""
+    balance_b: Int64
+
+
 class FeedRecord(Record):
     """The median of a BitAsset's feeds, from the block in which it changed (R1.16)."""
 
@@ -193,6 +251,12 @@ ACCOUNT_TOTALS = Kind("account_total", AccountTotal, ("account",))
 FILLS = Kind("fill", FillEntry, ("market_first", "market_second", "sequence"))
 MARKETS = Kind("market", MarketTotal, ("market_first", "market_second"))
 BUCKETS = Kind("bucket", Bucket, ("market_first", "market_second", "seconds", "open_time"))
+POOL_OPERATIONS = Kind(
+    "pool_operation",
+    PoolOperation,
+    ("pool", "sequence"),
+    (("operation_type", "pool", "sequence"), ("instance",)),
+)
 FEEDS = Kind("feed", FeedRecord, ("instance",), (("asset_id", "instance"),))
 MARGIN_CALLS = Kind(
     "margin_call",
@@ -220,6 +284,7 @@ KINDS: tuple[Kind[Any], ...] = (
     FILLS,
     MARKETS,
     BUCKETS,
+    POOL_OPERATIONS,
     *EVENT_KINDS,
 )
 """All tables."""

@@ -28,6 +28,7 @@ from node.state.objects.governance import (
     Worker,
 )
 from node.state.objects.htlc import Htlc
+from node.state.objects.liquidity import LiquidityPool
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
@@ -78,6 +79,7 @@ class State:
         self.workers = Table(Worker, ids.WorkerId, log)
         self.genesis_balances = Table(GenesisBalance, ids.BalanceId, log)
         self.htlcs = Table(Htlc, ids.HtlcId, log)
+        self.liquidity_pools = Table(LiquidityPool, ids.LiquidityPoolId, log)
         self.global_properties = Table(GlobalProperties, ids.GlobalPropertyId, log)
         self.dynamic_properties = Table(DynamicGlobalProperties, ids.DynamicGlobalPropertyId, log)
         self.asset_dynamic_data = Table(AssetDynamicData, ids.AssetDynamicDataId, log)

@@ -352,6 +352,45 @@ class AssertionFailed(TransactionRejected):
     name = "assert_failed"
 
 
+# Liquidity pools (L).
+
+
+class AssetMismatch(TransactionRejected):
+    """L6 to L8: an amount is not of the asset that the pool takes there."""
+
+    name = "asset_mismatch"
+
+
+class NotForPool(TransactionRejected):
+    """L3: the asset is a BitAsset, the share of another pool, or in circulation."""
+
+    name = "not_for_pool"
+
+
+class PoolNotEmpty(TransactionRejected):
+    """L4: there are shares of the pool."""
+
+    name = "pool_not_empty"
+
+
+class PoolEmpty(TransactionRejected):
+    """L7, L8: nobody has deposited anything."""
+
+    name = "pool_empty"
+
+
+class ZeroOutcome(TransactionRejected):
+    """L6 to L8: the amount is too small, or a fee too high, for anything to come of it."""
+
+    name = "zero_outcome"
+
+
+class UnfillablePrice(TransactionRejected):
+    """L8: the pool pays less than the least that is accepted."""
+
+    name = "unfillable_price"
+
+
 # Transactions (R9.3) and authorities (R9.5).
 
 

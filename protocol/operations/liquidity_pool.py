@@ -1,4 +1,4 @@
-"""Liquidity pools: two assets that trade at the ratio of their amounts; not executed here."""
+"""Liquidity pools: two assets that trade at the ratio of their amounts (L1)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from protocol.checks import check_amount, check_fee, check_percent, require
 from protocol.errors import PERCENT
 from protocol.ids import AccountId, AssetId, LiquidityPoolId, asset_text
 from protocol.schema import NoExtensions, Record, UInt16
-
-RULE = "R2.18"
 
 
 class LiquidityPoolCreate(Record):
@@ -30,15 +28,15 @@ class LiquidityPoolCreate(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        _check_order(self.asset_a, self.asset_b)
+        _check_order(self.asset_a, self.asset_b, "L3")
         require(
             self.share_asset not in (self.asset_a, self.asset_b),
             "share_asset is one of the assets of the pool",
-            rule=RULE,
+            rule="L3",
             value=asset_text(self.share_asset),
         )
-        check_percent(self.taker_fee_percent, "taker_fee_percent", rule=RULE)
-        check_percent(self.withdrawal_fee_percent, "withdrawal_fee_percent", rule=RULE)
+        check_percent(self.taker_fee_percent, "taker_fee_percent", rule="L3")
+        check_percent(self.withdrawal_fee_percent, "withdrawal_fee_percent", rule="L3")
 
 
 class LiquidityPoolDelete(Record):
@@ -69,9 +67,9 @@ class LiquidityPoolDeposit(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_amount(self.amount_a, "amount_a", rule=RULE)
-        check_amount(self.amount_b, "amount_b", rule=RULE)
-        _check_order(self.amount_a.asset_id, self.amount_b.asset_id)
+        check_amount(self.amount_a, "amount_a", rule="L6")
+        check_amount(self.amount_b, "amount_b", rule="L6")
+        _check_order(self.amount_a.asset_id, self.amount_b.asset_id, "L6")
 
 
 class LiquidityPoolWithdraw(Record):
@@ -87,7 +85,7 @@ class LiquidityPoolWithdraw(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_amount(self.share_amount, "share_amount", rule=RULE)
+        check_amount(self.share_amount, "share_amount", rule="L7")
 
 
 class LiquidityPoolExchange(Record):
@@ -104,12 +102,12 @@ class LiquidityPoolExchange(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_amount(self.amount_to_sell, "amount_to_sell", rule=RULE)
-        check_amount(self.min_to_receive, "min_to_receive", rule=RULE)
+        check_amount(self.amount_to_sell, "amount_to_sell", rule="L8")
+        check_amount(self.min_to_receive, "min_to_receive", rule="L8")
         require(
             self.amount_to_sell.asset_id != self.min_to_receive.asset_id,
             "an asset is sold for itself",
-            rule=RULE,
+            rule="L8",
             value=asset_text(self.min_to_receive.asset_id),
         )
 
@@ -132,24 +130,24 @@ class LiquidityPoolUpdate(Record):
         require(
             self.taker_fee_percent is not None or self.withdrawal_fee_percent is not None,
             "nothing to update",
-            rule=RULE,
+            rule="L5",
         )
-        check_percent(self.taker_fee_percent, "taker_fee_percent", rule=RULE)
+        check_percent(self.taker_fee_percent, "taker_fee_percent", rule="L5")
         require(
             self.withdrawal_fee_percent in (None, 0),
             "withdrawal_fee_percent may only become 0",
-            rule=RULE,
+            rule="L5",
             value=self.withdrawal_fee_percent,
             limit=0,
             unit=PERCENT,
         )
 
 
-def _check_order(asset_a: AssetId, asset_b: AssetId) -> None:
+def _check_order(asset_a: AssetId, asset_b: AssetId, rule: str) -> None:
     require(
         asset_a < asset_b,
         "the asset with the lower id comes first",
-        rule=RULE,
+        rule=rule,
         value=asset_text(asset_a),
         limit=asset_text(asset_b),
     )

@@ -1,4 +1,4 @@
-"""U12: however a command ends, it ends in words or in silence, and never in a traceback."""
+"""However a command ends, it ends in words or in silence, and never in a traceback."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ main()
 
 @pytest.mark.parametrize("after_ms", [10, 30, 60, 120, 180, 240, 300, 400, 500, 600])
 def test_ctrl_c_while_it_starts(after_ms: int, tmp_path: Path) -> None:
-    """U12: at any moment since it was called Ctrl-C ends it, without a traceback."""
+    """At any moment since it was called Ctrl-C ends it, without a traceback."""
     api = f"127.0.0.1:{free_ports(1)[0]}"
     command = ["up", "-n", "1", "--data-dir", str(tmp_path / "net"), "--api", api]
     done = subprocess.run(
@@ -51,7 +51,7 @@ def test_ctrl_c_while_it_starts(after_ms: int, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
 def test_a_full_disk_is_named() -> None:
-    """U12: the help of every command, and answers, onto a disk that takes nothing: exit code 74."""
+    """The help of every command, and answers, onto a disk that takes nothing: exit code 74."""
     program = (
         "import sys\nfrom node.cli import run\n"
         "said = [run([*path.split(), '--help']) for path in sys.argv[1:]]\n"
@@ -79,7 +79,7 @@ def test_a_full_disk_is_named() -> None:
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
 def test_a_refusal_onto_a_full_disk_keeps_its_code() -> None:
-    """U12: where nothing can be said, the exit code still says it is the disk."""
+    """Where nothing can be said, the exit code still says it is the disk."""
     with FULL.open("w") as full:
         done = subprocess.run(
             [*CHECKOUT, "show", "chain", *NOWHERE], stdout=full, stderr=full, check=False
@@ -88,7 +88,7 @@ def test_a_refusal_onto_a_full_disk_keeps_its_code() -> None:
 
 
 def test_up_onto_a_full_disk(tmp_path: Path) -> None:
-    """U12: `up` stops its network and names the disk."""
+    """`up` stops its network and names the disk."""
     if not FULL.exists():
         pytest.skip("no /dev/full")
     api = f"127.0.0.1:{free_ports(1)[0]}"

@@ -240,7 +240,7 @@ until +1d`.
 
 
 def test_a_reader_s_walk(tmp_path: Path, postgres: PostgresServer) -> None:
-    """U5, U12: every command of the README works in a fresh folder, and the checks after it."""
+    """Every command of the README works in a fresh folder, and the checks after it."""
     folder = tmp_path / "checkout"
     copy_checkout(folder)
     walk = Walk(folder, tmp_path / "data", postgres.create_database())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from node.history.block import HistoryTrace
-from node.state.context import AppliedOperation
+from node.state.context import NO_RESULT, AppliedOperation
 from node.state.events import (
     ChainEvent,
     FeedExpiredEvent,
@@ -19,9 +19,30 @@ from node.state.events import (
 from node.state.objects.assets import NULL_FEED, FeedValues
 from node.state.undo import Revision
 from protocol.asset import NO_FEE, AssetAmount, Price
-from protocol.ids import AccountId, AssetId, CallOrderId, LimitOrderId, ObjectId, object_id
+from protocol.ids import (
+    AccountId,
+    AssetId,
+    CallOrderId,
+    LimitOrderId,
+    LiquidityPoolId,
+    ObjectId,
+    object_id,
+)
 from protocol.operations.base import Operation
 from protocol.operations.limit_order import FillOrder
+from protocol.operations.liquidity_pool import (
+    LiquidityPoolCreate,
+    LiquidityPoolDeposit,
+    LiquidityPoolExchange,
+    LiquidityPoolUpdate,
+    LiquidityPoolWithdraw,
+)
+from protocol.operations.results import (
+    GenericExchangeOperationResult,
+    GenericOperationResult,
+    OperationResult,
+    VoidResult,
+)
 from protocol.operations.transfer import Transfer
 from protocol.schema import BlockId
 from tests.support.world import BLOCK_INTERVAL_S, GENESIS_TIME
@@ -29,6 +50,7 @@ from tests.support.world import BLOCK_INTERVAL_S, GENESIS_TIME
 ACCOUNTS = tuple(AccountId(number) for number in range(8))
 MARKETS = ((AssetId(0), AssetId(1)), (AssetId(0), AssetId(2)), (AssetId(1), AssetId(2)))
 BITASSETS = (AssetId(1), AssetId(2))
+POOLS = tuple(LiquidityPoolId(number) for number in range(3))
 POSITIONS = tuple(CallOrderId(number) for number in range(3))
 
 
@@ -53,9 +75,10 @@ class MadeTrace:
     events: list[ChainEvent] = field(default_factory=list)
     revision: Revision | None = None
 
-    def add(self, op: Operation, *, is_virtual: bool) -> None:
+    def add(self, op: Operation, *, is_virtual: bool, result: OperationResult = NO_RESULT) -> None:
         place = len(self.operations)
-        self.operations.append(AppliedOperation(op, place, 0, place, is_virtual=is_virtual))
+        applied = AppliedOperation(op, place, 0, place, is_virtual=is_virtual, result=result)
+        self.operations.append(applied)
 
 
 def make_trace(random: Random, num: int, fork: int = 0) -> HistoryTrace:
@@ -64,9 +87,8 @@ def make_trace(random: Random, num: int, fork: int = 0) -> HistoryTrace:
     header = MadeHeader(GENESIS_TIME + num * BLOCK_INTERVAL_S)
     trace = MadeTrace(MadeEnvelope(num, block_id, header))
     for _ in range(random.choice((0, 0, 1, 2, 5))):
-        random.choice((_transfer, _transfer, _trade, _trade, _margin_call, _one_sided))(
-            random, trace
-        )
+        kinds = (_transfer, _transfer, _trade, _trade, _margin_call, _one_sided, _pool)
+        random.choice(kinds)(random, trace)
     if random.random() < 0.3:
         trace.events.append(_asset_event(random))
     return trace  # type: ignore[return-value]
@@ -86,6 +108,33 @@ def _trade(random: Random, trace: MadeTrace) -> None:
     order = object_id(LimitOrderId, random.randrange(99))
     _fill(random, trace, order, pays, receives, price, is_maker=False)
     _fill(random, trace, order, receives, pays, price, is_maker=True)
+
+
+def _pool(random: Random, trace: MadeTrace) -> None:
+    """Something that was done with a pool, which need not fit what was done before."""
+    pool, account = random.choice(POOLS), random.choice(ACCOUNTS)
+    a, b, share = (AssetAmount(random.randrange(10**15), AssetId(number)) for number in range(3))
+    fees = AssetAmount(random.randrange(10**6), b.asset_id), AssetAmount(3, b.asset_id)
+    match random.randrange(6):
+        case 0:
+            op: Operation = LiquidityPoolDeposit(NO_FEE, account, pool, a, b)
+            result: OperationResult = GenericExchangeOperationResult((a, b), (share,))
+        case 1:
+            op = LiquidityPoolWithdraw(NO_FEE, account, pool, share)
+            result = GenericExchangeOperationResult((share,), (a, b), fees)
+        case 2:
+            op = LiquidityPoolExchange(NO_FEE, account, pool, a, b)
+            result = GenericExchangeOperationResult((a,), (b,), (NO_FEE, *fees))
+        case 3:
+            op = LiquidityPoolExchange(NO_FEE, account, pool, b, a)
+            result = GenericExchangeOperationResult((b,), (a,), (*fees, NO_FEE))
+        case 4:
+            op = LiquidityPoolUpdate(NO_FEE, account, pool, 5)
+            result = VoidResult()
+        case _:
+            op = LiquidityPoolCreate(NO_FEE, account, a.asset_id, b.asset_id, share.asset_id, 5, 5)
+            result = GenericOperationResult((object_id(LiquidityPoolId, pool),))
+    trace.add(op, is_virtual=False, result=result)
 
 
 def _one_sided(random: Random, trace: MadeTrace) -> None:

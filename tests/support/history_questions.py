@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
+from node.history.pools import statistics_of
 from node.history.reader import HistoryReader
 from node.history.records import ASSET_EVENTS, BUCKET_SECONDS, FEEDS, MARGIN_CALLS, NEWEST
 from protocol.operations import ENTRY_OF
 from protocol.operations.limit_order import FillOrder
+from protocol.operations.liquidity_pool import LiquidityPoolExchange
 from protocol.operations.transfer import Transfer
-from tests.support.history import ACCOUNTS, BITASSETS, MARKETS, POSITIONS
+from tests.support.history import ACCOUNTS, BITASSETS, MARKETS, POOLS, POSITIONS
 from tests.support.world import GENESIS_TIME
 
 TRANSFER, FILL = ENTRY_OF[Transfer].id, ENTRY_OF[FillOrder].id
@@ -69,5 +71,10 @@ def answers(history: HistoryReader, bounds: Bounds) -> Iterator[object]:
         yield history.events_of(ASSET_EVENTS, "asset_id", asset, newest=newest, limit=limit)
         yield history.events_from(FEEDS, "asset_id", asset, oldest=oldest, limit=limit)
         yield history.events_from(MARGIN_CALLS, column, asset, oldest=oldest, limit=limit)
+    yield history.pool_operation(num)
+    for pool in POOLS:
+        yield history.pool_operations_until(pool, now), statistics_of(history, pool, now)
+        for kind in (None, ENTRY_OF[LiquidityPoolExchange].id):
+            yield history.pool_operations_of(pool, kind, newest=newest, oldest=oldest, limit=limit)
     for position in POSITIONS:
         yield history.events_of(MARGIN_CALLS, "position", position, newest=newest, limit=limit)

@@ -107,18 +107,6 @@ def test_operations_of_a_block_by_time(backend: ChainBackend, client: Client) ->
     assert client.call("get_block_operations_by_time", early, api=HISTORY) == []
 
 
-def test_histories_of_liquidity_pools_are_empty(client: Client) -> None:
-    """Y6: [] for a well-formed id, and a refusal for another."""
-    for name, start in (
-        ("get_liquidity_pool_history", FOREVER),
-        ("get_liquidity_pool_history_by_sequence", 7),
-    ):
-        assert client.call(name, "1.19.0", api=HISTORY) == []
-        assert client.call(name, "1.19.0", start, FOREVER, 101, 63, api=HISTORY) == []
-        assert client.refuse(name, "1.3.0", api=HISTORY)["code"] == -32602
-        assert client.refuse(name, "1.19.0", start, FOREVER, 102, api=HISTORY)["code"] == -32602
-
-
 def test_top_markets(backend: ChainBackend, client: Client) -> None:
     """Tickers as `get_ticker` has them, most of their base's volume first."""
     (market,) = client.call("get_top_markets", 100)

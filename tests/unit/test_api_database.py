@@ -330,12 +330,6 @@ def test_positions_and_settlements_in_pages(backend: ChainBackend, client: Clien
 
 
 EMPTY_LISTS: dict[str, list[Json]] = {
-    "list_liquidity_pools": [101, "1.19.0", True],
-    "get_liquidity_pools_by_asset_a": ["USD", 101],
-    "get_liquidity_pools_by_asset_b": ["1.3.1", None, None],
-    "get_liquidity_pools_by_one_asset": ["USD"],
-    "get_liquidity_pools_by_both_assets": ["USD", "TEST", 5, "1.19.3", False],
-    "get_liquidity_pools_by_owner": ["alice", 101, "1.3.0"],
     "list_samet_funds": [],
     "get_samet_funds_by_owner": ["alice", 101, "1.20.0"],
     "get_samet_funds_by_asset": ["USD"],
@@ -365,8 +359,6 @@ def test_nobody_uses_what_is_not_built(client: Client, method: str) -> None:
 
 def test_what_is_not_built_is_null_in_its_place(client: Client) -> None:
     """CLIENTS: as many answers as questions."""
-    assert client.call("get_liquidity_pools", ["1.19.0", "1.19.1"]) == [None, None]
-    assert client.call("get_liquidity_pools_by_share_asset", ["USD"]) == [None]
     assert client.call("get_htlc", "1.16.0") is None
 
 
@@ -374,10 +366,8 @@ def test_arguments_of_what_is_not_built_are_read(client: Client) -> None:
     """T-A2: an unknown account, an id of another type and a limit are refused all the same."""
     assert client.refuse("get_tickets_by_account", "nobody")["code"] == 10
     assert client.refuse("get_credit_offers_by_asset", "NOPE")["code"] == 10
-    assert client.refuse("list_liquidity_pools", 102)["code"] == -32602
     assert client.refuse("list_htlcs", "1.16.0", 101)["code"] == -32602
     assert client.refuse("list_tickets", 1, "1.19.0")["code"] == -32602
-    assert client.refuse("get_liquidity_pools", ["1.19.0"] * 1_001)["code"] == -32602
 
 
 BITSHARES_METHODS = """

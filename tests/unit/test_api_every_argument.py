@@ -10,17 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 from node.api.arguments import Parameter, parameters_of
-from node.api.methods import unbuilt
+from node.api.methods import pools, unbuilt
 from node.api.methods.tables import APIS
 from protocol.ids import order_text
 from tests.support.api import ChainBackend, Client, Json, transaction_json
 from tests.support.arguments import EVERY_PARAMETER, IDS, SAMPLES, kinds_of, sample
 from tests.support.busy import a_busy_backend, arguments_of
 
-EMPTY = {method.__name__ for method in unbuilt.METHODS} | {
-    "get_liquidity_pool_history",
-    "get_liquidity_pool_history_by_sequence",
-}
+EMPTY = {method.__name__ for method in unbuilt.METHODS}
 """What this chain does not have: every answer is empty."""
 REFUSED = {"debug_push_blocks", "debug_update_object", "debug_stream_json_objects"}
 NOT_IN_ANSWERS = {
@@ -76,6 +73,10 @@ ELSEWHERE = {
     "get_balance_objects": "needs balances of genesis, tested in test_api_database",
     "get_vested_balances": "needs balances of genesis, tested in test_api_database",
     "get_collateral_bids": "needs a settled asset, tested in test_api_methods",
+    **dict.fromkeys(
+        (method.__name__ for method in (*pools.METHODS, *pools.HISTORY_METHODS)),
+        "needs pools, tested in test_api_pools",
+    ),
     "get_top_voters": "needs a count of votes, tested in test_api_database",
 }
 """Methods whose effects, or what they look at, is not on the busy chain."""

@@ -1,4 +1,4 @@
-"""U1, U2, U4, U8, U9: what a command causes in its block, what it leaves waiting, and why."""
+"""What a command causes in its block, what it leaves waiting, and why."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def told(desk: Desk, account: str, *arguments: str) -> str:
 
 
 class TestCaused:
-    """U2: what happens in a command's own block is printed by the command."""
+    """What happens in a command's own block is printed by the command."""
 
     def test_a_new_position_that_is_called_at_once(self, desk: Desk) -> None:
         bid(desk)
@@ -72,7 +72,7 @@ class TestCaused:
         assert any("next to be called is bob" in reason["text"] for reason in done["waiting"])
 
     def test_a_black_swan_with_the_issuer_s_fee(self, desk: Desk) -> None:
-        """U1: of a global settlement, what the issuer gets is shown, there and in the history."""
+        """Of a global settlement, what the issuer gets is shown, there and in the history."""
         published = desk.wallet("init0", "publish-feed", "bitUSD", "0.01", "--msqr", "1.1")
         position, event = published["caused"]
         assert position.startswith("position settled globally: alice pays 40,000.00000 TEST, of")
@@ -91,7 +91,7 @@ class TestCaused:
         assert published["caused"][1] == "bitUSD lives again after its global settlement"
 
     def test_an_ordinary_settlement_is_none_of_all(self, desk: Desk) -> None:
-        """U1: a position that is settled by a request is neither called nor settled globally."""
+        """A position that is settled by a request is neither called nor settled globally."""
         desk.wallet("alice", "settle", "5 bitUSD")
         desk.backend.produce(slot=30)
         text = desk.run("show", "block", str(desk.chain.chain.head_num)).out
@@ -105,7 +105,7 @@ class TestCaused:
 
 
 class TestWaiting:
-    """U2, U9: what stays is printed with the sentence of the rule that makes it wait."""
+    """What stays is printed with the sentence of the rule that makes it wait."""
 
     def reasons(self, done: Json) -> list[Json]:
         for reason in done["waiting"]:
@@ -126,7 +126,7 @@ class TestWaiting:
         assert text.startswith("settlement 1.4.0 of 5.0000 bitUSD waits until 2026-01-01T00:01:")
 
     def test_a_settlement_waits_for_the_volume(self, desk: Desk) -> None:
-        """U9: of 900 only 200 may be settled in this interval; the rest waits, and until when."""
+        """Of 900 only 200 may be settled in this interval; the rest waits, and until when."""
         ((rule, text),) = self.reasons(desk.wallet("alice", "settle", "900 bitUSD"))
         assert rule == "R5.4"
         assert "200.0000 bitUSD of it may still be settled before the maintenance at" in text
@@ -137,7 +137,7 @@ class TestWaiting:
         assert request["reason"]["rule"] == "R5.4"
 
     def test_a_globally_settled_asset_is_warned_about(self, desk: Desk) -> None:
-        """U9: wherever somebody looks at it or settles it; and bids wait for maintenance."""
+        """Wherever somebody looks at it or settles it; and bids wait for maintenance."""
         desk.wallet("init0", "publish-feed", "bitUSD", "0.01", "--msqr", "1.1")
         for view in ("asset", "positions", "settlements"):
             assert "bitUSD is globally settled" in desk.run("show", view, "bitUSD").out
@@ -157,7 +157,7 @@ class TestWaiting:
         assert desk.refused("bob", *offer[:1], "1 TEST", "--for", "1 EUR")["rule"] == "R6.5"
 
     def test_positions_below_the_mcr_wait_for_a_bid(self, desk: Desk) -> None:
-        """U8: the mark, who is next, at which price, and why not now."""
+        """The mark, who is next, at which price, and why not now."""
         desk.wallet("bob", "borrow", "400 bitUSD", "--ratio", "1.8")
         done = desk.wallet("init0", "publish-feed", "bitUSD", "0.09", "--msqr", "1.1")
         text = self.reasons(done)[-1][1]
@@ -176,11 +176,11 @@ class TestWaiting:
         assert "now it is 0.05000000" in desk.run("show", "positions", "bitUSD").out
 
     def test_no_bid_can_call_what_stands_well(self, desk: Desk) -> None:
-        """U8: above the squeeze protection price nobody is called at the present feed."""
+        """Above the squeeze protection price nobody is called at the present feed."""
         assert "but by no bid yet" in desk.run("show", "positions", "bitUSD").out
 
     def test_a_price_by_hand_ends(self, desk: Desk) -> None:
-        """U4: when it ends, what comes back, and how that is switched off."""
+        """When it ends, what comes back, and how that is switched off."""
         done = desk.wallet("init0", "publish-feed", "bitUSD", "0.09")
         assert "until 2026-01-02T00:00:" in self.reasons(done)[1][1]
         desk.backend.feeds = (FeedInfo("USD", "fixed:0.1357", 600, ("init0",)),)
@@ -194,7 +194,7 @@ class TestWaiting:
 
 
 def test_every_order_position_and_feed_is_looked_after() -> None:
-    """U2: a command that leaves something at the boundary has a function that says what."""
+    """A command that leaves something at the boundary has a function that says what."""
     names = {"sell", "buy", "borrow", "adjust", "cover", "settle", "publish-feed", "bid-collateral"}
     assert isinstance(wallet, click.Group)
     assert names <= set(wallet.commands)

@@ -1,4 +1,4 @@
-"""U12: what is said to somebody who does not know the next step."""
+"""What is said to somebody who does not know the next step."""
 
 from __future__ import annotations
 

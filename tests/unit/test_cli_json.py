@@ -1,4 +1,4 @@
-"""U10, U11: one form of JSON for all commands, and text that the commands read back."""
+"""One form of JSON for all commands, and text that the commands read back."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def leaves() -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("path", leaves(), ids=" ".join)
 def test_every_command_has_json(path: tuple[str, ...]) -> None:
-    """U11: --json is an option of each command that prints something of its own."""
+    """--json is an option of each command that prints something of its own."""
     has_json = "is_json" in {parameter.name for parameter in command_at(path).params}
     assert has_json == (path not in WITHOUT_JSON)
 
 
 @pytest.mark.parametrize("path", leaves(), ids=" ".join)
 def test_usage_errors_are_json(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    """U11: also what click refuses by itself is one JSON object on standard error."""
+    """Also what click refuses by itself is one JSON object on standard error."""
     assert run([*path, "--nonsense", "--json"]) == 64
     printed = capsys.readouterr()
     error = json.loads(printed.err)["error"]
@@ -105,35 +105,39 @@ def documents(desk: Desk, tmp_path: Path) -> Iterator[tuple[tuple[str, ...], Jso
         alice wallet whitelist bob|--as|white
         alice wallet create-asset SHELLS|--precision|2
         alice wallet issue 5 SHELLS|--to|bob
+        alice wallet create-asset SHARE
+        alice wallet pool:create bitUSD|TEST|--share|SHARE|--taker-fee|0.3|--withdrawal-fee|1%
+        alice wallet pool:deposit SHARE|10 bitUSD|100 TEST
+        bob wallet pool:exchange 1.19.0|5 TEST|--for|0.1 bitUSD
+        alice show pools
+        alice show pools bitUSD
+        alice wallet pool:update SHARE|--taker-fee|0.1|--no-withdrawal-fee
+        alice wallet pool:withdraw 100 SHARE
+        alice wallet pool:delete SHARE
         alice wallet vote init1
         alice wallet vote-as bob
         alice wallet send {file}
         bob wallet propose {file}
         alice wallet approve 1.10.0
         init0 wallet publish-feed bitUSD|0.01|--msqr|1.1
-        alice wallet htlc create bob|1 TEST|--hash|sha256:{hashlib.sha256(b"abc").hexdigest()}
-        alice wallet htlc extend 1.16.0|1h
-        bob wallet htlc redeem 1.16.0|abc|--text
+        alice wallet htlc:create bob|1 TEST|--hash|sha256:{hashlib.sha256(b"abc").hexdigest()}
+        alice wallet htlc:extend 1.16.0|1h
+        bob wallet htlc:redeem 1.16.0|abc|--text
         bob wallet bid-collateral 500 TEST|--for|100 bitUSD
         alice show asset bitUSD
         alice show positions bitUSD
     """
-    groups = {path[:2] for path in leaves() if len(path) > 2}
     for line in filter(None, map(str.strip, lines.splitlines())):
         account, group, command, *rest = line.split(" ", 3)
-        path: tuple[str, ...] = (group, command)
-        text = rest[0] if rest else ""
-        if path in groups:
-            last, _, text = text.partition(" ")
-            path = (group, command, last)
-        arguments = [*path, *(text.split("|") if text else [])]
+        words = (group, *command.split(":"))
+        arguments = [*words, *(rest[0].split("|") if rest else [])]
         signing = ["--dev-keys", "-a", account] if group == "wallet" else []
         ended = desk.run(*arguments, *signing, "--json")
-        if path == ("wallet", "upgrade"):
+        if words == ("wallet", "upgrade"):
             assert json.loads(ended.err)["error"]["unit"] == "" or ended.code == 0
             continue
         assert ended.code == 0, (line, ended.err)
-        yield path, ended.json()
+        yield words, ended.json()
 
 
 def transfer_fields(desk: Desk) -> Json:
@@ -181,7 +185,7 @@ OPERATION_TAG = re.compile(r"(\.op|operations|operation_results|result|proposed_
 
 
 def test_amounts_are_strings_in_both_units(desk: Desk, tmp_path: Path) -> None:
-    """U11: over all commands; no amount is a number, and each has what people read beside it."""
+    """Over all commands; no amount is a number, and each has what people read beside it."""
     seen, wrong = set(), []
     for path, document in documents(desk, tmp_path):
         seen.add(path)
@@ -199,7 +203,7 @@ PRICE = re.compile(r"(?<![\w.,])([0-9][0-9,]*\.[0-9]{8})\b")
 
 
 def test_what_is_printed_can_be_typed(desk: Desk, tmp_path: Path) -> None:
-    """U10: over all commands, each amount and price in their text is read back as it is."""
+    """Over all commands, each amount and price in their text is read back as it is."""
     chain = RemoteChain(NodeClient())
     amounts: set[tuple[str, str]] = set()
     prices: set[str] = set()
@@ -212,6 +216,7 @@ def test_what_is_printed_can_be_typed(desk: Desk, tmp_path: Path) -> None:
         ("show", "trades", "bitUSD"),
         ("show", "feeds", "bitUSD"),
         ("show", "calls", "bitUSD"),
+        ("show", "pools"),
         ("wallet", "history", "alice", "--dev-keys"),
         ("wallet", "history", "bob", "--dev-keys"),
         ("wallet", "sell", "1,000.5bitusd", "--for", "99,999 TEST", "--dev-keys", "-a", "alice"),
@@ -239,7 +244,7 @@ def test_what_is_printed_can_be_typed(desk: Desk, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("written", ["0.0998", "0.0998 bitUSD", "0.0998 bitUSD for 1 TEST"])
 def test_prices_as_people_write_them(desk: Desk, written: str) -> None:
-    """U10: with its unit, as it is printed; of another pair it is refused."""
+    """With its unit, as it is printed; of another pair it is refused."""
     done = desk.wallet("init0", "publish-feed", "bitUSD", written)
     price = done["operations"][0][1]["feed"]["settlement_price"]
     assert price["text"] == "0.09980000 bitUSD for 1 TEST"
@@ -248,7 +253,7 @@ def test_prices_as_people_write_them(desk: Desk, written: str) -> None:
 
 
 def test_negative_numbers_are_numbers(desk: Desk) -> None:
-    """U10: an option takes an amount below zero; an argument that must not be one says so."""
+    """An option takes an amount below zero; an argument that must not be one says so."""
     desk.wallet("alice", "adjust", "bitUSD", "--debt", "-5 bitUSD", "--collateral", "-1TEST")
     for wrong in (
         ("wallet", "transfer", "bob", "-1 TEST"),
@@ -262,5 +267,5 @@ def test_negative_numbers_are_numbers(desk: Desk) -> None:
 
 @pytest.mark.parametrize("ratio", ["1.75", "1.750", "2", "1,000.000"])
 def test_ratios_are_decimals(ratio: str) -> None:
-    """U10: as `show` prints them."""
+    """As `show` prints them."""
     assert parse_decimal(ratio, 3) >= 1_750

@@ -183,7 +183,7 @@ def test_a_taken_address_is_refused_before_anything_starts() -> None:
 
 
 def test_feeds_are_switched_off(tmp_path: Path) -> None:
-    """U4: `none` for all, or for one; a price published by hand then stays alone."""
+    """`none` for all, or for one; a price published by hand then stays alone."""
     network, _ = open_network(tmp_path / "net", Wanted(), now_s=NOW_S)
     assert choose_feeds(network, ["none"], now_s=NOW_S) == {}
     feeds = choose_feeds(network, ["bitUSD=none"], now_s=NOW_S)
@@ -196,7 +196,7 @@ def test_feeds_are_switched_off(tmp_path: Path) -> None:
 
 
 def test_a_second_run_continues_its_prices(tmp_path: Path) -> None:
-    """U7: a pause of an hour neither plays on nor begins anew; nobody asked for another price."""
+    """A pause of an hour neither plays on nor begins anew; nobody asked for another price."""
     network, _ = open_network(tmp_path / "net", Wanted(), now_s=NOW_S)
     series = tmp_path / "series.csv"
     rows = "".join(f"2021-01-{day:02},0.{10 + day}\n" for day in range(4, 30))
@@ -219,7 +219,7 @@ def price_of(source: str, start_s: int, time_s: int) -> PriceRatio:
 
 
 def test_a_price_does_not_jump_unasked(tmp_path: Path) -> None:
-    """U7: a running chain's price moves by --feed only with --allow-jump; a new chain's freely."""
+    """A running chain's price moves by --feed only with --allow-jump; a new chain's freely."""
     network, _ = open_network(tmp_path / "net", Wanted(), now_s=NOW_S)
     option = ["USD=csv:config/prices/try_usd.csv?every=3s&from=2021-11-15"]
     assert "at=" not in choose_feeds(network, option, now_s=NOW_S)["USD"]
@@ -237,7 +237,7 @@ def test_a_price_does_not_jump_unasked(tmp_path: Path) -> None:
 
 
 def test_a_genesis_and_a_trigger(tmp_path: Path) -> None:
-    """U12: `up --genesis FILE --trigger feed`; the same options continue it, others are refused."""
+    """`up --genesis FILE --trigger feed`; the same options continue it, others are refused."""
     own = build_genesis(PRESETS["graphene"], witness_count=2)
     assert own.settings().margin_call_trigger == "bid"
     wanted = Wanted(genesis=own, trigger="feed")

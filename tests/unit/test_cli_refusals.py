@@ -1,4 +1,4 @@
-"""U3: a refusal speaks to people in amounts, symbols, names and times, whatever refuses."""
+"""A refusal speaks to people in amounts, symbols, names and times, whatever refuses."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def printed(error: PegboardError, capsys: pytest.CaptureFixture[str]) -> str:
 def test_each_refusal_is_told_to_people(
     desk: Desk, cls: type[PegboardError], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """U3: no id of an account or asset, no smallest unit; the sentence of the rule is there."""
+    """No id of an account or asset, no smallest unit; the sentence of the rule is there."""
     core, usd = CORE_ASSET, desk.chain.asset("USD")
     price = Price(AssetAmount(1_750, core), AssetAmount(11, usd))
     alice = account_text(desk.chain.account("alice"))
@@ -72,7 +72,7 @@ def test_each_refusal_is_told_to_people(
 
 
 def test_each_unit_is_told(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """U3: times, durations, ratios, shares, accounts and assets, as the declared unit says."""
+    """Times, durations, ratios, shares, accounts and assets, as the declared unit says."""
     number = int(desk.chain.account("alice"))
     told = {
         "time": "1970-01-01T00:00:0",
@@ -97,7 +97,7 @@ def test_what_the_chain_does_not_know_stays(desk: Desk, capsys: pytest.CaptureFi
 
 
 def test_both_forms_are_in_the_json(desk: Desk) -> None:
-    """U3, U11: machines get the value in smallest units with its unit, and what people read."""
+    """Machines get the value in smallest units with its unit, and what people read."""
     error = desk.refused("alice", "transfer", "bob", "5,000,000 TEST")
     assert error["message"] == "account alice holds too little of asset TEST"
     assert error["unit"] == "1.3.0"
@@ -184,7 +184,7 @@ def _is_plain(expression: ast.expr) -> bool:
 
 
 def test_every_number_of_a_refusal_says_what_it_counts() -> None:
-    """U3: in what applies operations no refusal has an amount, id or time without its unit."""
+    """In what applies operations no refusal has an amount, id or time without its unit."""
     paths = [path for room in ROOMS for path in sorted((REPO / room).rglob("*.py"))]
     paths += [REPO / "protocol" / f"{name}.py" for name in FILES]
     found = [
@@ -203,7 +203,7 @@ def test_an_unnamed_amount_is_found() -> None:
 
 
 def test_an_example_is_no_limit(desk: Desk) -> None:
-    """U3: what a reader of text would take is an example of it, and no limit to what it takes."""
+    """What a reader of text would take is an example of it, and no limit to what it takes."""
     chain = RemoteChain(NodeClient())
     readers = (
         chain.parse_amount,
@@ -226,7 +226,7 @@ def test_an_example_is_no_limit(desk: Desk) -> None:
 
 
 def test_a_node_that_does_not_answer_is_no_riddle(desk: Desk) -> None:
-    """U12: its refusal stays the refusal, also when names cannot be looked up."""
+    """Its refusal stays the refusal, also when names cannot be looked up."""
     with pytest.raises(NodeUnreachable), refusals_of(RemoteChain(NodeClient())):
         raise NodeUnreachable("no node")
     refusal = CallRefused("x", {"what": "too small", "value": 5, "unit": "1.3.999"})

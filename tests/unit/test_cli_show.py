@@ -99,7 +99,7 @@ def test_lines_of_blocks(desk: Desk) -> None:
 
 
 def test_lists(desk: Desk) -> None:
-    """U10: what exists, and what happened, without knowing its id."""
+    """What exists, and what happened, without knowing its id."""
     assets = text(desk, "assets").splitlines()
     assert [assets_row(assets, "bitUSD")[at] for at in (0, 2, 3)] == ["bitUSD", "100.0000", "TEST"]
     assert len(desk.run("show", "assets", "--from", "TEST", "--json").json()) == 2, "TEST and USD"
@@ -121,7 +121,7 @@ def assets_row(lines: list[str], symbol: str) -> list[str]:
 
 
 def test_calls_tell_why(desk: Desk) -> None:
-    """U1, U10: margin calls of an account or a BitAsset; a called position is called so."""
+    """Margin calls of an account or a BitAsset; a called position is called so."""
     assert text(desk, "calls", "alice") == "no margin calls\n"
     desk.wallet("bob", "borrow", "10 bitUSD", "--ratio", "1.8")
     desk.wallet("alice", "sell", "10 bitUSD", "--for", "105 TEST")
@@ -136,7 +136,7 @@ def test_calls_tell_why(desk: Desk) -> None:
 
 
 def test_settlements_are_called_what_they_are(desk: Desk) -> None:
-    """U1: neither a settlement nor a global settlement is a margin call, or a negative trade."""
+    """Neither a settlement nor a global settlement is a margin call, or a negative trade."""
     lines = BlockLines(RemoteChain(NodeClient()))
     list(lines.new_blocks())
     desk.wallet("alice", "settle", "5 bitUSD")
@@ -160,20 +160,20 @@ def test_settlements_are_called_what_they_are(desk: Desk) -> None:
     "written", ["1,000 bitUSD", "1000bitUSD", "1000 bitusd", "1000.0 USD", "1,000.0000usd"]
 )
 def test_amounts_as_people_write_them(desk: Desk, written: str) -> None:
-    """U10: with thousands apart, as we print them; without the blank; in small letters."""
+    """With thousands apart, as we print them; without the blank; in small letters."""
     chain = RemoteChain(NodeClient())
     assert chain.parse_amount(written) == chain.asset("USD").of(10_000_000)
 
 
 @pytest.mark.parametrize("wrong", ["", "100", "USD", "1,00 USD", "-1", "1 2 USD", "1.2.3 USD"])
 def test_amounts_are_not_guessed(desk: Desk, wrong: str) -> None:
-    """U10: what could be a slip is refused, by a sentence with an example in it."""
+    """What could be a slip is refused, by a sentence with an example in it."""
     with pytest.raises(UsageProblem, match=r"as in|such as"):
         RemoteChain(NodeClient()).parse_amount(wrong)
 
 
 def test_refusals_for_people(desk: Desk) -> None:
-    """U10: a block that is not there yet, and an amount below zero."""
+    """A block that is not there yet, and an amount below zero."""
     ended = desk.run("show", "block", "99999")
     assert ended.code == 1
     assert "no such block yet" in ended.err

@@ -20,10 +20,20 @@ from node.state.table import Table
 from node.state.undo import StateObject
 from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import CORE_ASSET
-from protocol.ids import AccountId, AssetBitassetDataId, AssetId, CallOrderId, LimitOrderId
+from protocol.ids import (
+    AccountId,
+    AssetBitassetDataId,
+    AssetId,
+    CallOrderId,
+    LimitOrderId,
+    LiquidityPoolId,
+)
+from protocol.operations.asset import NEW_ASSET, AssetCreate
+from protocol.operations.asset_options import AssetOptions
 from protocol.operations.base import Operation
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
+from protocol.operations.liquidity_pool import LiquidityPoolCreate, LiquidityPoolDeposit
 from protocol.schema import TransactionId
 from tests.support.chain import TestChain
 
@@ -43,7 +53,26 @@ def chain() -> TestChain:
         sell(chain, "bob", (100, "TEST"), (100, "USD")),
         sell(chain, "bob", (100, "TEST"), (90, "USD")),
     )
+    make_pools(chain)
     return chain
+
+
+def make_pools(chain: TestChain) -> None:
+    """Alice fills 1.19.0 and leaves 1.19.1 empty."""
+    alice, core, usd = chain.account("alice"), chain.amount(500), chain.amount(100, "USD")
+    for number, symbol in enumerate(("SHARE", "OTHER")):
+        chain.block(AssetCreate(NO_FEE, alice, symbol, 4, core_options_of(NEW_ASSET)))
+        made = LiquidityPoolCreate(
+            NO_FEE, alice, CORE_ASSET, USD, chain.asset(symbol), number, number
+        )
+        chain.block(made)
+    chain.block(LiquidityPoolDeposit(NO_FEE, alice, LiquidityPoolId(0), core, usd))
+
+
+def core_options_of(asset: AssetId) -> AssetOptions:
+    return AssetOptions(
+        10**12, 0, 0, 0, 0, Price(AssetAmount(1, asset), AssetAmount(1, CORE_ASSET))
+    )
 
 
 def borrow(chain: TestChain, name: str, debt: int, collateral: int) -> Operation:
@@ -128,6 +157,28 @@ def adding(table: str, instance: int, field: str, amount: int) -> Callable[[Stat
     return lambda state: add_to(state, table, instance, field, amount)
 
 
+def forget_a_pool(state: State) -> None:
+    set_field(state.assets, AssetId(3), for_liquidity_pool=None)
+
+
+def bind_to_another_pool(state: State) -> None:
+    set_field(state.assets, AssetId(1), for_liquidity_pool=LiquidityPoolId(0))
+
+
+def take_one_side_out(state: State) -> None:
+    adjust_balance(state, AccountId(9), CORE_ASSET, 500)
+    state.liquidity_pools.edit(state.liquidity_pools.rows[0]).change(-500, 0)
+
+
+def make_a_share_of_nothing(state: State) -> None:
+    adjust_balance(state, AccountId(9), AssetId(3), 1)
+    add_to(state, "asset_dynamic_data", 3, "current_supply", 1)
+
+
+def swap_the_assets(state: State) -> None:
+    set_field(state.liquidity_pools, LiquidityPoolId(1), asset_a=USD, asset_b=CORE_ASSET)
+
+
 VIOLATIONS: list[tuple[str, Callable[[State], None]]] = [
     ("I1", adding("asset_dynamic_data", 1, "accumulated_fees", 1)),
     ("I1", adding("limit_orders", 0, "for_sale", 1)),
@@ -149,6 +200,14 @@ VIOLATIONS: list[tuple[str, Callable[[State], None]]] = [
     ("I7", cross_the_book),
     ("I2", adding("asset_dynamic_data", 0, "fee_pool", 1)),
     ("I6", adding("asset_dynamic_data", 0, "fee_pool", -1)),
+    ("I1", adding("liquidity_pools", 0, "balance_b", 1)),
+    ("I2", adding("liquidity_pools", 0, "balance_a", 1)),
+    ("J2", adding("liquidity_pools", 0, "virtual_value", 1)),
+    ("J2", forget_a_pool),
+    ("J2", bind_to_another_pool),
+    ("J2", take_one_side_out),
+    ("J2", make_a_share_of_nothing),
+    ("J2", swap_the_assets),
     ("I14", remember_a_stale_transaction),
     ("I14", confirm_the_head),
     ("I17", keep_an_expired_order),
@@ -159,7 +218,7 @@ VIOLATIONS: list[tuple[str, Callable[[State], None]]] = [
 def test_a_violation_is_found_by_both(
     chain: TestChain, rule: str, violate: Callable[[State], None]
 ) -> None:
-    """Section 10: the recount names the broken rule, and the incremental check fails too."""
+    """Section 10, J2: the recount names the broken rule, and the incremental check fails too."""
     with chain.chain.head_state() as state:
         check_all(state)
         state.log.begin()

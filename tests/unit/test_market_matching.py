@@ -48,7 +48,7 @@ def test_a_taker_that_can_buy_nothing_does_not_trade() -> None:
 
 
 def test_an_order_worth_more_than_the_largest_supply_does_not_match() -> None:
-    """R1.4, U3: overflow refuses the operation, and says of which asset it would be too much."""
+    """R1.4: overflow refuses the operation, and says of which asset it would be too much."""
     with pytest.raises(PriceOverflow) as caught:
         match_orders(1, MAX_SUPPLY, price_of(1, 2))
     assert (caught.value.value, caught.value.unit) == (2 * MAX_SUPPLY, asset_text(CORE))

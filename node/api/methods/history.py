@@ -13,7 +13,6 @@ from node.api.arguments import (
     Time,
     at_most,
     find_account,
-    instance_of,
     integer,
     list_of,
 )
@@ -21,7 +20,6 @@ from node.api.call import Answer, Call
 from node.api.views import view_bucket, view_fill, view_operation_record
 from node.history.figures import market_of
 from node.history.records import BUCKET_SECONDS, NEWEST, OperationRecord
-from protocol.ids import LiquidityPoolId
 from protocol.json_form import JsonValue
 from protocol.operations import ENTRY_OF
 
@@ -35,8 +33,6 @@ OperationType = Annotated[int, integer(0, (1 << 16) - 1)]
 OptionalOperationType = Annotated[int | None, integer(0, (1 << 16) - 1)]
 OptionalPosition = Annotated[int | None, integer(0, (1 << 63) - 1)]
 OptionalTime = Annotated[int | None, TIME]
-PoolId = Annotated[int, instance_of("liquidity pool id", LiquidityPoolId)]
-PoolLimit = Annotated[int, at_most(101)]
 TransactionPlace = Annotated[int | None, integer(0, (1 << 16) - 1)]
 OperationTypes = Annotated[list[int], list_of(integer(0, (1 << 16) - 1), 100)]
 
@@ -155,30 +151,6 @@ def get_block_operations_by_time(call: Call, start: OptionalTime = None) -> Answ
     return _views(call, history.operations_in(newest.block_num)[::-1])
 
 
-def get_liquidity_pool_history(
-    call: Call,
-    pool_id: PoolId,
-    start: OptionalTime = None,
-    stop: OptionalTime = None,
-    limit: PoolLimit = 101,
-    operation_type: OptionalOperationType = None,
-) -> Answer:
-    """Always empty: there are no liquidity pools."""
-    return []
-
-
-def get_liquidity_pool_history_by_sequence(
-    call: Call,
-    pool_id: PoolId,
-    start: OptionalPosition = None,
-    stop: OptionalTime = None,
-    limit: PoolLimit = 101,
-    operation_type: OptionalOperationType = None,
-) -> Answer:
-    """Always empty: there are no liquidity pools."""
-    return []
-
-
 def get_fill_order_history(call: Call, a: AssetArg, b: AssetArg, limit: HistoryLimit) -> Answer:
     """Sides of the trades of a market, newest first."""
     market = market_of(a.id, b.id)
@@ -226,8 +198,6 @@ METHODS = (
     get_account_history_by_operations,
     get_block_operation_history,
     get_block_operations_by_time,
-    get_liquidity_pool_history,
-    get_liquidity_pool_history_by_sequence,
     get_fill_order_history,
     get_market_history_buckets,
     get_market_history,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from node.api.arguments import Boolean, ObjectIds
 from node.api.call import Answer, Call, Listing
 from node.api.methods.storage import view_item
+from node.api.pool_views import view_pool_operation, view_pool_statistics
 from node.api.views import (
     view_account_operation,
     view_bucket,
@@ -21,9 +22,12 @@ from protocol.ids import (
     AccountStorageId,
     BucketId,
     FillId,
+    LiquidityPoolId,
     MarketTickerId,
     ObjectId,
     OperationHistoryId,
+    PoolHistoryId,
+    PoolStatisticsId,
 )
 from protocol.json_form import JsonValue
 
@@ -85,12 +89,25 @@ def _stored(call: Call, instance: int) -> JsonValue:
     return None if item is None else view_item(item)
 
 
+def _pool_operation(call: Call, instance: int) -> JsonValue:
+    entry = call.backend.history.pool_operation(instance)
+    return None if entry is None else view_pool_operation(call.backend, entry)
+
+
+def _pool_statistics(call: Call, instance: int) -> JsonValue:
+    pool = LiquidityPoolId(instance)
+    exists = call.state.liquidity_pools.find(pool) is not None
+    return view_pool_statistics(call.backend, pool) if exists else None
+
+
 _RECORDED: dict[tuple[int, int], Callable[[Call, int], JsonValue]] = {
     ID_TYPES[OperationHistoryId]: _operation,
     ID_TYPES[AccountHistoryId]: _account_operation,
     ID_TYPES[FillId]: _fill,
     ID_TYPES[BucketId]: _bucket,
     ID_TYPES[MarketTickerId]: _market,
+    ID_TYPES[PoolHistoryId]: _pool_operation,
+    ID_TYPES[PoolStatisticsId]: _pool_statistics,
     ID_TYPES[AccountStorageId]: _stored,
 }
 """What the history keeps, by space and type."""

@@ -1,5 +1,5 @@
-"""Database API: what this chain does not have: liquidity pools, SameT funds, credit offers and
-deals, tickets, blinded balances.
+"""Database API: what this chain does not have: SameT funds, credit offers and deals, tickets,
+blinded balances.
 
 Their operations are refused, so their lists are empty, and BitShares' clients that ask for them
 see a chain on which nobody uses them. Arguments are read, and limits hold, as they do elsewhere.
@@ -9,97 +9,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from node.api.arguments import AccountArg, AssetArg, Boolean, Texts, at_most, instance_of, list_of
+from node.api.arguments import AccountArg, AssetArg, Texts, at_most, instance_of
 from node.api.call import Answer, Call
 from protocol import ids
 
-POOL_ID = instance_of("liquidity pool id", ids.LiquidityPoolId)
-
 Limit = Annotated[int, at_most(101)]
-PoolId = Annotated[int, POOL_ID]
-PoolIds = Annotated[list[int], list_of(POOL_ID)]
 AssetId = Annotated[int, instance_of("asset id", ids.AssetId)]
 FundId = Annotated[int, instance_of("SameT fund id", ids.SametFundId)]
 OfferId = Annotated[int, instance_of("credit offer id", ids.CreditOfferId)]
 DealId = Annotated[int, instance_of("credit deal id", ids.CreditDealId)]
 TicketId = Annotated[int, instance_of("ticket id", ids.TicketId)]
-
-
-def list_liquidity_pools(
-    call: Call, limit: Limit = 101, start_id: PoolId = 0, with_statistics: Boolean = False
-) -> Answer:
-    """Always empty: there are no liquidity pools."""
-    return []
-
-
-def get_liquidity_pools_by_asset_a(
-    call: Call,
-    asset: AssetArg,
-    limit: Limit = 101,
-    start_id: PoolId = 0,
-    with_statistics: Boolean = False,
-) -> Answer:
-    """Always empty: there are no liquidity pools."""
-    return []
-
-
-def get_liquidity_pools_by_asset_b(
-    call: Call,
-    asset: AssetArg,
-    limit: Limit = 101,
-    start_id: PoolId = 0,
-    with_statistics: Boolean = False,
-) -> Answer:
-    """Always empty: there are no liquidity pools."""
-    return []
-
-
-def get_liquidity_pools_by_one_asset(
-    call: Call,
-    asset: AssetArg,
-    limit: Limit = 101,
-    start_id: PoolId = 0,
-    with_statistics: Boolean = False,
-) -> Answer:
-    """Always empty: there are no liquidity pools."""
-    return []
-
-
-def get_liquidity_pools_by_both_assets(
-    call: Call,
-    asset_a: AssetArg,
-    asset_b: AssetArg,
-    limit: Limit = 101,
-    start_id: PoolId = 0,
-    with_statistics: Boolean = False,
-) -> Answer:
-    """Always empty: there are no liquidity pools."""
-    return []
-
-
-def get_liquidity_pools(
-    call: Call, ids: PoolIds, subscribe: Boolean = True, with_statistics: Boolean = False
-) -> Answer:
-    """Null in each place: there are no liquidity pools."""
-    return [None] * len(ids)
-
-
-def get_liquidity_pools_by_share_asset(
-    call: Call, assets: Texts, subscribe: Boolean = True, with_statistics: Boolean = False
-) -> Answer:
-    """Null in each place: no asset is the share of a liquidity pool."""
-    return [None] * len(assets)
-
-
-def get_liquidity_pools_by_owner(
-    call: Call,
-    account: AccountArg,
-    limit: Limit = 101,
-    start_id: AssetId = 0,
-    with_statistics: Boolean = False,
-) -> Answer:
-    """Always empty: there are no liquidity pools."""
-    return []
 
 
 def list_samet_funds(call: Call, limit: Limit = 101, start_id: FundId = 0) -> Answer:
@@ -198,14 +117,6 @@ def get_blinded_balances(call: Call, commitments: Texts) -> Answer:
 
 
 METHODS = (
-    list_liquidity_pools,
-    get_liquidity_pools_by_asset_a,
-    get_liquidity_pools_by_asset_b,
-    get_liquidity_pools_by_one_asset,
-    get_liquidity_pools_by_both_assets,
-    get_liquidity_pools,
-    get_liquidity_pools_by_share_asset,
-    get_liquidity_pools_by_owner,
     list_samet_funds,
     get_samet_funds_by_owner,
     get_samet_funds_by_asset,

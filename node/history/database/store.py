@@ -25,6 +25,7 @@ from node.history.records import (
     KINDS,
     MARKETS,
     OPERATIONS,
+    POOL_OPERATIONS,
     AccountTotal,
     BlockRecord,
     Market,
@@ -34,7 +35,7 @@ from node.storage.errors import StorageError, StoreDamaged, WrongChain, WrongFor
 from protocol.ids import AccountId
 from protocol.schema import Digest
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 
 
 class HistoryStore:
@@ -198,6 +199,10 @@ def _write(
     )
     session.add(ACCOUNT_OPERATIONS, [ACCOUNT_OPERATIONS.row_of(entry) for entry in entries])
     session.add(FILLS, [FILLS.row_of(fill_entry(fill)) for fill in fills])
+    session.add(
+        POOL_OPERATIONS,
+        [POOL_OPERATIONS.row_of(entry) for block in blocks for entry in block.pool_operations],
+    )
     for kind in EVENT_KINDS:
         records = [record for block in blocks for record in block.events.get(kind, ())]
         session.add(kind, [kind.row_of(record) for record in records])

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from node.history.account_storage import AccountStorage
-from node.history.block import BlockHistory, HistoryCounts, HistoryTrace, MarketCounts
+from node.history.block import BlockHistory, HistoryCounts, HistoryTrace, MarketCounts, PoolCounts
 from node.history.database.store import HistoryStore
 from node.history.database.view import HistoryView
 from node.history.figures import DaySums, extend_buckets, market_price, sum_last_day
@@ -31,11 +31,14 @@ from node.history.records import (
     FillRecord,
     Market,
     OperationRecord,
+    PoolFigures,
+    PoolOperation,
 )
 from node.storage.errors import StorageError, StoreDamaged, WrongChain
 from protocol.asset import Price
+from protocol.binary import unpack
 from protocol.constants import SECONDS_PER_DAY
-from protocol.ids import AccountId
+from protocol.ids import AccountId, LiquidityPoolId
 from protocol.operations import ENTRY_OF
 from protocol.operations.custom import Custom
 from protocol.schema import BlockId
@@ -122,6 +125,8 @@ class StoredHistory:
                 {kind: view.event_count(kind) for kind in EVENT_KINDS},
                 {total.account: total.operations for total in totals},
                 {row.market: MarketCounts(row.number, row.fills) for row in view.markets()},
+                view.pool_operation_count(),
+                {row.pool: _pool_counts(row) for row in view.newest_pool_operations()},
             )
         self._totals = {total.account: total for total in totals}
         self._stored_num = head.num
@@ -345,6 +350,39 @@ class StoredHistory:
                 _add_stored_day(sums, view, market, now - SECONDS_PER_DAY)
         return sums.summary(known.number)
 
+    def pool_operation(self, instance: int) -> PoolOperation | None:
+        """See `HistoryReader.pool_operation`."""
+        found = self.recent.pool_operation(instance)
+        if found is not None:
+            return found
+        with self.store.view() as view:
+            return view.pool_operation(instance)
+
+    def pool_operations_of(
+        self,
+        pool: LiquidityPoolId,
+        operation_type: int | None,
+        *,
+        newest: int,
+        oldest: int,
+        limit: int,
+    ) -> list[PoolOperation]:
+        """See `HistoryReader.pool_operations_of`."""
+        recent = self.recent.pool_operations_of(
+            pool, operation_type, newest=newest, oldest=oldest, limit=limit
+        )
+        with self._joined(recent, limit) as (view, found):
+            left = limit - len(found)
+            return found + view.pool_operations(pool, operation_type, newest, oldest, left)
+
+    def pool_operations_until(self, pool: LiquidityPoolId, time: int) -> int:
+        """See `HistoryReader.pool_operations_until`."""
+        found = self.recent.pool_operations_until(pool, time)
+        if found:
+            return found
+        with self.store.view() as view:
+            return view.pool_operations_until(pool, time)
+
     def events_of(
         self, kind: Kind[E], column: str, value: int, *, newest: int, limit: int
     ) -> list[E]:
@@ -377,6 +415,10 @@ class StoredHistory:
         """The store, and of the newest records those that it does not have."""
         with self.store.view() as view:
             yield view, [record for record in recent if record.block_num > view.head_num]
+
+
+def _pool_counts(newest: PoolOperation) -> PoolCounts:
+    return PoolCounts(newest.sequence, unpack(PoolFigures, newest.figures))
 
 
 def _add_stored_day(sums: DaySums, view: HistoryView, market: Market, day_ago: int) -> None:

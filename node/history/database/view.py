@@ -19,7 +19,9 @@ from node.history.records import (
     BUCKETS,
     FILLS,
     MARKETS,
+    NEWEST,
     OPERATIONS,
+    POOL_OPERATIONS,
     AccountOperation,
     AccountTotal,
     BlockRecord,
@@ -29,6 +31,7 @@ from node.history.records import (
     Market,
     MarketTotal,
     OperationRecord,
+    PoolOperation,
 )
 from node.storage.errors import StoreDamaged
 from protocol.block import NO_BLOCK
@@ -69,8 +72,49 @@ class HistoryView:
         """Every market that has traded."""
         return self._records(MARKETS, "")
 
+    def pool_operation_count(self) -> int:
+        """How many entries there are in the histories of all liquidity pools."""
+        return self._next_instance(POOL_OPERATIONS)
+
+    def newest_pool_operations(self) -> list[PoolOperation]:
+        """The newest entry of each pool."""
+        return self._records(
+            POOL_OPERATIONS,
+            "WHERE sequence = (SELECT max(sequence) FROM pool_operation AS newer"
+            " WHERE newer.pool = pool_operation.pool)",
+        )
+
+    def pool_operation(self, instance: int) -> PoolOperation | None:
+        """An entry in a pool's history by its id."""
+        return self._one(POOL_OPERATIONS, "WHERE instance = ?", instance)
+
+    def pool_operations(
+        self, pool: int, operation_type: int | None, newest: int, oldest: int, limit: int
+    ) -> list[PoolOperation]:
+        """Entries of a pool by sequence, descending; of one type unless that is None."""
+        of_type = "" if operation_type is None else "AND operation_type = ? "
+        values = () if operation_type is None else (operation_type,)
+        clause = (
+            f"WHERE pool = ? AND sequence BETWEEN ? AND ? {of_type}ORDER BY sequence DESC LIMIT ?"
+        )
+        return self._records(POOL_OPERATIONS, clause, pool, oldest, newest, *values, limit)
+
+    def pool_operations_until(self, pool: int, time: int) -> int:
+        """How many entries a pool had up to a time, inclusive."""
+        newest = self.pool_operations(pool, None, NEWEST, 0, 1)
+        return self._count_up_to(
+            "SELECT time FROM pool_operation WHERE pool = ? AND sequence = ?",
+            (pool,),
+            time,
+            newest[0].sequence if newest else 0,
+            first=1,
+        )
+
     def event_count(self, kind: Kind[Any]) -> int:
         """How many records there are of a kind that is numbered."""
+        return self._next_instance(kind)
+
+    def _next_instance(self, kind: Kind[Any]) -> int:
         ((newest,),) = self._session.rows(f'SELECT max(instance) FROM "{kind.name}"')
         return 0 if newest is None else cast(int, newest) + 1
 

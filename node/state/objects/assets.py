@@ -11,7 +11,13 @@ from protocol.constants import (
     DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,
     HUNDRED_PERCENT,
 )
-from protocol.ids import AccountId, AssetBitassetDataId, AssetDynamicDataId, AssetId
+from protocol.ids import (
+    AccountId,
+    AssetBitassetDataId,
+    AssetDynamicDataId,
+    AssetId,
+    LiquidityPoolId,
+)
 from protocol.operations.asset_options import AssetOptions
 from protocol.operations.bitasset_options import BitassetOptions
 from protocol.schema import SORTED, Int64, Record, Timestamp, UInt8, UInt16, UInt32
@@ -31,6 +37,8 @@ class Asset(StateObject):
     creation_block_num: UInt32
     creation_time: Timestamp
     """Own time of the block that created it."""
+    for_liquidity_pool: LiquidityPoolId | None = None
+    """The pool whose share it is (L1)."""
 
     def is_market_issued(self) -> bool:
         """Whether this is a BitAsset, borrowed into existence."""
