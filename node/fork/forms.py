@@ -25,6 +25,7 @@ from node.state.objects.governance import (
     Worker,
 )
 from node.state.objects.htlc import Htlc
+from node.state.objects.liquidity import LiquidityPool
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
@@ -138,7 +139,7 @@ FORMS: dict[tuple[int, int], Form] = {
             }
         ),
     ),
-    (1, 3): Form(Asset, unused=frozenset({"buyback_account", "for_liquidity_pool"})),
+    (1, 3): Form(Asset, unused=frozenset({"buyback_account"})),
     (1, 4): Form(ForceSettlement),
     (1, 5): Form(CommitteeMember),
     (1, 6): Form(Witness),
@@ -156,6 +157,7 @@ FORMS: dict[tuple[int, int], Form] = {
     ),
     (1, 15): Form(GenesisBalance),
     (1, 16): Form(Htlc),
+    (1, 19): Form(LiquidityPool),
     (2, 0): Form(GlobalProperties),
     (2, 1): Form(
         DynamicGlobalProperties,

@@ -15,7 +15,7 @@ from node.storage.durable import disk_error, make_directory, replace_file
 from node.storage.interface import SkippedSnapshot, Snapshot, SnapshotFault
 from protocol.schema import BlockId, Digest
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 KEPT = 2
 
 _MAGIC = b"PEGBSNAP"

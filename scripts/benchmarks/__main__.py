@@ -20,6 +20,7 @@ from .lab import bench_lab
 from .market import bench_market
 from .measure import print_machine
 from .memory import bench_memory
+from .pools import bench_pools
 from .startup import bench_startup
 from .stretches import bench_stretches
 from .sync import bench_sync
@@ -47,6 +48,7 @@ SECTIONS = {
     "r": bench_lab,
     "s": bench_htlc,
     "t": bench_fork,
+    "u": bench_pools,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {
     "p:anvil": bench_anvil,

@@ -54,6 +54,7 @@ from protocol.operations.asset_options import (
     TRANSFER_RESTRICTED,
     AssetOptionsExtensions,
 )
+from protocol.operations.base import Operation
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.liquidity_pool import (
     LiquidityPoolCreate,
@@ -69,6 +70,7 @@ from protocol.operations.results import (
     VoidResult,
 )
 from protocol.schema import MAX_TIMESTAMP
+from tests.support.remedies import explained, refusal_of
 from tests.support.state import (
     add_asset,
     add_bitasset,
@@ -699,3 +701,44 @@ def test_undo_gives_a_pool_back() -> None:
     again = State.restore(desk.state.dump())
     assert again.state_hash() == before
     assert again.assets.get(desk.share).for_liquidity_pool == 0
+
+
+# What would make a refused operation pass (L4 to L8).
+
+
+def told(desk: Desk, op: Operation) -> list[str]:
+    """The remedies of a refusal, each of which `expect` follows."""
+    error = refusal_of(desk.ctx, [op])
+    assert error is not None
+    expect(desk.ctx, type(error), op)
+    return [remedy.text for remedy in explained(desk.ctx, op, error).remedies]
+
+
+def test_remedies_of_refused_exchanges_and_deposits() -> None:
+    """L6, L8: a lower expectation, more to sell, least amounts, or what the issuer may do."""
+    desk = filled(1_100, 4_000)
+    assert told(desk, desk.sell(100, 334)) == [
+        "make min_to_receive at most 333 SHELL",
+        "sell at least 101 COIN",
+    ]
+    desk.option(desk.shell, blacklist_markets=(desk.coin,))
+    (admitted,) = told(desk, desk.sell(10))
+    assert admitted.endswith("the issuer of SHELL, admits the market with COIN first")
+    desk.option(desk.share, flags=DISABLE_NEW_SUPPLY)
+    assert told(desk, desk.deposit(10, 40)) == ["alice, the issuer of LP, allows new supply first"]
+    desk.option(desk.share, flags=0, max_supply=4_000)
+    (raised,) = told(desk, desk.deposit(10, 40))
+    assert raised == "alice, the issuer of LP, raises max_supply to 0.04001 LP first"
+    desk = filled(10, 10)
+    apply(desk.ctx, desk.sell(100_000))
+    assert told(desk, desk.deposit(5, 1)) == ["deposit at least 10,001 COIN and 1 SHELL"]
+
+
+def test_remedies_of_refused_withdrawals_and_ends() -> None:
+    """L4, L5, L7: more shares, all of them before a pool ends, both fees at once."""
+    desk = filled(100, 400, withdrawal_fee=10_000)
+    assert told(desk, desk.withdraw(399)) == ["give back at least 0.00400 LP"]
+    delete = LiquidityPoolDelete(NO_FEE, ALICE, POOL)
+    assert told(desk, delete) == ["alice withdraws all 0.00400 LP first"]
+    update = LiquidityPoolUpdate(NO_FEE, ALICE, POOL, 5)
+    assert told(desk, update) == ["set withdrawal_fee_percent to 0 as well"]

@@ -16,6 +16,7 @@ from protocol.ids import (
     CommitteeMemberId,
     HtlcId,
     LimitOrderId,
+    LiquidityPoolId,
     ProposalId,
     VestingBalanceId,
     WithdrawPermissionId,
@@ -67,6 +68,7 @@ from protocol.operations.committee import CommitteeMemberCreate, CommitteeMember
 from protocol.operations.custom import AccountNamePredicate, Assert, Custom
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, hash_of_preimage
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
+from protocol.operations.liquidity_pool import LiquidityPoolDelete, LiquidityPoolUpdate
 from protocol.operations.proposal import (
     ProposalCreate,
     ProposalDelete,
@@ -95,6 +97,7 @@ from protocol.operations.worker import (
     WorkerCreate,
 )
 from tests.support.chain import TestChain, make_genesis, make_parameters
+from tests.support.pools import deposit, exchange, new_pool, share_asset, withdraw
 from tests.support.world import key_of
 
 CORE_EACH = 2 * 10**14
@@ -137,6 +140,7 @@ class BusyChain(TestChain):
         self._create_assets()
         self._create_positions()
         self._create_the_rest()
+        self._create_pools()
         self.block_at(self.chain.head_time + 90_000)
         self.block(self.publish("LIVE", 1, 2))
 
@@ -232,6 +236,13 @@ class BusyChain(TestChain):
             self.propose(self.transfer("bob", "alice", 5), self.transfer("carol", "alice", 5)),
         )
 
+    def _create_pools(self) -> None:
+        """1.19.0 of CORE and COIN is filled, 1.19.1 is empty, and SPARE may become a share."""
+        self.block(*(share_asset(self, "alice", symbol) for symbol in ("FULL", "NONE", "SPARE")))
+        for share in ("FULL", "NONE"):
+            self.block(new_pool(self, "alice", ("TEST", "COIN"), share, 30))
+        self.block(deposit(self, "alice", 0, 10**9, 10**8))
+
     def register(self, name: str) -> AccountCreate:
         authority = key_authority(key_of(name))
         return AccountCreate(
@@ -266,6 +277,7 @@ class BusyChain(TestChain):
         yield from self._governance_examples()
         yield from self._permission_examples()
         yield from self._lock_examples()
+        yield from self._pool_examples()
 
     def _account_examples(self) -> Iterator[Operation]:
         state, alice, bob = self.state, self.alice, self.bob
@@ -367,3 +379,13 @@ class BusyChain(TestChain):
             yield self.lock(tag, 10)
         yield HtlcRedeem(NO_FEE, HtlcId(0), self.carol, b"secret")
         yield HtlcExtend(NO_FEE, HtlcId(0), self.alice, 100)
+
+    def _pool_examples(self) -> Iterator[Operation]:
+        alice, full, empty = self.alice, LiquidityPoolId(0), LiquidityPoolId(1)
+        yield new_pool(self, "alice", ("TEST", "LIVE"), "SPARE", 30, 20)
+        yield LiquidityPoolDelete(NO_FEE, alice, empty)
+        yield LiquidityPoolUpdate(NO_FEE, alice, full, 20, 0)
+        yield deposit(self, "alice", 0, 10**6, 10**5)
+        yield withdraw(self, "alice", 0, 10**5)
+        yield exchange(self, "bob", 0, (10**5, "TEST"), (10, "COIN"))
+        yield exchange(self, "bob", 0, (10**4, "COIN"), (10, "TEST"))

@@ -55,7 +55,7 @@ def ids(pools: Json) -> list[str]:
 
 
 def test_a_pool_as_bitshares_shows_it(client: Client) -> None:
-    """L1, L11, K9: the product is a string, whatever its size; the share names its pool."""
+    """L1, L11: the product is a string, whatever its size; the share names its pool."""
     (pool,) = client.call("list_liquidity_pools", 1)
     assert pool == {
         "id": "1.19.0",
@@ -161,7 +161,7 @@ def statistics(client: Client, pool: str = "1.19.0") -> Json:
 
 
 def test_statistics(backend: ChainBackend, client: Client) -> None:
-    """L12, K9: what depositors, those who leave and those who exchange moved, and the fees."""
+    """L12: what depositors, those who leave and those who exchange moved, and the fees."""
     chain = backend.test_chain
     assert set(map(str, statistics(client, "1.19.1").values())) == {"0", "5.6.1"}
     backend.produce(exchange(chain, "bob", 0, (10_000, "TEST"), (1, "USD")))
@@ -290,7 +290,7 @@ def test_the_history_of_a_pool(backend: ChainBackend, client: Client) -> None:
 
 
 def test_results_on_the_wire(backend: ChainBackend, client: Client) -> None:
-    """G0.5: ids of what was made and bound, and amounts in the order of the rules."""
+    """L3, L8: ids of what was made and bound, and amounts in the order of the rules."""
     chain = backend.test_chain
     backend.produce(exchange(chain, "bob", 0, (10_000, "TEST"), (1, "USD")))
     (record,) = client.call("get_account_history", "bob", "1.11.0", 1, api=HISTORY)
@@ -317,7 +317,7 @@ def test_results_on_the_wire(backend: ChainBackend, client: Client) -> None:
 
 
 def test_whoever_read_a_pool_is_told_of_it(backend: ChainBackend) -> None:
-    """L11, G0.4: not its owner, unless she asked."""
+    """L11: not its owner, unless she asked."""
     chain = backend.test_chain
     reader, owner, by_share = (Client(backend) for _ in range(3))
     for client in (reader, owner, by_share):

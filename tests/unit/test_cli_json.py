@@ -112,7 +112,7 @@ def documents(desk: Desk, tmp_path: Path) -> Iterator[tuple[tuple[str, ...], Jso
         alice show pools
         alice show pools bitUSD
         alice wallet pool:update SHARE|--taker-fee|0.1|--no-withdrawal-fee
-        alice wallet pool:withdraw 100 SHARE
+        alice wallet pool:withdraw 1,000 SHARE
         alice wallet pool:delete SHARE
         alice wallet vote init1
         alice wallet vote-as bob

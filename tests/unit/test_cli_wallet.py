@@ -262,3 +262,40 @@ def test_which_account_acts_must_be_clear(desk: Desk) -> None:
     ended = desk.run("wallet", "transfer", "bob", "1 TEST", "--dev-keys")
     assert ended.code == 64
     assert "--account" in ended.err
+
+
+def test_pools_are_made_filled_used_and_ended(priced: Desk) -> None:
+    """L3 to L8: by the symbol of their share; the text says what came of it."""
+
+    def pool(name: str, *arguments: str) -> str:
+        ended = priced.run("wallet", "pool", *arguments, "--dev-keys", "-a", name)
+        assert ended.code == 0, ended.err
+        return ended.out
+
+    priced.wallet("alice", "borrow", "100 bitUSD", "--ratio", "3")
+    priced.wallet("alice", "create-asset", "SHARE")
+    made = pool("alice", "create", "bitUSD", "TEST", "--share", "SHARE", "--taker-fee", "0.3")
+    assert "liquidity_pool_create, fee 0.50000 TEST, made 1.19.0" in made
+    filled = pool("alice", "deposit", "SHARE", "50 bitUSD", "500 TEST")
+    assert "500.00000 TEST and 50.0000 bitUSD for 5,000.0000 SHARE" in filled
+    sold = pool("bob", "exchange", "1.19.0", "5 TEST", "--for", "0.49 bitUSD")
+    assert "5.00000 TEST for 0.4936 bitUSD" in sold
+    (shown,) = (line for line in priced.run("show", "pools").out.splitlines() if "1.19.0" in line)
+    assert "505.00000 TEST" in shown
+    assert "0.30 %" in shown
+    history = priced.run("wallet", "history", "bob", "--dev-keys").out
+    assert "bob sells 5.00000 TEST to 1.19.0 for 0.4900 bitUSD or more" in history
+    pool("alice", "update", "SHARE", "--taker-fee", "0")
+    pool("alice", "withdraw", "5,000 SHARE")
+    pool("alice", "delete", "SHARE")
+    assert priced.run("show", "pools").out.strip() == "no pools"
+
+
+def test_what_is_wrong_about_a_pool_is_said(priced: Desk) -> None:
+    """L8: an asset that is nobody's share, a price that is not paid, a fee with too many digits."""
+    refused = priced.refused("alice", "pool", "delete", "bitUSD")
+    assert refused["message"] == "no liquidity pool has these shares"
+    assert priced.refused("alice", "pool", "update", "1.19.0")["exit_code"] == 64
+    wrong = ("create", "bitUSD", "TEST", "--share", "bitEUR", "--taker-fee", "0.333")
+    assert priced.refused("alice", "pool", *wrong)["limit"] == "2"
+    assert priced.refused("alice", "pool", "delete", "1.19.0")["name"] == "no_such_object"
