@@ -17,6 +17,7 @@ PAGES = (
     ("node.evaluators", "RULES.md"),
     ("node.evaluators", "HTLC.md"),
     ("node.evaluators", "POOLS.md"),
+    ("node.evaluators", "CREDIT.md"),
     ("node.chain", "RULES.md"),
     ("node.chain", "FINALITY.md"),
     ("node.p2p", "THREATS.md"),
@@ -29,13 +30,13 @@ PAGES = (
 """Package and file of every page; a rule has its paragraph on one of them."""
 
 RULE_ID = (
-    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CHK][0-9]+\.[0-9]+|B[0-9]+a?|I[0-9]+|F[0-9]+"
-    r"|T-[A-Z][0-9]+|BSIP[0-9]+|[JLU][0-9]+)"
+    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CHK][0-9]+\.[0-9]+|B[0-9]+a?|[IF][0-9]+"
+    r"|[JLOTU][1-9][0-9]?|T-[A-Z][0-9]+|BSIP[0-9]+)"
 )
 """How an id looks: section and number of a rule (C custom authorities, H hash time locks, K
-tickets), a consequence of the boundary, an invariant, a rule of finality, of liquidity pools,
-of SameT funds, of what holds of both, a threat, or an
-improvement proposal of BitShares."""
+tickets), a consequence of the boundary, an invariant, a rule of finality, a threat, an improvement
+proposal of BitShares; L are liquidity pools, O is credit, T take-profit orders, U SameT funds, J
+the invariants of these."""
 
 _HEADING = re.compile(rf"^##+ ({RULE_ID}) (.+)$", re.MULTILINE)
 _ANY_HEADING = re.compile(r"^#", re.MULTILINE)

@@ -21,6 +21,9 @@ DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO = 1500
 HUNDRED_PERCENT = 10_000
 """Fee percents, offsets and volumes are integers over it."""
 
+FEE_RATE_DENOMINATOR = 1_000_000
+"""Fee rates of loans are integers over it (O1, O6)."""
+
 ONE_PERCENT = 100
 
 CORE_ASSET = AssetId(0)

@@ -48,6 +48,7 @@ ChainPropertyId = NewType("ChainPropertyId", int)
 WitnessScheduleId = NewType("WitnessScheduleId", int)
 BudgetRecordId = NewType("BudgetRecordId", int)
 CollateralBidId = NewType("CollateralBidId", int)
+CreditDealSummaryId = NewType("CreditDealSummaryId", int)
 FinalityId = NewType("FinalityId", int)
 DevelopmentId = NewType("DevelopmentId", int)
 
@@ -96,6 +97,7 @@ ID_TYPES: dict[object, tuple[int, int]] = {
     WitnessScheduleId: (2, 12),
     BudgetRecordId: (2, 13),
     CollateralBidId: (2, 17),
+    CreditDealSummaryId: (2, 18),
     FinalityId: (2, 200),
     DevelopmentId: (2, 201),
     FillId: (5, 0),
@@ -169,6 +171,8 @@ operation_text = id_text(OperationHistoryId)
 vesting_text = id_text(VestingBalanceId)
 htlc_text = id_text(HtlcId)
 pool_text = id_text(LiquidityPoolId)
+credit_offer_text = id_text(CreditOfferId)
+credit_deal_text = id_text(CreditDealId)
 bitasset_text = id_text(AssetBitassetDataId)
 balance_text = id_text(AccountBalanceId)
 transaction_text = id_text(TransactionHistoryId)

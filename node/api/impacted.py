@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
+from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.htlc import Htlc
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
@@ -28,6 +29,10 @@ def accounts_of_object(item: StateObject) -> tuple[AccountId, ...]:
         return (item.withdraw_from_account, item.authorized_account)
     if isinstance(item, Htlc):
         return (item.transfer.from_, item.transfer.to)
+    if isinstance(item, CreditOffer):
+        return (item.owner_account,)
+    if isinstance(item, CreditDeal | CreditDealSummary):
+        return (item.offer_owner, item.borrower)
     if isinstance(item, Proposal):
         return (*item.required_active_approvals, *item.required_owner_approvals)
     return ()

@@ -27,6 +27,7 @@ from node.chain.witness_schedule import (
 )
 from node.evaluators.base import run_proposed_operation
 from node.market.boundary import run_boundary
+from node.market.credit import settle_due_credit
 from node.state.context import AppliedOperation, Context
 from node.state.database import State
 from node.state.errors import (
@@ -150,6 +151,7 @@ def cross_boundary(ctx: Context, envelope: BlockEnvelope, checkpoint: BlockId | 
     settle_expired_proposals(ctx)
     run_boundary(ctx)
     remove_expired_permissions(ctx)
+    settle_due_credit(ctx)
     if state.dynamic.maintenance_flag != is_maintenance:
         state.dynamic_properties.edit(state.dynamic).maintenance_flag = is_maintenance
     shuffle_schedule(state)

@@ -15,6 +15,7 @@ from node.market.feeds import live_feeds, median_of
 from node.state.database import State
 from node.state.errors import InvariantViolated
 from node.state.objects.assets import NULL_FEED, Asset
+from node.state.objects.credit import CreditDeal, CreditOffer
 from node.state.objects.htlc import Htlc
 from node.state.objects.liquidity import LiquidityPool
 from node.state.objects.market import LimitOrder
@@ -24,9 +25,12 @@ from protocol.errors import EncodeError
 from protocol.ids import (
     AccountId,
     AssetId,
+    CreditOfferId,
     ObjectId,
     asset_text,
     balance_text,
+    credit_deal_text,
+    credit_offer_text,
     htlc_text,
     order_text,
     pool_text,
@@ -54,7 +58,7 @@ def too_wide(found: ObjectId, error: EncodeError) -> InvariantViolated:
 
 
 def check_supplies(state: State) -> None:
-    """I1, I2: each supply is the sum of all places that hold units of the asset."""
+    """I1, I2, J1: each supply is the sum of all places that hold units of the asset."""
     held: dict[AssetId, int] = defaultdict(int)
     for balance in state.balances.in_order():
         held[balance.asset_type] += balance.balance
@@ -66,6 +70,7 @@ def check_supplies(state: State) -> None:
         held[CORE_ASSET] += order.deferred_fee
     for position in state.call_orders.in_order():
         held[position.collateral_asset] += position.collateral
+    _count_loans(state, held)
     for bitasset in state.bitassets.in_order():
         backing = bitasset.options.short_backing_asset
         held[backing] += bitasset.settlement_fund + bitasset.individual_settlement_fund
@@ -98,6 +103,14 @@ def _hold_in_pools(state: State, held: dict[AssetId, int]) -> None:
     for pool in state.liquidity_pools.in_order():
         held[pool.asset_a] += pool.balance_a
         held[pool.asset_b] += pool.balance_b
+
+
+def _count_loans(state: State, held: dict[AssetId, int]) -> None:
+    """J1: what offers have left to lend, and what deals hold."""
+    for offer in state.credit_offers.in_order():
+        held[offer.asset_type] += offer.current_balance
+    for deal in state.credit_deals.in_order():
+        held[deal.collateral_asset] += deal.collateral_amount
 
 
 def check_debts(state: State) -> None:
@@ -200,6 +213,43 @@ def check_figures(state: State, asset: Asset) -> None:
         raise violated("I6", f"supply of {asset.symbol}", figures.current_supply, limit)
 
 
+def check_credit(state: State) -> None:
+    """J4: what an offer has lent is what its deals owe, in all and borrower by borrower."""
+    by_borrower: dict[tuple[CreditOfferId, AccountId], int] = defaultdict(int)
+    by_offer: dict[CreditOfferId, int] = defaultdict(int)
+    for deal in state.credit_deals.in_order():
+        check_deal(deal)
+        by_borrower[deal.offer_id, deal.borrower] += deal.debt_amount
+        by_offer[deal.offer_id] += deal.debt_amount
+    for offer in state.credit_offers.in_order():
+        check_offer(offer)
+        owed = by_offer.pop(offer.id, 0)
+        if offer.lent != owed:
+            raise violated("J4", f"lent by {credit_offer_text(offer.id)}", offer.lent, owed)
+    if by_offer:
+        raise violated("J4", "deals without an offer", dict(by_offer), None)
+    summaries = {
+        (summary.offer_id, summary.borrower): summary.total_debt_amount
+        for summary in state.credit_deal_summaries.in_order()
+    }
+    if summaries != by_borrower:
+        raise violated("J4", "summaries of credit deals", summaries, dict(by_borrower))
+
+
+def check_offer(offer: CreditOffer) -> None:
+    """J4: an offer counts nothing negative, and has no more than it counts."""
+    if not offer.total_balance >= offer.current_balance >= 0:
+        raise violated(
+            "J4", f"{credit_offer_text(offer.id)}", offer.current_balance, offer.total_balance
+        )
+
+
+def check_deal(deal: CreditDeal) -> None:
+    """J4: an open deal owes something, and holds something for it."""
+    if deal.debt_amount <= 0 or deal.collateral_amount <= 0:
+        raise violated("J4", f"{credit_deal_text(deal.id)}", deal, "positive")
+
+
 def check_books(state: State) -> None:
     """I7: no two resting orders could trade with each other."""
     markets = sorted({(order.sells, order.receives) for order in state.limit_orders.in_order()})
@@ -278,7 +328,7 @@ def check_indexes(state: State) -> None:
 
 
 def check_expirations(state: State) -> None:
-    """I17, H8.1: nothing is left that should have ended with the block, once there is one."""
+    """I17, H8.1, J4: nothing is left that should have ended, once there is a block."""
     if state.dynamic.head_block_number == 0:
         return
     now = state.dynamic.time
@@ -291,6 +341,14 @@ def check_expirations(state: State) -> None:
     for htlc in state.htlcs.in_order():
         if htlc.expiration <= now:
             raise violated("H8.1", f"expired contract {htlc_text(htlc.id)}", htlc.expiration, now)
+    for offer in state.credit_offers.in_order():
+        if offer.enabled and offer.auto_disable_time <= now:
+            raise violated(
+                "J4", f"{credit_offer_text(offer.id)} enabled", offer.auto_disable_time, now
+            )
+    for deal in state.credit_deals.in_order():
+        if deal.latest_repay_time <= now:
+            raise violated("J4", f"{credit_deal_text(deal.id)} due", deal.latest_repay_time, now)
 
 
 def check_htlcs(state: State) -> None:
@@ -353,6 +411,7 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_global_settlements,
     check_core_in_orders,
     check_amounts,
+    check_credit,
     check_books,
     check_head,
     check_medians,

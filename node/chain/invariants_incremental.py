@@ -13,9 +13,11 @@ from operator import attrgetter, itemgetter
 from typing import cast
 
 from node.chain.invariants import (
+    check_deal,
     check_figures,
     check_htlc,
     check_market,
+    check_offer,
     check_order_is_not_dust,
     check_pool,
     check_share,
@@ -26,6 +28,7 @@ from node.state.database import ALL, State
 from node.state.errors import InvariantViolated
 from node.state.objects.accounts import AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.governance import DynamicGlobalProperties
 from node.state.objects.htlc import Htlc
 from node.state.objects.liquidity import LiquidityPool
@@ -37,10 +40,12 @@ from protocol.errors import EncodeError
 from protocol.ids import (
     AccountId,
     AssetId,
+    CreditOfferId,
     LiquidityPoolId,
     account_text,
     asset_text,
     balance_text,
+    credit_offer_text,
     htlc_text,
     position_text,
     vesting_text,
@@ -54,7 +59,9 @@ class Changes:
         "core_in_orders",
         "debts",
         "holdings",
+        "lent",
         "markets",
+        "owed",
         "pools",
         "settled_before",
         "shares",
@@ -69,6 +76,10 @@ class Changes:
         """By asset: debt of positions and pool, minus supply (I3)."""
         self.core_in_orders: dict[AccountId, int] = defaultdict(int)
         """By account: CORE in orders and positions, minus its statistic (I5)."""
+        self.lent: dict[CreditOfferId, int] = defaultdict(int)
+        """By credit offer: what it has lent, minus the debt of its deals (J4)."""
+        self.owed: dict[tuple[CreditOfferId, AccountId], int] = defaultdict(int)
+        """By credit offer and borrower: the summary, minus the debt of the deals (J4)."""
         self.markets: dict[tuple[AssetId, AssetId], None] = {}
         """Markets in which an order changed (I7)."""
         self.settled_before: dict[AssetId, None] = {}
@@ -135,6 +146,13 @@ def _check_sums(changes: Changes) -> None:
     for account, difference in changes.core_in_orders.items():
         if difference:
             raise violated("I5", f"CORE in orders of {account_text(account)}", difference, 0)
+    for offer, difference in changes.lent.items():
+        if difference:
+            raise violated("J4", f"lent by {credit_offer_text(offer)}", difference, 0)
+    for (offer, account), difference in changes.owed.items():
+        if difference:
+            what = f"summary of {account_text(account)} at {credit_offer_text(offer)}"
+            raise violated("J4", what, difference, 0)
 
 
 def _check_debt(changes: Changes, asset_id: AssetId, difference: int) -> None:
@@ -168,7 +186,7 @@ def _check_pools(changes: Changes) -> None:
 
 
 def _check_head(state: State) -> None:
-    """I14, I17 and H8.1 by the earliest entries of the indexes by time."""
+    """I14, I17, H8.1 and J4 by the earliest entries of the indexes by time."""
     dynamic = state.dynamic
     last, head = dynamic.last_irreversible_block_num, dynamic.head_block_number
     if last >= head:
@@ -186,6 +204,11 @@ def _check_head(state: State) -> None:
     if htlc is not None and htlc.expiration <= dynamic.time:
         what = f"expired contract {htlc_text(htlc.id)}"
         raise violated("H8.1", what, htlc.expiration, dynamic.time)
+    due, open_offer = state.credit_deals_by_end.earliest(), state.credit_offers_by_end.first(True)
+    if due is not None and due <= dynamic.time:
+        raise violated("J4", "deal due", due, dynamic.time)
+    if open_offer is not None and open_offer.auto_disable_time <= dynamic.time:
+        raise violated("J4", "offer enabled", open_offer.auto_disable_time, dynamic.time)
 
 
 def _bad_balance(item: AccountBalance) -> InvariantViolated:
@@ -242,6 +265,28 @@ def _count_position(changes: Changes, item: CallOrder, sign: int) -> None:
 def _count_bid(changes: Changes, item: CollateralBid, sign: int) -> None:
     bid = item.additional_collateral
     changes.holdings[bid.asset_id] += sign * bid.amount
+
+
+def _count_offer(changes: Changes, item: CreditOffer, sign: int) -> None:
+    if sign > 0:
+        check_offer(item)
+    changes.holdings[item.asset_type] += sign * item.current_balance
+    changes.lent[item.id] += sign * item.lent
+
+
+def _count_deal(changes: Changes, item: CreditDeal, sign: int) -> None:
+    if sign > 0:
+        check_deal(item)
+    changes.holdings[item.collateral_asset] += sign * item.collateral_amount
+    changes.lent[item.offer_id] -= sign * item.debt_amount
+    changes.owed[item.offer_id, item.borrower] -= sign * item.debt_amount
+
+
+def _count_summary(changes: Changes, item: CreditDealSummary, sign: int) -> None:
+    if sign > 0 and item.total_debt_amount <= 0:
+        what = f"summary of {account_text(item.borrower)} at {credit_offer_text(item.offer_id)}"
+        raise violated("J4", what, item.total_debt_amount, 1)
+    changes.owed[item.offer_id, item.borrower] += sign * item.total_debt_amount
 
 
 def _count_bitasset(changes: Changes, item: BitassetData, sign: int) -> None:
@@ -311,6 +356,9 @@ _COUNTERS: dict[type, Callable[[Changes, StateObject, int], None]] = {
         (CallOrder, _count_position),
         (CollateralBid, _count_bid),
         (Asset, _count_asset),
+        (CreditOffer, _count_offer),
+        (CreditDeal, _count_deal),
+        (CreditDealSummary, _count_summary),
         (BitassetData, _count_bitasset),
         (AssetDynamicData, _count_figures),
         (AccountStatistics, _count_statistics),

@@ -9,6 +9,8 @@ from node.evaluators import (
     bitasset,
     call_order,
     committee,
+    credit_deal,
+    credit_offer,
     custom,
     htlc,
     limit_order,
@@ -51,6 +53,14 @@ from protocol.operations.committee import (
     CommitteeMemberCreate,
     CommitteeMemberUpdate,
     CommitteeMemberUpdateGlobalParameters,
+)
+from protocol.operations.credit_offer import (
+    CreditDealRepay,
+    CreditDealUpdate,
+    CreditOfferAccept,
+    CreditOfferCreate,
+    CreditOfferDelete,
+    CreditOfferUpdate,
 )
 from protocol.operations.custom import Assert, Custom
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem
@@ -190,6 +200,24 @@ EVALUATORS: dict[type, Evaluator] = {
     ),
     LiquidityPoolUpdate: evaluator(
         liquidity_pool.evaluate_liquidity_pool_update, liquidity_pool.apply_liquidity_pool_update
+    ),
+    CreditOfferCreate: evaluator(
+        credit_offer.evaluate_credit_offer_create, credit_offer.apply_credit_offer_create
+    ),
+    CreditOfferDelete: evaluator(
+        credit_offer.evaluate_credit_offer_delete, credit_offer.apply_credit_offer_delete
+    ),
+    CreditOfferUpdate: evaluator(
+        credit_offer.evaluate_credit_offer_update, credit_offer.apply_credit_offer_update
+    ),
+    CreditOfferAccept: evaluator(
+        credit_offer.evaluate_credit_offer_accept, credit_offer.apply_credit_offer_accept
+    ),
+    CreditDealRepay: evaluator(
+        credit_deal.evaluate_credit_deal_repay, credit_deal.apply_credit_deal_repay
+    ),
+    CreditDealUpdate: evaluator(
+        credit_deal.evaluate_credit_deal_update, credit_deal.apply_credit_deal_update
     ),
 }
 """Class -> evaluator, for every operation that a transaction may hold."""

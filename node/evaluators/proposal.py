@@ -251,27 +251,22 @@ def execute_proposal(ctx: Context, proposal: Proposal) -> bool:
     expiration. Returns whether it was executed.
     """
     state, proposal_id = ctx.state, proposal.id
-    applied, events, virtual_op = len(ctx.applied), len(ctx.events), ctx.virtual_op
-    state.log.begin()
     ctx.proposal_depth += 1
     try:
-        if ctx.proposal_depth > MAX_EXECUTION_DEPTH:
-            raise ProposalRefused(
-                "proposals execute each other too deep",
-                rule="R8.23",
-                value=ctx.proposal_depth,
-                limit=MAX_EXECUTION_DEPTH,
-            )
-        for op in proposal.proposed_transaction.operations:
-            ctx.run_operation(ctx, op)
-        state.proposals.remove(state.proposals.get(proposal_id))
+        with ctx.session():
+            if ctx.proposal_depth > MAX_EXECUTION_DEPTH:
+                raise ProposalRefused(
+                    "proposals execute each other too deep",
+                    rule="R8.23",
+                    value=ctx.proposal_depth,
+                    limit=MAX_EXECUTION_DEPTH,
+                )
+            for op in proposal.proposed_transaction.operations:
+                ctx.run_operation(ctx, op)
+            state.proposals.remove(state.proposals.get(proposal_id))
     except PegboardError as refusal:
-        state.log.undo()
-        del ctx.applied[applied:], ctx.events[events:]
-        ctx.virtual_op = virtual_op
         state.proposals.edit(state.proposals.get(proposal_id)).fail_reason = str(refusal)
         return False
     finally:
         ctx.proposal_depth -= 1
-    state.log.merge()
     return True

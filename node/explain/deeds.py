@@ -17,6 +17,8 @@ from protocol.ids import (
     CallOrderId,
     ForceSettlementId,
     LimitOrderId,
+    credit_deal_text,
+    credit_offer_text,
     htlc_text,
     order_text,
     pool_text,
@@ -32,6 +34,12 @@ from protocol.operations.bitasset import (
     ExecuteBid,
 )
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.credit_offer import (
+    CreditDealExpired,
+    CreditDealRepay,
+    CreditOfferAccept,
+    CreditOfferCreate,
+)
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, HtlcRedeemed, HtlcRefund
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel, LimitOrderCreate
 from protocol.operations.liquidity_pool import (
@@ -111,6 +119,30 @@ def _call_order_update(op: CallOrderUpdate, names: Names) -> str:
             text = names.amount(replace(delta, amount=abs(delta.amount)))
             parts.append(f"{up if delta.amount > 0 else down} {text}")
     return f"{names.account(op.funding_account)} {' and '.join(parts)}"
+
+
+def _offer(op: CreditOfferCreate, names: Names) -> str:
+    owner, lent = names.account(op.owner_account), AssetAmount(op.balance, op.asset_type)
+    return f"{owner} offers to lend {names.amount(lent)}"
+
+
+def _borrow(op: CreditOfferAccept, names: Names) -> str:
+    lent, locked = names.amount(op.borrow_amount), names.amount(op.collateral)
+    offer = credit_offer_text(op.offer_id)
+    return f"{names.account(op.borrower)} borrows {lent} against {locked} by {offer}"
+
+
+def _repay(op: CreditDealRepay, names: Names) -> str:
+    repaid, fee = names.amount(op.repay_amount), names.amount(op.credit_fee)
+    deal = credit_deal_text(op.deal_id)
+    return f"{names.account(op.account)} repays {repaid} of {deal} with a fee of {fee}"
+
+
+def _default(op: CreditDealExpired, names: Names) -> str:
+    owed, lost = names.amount(op.unpaid_amount), names.amount(op.collateral)
+    borrower, owner = names.account(op.borrower), names.account(op.offer_owner)
+    deal = credit_deal_text(op.deal_id)
+    return f"deal ended unpaid: {borrower} owed {owed}, {owner} gets {lost} ({deal})"
 
 
 def _fill_order(op: FillOrder, names: Names, *, is_global: bool) -> str:
@@ -231,4 +263,8 @@ _WORDS: dict[type[Any], Callable[[Any, Names], str]] = {
     LiquidityPoolDeposit: _pool_deposit,
     LiquidityPoolWithdraw: _pool_withdraw,
     LiquidityPoolExchange: _pool_exchange,
+    CreditOfferCreate: _offer,
+    CreditOfferAccept: _borrow,
+    CreditDealRepay: _repay,
+    CreditDealExpired: _default,
 }

@@ -20,6 +20,15 @@ from protocol.operations.bitasset import (
     ExecuteBid,
 )
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.credit_offer import (
+    CreditDealExpired,
+    CreditDealRepay,
+    CreditDealUpdate,
+    CreditOfferAccept,
+    CreditOfferCreate,
+    CreditOfferDelete,
+    CreditOfferUpdate,
+)
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, HtlcRedeemed, HtlcRefund
 from protocol.operations.limit_order import (
     FillOrder,
@@ -54,6 +63,12 @@ RULES: dict[type[Operation], str] = {
     HtlcCreate: "H2.3",
     HtlcExtend: "H4.1",
     HtlcRedeem: "H3.1",
+    CreditDealRepay: "O6",
+    CreditDealUpdate: "O7",
+    CreditOfferAccept: "O5",
+    CreditOfferCreate: "O2",
+    CreditOfferDelete: "O3",
+    CreditOfferUpdate: "O4",
     LimitOrderCancel: "R2.11",
     LimitOrderCreate: "R2.4",
     LimitOrderUpdate: "R2.17",
@@ -74,6 +89,8 @@ VIRTUAL_RULES: dict[type[Operation], str] = {
     BidCollateral: "R6.8",
     HtlcRedeemed: "H3.2",
     HtlcRefund: "H5.1",
+    CreditDealExpired: "O8",
+    CreditDealRepay: "O8",
 }
 """Of what the chain does by itself, where its kind says all."""
 

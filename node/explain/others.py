@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from node.explain.candidates import Candidate
+from node.explain.loans import deeds_of_lenders
 from node.explain.records import Remedy
 from node.explain.wording import Wording
 from node.state.database import State
@@ -89,6 +90,7 @@ def _deeds(
         yield from _admit_market(state, op, words)
     elif isinstance(error, NotAuthorized):
         yield from _admit(state, known, op, error, words)
+    yield from (_Deed((one,), text) for one, text in deeds_of_lenders(state, op, error, words))
     if isinstance(error, NotAuthorized | FeatureDisabled | NewSupplyDisabled):
         for asset in known:
             for flag, does in FLAGS.items():

@@ -17,6 +17,7 @@ from node.evaluators.call_order import NewPosition, check_ratio
 from node.explain.candidates import Candidate, Scale, changes
 from node.explain.edits import leaves
 from node.explain.frame import frame_remedies
+from node.explain.loans import changed_loans, last_end
 from node.explain.others import deeds_of_others
 from node.explain.pools import pool_candidates
 from node.explain.records import Refusal, Remedy
@@ -42,6 +43,7 @@ from protocol.json_form import format_time
 from protocol.operations import fee_payer
 from protocol.operations.base import Operation
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.credit_offer import CreditOfferDelete
 from protocol.schema import IdType, PublicKey
 from protocol.wording import count_of
 
@@ -162,7 +164,8 @@ def _nearest(
 def _candidates(
     state: State, op: Operation, error: PegboardError, words: Wording, *, is_first: bool
 ) -> Iterator[Candidate]:
-    if isinstance(error, InsufficientFee) and isinstance(error.limit, int):
+    is_chain_fee = isinstance(error, InsufficientFee) and error.rule == "R8.17"
+    if is_chain_fee and isinstance(error.limit, int):
         fee = AssetAmount(error.limit, CORE_ASSET)
         changed = with_fee(op, fee)
         remedy = Remedy(f"pay a fee of at least {words.amount(fee)}", "fee", fee, changed)
@@ -175,6 +178,9 @@ def _candidates(
         return
     yield from changes(state, op, error, words)
     yield from pool_candidates(state, op, error, words)
+    for remedy in changed_loans(state, op, error, words):
+        assert remedy.operation is not None, remedy
+        yield Candidate(remedy, (remedy.operation,))
     yield from deeds_of_others(state, op, error, _assets_in(state, op), words)
 
 
@@ -211,6 +217,14 @@ def _for_others(
     elif isinstance(error, InsufficientFeeds):
         for asset_id in _assets_in(state, op):
             yield from _feeds(state, asset_id, words)
+    elif isinstance(op, CreditOfferDelete) and (offer := state.credit_offers.find(op.offer_id)):
+        end = last_end(state, offer)
+        if end is not None:
+            yield Remedy(
+                f"wait until its last deal has ended, {format_time(end)} at the latest",
+                "time",
+                time=end,
+            )
     elif error.unit == TIME and value == now and isinstance(limit, int) and limit > now:
         yield _wait(limit)
     elif (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
 from node.state.database import State
 from node.state.events import ChainEvent
+from protocol.errors import PegboardError
 from protocol.ids import AssetId
 from protocol.operations.base import Operation
 from protocol.operations.results import OperationResult, VoidResult
@@ -72,6 +74,20 @@ class Context:
         self.virtual_op = 0
         self.proposal_depth = 0
         """How many proposals are executing inside each other now (R8.23)."""
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """An undo session: a refusal inside takes back the state, records and events of it."""
+        applied, events, virtual_op = len(self.applied), len(self.events), self.virtual_op
+        self.state.log.begin()
+        try:
+            yield
+        except PegboardError:
+            self.state.log.undo()
+            del self.applied[applied:], self.events[events:]
+            self.virtual_op = virtual_op
+            raise
+        self.state.log.merge()
 
     def emit(self, op: Operation) -> None:
         """Note a virtual operation: a fill, an expiry, a settlement cancelled (B6a)."""

@@ -15,6 +15,7 @@ from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
 from node.state.keys import offer_key, ratio_key
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.development import Development
 from node.state.objects.finality import Finality
 from node.state.objects.governance import (
@@ -46,6 +47,8 @@ from protocol.ids import (
     AccountId,
     AssetId,
     BalanceId,
+    CreditDealId,
+    CreditOfferId,
     ForceSettlementId,
     HtlcId,
     LimitOrderId,
@@ -80,6 +83,8 @@ class State:
         self.genesis_balances = Table(GenesisBalance, ids.BalanceId, log)
         self.htlcs = Table(Htlc, ids.HtlcId, log)
         self.liquidity_pools = Table(LiquidityPool, ids.LiquidityPoolId, log)
+        self.credit_offers = Table(CreditOffer, ids.CreditOfferId, log)
+        self.credit_deals = Table(CreditDeal, ids.CreditDealId, log)
         self.global_properties = Table(GlobalProperties, ids.GlobalPropertyId, log)
         self.dynamic_properties = Table(DynamicGlobalProperties, ids.DynamicGlobalPropertyId, log)
         self.asset_dynamic_data = Table(AssetDynamicData, ids.AssetDynamicDataId, log)
@@ -92,6 +97,7 @@ class State:
         self.witness_schedules = Table(WitnessSchedule, ids.WitnessScheduleId, log)
         self.budget_records = Table(BudgetRecord, ids.BudgetRecordId, log)
         self.collateral_bids = Table(CollateralBid, ids.CollateralBidId, log)
+        self.credit_deal_summaries = Table(CreditDealSummary, ids.CreditDealSummaryId, log)
         self.finalities = Table(Finality, ids.FinalityId, log)
         self.developments = Table(Development, ids.DevelopmentId, log)
         self.tables: tuple[Table[int, StateObject], ...] = tuple(
@@ -105,6 +111,7 @@ class State:
         self.stakes = Stakes(self.accounts, self.statistics, self.vesting_balances)
         self._add_account_indexes()
         self._add_market_indexes()
+        self._add_credit_indexes()
         self._add_time_indexes()
 
     def _add_account_indexes(self) -> None:
@@ -193,6 +200,52 @@ class State:
         )
         """By debt asset: most additional collateral per debt first (R6.5)."""
         self.collateral_bids.add_index(self.bids)
+
+    def _add_credit_indexes(self) -> None:
+        """What O8 looks for, and what accounts and clients ask for (O1, O9)."""
+        self.credit_offers_by_end = OrderedIndex[bool, CreditOffer](
+            lambda item: item.enabled, lambda item: item.auto_disable_time, mutable=True
+        )
+        """By whether they are enabled: the next one to be disabled first (O8)."""
+        self.credit_offers.add_index(self.credit_offers_by_end)
+        self.credit_offers_of_account = GroupIndex[AccountId, CreditOfferId, CreditOffer](
+            lambda item: item.owner_account, lambda item: item.id
+        )
+        self.credit_offers.add_index(self.credit_offers_of_account)
+        self.credit_offers_of_asset = GroupIndex[AssetId, CreditOfferId, CreditOffer](
+            lambda item: item.asset_type, lambda item: item.id
+        )
+        self.credit_offers.add_index(self.credit_offers_of_asset)
+        self.credit_deals_by_end = TimeIndex[CreditDeal](lambda item: item.latest_repay_time)
+        self.credit_deals.add_index(self.credit_deals_by_end)
+        self.credit_deals_of_offer = GroupIndex[CreditOfferId, CreditDealId, CreditDeal](
+            lambda item: item.offer_id, lambda item: item.id
+        )
+        self.credit_deals_of_owner = GroupIndex[AccountId, CreditDealId, CreditDeal](
+            lambda item: item.offer_owner, lambda item: item.id
+        )
+        self.credit_deals_of_borrower = GroupIndex[AccountId, CreditDealId, CreditDeal](
+            lambda item: item.borrower, lambda item: item.id
+        )
+        self.credit_deals_of_debt = GroupIndex[AssetId, CreditDealId, CreditDeal](
+            lambda item: item.debt_asset, lambda item: item.id
+        )
+        self.credit_deals_of_collateral = GroupIndex[AssetId, CreditDealId, CreditDeal](
+            lambda item: item.collateral_asset, lambda item: item.id
+        )
+        for index in (
+            self.credit_deals_of_offer,
+            self.credit_deals_of_owner,
+            self.credit_deals_of_borrower,
+            self.credit_deals_of_debt,
+            self.credit_deals_of_collateral,
+        ):
+            self.credit_deals.add_index(cast("GroupIndex[int, CreditDealId, CreditDeal]", index))
+        self.credit_summaries_of_offer = GroupIndex[CreditOfferId, AccountId, CreditDealSummary](
+            lambda item: item.offer_id, lambda item: item.borrower
+        )
+        """By offer: the summary of each borrower."""
+        self.credit_deal_summaries.add_index(self.credit_summaries_of_offer)
 
     def _add_time_indexes(self) -> None:
         self.transaction_by_id = UniqueIndex[TransactionId, TransactionHistory](

@@ -116,7 +116,7 @@ class FeatureDisabled(TransactionRejected):
 
 
 class InsufficientFee(TransactionRejected):
-    """R8.17: the fee is worth less CORE than the schedule asks."""
+    """R8.17: the fee is worth less CORE than the schedule asks. O6: less is paid to a lender."""
 
     name = "insufficient_fee"
 
@@ -284,7 +284,8 @@ class StrictRelease(TransactionRejected):
 
 
 class InsufficientCollateral(TransactionRejected):
-    """R6.3: the least collateralised position cannot pay the global settlement price."""
+    """R6.3: the least collateralised position cannot pay the global settlement price. O5: a
+    credit offer asks for more collateral."""
 
     name = "insufficient_collateral"
 
@@ -344,6 +345,39 @@ class ExtensionTooLong(LimitExceeded):
     """H4.1: the contract would end later than one made now could."""
 
     name = "extension_too_long"
+
+
+# Credit offers and deals (O).
+
+
+class OfferDisabled(TransactionRejected):
+    """O5: nothing is lent by an offer that is not enabled."""
+
+    name = "offer_disabled"
+
+
+class OfferInUse(TransactionRejected):
+    """O3: an offer that deals owe something to cannot be deleted."""
+
+    name = "offer_in_use"
+
+
+class CollateralNotAccepted(TransactionRejected):
+    """O5: the offer has no price for this collateral."""
+
+    name = "collateral_not_accepted"
+
+
+class BorrowerNotAccepted(TransactionRejected):
+    """O5: the offer lends to accounts that it names, and not to this one."""
+
+    name = "borrower_not_accepted"
+
+
+class NothingChanges(TransactionRejected):
+    """O7: what is asked for is so already."""
+
+    name = "nothing_changes"
 
 
 class AssertionFailed(TransactionRejected):

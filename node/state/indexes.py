@@ -93,6 +93,16 @@ class GroupIndex(Generic[G, M, T]):
             return []
         return members.copy() if isinstance(members, list) else [members]
 
+    def page(self, group: G, start: M, limit: int) -> list[T]:
+        """The first objects of a group whose keys are at least `start`, in their order."""
+        members = self.groups.get(group)
+        if members is None:
+            return []
+        if not isinstance(members, list):
+            members = [members]
+        place = bisect_left(members, start, key=self.key_of)
+        return members[place : place + limit]
+
     def insert(self, item: T) -> None:
         group = self.group_of(item)
         members = self.groups.get(group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from heapq import nsmallest
 from typing import Generic, NoReturn, TypeVar, cast
 
 from node.state.errors import NoSuchObject
@@ -102,6 +103,11 @@ class Table(Generic[K, T]):
             item = self.rows.get(instance)
             if item is not None:
                 yield item
+
+    def page(self, start: K, limit: int) -> list[T]:
+        """The first objects whose ids are at least `start`, by ascending id."""
+        found = nsmallest(limit, (instance for instance in self.rows if instance >= start))
+        return [self.rows[instance] for instance in found]
 
     def reserve(self, count: int) -> None:
         """Leave the instance numbers below `count` unused; not undoable."""

@@ -1,4 +1,4 @@
-"""Credit offers and deals: loans against collateral at fixed terms; not executed here."""
+"""Credit offers and deals: loans against collateral at fixed terms (O1-O8)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from protocol.ids import AccountId, AssetId, CreditDealId, CreditOfferId, asset_
 from protocol.operations.base import refuse_virtual
 from protocol.schema import EXTENSION, SORTED, Int64, NoExtensions, Record, Timestamp, UInt8, UInt32
 
-RULE = "R2.18"
-
 MAX_CREDIT_DEAL_S = 380 * SECONDS_PER_DAY
-"""A deal lasts no longer."""
+"""A deal lasts no longer, and an offer stands open no longer (O2)."""
 
 AcceptableCollateral = Annotated[tuple[tuple[AssetId, Price], ...], SORTED]
 """Collateral asset -> price, base the asset that is lent, quote the collateral."""
@@ -60,11 +58,11 @@ class CreditOfferCreate(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.balance, "balance", rule=RULE)
-        _check_duration(self.max_duration_seconds)
-        _check_amount(self.min_deal_amount, "min_deal_amount")
-        _check_collateral(self.acceptable_collateral, self.asset_type)
-        _check_borrowers(self.acceptable_borrowers)
+        check_positive(self.balance, "balance", rule="O2")
+        _check_duration(self.max_duration_seconds, "O2")
+        _check_amount(self.min_deal_amount, "min_deal_amount", "O2")
+        _check_collateral(self.acceptable_collateral, self.asset_type, "O2")
+        _check_borrowers(self.acceptable_borrowers, "O2")
 
 
 class CreditOfferDelete(Record):
@@ -111,17 +109,17 @@ class CreditOfferUpdate(Record):
             self.acceptable_collateral,
             self.acceptable_borrowers,
         )
-        require(any(change is not None for change in changes), "nothing to update", rule=RULE)
+        require(any(change is not None for change in changes), "nothing to update", rule="O4")
         if self.delta_amount is not None:
-            require(self.delta_amount.amount != 0, "delta_amount is zero", rule=RULE, value=0)
+            require(self.delta_amount.amount != 0, "delta_amount is zero", rule="O4", value=0)
         if self.max_duration_seconds is not None:
-            _check_duration(self.max_duration_seconds)
+            _check_duration(self.max_duration_seconds, "O4")
         if self.min_deal_amount is not None:
-            _check_amount(self.min_deal_amount, "min_deal_amount")
+            _check_amount(self.min_deal_amount, "min_deal_amount", "O4")
         if self.acceptable_collateral is not None:
-            _check_collateral(self.acceptable_collateral, None)
+            _check_collateral(self.acceptable_collateral, None, "O4")
         if self.acceptable_borrowers is not None:
-            _check_borrowers(self.acceptable_borrowers)
+            _check_borrowers(self.acceptable_borrowers, "O4")
 
 
 class CreditOfferAcceptExtensions(Record):
@@ -148,10 +146,10 @@ class CreditOfferAccept(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_amount(self.borrow_amount, "borrow_amount", rule=RULE)
-        check_amount(self.collateral, "collateral", rule=RULE)
+        check_amount(self.borrow_amount, "borrow_amount", rule="O5")
+        check_amount(self.collateral, "collateral", rule="O5")
         if self.extensions.auto_repay is not None:
-            _check_auto_repay(self.extensions.auto_repay)
+            _check_auto_repay(self.extensions.auto_repay, "O5")
 
 
 class CreditDealRepay(Record):
@@ -168,17 +166,17 @@ class CreditDealRepay(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_amount(self.repay_amount, "repay_amount", rule=RULE)
+        check_amount(self.repay_amount, "repay_amount", rule="O6")
         require(
             self.credit_fee.amount >= 0,
             "credit_fee is negative",
-            rule=RULE,
+            rule="O6",
             value=self.credit_fee,
         )
         require(
             self.repay_amount.asset_id == self.credit_fee.asset_id,
             "repay_amount and credit_fee are of two assets",
-            rule=RULE,
+            rule="O6",
             value=asset_text(self.credit_fee.asset_id),
             limit=asset_text(self.repay_amount.asset_id),
         )
@@ -214,62 +212,62 @@ class CreditDealUpdate(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        _check_auto_repay(self.auto_repay)
+        _check_auto_repay(self.auto_repay, "O7")
 
 
-def _check_duration(seconds: int) -> None:
+def _check_duration(seconds: int, rule: str) -> None:
     require(
         seconds <= MAX_CREDIT_DEAL_S,
         "max_duration_seconds is too long",
-        rule=RULE,
+        rule=rule,
         value=seconds,
         limit=MAX_CREDIT_DEAL_S,
         unit=SECONDS,
     )
 
 
-def _check_amount(amount: int, field: str) -> None:
+def _check_amount(amount: int, field: str, rule: str) -> None:
     require(
         0 <= amount <= MAX_SUPPLY,
         f"{field} is out of range, in smallest units",
-        rule=RULE,
+        rule=rule,
         value=amount,
         limit=f"0..{MAX_SUPPLY}",
     )
 
 
-def _check_collateral(collateral: AcceptableCollateral, lent: AssetId | None) -> None:
+def _check_collateral(collateral: AcceptableCollateral, lent: AssetId | None, rule: str) -> None:
     """Each price is of the asset that is lent, the same in all, in the collateral that it names."""
-    require(len(collateral) > 0, "no acceptable collateral", rule=RULE, value=0, limit=1)
+    require(len(collateral) > 0, "no acceptable collateral", rule=rule, value=0, limit=1)
     base = collateral[0][1].base.asset_id if lent is None else lent
     for asset, price in collateral:
         require(
             price.base.asset_id == base,
             "base of a collateral's price is not the asset that is lent",
-            rule=RULE,
+            rule=rule,
             value=asset_text(price.base.asset_id),
             limit=asset_text(base),
         )
         require(
             price.quote.asset_id == asset,
             "quote of a collateral's price is another asset",
-            rule=RULE,
+            rule=rule,
             value=asset_text(price.quote.asset_id),
             limit=asset_text(asset),
         )
         price.validate("acceptable_collateral", check_upper_bound=True)
 
 
-def _check_borrowers(borrowers: AcceptableBorrowers) -> None:
+def _check_borrowers(borrowers: AcceptableBorrowers, rule: str) -> None:
     for _, amount in borrowers:
-        _check_amount(amount, "acceptable_borrowers")
+        _check_amount(amount, "acceptable_borrowers", rule)
 
 
-def _check_auto_repay(auto_repay: int) -> None:
+def _check_auto_repay(auto_repay: int, rule: str) -> None:
     require(
         auto_repay < len(AutoRepayment),
         "unknown auto_repay",
-        rule=RULE,
+        rule=rule,
         value=auto_repay,
         limit=len(AutoRepayment) - 1,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from protocol.asset import NO_FEE
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.chain_parameters import ChainParametersExtensions, HtlcOptions
+from protocol.ids import AccountId, CreditOfferId
 from protocol.operations.bitasset import AssetSettle
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.credit_offer import CreditOfferAccept, CreditOfferCreate
 from protocol.operations.htlc import HtlcCreate, hash_of_preimage
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
@@ -55,8 +57,29 @@ def a_busy_backend() -> ChainBackend:
         LimitOrderCreate(NO_FEE, bob, chain.amount(1000), chain.amount(600, "USD")),
         LimitOrderCreate(NO_FEE, bob, chain.amount(1001), chain.amount(600, "USD")),
     )
+    _lend(backend, alice, bob, chain.amount(100), chain.amount(1_000, "USD"))
+    _lend(backend, bob, alice, chain.amount(1_000, "USD"), chain.amount(100))
     chain.push(LimitOrderCreate(NO_FEE, carol, chain.amount(10), chain.amount(5, "USD")))
     return backend
+
+
+def _lend(
+    backend: ChainBackend,
+    owner: AccountId,
+    borrower: AccountId,
+    lent: AssetAmount,
+    locked: AssetAmount,
+) -> None:
+    """Two offers of an amount, and two deals by the first."""
+    state, price = backend.test_chain.state, Price(lent, locked)
+    first, end = state.credit_offers.next_id, state.dynamic.time + 10**6
+    accepted = ((locked.asset_id, price),)
+    terms = (lent.asset_id, lent.amount, 0, 10**6, 0, True, end, accepted, ())
+    backend.produce(*(CreditOfferCreate(NO_FEE, owner, *terms) for _ in range(2)))
+    part = AssetAmount(lent.amount // 10, lent.asset_id)
+    offer = CreditOfferId(first)
+    loan = CreditOfferAccept(NO_FEE, borrower, offer, part, locked, 0, 0)
+    backend.produce(loan, loan)
 
 
 def arguments_of(backend: ChainBackend, api: str, name: str) -> list[Json]:

@@ -12,6 +12,7 @@ from node.api.methods import (
     accounts,
     asset_holders,
     assets,
+    credit,
     history,
     htlc,
     market,
@@ -59,7 +60,7 @@ LIMITED: dict[str, Method] = {
     "get_tickets": unbuilt.list_tickets,
     "get_liquidity_pools": pools.list_liquidity_pools,
     "get_samet_funds": unbuilt.list_samet_funds,
-    "get_credit_offers": unbuilt.list_credit_offers,
+    "get_credit_offers": credit.list_credit_offers,
     "get_storage_info": storage.get_storage_info,
 }
 """BitShares' name of a limit, and the method whose declaration has it."""
