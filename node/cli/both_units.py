@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from node.cli.client import JsonObject, as_text
+from node.cli.client import JsonObject, as_list, as_text
 from node.cli.descriptions import price_text
 from node.cli.exits import CliError
 from node.cli.remote_chain import RemoteAsset, RemoteChain
@@ -37,6 +37,8 @@ def in_both_units(chain: RemoteChain, document: JsonValue, owner: str = "") -> J
             found[name] = str(value)
             if asset:
                 found[f"{name}_text"] = _amount_text(chain, asset, int(value))
+        elif name == "acceptable_borrowers" and isinstance(value, list):
+            found[name] = [[account, str(limit)] for account, limit in map(as_list, value)]
         else:
             found[name] = in_both_units(chain, value, owner)
     if _is_price(document):
@@ -72,6 +74,15 @@ ASSET_OF: dict[str, Callable[[JsonObject, str], str]] = {
     ),
     "balance_a": lambda item, _: _named(item, "asset_a"),
     "balance_b": lambda item, _: _named(item, "asset_b"),
+    **dict.fromkeys(
+        ("total_balance", "current_balance", "min_deal_amount"),
+        lambda item, _: _named(item, "asset_type"),
+    ),
+    "balance": lambda item, _: _named(item, "asset_type"),
+    **dict.fromkeys(
+        ("debt_amount", "total_debt_amount"), lambda item, _: _named(item, "debt_asset")
+    ),
+    "collateral_amount": lambda item, _: _named(item, "collateral_asset"),
     "for_sale": lambda item, _: _side(item, "sell_price", "base"),
     "filled_amount": lambda item, _: _side(item, "sell_price", "base"),
     **dict.fromkeys(

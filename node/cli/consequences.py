@@ -12,12 +12,15 @@ from node.cli.program import command_name
 from node.cli.remote_chain import EVENTS_MAX, NoSuchName, RemoteAsset, RemoteChain
 from node.cli.standing import Market, Reason, settlement_queue
 from node.cli.transactions import Broadcast
+from node.market.credit import credit_fee
+from node.state.objects.credit import CreditDeal
 from protocol.asset import AssetAmount
 from protocol.ids import AssetId, account_text, asset_text, htlc_text
-from protocol.json_form import JsonValue, format_time, parse_time
+from protocol.json_form import JsonValue, format_time, from_json, parse_time
 from protocol.operations import Operation
 from protocol.operations.bitasset import AssetPublishFeed, AssetSettle, BidCollateral
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.credit_offer import CreditOfferAccept
 from protocol.operations.htlc import HtlcCreate, HtlcRedeem
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.wording import count_of
@@ -137,6 +140,8 @@ def _assets_of(operation: Operation) -> set[AssetId]:
         return {operation.amount.asset_id}
     if isinstance(operation, HtlcCreate):
         return {operation.amount.asset_id}
+    if isinstance(operation, CreditOfferAccept):
+        return {operation.borrow_amount.asset_id, operation.collateral.asset_id}
     if isinstance(operation, BidCollateral):
         return {operation.debt_covered.asset_id, operation.additional_collateral.asset_id}
     return set()
@@ -242,6 +247,22 @@ def _htlc(chain: RemoteChain, sent: Sent) -> Iterator[Reason]:
     yield Reason(f"{htlc_id} waits for its preimage; the amount returns at {end}", "H5.1")
 
 
+def _loan(chain: RemoteChain, sent: Sent) -> Iterator[Reason]:
+    """What a deal waits for: its repayment, or else its end."""
+    (made,) = as_list(as_object(as_list(sent.result)[1])["new_objects"])
+    try:
+        deal = from_json(CreditDeal, chain.object(as_text(made)), chain.prefix)
+    except NoSuchName:
+        return
+    fee = AssetAmount(credit_fee(deal.debt_amount, deal.fee_rate), deal.debt_asset)
+    yield Reason(
+        f"{made} waits for {chain.format_amount(deal.debt)} and a fee of"
+        f" {chain.format_amount(fee)} until {format_time(deal.latest_repay_time)};"
+        f" then {chain.format_amount(deal.collateral)} are the lender's",
+        "O8",
+    )
+
+
 WAITING: dict[type[Any], Callable[[RemoteChain, Sent], Iterator[Reason]]] = {
     LimitOrderCreate: _order,
     CallOrderUpdate: _position,
@@ -249,5 +270,6 @@ WAITING: dict[type[Any], Callable[[RemoteChain, Sent], Iterator[Reason]]] = {
     AssetPublishFeed: _feed,
     BidCollateral: _bid,
     HtlcCreate: _htlc,
+    CreditOfferAccept: _loan,
 }
 """What is left to wait, by the operation that left it."""

@@ -28,6 +28,7 @@ from node.cli.remote_chain import RemoteAccount, RemoteChain
 from node.cli.transactions import Broadcast, broadcast
 from protocol.json_form import JsonValue
 from protocol.operations import ENTRY_OF, Operation
+from protocol.operations.credit_offer import CreditDealRepay
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -105,11 +106,11 @@ def describe(chain: RemoteChain, done: Broadcast) -> Iterable[str]:
     for index, operation in enumerate(done.operations):
         text = f"  {ENTRY_OF[type(operation)].name}, fee {chain.format_amount(operation.fee)}"
         if index < len(done.results):
-            text += _describe_result(chain, as_list(done.results[index]))
+            text += _describe_result(chain, operation, as_list(done.results[index]))
         yield text
 
 
-def _describe_result(chain: RemoteChain, result: Sequence[JsonValue]) -> str:
+def _describe_result(chain: RemoteChain, operation: Operation, result: Sequence[JsonValue]) -> str:
     tag, value = result
     if tag == 1:
         return f", made {value}"
@@ -119,6 +120,9 @@ def _describe_result(chain: RemoteChain, result: Sequence[JsonValue]) -> str:
         return _describe_made(as_object(value))
     if tag == 4:
         return _describe_exchange(chain, as_object(value))
+    if tag == 5 and isinstance(operation, CreditDealRepay):
+        (released,) = as_list(as_object(value)["received"])
+        return f", released {chain.format_amount(released)}"
     if tag == 5:
         return _describe_settlement(chain, as_object(value))
     return ""

@@ -14,6 +14,7 @@ from node.cli.holdings import show_holdings
 from node.cli.output import table
 from node.cli.remote_chain import NoSuchName, RemoteChain, parse_decimal
 from node.cli.sessions import Session, chain_options
+from node.cli.show_credit import credit
 from node.cli.show_lists import LISTS
 from node.cli.show_market import MARKET_VIEWS
 from node.cli.show_pools import pools
@@ -38,6 +39,7 @@ def show() -> None:
     pegboard show positions bitUSD --json
     pegboard show trades bitUSD
     pegboard show calls alice
+    pegboard show credit
     """
 
 
@@ -214,5 +216,5 @@ def _turns(session: Session, num: int, records: list[dict[str, JsonValue]]) -> l
     return [f"  by the chain: {line}" for line in event_lines(session.chain, num, assets)]
 
 
-for command in (*MARKET_VIEWS, *LISTS, pools):
+for command in (*MARKET_VIEWS, *LISTS, pools, credit):
     show.add_command(command)

@@ -27,6 +27,7 @@ from node.cli.sessions import (
     chain_options,
     wallet_options,
 )
+from node.cli.wallet_credit import CREDIT_COMMANDS
 from node.cli.wallet_htlc import LOCK_COMMANDS
 from node.cli.wallet_market import MARKET_COMMANDS
 from node.cli.wallet_ownership import OWNERSHIP_COMMANDS
@@ -202,5 +203,8 @@ def read_memo(keys: KeyRing, prefix: str, record: JsonObject) -> str | None:
     return None
 
 
-for command in (*MARKET_COMMANDS, *LOCK_COMMANDS, *OWNERSHIP_COMMANDS, pool):
+for command in (
+    *(*MARKET_COMMANDS, *CREDIT_COMMANDS, *LOCK_COMMANDS, *OWNERSHIP_COMMANDS),
+    pool,
+):
     wallet.add_command(command)

@@ -14,6 +14,7 @@ from typing import cast
 from node.fork.errors import NotCarriedOver
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.governance import (
     BudgetRecord,
     ChainProperties,
@@ -158,6 +159,8 @@ FORMS: dict[tuple[int, int], Form] = {
     (1, 15): Form(GenesisBalance),
     (1, 16): Form(Htlc),
     (1, 19): Form(LiquidityPool),
+    (1, 21): Form(CreditOffer),
+    (1, 22): Form(CreditDeal),
     (2, 0): Form(GlobalProperties),
     (2, 1): Form(
         DynamicGlobalProperties,
@@ -196,6 +199,7 @@ FORMS: dict[tuple[int, int], Form] = {
     (2, 12): Form(WitnessSchedule),
     (2, 13): Form(BudgetRecord),
     (2, 17): Form(CollateralBid, reads={"inv_swan_price": _inverse_swan_price}),
+    (2, 18): Form(CreditDealSummary),
 }
 """By space and type of their ids."""
 

@@ -9,6 +9,7 @@ from .api import bench_api
 from .blocks import bench_full_validation, bench_known_signatures, bench_orders
 from .broadcasts import bench_broadcasts
 from .cascade import bench_cascade
+from .credit import bench_credit
 from .encryption import bench_encryption
 from .fairness import KINDS as FAIRNESS
 from .fairness import bench_greedy
@@ -49,6 +50,7 @@ SECTIONS = {
     "s": bench_htlc,
     "t": bench_fork,
     "u": bench_pools,
+    "v": bench_credit,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {
     "p:anvil": bench_anvil,

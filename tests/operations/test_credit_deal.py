@@ -236,6 +236,16 @@ def test_what_can_be_paid_is_repaid_in_part(loans: Loans) -> None:
     assert loans.balances(loans.gold) == (EACH + 259, EACH - 259, EACH)
 
 
+def test_the_debt_without_its_fee_is_a_part(loans: Loans) -> None:
+    """O8: with 102 for 100 at 3 % against 50: 99 payable, 49 freed by 98 for a fee of 3."""
+    deal = loans.deal(loans.offer(), extensions=auto(2))
+    leave(loans, 102)
+    repaid, ended = operations(loans.end_block(NOW + TERM))
+    assert repaid == CreditDealRepay(NO_FEE, BOB, deal, loans.lent(98), loans.lent(3))
+    assert isinstance(ended, CreditDealExpired)
+    assert (ended.unpaid_amount, ended.collateral) == (loans.lent(2), loans.locked(1))
+
+
 @pytest.mark.parametrize("held", [0, 1, 2])
 def test_too_little_for_one_unit_of_collateral(loans: Loans, held: int) -> None:
     """O8: a repayment of nothing is none; 2 units buy the only half that there is."""

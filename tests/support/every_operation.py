@@ -14,6 +14,8 @@ from protocol.genesis import InitialBalance, InitialVestingBalance
 from protocol.ids import (
     BalanceId,
     CommitteeMemberId,
+    CreditDealId,
+    CreditOfferId,
     HtlcId,
     LimitOrderId,
     LiquidityPoolId,
@@ -65,6 +67,15 @@ from protocol.operations.bitasset_options import (
 )
 from protocol.operations.call_order import CallOrderUpdate, CallOrderUpdateExtensions
 from protocol.operations.committee import CommitteeMemberCreate, CommitteeMemberUpdate
+from protocol.operations.credit_offer import (
+    CreditDealRepay,
+    CreditDealUpdate,
+    CreditOfferAccept,
+    CreditOfferAcceptExtensions,
+    CreditOfferCreate,
+    CreditOfferDelete,
+    CreditOfferUpdate,
+)
 from protocol.operations.custom import AccountNamePredicate, Assert, Custom
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, hash_of_preimage
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
@@ -217,6 +228,7 @@ class BusyChain(TestChain):
 
     def _create_the_rest(self) -> None:
         now = self.chain.head_time
+        coin = self.amount(1_000, "COIN")
         policies = (
             InstantVestingPolicy(),
             CddVestingPolicy(0, 100),
@@ -232,6 +244,9 @@ class BusyChain(TestChain):
                 for policy in policies
             ),
             self.lock(2, 900_000),
+            self.lend(10**6),
+            self.borrow_by_offer(0, coin),
+            self.lend(10**3),
             self.propose(self.transfer("bob", "alice", 5)),
             self.propose(self.transfer("bob", "alice", 5), self.transfer("carol", "alice", 5)),
         )
@@ -278,6 +293,7 @@ class BusyChain(TestChain):
         yield from self._permission_examples()
         yield from self._lock_examples()
         yield from self._pool_examples()
+        yield from self._credit_examples()
 
     def _account_examples(self) -> Iterator[Operation]:
         state, alice, bob = self.state, self.alice, self.bob
@@ -389,3 +405,36 @@ class BusyChain(TestChain):
         yield withdraw(self, "alice", 0, 10**5)
         yield exchange(self, "bob", 0, (10**5, "TEST"), (10, "COIN"))
         yield exchange(self, "bob", 0, (10**4, "COIN"), (10, "TEST"))
+
+    def lend(self, amount: int) -> CreditOfferCreate:
+        """Alice lends CORE against as much COIN, for long."""
+        price = Price(self.amount(1), self.amount(1, "COIN"))
+        end, accepted = self.chain.head_time + 10**6, ((self.asset("COIN"), price),)
+        terms = (amount, 10_000, 10**6, 1, True, end, accepted, ((self.bob, 10**6),))
+        return CreditOfferCreate(NO_FEE, self.alice, self.amount(0).asset_id, *terms)
+
+    def borrow_by_offer(self, offer: int, coin: AssetAmount) -> CreditOfferAccept:
+        extensions = CreditOfferAcceptExtensions(2)
+        terms = (self.amount(coin.amount), coin, 10_000, 0, extensions)
+        return CreditOfferAccept(NO_FEE, self.bob, CreditOfferId(offer), *terms)
+
+    def _credit_examples(self) -> Iterator[Operation]:
+        alice, bob, deal = self.alice, self.bob, CreditDealId(0)
+        yield self.lend(10**6)
+        yield CreditOfferDelete(NO_FEE, alice, CreditOfferId(1))
+        yield CreditOfferUpdate(
+            NO_FEE,
+            alice,
+            CreditOfferId(0),
+            self.amount(100),
+            1,
+            10**6,
+            1,
+            True,
+            self.chain.head_time + 10**6,
+            self.lend(1).acceptable_collateral,
+            ((bob, 10**6),),
+        )
+        yield self.borrow_by_offer(0, self.amount(100, "COIN"))
+        yield CreditDealRepay(NO_FEE, bob, deal, self.amount(100), self.amount(1))
+        yield CreditDealUpdate(NO_FEE, bob, deal, 1)

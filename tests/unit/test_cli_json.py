@@ -124,6 +124,14 @@ def documents(desk: Desk, tmp_path: Path) -> Iterator[tuple[tuple[str, ...], Jso
         alice wallet htlc:extend 1.16.0|1h
         bob wallet htlc:redeem 1.16.0|abc|--text
         bob wallet bid-collateral 500 TEST|--for|100 bitUSD
+        alice wallet credit:offer 50 TEST|--against|0.2 bitUSD for 1 TEST|--borrower|bob|9 TEST
+        alice wallet credit:update 1.21.0|--least|1 TEST|--fee|2
+        bob wallet credit:accept 1.21.0|5 TEST
+        bob wallet credit:auto-repay 1.22.0|full
+        bob wallet credit:repay 1.22.0|--amount|2 TEST
+        alice wallet credit:offer 5 TEST|--against|0.2 bitUSD for 1 TEST
+        alice wallet credit:delete 1.21.1
+        alice show credit alice
         alice show asset bitUSD
         alice show positions bitUSD
     """
@@ -154,7 +162,7 @@ NUMBERS = re.compile(
     r"|minimum_feeds|interval_s|num_committee|num_witness|permission|listing|fee_percentage"
     r"|key_auths|account_auths|percentage|special_authority|voted|ratio_before|ratio_after"
     r"|last_confirmed_block_num|total_missed|last_aslot|extensions|nonce|creation_block_num"
-    r"|feed_change_to_reach|preimage_hash|preimage_size|seconds_to_add)$"
+    r"|feed_change_to_reach|preimage_hash|preimage_size|seconds_to_add|fee_rate|auto_repay)$"
 )
 """Ends of the names of what is counted, and no amount."""
 
