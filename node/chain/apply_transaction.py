@@ -40,6 +40,7 @@ def apply_transaction(
     envelope.validate()
     if envelope.id in state.transaction_by_id.entries:
         raise DuplicateTransaction("transaction was applied already", rule="R9.3")
+    _check_size(state, envelope)
     transaction = envelope.transaction
     operations = transaction.operations
     if check_signatures:
@@ -70,8 +71,18 @@ def apply_transaction(
     return tuple(results)
 
 
+def _check_size(state: State, envelope: TransactionEnvelope) -> None:
+    """Whether a block may hold it; before its signatures cost a look (T-P4)."""
+    if not state.dynamic_properties.rows[0].head_block_number:
+        return
+    limit = state.global_properties.rows[0].parameters.maximum_transaction_size
+    size = len(envelope.packed())
+    if size > limit:
+        raise TransactionTooLarge("transaction too large", rule="R9.3", value=size, limit=limit)
+
+
 def _check_place_and_time(state: State, envelope: TransactionEnvelope, now: int) -> None:
-    """TaPoS, expiration and size, in R9.3's order."""
+    """TaPoS and expiration, in R9.3's order."""
     transaction, parameters = envelope.transaction, state.global_properties.rows[0].parameters
     summary = state.block_summaries.rows.get(transaction.ref_block_num)
     prefix = None if summary is None else reference_prefix(summary.block_id)
@@ -98,12 +109,4 @@ def _check_place_and_time(state: State, envelope: TransactionEnvelope, now: int)
             value=expiration,
             limit=now,
             unit=TIME,
-        )
-    size = len(envelope.packed())
-    if size > parameters.maximum_transaction_size:
-        raise TransactionTooLarge(
-            "transaction too large",
-            rule="R9.3",
-            value=size,
-            limit=parameters.maximum_transaction_size,
         )
