@@ -18,6 +18,7 @@ from node.api.json_text import (
 )
 from protocol.json_form import JsonValue
 from tests.support.api import ChainBackend, Client
+from tests.support.bombs import text_bombs
 from tests.support.chain import TestChain
 
 
@@ -75,6 +76,18 @@ def test_a_bad_text_is_refused_with_its_code(data: bytes, error: type[ApiError])
     assert answer["id"] is None
     assert answer["error"]["code"] == error.code
     assert client.call("get_chain_id")
+
+
+def test_a_hundred_bombs_on_one_session() -> None:
+    """T-A1: each gets a code of JSON-RPC's own, and the next call of the session its answer."""
+    client = Client(ChainBackend(TestChain()))
+    bombs = text_bombs()
+    assert len(bombs) >= 100
+    for name, data in bombs:
+        (text,) = client.session.receive(data)
+        answer = json.loads(joined(text))
+        assert answer["error"]["code"] in (-32700, -32600, -32602), name
+        assert client.call("get_chain_id"), name
 
 
 def test_limits_are_inclusive() -> None:

@@ -41,6 +41,7 @@ from protocol.p2p.messages import (
     TransactionMessage,
 )
 from protocol.schema import BlockId, Signature
+from tests.support.bombs import MESSAGE_BOMBS
 from tests.support.fake_network import make_hello
 
 ID = bytes(range(20))
@@ -214,33 +215,13 @@ def test_the_size_of_a_message_follows_from_its_declaration(message: Message, fi
     assert len(encode_message(message)) <= limit
 
 
-def tree(depth: int) -> bytes:
-    """Three lists of three lists of … nothing."""
-    return b"\x93" + 3 * tree(depth - 1) if depth else b"\x90"
-
-
-BOMBS = {
-    "a tree of lists": b"\x92\x0a" + tree(11),
-    "lists for ids": b"\x93\x06\x01\xdc\x03\xe8" + 1_000 * (b"\xdc\x03\xe8" + 1_000 * b"\x90"),
-    "nested lists": b"\x92\x0a" + b"\x91" * 1_000_000 + b"\x00",
-    "a tree of pairs": b"\x92\x0a" + b"\x92" * 1_000_000 + b"\x00" * 1_000_001,
-    "huge list header": b"\x93\x06\x01\xdd\xff\xff\xff\xff",
-    "nested huge headers": b"\x93\x06\x01" + b"\xdd\x00\x1f\xff\xff" * 4_000,
-    "empty maps": b"\x93\x06\x01\xdc\x03\xe8" + b"\x80" * 20_000,
-    "empty lists": b"\x92\x0b\xdc\x00\x40" + b"\x90" * 1_900,
-    "huge bytes header": b"\x92\x0a\xc6\xff\xff\xff\xff",
-    "huge text header": b"\x93\x03\x00\xdb\xff\xff\xff\xff",
-    "a megabyte of ping": b"\x92\x04" + b"\x00" * 1_000_000,
-}
-
-
-@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("name", MESSAGE_BOMBS)
 def test_bombs_cost_little_memory(name: str) -> None:
-    """T-P2: what a payload claims to hold is never allocated."""
+    """T-P2: what a payload claims to hold is never allocated; `scripts/threats` times them."""
     tracemalloc.start()
     try:
         with pytest.raises(DecodeError):
-            decode_message(BOMBS[name])
+            decode_message(MESSAGE_BOMBS[name])
         assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
     finally:
         tracemalloc.stop()
