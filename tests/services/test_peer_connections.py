@@ -6,7 +6,16 @@ import pytest
 import trio
 import trio.testing
 
-from node.services.p2p_server import SEND_QUEUE_BYTES, WRITE_BYTES, WRITE_STALL_S, Connection
+from node.p2p.effects import PeerKey
+from node.services import p2p_server
+from node.services.p2p_server import (
+    RECEIVE_BYTES,
+    SEND_QUEUE_BYTES,
+    WRITE_BYTES,
+    WRITE_STALL_S,
+    Connection,
+    PeerConnections,
+)
 from protocol.p2p.framing import MAX_FRAME_BYTES
 
 SMALL = 4_096
@@ -23,6 +32,12 @@ class Pipe:
         """Wait for leave."""
         await self.leave.acquire()
         self.written.append(len(data))
+
+    async def give_leave(self, every_s: float, times: int) -> None:
+        """Take a piece so often."""
+        for _ in range(times):
+            await trio.sleep(every_s)
+            self.leave.release()
 
 
 def connect() -> tuple[Connection, Pipe, list[int]]:
@@ -87,3 +102,29 @@ async def test_a_closed_peer_has_one_wait_for_what_is_left(autojump_clock: objec
                 pipe.leave.release()
     assert trio.current_time() - started == pytest.approx(WRITE_STALL_S)
     assert len(told) == 1
+
+
+@pytest.mark.trio
+async def test_a_peer_that_takes_nothing_is_dropped(autojump_clock: object) -> None:
+    """T-P5: after twenty seconds; one that takes a piece each time before that is not."""
+    connection, pipe, told = connect()
+    connection.send(bytes(WRITE_BYTES * 3))
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipe.give_leave, WRITE_STALL_S * 0.9, 2)
+        with pytest.raises(trio.TooSlowError):
+            await connection.run_writer(told.append)
+    assert told == [WRITE_BYTES] * 2
+    assert trio.current_time() - started == pytest.approx(WRITE_STALL_S * 2.8)
+
+
+def test_all_queues_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-P5: beyond it the peer goes for which most waits, whoever was sent to last."""
+    monkeypatch.setattr(p2p_server, "SEND_QUEUES_BYTES", 10 * RECEIVE_BYTES)
+    peers = PeerConnections(None, None)  # type: ignore[arg-type]  # nobody hears of it
+    for number, size in ((1, 5 * RECEIVE_BYTES), (2, 3 * RECEIVE_BYTES), (3, RECEIVE_BYTES + 1)):
+        peers.open[PeerKey(number)] = connect()[0]
+        peers.send(PeerKey(number), bytes(size))
+    assert [one.closing for one in peers.open.values()] == [False] * 3
+    peers.send(PeerKey(3), bytes(RECEIVE_BYTES))
+    assert [one.closing for one in peers.open.values()] == [True, False, False]

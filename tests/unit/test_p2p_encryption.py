@@ -9,8 +9,18 @@ import pytest
 
 from node.p2p.effects import ClosePeer, PeerAddress, PeerPenalised, PeerReady, SendBytes
 from node.p2p.manager import PeerManager
+from protocol.p2p.framing import encode_frame
 from protocol.p2p.handshake import FalseNodeId, HandshakePolicy, KeyNotAllowed, check_hello
-from protocol.p2p.messages import Goodbye, GoodbyeCode, Hello, HelloAccepted, Ping, Pong
+from protocol.p2p.message_codec import encode_message
+from protocol.p2p.messages import (
+    Goodbye,
+    GoodbyeCode,
+    Hello,
+    HelloAccepted,
+    Message,
+    Ping,
+    Pong,
+)
 from protocol.p2p.noise import NodeKey
 from protocol.p2p.noise_transport import NoiseTransport
 from protocol.p2p.transport import PlainTransport
@@ -23,6 +33,7 @@ from tests.support.fake_network import (
     make_hello,
     make_manager,
 )
+from tests.unit.test_p2p_messages import EXAMPLES
 
 OURS = NodeKey(b"o" * 32)
 FRIEND = NodeKey(b"f" * 32)
@@ -63,6 +74,23 @@ def test_a_listener_sends_no_more_than_it_got() -> None:
         step()
         (row,) = manager.statistics().peers
         assert 0 < row.sent_bytes <= row.received_bytes
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda one: type(one).__name__)
+def test_no_message_of_a_stranger_brings_more_than_it_is(message: Message) -> None:
+    """T-P11: whatever comes in place of a greeting, once or often, at most as much is sent back."""
+    for times in (1, 50):
+        friend = make_stranger(make_encrypted())
+        friend.take()
+        (before,) = friend.manager.statistics().peers
+        data = encode_frame(encode_message(message)) * times
+        sealed = friend.transport.send(data)
+        sent, received = before.sent_bytes, before.received_bytes + len(sealed)
+        known = len(friend.effects)
+        friend.send_bytes(sealed)
+        effects = friend.effects[known:]
+        sent += sum(len(one.data) for one in effects if isinstance(one, SendBytes))
+        assert 0 < sent <= received
 
 
 @pytest.mark.parametrize(
