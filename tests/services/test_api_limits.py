@@ -20,6 +20,7 @@ from node.services.access_rules import AccessRules
 from node.services.api_server import ApiOptions, serve_api
 from node.storage.errors import KeyFileRefused
 from tests.support.api import ChainBackend, Json
+from tests.support.arguments import methods
 from tests.support.chain import TestChain
 
 CALL = {"id": 1, "method": "get_account_count", "params": []}
@@ -32,16 +33,18 @@ UPGRADE = (
 
 @asynccontextmanager
 async def serve(
-    options: ApiOptions | None = None, backend: ChainBackend | None = None
+    options: ApiOptions | None = None,
+    backend: ChainBackend | None = None,
+    within_s: float = 20,
 ) -> AsyncIterator[int]:
-    """The port of a server for the time of a test, which must end within twenty seconds."""
+    """The port of a server for the time of a test, which must end within some seconds."""
     backend = backend or ChainBackend(TestChain("alice", "bob"))
     chosen = options or ApiOptions()
 
     async def run(task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         await serve_api(backend.api, "127.0.0.1", 0, options=chosen, task_status=task_status)
 
-    with trio.fail_after(20):
+    with trio.fail_after(within_s):
         async with trio.open_nursery() as nursery:
             yield await nursery.start(run)
             nursery.cancel_scope.cancel()
@@ -177,6 +180,22 @@ async def test_a_token_is_asked_of_everybody(line: str, status: int) -> None:
             await stream.send_all(upgrade)
             first = await stream.receive_some()
         assert first.startswith(b"HTTP/1.1 401" if status == 401 else b"HTTP/1.1 101")
+
+
+@pytest.mark.trio
+async def test_no_method_is_served_without_the_token(autojump_clock: trio.abc.Clock) -> None:
+    """T-A6: every method of every API: without a token, with a wrong one, with the right one."""
+    wrong, right = (f"Authorization: Bearer {token}" for token in (TOKEN[1:] + "b", TOKEN))
+    async with serve(ApiOptions(AccessRules(token=TOKEN)), within_s=10_000) as port:
+        for api, name in methods():
+            body = {"id": 1, "method": "call", "params": [api, name, []]}
+            for lines in ((), (wrong,)):
+                status, text = await exchange(port, post(body, *lines))
+                assert status in (401, 429), (api, name)
+                assert b'"result"' not in text, (api, name)
+            status, text = await exchange(port, post(body, right))
+            assert status in (200, 400), (api, name)
+            assert b'"id":1' in text.replace(b'": ', b'":'), (api, name)
 
 
 @pytest.mark.trio

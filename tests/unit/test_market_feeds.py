@@ -19,6 +19,7 @@ from node.market.feeds import (
 from node.state.context import Context
 from node.state.events import FeedExpiredEvent
 from node.state.objects.assets import NULL_FEED, FeedValues
+from node.state.objects.governance import TRIGGER_FEED
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.ids import AccountId, AssetId
 from protocol.operations.asset_options import COMMITTEE_FED_ASSET, WITNESS_FED_ASSET
@@ -116,6 +117,28 @@ def test_liars_move_the_median_only_inside_the_honest_range(
     ):
         ratios = [getattr(feed, name) for feed in honest]
         assert min(ratios) <= getattr(median, name) <= max(ratios)
+
+
+@pytest.mark.parametrize(("liars", "is_broken"), [(3, False), (4, True)])
+def test_three_of_seven_liars_call_nobody(*, liars: int, is_broken: bool) -> None:
+    """T-W5: nobody is called whom no honest price calls, nor spared whom all of them call; and
+    with four liars somebody is, so the book is one that can tell."""
+    rng, honest = Random(5), range(10, 15)
+    wronged = 0
+    for _ in range(40):
+        market = make_market(trigger=TRIGGER_FEED)
+        safe = market.position(0, 1_000, 1_000 * honest[-1] * 7 // 4 + 1)
+        lost = market.position(1, 1_000, 1_000 * honest[0] * 7 // 4 - 1)
+        market.bid(10_000, 120_000)
+        lie = rng.choice((1, 5, 9, 15, 20, 30))
+        feeds = [feed_of(rng.choice(honest)) for _ in range(7 - liars)]
+        feeds += [feed_of(lie) for _ in range(liars)]
+        rng.shuffle(feeds)
+        update(market, GENESIS_TIME, *((GENESIS_TIME, entry) for entry in feeds))
+        market.settle_boundary()
+        left = {position.borrower for position in market.state.call_orders.in_order()}
+        wronged += safe.borrower not in left or lost.borrower in left
+    assert (wronged > 0) is is_broken
 
 
 @given(st.lists(feeds_of, min_size=1, max_size=12))
