@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
-from node.chain.finality import signer_of_vote
+from node.chain.finality import signer_of_vote, voting_keys
 from node.chain.vote_pool import Conflict, Equivocation, VotePool
 from node.core.effects import Report, StoreEvidence
 from node.core.own_blocks import OwnBlocks
@@ -36,13 +36,22 @@ class Ballots:
         self.last_votes = {key: VoteSpan(*span) for key, span in (last_votes or {}).items()}
         self._chain = chain
         self._has_record = last_votes is not None
+        self._doubted: set[PublicKey] = set()
+        """Keys that somebody else has, too: the record does not tell how they have voted last."""
 
     def cast(self, secrets: Mapping[PublicKey, PrivateKey], now_s: int) -> list[Cast]:
         """The votes for the head that the rules allow; they are taken as recorded from now on."""
-        floor_num: int | None = 0
+        doubted, floor_num = self._doubted & secrets.keys(), None
         if not self._has_record:
+            doubted |= secrets.keys() - self.last_votes.keys()
+        if doubted:
             floor_num = floor_without_record(self._chain, secrets, now_s)
-        found = cast_votes(self._chain, secrets, self.last_votes, floor_num=floor_num)
+        found = cast_votes(
+            self._chain, secrets, self.last_votes, doubted=doubted, floor_num=floor_num
+        )
+        finality = self._chain.state.finality
+        if finality is not None and floor_num is not None:
+            self._doubted -= doubted & voting_keys(finality.sets)
         for cast in found:
             self.last_votes[cast.key] = cast.span
             if cast.vote is not None:
@@ -76,7 +85,7 @@ class Ballots:
         key, num = self._key_elsewhere(vote, own.secrets), block_num_of(vote.target)
         if key is None or not own.note_vote(key, num):
             return []
-        self._distrust(key)
+        self._doubted.add(key)
         return [Report("key_elsewhere", {"key": key.hex(), "num": num})]
 
     def find_twins(self, applied: Iterable[AppliedBlock], own: OwnBlocks) -> list[Report]:
@@ -85,7 +94,7 @@ class Ballots:
         for block in applied:
             key = own.note_applied(block.envelope)
             if key is not None:
-                self._distrust(key)
+                self._doubted.add(key)
                 of: dict[str, str | int] = {
                     "witness": block.envelope.header.witness,
                     "num": block.envelope.num,
@@ -106,8 +115,3 @@ class Ballots:
         """A development chain was taken back on purpose: what was voted for there is forgotten."""
         self.pool.forget_above_head()
         self.last_votes.clear()
-
-    def _distrust(self, key: PublicKey) -> None:
-        """The record does not tell how a key has voted last: somebody else has it, too (T-W1)."""
-        self.last_votes.pop(key, None)
-        self._has_record = False

@@ -24,11 +24,17 @@ class VoteSpan(NamedTuple):
     source_num: int
     target_num: int
 
-    def may_follow(self, last: VoteSpan | None) -> bool:
+    def may_follow(self, last: VoteSpan) -> bool:
         """Whether an honest member that voted `last` may vote so: neither number falls (F5)."""
-        return last is None or (
-            self.source_num >= last.source_num and self.target_num > last.target_num
-        )
+        return self.source_num >= last.source_num and self.target_num > last.target_num
+
+    def raised_to(self, floor_num: int) -> VoteSpan:
+        """The span of a key that has voted so, and elsewhere for anything up to a block."""
+        return VoteSpan(max(self.source_num, floor_num), max(self.target_num, floor_num))
+
+
+NEVER = VoteSpan(0, 0)
+"""What a key that has not voted is taken to have voted last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +51,16 @@ def cast_votes(
     secrets: Mapping[PublicKey, PrivateKey],
     last_votes: Mapping[PublicKey, VoteSpan],
     *,
+    doubted: Collection[PublicKey] = (),
     floor_num: int | None = 0,
 ) -> list[Cast]:
     """The votes for the head: from the highest justified block of its chain, once a height (F5).
 
-    `last_votes` is what each key has voted last. A key that is missing there may have voted for
-    any block up to `floor_num`, because the record was lost; so it is recorded as if it had, and
-    votes again once the chain has justified that block. While `floor_num` is None nobody can say,
-    and such a key does not vote.
+    `last_votes` is what each key has voted last. Keys that are `doubted` may have voted for any
+    block up to `floor_num` beside that, because the record was lost or somebody else has them; so
+    it is recorded as if they had, where that says more than the record does, and they vote again
+    once the chain has justified that block. While `floor_num` is None nobody can say, and such
+    keys do not vote.
     """
     finality = chain.state.finality
     if finality is None or chain.head_num == 0:
@@ -63,11 +71,15 @@ def cast_votes(
     digest = vote_digest(chain.chain_id, source, chain.head_id)
     found = []
     for key in sorted(voting_keys(finality.sets) & secrets.keys()):
-        last = last_votes.get(key)
-        if last is None and floor_num != 0:
-            if floor_num is not None:
-                found.append(Cast(key, VoteSpan(floor_num, floor_num), None))
-        elif span.may_follow(last):
+        last = last_votes.get(key, NEVER)
+        if key in doubted:
+            if floor_num is None:
+                continue
+            raised = last.raised_to(floor_num)
+            if raised != last:
+                found.append(Cast(key, raised, None))
+            last = raised
+        if span.may_follow(last):
             vote = Vote(source, chain.head_id, sign_digest(secrets[key], digest))
             found.append(Cast(key, span, vote))
     return found

@@ -341,7 +341,7 @@ def test_without_its_record_a_key_waits_for_what_it_may_have_signed() -> None:
     floor = floor_without_record(chain.chain, own, now_s)
     assert floor is not None
     assert floor >= chain.chain.head_num + 4
-    [mark] = cast_votes(chain.chain, own, {}, floor_num=floor)
+    [mark] = cast_votes(chain.chain, own, {}, doubted=own, floor_num=floor)
     assert (mark.vote, mark.span) == (None, VoteSpan(floor, floor))
     last = {mark.key: mark.span}
     voted = []
@@ -353,6 +353,24 @@ def test_without_its_record_a_key_waits_for_what_it_may_have_signed() -> None:
     assert floor_without_record(chain.chain, every, now_s) == 0
 
 
+def test_a_floor_never_takes_back_what_the_record_says() -> None:
+    """F5: a chain that left slots out has a lower floor once more of it is irreversible; a key that
+    is trusted is not raised, and one for which the record says more is, from then on."""
+    chain = silent()
+    extend(chain, None, (0, 1), (1, 2))
+    names = ("init0 block", "init1 block", "init2 block")
+    secrets = {key_of(name): secret_of(name) for name in names}
+    above, between, trusted = map(key_of, names)
+    last = {above: VoteSpan(9, 9), between: VoteSpan(1, 9), trusted: VoteSpan(0, 1)}
+    cast = cast_votes(chain.chain, secrets, last, doubted=(above, between), floor_num=6)
+    spans = {one.key: (one.span, one.vote is None) for one in cast}
+    assert spans == {between: (VoteSpan(6, 9), True), trusted: (VoteSpan(2, 3), False)}
+    last[above] = VoteSpan(2, 2)
+    extend(chain, None)
+    cast = cast_votes(chain.chain, {above: secrets[above]}, last, doubted=(above,), floor_num=2)
+    assert [one.span for one in cast] == [VoteSpan(2, 4)], "the record says it all: it votes"
+
+
 def test_a_restarted_node_knows_no_floor_before_a_block_is_irreversible() -> None:
     """F5: it does not vote meanwhile."""
     chain = TestChain(witnesses=4, finality=FINALITY_VOTES)
@@ -360,7 +378,7 @@ def test_a_restarted_node_knows_no_floor_before_a_block_is_irreversible() -> Non
     restored = Chain.restore(chain.genesis, chain.chain.dump())
     own = {key_of("init0 block"): secret_of("init0 block")}
     assert floor_without_record(restored, own, chain.chain.head_time) is None
-    assert cast_votes(restored, own, {}, floor_num=None) == []
+    assert cast_votes(restored, own, {}, doubted=own, floor_num=None) == []
 
 
 def test_the_record_of_votes_is_durable_and_never_goes_back(tmp_path: Path) -> None:

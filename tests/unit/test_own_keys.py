@@ -9,8 +9,9 @@ from shutil import copyfile
 
 import pytest
 
+from node.core.ballots import Ballots
 from node.core.effects import Report, ReserveSlot, ReserveVote
-from node.core.own_blocks import draw_listen_ms
+from node.core.own_blocks import OwnBlocks, draw_listen_ms
 from node.core.proofs import PROOFS_FILE, load_proofs
 from node.core.settings import CoreSettings
 from node.p2p.effects import PeerKey
@@ -20,7 +21,7 @@ from protocol.genesis_form import FINALITY_BITSHARES, FINALITY_VOTES
 from tests.support.chain import make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, run, transfer
 from tests.support.memory_stores import MemoryBlockStore, MemorySnapshots
-from tests.support.world import BLOCK_INTERVAL_S, key_of
+from tests.support.world import BLOCK_INTERVAL_S, key_of, secret_of
 
 NAMES = witness_names(4)
 ROUND_S = len(NAMES) * BLOCK_INTERVAL_S
@@ -152,6 +153,34 @@ def test_a_node_that_starts_again_is_not_silenced_by_its_own_votes(desk: Desk) -
     desk.run(3)
     assert told(again, "key_elsewhere") == []
     assert len(slots(again)) >= 2
+
+
+def test_a_key_that_is_elsewhere_costs_no_other_and_its_record_only_rises(desk: Desk) -> None:
+    """F5, T-W1: time and again; also for one that joins the voting set later."""
+    chain = desk.others.chain
+    keys = [key_of(f"{name} block") for name in NAMES]
+    secrets = [secret_of(f"{name} block") for name in NAMES[:2]] + [secret_of("alice")]
+    own = OwnBlocks(chain, SETTINGS, secrets, {})
+    ballots = Ballots(chain, {keys[0]: (1, 2)})
+    former = [
+        vote
+        for num in (chain.head_num - 1, chain.head_num)
+        if (vote := desk.others.core.ballots.pool._votes[num].get(keys[0])) is not None
+    ]
+    now_s = desk.now_ms // 1_000
+    assert [one.name for one in ballots.find_twin(former[0], own)] == ["key_elsewhere"]
+    first = ballots.cast(own.secrets, now_s + 100)
+    marked = [one for one in first if one.vote is None]
+    assert [one.key for one in marked] == [keys[0]]
+    assert keys[1] in {one.key for one in first if one.vote}, "never voted, and never doubted"
+    own.has_signed = False
+    for later_s in (100, 0):
+        assert ballots.find_twin(former[-1], own) == [], "the record says more than that vote"
+        ballots._doubted.add(keys[0])
+        assert ballots.cast(own.secrets, now_s + later_s) == []
+    ballots._doubted.add(key_of("alice"))
+    ballots.cast(own.secrets, now_s)
+    assert ballots._doubted == {key_of("alice")}, "a member of no voting set yet"
 
 
 def test_how_long_a_node_listens(desk: Desk) -> None:

@@ -145,8 +145,8 @@ FINALITY = (
         Drawn(("one vote", "VoteAlreadySigned"), SPLITS, nodes=4),
         "node/witness/voter.py",
         "VoteSpan.may_follow",
-        "return last is None or (",
-        "return True or last is None or (",
+        "return self.source_num >= last.source_num and self.target_num > last.target_num",
+        "return True",
     ),
     bug(
         "votes around votes",
