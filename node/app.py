@@ -43,7 +43,8 @@ from node.p2p.manager import PeerManager
 from node.p2p.peer_database import PeerDatabase
 from node.services.access_rules import AccessRules
 from node.services.api_backend import NodeApiBackend
-from node.services.api_server import CONNECTIONS_MAX, ApiOptions, serve_api
+from node.services.api_server import ApiOptions, serve_api
+from node.services.connection_table import CONNECTIONS_MAX
 from node.services.descriptors import raise_limit, room_for_sockets
 from node.services.development import NodeDevelopment
 from node.services.development_access import (

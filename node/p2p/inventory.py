@@ -46,10 +46,11 @@ class Gossip:
         self._peers = peers
         self._tracker = tracker
         self._limits = limits
-        self._known: dict[PeerKey, RecentSet[Item]] = {}
-        self._wanted = WantedItems(limits)
+        self._known: dict[PeerKey, RecentSet[ItemId]] = {}
+        self._wanted = WantedItems(limits, self._let_turns_go)
         self._unasked: dict[PeerKey, dict[ItemKind, OrderedDict[Item, None]]] = {}
-        """Items for which a peer's turn has come, once it may be asked for more."""
+        """Items for which a peer's turn has come, once it may be asked for more; they are wanted,
+        and it is one of their sources."""
         self._others: OrderedDict[Item, Wanted] = OrderedDict()
         """Blocks that are judged, of which more peers have told than were asked."""
         self._judged: RecentSet[Item] = RecentSet(limits.max_judged)
@@ -76,7 +77,7 @@ class Gossip:
         """The peer has these items."""
         known = self._known[peer]
         for item in items:
-            known.add(item)
+            known.add(item.id)
 
     def want(self, peer: Peer, items: Iterable[Item], now_ms: int) -> None:
         """The peer announced these items: fetch those that nobody else is about to deliver.
@@ -139,9 +140,6 @@ class Gossip:
             items: list[Item] = []
             while waiting and len(items) < room:
                 item = waiting.popitem(last=False)[0]
-                wanted = self._wanted.find(item)
-                if wanted is None or peer.key not in wanted.sources:
-                    continue
                 if self._has(item):
                     self._wanted.remove(item)
                 elif not self._tracker.holders(item) or self._is_late(item, now_ms):
@@ -184,7 +182,7 @@ class Gossip:
         known = self._known.get(peer.key)
         if known is None or not peer.is_active:
             return
-        news = [item for item in items if item not in known]
+        news = [item for item in items if item.id not in known]
         for start in range(0, len(news), MAX_INVENTORY_IDS):
             if not peer.may_send(Inventory, now_ms):
                 return
@@ -196,7 +194,9 @@ class Gossip:
         """Remember who can deliver; of too many the one that owes most is left out."""
         wanted.sources[peer] = None
         if item.kind is ItemKind.TRANSACTION and len(wanted.sources) > self._limits.max_sources:
-            del wanted.sources[max(wanted.sources, key=self._tracker.lateness)]
+            latest = max(wanted.sources, key=self._tracker.lateness)
+            del wanted.sources[latest]
+            self._unasked[latest][item.kind].pop(item, None)
 
     def _move_on(self, items: Iterable[Item], now_ms: int) -> None:
         """Ask the next peer for items, or forget those that nobody is left to be asked for.
@@ -222,6 +222,7 @@ class Gossip:
             peer = self._peers.get(key)
             if peer is None or not peer.is_active or self._tracker.is_asked_of(key, item):
                 del wanted.sources[key]
+                self._let_turns_go(item, [key])
         return min(
             wanted.sources,
             key=lambda key: (self._tracker.lateness(key), not self._peers[key].outbound),
@@ -241,17 +242,20 @@ class Gossip:
                     wanted = self._wanted.find(item)
                     assert wanted is not None, item
                     wanted.sources.pop(peer.key, None)
+                    self._unasked[peer.key][kind].pop(item, None)
                     self._wanted.note_asked(item, now_ms)
                 self._tracker.begin(peer.key, batch, now_ms)
                 peer.send(Fetch(kind, tuple(item.id for item in batch)), now_ms)
 
     def _let_wait(self, peer: PeerKey, kind: ItemKind, items: Iterable[Item]) -> None:
-        """Ask the peer for these later; when there are many, those not wanted any more leave."""
-        waiting = self._unasked[peer][kind]
-        waiting.update(dict.fromkeys(items))
-        if len(waiting) > 2 * self._wanted.limit(kind):
-            for item in [item for item in waiting if item not in self._wanted]:
-                del waiting[item]
+        """Ask the peer for these later."""
+        self._unasked[peer][kind].update(dict.fromkeys(items))
+
+    def _let_turns_go(self, item: Item, sources: Iterable[PeerKey]) -> None:
+        """An item is not wanted any more: nobody is asked for it."""
+        for peer in sources:
+            if peer in self._unasked:
+                self._unasked[peer][item.kind].pop(item, None)
 
     def _room(self, peer: Peer, kind: ItemKind, now_ms: int) -> int:
         """How many items the peer may be asked for now; of transactions none that it cannot pay.

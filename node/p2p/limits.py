@@ -53,11 +53,11 @@ class PeerLimits(Record):
     ask_addresses_ms: int = 60_000
     """Wait before a peer that we dialled is asked for addresses again."""
 
-    max_known_ids: int = 10_000
-    """Ids remembered per peer as known to it (T-P7)."""
+    max_known_ids: int = 2_000
+    """Ids remembered per peer as known to it: two of the longest announcements (T-P7, T-R1)."""
     max_wanted: int = 10_000
     """Announced transactions that wait to be fetched (T-P7)."""
-    max_wanted_blocks: int = 1_000
+    max_wanted_blocks: int = 200
     """Announced blocks that wait to be fetched (T-P7)."""
     max_judged: int = 20_000
     """Ids of items judged lately, which are not fetched again (T-P8)."""

@@ -6,7 +6,7 @@ What else is remembered of an item ends with it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from node.p2p.effects import PeerKey
 from node.p2p.limits import PeerLimits
@@ -33,9 +33,13 @@ class WantedItems:
     announces what does not exist keeps nobody else's announcements out.
     """
 
-    __slots__ = ("_asked_ms", "_items", "_limit", "_owned", "_total")
+    __slots__ = ("_asked_ms", "_items", "_limit", "_on_removed", "_owned", "_total")
 
-    def __init__(self, limits: PeerLimits) -> None:
+    def __init__(
+        self, limits: PeerLimits, on_removed: Callable[[Item, Iterable[PeerKey]], None]
+    ) -> None:
+        """`on_removed` is told of each item that leaves, with those who were not asked for it."""
+        self._on_removed = on_removed
         self._items: dict[Item, Wanted] = {}
         self._limit: Mapping[ItemKind, int] = {
             ItemKind.TRANSACTION: limits.max_wanted,
@@ -55,10 +59,6 @@ class WantedItems:
 
     def __len__(self) -> int:
         return len(self._items)
-
-    def limit(self, kind: ItemKind) -> int:
-        """How many items of a kind may be wanted."""
-        return self._limit[kind]
 
     def find(self, item: Item) -> Wanted | None:
         """An item that is wanted."""
@@ -91,6 +91,7 @@ class WantedItems:
             del owned[wanted.owner]
         self._total[item.kind] -= 1
         self._asked_ms[item.kind].pop(item, None)
+        self._on_removed(item, wanted.sources)
         return wanted
 
     def note_asked(self, item: Item, now_ms: int) -> None:

@@ -28,11 +28,12 @@ from node.services.access_rules import (
     is_preflight,
     preflight_lines,
 )
-from node.services.connection_table import ConnectionTable, Entry
+from node.services.connection_table import CONNECTIONS_MAX, ConnectionTable, Entry
 from node.services.durable_answers import wait_until_stored
 from node.services.http_connection import HttpConnection
 from node.services.http_head import RequestHead, RequestRefused, wants_websocket
 from node.services.listening import take_connections
+from node.services.memory_bound import tell_bound
 from node.services.memory_watch import MemoryWatch, resident_bytes
 from node.services.metrics import make_registry
 from node.services.page_files import PREFIX, SAFE_LINES, page_files, tell_missing
@@ -41,7 +42,6 @@ from node.services.request_runner import TEXT_S, RequestRunner
 from node.services.websocket_connection import WebSocketConnection
 from node.state.errors import InvariantViolated
 
-CONNECTIONS_MAX = 200
 ANSWER_TIMEOUT_S = 30.0
 """For an answer over HTTP that waits for a block."""
 TOO_MANY_REQUESTS = 429
@@ -105,6 +105,7 @@ async def serve_api(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.runner.run)
         if options.max_rss_mib:
+            tell_bound(options.max_rss_mib)
             watch = MemoryWatch(options.max_rss_mib, api, server.connections, resident_bytes)
             nursery.start_soon(watch.run)
         task_status.started(listeners[0].socket.getsockname()[1])

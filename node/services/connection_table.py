@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from node.api.answer_room import AnswerShare
 from node.api.fair_queue import Client
 
+CONNECTIONS_MAX = 200
+
 
 @dataclass(slots=True, eq=False)
 class Entry:

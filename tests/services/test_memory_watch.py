@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
+from msgspec.structs import replace
 
-from node.api import answer_room, kept_answers
+from node.api import answer_room
 from node.api.fair_queue import FairQueue
-from node.chain import fork_database, pending
-from node.core import inbox
+from node.p2p.effects import PeerKey
 from node.p2p.limits import PeerLimits
-from node.services import api_server, p2p_server
+from node.p2p.recent import RecentSet
+from node.p2p.requests import Item, RequestTracker
+from node.p2p.wanted import WantedItems
+from node.services import memory_bound
 from node.services.connection_table import ConnectionTable, Entry
+from node.services.memory_bound import in_mib, kept_for_strangers, kept_for_witnesses
 from node.services.memory_watch import (
     CACHES_EVERY_S,
     COPIES,
@@ -23,14 +30,16 @@ from node.services.memory_watch import (
     give_back,
     resident_bytes,
 )
+from protocol.p2p.messages import ItemKind
+from protocol.transaction import TransactionEnvelope
 from tests.support.api import ChainBackend
 from tests.support.chain import TestChain
+from tests.support.core_nodes import transfer
 
 LIMIT_MIB = 512
 ENOUGH = int(PRESSURE * LIMIT_MIB) - 1
 SHORT = ENOUGH + 2
-BOUND_MIB = 473
-PAGE = Path(api_server.__file__).with_name("THREATS.md")
+PAGE = Path(memory_bound.__file__).with_name("THREATS.md")
 
 
 class Desk:
@@ -127,19 +136,78 @@ def test_this_process_knows_what_it_takes() -> None:
 
 
 def test_the_caps_have_a_sum() -> None:
-    """T-R1: what strangers can make a node keep, as the page says, beside the chain itself."""
+    """T-R1: what others can make a node keep, as the page says, beside the chain itself."""
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
     limits = PeerLimits()
-    caps = (
-        answer_room.ANSWERS_BYTES_MAX,
-        api_server.CONNECTIONS_MAX * answer_room.OWN_BYTES,
-        kept_answers.KEPT_BYTES_MAX,
-        p2p_server.SEND_QUEUES_BYTES,
-        limits.unfinished_bytes,
-        2 * limits.sync_buffer_bytes,
-        limits.item_cache_bytes,
-        pending.POOL_BYTES_MAX,
-        inbox.INBOX_BYTES_MAX,
-        fork_database.SIDE_BYTES_MAX,
-    )
-    assert -(-sum(caps) // MEBIBYTE) == BOUND_MIB
-    assert f"{BOUND_MIB} MiB in all" in PAGE.read_text(encoding="utf-8")
+    assert f"{in_mib(kept_for_strangers(limits))} MiB in all" in page
+    assert f"{in_mib(kept_for_witnesses())} MiB more" in page
+    more = kept_for_strangers(replace(limits, max_known_ids=10_000))
+    assert in_mib(more) > in_mib(kept_for_strangers(limits)) + 200
+
+
+def test_things_take_no_more_than_the_sum_says() -> None:
+    """T-R1: in tables of peers and among pending transactions, as this Python keeps them."""
+    chain = TestChain("alice", "bob").chain
+    limits = PeerLimits()
+    packed = [transfer(chain, 1 + number).packed() for number in range(300)]
+
+    def items(count: int) -> list[Item]:
+        return [Item(ItemKind.TRANSACTION, os.urandom(20)) for _ in range(count)]
+
+    def known() -> object:
+        found: RecentSet[bytes] = RecentSet(limits.max_known_ids)
+        for item in items(limits.max_known_ids):
+            found.add(item.id)
+        return found
+
+    def judged() -> object:
+        found: RecentSet[Item] = RecentSet(2_000)
+        for item in items(2_000):
+            found.add(item)
+        return found
+
+    def owed() -> object:
+        tracker = RequestTracker(limits)
+        tracker.add_peer(PeerKey(1))
+        for item in items(limits.max_requests_per_peer):
+            tracker.begin(PeerKey(1), [item], 10**9)
+            tracker.settle(PeerKey(1), item)
+        tracker.begin(PeerKey(1), items(limits.max_requests_per_peer), 10**9)
+        return tracker
+
+    def wanted() -> object:
+        found = WantedItems(limits, lambda item, sources: None)
+        for number, item in enumerate(items(2_000)):
+            one = found.add(item, PeerKey(number % limits.max_inbound))
+            assert one is not None
+            one.sources.update({PeerKey(peer): None for peer in range(8)})
+            found.note_asked(item, number)
+        return found
+
+    def pending() -> object:
+        read = [TransactionEnvelope.from_bytes(data) for data in packed]
+        return [chain.push_transaction(envelope) for envelope in read]
+
+    size = sum(map(len, packed))
+    for make, most in (
+        (known, limits.max_known_ids * memory_bound.KNOWN_BYTES),
+        (judged, 2_000 * memory_bound.ITEM_BYTES),
+        (owed, limits.max_requests_per_peer * memory_bound.OWED_BYTES),
+        (wanted, 2_000 * memory_bound.WANTED_BYTES),
+        (pending, len(packed) * memory_bound.PENDING_BYTES + 3 * size),
+    ):
+        taken = taken_by(make)
+        assert most // 3 < taken <= most, make.__name__
+
+
+def taken_by(make: Callable[[], object]) -> int:
+    """Bytes of what a function makes."""
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    kept = make()
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert kept is not None
+    return taken

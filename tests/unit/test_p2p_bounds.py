@@ -92,7 +92,7 @@ EACH = {
     "Gossip._others": LIMITS.max_wanted_blocks,
     "Gossip._unasked": PEERS,
     "Gossip._unasked[]": KINDS,
-    "Gossip._unasked[][]": 2 * LIMITS.max_wanted,
+    "Gossip._unasked[][]": LIMITS.max_wanted,
     "HandshakeRate._full_ms": LIMITS.max_rated_hosts,
     "ItemServer._queues": PEERS,
     "Peer._inbound_rates": len(CHARGES),
@@ -280,6 +280,17 @@ class Flood:
         self.manager.take_effects()
         for name, size in tables_of(self.manager, {id(self.chain)}):
             self.most[name] = max(size, self.most.get(name, 0))
+        check_turns(self.manager)
+
+
+def check_turns(manager: PeerManager) -> None:
+    """Each turn is that of a source of something wanted, so that all together have a bound."""
+    gossip = manager._relay.gossip
+    for peer, by_kind in gossip._unasked.items():
+        for item in (one for turns in by_kind.values() for one in turns):
+            wanted = gossip._wanted.find(item)
+            assert wanted is not None
+            assert peer in wanted.sources
 
 
 @pytest.fixture
@@ -319,5 +330,6 @@ def test_turns_of_what_nobody_wants_any_more_are_forgotten(monkeypatch: pytest.M
         for peer in peers:
             ids = tuple(next(numbers).to_bytes(20, "big") for _ in range(2))
             peer.send(Inventory(ItemKind.TRANSACTION, ids))
-    for by_kind in manager._relay.gossip._unasked.values():
-        assert max(map(len, by_kind.values())) <= 2 * LIMITS.max_wanted
+    turns = [by_kind[ItemKind.TRANSACTION] for by_kind in manager._relay.gossip._unasked.values()]
+    assert 0 < sum(map(len, turns)) <= LIMITS.max_wanted
+    check_turns(manager)
