@@ -1,6 +1,10 @@
 """A producing witness among slow peers and greedy clients: does it miss a slot, do others wait?
 
 scripts/siege --peers 1000 --clients 100 --minutes 5
+scripts/siege --memory 512
+
+With `--memory` the kernel gives the node so many MiB and kills it beyond them; `--max-rss` is three
+quarters of that, and peers and clients come, too, that say and ask for what takes most (T-R1).
 
 The attackers stand for other machines, but they run on this one: in few processes, which leave the
 processors to the node, and their share is told. What the node and the honest client waited for a
@@ -11,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +31,7 @@ from node.cli.client import NodeClient, as_int, as_object
 from node.cli.exits import NodeUnreachable
 from node.cli.network_files import Wanted, open_network, plan_nodes
 from node.config import read_settings, split_address
+from tests.campaigns.cgroup import limited_memory
 from tests.campaigns.slow_peers import source_of
 from tests.support.live_network import START_TIMEOUT_S, LiveNode, wait_for
 
@@ -101,13 +107,15 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=100, help="greedy ones (default 100)")
     parser.add_argument("--minutes", type=float, default=2.0, help="of each phase (default 2)")
     parser.add_argument("--block-interval", type=int, default=3, metavar="SECONDS")
+    parser.add_argument(
+        "--memory", type=int, metavar="MIB", help="for the node; loud ones come too"
+    )
     options = parser.parse_args()
+    if options.memory is not None:
+        return besiege_with_little_memory(options)
     with (
         TemporaryDirectory() as directory,
-        running_witness(
-            Path(directory) / "net",
-            Wanted(block_interval_s=options.block_interval, witness_count=1),
-        ) as node,
+        running_witness(Path(directory) / "net", wanted_of(options)) as node,
     ):
         alone = watch(node, options.minutes * 60)
         print(f"alone: {alone.line()}", flush=True)
@@ -118,17 +126,56 @@ def main() -> int:
     return int(not siege.is_passed)
 
 
+def wanted_of(options: argparse.Namespace) -> Wanted:
+    """The network that is besieged."""
+    return Wanted(block_interval_s=options.block_interval, witness_count=1)
+
+
+def besiege_with_little_memory(options: argparse.Namespace) -> int:
+    """All loads at once on a node whose memory the kernel limits; 1 if it was killed or missed a
+    slot. What others waited is told and not judged: clients are what is given up (T-R1)."""
+    with limited_memory(options.memory * MEGABYTE) as group, TemporaryDirectory() as directory:
+        if group is None:
+            print("SKIPPED: no control group of memory can be made here")
+            return 0
+        enter = f"import os; open({str(group.entrance)!r}, 'w').write(str(os.getpid()))"
+        program = ("-c", f"{enter}\nfrom node.start import main; main()")
+        max_rss_mib = options.memory * 3 // 4
+        with running_witness(
+            Path(directory) / "net", wanted_of(options), program=program, max_rss_mib=max_rss_mib
+        ) as node:
+            loud = options.peers // 10
+            with besieged(node, options.peers, options.clients, loud) as attackers:
+                time.sleep(SETTLE_S)
+                siege = watch(node, options.minutes * 60, attackers)
+            log = node.plan.log.read_text(errors="replace")
+            short = log.count('"memory_short"') // 2
+            print(
+                f"{options.memory} MiB, --max-rss {max_rss_mib}: {options.peers} slow and"
+                f" {loud} loud peers, {options.clients} greedy and {loud} loud clients:"
+                f" {siege.line()}; at most"
+                f" {group.peak_bytes / MEGABYTE:.0f} MiB, {group.kills} killed,"
+                f" short of memory {short} times"
+            )
+        is_alive = node.process is not None and node.process.returncode == -signal.SIGKILL
+        return int(group.kills > 0 or siege.missed > 0 or not is_alive)
+
+
 @contextmanager
 def running_witness(
     directory: Path,
     wanted: Wanted,
     feeds: Mapping[str, str] | None = None,
     answer_timeout_s: int = 10,
+    program: tuple[str, ...] = ("-m", "node"),
+    max_rss_mib: int = 0,
 ) -> Iterator[LiveNode]:
     """The one witness of a network, with an API."""
     network, _ = open_network(directory, wanted, now_s=int(time.time()))
     plan, _ = plan_nodes(network, "127.0.0.1:0", feeds or {})
-    node = LiveNode(plan, answer_timeout_s=answer_timeout_s)
+    text = plan.settings.read_text(encoding="utf-8")
+    plan.settings.write_text(f"max_rss_mib = {max_rss_mib}\n{text}", encoding="utf-8")
+    node = LiveNode(plan, answer_timeout_s=answer_timeout_s, program=program)
     try:
         node.start()
         wait_for(lambda: slot_and_head(node)[1] >= 2, "two blocks", START_TIMEOUT_S, [node])
@@ -139,7 +186,7 @@ def running_witness(
 
 
 @contextmanager
-def besieged(node: LiveNode, peers: int, clients: int) -> Iterator[list[int]]:
+def besieged(node: LiveNode, peers: int, clients: int, loud: int = 0) -> Iterator[list[int]]:
     """The ids of the processes of attackers; all of them have begun."""
     peer_port = split_address(read_settings(node.plan.settings).p2p.listen)[1]
     client = client_of(node)
@@ -150,6 +197,8 @@ def besieged(node: LiveNode, peers: int, clients: int) -> Iterator[list[int]]:
         mine = range(number, clients, GREEDY_PROCESSES)
         words = [f"{one % GREEDY_KINDS}:{source_of(one)}" for one in mine]
         rows.append(["scripts.benchmarks.greedy", api_port, *words])
+    if loud:
+        rows.append(["tests.campaigns.loud", str(peer_port), api_port, chain_id, str(loud)])
     with ExitStack() as stack:
         processes = [
             subprocess.Popen([sys.executable, "-m", *row], stdout=subprocess.PIPE) for row in rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import trio
 
@@ -32,8 +33,13 @@ class SlowPeer:
         self.port = port
         self.chain_id = chain_id
         self.source = source_of(number)
-        self.way = SLOW[number % len(SLOW)]
+        ways = self.ways()
+        self.way = ways[number % len(ways)]
         self.key = NodeKey(os.urandom(KEY_BYTES))
+
+    def ways(self) -> Sequence[Callable[[Any, trio.SocketStream], Awaitable[None]]]:
+        """What such a peer does."""
+        return SLOW
 
     async def run(self) -> None:
         """Come back whenever the node has had enough."""
@@ -65,6 +71,13 @@ class SlowPeer:
 
     async def read_nothing(self, stream: trio.SocketStream) -> None:
         """Greet, ask for blocks as often as one may, and read none of the answers."""
+        transport = await self.greet(stream)
+        while True:
+            await stream.send_all(sealed(transport, GetBlockIds(())))
+            await trio.sleep(0.5)
+
+    async def greet(self, stream: trio.SocketStream) -> NoiseTransport:
+        """Become a peer like any other."""
         transport = self.transport()
         await stream.send_all(transport.opening())
         second = bytes(await stream.receive_some(RECEIVE_BYTES))
@@ -72,9 +85,7 @@ class SlowPeer:
         await stream.send_all(third + sealed(transport, self.hello()))
         await stream.receive_some(RECEIVE_BYTES)
         await stream.send_all(sealed(transport, HelloAccepted()))
-        while True:
-            await stream.send_all(sealed(transport, GetBlockIds(())))
-            await trio.sleep(0.5)
+        return transport
 
     def transport(self) -> NoiseTransport:
         """That of a new connection."""
