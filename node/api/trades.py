@@ -74,11 +74,10 @@ def trades_from(
     fills = history.fills_of(market, newest=start + window - 1, limit=window)
     fills = [fill for fill in fills if fill.sequence >= start]
     trades = list(trades_of(fills))[::-1]
-    has_more = len(trades) > limit or len(fills) == window
+    if len(trades) <= limit:
+        return trades, None
     kept = trades[:limit]
-    if not has_more:
-        return kept, None
-    return kept, max(kept[-1].sequences) + 1 if kept else start
+    return kept, max(kept[-1].sequences) + 1
 
 
 def view_trade(trade: Trade, base: Asset, quote: Asset) -> Json:

@@ -17,7 +17,7 @@ from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
 from node.chain.pending import AppliedTransaction
 from node.chain.pending_session import Dropped, PendingSession
-from node.chain.undo_marks import HeldBlocks, Mark, NotUndoable, Rewound
+from node.chain.undo_marks import HeldBlock, HeldBlocks, Mark, NotUndoable, Rewound
 from node.state.cut import StateCut
 from node.state.database import State
 from node.state.errors import InvariantViolated, WrongChain
@@ -455,7 +455,7 @@ class Chain:
         gone = [self._main.pop(at) for at in range(self._forks.root.num + 1, num + 1)]
         left = [self._forks.root, *self._forks.branches(self._forks.root, root)[1][:-1]]
         self._forks.move_root(root)
-        self._held.keep(left, gone)
+        self._held.keep(map(HeldBlock, left, gone))
 
     # Going back on purpose.
 
@@ -511,10 +511,11 @@ class Chain:
         """Undo down to a block; what its state says is irreversible is so, `least_root_num` too."""
         unpended = Revision(list(self.state.log.records))
         waiting = self._session.close()
-        items = dict(self._held.items())
+        held = self._held.held
+        items = {one.parent.num: one.parent for one in held.values()}
         _, branch = self._forks.branches(self._forks.root, self._head)
         items.update((item.num, item) for item in (self._forks.root, *branch))
-        main = {**self._held.blocks(), **self._main}
+        main = {num: one.block for num, one in held.items()} | self._main
         popped = [main[at] for at in range(self.head_num, num, -1)]
         for applied in popped:
             self.state.log.revert(applied.revision)

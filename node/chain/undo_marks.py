@@ -7,8 +7,9 @@ however large the state is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.fork_database import ForkItem
@@ -46,16 +47,23 @@ class Rewound:
     """What was pending and is not any more."""
 
 
+class HeldBlock(NamedTuple):
+    """An irreversible block, and its parent in the tree that it has left."""
+
+    parent: ForkItem
+    block: AppliedBlock
+
+
 class HeldBlocks:
     """The marks that count, and the irreversible blocks that are held for them."""
 
-    __slots__ = ("_applied", "_changes", "_items", "changes_max", "marks")
+    __slots__ = ("_changes", "changes_max", "held", "marks")
 
     def __init__(self, changes_max: int = HELD_CHANGES_MAX) -> None:
         self.changes_max = changes_max
         self.marks: dict[Mark, None] = {}
-        self._items: dict[int, ForkItem] = {}
-        self._applied: dict[int, AppliedBlock] = {}
+        self.held: dict[int, HeldBlock] = {}
+        """By the block's number."""
         self._changes = 0
 
     def lowest_num(self, root_num: int) -> int:
@@ -73,47 +81,35 @@ class HeldBlocks:
         self.marks.pop(mark, None)
         self._drop_below(self.lowest_num(root_num))
 
-    def keep(self, items: Iterable[ForkItem], applied: Iterable[AppliedBlock]) -> None:
-        """Hold blocks that became irreversible, and the items that leave the fork database.
+    def keep(self, blocks: Iterable[HeldBlock]) -> None:
+        """Hold blocks that became irreversible, oldest first.
 
         The oldest marks are let go while more is held than may be.
         """
         if not self.marks:
             return
         root_num = 0
-        for item in items:
-            self._items[item.num] = item
-            root_num = item.num + 1
-        for block in applied:
-            self._applied[block.envelope.num] = block
-            self._changes += len(block.revision.records)
+        for one in blocks:
+            root_num = one.block.envelope.num
+            self.held[root_num] = one
+            self._changes += len(one.block.revision.records)
         while self._changes > self.changes_max and self.marks:
             oldest = min(self.marks, key=lambda mark: mark.irreversible_num)
             self.release(oldest, root_num)
-
-    def blocks(self) -> Mapping[int, AppliedBlock]:
-        """The held blocks by number."""
-        return self._applied
-
-    def items(self) -> Mapping[int, ForkItem]:
-        """The held items by number: each held block's parent."""
-        return self._items
 
     def cut(self, num: int, root_num: int) -> None:
         """The chain went back to a block, where the marks above it end; what is above the last
         irreversible one is its own again."""
         for mark in [mark for mark in self.marks if mark.num > num]:
             del self.marks[mark]
-        for held in [held for held in self._applied if held > root_num]:
-            self._changes -= len(self._applied.pop(held).revision.records)
-        for held in [held for held in self._items if held >= root_num]:
-            del self._items[held]
+        self._drop([held for held in self.held if held > root_num])
 
     def _drop_below(self, lowest_num: int) -> None:
-        for num in [num for num in self._applied if num <= lowest_num]:
-            self._changes -= len(self._applied.pop(num).revision.records)
-        for num in [num for num in self._items if num < lowest_num]:
-            del self._items[num]
+        self._drop([held for held in self.held if held <= lowest_num])
+
+    def _drop(self, nums: Iterable[int]) -> None:
+        for num in nums:
+            self._changes -= len(self.held.pop(num).block.revision.records)
 
 
 class NotUndoable(PegboardError):

@@ -143,14 +143,27 @@ def test_the_oldest_mark_is_let_go_when_too_much_is_held() -> None:
     for _ in range(30):
         one.block(one.transfer("alice", "bob", 1))
     assert not held.marks
-    assert not held.blocks()
-    assert not held.items()
+    assert not held.held
     with pytest.raises(NotUndoable, match="let go") as refused:
         one.chain.revert(old)
     assert refused.value.limit == 60
     fresh = one.chain.mark()
     one.blocks(2)
     go_back(one, fresh)
+
+
+def test_what_is_held_is_counted_once() -> None:
+    """Blocks that are taken back are held no more, however often, and then anew."""
+    one = a_chain()
+    held, mark = one.chain._held, one.chain.mark()
+    for _ in range(3):
+        one.ballots.last_votes.clear()
+        one.blocks(6)
+        assert len(held.held) > 2
+        changes = [len(each.block.revision.records) for each in held.held.values()]
+        assert held._changes == sum(changes) > 0
+        one.chain.revert(mark)
+        assert held._changes == len(held.held) == 0
 
 
 def test_there_are_not_too_many_marks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -299,6 +299,26 @@ def test_what_is_irreversible_forks_with_the_state_but_stays_said() -> None:
     assert restored.state.finality.justified == (4, 5)
 
 
+def test_no_certificate_for_votes_whose_source_is_remembered_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """F3: where nothing becomes irreversible for long, old votes would make a bad block."""
+    monkeypatch.setattr(finality, "JUSTIFIED_MAX", 2)
+    chain = silent()
+    extend(chain, *(None,) * 9)
+    pool, voted = VotePool(chain.chain), 8
+    for name in ALL[:3]:
+        found = vote(chain, name, NO_BLOCK, chain.main[voted].id)
+        assert pool.add(found, PEER) is Judgement.TAKEN
+    certificate = pool.certificate()
+    assert certificate is not None
+    assert (certificate.source_num, certificate.target_num) == (0, voted)
+    extend(chain, (0, 2), (0, 3))
+    assert chain.state.finality is not None
+    assert chain.state.finality.justified == (2, 3)
+    assert pool.certificate() is None
+
+
 # F5.
 
 

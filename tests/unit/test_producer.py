@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from node.witness.producer import Production, Refusal, is_synced, maybe_produce, next_production
+from protocol.asset import NO_FEE
 from protocol.crypto.keys import PrivateKey, public_key
+from protocol.ids import WitnessId
+from protocol.operations.witness import WitnessCreate, WitnessUpdate
 from protocol.schema import PublicKey
 from tests.support.chain import TestChain
-from tests.support.world import secret_of
+from tests.support.world import key_of, secret_of
 
 
 @pytest.fixture
@@ -53,6 +56,29 @@ def test_before_the_slot_nothing_happens(chain: TestChain) -> None:
     assert refusal_name(decision) == "not_time_yet"
     assert isinstance(decision, Refusal)
     assert not decision.worth_telling
+
+
+def test_the_key_of_a_slot_is_the_heads(chain: TestChain) -> None:
+    """T-D2: whatever waits may change a key or an address, make a witness, or be taken back."""
+    owner = chain.account("init0")
+    witness = next(one for one in chain.state.witnesses.in_order() if one.witness_account == owner)
+    key, found = witness.signing_key, chain.chain.signing_key
+    chain.push(WitnessUpdate(NO_FEE, witness.id, owner, new_url="another"))
+    assert found(witness.id) == key
+    chain.push(WitnessUpdate(NO_FEE, witness.id, owner, new_signing_key=key_of("another")))
+    assert witness.signing_key == key_of("another")
+    assert found(witness.id) == key
+    chain.push(WitnessUpdate(NO_FEE, witness.id, owner, new_signing_key=key_of("a third")))
+    assert found(witness.id) == key
+    alice = chain.account("alice")
+    chain.push(WitnessCreate(NO_FEE, alice, "", key_of("alice block")))
+    new = max(one.id for one in chain.state.witnesses.in_order())
+    assert chain.state.witnesses.get(new).witness_account == alice
+    assert found(new) is None
+    assert found(WitnessId(new + 1)) is None
+    chain.blocks(1)
+    assert found(witness.id) == key_of("a third")
+    assert found(new) == key_of("alice block")
 
 
 def test_another_witnesss_slot(chain: TestChain) -> None:
