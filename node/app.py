@@ -48,11 +48,8 @@ from node.services.connection_table import CONNECTIONS_MAX
 from node.services.descriptors import raise_limit, room_for_sockets
 from node.services.development import NodeDevelopment
 from node.services.development_access import (
-    CLOCK_FILE,
     is_development,
     is_development_network,
-    keep_clock_offset,
-    read_clock_offset,
 )
 from node.services.garbage import GarbageSchedule
 from node.services.log_limits import LogLimits
@@ -247,12 +244,11 @@ async def _run_with(
     may_develop = is_development(settings) or is_development_network(settings, started.chain)
     members = settings.development.members if may_develop else ()
     travel = TimeTravel(core, is_alone=not members)
-    keep_clock = partial(keep_clock_offset, opened.data_dir / CLOCK_FILE)
     if again.block_num:
         travel.moved_ms = started.chain.head_time * 1_000 - clock.wall_ms()
-        keep_clock(travel.moved_ms)
+        opened.stores.blocks.keep_clock(travel.moved_ms)
     elif may_develop:
-        travel.moved_ms = read_clock_offset(opened.data_dir / CLOCK_FILE)
+        travel.moved_ms = opened.stores.blocks.clock_offset_ms()
     inputs = NodeInputs(core, clock, travel)
     if (paused_by := again.paused_by) is not None:
         inputs.go(lambda travel, now: travel.hold(now, paused_by))
@@ -279,7 +275,6 @@ async def _run_with(
         history,
         api,
         lambda name, payload: replace_file(opened.data_dir / name, payload),
-        keep_clock,
     )
     _tell_started(started)
     if settings.checkpoint:

@@ -186,6 +186,10 @@ class HeaderEnvelope:
         header, end = unpack_from(SignedBlockHeader, data, 0)
         return cls(header, data[:end])
 
+    def note_signer(self, key: PublicKey) -> None:
+        """Remember who signed the header: this process has just done so with that key."""
+        self._signing_key = key
+
     def signing_key(self) -> PublicKey:
         """The key that signed the header; raises `KeyFormatError`. Recovered once, then kept."""
         if self._signing_key is None:

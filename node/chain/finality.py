@@ -7,7 +7,6 @@ The argument why no two nodes ever call conflicting blocks irreversible (T-W4) s
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 from node.state.database import State
@@ -73,7 +72,10 @@ def choose_signatures(
     return tuple(votes[key] for key in sorted(chosen))
 
 
-@lru_cache(maxsize=SIGNERS_KEPT)
+KNOWN_SIGNERS: dict[tuple[Digest, BlockId, BlockId, Signature], PublicKey | None] = {}
+"""Who signed a vote, a pure function of it: the newest are kept."""
+
+
 def signer_of_vote(
     chain_id: Digest, source: BlockId, target: BlockId, signature: Signature
 ) -> PublicKey | None:
@@ -81,10 +83,28 @@ def signer_of_vote(
 
     A vote is judged when it comes in and again in the certificate that carries it.
     """
+    vote = (chain_id, source, target, signature)
+    if vote in KNOWN_SIGNERS:
+        return KNOWN_SIGNERS[vote]
     try:
-        return recover_key(vote_digest(chain_id, source, target), signature)
+        key = recover_key(vote_digest(chain_id, source, target), signature)
     except KeyFormatError:
-        return None
+        key = None
+    _keep_signer(vote, key)
+    return key
+
+
+def note_own_vote(
+    chain_id: Digest, source: BlockId, target: BlockId, signature: Signature, key: PublicKey
+) -> None:
+    """Remember who signed a vote: this node has just done so with that key."""
+    _keep_signer((chain_id, source, target, signature), key)
+
+
+def _keep_signer(vote: tuple[Digest, BlockId, BlockId, Signature], key: PublicKey | None) -> None:
+    if len(KNOWN_SIGNERS) >= SIGNERS_KEPT:
+        del KNOWN_SIGNERS[next(iter(KNOWN_SIGNERS))]
+    KNOWN_SIGNERS[vote] = key
 
 
 def check_certificate(

@@ -47,7 +47,7 @@ from node.presets import (
     genesis_text,
     known_signing_key,
 )
-from node.services.development_access import CLOCK_FILE, keep_clock_offset
+from node.services.opened import open_stores
 from node.storage.durable import flush_directory, make_directory, replace_file
 from node.storage.guard import RECORD_FILE, SigningGuard
 from node.storage.key_files import write_key_file
@@ -393,8 +393,9 @@ def _write_fork(directory: Path, file: ForkFile, now_s: int) -> Network:
         snapshots = SnapshotFiles(draft / FORK_DIRECTORY, chain_id(genesis))
         snapshots.save(point.block_num, point.block_id, *forked.parts)
         data = draft / DEVELOPMENT_NODE / "data"
-        make_directory(data)
-        keep_clock_offset(data / CLOCK_FILE, (genesis.initial_timestamp - now_s) * 1_000)
+        stores = open_stores(data, genesis)
+        stores.blocks.keep_clock((genesis.initial_timestamp - now_s) * 1_000)
+        stores.close()
 
     return _write_network(directory, "", genesis, put_state)
 

@@ -211,6 +211,7 @@ class OwnBlocks:
         envelope = self.chain.build_block(
             production.witness, production.slot_time_s, sign, certificate
         )
+        envelope.front.note_signer(production.signing_key)
         self.last_signed[production.witness] = production.slot_time_s
         self.has_signed = True
         return envelope

@@ -1,22 +1,11 @@
-"""Which nodes may be taken through time, and how far their clocks were moved when they ran last."""
+"""Which nodes may be taken through time."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
-
-import structlog
 
 from node.chain.chain import Chain
 from node.config import NodeSettings, split_address
 from node.presets import known_signing_key
 from node.services.api_server import LOOPBACK_HOSTS
-from node.storage.durable import replace_file
-
-CLOCK_FILE = "clock.json"
-"""In the data directory of a node."""
-
-log = structlog.get_logger()
 
 
 def is_development(settings: NodeSettings) -> bool:
@@ -46,20 +35,3 @@ def _is_loopback(address: str) -> bool:
 
 def _address_of(url: str) -> str:
     return url.removeprefix("http://")
-
-
-def keep_clock_offset(path: Path, offset_ms: int) -> None:
-    """Keep how far the clock was moved; raises `DiskError`."""
-    replace_file(path, json.dumps({"offset_ms": offset_ms}).encode())
-
-
-def read_clock_offset(path: Path) -> int:
-    """How far the clock was moved; a file that says something else is passed over."""
-    try:
-        offset_ms = json.loads(path.read_bytes())["offset_ms"]
-    except FileNotFoundError:
-        return 0
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        log.warning("clock_file", ev="clock_file", reason=str(error))
-        return 0
-    return offset_ms if type(offset_ms) is int else 0

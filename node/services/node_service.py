@@ -7,7 +7,7 @@ off the main thread.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -67,11 +67,21 @@ class Stores:
     guard: SigningStorage
     snapshots: SnapshotStorage
 
-    def go_back(self, head: BlockId, irreversible_num: int) -> None:
-        """Go back on disk as a development chain did; the blocks last, for they decide."""
-        self.guard.forget()
+    def go_back(
+        self,
+        head: BlockId,
+        irreversible_num: int,
+        clock_offset_ms: int | None = None,
+        slots: Sequence[SignedSlot] = (),
+        votes: Sequence[SignedVote] = (),
+    ) -> None:
+        """Go back on disk as a development chain did; the blocks last, for they decide.
+
+        `slots` and `votes` are what was signed since, and for no block above that head.
+        """
+        self.guard.forget(slots, votes)
         self.snapshots.forget_above(block_num_of(head))
-        self.blocks.go_back(head, irreversible_num)
+        self.blocks.go_back(head, irreversible_num, clock_offset_ms)
 
     def close(self) -> None:
         """Give up files and locks."""
@@ -109,16 +119,13 @@ class NodeService:
         history: StoredHistory,
         api: Api,
         keep_evidence: Callable[[str, bytes], None],
-        keep_clock: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """`keep_evidence` keeps a file of the data directory by its name, `keep_clock` how far the
-        clock was moved, in milliseconds, for the next run."""
+        """`keep_evidence` keeps a file of the data directory by its name."""
         self.inputs = inputs
         self.stores = stores
         self.history = history
         self.api = api
         self.keep_evidence = keep_evidence
-        self.keep_clock = keep_clock
         self.pool = SignaturePool()
         self.reports: Counter[str] = Counter()
         """How often the core reported each event."""
@@ -254,20 +261,24 @@ class NodeService:
             self.inputs.core.moves_stored(batch.moves[-1].serial)
 
     def _store(self, batch: Batch) -> None:
+        slots = [SignedSlot(one.witness, one.slot_time_s, one.block_num) for one in batch.slots]
+        votes = [SignedVote(one.key, one.source_num, one.target_num) for one in batch.votes]
         for move in batch.moves:
-            if move.clock_offset_ms is not None:
-                self.keep_clock(move.clock_offset_ms)
-            if move.went_back:
-                self.stores.go_back(move.head, move.irreversible_num)
-            else:
-                self.stores.blocks.append(
-                    move.blocks, move.head, move.main_chain, move.irreversible_num
+            if move.went_back and move is batch.moves[-1]:
+                self.stores.go_back(
+                    move.head, move.irreversible_num, move.clock_offset_ms, slots, votes
                 )
-        if batch.slots or batch.votes:
-            self.stores.guard.reserve(
-                [SignedSlot(one.witness, one.slot_time_s, one.block_num) for one in batch.slots],
-                [SignedVote(one.key, one.source_num, one.target_num) for one in batch.votes],
+                return
+            if move.went_back:
+                self.stores.go_back(move.head, move.irreversible_num, move.clock_offset_ms)
+                continue
+            self.stores.blocks.append(
+                move.blocks, move.head, move.main_chain, move.irreversible_num
             )
+            if move.clock_offset_ms is not None:
+                self.stores.blocks.keep_clock(move.clock_offset_ms)
+        if slots or votes:
+            self.stores.guard.reserve(slots, votes)
 
     def _save_snapshot(self, snapshot: SaveSnapshot) -> None:
         head = self.stores.blocks.head()

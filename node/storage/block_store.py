@@ -139,7 +139,9 @@ class BlockStore:
             if touched < _header(database, "forks_pruned"):
                 _write_header(database, "forks_pruned", touched)
 
-    def go_back(self, head: BlockId, irreversible_num: int) -> None:
+    def go_back(
+        self, head: BlockId, irreversible_num: int, clock_offset_ms: int | None = None
+    ) -> None:
         """See `BlockStorage.go_back`."""
         with self._mutex:
             kept_num = block_num_of(head)
@@ -148,10 +150,25 @@ class BlockStore:
                 database.execute("DELETE FROM main_chain WHERE num > ?", (kept_num,))
                 _write_header(database, "head", head)
                 _write_header(database, "irreversible", _checked(irreversible_num))
+                if clock_offset_ms is not None:
+                    _write_clock(database, clock_offset_ms)
                 touched = (kept_num + 1).to_bytes(4, "big")
                 if touched < _header(database, "forks_pruned"):
                     _write_header(database, "forks_pruned", touched)
             self._head = head
+
+    def keep_clock(self, offset_ms: int) -> None:
+        """See `BlockStorage.keep_clock`."""
+        with self._mutex, self._writing() as database:
+            _write_clock(database, offset_ms)
+
+    def clock_offset_ms(self) -> int:
+        """See `BlockStorage.clock_offset_ms`; a chain that never moved it has no such row."""
+        with self._reading() as database:
+            row = database.execute("SELECT value FROM header WHERE name = 'clock'").fetchone()
+        if row is None or not isinstance(row[0], bytes):
+            return 0
+        return int.from_bytes(row[0], "big", signed=True)
 
     def block(self, block_id: BlockId) -> bytes | None:
         """See `BlockStorage.block`."""
@@ -525,6 +542,10 @@ def _checked(num: int) -> bytes:
 
 def _write_header(database: sqlite3.Connection, name: str, value: bytes) -> None:
     database.execute("INSERT OR REPLACE INTO header VALUES (?, ?)", (name, value))
+
+
+def _write_clock(database: sqlite3.Connection, offset_ms: int) -> None:
+    _write_header(database, "clock", offset_ms.to_bytes(8, "big", signed=True))
 
 
 def _num_or_zero(block_id: BlockId | None) -> int:

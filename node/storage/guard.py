@@ -75,14 +75,22 @@ class SigningGuard:
         if self._voted is None:
             self.reserve(())
 
-    def forget(self) -> None:
+    def forget(self, slots: Sequence[SignedSlot] = (), votes: Sequence[SignedVote] = ()) -> None:
         """See `SigningStorage.forget`."""
-        self._write({}, {})
+        self._add({}, {}, slots, votes)
 
     def reserve(self, slots: Sequence[SignedSlot], votes: Sequence[SignedVote] = ()) -> None:
         """See `SigningStorage.reserve`."""
-        last_s, signed = self.load(), dict(self._signed)
-        voted = self.load_votes() or {}
+        self._add(dict(self._signed), self.load_votes() or {}, slots, votes)
+
+    def _add(
+        self,
+        signed: Signed,
+        voted: Voted,
+        slots: Sequence[SignedSlot],
+        votes: Sequence[SignedVote],
+    ) -> None:
+        last_s = {witness: slot_time_s for witness, (slot_time_s, _) in signed.items()}
         for vote in votes:
             check_vote(voted, vote)
             voted[vote.key] = (vote.source_num, vote.target_num)

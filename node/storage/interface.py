@@ -41,12 +41,20 @@ class BlockStorage(Protocol):
         remembered with it unless a higher one was. Raises `DiskError`.
         """
 
-    def go_back(self, head: BlockId, irreversible_num: int) -> None:
+    def go_back(
+        self, head: BlockId, irreversible_num: int, clock_offset_ms: int | None = None
+    ) -> None:
         """Cut the main chain back to a block of it, and take back what was irreversible above.
 
-        For development chains; durable on return. The blocks stay, beside the main chain.
-        Raises `DiskError`.
+        For development chains; durable on return. The blocks stay, beside the main chain. How far
+        the clock was moved then is kept along with it. Raises `DiskError`.
         """
+
+    def keep_clock(self, offset_ms: int) -> None:
+        """Keep how far the clock was moved; durable on return. Raises `DiskError`."""
+
+    def clock_offset_ms(self) -> int:
+        """How far the clock was moved last; 0 if nobody did."""
 
     def block(self, block_id: BlockId) -> bytes | None:
         """The binary form of a block of any fork; `StoreDamaged` if it is not what was stored."""
@@ -102,8 +110,8 @@ class SigningStorage(Protocol):
     def begin(self) -> None:
         """Make an empty record if there is none: its keys have signed nothing yet. `DiskError`."""
 
-    def forget(self) -> None:
-        """Begin the record anew: a development chain went back on purpose. `DiskError`."""
+    def forget(self, slots: Sequence[SignedSlot] = (), votes: Sequence[SignedVote] = ()) -> None:
+        """Begin the record anew with these: a development chain went back. Raises `DiskError`."""
 
     def reserve(self, slots: Sequence[SignedSlot], votes: Sequence[SignedVote] = ()) -> None:
         """Record slots and votes before they leave, all or none, in one write; durable on return.

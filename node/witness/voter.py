@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from node.chain.chain import Chain
-from node.chain.finality import voting_keys
+from node.chain.finality import note_own_vote, voting_keys
 from protocol.block import block_num_of
 from protocol.crypto.keys import PrivateKey
 from protocol.crypto.signatures import sign_digest
@@ -81,6 +81,7 @@ def cast_votes(
             last = raised
         if span.may_follow(last):
             vote = Vote(source, chain.head_id, sign_digest(secrets[key], digest))
+            note_own_vote(chain.chain_id, source, chain.head_id, vote.signature, key)
             found.append(Cast(key, span, vote))
     return found
 

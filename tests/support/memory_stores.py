@@ -49,6 +49,7 @@ class MemoryBlockStore:
         self._main_chain: dict[int, BlockId] = {}
         self._head: BlockId | None = None
         self._irreversible_num = 0
+        self._clock_offset_ms = 0
         self._undo: list[_Undo] = []
         self._damaged: set[BlockId] = set()
 
@@ -80,10 +81,22 @@ class MemoryBlockStore:
         self._irreversible_num = max(irreversible_num, self._irreversible_num)
         self._written(undo)
 
-    def go_back(self, head: BlockId, irreversible_num: int) -> None:
+    def go_back(
+        self, head: BlockId, irreversible_num: int, clock_offset_ms: int | None = None
+    ) -> None:
         """See `BlockStorage.go_back`."""
         self.append((), head)
         self._irreversible_num = irreversible_num
+        if clock_offset_ms is not None:
+            self.keep_clock(clock_offset_ms)
+
+    def keep_clock(self, offset_ms: int) -> None:
+        """See `BlockStorage.keep_clock`."""
+        self._clock_offset_ms = offset_ms
+
+    def clock_offset_ms(self) -> int:
+        """See `BlockStorage.clock_offset_ms`."""
+        return self._clock_offset_ms
 
     def block(self, block_id: BlockId) -> bytes | None:
         """See `BlockStorage.block`."""
@@ -196,10 +209,10 @@ class MemorySigningGuard:
         """See `SigningStorage.begin`."""
         self.reserve(())
 
-    def forget(self) -> None:
+    def forget(self, slots: Sequence[SignedSlot] = (), votes: Sequence[SignedVote] = ()) -> None:
         """See `SigningStorage.forget`."""
         self._signed, self._voted = {}, {}
-        self.reserve(())
+        self.reserve(slots, votes)
 
     def lose(self) -> None:
         """Lose the record altogether."""

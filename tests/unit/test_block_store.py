@@ -170,6 +170,21 @@ def test_prune_forgets_old_forks_only(store: BlockStorage) -> None:
     assert store.blocks_from(1, 10) == chain
 
 
+def test_a_chain_that_goes_back_takes_its_clock_along(store: BlockStorage) -> None:
+    """R9.10: in the same write; a clock that is moved alone is kept, too."""
+    chain = make_chain(1, 5)
+    store.append(chain, chain[-1].id, [block.id for block in chain], 4)
+    assert store.clock_offset_ms() == 0
+    store.keep_clock(86_400_000)
+    store.go_back(chain[1].id, 1, -7)
+    assert (store.head(), store.irreversible_num()) == ((2, chain[1].id), 1)
+    assert store.clock_offset_ms() == -7
+    store.go_back(chain[0].id, 0)
+    assert store.clock_offset_ms() == -7
+    store.keep_clock(1 << 40)
+    assert store.clock_offset_ms() == 1 << 40
+
+
 def test_disk_and_memory_agree_on_random_histories(tmp_path: Path) -> None:
     """The twin that simulations use behaves as the store of production does."""
     choice = random.Random(7)

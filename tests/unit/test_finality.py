@@ -10,7 +10,7 @@ import pytest
 
 from node.chain import apply_block, finality
 from node.chain.chain import Chain
-from node.chain.finality import quorum_of, signer_of_vote
+from node.chain.finality import quorum_of
 from node.chain.vote_pool import (
     ALL_WAITING_MAX,
     EQUIVOCATIONS_MAX,
@@ -409,7 +409,9 @@ def test_the_record_of_votes_is_durable_and_never_goes_back(tmp_path: Path) -> N
     assert guard.load_votes() is None
     guard.begin()
     assert guard.load_votes() == {}
-    guard.reserve([], [SignedVote(key, 2, 5)])
+    guard.reserve([], [SignedVote(key, 9, 9)])
+    guard.forget([], [SignedVote(key, 2, 5)])
+    assert guard.load_votes() == {key: (2, 5)}
     for source_num, target_num in ((2, 5), (1, 6), (3, 4)):
         with pytest.raises(VoteAlreadySigned):
             guard.reserve([], [SignedVote(key, source_num, target_num)])
@@ -478,10 +480,11 @@ def test_the_pool_takes_one_vote_of_each_member_and_height() -> None:
 
 
 def test_the_key_behind_a_vote_is_recovered_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """F7, F3: when the vote comes in, and not again for the certificate that carries it."""
+    """F7, F3: when the vote comes in, and not again for the certificate that carries it; that of
+    this node's own vote never."""
     chain = silent()
     extend(chain, None, (0, 1))
-    signer_of_vote.cache_clear()
+    finality.KNOWN_SIGNERS.clear()
     recovered: list[Signature] = []
 
     def recover(digest: Digest, signature: Signature) -> PublicKey:
@@ -495,6 +498,12 @@ def test_the_key_behind_a_vote_is_recovered_once(monkeypatch: pytest.MonkeyPatch
     chain.receive(build(chain, pool.certificate()))
     assert chain.chain.head_num == 3
     assert sorted(recovered) == sorted(one.signature for one in votes)
+    finality.KNOWN_SIGNERS.clear()
+    secret = secret_of("init0 block")
+    [cast] = cast_votes(chain.chain, {key_of("init0 block"): secret}, {})
+    assert cast.vote is not None
+    assert VotePool(chain.chain).add(cast.vote, PEER) is Judgement.TAKEN
+    assert len(recovered) == len(votes)
 
 
 def test_votes_that_wait_for_their_block_are_bounded() -> None:

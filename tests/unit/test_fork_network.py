@@ -13,8 +13,7 @@ from node.cli.fork_file import ForkFile
 from node.cli.network_files import Network, Wanted, open_network, plan_development_node
 from node.core.startup import FORK_DIRECTORY, ForkUnreadable, start_chain
 from node.fork.errors import SnapshotIncomplete
-from node.services.development_access import CLOCK_FILE, read_clock_offset
-from node.services.opened import open_node
+from node.services.opened import open_node, open_stores
 from protocol.genesis import genesis_from_json, genesis_to_json
 from tests.support.core_snapshot import SNAPSHOT, Replay, lines_of_state
 
@@ -40,8 +39,9 @@ def network(tmp_path: Path, file: ForkFile) -> Network:
 def test_it_goes_on_in_its_own_time_and_under_its_own_id(network: Network, tmp_path: Path) -> None:
     """Feeds do not expire because the file is old; clients find the chain that they know."""
     genesis = network.genesis
-    data = tmp_path / "net" / "dev" / "data"
-    assert genesis.initial_timestamp - NOW_S == read_clock_offset(data / CLOCK_FILE) // 1_000
+    stores = open_stores(tmp_path / "net" / "dev" / "data", genesis)
+    assert stores.blocks.clock_offset_ms() == (genesis.initial_timestamp - NOW_S) * 1_000
+    stores.close()
     assert genesis_from_json(genesis_to_json(genesis)).pegboard == genesis.pegboard
     assert network.witnesses == tuple(f"init{number}" for number in range(11))
 
