@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -51,6 +52,9 @@ class HistoryKeeper(Protocol):
 
     def write_all(self, irreversible_num: int) -> None:
         """Keep what may be kept."""
+
+    def go_back(self, num: int) -> None:
+        """Forget all above a block."""
 
 
 class ForkUnreadable(PegboardError):
@@ -115,6 +119,8 @@ def start_chain(
         if chain.state.dynamic.last_irreversible_block_num >= num:
             return Started(chain, replayed, tuple(skipped))
         skipped.append(f"snapshot of block {num} is not irreversible")
+        if history is not None:
+            at_most = min(at_most, history.stored_num)
     if fork is None:
         chain = Chain(genesis, paranoid=paranoid, checkpoint=checkpoint)
     else:
@@ -140,13 +146,22 @@ def _state_of_fork(genesis: Genesis, fork: StoredSnapshots) -> State:
 
 def _replay(chain: Chain, blocks: StoredBlocks, history: HistoryKeeper | None) -> int:
     replayed = 0
+    reversible: deque[AppliedBlock] = deque()
     while batch := blocks.blocks_from(chain.head_num + 1, REPLAY_BATCH):
         for _, _, data in batch:
             for applied in chain.push_block(BlockEnvelope.from_bytes(data), trusted=True).applied:
                 if history is not None:
                     history.apply_block(applied)
+                    reversible.append(applied)
             replayed += 1
+            while reversible and reversible[0].envelope.num <= chain.last_irreversible_num:
+                reversible.popleft()
         if history is not None:
             history.write_all(chain.last_irreversible_num)
     chain.keep_irreversible(min(blocks.irreversible_num(), chain.head_num))
+    if history is not None and history.stored_num > chain.last_irreversible_num:
+        # a chain that was cut back on purpose: these were irreversible once, and are no more
+        history.go_back(chain.last_irreversible_num)
+        for applied in reversible:
+            history.apply_block(applied)
     return replayed

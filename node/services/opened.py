@@ -13,13 +13,14 @@ from node.core.startup import FORK_DIRECTORY
 from node.history.database.open import open_database
 from node.history.database.store import HistoryStore
 from node.history.database.stored import StoredHistory
+from node.services.development_access import is_development
 from node.services.memory_watch import can_watch
 from node.services.node_service import Stores
 from node.services.parent import Parent
 from node.storage.block_store import BlockStore
 from node.storage.durable import make_directory
 from node.storage.guard import RECORD_FILE, SigningGuard
-from node.storage.snapshots import SnapshotFiles
+from node.storage.snapshots import OLDER_BYTES, SnapshotFiles
 from protocol.errors import DecodeError
 from protocol.genesis import chain_id, load_genesis
 from protocol.genesis_form import ForkPoint, Genesis
@@ -84,7 +85,8 @@ def open_node(
     directory = settings_path.resolve().parent
     data_dir = directory / settings.data_dir
     genesis = read_genesis(directory / settings.genesis)
-    stores = open_stores(data_dir, genesis)
+    may_go_back = is_development(settings) or bool(settings.development.members)
+    stores = open_stores(data_dir, genesis, OLDER_BYTES if may_go_back else 0)
     return Opened(settings, directory, data_dir, genesis, stores, parent)
 
 
@@ -100,14 +102,14 @@ def read_genesis(path: Path) -> Genesis:
         ) from error
 
 
-def open_stores(data_dir: Path, genesis: Genesis) -> Stores:
+def open_stores(data_dir: Path, genesis: Genesis, older_bytes: int = 0) -> Stores:
     """The stores of a data directory, which is created when missing."""
     make_directory(data_dir)
     chain = chain_id(genesis)
     return Stores(
         BlockStore(data_dir / "blocks.sqlite", chain),
         SigningGuard(data_dir / RECORD_FILE, chain),
-        SnapshotFiles(data_dir / "snapshots", chain),
+        SnapshotFiles(data_dir / "snapshots", chain, older_bytes),
     )
 
 

@@ -1,4 +1,4 @@
-"""State snapshots as files, so that a restart replays few blocks.
+"""State snapshots as files, so that a restart, or a journey far back, replays few blocks.
 
 A file is `<num>-<block id>.snapshot`: a header, then the payload. The BLAKE2b digest at the end of
 the header covers the rest of it and the payload. Losing a snapshot costs time, never state.
@@ -17,6 +17,8 @@ from protocol.schema import BlockId, Digest
 
 FORMAT_VERSION = 3
 KEPT = 2
+OLDER_BYTES = 256 << 20
+"""What a development chain spends on snapshots beyond those, so that it goes far back at once."""
 
 _MAGIC = b"PEGBSNAP"
 _FIELDS = struct.Struct(">8sI32sI20sQ")  # magic, format, chain id, num, block id, payload bytes
@@ -27,9 +29,14 @@ _NAME = re.compile(r"([0-9]{10})-([0-9a-f]{40})\.snapshot")
 class SnapshotFiles:
     """`SnapshotStorage` in a directory, which is made if it is missing."""
 
-    def __init__(self, directory: Path, chain_id: Digest) -> None:
-        """Open the snapshots of a chain; `DiskError` if the directory cannot be made."""
+    def __init__(self, directory: Path, chain_id: Digest, older_bytes: int = 0) -> None:
+        """Open the snapshots of a chain; `DiskError` if the directory cannot be made.
+
+        Beyond the newest two, older ones stay while they take no more than `older_bytes`; else
+        every other one of them goes, so that those far back are far apart.
+        """
         self._directory = directory
+        self._older_bytes = older_bytes
         self._chain_id = chain_id
         make_directory(directory)
 
@@ -40,8 +47,7 @@ class SnapshotFiles:
         path = self._directory / f"{num:010}-{block_id.hex()}.snapshot"
         replace_file(path, fields, _digest(fields, *payload), *payload)
         try:
-            for _, _, older in self._newest_first()[KEPT:]:
-                older.unlink(missing_ok=True)
+            self._thin_out([older for _, _, older in self._newest_first()[KEPT:]])
         except OSError as error:
             raise disk_error("cannot remove an old snapshot", error) from error
 
@@ -71,6 +77,13 @@ class SnapshotFiles:
                     path.unlink(missing_ok=True)
         except OSError as error:
             raise disk_error("cannot remove a snapshot", error) from error
+
+    def _thin_out(self, older: list[Path]) -> None:
+        sizes = {path: path.stat().st_size for path in older}
+        while older and sum(sizes[path] for path in older) > self._older_bytes:
+            for path in older[::2]:
+                path.unlink(missing_ok=True)
+            older = older[1::2]
 
     def _newest_first(self) -> list[tuple[int, BlockId, Path]]:
         found = []

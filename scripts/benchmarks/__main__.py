@@ -25,7 +25,7 @@ from .pools import bench_pools
 from .startup import bench_startup
 from .stretches import bench_stretches
 from .sync import bench_sync
-from .time_travel import bench_time_travel
+from .time_travel import bench_far_back, bench_time_travel
 from .whatif import bench_whatif
 
 SECTIONS = {
@@ -54,6 +54,7 @@ SECTIONS = {
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {
     "p:anvil": bench_anvil,
+    "p:far": bench_far_back,
     "t:2m": bench_whole_fork,
 }
 """Parts of sections, for runs by turns."""

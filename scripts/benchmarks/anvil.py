@@ -108,7 +108,7 @@ def bench_anvil() -> None:
         lambda call, count: call("anvil_mine", [hex(count)]),
     )
     sides = (PEGBOARD, anvil)
-    with _running(PEGBOARD) as ours, _running(anvil) as theirs:
+    with running(PEGBOARD) as ours, running(anvil) as theirs:
         rounds = [
             [_round(rival, call) for rival, call in zip(sides, (ours, theirs), strict=True)]
             for _ in range(ROUNDS)
@@ -135,12 +135,12 @@ def _round(rival: Rival, call: Call) -> Times:
 
 def _start_seconds(rival: Rival) -> float:
     start = perf_counter()
-    with _running(rival):
+    with running(rival):
         return perf_counter() - start
 
 
 @contextmanager
-def _running(rival: Rival) -> Iterator[Call]:
+def running(rival: Rival) -> Iterator[Call]:
     """A process of its own in a folder of its own, once it answers."""
     [port] = free_ports(1)
     with tempfile.TemporaryDirectory() as folder:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from contextlib import suppress
+from http.client import HTTPException
+from time import perf_counter, sleep
 
 from tests.support.chain import TestChain
 
-from .anvil import bench_anvil
+from .anvil import PEGBOARD, Call, bench_anvil, running
 from .large_state import large_chain
 from .measure import print_time
 
 ROUNDS = 20
 BLOCKS = 10
+FAR_BLOCKS = 3_500
+FAR_BACK = (2_900, 2_100, 900)
+"""Where a node goes back to: shortly before a snapshot, shortly after one, and before all."""
 MAKERS = 10
 """Accounts; in each block between a snapshot and its revert all but one send something."""
 
@@ -19,6 +24,7 @@ MAKERS = 10
 def bench_time_travel() -> None:
     """What goes back is the same at both sizes: so should be the time. And beside anvil's."""
     bench_anvil()
+    bench_far_back()
     names = [f"maker{number}" for number in range(MAKERS)]
     small = TestChain(*names)
     small.chain.paranoid = False
@@ -38,3 +44,24 @@ def bench_time_travel() -> None:
             chain.chain.release(mark)
         print_time("p", f"snapshot, {label}", marks)
         print_time("p", f"revert of {BLOCKS} blocks, {label}", reverts)
+
+
+def bench_far_back() -> None:
+    """A node that starts again from its stores, until it answers with the block as its head."""
+    with running(PEGBOARD) as call:
+        for _ in range(FAR_BLOCKS // 250):
+            PEGBOARD.blocks(call, 250)
+        for num in FAR_BACK:
+            start = perf_counter()
+            call("call", ["pegboard_dev", "rewind", [num]])
+            while _head_num(call) != num:
+                sleep(0.01)
+            print_time("p", f"far back to block {num}, over HTTP", [perf_counter() - start])
+
+
+def _head_num(call: Call) -> int:
+    with suppress(OSError, HTTPException):
+        head = call("call", [0, "get_dynamic_global_properties", []])
+        assert isinstance(head, dict), head
+        return int(head["head_block_number"])
+    return 0

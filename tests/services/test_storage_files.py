@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,23 @@ def test_the_newest_two_snapshots_are_kept(snapshots: SnapshotStorage) -> None:
     snapshots.save(11, make_block(11).id, b"again")
     assert snapshots.latest() == ((11, make_block(11).id, b"again"), [])
     assert snapshots.latest(10) == ((10, make_block(10).id, b"state 10"), [])
+
+
+def test_a_development_chain_keeps_older_snapshots_within_a_bound(tmp_path: Path) -> None:
+    """R9.10: the farther back, the farther apart, so that a journey replays little."""
+    size = len(b"state") + 112
+    snapshots = SnapshotFiles(tmp_path, CHAIN, older_bytes=9 * size)
+    most = 0
+    for num in range(1, 101):
+        snapshots.save(num, make_block(num).id, b"state")
+        most = max(most, len(list(tmp_path.iterdir())))
+    kept = sorted(int(path.name[:10]) for path in tmp_path.iterdir())
+    assert most <= 11
+    assert kept[-3:] == [98, 99, 100]
+    assert kept[0] < 50
+    gaps = [later - earlier for earlier, later in pairwise(kept)]
+    assert gaps == sorted(gaps, reverse=True)
+    assert all(snapshots.latest(num)[0] is not None for num in kept)
 
 
 def test_memory_snapshots_survive_only_when_flushed() -> None:

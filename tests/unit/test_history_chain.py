@@ -162,6 +162,50 @@ def test_a_start_from_a_snapshot_leaves_no_hole(tmp_path: Path, kept: int, repla
     history.close()
 
 
+@pytest.mark.parametrize(("back", "begin"), [(28, 20), (20, 10), (17, 10), (9, 0)])
+def test_far_back_begins_at_the_newest_snapshot_that_counts(
+    tmp_path: Path, back: int, begin: int
+) -> None:
+    """R9.10, T-S6: one that is irreversible there; the history is that of the blocks up to it, and
+    those that are reversible again can be taken back."""
+    chain, there, whole = TestChain(*NAMES), None, MemoryHistory()
+    blocks, snapshots = MemoryBlockStore(), MemorySnapshots()
+    history = StoredHistory(
+        HistoryStore(SqliteDatabase(tmp_path / "history.sqlite"), chain.chain.chain_id), blocks
+    )
+    for num in range(1, 31):
+        applied = chain.block(chain.transfer("alice", "bob", num))
+        envelope = applied.envelope
+        last = chain.chain.last_irreversible_num
+        blocks.append([(envelope.id, num, envelope.packed)], envelope.id, [envelope.id], last)
+        history.apply_block(applied)
+        history.write_all(last)
+        if num <= back:
+            whole.apply_block(applied)
+            there = chain.chain.state_hash()
+        if num in (10, 20):
+            snapshots.save(num, envelope.id, pack_document(chain.chain.dump()))
+    assert history.stored_num > 20
+    head = blocks.id_at(back)
+    assert head is not None
+    blocks.go_back(head, 0)
+    snapshots.forget_above(back)
+    history = StoredHistory(history.store, blocks)
+
+    started = start_chain(chain.genesis, blocks, snapshots, history=history)
+    assert (started.chain.head_num, started.chain.state_hash()) == (back, there)
+    assert started.replayed == back - begin
+    assert history.stored_num <= started.chain.last_irreversible_num < back
+    twin = TestChain(*NAMES)
+    for num in range(1, back + 1):
+        twin.chain.push_block(chain.main[num])
+    assert observed(history, twin) == observed(whole, twin)
+    for num in range(back, started.chain.lowest_undoable_num, -1):
+        started.chain.rewind(num - 1)
+        history.revert_block(num)
+    history.close()
+
+
 @pytest.fixture
 def backend() -> ChainBackend:
     """Two bids of bob, far below the price, call alice's position and close it."""

@@ -119,12 +119,35 @@ def test_a_block_that_would_leave_a_hole_is_a_bug(
     history.close()
 
 
-def test_another_main_chain_begins_it_anew(path: Path, traces: list[HistoryTrace]) -> None:
-    """The blocks were replaced below a history that was kept: none of its rows stay."""
-    traces[-1] = make_trace(Random(9), BLOCKS, fork=1)
-    history = StoredHistory(HistoryStore(SqliteDatabase(path), CHAIN_ID), MainChainIds(traces))
-    assert history.stored_num == 0
-    assert all(history.operation_count(account) == 0 for account in ACCOUNTS)
+@pytest.mark.parametrize("common", [0, 1, 7, BLOCKS - 1])
+def test_what_left_the_main_chain_is_taken_back(
+    path: Path, traces: list[HistoryTrace], common: int
+) -> None:
+    """R9.10: a chain that was cut back has the history of its blocks alone, sums included."""
+    kept = traces[:common]
+    others = [make_trace(Random(9), num, fork=1) for num in range(common + 1, BLOCKS)]
+    history = StoredHistory(
+        HistoryStore(SqliteDatabase(path), CHAIN_ID), MainChainIds(kept + others)
+    )
+    assert history.stored_num == common
+    twin = MemoryHistory()
+    for trace in kept:
+        twin.apply_block(trace)
+    random = Random(5)
+    for _ in range(20):
+        compare(history, twin, random)
+    for trace in others:
+        history.apply_block(trace)
+        twin.apply_block(trace)
+    history.write_all(BLOCKS)
+    assert history.stored_num == BLOCKS - 1
+    for _ in range(20):
+        compare(history, twin, random)
+    history.go_back(common)
+    assert (history.stored_num, history.recent.counts.operations) == (
+        common,
+        sum(len(trace.operations) for trace in kept),
+    )
     history.close()
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import cast
 
 from node.history.block import BlockHistory
+from node.history.database.cut import cut_history
 from node.history.database.session import Database, Session, schema_statements
 from node.history.database.view import HistoryView
 from node.history.figures import bucket_keys, fill_entry, join_minutes, minutes_of
@@ -102,6 +103,15 @@ class HistoryStore:
                 )
             if new:
                 _write(session, view, new, markets)
+
+    def cut(self, num: int) -> None:
+        """Take back what came after a block of a history that is not shared; `StorageError`."""
+        assert not self.is_shared
+        with self.database.writing() as session:
+            view = HistoryView(session)
+            last = view.block(num)
+            if last is not None and num < view.head_num:
+                cut_history(session, last)
 
     def clear(self, reason: StorageError) -> None:
         """Begin a history that is not shared anew: its rows are damaged, or of other blocks."""

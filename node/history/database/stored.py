@@ -10,6 +10,7 @@ answers from what they have written.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
@@ -80,39 +81,60 @@ class StoredHistory:
         custom_operations: bool = True,
         begins_after: int = 0,
     ) -> None:
-        """Go on where the store ends; begin anew if that is damaged, or not on the main chain.
+        """Go on where the store ends, or where it leaves the main chain; begin anew if that is
+        damaged, or nowhere on it.
 
         The first block of the chain is the one after `begins_after`: 0 but for a forked chain.
 
-        With `custom_operations`, what accounts store is derived. A shared store is not begun anew:
-        `StoreDamaged` or `WrongChain`.
+        With `custom_operations`, what accounts store is derived. A shared store is neither cut nor
+        begun anew: `StoreDamaged` or `WrongChain`.
         """
         self.store = store
-        storage = AccountStorage() if custom_operations else None
-        self._stored_num = begins_after
+        self._has_storage = custom_operations
+        self._begins_after = self._stored_num = begins_after
         self._totals: dict[AccountId, AccountTotal] = {}
         """Of each account the newest stored entry. Notices of blocks tell it: they must not wait
         for a server."""
         try:
-            counts = self._counts(chain, storage)
+            self._cut_to(chain)
+            self.recent = self._begin()
         except StorageError as error:
             if store.is_shared or not isinstance(error, StoreDamaged):
                 store.close()
                 raise
             store.clear(error)
-            counts = HistoryCounts()
-            storage = None if storage is None else AccountStorage()
-        self.recent = MemoryHistory(counts, storage)
+            self.recent = self._begin()
 
-    def _counts(self, chain: MainChain, storage: AccountStorage | None) -> HistoryCounts:
+    def _cut_to(self, chain: MainChain) -> None:
+        """Let nothing in the store be of other blocks than the main chain's."""
+        with self.store.view() as view:
+            if view.head is None:
+                return
+            if self.store.is_shared:
+                self._check_shared(view, chain)
+                return
+
+            def is_gone(num: int) -> bool:
+                known = view.block(num)
+                return known is None or chain.id_at(num) != known.id
+
+            first, head_num = self._begins_after + 1, view.head_num
+            common = first - 1 + bisect_left(range(first, head_num + 1), True, key=is_gone)
+        if common < first:
+            raise StoreDamaged("a history of other blocks", value=head_num)
+        self.store.cut(common)
+
+    def _begin(self) -> MemoryHistory:
+        """What is to be known beside the store, which holds the main chain's blocks alone."""
+        storage = AccountStorage() if self._has_storage else None
+        return MemoryHistory(self._counts(storage), storage)
+
+    def _counts(self, storage: AccountStorage | None) -> HistoryCounts:
+        self._stored_num, self._totals = self._begins_after, {}
         with self.store.view() as view:
             head = view.head
             if head is None:
                 return HistoryCounts()
-            if self.store.is_shared:
-                self._check_shared(view, chain)
-            elif chain.id_at(head.num) != head.id:
-                raise StoreDamaged("a history of other blocks", value=head.num)
             totals = view.account_totals()
             if storage is not None:
                 custom = view.operations_of_type(ENTRY_OF[Custom].id)
@@ -170,6 +192,19 @@ class StoredHistory:
             self.recent.revert_block()
         else:
             assert self.store.is_shared, "what is in the store is irreversible"
+
+    def go_back(self, num: int) -> None:
+        """Keep nothing above a block, in the store neither: for a start, before anything else.
+
+        What is shared stays: it is of nodes that did not go back, and knows only what they do.
+        """
+        if self.store.is_shared:
+            return
+        if num > self._begins_after:
+            self.store.cut(num)
+        else:
+            self.store.clear(StoreDamaged("a history of other blocks", value=self._stored_num))
+        self.recent = self._begin()
 
     def writable(self, irreversible_num: int) -> list[BlockHistory]:
         """The oldest blocks that may be written, up to a number; as many as one write takes."""
