@@ -16,6 +16,7 @@ PAGES = (
     ("node.market", "RULES.md"),
     ("node.evaluators", "RULES.md"),
     ("node.evaluators", "HTLC.md"),
+    ("node.evaluators", "TICKETS.md"),
     ("node.evaluators", "POOLS.md"),
     ("node.evaluators", "CREDIT.md"),
     ("node.chain", "RULES.md"),

@@ -67,7 +67,7 @@ _ACCOUNT_TRANSFER = ENTRY_OF[AccountTransfer].id
 _TICKET_CREATE = ENTRY_OF[TicketCreate].id
 
 _FIXED = frozenset((_TICKET_CREATE, ENTRY_OF[TicketUpdate].id))
-"""BitShares charges the default fee of these, whatever the schedule says."""
+"""BitShares charges the default fee of these, whatever the schedule says (K2.4)."""
 
 _FALLBACKS = {45: 3, 47: 16, 48: 11}
 """Operations that came later cost, in an old schedule, what the operation they split off does."""

@@ -17,6 +17,7 @@ from protocol.genesis_form import (
     PRODUCER_WITNESS,
     TRIGGER_BID,
     TRIGGER_FEED,
+    VOTING_STAKES,
     Genesis,
     InitialAsset,
     InitialAssetSettings,
@@ -85,6 +86,7 @@ def _check_settings(genesis: Genesis) -> None:
         ("margin_call_trigger", settings.margin_call_trigger, (TRIGGER_BID, TRIGGER_FEED), "R4.2"),
         ("producer_term", settings.producer_term, (PRODUCER_WITNESS, PRODUCER_DELEGATE), ""),
         ("finality", settings.finality, (FINALITY_VOTES, FINALITY_BITSHARES), "F10"),
+        ("voting_stake", settings.voting_stake, VOTING_STAKES, "K4.1"),
     ):
         require(
             value in allowed,

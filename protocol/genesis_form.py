@@ -28,6 +28,7 @@ DEFAULT_ADDRESS_PREFIX = "BTS"
 TRIGGER_BID, TRIGGER_FEED = "bid", "feed"
 PRODUCER_WITNESS, PRODUCER_DELEGATE = "witness", "delegate"
 FINALITY_VOTES, FINALITY_BITSHARES = "votes", "bitshares"
+VOTING_STAKES = ("plain", "tickets")
 NO_CHAIN_ID = Digest(bytes(32))
 DEFAULT_IMMUTABLE_PARAMETERS = ImmutableChainParameters()
 
@@ -51,6 +52,8 @@ class ChainSettings(Record):
     """`FINALITY_VOTES` or `FINALITY_BITSHARES`: what makes a block irreversible (F10)."""
     development: bool
     """Whether blocks may change the state around the rules (R9.10)."""
+    voting_stake: str
+    """One of `VOTING_STAKES`: what votes (K4.1)."""
 
 
 class InitialAccount(Record):
@@ -201,6 +204,9 @@ class PegboardSection(Record):
     """Where this chain goes on: of all that a genesis says, who makes blocks counts then."""
     assets: tuple[InitialAssetSettings, ...] | None = None
     account_balances: tuple[InitialAccountBalance, ...] | None = None
+    voting_stake: str | None = None
+    """"plain" (absent) or "tickets": what votes, all CORE or, as on BitShares, what is locked in
+    tickets, with votes that decay (K4.1)."""
 
 
 class Genesis(Record):
@@ -238,4 +244,5 @@ class Genesis(Record):
             producer_term=section.producer_term or PRODUCER_WITNESS,
             finality=section.finality or FINALITY_BITSHARES,
             development=section.development or False,
+            voting_stake=section.voting_stake or VOTING_STAKES[0],
         )

@@ -216,7 +216,9 @@ def _place_of_balance(item: AccountBalance) -> Place | None:
 
 
 def _place_of_stake(item: AccountStatistics) -> Place | None:
-    return (ALL_STAKES, -item.voting_stake, item.owner) if item.voting_stake else None
+    power = item.voting_power
+    stake = item.voting_stake if power is None else power.active
+    return (ALL_STAKES, -stake, item.owner) if stake else None
 
 
 def _insert(ordered: list[str], text: str) -> None:

@@ -7,6 +7,7 @@ from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.htlc import Htlc
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
+from node.state.objects.tickets import Ticket
 from node.state.objects.transactions import Proposal
 from node.state.objects.vesting import VestingBalance
 from node.state.undo import StateObject
@@ -27,6 +28,8 @@ def accounts_of_object(item: StateObject) -> tuple[AccountId, ...]:
         return (item.bidder,)
     if isinstance(item, WithdrawPermission):
         return (item.withdraw_from_account, item.authorized_account)
+    if isinstance(item, Ticket):
+        return (item.account,)
     if isinstance(item, Htlc):
         return (item.transfer.from_, item.transfer.to)
     if isinstance(item, CreditOffer):

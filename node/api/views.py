@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from msgspec.structs import astuple
+
 from node.api.backend import ApiBackend
 from node.history.records import (
     AccountOperation,
@@ -20,10 +22,16 @@ from node.history.records import (
     OperationRecord,
 )
 from node.market.pricing import initial_collateralization, maintenance_collateralization
-from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
+from node.state.objects.accounts import (
+    NO_TICKETS,
+    Account,
+    AccountBalance,
+    AccountStatistics,
+)
 from node.state.objects.assets import AssetDynamicData, BitassetData
 from node.state.objects.governance import ChainProperties, DynamicGlobalProperties, Worker
 from node.state.objects.market import CallOrder, CollateralBid, LimitOrder
+from node.state.objects.tickets import STATUS_NAMES, Ticket
 from node.state.objects.vesting import BALANCE_NAMES, VestingBalance
 from node.state.undo import StateObject
 from protocol.asset import NULL_PRICE, AssetAmount, Price
@@ -48,6 +56,7 @@ from protocol.json_form import JsonValue, encoder_of, format_time, to_json, to_j
 from protocol.operations import OperationResult
 from protocol.operations.account import COMMITTEE_VOTE, WORKER_VOTE
 from protocol.operations.base import Operation, TaggedOperation
+from protocol.operations.ticket import TicketType
 from protocol.schema import StructType, schema_of
 from protocol.transaction import ProcessedTransaction, SignedTransaction
 
@@ -84,27 +93,38 @@ def view_statistics(backend: ApiBackend, item: AccountStatistics) -> Json:
     total = backend.history.operation_count(item.owner)
     newest = backend.history.newest_entry(item.owner)
     fields = _fields(backend, item)
-    stake = fields.pop("voting_stake")
-    votes: Json = dict.fromkeys(
-        ("vp_all", "vp_active", "vp_committee", "vp_witness", "vp_worker"), stake
-    )
+    for name in ("voting_stake", "voting_power", "tickets"):
+        fields.pop(name, None)
     return (
         fields
-        | votes
+        | _voting_powers(item)
+        | cast(Json, to_json(item.tickets or NO_TICKETS, backend.address_prefix))
         | {
             "has_cashback_vb": account.cashback_vb is not None,
             "is_voting": account.options.is_voting(),
-            "last_vote_time": NEVER,
             "most_recent_op": account_history_text(AccountHistoryId(newest or 0)),
             "total_ops": total,
             "removed_ops": 0,
-            "total_core_inactive": 0,
-            "total_core_pob": 0,
-            "total_core_pol": 0,
-            "total_pob_value": 0,
-            "total_pol_value": 0,
         }
     )
+
+
+def _voting_powers(item: AccountStatistics) -> Json:
+    """The stake of an account's opinion, by what it votes for; one unless it decays (K4.7)."""
+    stake, power = item.voting_stake, item.voting_power
+    powers = (stake,) * 4 if power is None else astuple(power)
+    names = ("vp_active", "vp_committee", "vp_witness", "vp_worker")
+    amounts = {"vp_all": stake, **dict(zip(names, powers, strict=True))}
+    return {name: wide_integer(amount) for name, amount in amounts.items()}
+
+
+def view_ticket(backend: ApiBackend, item: Ticket) -> Json:
+    """Locked CORE (1.18.n); types and status by their names (K1.2)."""
+    return _fields(backend, item) | {
+        "target_type": TicketType(item.target_type).name.lower(),
+        "current_type": TicketType(item.current_type).name.lower(),
+        "status": STATUS_NAMES[item.status],
+    }
 
 
 def view_balance(backend: ApiBackend, item: AccountBalance) -> Json:
@@ -178,8 +198,6 @@ def view_dynamic_properties(backend: ApiBackend, item: DynamicGlobalProperties) 
     flag = fields.pop("maintenance_flag")
     return fields | {
         "dynamic_flags": MAINTENANCE_FLAG if flag else 0,
-        "total_pob": 0,
-        "total_inactive": 0,
     }
 
 
@@ -364,6 +382,7 @@ VIEWS: dict[type, View] = {
     CallOrder: _typed(view_call_order),
     CollateralBid: _typed(view_collateral_bid),
     VestingBalance: _typed(view_vesting_balance),
+    Ticket: _typed(view_ticket),
     Worker: _typed(view_worker),
     DynamicGlobalProperties: _typed(view_dynamic_properties),
     ChainProperties: _typed(view_chain_properties),

@@ -26,6 +26,7 @@ from node.chain.witness_schedule import (
     slots_filled_after,
 )
 from node.evaluators.base import run_proposed_operation
+from node.evaluators.ticket_life import process_due_tickets
 from node.market.boundary import run_boundary
 from node.market.credit import settle_due_credit
 from node.state.context import AppliedOperation, Context
@@ -142,6 +143,7 @@ def cross_boundary(ctx: Context, envelope: BlockEnvelope, checkpoint: BlockId | 
     if header.previous == checkpoint:
         take_checkpoint(state)
     _check_undoable(state, header)
+    process_due_tickets(ctx)
     is_maintenance = is_maintenance_due(state, header.timestamp)
     if is_maintenance:
         perform_maintenance(ctx)

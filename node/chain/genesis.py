@@ -16,6 +16,7 @@ from node.state.objects.development import Development
 from node.state.objects.governance import (
     TRIGGER_BID,
     TRIGGER_FEED,
+    VOTING_NAMES,
     ChainProperties,
     DynamicGlobalProperties,
     GlobalProperties,
@@ -104,6 +105,8 @@ def _create_properties(state: State, genesis: Genesis, chain_id: Digest) -> None
             recent_slots_filled=ALL_SLOTS_FILLED,
             maintenance_flag=False,
             last_irreversible_block_num=0,
+            total_pob=0,
+            total_inactive=0,
         )
     )
     state.chain_properties.create(
@@ -115,6 +118,7 @@ def _create_properties(state: State, genesis: Genesis, chain_id: Digest) -> None
                 TRIGGER_FEED if settings.margin_call_trigger == FEED else TRIGGER_BID
             ),
             strict_release=settings.strict_release,
+            voting_stake=VOTING_NAMES.index(settings.voting_stake),
         )
     )
     state.block_summaries.create(BlockSummary(BlockSummaryId(0), NO_HEAD))

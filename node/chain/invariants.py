@@ -11,14 +11,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
+from msgspec.structs import astuple
+
 from node.market.feeds import live_feeds, median_of
 from node.state.database import State
 from node.state.errors import InvariantViolated
+from node.state.objects.accounts import NO_TICKETS, TicketFigures
 from node.state.objects.assets import NULL_FEED, Asset
 from node.state.objects.credit import CreditDeal, CreditOffer
 from node.state.objects.htlc import Htlc
 from node.state.objects.liquidity import LiquidityPool
 from node.state.objects.market import LimitOrder
+from node.state.objects.tickets import NEVER, Ticket
 from protocol.asset import AssetAmount, Price
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import EncodeError
@@ -36,6 +40,7 @@ from protocol.ids import (
     pool_text,
     position_text,
     proposal_text,
+    ticket_text,
     transaction_text,
     vesting_text,
 )
@@ -95,6 +100,7 @@ def _locked_amounts(state: State) -> Iterator[AssetAmount]:
     yield from (vesting.balance for vesting in state.vesting_balances.in_order())
     yield from (claimable.balance for claimable in state.genesis_balances.in_order())
     yield from (htlc.amount for htlc in state.htlcs.in_order())
+    yield from (ticket.amount for ticket in state.tickets.in_order())
     yield from (request.balance for request in state.force_settlements.in_order())
     yield from (bid.additional_collateral for bid in state.collateral_bids.in_order())
 
@@ -328,7 +334,7 @@ def check_indexes(state: State) -> None:
 
 
 def check_expirations(state: State) -> None:
-    """I17, H8.1, J4: nothing is left that should have ended, once there is a block."""
+    """I17, H8.1, J4, K6.1: nothing is left that should have ended, once there is a block."""
     if state.dynamic.head_block_number == 0:
         return
     now = state.dynamic.time
@@ -341,6 +347,14 @@ def check_expirations(state: State) -> None:
     for htlc in state.htlcs.in_order():
         if htlc.expiration <= now:
             raise violated("H8.1", f"expired contract {htlc_text(htlc.id)}", htlc.expiration, now)
+    for ticket in state.tickets.in_order():
+        if ticket.next_auto_update_time <= now and ticket.next_auto_update_time != NEVER:
+            due = ticket.next_auto_update_time
+            raise violated("K6.1", f"overdue ticket {ticket_text(ticket.id)}", due, now)
+    _check_loans_in_time(state, now)
+
+
+def _check_loans_in_time(state: State, now: int) -> None:
     for offer in state.credit_offers.in_order():
         if offer.enabled and offer.auto_disable_time <= now:
             raise violated(
@@ -355,6 +369,39 @@ def check_htlcs(state: State) -> None:
     """H8.1: what contracts lock is positive."""
     for htlc in state.htlcs.in_order():
         check_htlc(htlc)
+
+
+def check_tickets(state: State) -> None:
+    """K6.1: figures of accounts and of the chain are those of the tickets, each is worth what its
+    type makes of it, and none is overdue."""
+    counted: dict[AccountId, list[int]] = defaultdict(lambda: [0] * len(astuple(NO_TICKETS)))
+    for ticket in state.tickets.in_order():
+        check_ticket(ticket)
+        figures = astuple(ticket.figures())
+        before = counted[ticket.account]
+        counted[ticket.account] = [one + more for one, more in zip(before, figures, strict=True)]
+    totals = TicketFigures()
+    for statistics in state.statistics.in_order():
+        expected = TicketFigures(*counted[statistics.owner])
+        found = statistics.tickets or NO_TICKETS
+        if found != expected:
+            raise violated("K6.1", f"tickets of {statistics.name}", found, expected)
+        pob = totals.total_core_pob + found.total_core_pob
+        inactive = totals.total_core_inactive + found.total_core_inactive
+        totals = TicketFigures(total_core_pob=pob, total_core_inactive=inactive)
+    dynamic = state.dynamic
+    if (dynamic.total_pob, dynamic.total_inactive) != (
+        totals.total_core_pob,
+        totals.total_core_inactive,
+    ):
+        raise violated("K6.1", "CORE locked for ever", dynamic, totals)
+
+
+def check_ticket(ticket: Ticket) -> None:
+    """K6.1 for one ticket: a positive amount, worth what its type makes of it."""
+    is_right = ticket.value == ticket.full_value() or ticket.is_forever()
+    if ticket.amount.amount <= 0 or not is_right:
+        raise violated("K6.1", f"value of {ticket_text(ticket.id)}", ticket.value, ticket.amount)
 
 
 def check_htlc(htlc: Htlc) -> None:
@@ -419,5 +466,6 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_expirations,
     check_htlcs,
     check_pools,
+    check_tickets,
     check_widths,
 )

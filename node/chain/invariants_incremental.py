@@ -12,6 +12,8 @@ from collections.abc import Callable
 from operator import attrgetter, itemgetter
 from typing import cast
 
+from msgspec.structs import astuple
+
 from node.chain.invariants import (
     check_deal,
     check_figures,
@@ -21,18 +23,25 @@ from node.chain.invariants import (
     check_order_is_not_dust,
     check_pool,
     check_share,
+    check_ticket,
     too_wide,
     violated,
 )
 from node.state.database import ALL, State
 from node.state.errors import InvariantViolated
-from node.state.objects.accounts import AccountBalance, AccountStatistics
+from node.state.objects.accounts import (
+    NO_TICKETS,
+    AccountBalance,
+    AccountStatistics,
+    TicketFigures,
+)
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.governance import DynamicGlobalProperties
 from node.state.objects.htlc import Htlc
 from node.state.objects.liquidity import LiquidityPool
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
+from node.state.objects.tickets import NEVER, Ticket
 from node.state.objects.vesting import GenesisBalance, VestingBalance
 from node.state.undo import CREATE, EDIT, REMOVE, Revision, StateObject, Values
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
@@ -48,6 +57,7 @@ from protocol.ids import (
     credit_offer_text,
     htlc_text,
     position_text,
+    ticket_text,
     vesting_text,
 )
 
@@ -60,12 +70,14 @@ class Changes:
         "debts",
         "holdings",
         "lent",
+        "locked",
         "markets",
         "owed",
         "pools",
         "settled_before",
         "shares",
         "state",
+        "tickets",
     )
 
     def __init__(self, state: State) -> None:
@@ -80,6 +92,10 @@ class Changes:
         """By credit offer: what it has lent, minus the debt of its deals (J4)."""
         self.owed: dict[tuple[CreditOfferId, AccountId], int] = defaultdict(int)
         """By credit offer and borrower: the summary, minus the debt of the deals (J4)."""
+        self.tickets: dict[AccountId, list[int]] = defaultdict(lambda: [0] * len(NO_LOCKS))
+        """By account: what its tickets hold and are worth, minus its figures (K6.1)."""
+        self.locked = [0, 0]
+        """CORE locked for ever, of value and of none: of all accounts, minus the chain's (K6.1)."""
         self.markets: dict[tuple[AssetId, AssetId], None] = {}
         """Markets in which an order changed (I7)."""
         self.settled_before: dict[AssetId, None] = {}
@@ -153,6 +169,11 @@ def _check_sums(changes: Changes) -> None:
         if difference:
             what = f"summary of {account_text(account)} at {credit_offer_text(offer)}"
             raise violated("J4", what, difference, 0)
+    for account, differences in changes.tickets.items():
+        if any(differences):
+            raise violated("K6.1", f"tickets of {account_text(account)}", differences, 0)
+    if any(changes.locked):
+        raise violated("K6.1", "CORE locked for ever", changes.locked, 0)
 
 
 def _check_debt(changes: Changes, asset_id: AssetId, difference: int) -> None:
@@ -186,7 +207,7 @@ def _check_pools(changes: Changes) -> None:
 
 
 def _check_head(state: State) -> None:
-    """I14, I17, H8.1 and J4 by the earliest entries of the indexes by time."""
+    """I14, I17, H8.1, J4 and K6.1 by the earliest entries of the indexes by time."""
     dynamic = state.dynamic
     last, head = dynamic.last_irreversible_block_num, dynamic.head_block_number
     if last >= head:
@@ -209,6 +230,10 @@ def _check_head(state: State) -> None:
         raise violated("J4", "deal due", due, dynamic.time)
     if open_offer is not None and open_offer.auto_disable_time <= dynamic.time:
         raise violated("J4", "offer enabled", open_offer.auto_disable_time, dynamic.time)
+    ticket = state.ticket_updates.first(ALL)
+    if ticket is not None and ticket.next_auto_update_time <= min(dynamic.time, NEVER - 1):
+        due = ticket.next_auto_update_time
+        raise violated("K6.1", f"overdue ticket {ticket_text(ticket.id)}", due, dynamic.time)
 
 
 def _bad_balance(item: AccountBalance) -> InvariantViolated:
@@ -235,6 +260,19 @@ def _count_htlc(changes: Changes, item: Htlc, sign: int) -> None:
     if sign > 0:
         check_htlc(item)
     changes.holdings[item.amount.asset_id] += sign * item.amount.amount
+
+
+def _count_ticket(changes: Changes, item: Ticket, sign: int) -> None:
+    if sign > 0:
+        check_ticket(item)
+    changes.holdings[item.amount.asset_id] += sign * item.amount.amount
+    _add_figures(changes, item.account, item.figures(), sign)
+
+
+def _add_figures(changes: Changes, account: AccountId, figures: TicketFigures, sign: int) -> None:
+    found = changes.tickets[account]
+    for place, amount in enumerate(astuple(figures)):
+        found[place] += sign * amount
 
 
 def _count_order(changes: Changes, item: LimitOrder, sign: int) -> None:
@@ -328,7 +366,8 @@ _balance_before: Callable[[Values], int] = itemgetter(
     AccountBalance.__struct_fields__.index("balance")
 )
 
-_COUNTED = ("total_core_in_orders", "pending_fees", "pending_vested_fees")
+NO_LOCKS = astuple(NO_TICKETS)
+_COUNTED = ("total_core_in_orders", "pending_fees", "pending_vested_fees", "tickets")
 _counted_of = attrgetter(*_COUNTED)
 _counted_before = itemgetter(*map(AccountStatistics.__struct_fields__.index, _COUNTED))
 
@@ -337,10 +376,16 @@ def _count_statistics(changes: Changes, item: AccountStatistics, sign: int) -> N
     pending = item.pending_fees + item.pending_vested_fees
     changes.holdings[CORE_ASSET] += sign * pending
     changes.core_in_orders[item.owner] -= sign * item.total_core_in_orders
+    if item.tickets is not None:
+        _add_figures(changes, item.owner, item.tickets, -sign)
+        changes.locked[0] += sign * item.tickets.total_core_pob
+        changes.locked[1] += sign * item.tickets.total_core_inactive
 
 
 def _count_budget(changes: Changes, item: DynamicGlobalProperties, sign: int) -> None:
     changes.holdings[CORE_ASSET] += sign * item.witness_budget
+    changes.locked[0] -= sign * item.total_pob
+    changes.locked[1] -= sign * item.total_inactive
 
 
 _COUNTERS: dict[type, Callable[[Changes, StateObject, int], None]] = {
@@ -351,6 +396,7 @@ _COUNTERS: dict[type, Callable[[Changes, StateObject, int], None]] = {
         (GenesisBalance, _count_genesis_balance),
         (Htlc, _count_htlc),
         (LiquidityPool, _count_pool),
+        (Ticket, _count_ticket),
         (LimitOrder, _count_order),
         (ForceSettlement, _count_settlement),
         (CallOrder, _count_position),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
+from node.chain.ticket_votes import Power, note_powers, voices
 from node.state.context import Context
 from node.state.database import State
 from node.state.objects.accounts import Account, AccountStatistics
-from node.state.objects.governance import CommitteeMember, Witness
+from node.state.objects.governance import VOTING_TICKETS, CommitteeMember, Witness
 from protocol.authority import Authority
 from protocol.chain_parameters import ChainParameters
 from protocol.constants import (
@@ -18,15 +20,19 @@ from protocol.constants import (
     RELAXED_COMMITTEE_ACCOUNT,
     WITNESS_ACCOUNT,
 )
-from protocol.ids import AccountId, VoteId
+from protocol.ids import AccountId, VoteId, vote_kind
+from protocol.operations.account import COMMITTEE_VOTE, WITNESS_VOTE, WORKER_VOTE
 
 WEIGHT_BITS = 16
 """Bits of the largest weight in an elected authority (R8.13)."""
 
+NO_POWER = Power(0, 0, 0, 0, 0)
+
 Candidate = TypeVar("Candidate", Witness, CommitteeMember)
 
 
-class Tally(NamedTuple):
+@dataclass(slots=True)
+class Tally:
     """What the voters want."""
 
     votes: dict[VoteId, int]
@@ -35,8 +41,9 @@ class Tally(NamedTuple):
     """Stake by half the number of witnesses wanted (R8.12)."""
     committee_counts: list[int]
     """Stake by half the number of committee members wanted."""
-    total: list[int]
-    """One item: all the stake that took part."""
+    witness_total: int = 0
+    """All the stake that took part."""
+    committee_total: int = 0
 
 
 def refresh_balances(state: State, moved: Iterable[AccountStatistics]) -> None:
@@ -62,15 +69,28 @@ def count_votes(ctx: Context) -> Tally:
         {},
         [0] * (parameters.maximum_witness_count // 2 + 1),
         [0] * (parameters.maximum_committee_count // 2 + 1),
-        [0],
     )
     members_only = None if parameters.count_non_member_votes else partial(_is_member, ctx.now)
-    for account, stake in state.stakes.by_opinion(members_only):
-        opinion = state.accounts.get(account)
-        _note_stake(state, opinion, stake, ctx.now)
-        _add_opinion(parameters, tally, opinion, stake)
+    if state.chain.voting_stake == VOTING_TICKETS:
+        _count_tickets(ctx, tally, members_only)
+    else:
+        for account, stake in state.stakes.by_opinion(members_only):
+            opinion = state.accounts.get(account)
+            _note_stake(state, opinion, stake, ctx.now)
+            _add_opinion(parameters, tally, opinion, Power(stake, stake, stake, stake, stake))
     state.stakes.disregard_figures()
     return tally
+
+
+def _count_tickets(ctx: Context, tally: Tally, counts: Callable[[Account], bool] | None) -> None:
+    """Add what is locked in tickets; a committee vote is one of several, and shares (K4.6)."""
+    state, powers = ctx.state, dict[AccountId, Power]()
+    for opinion, power in voices(state, ctx.now, counts):
+        others = opinion.options.number_of_votes(COMMITTEE_VOTE)
+        _add_opinion(state.parameters, tally, opinion, power, max(others, 1))
+        before = powers.get(opinion.id, NO_POWER)
+        powers[opinion.id] = Power(*(one + more for one, more in zip(before, power, strict=True)))
+    note_powers(state, powers, ctx.now)
 
 
 def _is_member(now: int, account: Account) -> bool:
@@ -83,16 +103,25 @@ def _note_stake(state: State, opinion: Account, stake: int, now: int) -> None:
     statistics.vote_tally_time = now
 
 
-def _add_opinion(parameters: ChainParameters, tally: Tally, opinion: Account, stake: int) -> None:
+def _add_opinion(
+    parameters: ChainParameters, tally: Tally, opinion: Account, power: Power, sharing: int = 1
+) -> None:
+    """Add some stake of an opinion, of which its committee votes share theirs by so many."""
     options = opinion.options
     votes = tally.votes
+    each = {
+        COMMITTEE_VOTE: power.committee // sharing,
+        WITNESS_VOTE: power.witness,
+        WORKER_VOTE: power.worker,
+    }
     for vote in options.votes:
-        votes[vote] = votes.get(vote, 0) + stake
+        votes[vote] = votes.get(vote, 0) + each[vote_kind(vote)]
     if options.num_witness <= parameters.maximum_witness_count:
-        tally.witness_counts[options.num_witness // 2] += stake
+        tally.witness_counts[options.num_witness // 2] += power.witness
     if options.num_committee <= parameters.maximum_committee_count:
-        tally.committee_counts[options.num_committee // 2] += stake
-    tally.total[0] += stake
+        tally.committee_counts[options.num_committee // 2] += power.committee
+    tally.witness_total += power.witness
+    tally.committee_total += power.committee
 
 
 def wanted_count(counts: Sequence[int], total: int, minimum: int) -> int:
@@ -109,7 +138,7 @@ def wanted_count(counts: Sequence[int], total: int, minimum: int) -> int:
 def update_active_witnesses(state: State, tally: Tally) -> None:
     """Elect the witnesses and make them the authority of the witness account (R8.12, R8.13)."""
     minimum = state.chain.immutable_parameters.min_witness_count
-    count = wanted_count(tally.witness_counts, tally.total[0], minimum)
+    count = wanted_count(tally.witness_counts, tally.witness_total, minimum)
     for witness in state.witnesses.in_order():
         votes = tally.votes.get(witness.vote_id, 0)
         if witness.total_votes != votes:
@@ -125,7 +154,7 @@ def update_active_witnesses(state: State, tally: Tally) -> None:
 def update_active_committee(state: State, tally: Tally) -> None:
     """Elect the committee and make it the authority of the committee accounts (R8.12, R8.13)."""
     minimum = state.chain.immutable_parameters.min_committee_member_count
-    count = wanted_count(tally.committee_counts, tally.total[0], minimum)
+    count = wanted_count(tally.committee_counts, tally.committee_total, minimum)
     for member in state.committee_members.in_order():
         votes = tally.votes.get(member.vote_id, 0)
         if member.total_votes != votes:

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
-from node.cli.descriptions import describe_event, describe_order, describe_record
+from node.cli.descriptions import (
+    describe_event,
+    describe_order,
+    describe_record,
+    describe_ticket,
+)
 from node.cli.program import command_name
 from node.cli.remote_chain import EVENTS_MAX, NoSuchName, RemoteAsset, RemoteChain
 from node.cli.standing import Market, Reason, settlement_queue
@@ -23,6 +28,7 @@ from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.credit_offer import CreditOfferAccept
 from protocol.operations.htlc import HtlcCreate, HtlcRedeem
 from protocol.operations.limit_order import LimitOrderCreate
+from protocol.operations.ticket import TicketCreate
 from protocol.wording import count_of
 
 
@@ -263,6 +269,12 @@ def _loan(chain: RemoteChain, sent: Sent) -> Iterator[Reason]:
     )
 
 
+def _ticket(chain: RemoteChain, sent: Sent) -> Iterator[Reason]:
+    """A new ticket that works up to its type."""
+    ticket = chain.object(as_text(as_list(sent.result)[1]))
+    yield Reason(f"ticket {describe_ticket(chain, ticket)}", "K3.2")
+
+
 WAITING: dict[type[Any], Callable[[RemoteChain, Sent], Iterator[Reason]]] = {
     LimitOrderCreate: _order,
     CallOrderUpdate: _position,
@@ -271,5 +283,6 @@ WAITING: dict[type[Any], Callable[[RemoteChain, Sent], Iterator[Reason]]] = {
     BidCollateral: _bid,
     HtlcCreate: _htlc,
     CreditOfferAccept: _loan,
+    TicketCreate: _ticket,
 }
 """What is left to wait, by the operation that left it."""

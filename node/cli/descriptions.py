@@ -9,10 +9,13 @@ from node.cli.remote_chain import RemoteAsset, RemoteChain
 from node.explain.deeds import describe, describe_turn
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.ids import AccountId, AssetId, CallOrderId, asset_text
-from protocol.json_form import JsonValue, from_json, from_json_as
+from protocol.json_form import JsonValue, format_time, from_json, from_json_as
 from protocol.operations.base import Operation, TaggedOperation
 from protocol.operations.limit_order import FillOrder
+from protocol.schema import MAX_TIMESTAMP
 from protocol.wording import format_units_ratio
+
+NEVER = format_time(MAX_TIMESTAMP)
 
 
 class RemoteNames:
@@ -84,6 +87,16 @@ def describe_htlc(chain: RemoteChain, htlc: JsonObject) -> str:
     creator, to = (chain.account_name(as_text(transfer[side])) for side in ("from", "to"))
     end = as_object(as_object(htlc["conditions"])["time_lock"])["expiration"]
     return f"{htlc['id']}: {chain.format_amount(transfer)} of {creator} for {to} until {end}"
+
+
+def describe_ticket(chain: RemoteChain, ticket: JsonObject) -> str:
+    """A ticket (1.18.n): how much is locked how far, and what becomes of it next."""
+    amount, current = chain.format_amount(ticket["amount"]), as_text(ticket["current_type"])
+    text = f"{ticket['id']}: {amount}, {current.replace('_', ' ')}, {ticket['status']}"
+    if ticket["target_type"] != current:
+        text += f" to {as_text(ticket['target_type']).replace('_', ' ')}"
+    next_time = as_text(ticket["next_auto_update_time"])
+    return text if next_time == NEVER else f"{text}, next at {next_time}"
 
 
 def format_price(price: JsonValue, base: RemoteAsset, quote: RemoteAsset) -> str:

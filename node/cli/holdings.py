@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
-from node.cli.descriptions import describe_htlc, describe_order, describe_position
+from node.cli.descriptions import (
+    describe_htlc,
+    describe_order,
+    describe_position,
+    describe_ticket,
+)
 from node.cli.remote_chain import RemoteAccount, RemoteAsset, RemoteChain
 from node.cli.sessions import Session
 from protocol.authority import Authority
@@ -36,7 +41,7 @@ def balance_json(asset: RemoteAsset, amount: int) -> JsonValue:
 def show_holdings(
     session: Session, account: RemoteAccount, *, with_authorities: bool = False
 ) -> None:
-    """Print an account's balances, positions, orders, settlement requests and contracts."""
+    """Print an account's balances, positions, orders, requests, contracts and tickets."""
     chain = session.chain
     found = account_balances(chain, account.name)
     full = as_list(chain.client.call("database", "get_full_accounts", [account.name], False))
@@ -50,6 +55,7 @@ def show_holdings(
         "settlements": holdings.get("settle_orders", []),
         "htlcs_from": holdings.get("htlcs_from", []),
         "htlcs_to": holdings.get("htlcs_to", []),
+        "tickets": chain.client.call("database", "get_tickets_by_account", account.name),
     }
     lines = list(_lines(chain, account, found, document))
     if with_authorities:
@@ -78,6 +84,8 @@ def _lines(
     for name in ("htlcs_from", "htlcs_to"):
         for htlc in as_objects(document[name]):
             yield f"  contract {describe_htlc(chain, htlc)}"
+    for ticket in as_objects(document["tickets"]):
+        yield f"  ticket {describe_ticket(chain, ticket)}"
 
 
 def _authority_text(chain: RemoteChain, authority: Authority) -> str:

@@ -117,7 +117,7 @@ def _describe_result(chain: RemoteChain, operation: Operation, result: Sequence[
     if tag == 2:
         return f", returned {chain.format_amount(value)}"
     if tag == 3:
-        return _describe_made(as_object(value))
+        return _describe_objects(as_object(value))
     if tag == 4:
         return _describe_exchange(chain, as_object(value))
     if tag == 5 and isinstance(operation, CreditDealRepay):
@@ -128,9 +128,13 @@ def _describe_result(chain: RemoteChain, operation: Operation, result: Sequence[
     return ""
 
 
-def _describe_made(result: JsonObject) -> str:
-    made = [as_text(item) for item in as_list(result["new_objects"])]
-    return f", made {', '.join(made)}" if made else ""
+def _describe_objects(result: JsonObject) -> str:
+    """Which objects an operation has made, changed and ended."""
+    parts = []
+    for word, name in (("made", "new"), ("changed", "updated"), ("ended", "removed")):
+        found = [as_text(item) for item in as_list(result.get(f"{name}_objects") or [])]
+        parts += [f"{word} {', '.join(found)}"] if found else []
+    return "".join(f", {part}" for part in parts)
 
 
 def _describe_exchange(chain: RemoteChain, result: JsonObject) -> str:

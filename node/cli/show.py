@@ -62,6 +62,7 @@ def chain(session: Session) -> None:
         ("participation", f"{as_int(info['participation']) * 100 // 128} %"),
         ("margin call trigger", info["margin_call_trigger"]),
         ("strict release", str(info["strict_release"]).lower()),
+        ("voting stake", info["voting_stake"]),
         ("node", f"pegboard {info['version']}"),
         ("peers", ", ".join(as_text(peer["version"]) for peer in peers) or "none"),
     ]

@@ -32,6 +32,7 @@ from node.cli.wallet_htlc import LOCK_COMMANDS
 from node.cli.wallet_market import MARKET_COMMANDS
 from node.cli.wallet_ownership import OWNERSHIP_COMMANDS
 from node.cli.wallet_pools import pool
+from node.cli.wallet_ticket import TICKET_COMMANDS
 from protocol.crypto.keys import PrivateKey, parse_wif
 from protocol.crypto.memo import decrypt_memo
 from protocol.errors import KeyFormatError
@@ -204,7 +205,7 @@ def read_memo(keys: KeyRing, prefix: str, record: JsonObject) -> str | None:
 
 
 for command in (
-    *(*MARKET_COMMANDS, *CREDIT_COMMANDS, *LOCK_COMMANDS, *OWNERSHIP_COMMANDS),
+    *(*MARKET_COMMANDS, *CREDIT_COMMANDS, *LOCK_COMMANDS, *TICKET_COMMANDS, *OWNERSHIP_COMMANDS),
     pool,
 ):
     wallet.add_command(command)

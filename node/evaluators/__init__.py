@@ -16,6 +16,7 @@ from node.evaluators import (
     limit_order,
     liquidity_pool,
     proposal,
+    ticket,
     transfer,
     vesting,
     withdraw_permission,
@@ -74,6 +75,7 @@ from protocol.operations.liquidity_pool import (
     LiquidityPoolWithdraw,
 )
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
+from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
 from protocol.operations.vesting import VestingBalanceCreate, VestingBalanceWithdraw
 from protocol.operations.withdraw_permission import (
@@ -181,6 +183,8 @@ EVALUATORS: dict[type, Evaluator] = {
     HtlcCreate: evaluator(htlc.evaluate_htlc_create, htlc.apply_htlc_create),
     HtlcRedeem: evaluator(htlc.evaluate_htlc_redeem, htlc.apply_htlc_redeem),
     HtlcExtend: evaluator(htlc.evaluate_htlc_extend, htlc.apply_htlc_extend),
+    TicketCreate: evaluator(ticket.evaluate_ticket_create, ticket.apply_ticket_create),
+    TicketUpdate: evaluator(ticket.evaluate_ticket_update, ticket.apply_ticket_update),
     LiquidityPoolCreate: evaluator(
         liquidity_pool.evaluate_liquidity_pool_create, liquidity_pool.apply_liquidity_pool_create
     ),

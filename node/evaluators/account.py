@@ -112,7 +112,8 @@ def evaluate_account_update(ctx: Context, op: AccountUpdate) -> None:
 
 
 def apply_account_update(ctx: Context, op: AccountUpdate, checked: None) -> VoidResult:
-    """Replace what the operation gives."""
+    """Replace what the operation gives; another opinion is fresh again (K4.5)."""
+    options = ctx.state.accounts.get(op.account).options
     account = ctx.state.accounts.edit(ctx.state.accounts.get(op.account))
     if op.owner is not None:
         account.owner = op.owner
@@ -120,6 +121,12 @@ def apply_account_update(ctx: Context, op: AccountUpdate, checked: None) -> Void
         account.active = op.active
     if op.new_options is not None:
         account.options = op.new_options
+        if (options.voting_account, options.votes) != (
+            op.new_options.voting_account,
+            op.new_options.votes,
+        ):
+            statistics = ctx.state.statistics
+            statistics.edit(statistics.get(account.statistics)).last_vote_time = ctx.now
     return VoidResult()
 
 

@@ -22,6 +22,7 @@ from protocol.ids import (
     htlc_text,
     order_text,
     pool_text,
+    ticket_text,
 )
 from protocol.operations import ENTRY_OF, fee_payer
 from protocol.operations.base import Operation
@@ -48,6 +49,7 @@ from protocol.operations.liquidity_pool import (
     LiquidityPoolExchange,
     LiquidityPoolWithdraw,
 )
+from protocol.operations.ticket import TicketCreate, TicketType, TicketUpdate
 from protocol.operations.transfer import Transfer
 
 
@@ -217,6 +219,23 @@ def _htlc_refund(op: HtlcRefund, names: Names) -> str:
     return f"not claimed: {creator} has {amount} back ({htlc_text(op.htlc_id)})"
 
 
+def _ticket_create(op: TicketCreate, names: Names) -> str:
+    amount, target = names.amount(op.amount), _ticket_type(op.target_type)
+    return f"{names.account(op.account)} locks {amount} in a ticket for {target}"
+
+
+def _ticket_update(op: TicketUpdate, names: Names) -> str:
+    part = op.amount_for_new_target
+    what = ticket_text(op.ticket) if part is None else f"{names.amount(part)} of it"
+    ticket = "" if part is None else f" splits {ticket_text(op.ticket)}:"
+    name, target = names.account(op.account), _ticket_type(op.target_type)
+    return f"{name}{ticket} turns {what} to {target}"
+
+
+def _ticket_type(number: int) -> str:
+    return TicketType(number).name.lower().replace("_", " ")
+
+
 def _pool_create(op: LiquidityPoolCreate, names: Names) -> str:
     a, b, share = map(names.symbol, (op.asset_a, op.asset_b, op.share_asset))
     return f"{names.account(op.account)} makes a pool of {a} and {b} with the share {share}"
@@ -259,6 +278,8 @@ _WORDS: dict[type[Any], Callable[[Any, Names], str]] = {
     HtlcRedeemed: _htlc_redeemed,
     HtlcExtend: _htlc_extend,
     HtlcRefund: _htlc_refund,
+    TicketCreate: _ticket_create,
+    TicketUpdate: _ticket_update,
     LiquidityPoolCreate: _pool_create,
     LiquidityPoolDeposit: _pool_deposit,
     LiquidityPoolWithdraw: _pool_withdraw,

@@ -45,6 +45,7 @@ from protocol.operations.liquidity_pool import (
     LiquidityPoolWithdraw,
 )
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
+from protocol.operations.ticket import TicketCreate, TicketUpdate
 
 ANY_OPERATION = "R8.18"
 """What holds of every operation."""
@@ -81,6 +82,8 @@ RULES: dict[type[Operation], str] = {
     ProposalCreate: "R8.23",
     ProposalDelete: "R8.23",
     ProposalUpdate: "R8.23",
+    TicketCreate: "K2.1",
+    TicketUpdate: "K2.2",
 }
 """Of what accounts do, where more is to be said than that."""
 

@@ -7,15 +7,23 @@ values that are written otherwise. A field that no row names is an error: nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 from node.fork.errors import NotCarriedOver
-from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
+from node.state.objects.accounts import (
+    Account,
+    AccountBalance,
+    AccountStatistics,
+    TicketFigures,
+    VotingPower,
+)
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.governance import (
+    TRIGGER_FEED,
+    VOTING_TICKETS,
     BudgetRecord,
     ChainProperties,
     CommitteeMember,
@@ -29,11 +37,13 @@ from node.state.objects.htlc import Htlc
 from node.state.objects.liquidity import LiquidityPool
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
+from node.state.objects.tickets import STATUS_NAMES, Ticket
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
 from node.state.objects.vesting import BALANCE_NAMES, GenesisBalance, VestingBalance
 from node.state.undo import StateObject
 from protocol.errors import DecodeError
 from protocol.json_form import JsonValue
+from protocol.operations.ticket import TicketType
 from protocol.schema import schema_of
 
 Json = dict[str, JsonValue]
@@ -52,6 +62,8 @@ class Form:
     """Fields that must say nothing."""
     reads: Mapping[str, Callable[[JsonValue], Json]] = field(default_factory=dict)
     """Fields that come to others of ours."""
+    gathers: Callable[[Json], Json] | None = None
+    """Puts fields together that are records of ours; it may change what it is given."""
     added: Mapping[str, JsonValue] = field(default_factory=dict)
     """Our fields that bitshares-core has not got, as a chain begins with them."""
 
@@ -65,6 +77,8 @@ class Form:
 
     def adapt(self, data: Json) -> Json:
         """An object of the file in our own form; raises `NotCarriedOver`."""
+        if self.gathers is not None:
+            data = self.gathers(data)
         adapted = dict(self.added)
         own = _names_of(self.cls)
         for name, value in data.items():
@@ -109,18 +123,36 @@ def _inverse_swan_price(value: JsonValue) -> Json:
     return {"additional_collateral": price["base"], "debt_covered": price["quote"]}
 
 
+TICKET_TYPES = tuple(one.name.lower() for one in TicketType)
+
+
+def _index(names: Sequence[str], value: JsonValue) -> int:
+    """The number of what is written by its name."""
+    if not isinstance(value, str) or value not in names:
+        raise NotCarriedOver("another name than are known here", value=value)
+    return names.index(value)
+
+
 def _balance_type(value: JsonValue) -> Json:
-    if value not in BALANCE_NAMES:
-        raise NotCarriedOver("no type of vesting balances", value=value)
-    return {"balance_type": BALANCE_NAMES.index(value)}
+    return {"balance_type": _index(BALANCE_NAMES, value)}
 
 
 def _dynamic_flags(value: JsonValue) -> Json:
     return {"maintenance_flag": value == 1}
 
 
-def _voting_power(value: JsonValue) -> Json:
-    return {"voting_stake": value}
+TICKET_FIGURES = tuple(one.json_name for one in schema_of(TicketFigures).fields)
+POWERS = tuple(one.json_name for one in schema_of(VotingPower).fields)
+
+
+def _ticket_figures(data: Json) -> Json:
+    """What stands in records of ours: figures of tickets, if there are any, and votes' power."""
+    figures = {name: data.pop(name, 0) for name in TICKET_FIGURES}
+    powers: Json = {name: data.pop(f"vp_{name}", 0) for name in POWERS}
+    data["voting_stake"] = data.pop("vp_all", 0)
+    data["tickets"] = figures if any(value not in NOTHING for value in figures.values()) else None
+    data["voting_power"] = powers
+    return data
 
 
 def _transaction(value: JsonValue) -> Json:
@@ -158,15 +190,19 @@ FORMS: dict[tuple[int, int], Form] = {
     ),
     (1, 15): Form(GenesisBalance),
     (1, 16): Form(Htlc),
+    (1, 18): Form(
+        Ticket,
+        reads={
+            "target_type": lambda value: {"target_type": _index(TICKET_TYPES, value)},
+            "current_type": lambda value: {"current_type": _index(TICKET_TYPES, value)},
+            "status": lambda value: {"status": _index(STATUS_NAMES, value)},
+        },
+    ),
     (1, 19): Form(LiquidityPool),
     (1, 21): Form(CreditOffer),
     (1, 22): Form(CreditDeal),
     (2, 0): Form(GlobalProperties),
-    (2, 1): Form(
-        DynamicGlobalProperties,
-        unused=frozenset({"total_pob", "total_inactive"}),
-        reads={"dynamic_flags": _dynamic_flags},
-    ),
+    (2, 1): Form(DynamicGlobalProperties, reads={"dynamic_flags": _dynamic_flags}),
     (2, 3): Form(AssetDynamicData, unused=frozenset({"confidential_supply"})),
     (2, 4): Form(
         BitassetData,
@@ -182,20 +218,20 @@ FORMS: dict[tuple[int, int], Form] = {
         derived=frozenset(
             {
                 *("most_recent_op", "total_ops", "removed_ops", "has_cashback_vb", "is_voting"),
-                *("last_vote_time", "vp_active", "vp_committee", "vp_witness", "vp_worker"),
             }
         ),
-        unused=frozenset(
-            {
-                *("total_core_inactive", "total_core_pob", "total_core_pol"),
-                *("total_pob_value", "total_pol_value"),
-            }
-        ),
-        reads={"vp_all": _voting_power},
+        gathers=_ticket_figures,
     ),
     (2, 7): Form(TransactionHistory, reads={"trx": _transaction}),
     (2, 8): Form(BlockSummary),
-    (2, 11): Form(ChainProperties, added={"margin_call_trigger": 1, "strict_release": False}),
+    (2, 11): Form(
+        ChainProperties,
+        added={
+            "margin_call_trigger": TRIGGER_FEED,
+            "strict_release": False,
+            "voting_stake": VOTING_TICKETS,
+        },
+    ),
     (2, 12): Form(WitnessSchedule),
     (2, 13): Form(BudgetRecord),
     (2, 17): Form(CollateralBid, reads={"inv_swan_price": _inverse_swan_price}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from node.state.database import State
+from node.state.objects.governance import VOTING_NAMES, VOTING_TICKETS
 from protocol.constants import CORE_ASSET
 from protocol.genesis import (
     FINALITY_BITSHARES,
@@ -49,6 +50,7 @@ def begin_fork(
             core_symbol=state.assets.get(CORE_ASSET).symbol,
             address_prefix=prefix,
             chain_id=state.chain.chain_id,
+            voting_stake=VOTING_NAMES[VOTING_TICKETS],
             finality=FINALITY_BITSHARES,
             development=True,
             fork=ForkPoint(dynamic.head_block_number, dynamic.head_block_id, source),

@@ -32,6 +32,7 @@ from node.state.objects.htlc import Htlc
 from node.state.objects.liquidity import LiquidityPool
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
+from node.state.objects.tickets import Ticket
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
 from node.state.objects.vesting import GenesisBalance, VestingBalance
 from node.state.stakes import Stakes
@@ -52,6 +53,7 @@ from protocol.ids import (
     ForceSettlementId,
     HtlcId,
     LimitOrderId,
+    TicketId,
     VestingBalanceId,
     WithdrawPermissionId,
 )
@@ -82,6 +84,7 @@ class State:
         self.workers = Table(Worker, ids.WorkerId, log)
         self.genesis_balances = Table(GenesisBalance, ids.BalanceId, log)
         self.htlcs = Table(Htlc, ids.HtlcId, log)
+        self.tickets = Table(Ticket, ids.TicketId, log)
         self.liquidity_pools = Table(LiquidityPool, ids.LiquidityPoolId, log)
         self.credit_offers = Table(CreditOffer, ids.CreditOfferId, log)
         self.credit_deals = Table(CreditDeal, ids.CreditDealId, log)
@@ -159,6 +162,10 @@ class State:
             lambda item: item.transfer.to, lambda item: item.id
         )
         self.htlcs.add_index(self.htlcs_to)
+        self.tickets_of_account = GroupIndex[AccountId, TicketId, Ticket](
+            lambda item: item.account, lambda item: item.id
+        )
+        self.tickets.add_index(self.tickets_of_account)
 
     def _add_market_indexes(self) -> None:
         self.book = OrderedIndex[tuple[AssetId, AssetId], LimitOrder](
@@ -267,6 +274,11 @@ class State:
         )
         """Earliest end first, older first at one end (H5.1)."""
         self.htlcs.add_index(self.htlc_expirations)
+        self.ticket_updates = OrderedIndex[tuple[()], Ticket](
+            lambda item: ALL, lambda item: item.next_auto_update_time, mutable=True
+        )
+        """Earliest first, older first at one time (K3.1)."""
+        self.tickets.add_index(self.ticket_updates)
 
     @property
     def properties(self) -> GlobalProperties:

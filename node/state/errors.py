@@ -347,6 +347,21 @@ class ExtensionTooLong(LimitExceeded):
     name = "extension_too_long"
 
 
+# Tickets (K).
+
+
+class TicketLockedForever(TransactionRejected):
+    """K2.2: nothing can be changed about CORE that is locked for ever."""
+
+    name = "ticket_locked_forever"
+
+
+class TicketTargetUnchanged(TransactionRejected):
+    """K2.2: the ticket works up or down to this type already."""
+
+    name = "ticket_target_unchanged"
+
+
 # Credit offers and deals (O).
 
 

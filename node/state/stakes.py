@@ -1,4 +1,4 @@
-"""How much stake stands behind each opinion, kept as accounts move (R8.11)."""
+"""How much stake stands behind each opinion, kept as accounts move (R8.11, K4.1)."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ class Stakes:
 
         With `counts`, only the shares of accounts for which it holds.
         """
-        for account in sorted({*self._touched_accounts.take(), *self._owners()}):
-            self._refresh(account)
+        self._catch_up()
         if counts is None:
             return sorted(self._totals.items())
         totals: dict[AccountId, int] = {}
@@ -55,6 +54,16 @@ class Stakes:
             if counts(self._accounts.rows[instance]):
                 totals[opinion] = totals.get(opinion, 0) + stake
         return sorted(totals.items())
+
+    def by_voter(self) -> list[tuple[AccountId, AccountId]]:
+        """Accounts that vote or have a proxy and any stake, ascending, each with whose opinion
+        counts for it."""
+        self._catch_up()
+        return sorted((AccountId(one), share.opinion) for one, share in self._shares.items())
+
+    def _catch_up(self) -> None:
+        for account in sorted({*self._touched_accounts.take(), *self._owners()}):
+            self._refresh(account)
 
     def disregard_figures(self) -> None:
         """Take all figures as known: since the last question only the count wrote into them."""
@@ -95,6 +104,8 @@ class Stakes:
             return None
         figures = self._statistics.get(account.statistics)
         stake = figures.total_core_in_orders + figures.core_in_balance
+        if figures.tickets is not None:
+            stake += figures.tickets.total_core_pol + figures.tickets.total_core_pob
         if account.cashback_vb is not None:
             stake += self._vesting.get(account.cashback_vb).balance.amount
         proxy = account.options.voting_account

@@ -1,4 +1,4 @@
-"""Tickets: CORE locked for a time, for more voting power; not executed by this node."""
+"""Tickets: CORE locked for a time, for more voting power (K1.1, K2)."""
 
 from __future__ import annotations
 

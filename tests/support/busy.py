@@ -11,6 +11,7 @@ from protocol.operations.credit_offer import CreditOfferAccept, CreditOfferCreat
 from protocol.operations.htlc import HtlcCreate, hash_of_preimage
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
+from protocol.operations.ticket import TicketCreate
 from protocol.operations.withdraw_permission import WithdrawPermissionCreate
 from protocol.operations.worker import BurnWorkerInitializer, WorkerCreate
 from tests.support.api import ChainBackend, Json, transaction_json
@@ -49,6 +50,12 @@ def a_busy_backend() -> ChainBackend:
         *(
             HtlcCreate(NO_FEE, creator, to, chain.amount(5 + creator), lock, 3, 3_600)
             for creator, to in ((alice, bob), (alice, bob), (bob, alice), (bob, alice))
+        )
+    )
+    backend.produce(
+        *(
+            TicketCreate(NO_FEE, account, target, chain.amount(5 + target))
+            for account, target in ((alice, 1), (alice, 2), (bob, 3), (bob, 4))
         )
     )
     backend.produce(chain.transfer("carol", "alice", 1), *chain.feed("USD", 1, 11))

@@ -20,6 +20,7 @@ from protocol.ids import (
     LimitOrderId,
     LiquidityPoolId,
     ProposalId,
+    TicketId,
     VestingBalanceId,
     WithdrawPermissionId,
     WitnessId,
@@ -86,6 +87,7 @@ from protocol.operations.proposal import (
     ProposalUpdate,
     ProposedOperation,
 )
+from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer
 from protocol.operations.vesting import (
     CddVestingPolicy,
@@ -244,6 +246,7 @@ class BusyChain(TestChain):
                 for policy in policies
             ),
             self.lock(2, 900_000),
+            TicketCreate(NO_FEE, self.alice, 4, self.amount(10**6)),
             self.lend(10**6),
             self.borrow_by_offer(0, coin),
             self.lend(10**3),
@@ -292,6 +295,7 @@ class BusyChain(TestChain):
         yield from self._governance_examples()
         yield from self._permission_examples()
         yield from self._lock_examples()
+        yield from self._ticket_examples()
         yield from self._pool_examples()
         yield from self._credit_examples()
 
@@ -395,6 +399,13 @@ class BusyChain(TestChain):
             yield self.lock(tag, 10)
         yield HtlcRedeem(NO_FEE, HtlcId(0), self.carol, b"secret")
         yield HtlcExtend(NO_FEE, HtlcId(0), self.alice, 100)
+
+    def _ticket_examples(self) -> Iterator[Operation]:
+        for target in range(1, 5):
+            yield TicketCreate(NO_FEE, self.alice, target, self.amount(1000))
+        for part in (None, self.amount(1000)):
+            for target in range(4):
+                yield TicketUpdate(NO_FEE, TicketId(0), self.alice, target, part)
 
     def _pool_examples(self) -> Iterator[Operation]:
         alice, full, empty = self.alice, LiquidityPoolId(0), LiquidityPoolId(1)

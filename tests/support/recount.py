@@ -30,6 +30,10 @@ def full_recount(state: State) -> Iterator[None]:
                 stake = statistics.total_core_in_orders + statistics.core_in_balance
                 if account.cashback_vb is not None:
                     stake += state.vesting_balances.get(account.cashback_vb).balance.amount
+                tickets = state.tickets_of_account.items(account.id)
+                stake += sum(
+                    one.amount.amount for one in tickets if one.value or not one.is_forever()
+                )
                 proxy = account.options.voting_account
                 opinion = account.id if proxy == PROXY_TO_SELF_ACCOUNT else proxy
                 totals[opinion] = totals.get(opinion, 0) + stake

@@ -20,6 +20,7 @@ from node.state.database import State
 from node.state.objects.assets import BitassetData, FeedValues
 from node.state.objects.governance import (
     TRIGGER_BID,
+    VOTING_PLAIN,
     ChainProperties,
     DynamicGlobalProperties,
     GlobalProperties,
@@ -59,6 +60,7 @@ def make_state(
     parameters: ChainParameters | None = None,
     margin_call_trigger: int = TRIGGER_BID,
     strict_release: bool = False,
+    voting_stake: int = VOTING_PLAIN,
 ) -> State:
     """CORE, the special accounts 0-5, and from 1.2.6 on an account for each name, with CORE.
 
@@ -84,6 +86,7 @@ def make_state(
             immutable_parameters=ImmutableChainParameters(),
             margin_call_trigger=margin_call_trigger,
             strict_release=strict_release,
+            voting_stake=voting_stake,
         )
     )
     state.witness_schedules.create(WitnessSchedule(ids.WitnessScheduleId(0), ()))
@@ -113,6 +116,8 @@ def _head() -> DynamicGlobalProperties:
         recent_slots_filled=(1 << 128) - 1,
         maintenance_flag=False,
         last_irreversible_block_num=0,
+        total_pob=0,
+        total_inactive=0,
     )
 
 

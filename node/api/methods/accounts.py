@@ -139,7 +139,10 @@ def is_public_key_registered(call: Call, public_key: Text) -> Answer:
 
 
 def get_top_voters(call: Call, limit: VoterLimit) -> Answer:
-    """Figures of the accounts with most stake at the last count of votes, most first (R8.11)."""
+    """Figures of the accounts with most stake at the last count of votes, most first (R8.11, K4.7).
+
+    Those that had none at that count are left out, whatever they had at an earlier one.
+    """
     return Stepwise(_view_voters(call, limit))
 
 
@@ -188,11 +191,11 @@ def get_withdraw_permissions_by_recipient(
 def _view_voters(call: Call, limit: int) -> Steps:
     state, stakes = call.state, call.services.directory.stakes
     yield from stakes.catch_up()
-    accounts = (AccountId(owner) for _, owner in stakes.ranked(ALL_STAKES, 0, limit))
-    return [
-        view_object(call.backend, state.statistics.get(state.accounts.get(account).statistics))
-        for account in accounts
-    ]
+    ranked = stakes.ranked(ALL_STAKES, 0, stakes.count(ALL_STAKES))
+    found = (state.statistics_of(AccountId(owner)) for _, owner in ranked)
+    counted_at = state.dynamic.last_vote_tally_time
+    counted = (one for one in found if one.vote_tally_time >= counted_at)
+    return [view_object(call.backend, one) for one in islice(counted, limit)]
 
 
 def _permissions(

@@ -19,6 +19,7 @@ from node.api.methods import (
     orders,
     pools,
     storage,
+    tickets,
     unbuilt,
     voting,
 )
@@ -57,7 +58,7 @@ LIMITED: dict[str, Method] = {
     "get_htlc_by": htlc.get_htlc_by_from,
     "get_withdraw_permissions_by_giver": accounts.get_withdraw_permissions_by_giver,
     "get_withdraw_permissions_by_recipient": accounts.get_withdraw_permissions_by_recipient,
-    "get_tickets": unbuilt.list_tickets,
+    "get_tickets": tickets.list_tickets,
     "get_liquidity_pools": pools.list_liquidity_pools,
     "get_samet_funds": unbuilt.list_samet_funds,
     "get_credit_offers": credit.list_credit_offers,

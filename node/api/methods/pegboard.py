@@ -15,7 +15,7 @@ from node.market.margin_calls import feed_change_to_reach, is_called
 from node.market.pricing import CallTerms, call_price, call_terms, collateral_ratio
 from node.state.errors import NotMarketIssued
 from node.state.objects.assets import Asset, BitassetData
-from node.state.objects.governance import TRIGGER_NAMES
+from node.state.objects.governance import TRIGGER_NAMES, VOTING_NAMES
 from node.state.objects.market import CallOrder, LimitOrder
 from node.witness.stall import Stall
 from protocol.block import SignedBlockHeader, block_id
@@ -69,6 +69,7 @@ def get_node_info(call: Call) -> Answer:
         "own_witnesses": [witness_text(witness) for witness in info.witnesses],
         "margin_call_trigger": _trigger(call),
         "strict_release": state.chain.strict_release,
+        "voting_stake": VOTING_NAMES[state.chain.voting_stake],
         "stall": _view_stall(info.stall),
         "split": info.split or None,
         "peers": peers,

@@ -1,4 +1,4 @@
-"""Database API: what this chain does not have: SameT funds, tickets, blinded balances.
+"""Database API: what this chain does not have: SameT funds, blinded balances.
 
 Their operations are refused, so their lists are empty, and BitShares' clients that ask for them
 see a chain on which nobody uses them. Arguments are read, and limits hold, as they do elsewhere.
@@ -15,7 +15,6 @@ from protocol import ids
 Limit = Annotated[int, at_most(101)]
 AssetId = Annotated[int, instance_of("asset id", ids.AssetId)]
 FundId = Annotated[int, instance_of("SameT fund id", ids.SametFundId)]
-TicketId = Annotated[int, instance_of("ticket id", ids.TicketId)]
 
 
 def list_samet_funds(call: Call, limit: Limit = 101, start_id: FundId = 0) -> Answer:
@@ -37,18 +36,6 @@ def get_samet_funds_by_asset(
     return []
 
 
-def list_tickets(call: Call, limit: Limit = 101, start_id: TicketId = 0) -> Answer:
-    """Always empty: there are no tickets."""
-    return []
-
-
-def get_tickets_by_account(
-    call: Call, account: AccountArg, limit: Limit = 101, start_id: TicketId = 0
-) -> Answer:
-    """Always empty: there are no tickets."""
-    return []
-
-
 def get_blinded_balances(call: Call, commitments: Texts) -> Answer:
     """Always empty: there are no blinded balances."""
     return []
@@ -58,7 +45,5 @@ METHODS = (
     list_samet_funds,
     get_samet_funds_by_owner,
     get_samet_funds_by_asset,
-    list_tickets,
-    get_tickets_by_account,
     get_blinded_balances,
 )

@@ -8,7 +8,16 @@ from node.state.undo import StateObject
 from protocol.authority import Authority
 from protocol.ids import AccountBalanceId, AccountId, AccountStatisticsId, AssetId, VestingBalanceId
 from protocol.operations.account import AccountOptions
-from protocol.schema import MAX_TIMESTAMP, SORTED, Int64, Timestamp, UInt16, UInt32, UInt64
+from protocol.schema import (
+    MAX_TIMESTAMP,
+    SORTED,
+    Int64,
+    Record,
+    Timestamp,
+    UInt16,
+    UInt32,
+    UInt64,
+)
 
 AccountSet = Annotated[tuple[AccountId, ...], SORTED]
 
@@ -52,6 +61,31 @@ class Account(StateObject):
         return now <= self.membership_expiration_date
 
 
+class TicketFigures(Record):
+    """What an account has in tickets, CORE in smallest units (K3.4)."""
+
+    total_core_pol: Int64 = 0
+    """In tickets that are not locked for ever."""
+    total_pol_value: Int64 = 0
+    total_core_pob: Int64 = 0
+    """Locked for ever, and of value still."""
+    total_pob_value: Int64 = 0
+    total_core_inactive: Int64 = 0
+    """Locked for ever, and of no value any more."""
+
+
+NO_TICKETS = TicketFigures()
+
+
+class VotingPower(Record):
+    """The stake of an opinion where votes decay, after the last count of votes (K4.7)."""
+
+    active: UInt64
+    committee: UInt64
+    witness: UInt64
+    worker: UInt64
+
+
 class AccountStatistics(StateObject):
     """What changes often about an account (2.6.n, the same number as the account)."""
 
@@ -63,8 +97,14 @@ class AccountStatistics(StateObject):
     core_in_balance: Int64
     """CORE balance, as of the last maintenance."""
     voting_stake: UInt64
-    """Stake counted for the account's votes at the last maintenance (R8.11)."""
+    """Stake counted for the account's votes at the last maintenance (R8.11, K4.7)."""
+    voting_power: VotingPower | None
+    """What it came to; None: all of it, as wherever votes do not decay."""
     vote_tally_time: Timestamp
+    last_vote_time: Timestamp
+    """When the account has last changed its votes or its proxy (K4.5)."""
+    tickets: TicketFigures | None
+    """None: it has no tickets."""
     lifetime_fees_paid: Int64
     pending_fees: Int64
     """Fees to distribute at maintenance, the rebate vesting (R8.20)."""

@@ -141,6 +141,10 @@ class DynamicGlobalProperties(StateObject):
     maintenance_flag: bool
     """Whether the head block was a maintenance block; the next slots are skipped (R8.4)."""
     last_irreversible_block_num: UInt32
+    total_pob: Int64
+    """CORE in tickets that is locked for ever, and of value still (K3.4)."""
+    total_inactive: Int64
+    """CORE in tickets that is locked for ever, and of no value any more."""
 
 
 class ChainProperties(StateObject):
@@ -153,12 +157,19 @@ class ChainProperties(StateObject):
     """What calls a position, `TRIGGER_BID` or `TRIGGER_FEED` (R4.2)."""
     strict_release: bool
     """Whether collateral leaves only as debt is paid back (R3.6)."""
+    voting_stake: UInt8
+    """What votes, `VOTING_PLAIN` or `VOTING_TICKETS` (K4.1)."""
 
 
 TRIGGER_BID = 0
 TRIGGER_FEED = 1
 TRIGGER_NAMES = ("bid", "feed")
 """What people call the two, by their numbers."""
+
+VOTING_PLAIN = 0
+VOTING_TICKETS = 1
+VOTING_NAMES = ("plain", "tickets")
+"""What a genesis calls the two, by their numbers."""
 
 
 class BudgetFigures(Record):

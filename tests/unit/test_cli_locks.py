@@ -1,4 +1,4 @@
-"""`pegboard wallet htlc` against a chain in this process, and what shows its contracts."""
+"""`pegboard wallet htlc` and `ticket` against a chain in this process, and what shows them."""
 
 from __future__ import annotations
 
@@ -58,6 +58,25 @@ def test_too_little_time_returns_at_once(desk: Desk) -> None:
     done = desk.wallet("alice", "htlc", "create", "bob", "1 TEST", "--expires-in", "1s")
     assert done["caused"] == ["not claimed: alice has 1.00000 TEST back (1.16.0)"]
     assert done["waiting"] == []
+
+
+def test_tickets_are_made_split_and_shown(desk: Desk) -> None:
+    """K2.1, K2.2: with what becomes of them next."""
+    done = desk.wallet("alice", "ticket", "create", "100 TEST", "360d")
+    (waiting,) = done["waiting"]
+    text = "ticket 1.18.0: 100.00000 TEST, liquid, charging to lock 360 days, next at 20"
+    assert waiting["text"].startswith(text)
+    arguments = ("wallet", "ticket", "update", "1.18.0", "liquid", "--part", "40 TEST")
+    ended = desk.run(*arguments, "--dev-keys", "-a", "alice")
+    assert "ticket_update, fee 0.50000 TEST, made 1.18.1, changed 1.18.0" in ended.out
+    shown = desk.run("show", "account", "alice").out
+    assert "ticket 1.18.0: 60.00000 TEST, liquid, charging to lock 360 days" in shown
+    assert "ticket 1.18.1: 40.00000 TEST, liquid, withdrawing, next at" in shown
+    history = desk.run("wallet", "history", "alice", "--dev-keys").out
+    assert "alice locks 100.00000 TEST in a ticket for lock 360 days" in history
+    assert "alice splits 1.18.0: turns 40.00000 TEST of it to liquid" in history
+    error = desk.refused("bob", "ticket", "update", "1.18.0", "180d")
+    assert (error["name"], error["rule"]) == ("owner_mismatch", "K2.2")
 
 
 @pytest.mark.parametrize(
