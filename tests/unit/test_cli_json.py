@@ -65,77 +65,83 @@ def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return desk
 
 
+COMMANDS = """\
+alice show chain
+alice show witnesses
+alice show delegates
+alice show account alice
+alice show block 5
+alice show tx 5|0
+alice show asset bitUSD
+alice show asset TEST
+alice show book bitUSD
+alice show positions bitUSD
+alice show settlements bitUSD
+alice show assets
+alice show accounts
+alice show trades bitUSD
+alice show feeds bitUSD
+alice show calls bitUSD
+alice wallet accounts
+alice wallet balances
+alice wallet history
+bob wallet history
+alice wallet transfer bob|1,000.5 TEST
+alice wallet borrow 1bitusd|--ratio|3
+alice wallet adjust bitUSD|--debt|-1 bitUSD
+alice wallet cover bitUSD|--amount|1 bitUSD
+alice wallet sell 1 bitUSD|--for|90 TEST
+alice wallet buy 1 bitUSD|--with|1 TEST
+alice wallet cancel 1.7.1
+alice wallet settle 1 bitUSD
+alice wallet create-account frank77|--active-key|{key}
+alice wallet upgrade
+alice wallet whitelist bob|--as|white
+alice wallet create-asset SHELLS|--precision|2
+alice wallet issue 5 SHELLS|--to|bob
+alice wallet create-asset SHARE
+alice wallet pool:create bitUSD|TEST|--share|SHARE|--taker-fee|0.3|--withdrawal-fee|1%
+alice wallet pool:deposit SHARE|10 bitUSD|100 TEST
+bob wallet pool:exchange 1.19.0|5 TEST|--for|0.1 bitUSD
+alice show pools
+alice show pools bitUSD
+alice wallet pool:update SHARE|--taker-fee|0.1|--no-withdrawal-fee
+alice wallet pool:withdraw 1,000 SHARE
+alice wallet pool:delete SHARE
+alice wallet vote init1
+alice wallet vote-as bob
+alice wallet send {file}
+bob wallet propose {file}
+alice wallet approve 1.10.0
+init0 wallet publish-feed bitUSD|0.01|--msqr|1.1
+alice wallet htlc:create bob|1 TEST|--hash|sha256:{lock}
+alice wallet htlc:extend 1.16.0|1h
+bob wallet htlc:redeem 1.16.0|abc|--text
+alice wallet ticket:create 10 TEST|180d
+alice wallet ticket:update 1.18.0|720d
+bob wallet bid-collateral 500 TEST|--for|100 bitUSD
+alice wallet credit:offer 50 TEST|--against|0.2 bitUSD for 1 TEST|--borrower|bob|9 TEST
+alice wallet credit:update 1.21.0|--least|1 TEST|--fee|2
+bob wallet credit:accept 1.21.0|5 TEST
+bob wallet credit:auto-repay 1.22.0|full
+bob wallet credit:repay 1.22.0|--amount|2 TEST
+alice wallet credit:offer 5 TEST|--against|0.2 bitUSD for 1 TEST
+alice wallet credit:delete 1.21.1
+alice show credit alice
+alice show asset bitUSD
+alice show positions bitUSD
+"""
+"""Who types what, a command a line: group, command, arguments. A colon joins the words of one."""
+
+
 def documents(desk: Desk, tmp_path: Path) -> Iterator[tuple[tuple[str, ...], Json]]:
     """What each command of `show` and `wallet` prints with --json, and its path."""
     operation = [[0, transfer_fields(desk)]]
     file = tmp_path / "operations.json"
     file.write_text(json.dumps(operation))
     key = key_text(public_key(development_key("carol", "active")), "TEST")
-    lines = f"""
-        alice show chain
-        alice show witnesses
-        alice show delegates
-        alice show account alice
-        alice show block 5
-        alice show tx 5|0
-        alice show asset bitUSD
-        alice show asset TEST
-        alice show book bitUSD
-        alice show positions bitUSD
-        alice show settlements bitUSD
-        alice show assets
-        alice show accounts
-        alice show trades bitUSD
-        alice show feeds bitUSD
-        alice show calls bitUSD
-        alice wallet accounts
-        alice wallet balances
-        alice wallet history
-        bob wallet history
-        alice wallet transfer bob|1,000.5 TEST
-        alice wallet borrow 1bitusd|--ratio|3
-        alice wallet adjust bitUSD|--debt|-1 bitUSD
-        alice wallet cover bitUSD|--amount|1 bitUSD
-        alice wallet sell 1 bitUSD|--for|90 TEST
-        alice wallet buy 1 bitUSD|--with|1 TEST
-        alice wallet cancel 1.7.1
-        alice wallet settle 1 bitUSD
-        alice wallet create-account frank77|--active-key|{key}
-        alice wallet upgrade
-        alice wallet whitelist bob|--as|white
-        alice wallet create-asset SHELLS|--precision|2
-        alice wallet issue 5 SHELLS|--to|bob
-        alice wallet create-asset SHARE
-        alice wallet pool:create bitUSD|TEST|--share|SHARE|--taker-fee|0.3|--withdrawal-fee|1%
-        alice wallet pool:deposit SHARE|10 bitUSD|100 TEST
-        bob wallet pool:exchange 1.19.0|5 TEST|--for|0.1 bitUSD
-        alice show pools
-        alice show pools bitUSD
-        alice wallet pool:update SHARE|--taker-fee|0.1|--no-withdrawal-fee
-        alice wallet pool:withdraw 1,000 SHARE
-        alice wallet pool:delete SHARE
-        alice wallet vote init1
-        alice wallet vote-as bob
-        alice wallet send {file}
-        bob wallet propose {file}
-        alice wallet approve 1.10.0
-        init0 wallet publish-feed bitUSD|0.01|--msqr|1.1
-        alice wallet htlc:create bob|1 TEST|--hash|sha256:{hashlib.sha256(b"abc").hexdigest()}
-        alice wallet htlc:extend 1.16.0|1h
-        bob wallet htlc:redeem 1.16.0|abc|--text
-        bob wallet bid-collateral 500 TEST|--for|100 bitUSD
-        alice wallet credit:offer 50 TEST|--against|0.2 bitUSD for 1 TEST|--borrower|bob|9 TEST
-        alice wallet credit:update 1.21.0|--least|1 TEST|--fee|2
-        bob wallet credit:accept 1.21.0|5 TEST
-        bob wallet credit:auto-repay 1.22.0|full
-        bob wallet credit:repay 1.22.0|--amount|2 TEST
-        alice wallet credit:offer 5 TEST|--against|0.2 bitUSD for 1 TEST
-        alice wallet credit:delete 1.21.1
-        alice show credit alice
-        alice show asset bitUSD
-        alice show positions bitUSD
-    """
-    for line in filter(None, map(str.strip, lines.splitlines())):
+    lock = hashlib.sha256(b"abc").hexdigest()
+    for line in COMMANDS.format(file=file, key=key, lock=lock).splitlines():
         account, group, command, *rest = line.split(" ", 3)
         words = (group, *command.split(":"))
         arguments = [*words, *(rest[0].split("|") if rest else [])]
@@ -162,7 +168,7 @@ NUMBERS = re.compile(
     r"|minimum_feeds|interval_s|num_committee|num_witness|permission|listing|fee_percentage"
     r"|key_auths|account_auths|percentage|special_authority|voted|ratio_before|ratio_after"
     r"|last_confirmed_block_num|total_missed|last_aslot|extensions|nonce|creation_block_num"
-    r"|feed_change_to_reach|preimage_hash|preimage_size|seconds_to_add|fee_rate|auto_repay)$"
+    r"|feed_change_to_reach|preimage_hash|preimage_size|seconds_to_add|fee_rate|auto_repay|target_type)$"
 )
 """Ends of the names of what is counted, and no amount."""
 

@@ -132,7 +132,8 @@ envelope.num, self.root.num, self._side_bytes + size, SIDE_BYTES_MAX, size, self
 self.transactions_max, self._bytes + envelope.size, self.bytes_max, interval, after, value, days,
 PAY_VESTING_DAYS_MAX, properties.next_available_vote_id, MAX_VOTE_INSTANCE,
 num, mark.num, self._held.changes_max, MARKS_MAX,
-op.preimage_size, options.max_preimage_size, lock.preimage_size
+op.preimage_size, options.max_preimage_size, lock.preimage_size, op.auto_repay,
+op.max_fee_rate, offer.fee_rate
 """
 """What counts things, bits, bytes or heights, which people read as it is."""
 

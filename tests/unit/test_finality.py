@@ -12,9 +12,7 @@ from node.chain import apply_block, finality
 from node.chain.chain import Chain
 from node.chain.finality import quorum_of
 from node.chain.vote_pool import (
-    ALL_WAITING_MAX,
     EQUIVOCATIONS_MAX,
-    WAITING_MAX,
     Conflict,
     Judgement,
     VotePool,
@@ -31,65 +29,17 @@ from node.witness.voter import VoteSpan, cast_votes, floor_without_record
 from protocol.asset import NO_FEE
 from protocol.binary import pack
 from protocol.block import NO_BLOCK, BlockEnvelope, block_id, certificate_in
-from protocol.crypto.signatures import recover_key, sign_digest
+from protocol.crypto.signatures import sign_digest
 from protocol.errors import ValidationError
 from protocol.finality import VOTE_DOMAIN, Certificate, Vote, vote_digest
 from protocol.genesis import FINALITY_BITSHARES, FINALITY_VOTES, genesis_from_json, genesis_to_json
 from protocol.genesis_form import Genesis
 from protocol.operations.witness import WitnessUpdate
-from protocol.schema import BlockId, Digest, PublicKey, Signature
-from tests.support.chain import TestChain, make_genesis, make_parameters, witness_names
+from protocol.schema import BlockId, Signature
+from tests.support.chain import TestChain, make_genesis, make_parameters
 from tests.support.core_nodes import START_MS, CoreNode, run
+from tests.support.votes import ALL, PEER, build, certify, extend, irreversible, silent, vote
 from tests.support.world import BLOCK_INTERVAL_S, key_of, secret_of
-
-ALL = witness_names(4)
-PEER = 7
-
-
-def silent(**settings: object) -> TestChain:
-    """A chain of four witnesses whose votes come only when a test casts them."""
-    chain = TestChain(**({"witnesses": 4, "finality": FINALITY_VOTES} | settings))  # type: ignore[arg-type]
-    chain.voters = {}
-    return chain
-
-
-def vote(chain: TestChain, name: str, source: BlockId, target: BlockId) -> Vote:
-    """A signed vote of a witness."""
-    digest = vote_digest(chain.chain.chain_id, source, target)
-    return Vote(source, target, sign_digest(secret_of(f"{name} block"), digest))
-
-
-def certify(
-    chain: TestChain, source_num: int, target_num: int, names: Sequence[str] = ALL[:3]
-) -> Certificate:
-    """A certificate with the votes of some witnesses for a link of the main chain."""
-    ids = [NO_BLOCK if num == 0 else chain.main[num].id for num in (source_num, target_num)]
-    names = sorted(names, key=lambda name: key_of(f"{name} block"))
-    votes = [vote(chain, name, *ids).signature for name in names]
-    return Certificate(source_num, target_num, tuple(votes))
-
-
-def build(chain: TestChain, certificate: Certificate | None, slot: int = 1) -> BlockEnvelope:
-    """A block that carries a certificate, right or wrong."""
-    witness = chain.chain.scheduled_witness(slot)
-    secret = chain.witness_secret(witness)
-    return chain.chain.build_block(
-        witness,
-        chain.chain.slot_time(slot),
-        lambda digest: sign_digest(secret, digest),
-        certificate,
-    )
-
-
-def extend(chain: TestChain, *links: tuple[int, int] | None) -> None:
-    """Blocks on the head, each with the certificate of a link."""
-    for link in links:
-        chain.receive(build(chain, None if link is None else certify(chain, *link)))
-
-
-def irreversible(chain: TestChain) -> int:
-    return chain.state.dynamic.last_irreversible_block_num
-
 
 # F1, F2.
 
@@ -456,91 +406,6 @@ def test_a_block_that_lies_about_its_votes_wins_nothing() -> None:
 
 
 # F7, F11.
-
-
-def test_the_pool_takes_one_vote_of_each_member_and_height() -> None:
-    """F7: of members, for known blocks, with the source that the target's chain has."""
-    chain = silent()
-    extend(chain, None, (0, 1))
-    pool = VotePool(chain.chain)
-    good = vote(chain, "init0", chain.main[1].id, chain.main[2].id)
-    unknown = BlockId((3).to_bytes(4, "big") + bytes(16))
-    cases = [
-        (good, Judgement.TAKEN),
-        (good, Judgement.PASSED_OVER),
-        (vote(chain, "alice", *[chain.main[num].id for num in (1, 2)]), Judgement.DROPPED),
-        (vote(chain, "init1", NO_BLOCK, chain.main[2].id), Judgement.DROPPED),
-        (vote(chain, "init0", NO_BLOCK, chain.main[2].id), Judgement.LIE),
-        (vote(chain, "init2", chain.main[1].id, unknown), Judgement.WAITS),
-        (Vote(good.source, good.target, Signature(bytes(65))), Judgement.MALFORMED),
-        (Vote(good.source, BlockId(b"\xff" * 20), good.signature), Judgement.PASSED_OVER),
-    ]
-    assert [pool.add(one, PEER) for one, _ in cases] == [expected for _, expected in cases]
-    assert [found.kind for found in pool.equivocations] == ["votes"]
-
-
-def test_the_key_behind_a_vote_is_recovered_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """F7, F3: when the vote comes in, and not again for the certificate that carries it; that of
-    this node's own vote never."""
-    chain = silent()
-    extend(chain, None, (0, 1))
-    finality.KNOWN_SIGNERS.clear()
-    recovered: list[Signature] = []
-
-    def recover(digest: Digest, signature: Signature) -> PublicKey:
-        recovered.append(signature)
-        return recover_key(digest, signature)
-
-    monkeypatch.setattr(finality, "recover_key", recover)
-    pool = VotePool(chain.chain)
-    votes = [vote(chain, name, chain.main[1].id, chain.main[2].id) for name in ALL]
-    assert [pool.add(one, PEER) for one in votes] == [Judgement.TAKEN] * len(votes)
-    chain.receive(build(chain, pool.certificate()))
-    assert chain.chain.head_num == 3
-    assert sorted(recovered) == sorted(one.signature for one in votes)
-    finality.KNOWN_SIGNERS.clear()
-    secret = secret_of("init0 block")
-    [cast] = cast_votes(chain.chain, {key_of("init0 block"): secret}, {})
-    assert cast.vote is not None
-    assert VotePool(chain.chain).add(cast.vote, PEER) is Judgement.TAKEN
-    assert len(recovered) == len(votes)
-
-
-def test_votes_that_wait_for_their_block_are_bounded() -> None:
-    """F7: each sender has its own room, and gets it back."""
-    chain = silent()
-    chain.blocks(1)
-    pool = VotePool(chain.chain)
-    block = BlockId((2).to_bytes(4, "big") + bytes(16))
-    votes = [
-        Vote(NO_BLOCK, block, Signature(bytes(63) + bytes(divmod(n, 256)))) for n in range(300)
-    ]
-    found = [pool.add(one, PEER) for one in votes]
-    assert found == [Judgement.WAITS] * WAITING_MAX + [Judgement.PASSED_OVER] * (300 - WAITING_MAX)
-    assert pool.add(votes[-1], PEER + 1) is Judgement.WAITS
-    assert len(pool.take_waiting(block)) == WAITING_MAX + 1
-    assert pool.add(votes[-1], PEER) is Judgement.WAITS
-
-
-def test_votes_of_many_senders_that_wait_are_bounded() -> None:
-    """F7, T-P7: whoever comes back under ever new names fills no memory; the newest block's votes
-    stay, and a sender without room leaves no trace."""
-    chain = silent()
-    chain.blocks(1)
-    pool = VotePool(chain.chain)
-
-    def names(sender: int, block: int) -> Judgement:
-        target = BlockId((2 + block % 9).to_bytes(4, "big") + block.to_bytes(16, "big"))
-        return pool.add(Vote(NO_BLOCK, target, Signature(bytes(65))), sender)
-
-    for number in range(ALL_WAITING_MAX + 1_000):
-        assert names(number // 100, number) is Judgement.WAITS
-        assert pool._waiting_of.total() <= ALL_WAITING_MAX
-    last = 10**6
-    found = [names(last, last + number) for number in range(2 * WAITING_MAX)]
-    assert found.count(Judgement.PASSED_OVER) == WAITING_MAX
-    assert sum(map(len, pool._waiting.values())) == pool._waiting_of.total() == ALL_WAITING_MAX
-    assert all(pool._waiting.values())
 
 
 def test_proofs_of_lying_are_kept_and_bounded() -> None:

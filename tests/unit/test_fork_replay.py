@@ -22,13 +22,6 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("2.6", "total_ops"): "the history begins with the first block here",
     ("2.4", "current_feed_publication_time"): "core looks at an expired feed again and again",
 }
-BY_STAKE = {
-    ("1.2", "active"),
-    ("1.6", "total_votes"),
-    *(("2.6", name) for name in ("last_vote_time", "vote_tally_time", "vp_all", "vp_active")),
-    *(("2.6", f"vp_{kind}") for kind in ("committee", "witness", "worker")),
-}
-"""Since 2021 CORE votes only in tickets; here balances vote (`plain`)."""
 
 
 @cache
@@ -56,9 +49,7 @@ def test_all_objects_are_those_of_bitshares_core() -> None:
         for name in sorted({*theirs, *mine}):
             if theirs.get(name) != mine.get(name):
                 different[kind, name].append((key, theirs.get(name), mine.get(name)))
-    assert {
-        kind: found for kind, found in different.items() if kind not in BY_STAKE | {*DIFFERENT}
-    } == {}
+    assert {kind: found for kind, found in different.items() if kind not in DIFFERENT} == {}
     assert {*DIFFERENT} <= {*different}, "a difference that is none any more"
     assert {kind: counted[kind] for kind in ("1.7", "1.8", "2.5")} == {
         "1.7": 20,

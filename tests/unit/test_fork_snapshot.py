@@ -39,7 +39,7 @@ def changed(object_id: str, change: Change) -> list[bytes]:
         ("1.3.1", "buyback_account", "1.2.3"),
         ("1.3.1", "a_field_of_tomorrow", 0),
         ("1.13.0", "balance_type", "of_tomorrow"),
-        ("2.1.0", "total_pob", 5),
+        ("1.2.17", "allowed_assets", ["1.3.1"]),
         ("2.3.1", "confidential_supply", 7),
         ("2.16.0", "accumulated_fba_fees", 1),
     ],
