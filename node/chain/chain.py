@@ -252,6 +252,15 @@ class Chain:
         source = item.ancestor(item.justified_num)
         return id_of(self.state, item.justified_num) if source is None else source.id
 
+    def ancestor_of(self, block_id: BlockId, num: int) -> BlockId | None:
+        """Id of a block's ancestor, or of itself, by number; None for unknown ones."""
+        item = self._forks.find(block_id)
+        found = None if item is None else item.ancestor(num)
+        if item is None or found is not None:
+            return None if found is None else found.id
+        below = self.state.block_summary(num)
+        return None if below is None else below.block_id
+
     def header_of(self, block_id: BlockId) -> SignedBlockHeader | None:
         """The signed header of a block above the last irreversible one, also of a fork."""
         item = self._forks.find(block_id)

@@ -18,7 +18,7 @@ from node.chain.finality import (
     voting_keys,
 )
 from node.state.objects.finality import VotingSet
-from protocol.block import SignedBlockHeader, block_num_of
+from protocol.block import SignedBlockHeader, block_num_of, certificate_in
 from protocol.finality import Certificate, Vote
 from protocol.schema import BlockId, PublicKey
 
@@ -197,6 +197,27 @@ class VotePool:
     def voters(self) -> frozenset[PublicKey]:
         """Whose good votes are kept: who votes at present."""
         return frozenset(key for votes in self._votes.values() for key in votes)
+
+    def note_certificate(self, block: BlockId) -> None:
+        """Hear the votes that a block on the main chain carries: a node that fetched it later than
+        they travelled has the proof of what is irreversible all the same (T-W4)."""
+        chain = self._chain
+        header = chain.header_of(block)
+        certificate = None if header is None else certificate_in(header)
+        if certificate is None:
+            return
+        num = certificate.target_num
+        source = chain.ancestor_of(block, certificate.source_num)
+        target = chain.ancestor_of(block, num)
+        if source is None or target is None:
+            return
+        heard = self._heard.setdefault(num, {}).setdefault(target, {})
+        for signature in certificate.signatures:
+            vote = Vote(source, target, signature)
+            key = signer_of_vote(chain.chain_id, source, target, signature)
+            assert key is not None, "it was checked when the block was applied"
+            heard[key] = vote
+            self._is_lie(key, vote)
 
     def note_block(self, block: BlockId, key: PublicKey) -> None:
         """Keep the proof, if there is one, that a key has signed another block of the slot."""

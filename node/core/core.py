@@ -493,6 +493,8 @@ class NodeCore:
                 observer.block_applied(block)
             for transaction_id, reason in result.dropped:
                 observer.transaction_dropped(transaction_id, reason)
+        for envelope in applied:
+            self.ballots.pool.note_certificate(envelope.id)
         self.effects.append(FlushSessions())
         self.effects.append(StoreHistory(self.chain.lowest_undoable_num))
         for transaction_id, reason in result.dropped:

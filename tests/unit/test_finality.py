@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 
@@ -22,9 +21,6 @@ from node.core.effects import Report, StopNode
 from node.core.proofs import CONFLICT_FILE, PROOFS_FILE, dump_proofs, load_proofs, read_conflict
 from node.exit_codes import Exit
 from node.state.errors import AgainstCheckpoint, BlockTooOld, WrongCertificate
-from node.storage.errors import VoteAlreadySigned
-from node.storage.guard import SigningGuard
-from node.storage.interface import SignedVote
 from node.witness.voter import VoteSpan, cast_votes, floor_without_record
 from protocol.asset import NO_FEE
 from protocol.binary import pack
@@ -351,28 +347,6 @@ def test_a_restarted_node_knows_no_floor_before_a_block_is_irreversible() -> Non
     assert cast_votes(restored, own, {}, doubted=own, floor_num=None) == []
 
 
-def test_the_record_of_votes_is_durable_and_never_goes_back(tmp_path: Path) -> None:
-    """F5: one file for slots and votes; a missing one is told from one without votes."""
-    path, chain = tmp_path / "signed.json", silent().chain
-    key = key_of("init0 block")
-    guard = SigningGuard(path, chain.chain_id)
-    assert guard.load_votes() is None
-    guard.begin()
-    assert guard.load_votes() == {}
-    guard.reserve([], [SignedVote(key, 9, 9)])
-    guard.forget([], [SignedVote(key, 2, 5)])
-    assert guard.load_votes() == {key: (2, 5)}
-    for source_num, target_num in ((2, 5), (1, 6), (3, 4)):
-        with pytest.raises(VoteAlreadySigned):
-            guard.reserve([], [SignedVote(key, source_num, target_num)])
-    guard.close()
-    guard = SigningGuard(path, chain.chain_id)
-    assert guard.load_votes() == {key: (2, 5)}
-    guard.begin()
-    assert guard.load_votes() == {key: (2, 5)}
-    guard.close()
-
-
 # F6.
 
 
@@ -495,14 +469,19 @@ def test_a_chain_that_was_taken_back_on_purpose_proves_no_conflict() -> None:
     assert (pool.conflict, irreversible(chain)) == (None, 3)
 
 
-def test_a_node_stops_at_the_proof_of_a_conflict() -> None:
-    """T-W4: with 70, and it says why; the proofs of who lied are kept (F11)."""
+@pytest.mark.parametrize("hears", [True, False])
+def test_a_node_stops_at_the_proof_of_a_conflict(*, hears: bool) -> None:
+    """T-W4: with 70, and it says why; the proofs of who lied are kept (F11). One that has missed
+    the votes for its own blocks, as whoever fetches them later, reads them in the certificates."""
     genesis = make_genesis("alice", "bob", witnesses=4, finality=FINALITY_VOTES)
     nodes = [CoreNode(genesis, [name], name=number + 1) for number, name in enumerate(ALL)]
     for index, node in enumerate(nodes[:-1]):
         node.connect(nodes[index + 1], START_MS)
     now_ms = run(nodes, START_MS, 6 * BLOCK_INTERVAL_S)
     victim = nodes[0]
+    if not hears:
+        victim.core.ballots.pool._heard.clear()
+        victim.core._receive_vote = lambda *heard: None  # type: ignore[method-assign]
     head_num, source = victim.chain.head_num, victim.chain.head_id
     rival = BlockId((head_num + 1).to_bytes(4, "big") + bytes(16))
     digest = vote_digest(victim.chain.chain_id, source, rival)
@@ -517,7 +496,9 @@ def test_a_node_stops_at_the_proof_of_a_conflict() -> None:
     assert rival.hex() in stops[0].reason
     assert read_conflict(victim.evidence[CONFLICT_FILE]) == stops[0].reason
     liars = {found.key for found in load_proofs(victim.evidence[PROOFS_FILE])}
-    assert liars == {key_of(f"{name} block") for name in ALL[1:]}
+    expected = {key_of(f"{name} block") for name in ALL[1:]}
+    assert liars == expected if hears else liars < expected
+    assert len(liars) >= 2, "a certificate has no more votes than it takes"
     assert not any(isinstance(effect, StopNode) for effect in nodes[1].seen)
 
 

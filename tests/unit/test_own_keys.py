@@ -15,7 +15,9 @@ from node.core.own_blocks import OwnBlocks, draw_listen_ms
 from node.core.proofs import PROOFS_FILE, load_proofs
 from node.core.settings import CoreSettings
 from node.p2p.effects import PeerKey
+from node.storage.errors import VoteAlreadySigned
 from node.storage.guard import RECORD_FILE, SigningGuard
+from node.storage.interface import SignedVote
 from protocol.genesis import chain_id
 from protocol.genesis_form import FINALITY_BITSHARES, FINALITY_VOTES
 from tests.support.chain import make_genesis, witness_names
@@ -221,3 +223,25 @@ def test_who_hears_that_a_slot_was_signed_twice_stops_and_it_is_proven(desk: Des
     assert len(slots(copy)) == stopped
     assert told(copy, "not_producing")[-1] == "key_elsewhere", "its block lost, so it has both"
     assert len(slots(desk.first)) >= 12
+
+
+def test_the_record_of_votes_is_durable_and_never_goes_back(tmp_path: Path) -> None:
+    """F5: one file for slots and votes; a missing one is told from one without votes."""
+    path, chain = tmp_path / RECORD_FILE, chain_id(make_genesis("alice"))
+    key = key_of("init0 block")
+    guard = SigningGuard(path, chain)
+    assert guard.load_votes() is None
+    guard.begin()
+    assert guard.load_votes() == {}
+    guard.reserve([], [SignedVote(key, 9, 9)])
+    guard.forget([], [SignedVote(key, 2, 5)])
+    assert guard.load_votes() == {key: (2, 5)}
+    for source_num, target_num in ((2, 5), (1, 6), (3, 4)):
+        with pytest.raises(VoteAlreadySigned):
+            guard.reserve([], [SignedVote(key, source_num, target_num)])
+    guard.close()
+    guard = SigningGuard(path, chain)
+    assert guard.load_votes() == {key: (2, 5)}
+    guard.begin()
+    assert guard.load_votes() == {key: (2, 5)}
+    guard.close()
