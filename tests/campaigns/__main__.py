@@ -81,6 +81,17 @@ def besiege(plan: Plan) -> list[str]:
     return ["--minutes", f"{max(plan.seconds / 2, 10) / 60:.3f}", *few]
 
 
+def starve(plan: Plan) -> list[str]:
+    """All loads at once in 512 MiB, for two minutes, or a look."""
+    few = ["--peers", "100", "--clients", "10", "--minutes", "0.2"] if plan.is_short else []
+    return ["--memory", "512", *few]
+
+
+def soak(plan: Plan) -> list[str]:
+    """For as long as the time allows; a day of its own is `scripts/soak --hours 24`."""
+    return ["--hours", f"{max(plan.seconds, 30) / 3_600:.4f}", "--seed", str(plan.seed)]
+
+
 def shock(plan: Plan) -> list[str]:
     """A minute of each phase with 10,000 positions, or a look."""
     few = ["--positions", "1000", "--at-once", "4", "--minutes", "0.15"]
@@ -110,6 +121,8 @@ PARTS = (
     Part("fuzzing", "fuzz", 0.4, fuzz, r"executions|FOUND|findings$"),
     Part("crash points", "crashpoints", 0.0, crash, r"^crash points|failures|NOT |WRONG|steps: "),
     Part("siege", "siege", 0.15, besiege, r"slots, \d+ missed"),
+    Part("little memory", "siege", 0.0, starve, r"slots, \d+ missed|SKIPPED"),
+    Part("soak", "soak", 0.25, soak, r"slots, \d+ missed|MiB/h|too short"),
     Part("shocks", "shocks", 0.0, shock, r"slots, \d+ missed|each took"),
     Part("floods", "flood", 0.0, flood, r"^T-P|^P15|FOUND"),
     Part("kills", "kills", 0.0, kill, r"kills"),

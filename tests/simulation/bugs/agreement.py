@@ -334,7 +334,7 @@ GUARD = (
         "signing guard",
         "the record takes a vote whose source falls (F5)",
         ByTest(
-            "tests/unit/test_finality.py::test_the_record_of_votes_is_durable_and_never_goes_back"
+            "tests/unit/test_own_keys.py::test_the_record_of_votes_is_durable_and_never_goes_back"
         ),
         "node/storage/guard.py",
         "check_vote",
