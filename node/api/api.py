@@ -12,6 +12,7 @@ from node.api.call import Answer, Call, Connection, Wait, Work
 from node.api.directory import Directory
 from node.api.durability import Durability
 from node.api.errors import NodeStopping, TakenBack
+from node.api.holds import Holds
 from node.api.kept_answers import KeptAnswers
 from node.api.news import BlockNews, RewindNews
 from node.api.recent_transactions import RecentTransactions
@@ -47,6 +48,7 @@ class Api:
         self._directory = Directory(backend.state)
         self._recent = RecentTransactions()
         self._kept = KeptAnswers()
+        self._holds = Holds()
         self.sessions: dict[ApiSession, None] = {}
         """In the order in which they were opened."""
         self.room = AnswerRoom()
@@ -72,6 +74,11 @@ class Api:
     def kept(self) -> KeptAnswers:
         """Answers that follow from the state alone."""
         return self._kept
+
+    @property
+    def holds(self) -> Holds:
+        """States that are read piece by piece."""
+        return self._holds
 
     def drop_caches(self) -> None:
         """Forget what is kept only to be quick (T-R1)."""
@@ -103,6 +110,7 @@ class Api:
         for envelope, _ in trace.envelope.transactions:
             self._recent.remember(envelope)
         self._directory.apply_block(trace.revision)
+        self._holds.let_go(self.backend.now_s())
         news = BlockNews(self.backend, trace)
         for session in self.sessions:
             session.tell_block(news)

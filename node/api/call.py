@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from node.api.backend import ApiBackend
 from node.api.directory import Directory
+from node.api.holds import Holds
 from node.api.kept_answers import KeptAnswers
 from node.api.recent_transactions import RecentTransactions
 from node.api.subscriptions import Subscriptions
@@ -122,6 +123,9 @@ class Services(Protocol):
 
     @property
     def kept(self) -> KeptAnswers: ...
+
+    @property
+    def holds(self) -> Holds: ...
 
     @property
     def teacher(self) -> Teacher | None:

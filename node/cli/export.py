@@ -12,7 +12,7 @@ import click
 from node.cli.client import JsonObject, as_text
 from node.cli.export_columns import PARQUET_TYPES, Table, Unit, unit_of
 from node.cli.export_files import STANDARD_OUTPUT, WRITERS, Target
-from node.cli.export_pages import HEAD, ChainMoved, History, Positions
+from node.cli.export_pages import HEAD, History, Positions
 from node.cli.export_tables import (
     BLOCKS,
     NAMES,
@@ -30,9 +30,6 @@ from protocol.json_form import JsonValue
 from protocol.wording import count_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-ATTEMPTS = 5
-"""How often positions are read because a block came in between two pages."""
 
 FORMAT = click.option(
     "--format",
@@ -174,23 +171,14 @@ def calls(session: ExportSession, symbol: str, history: History) -> None:
 @click.argument("symbol")
 @export_options
 def positions(session: ExportSession, symbol: str) -> None:
-    """The positions of a BitAsset as one block left them, least collateralised first.
-
-    A node tells 10,000 at once; more are read before the next block comes, or not at all.
-    """
+    """The positions of a BitAsset as one block left them, least collateralised first."""
     name, market = session.bitasset(symbol)
-    for attempt in reversed(range(ATTEMPTS)):
-        found = Positions(session.chain.client, name)
-        facts: JsonObject = {
-            "block_num": found.head["head_block_number"],
-            "block_id": found.head["head_block_id"],
-        }
-        try:
-            session.write("position", positions_table(*market), found.records(), facts)
-            return
-        except ChainMoved:
-            if not attempt:
-                raise
+    found = Positions(session.chain.client, name)
+    facts: JsonObject = {
+        "block_num": found.head["head_block_number"],
+        "block_id": found.head["head_block_id"],
+    }
+    session.write("position", positions_table(*market), found.records(), facts)
 
 
 @export.command()

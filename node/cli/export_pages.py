@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from node.cli.client import JsonObject, NodeClient, as_int, as_list, as_object, as_objects, as_text
@@ -137,7 +138,11 @@ class Positions:
     def __init__(self, client: NodeClient, symbol: str) -> None:
         self._client = client
         self._symbol = symbol
+        self._hold: JsonValue = None
         self._first = self._page(0)
+        if self._first["next"] is not None:
+            self._hold = as_object(client.call("pegboard", "hold_state"))["hold"]
+            self._first = self._page(0)
 
     @property
     def head(self) -> JsonObject:
@@ -147,24 +152,23 @@ class Positions:
     def records(self) -> Iterator[JsonObject]:
         """All of them, least collateralised first, each with its block.
 
-        Raises `ChainMoved` if a block came in before the last page.
+        What takes more than a page is read from the state that the node holds meanwhile: a refusal
+        says so if the block is taken back before all is read.
         """
         page, head = self._first, self.head
-        while True:
-            yield from (as_of(record, head) for record in as_objects(page["records"]))
-            if page["next"] is None:
-                return
-            page = self._page(as_int(page["next"]))
-            if page["head_block_id"] != head["head_block_id"]:
-                raise ChainMoved(
-                    "a block came in before all positions were read, and nothing was written:"
-                    " export again, or from a node whose chain stands still",
-                    value=page["head_block_number"],
-                    limit=head["head_block_number"],
-                )
+        try:
+            while True:
+                yield from (as_of(record, head) for record in as_objects(page["records"]))
+                if page["next"] is None:
+                    return
+                page = self._page(as_int(page["next"]))
+        finally:
+            if self._hold is not None:
+                with suppress(CliError):
+                    self._client.call("pegboard", "drop_state", self._hold)
 
     def _page(self, start: int) -> JsonObject:
-        arguments = (self._symbol, start, POSITIONS_PAGE)
+        arguments = (self._symbol, start, POSITIONS_PAGE, self._hold)
         return as_object(self._client.call("pegboard", "list_positions", *arguments))
 
 

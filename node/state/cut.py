@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Generator, Iterator, Sequence
+from typing import TypeVar, cast
 
 from node.state.database import TABLE_PARTS, State, table_head
 from node.state.errors import CutReverted
@@ -19,6 +20,9 @@ from protocol.msgpack_form import array_header, pack_items, to_plain
 from protocol.schema import Digest
 
 AnyTable = Table[int, StateObject]
+I = TypeVar("I", bound=int)  # noqa: E741
+T = TypeVar("T", bound=StateObject)
+RUN = 1_000
 
 
 class StateCut:
@@ -85,6 +89,15 @@ class StateCut:
                     yield b"".join(parts)
                     parts, room = [], size
         yield b"".join(parts)
+
+    def objects(self, table: Table[I, T]) -> Iterator[T]:
+        """The objects of a table in ascending order, as they were; raises `CutReverted`.
+
+        Until all are read no transaction may be applied.
+        """
+        same = cast(AnyTable, table)
+        for items in self._runs(same, self._instances(same), RUN, RUN):
+            yield from cast(list[T], items)
 
     def hash_slices(self, size: int) -> Generator[None, None, Digest]:
         """`State.state_hash`, at most `size` objects a step; raises `CutReverted`."""

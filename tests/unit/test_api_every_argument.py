@@ -27,6 +27,7 @@ NOT_IN_ANSWERS = {
     "enable": "decides what is told, tested in test_api_subscriptions",
     "user": "there are no users",
     "password": "there are no users",
+    "by": "whose pause it is, tested in test_cli_up",
     "debug_key": "signs the blocks, tested in test_api_sets",
 }
 """Parameters that change something else than the answer."""
@@ -44,6 +45,10 @@ ELSEWHERE = {
     "drop_branch": "needs a branch, tested in test_cli_time",
     "switch_branch": "needs a branch, tested in test_cli_time",
     "set_clock_offset": "the clock, tested in test_time_travel",
+    "network_mine": "needs a network, tested in test_cli_up",
+    "network_travel": "needs a network, tested in test_cli_up",
+    "network_rewind": "needs a network, tested in test_cli_up",
+    "drop_state": "needs a state that is held, tested in test_cli_export",
     "faucet": "the chain, tested in test_cli_time",
     "pause": "a network, tested in test_cli_up",
     "resume": "a network, tested in test_cli_up",

@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from node.api.errors import NotPossible
+from node.api.holds import HOLDS_MAX, IDLE_S
 from node.cli import export_pages
 from node.cli.client import JsonObject
 from node.cli.exits import UsageProblem
@@ -265,22 +267,50 @@ def test_a_head_that_goes_at_once_is_noticed(desk: Desk, monkeypatch: pytest.Mon
 
 
 def test_positions_are_of_one_block(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block between two pages: read anew; one each time: refused, and nothing is printed."""
-    left = [1]
+    """Whatever happens between two pages: a position changes, another comes, the feed and the bids
+    move. Nothing is held afterwards; a block that is taken back meanwhile is told."""
+    before = exported(desk, "positions", "bitUSD")
+    assert len(before) == 2
+    desk.wallet("carol", "borrow", "10 bitUSD", "--ratio", "9")
+    expected, head = exported(desk, "positions", "bitUSD"), desk.chain.chain.head_num
+    moves = iter(
+        [
+            (),
+            ("bob", "adjust", "bitUSD", "--collateral", "500 TEST"),
+            ("init0", "publish-feed", "bitUSD", "0.07", "--msqr", "1.5"),
+            ("alice", "sell", "1 bitUSD", "--for", "12 TEST"),
+        ]
+    )
 
-    def block() -> None:
-        if left[0]:
-            left[0] -= 1
-            desk.backend.produce()
+    def happen() -> None:
+        if move := next(moves, None):
+            desk.wallet(*move)
 
-    between_pages(desk, monkeypatch, "list_positions", block)
-    rows = exported(desk, "positions", "bitUSD")
-    assert {row["block_num"] for row in rows} == {str(desk.chain.chain.head_num)}
-    assert len(rows) == 2
-    left[0] = 1_000
+    with monkeypatch.context() as patch:
+        between_pages(desk, patch, "list_positions", happen)
+        rows = exported(desk, "positions", "bitUSD")
+    assert rows == expected
+    assert len(rows) == 3
+    assert {row["block_num"] for row in rows} == {str(head)}
+    assert desk.chain.chain.head_num == head + 3
+    assert exported(desk, "positions", "bitUSD") != expected
+    for _ in range(HOLDS_MAX):
+        desk.backend.api.holds.make(desk.chain.chain, 0)
+    with pytest.raises(NotPossible):
+        desk.backend.api.holds.make(desk.chain.chain, IDLE_S)
+    desk.backend.api.holds.make(desk.chain.chain, IDLE_S + 1)
+
+    development = desk.backend.development
+    assert development is not None
+    between_pages(
+        desk,
+        monkeypatch,
+        "list_positions",
+        lambda: development.rewind(desk.chain.chain.head_num - 1),
+    )
     ended = desk.run("export", "positions", "bitUSD")
     assert (ended.code, ended.out) == (Exit.REFUSED, "")
-    assert "chain_moved" in ended.err
+    assert "its block was taken back" in ended.err
 
 
 def test_parquet_is_typed(desk: Desk, tmp_path: Path) -> None:

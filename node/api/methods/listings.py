@@ -13,22 +13,26 @@ from typing import Annotated
 
 from node.api.arguments import AssetArg, Text, at_most, integer
 from node.api.call import Answer, Call
+from node.api.holds import Hold
 from node.api.json_text import write_json
 from node.api.methods.explanations import subject_column, view_margin_call
-from node.api.methods.pegboard import bitasset_of, position_viewer
+from node.api.methods.pegboard import bitasset_of, position_viewer, position_viewer_by
 from node.api.trades import Trade, trades_from
 from node.api.views import view_amount, view_price, view_record
 from node.history.figures import market_of
 from node.history.kind import Kind
 from node.history.reader import E
 from node.history.records import FEEDS, MARGIN_CALLS, FillRecord
+from node.state.errors import NoSuchObject
 from node.state.objects.assets import Asset
 from node.whatif.simulate import Guard
-from protocol.ids import CallOrderId, account_text, operation_text
+from protocol.ids import AssetId, CallOrderId, account_text, asset_text, operation_text
 from protocol.json_form import JsonValue, format_time
 
 PageLimit = Annotated[int, at_most(100)]
 PositionLimit = Annotated[int, at_most(10_000)]
+HoldNumber = Annotated[int, integer(1, (1 << 63) - 1)]
+OptionalHold = Annotated[int | None, integer(1, (1 << 63) - 1)]
 Start = Annotated[int, integer(0, (1 << 63) - 1)]
 
 
@@ -69,35 +73,89 @@ def list_margin_calls(
     return _page(events, limit, lambda one: view_margin_call(call, one))
 
 
+def hold_state(call: Call) -> Answer:
+    """Hold the state as the head block left it, for reads piece by piece while the chain moves on;
+    its number, and the head.
+
+    It is let go by `drop_state`, a minute after the last read, or with its block.
+    """
+    hold = call.services.holds.make(call.backend.chain, call.backend.now_s())
+    return {"hold": hold.number, **_view_held(hold)}
+
+
+def drop_state(call: Call, hold: HoldNumber) -> Answer:
+    """Read a state no more that was held; null."""
+    call.services.holds.drop(hold)
+    return None
+
+
 def list_positions(
-    call: Call, asset: AssetArg, start: Start = 0, limit: PositionLimit = 1_000
+    call: Call,
+    asset: AssetArg,
+    start: Start = 0,
+    limit: PositionLimit = 1_000,
+    hold: OptionalHold = None,
 ) -> Answer:
     """Positions of a BitAsset as the head block left them, least collateralised first.
 
     Pending transactions count for nothing. `start` is how many are passed over. A page is `records`
     as in `get_positions`, `next`, null at the end, and the head; pages of one `head_block_id` fit
     together, and one page is most often all: up to 10,000 positions, when `limit` asks for them.
+    With a `hold` of `hold_state` all pages are of its block, whatever happens meanwhile.
     """
     bitasset_of(call, asset)
+    if hold is not None:
+        held = call.services.holds.use(hold, call.backend.now_s())
+        return call.services.ask_aside(
+            call.session, lambda _: _held_positions(call, held, asset.id, start, limit)
+        )
 
     def work(_guard: Guard) -> bytes:
         with call.backend.chain.head_state() as state:
             head = state.dynamic
             view = position_viewer(call, asset)
             found = islice(state.positions.items(asset.id), start, start + limit)
-            records: list[JsonValue] = [view(position) for position in found]
-            is_last = start + len(records) >= state.positions.count(asset.id)
-            return write_json(
-                {
-                    "head_block_number": head.head_block_number,
-                    "head_block_id": head.head_block_id.hex(),
-                    "head_block_time": format_time(head.time),
-                    "records": records,
-                    "next": None if is_last else start + len(records),
-                }
-            )
+            records = [view(position) for position in found]
+            place = _view_place(head.head_block_number, head.head_block_id.hex(), head.time)
+            return _position_page(place, records, start, state.positions.count(asset.id))
 
     return call.services.ask_aside(call.session, work)
+
+
+def _held_positions(call: Call, hold: Hold, asset: AssetId, start: int, limit: int) -> bytes:
+    """A page of the positions as a block left them, by the feed and the highest bid of then."""
+    state, cut = call.state, hold.cut
+    bitassets = cut.objects(state.bitassets)
+    bitasset = next((one for one in bitassets if one.asset_id == asset), None)
+    if bitasset is None:
+        raise NoSuchObject("it was no BitAsset yet", rule="R0.1", value=asset_text(asset))
+    market = (asset, bitasset.options.short_backing_asset)
+    bids = (one for one in cut.objects(state.limit_orders) if (one.sells, one.receives) == market)
+    bid = min(bids, key=lambda one: (state.book.key_of(one), one.id), default=None)
+    found = [one for one in cut.objects(state.call_orders) if one.debt_asset == asset]
+    found.sort(key=lambda one: (state.positions.key_of(one), one.id))
+    view = position_viewer_by(call, bitasset, bid)
+    records = [view(position) for position in found[start : start + limit]]
+    return _position_page(_view_held(hold), records, start, len(found))
+
+
+def _position_page(
+    place: dict[str, JsonValue], records: list[JsonValue], start: int, count: int
+) -> bytes:
+    end = start + len(records)
+    return write_json({**place, "records": records, "next": None if end >= count else end})
+
+
+def _view_held(hold: Hold) -> dict[str, JsonValue]:
+    return _view_place(hold.block_num, hold.block_id, hold.time_s)
+
+
+def _view_place(num: int, block_id: str, time_s: int) -> dict[str, JsonValue]:
+    return {
+        "head_block_number": num,
+        "head_block_id": block_id,
+        "head_block_time": format_time(time_s),
+    }
 
 
 def _from(call: Call, kind: Kind[E], column: str, value: int, start: int, limit: int) -> list[E]:
@@ -142,4 +200,4 @@ def _view_side(call: Call, side: FillRecord | None) -> JsonValue:
     }
 
 
-METHODS = (list_trades, list_feeds, list_margin_calls, list_positions)
+METHODS = (list_trades, list_feeds, list_margin_calls, hold_state, drop_state, list_positions)

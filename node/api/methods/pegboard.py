@@ -168,8 +168,15 @@ def get_settlements(call: Call, asset: AssetArg, limit: ListLimit = 100) -> Answ
 def position_viewer(call: Call, asset: Asset) -> Callable[[CallOrder], JsonValue]:
     """What views the positions of a BitAsset by its feed and highest bid of now."""
     bitasset = bitasset_of(call, asset)
-    terms = call_terms(bitasset) if bitasset.has_feed() else None
     bid = call.state.book.first((asset.id, bitasset.options.short_backing_asset))
+    return position_viewer_by(call, bitasset, bid)
+
+
+def position_viewer_by(
+    call: Call, bitasset: BitassetData, bid: LimitOrder | None
+) -> Callable[[CallOrder], JsonValue]:
+    """The same by the feed and the bid that are given."""
+    terms = call_terms(bitasset) if bitasset.has_feed() else None
     return lambda position: _position(call, position, terms, bid)
 
 
