@@ -18,7 +18,13 @@ PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text())
 RUN = [*PROJECT["build-system"]["requires"], *PROJECT["project"]["dependencies"]]
 FUZZ = PROJECT["dependency-groups"]["fuzz"]
 DOCS = PROJECT["dependency-groups"]["docs"]
-DEV = [*RUN, *PROJECT["dependency-groups"]["dev"]]
+EXTRAS = [
+    text
+    for extra in PROJECT["project"]["optional-dependencies"].values()
+    for text in extra
+    if not text.startswith("pegboard[")
+]
+DEV = [*RUN, *PROJECT["dependency-groups"]["dev"], *EXTRAS]
 
 ENTRY = re.compile(r"^([A-Za-z][\w.-]*)==([^\s;]+).*?(?=^[A-Za-z]|\Z)", re.MULTILINE | re.DOTALL)
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")

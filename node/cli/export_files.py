@@ -16,9 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from node.cli.exits import CliError, UsageProblem
+from node.cli.exits import UsageProblem
 from node.cli.export_columns import Column, Row, Value
-from node.exit_codes import Exit
+from node.lab.errors import PackageMissing
 from node.storage.durable import disk_error, replaced_file
 from protocol.json_form import format_time
 from protocol.wording import format_decimal
@@ -31,13 +31,6 @@ INT64_MAX = (1 << 63) - 1
 Facts = dict[str, str]
 """What a Parquet file says about itself."""
 Writer = Callable[[BinaryIO, Sequence[Column], Iterable[Row], Facts], int]
-
-
-class ProgramMissing(CliError):
-    """A package that only some commands need is not installed."""
-
-    name = "package_missing"
-    exit_code = Exit.CONFIGURATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +111,7 @@ def write_parquet(
 ) -> int:
     """Parquet, compressed, with the meaning of each column.
 
-    Raises `ProgramMissing`, or `UsageProblem` for a number that its integers cannot hold.
+    Raises `PackageMissing`, or `UsageProblem` for a number that its integers cannot hold.
     """
     arrow, parquet = _pyarrow()
     types: dict[str, Callable[[Column], Any]] = {
@@ -170,10 +163,7 @@ def _pyarrow() -> tuple[Any, Any]:
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
-        raise ProgramMissing(
-            "Parquet needs a package that is not installed: pip install 'pegboard[parquet]'",
-            value="pyarrow",
-        ) from error
+        raise PackageMissing("pyarrow", "parquet", error) from error
 
 
 WRITERS: dict[str, Writer] = {"csv": write_csv, "parquet": write_parquet}

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from node.cli.exits import FileUnreadable, UsageProblem
 from node.cli.output import Output, heading, table
 from node.cli.playing import read_settings, readable
-from node.lab.cluster import cluster, missing
-from node.lab.errors import BadPlan
+from node.lab.cluster import cluster
+from node.lab.errors import BadPlan, PackageMissing
 from node.lab.journal import Journal
 from node.lab.measures import MEASURES
 from node.lab.plan import Plan, Run, check_plan, named_files, read_vary
@@ -61,7 +61,7 @@ def run_lab(
         raise UsageProblem("give either --workers or --scheduler", value=scheduler)
     for package in ("pyarrow", "plotly", *(("distributed",) if scheduler else ())):
         if find_spec(package) is None:
-            raise missing(package, ImportError(f"no package {package}"))
+            raise PackageMissing(package, "lab", ImportError(f"no package {package}"))
     with readable():
         plan = make_plan(asked)
         check_plan(plan)

@@ -29,7 +29,7 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:
-        raise missing("distributed", error) from error
+        raise PackageMissing("distributed", "lab", error) from error
     try:
         client = Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -59,10 +59,3 @@ def _check_versions(found: Mapping[str, object]) -> None:
         if version != VERSION:
             what = f"--scheduler: the worker {worker} has another pegboard"
             raise OtherVersion(what, value=version, limit=VERSION)
-
-
-def missing(package: str, error: ImportError) -> PackageMissing:
-    """What to say where a package of the extra is not installed."""
-    return PackageMissing(
-        f"the lab needs {package} here: pip install 'pegboard[lab]'", value=str(error)
-    )

@@ -20,10 +20,15 @@ class BadPlan(LabError):
 
 
 class PackageMissing(LabError):
-    """A package of the extra `lab` is not installed."""
+    """A package that only some uses need is not installed; tells the extra that has it."""
 
     name = "package_missing"
     exit_code = Exit.CONFIGURATION
+
+    def __init__(self, package: str, extra: str, error: ImportError) -> None:
+        super().__init__(
+            f"this needs {package} here: pip install 'pegboard[{extra}]'", value=str(error)
+        )
 
 
 class ForeignResults(LabError):

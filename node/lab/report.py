@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
-from node.lab.cluster import missing
+from node.lab.errors import PackageMissing
 from node.lab.measures import MEASURES, Measure
 from node.lab.plan import Plan, Vary, read
 from node.lab.runs import RunResult
@@ -52,7 +52,7 @@ def _script() -> str:
     try:
         return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
     except ImportError as error:
-        raise missing("plotly", error) from error
+        raise PackageMissing("plotly", "lab", error) from error
 
 
 def _head(plan: Plan, results: Sequence[RunResult], title: str) -> str:

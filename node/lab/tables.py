@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from node.lab.cluster import missing
+from node.lab.errors import PackageMissing
 from node.lab.measures import MEASURES
 from node.lab.plan import Plan, Run
 from node.lab.runs import RunResult
@@ -84,7 +84,7 @@ def parquet_bytes(table: Table) -> bytes:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise missing("pyarrow", error) from error
+        raise PackageMissing("pyarrow", "lab", error) from error
     types = {int: pyarrow.int64(), str: pyarrow.string(), float: pyarrow.float64()}
     columns = list(zip(*table.rows, strict=True)) or [()] * len(table.columns)
     arrays = [
