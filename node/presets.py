@@ -165,7 +165,7 @@ def build_genesis(
         initial_timestamp=initial_timestamp - initial_timestamp % block_interval_s,
         initial_parameters=_parameters(block_interval_s),
         initial_active_witnesses=witness_count,
-        initial_accounts=tuple(_account(name) for name in (*ACCOUNTS, *WITNESSES)),
+        initial_accounts=tuple(initial_account(name) for name in (*ACCOUNTS, *WITNESSES)),
         initial_witness_candidates=tuple(
             InitialWitness(name, public_key(development_key(name, "signing")))
             for name in WITNESSES[:witness_count]
@@ -203,7 +203,8 @@ def _parameters(block_interval_s: int) -> ChainParameters:
     )
 
 
-def _account(name: str) -> InitialAccount:
+def initial_account(name: str) -> InitialAccount:
+    """A lifetime member of a genesis, with development keys."""
     return InitialAccount(
         name=name,
         owner_key=public_key(development_key(name, "owner")),

@@ -16,7 +16,7 @@ from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import RATIO_DENOMINATOR
 from protocol.durations import parse_duration
 from protocol.ids import AccountId, LimitOrderId, parse_id
-from protocol.operations.bitasset import AssetSettle
+from protocol.operations.bitasset import AssetSettle, BidCollateral
 from protocol.operations.call_order import CallOrderUpdate, CallOrderUpdateExtensions
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.transfer import Transfer
@@ -253,6 +253,15 @@ class Account:
                     return self._reader.settlement(facts, request)
             amount_left = self._reader.decimal(asked.amount, facts.id)
             return Settlement("", self.name, facts.display, amount_left, self._market.time)
+
+    def bid_collateral(self, collateral: str, *, debt: str) -> None:
+        """Offer collateral for taking over debt of a BitAsset that was settled as a whole (R6.5).
+
+        A later bid takes the place of an earlier one, and one for no debt takes it back.
+        """
+        with self._noted("bid_collateral", collateral=collateral, debt=debt):
+            offered, owed = self._reader.amount(collateral), self._reader.amount(debt)
+            self._ledger.send(BidCollateral(NO_FEE, self.id, offered, owed))
 
     def transfer(self, to: Account | str, amount: str) -> None:
         """Send an amount to somebody; raises `NoSuchObject` for nobody."""

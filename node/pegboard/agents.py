@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
@@ -192,12 +192,80 @@ def arbitrageur(agent: Agent) -> None:
 
 @rule
 def settler(agent: Agent) -> None:
-    """Settles all its `asset` when the highest bid says that it is `discount` below par, 1 %."""
+    """Settles a `share` of its `asset`, all, when the highest bid is `discount` below par, 1 %."""
     name = agent.text("asset", "bitUSD")
-    bids, held = agent.market.bids(name), agent.account.balance(name)
+    bids, held = agent.market.bids(name), _part(agent, name, agent.number("share", 1))
     limit = agent.market.price(name) * (1 + agent.number("discount", "1%"))
     if held > 0 and bids and bids[0].price > limit:
         agent.account.settle(f"{held:f} {name}")
+
+
+@rule
+def payer(agent: Agent) -> None:
+    """Sends up to a `share`, 10 %, of its `asset`, or core, to one of the other agents.
+
+    Of core it `keeps` something for fees, 1.
+    """
+    others = [one.account for one in agent.market.agents if one is not agent]
+    core = agent.market.core
+    name = agent.text("asset", core)
+    keeps = agent.number("keeps", 1) if name == core else Decimal(0)
+    amount = _part(agent, name, agent.number("share", "10%") * _drawn(agent, 0, 1), keeps)
+    if others and amount > 0:
+        agent.account.transfer(agent.random.choice(others), f"{amount:f} {name}")
+
+
+@rule
+def speculator(agent: Agent) -> None:
+    """Borrows up to `amount` of `asset` more, 10, at a ratio between `least` and `most`, 1.6 and 4;
+    once in eight times it covers all."""
+    name = agent.text("asset", "bitUSD")
+    if agent.random.randrange(8) == 0 and not agent.account.position(name).closed:
+        agent.account.cover(name)
+        return
+    debt = _rounded(_drawn(agent, 0, agent.number("amount", 10)), 4)
+    ratio = _rounded(_drawn(agent, agent.number("least", "1.6"), agent.number("most", 4)), 3)
+    agent.account.adjust(name, debt=f"{debt:f} {name}", ratio=ratio)
+
+
+@rule
+def trader(agent: Agent) -> None:
+    """Sells or buys up to `amount` of `asset`, 5, at most `spread` off the feed, 15 %.
+
+    Its orders last up to ten minutes; once in eight times it cancels one instead.
+    """
+    name, account = agent.text("asset", "bitUSD"), agent.account
+    if agent.random.randrange(8) == 0 and (orders := account.orders()):
+        account.cancel(agent.random.choice(orders))
+        return
+    amount = _rounded(_drawn(agent, 0, agent.number("amount", 5)), 4)
+    spread = agent.number("spread", "15%")
+    price = _rounded(agent.market.price(name) * (1 + _drawn(agent, -spread, spread)))
+    offer = account.sell if agent.random.randrange(2) else account.buy
+    offer(f"{amount:f} {name}", at=price, expires_in=f"{agent.random.randrange(10, 600)}s")
+
+
+@rule
+def reviver(agent: Agent) -> None:
+    """Bids up to `collateral`, 100, for debt of `asset` once that is settled as a whole."""
+    name = agent.text("asset", "bitUSD")
+    if not agent.market.is_settled(name):
+        return
+    collateral = _rounded(_drawn(agent, 0, agent.number("collateral", 100)), 4)
+    debt = _rounded(_drawn(agent, 0, agent.number("amount", 5)), 4)
+    agent.account.bid_collateral(f"{collateral:f} {agent.market.core}", debt=f"{debt:f} {name}")
+
+
+def _part(agent: Agent, name: str, share: Decimal, keeps: Decimal = Decimal(0)) -> Decimal:
+    """A share of what an agent holds beyond what it keeps, in whole smallest units."""
+    held = agent.account.balance(name)
+    return (max(held - keeps, Decimal(0)) * share).quantize(held, ROUND_DOWN)
+
+
+def _drawn(agent: Agent, low: Number, high: Number) -> Decimal:
+    """A number that is drawn evenly between two, in thousandths of their distance."""
+    first, last = _decimal(low), _decimal(high)
+    return first + (last - first) * agent.random.randrange(1, 1_001) / 1_000
 
 
 @lru_cache(1_024)

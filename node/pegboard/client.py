@@ -78,6 +78,7 @@ class TrioAccount(_InThread[Account]):
     buy = _in_thread(Account.buy)
     cancel = _in_thread(Account.cancel)
     settle = _in_thread(Account.settle)
+    bid_collateral = _in_thread(Account.bid_collateral)
     transfer = _in_thread(Account.transfer)
 
 

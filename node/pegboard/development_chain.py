@@ -157,14 +157,8 @@ class DevelopmentChain:
         development keys of the accounts whose authority is required do. Raises
         `TransactionRejected` or `ProtocolError`, and leaves no trace then.
         """
-        paid = tuple(self._with_fee(operation) for operation in operations)
-        number, prefix = reference_block(self.chain.head_id)
         expiration = self.head_time + LIFETIME_S + self._serial
-        transaction = Transaction(number, prefix, expiration, paid)
-        keys = self._keys_of(paid) if secrets is None else secrets
-        envelope = TransactionEnvelope.from_transaction(
-            sign(transaction, keys, self.chain.chain_id)
-        )
+        envelope = sign_operations(self.chain, operations, expiration, secrets=secrets)
         applied = self.chain.push_transaction(envelope)
         self._serial += 1
         return applied
@@ -228,22 +222,41 @@ class DevelopmentChain:
         self._feeds.go_back(self.head_time)
         self._serial = len(self.chain.pending)
 
-    def _with_fee(self, operation: Operation) -> Operation:
-        if operation.fee != FREE:
-            return operation
-        fee = required_fee(operation, self.state.parameters.current_fees)
-        return cast(Operation, replace(cast(Any, operation), fee=AssetAmount(fee, CORE_ASSET)))
 
-    def _keys_of(self, operations: Sequence[Operation]) -> list[PrivateKey]:
-        """The development keys that the operations require, each once."""
-        required = [required_authorities(operation) for operation in operations]
-        wanted = {
-            (account, role)
-            for authorities in required
-            for role, accounts in (("active", authorities.active), ("owner", authorities.owner))
-            for account in accounts
-        }
-        return [
-            development_key(self.state.accounts.get(account).name, role)
-            for account, role in sorted(wanted)
-        ]
+def sign_operations(
+    chain: Chain,
+    operations: Sequence[Operation],
+    expiration: int,
+    *,
+    secrets: Sequence[PrivateKey] | None = None,
+) -> TransactionEnvelope:
+    """A transaction that refers to the head of a chain; a fee of `FREE` becomes the required one.
+
+    `secrets` sign; without them the development keys of the accounts whose authority is required.
+    Raises `NoSuchObject`.
+    """
+    paid = tuple(_with_fee(chain.state, operation) for operation in operations)
+    transaction = Transaction(*reference_block(chain.head_id), expiration, paid)
+    keys = _keys_of(chain.state, paid) if secrets is None else secrets
+    return TransactionEnvelope.from_transaction(sign(transaction, keys, chain.chain_id))
+
+
+def _with_fee(state: State, operation: Operation) -> Operation:
+    if operation.fee != FREE:
+        return operation
+    fee = required_fee(operation, state.parameters.current_fees)
+    return cast(Operation, replace(cast(Any, operation), fee=AssetAmount(fee, CORE_ASSET)))
+
+
+def _keys_of(state: State, operations: Sequence[Operation]) -> list[PrivateKey]:
+    """The development keys that the operations require, each once."""
+    required = [required_authorities(operation) for operation in operations]
+    wanted = {
+        (account, role)
+        for authorities in required
+        for role, accounts in (("active", authorities.active), ("owner", authorities.owner))
+        for account in accounts
+    }
+    return [
+        development_key(state.accounts.get(account).name, role) for account, role in sorted(wanted)
+    ]

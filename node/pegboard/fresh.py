@@ -60,6 +60,37 @@ class Settling(NamedTuple):
         return replace(asset, bitasset_options=replace(options, **changes))
 
 
+class Changes(NamedTuple):
+    """What differs from the preset in the rules of a market."""
+
+    trigger: str
+    strict_release: bool
+    settling: Settling
+
+    def change(self, genesis: Genesis) -> Genesis:
+        """A genesis with these rules."""
+        section = genesis.pegboard
+        assert section is not None
+        return replace(
+            genesis,
+            pegboard=replace(
+                section,
+                margin_call_trigger=self.trigger,
+                strict_release=self.strict_release,
+                assets=tuple(self.settling.change(one) for one in section.assets or ()),
+            ),
+        )
+
+
+def read_settling(delay: str | None, offset: Number | None, volume: Number | None) -> Settling:
+    """What differs, as people write it; raises `DecodeError`, `BadAmount`."""
+    return Settling(
+        None if delay is None else parse_duration(delay),
+        None if offset is None else to_hundredths(offset),
+        None if volume is None else to_hundredths(volume),
+    )
+
+
 def market(
     *,
     seed: int = 0,
@@ -89,11 +120,7 @@ def market(
     every BitAsset (R5.2, R5.4); without them as the preset has it. Raises `ValidationError`,
     `DecodeError`.
     """
-    settlement = Settling(
-        None if settlement_delay is None else parse_duration(settlement_delay),
-        None if settlement_offset is None else to_hundredths(settlement_offset),
-        None if settlement_volume is None else to_hundredths(settlement_volume),
-    )
+    settling = read_settling(settlement_delay, settlement_offset, settlement_volume)
     options = {
         "preset": preset,
         "trigger": trigger,
@@ -106,7 +133,7 @@ def market(
         "settlement_volume": settlement_volume,
     }
     options = {name: value for name, value in options.items() if value is not None}
-    changes = Changes(trigger, strict_release, settlement)
+    changes = Changes(trigger, strict_release, settling)
     prepared = _prepare(preset, changes, block_interval_s, witnesses)
     chain = DevelopmentChain(prepared.genesis, {}, snapshot=prepared.snapshot)
     made = Market(LocalLedger(chain), seed=seed, options=options)
@@ -117,25 +144,15 @@ def market(
     return made
 
 
-class Changes(NamedTuple):
-    """What differs from the preset in the rules of a market."""
-
-    trigger: str
-    strict_release: bool
-    settlement: Settling
-
-
 @lru_cache(PREPARED_MAX)
 def _prepare(preset: str, changes: Changes, block_interval_s: int, witnesses: int) -> Prepared:
-    genesis = _without_people(
-        build_genesis(
-            find_preset(preset),
-            initial_timestamp=TEMPLATE_TIME,
-            block_interval_s=block_interval_s,
-            witness_count=witnesses,
-        ),
-        changes,
+    plain = build_genesis(
+        find_preset(preset),
+        initial_timestamp=TEMPLATE_TIME,
+        block_interval_s=block_interval_s,
+        witness_count=witnesses,
     )
+    genesis = changes.change(_without_people(plain))
     check_genesis(genesis)
     chain = DevelopmentChain(genesis, {})
     made = Market(LocalLedger(chain))
@@ -146,7 +163,7 @@ def _prepare(preset: str, changes: Changes, block_interval_s: int, witnesses: in
     return Prepared(genesis, chain.chain.dump(), made.quotes.said)
 
 
-def _without_people(genesis: Genesis, changes: Changes) -> Genesis:
+def _without_people(genesis: Genesis) -> Genesis:
     """A preset's genesis in which only the faucet and the witnesses have accounts."""
     section, people = genesis.pegboard, ACCOUNTS[1:]
     assert section is not None
@@ -156,9 +173,6 @@ def _without_people(genesis: Genesis, changes: Changes) -> Genesis:
         initial_accounts=tuple(one for one in genesis.initial_accounts if one.name not in people),
         pegboard=replace(
             section,
-            margin_call_trigger=changes.trigger,
-            strict_release=changes.strict_release,
-            assets=tuple(changes.settlement.change(one) for one in section.assets or ()),
             account_balances=tuple(one for one in balances if one.account_name not in people),
         ),
     )

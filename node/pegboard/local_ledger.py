@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from node.chain.apply_block import AppliedBlock
+from node.chain.chain import Chain
+from node.chain.pending import AppliedTransaction
 from node.explain.position import explain_position
 from node.explain.records import PositionExplanation
 from node.explain.wording import Wording
@@ -12,7 +15,6 @@ from node.state.database import State
 from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.market import CallOrder, LimitOrder
 from node.whatif.shock import Shock, try_shock
-from pegboard.development_chain import DevelopmentChain
 from pegboard.ledger import (
     AssetFacts,
     FeedFacts,
@@ -46,10 +48,32 @@ from protocol.operations.results import ExtendableOperationResult, GenericOperat
 _request_text = id_text(ForceSettlementId)
 
 
+class HeldChain(Protocol):
+    """A chain in this process, and the keys of those who act on it: a `DevelopmentChain`, say."""
+
+    @property
+    def chain(self) -> Chain:
+        """The chain itself."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """The state at the head with pending transactions on top."""
+        ...
+
+    def push(self, *operations: Operation) -> AppliedTransaction:
+        """Price, sign and apply operations as one transaction."""
+        ...
+
+    def generate_block(self, *, earliest_s: int = 0) -> AppliedBlock:
+        """Make a block, in the next slot or the first from a time on."""
+        ...
+
+
 class LocalLedger:
     """Reads the state as it stands with what is pending; writes by signed transactions."""
 
-    def __init__(self, chain: DevelopmentChain) -> None:
+    def __init__(self, chain: HeldChain) -> None:
         self.chain = chain
         self.heard: list[Callable[[Sent], None]] = []
         """Who is told of each transaction that was pushed."""
@@ -99,7 +123,7 @@ class LocalLedger:
 
     def head(self) -> HeadFacts:
         """The head block."""
-        return HeadFacts(self.chain.chain.head_num, self.chain.head_time)
+        return HeadFacts(self.chain.chain.head_num, self.chain.chain.head_time)
 
     def block_interval_s(self) -> int:
         """Seconds between two slots (R8.4)."""

@@ -195,6 +195,14 @@ class SettleStep(Step, tag="settle"):
     amount: str
 
 
+class BidCollateralStep(Step, tag="bid_collateral"):
+    """`Account.bid_collateral`."""
+
+    account: str
+    collateral: str
+    debt: str
+
+
 class TransferStep(Step, tag="transfer"):
     """`Account.transfer`."""
 
@@ -230,6 +238,7 @@ AnyStep: TypeAlias = (
     | BuyStep
     | CancelStep
     | SettleStep
+    | BidCollateralStep
     | TransferStep
     | ExpectStep
 )

@@ -336,6 +336,11 @@ class Market:
 
     # What there is to see.
 
+    @property
+    def core(self) -> str:
+        """The symbol of the core token."""
+        return self.ledger.asset_at(CORE_ASSET).symbol
+
     def price(self, asset: str) -> Decimal:
         """The feed of a BitAsset for one backing token; raises `InsufficientFeeds`."""
         facts, _ = self.reader.bitasset(asset)

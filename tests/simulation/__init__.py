@@ -2,10 +2,11 @@
 
 A run (`simulation`) lets nodes (`machine`, `disk`) live on a simulated network (`network`) under
 faults (`faults`), liars (`hostile`), an attacker who sees everything (`attacker`) and clients
-(`workload`). Then all is healed, but for a node that may be gone for good, and `healing` demands
-that the others agree, that blocks become irreversible within three rounds, that the chain grows by
-two thirds of the slots of those who live, and that it takes in what they were sent. `checkers` fail
-a run at the first broken promise, `bounds` when a node holds what is gone or liars make a price.
+(`clients`): agents of a scenario (`economy`). Then all is healed, but for a node that may be gone
+for good, and `healing` demands that the others agree, that blocks become irreversible within three
+rounds, that the chain grows by two thirds of the slots of those who live, and that it takes in what
+they were sent. `checkers` fail a run at the first broken promise, `bounds` when a node holds what
+is gone or liars make a price.
 What happens is data (`schedule`): options that a seed draws (`options`), each kind of fault
 switched on or off by itself, and faults with times.
 
@@ -25,6 +26,9 @@ Teeth (`bugs`, `teeth`, `scripts/simulate --teeth`): bugs of all layers, planted
 (`planting`), each with the one who must find it: seeds of drawn networks, a kept schedule, attacks
 on finality, crash points, or a test by its name, which must fail. A bug that is missed fails the
 batch. To add one, write a row in `bugs`.
+
+Whose prices and people a network has is a scenario's file, as `pegboard play` knows them: a seed
+chooses among `economy.SHIPPED`, and `--scenario FILE` names another.
 
 `scripts/campaign` runs this and all other slow campaigns, with one table at the end.
 """

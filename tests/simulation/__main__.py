@@ -12,9 +12,11 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
+from protocol.errors import PegboardError
 from tests.simulation import coverage
 from tests.simulation.batch import Job, Totals, processors, run_batch
 from tests.simulation.coverage import JUDGED_RUNS
+from tests.simulation.economy import check_scenario
 from tests.simulation.ledger import DEFAULT, Ledger, current_commit
 from tests.simulation.runs import REPO, Run, run_schedule
 from tests.simulation.schedule import Schedule
@@ -32,9 +34,21 @@ def main(arguments: list[str] | None = None) -> int:
         return run_batch_of_bugs(options.jobs, options.bugs or ())
     if options.schedule is not None:
         return run_one(Schedule.load(options.schedule), options)
-    job = Job(options.nodes, options.minutes, ledger.commit, options.regressions)
+    job = Job(
+        options.nodes,
+        options.minutes,
+        ledger.commit,
+        options.regressions,
+        scenario=options.scenario or "",
+    )
+    if options.scenario is not None:
+        try:
+            check_scenario(options.scenario)
+        except PegboardError as error:
+            print(f"refused: {error}")
+            return 1
     if options.seeds is not None and options.seeds[0] == options.seeds[1]:
-        return run_one(Schedule.draw(job.options(options.seeds[0])), options)
+        return run_one(Schedule.draw(job.options(options.seeds[0]), job.scenario), options)
     return run_many(job, ledger, options)
 
 
@@ -68,6 +82,9 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--nodes", type=int, choices=range(2, 12), metavar="N", help="2 to 11")
     parser.add_argument("--minutes", type=int, metavar="M", help="length of the phase with faults")
+    parser.add_argument(
+        "--scenario", metavar="FILE", help="whose prices and people; else seeds choose among ours"
+    )
     parser.add_argument("--replay", action="store_true", help="compare with a second process")
     parser.add_argument("--trace", action="store_true", help="print every event")
     parser.add_argument("--save", type=Path, metavar="FILE", help="store the schedule of one run")
@@ -148,7 +165,7 @@ def verify(run: Run, options: argparse.Namespace) -> int:
         what = ["--schedule", str(options.schedule)]
     else:
         what = ["--seed", str(run.seed)]
-        for name in ("nodes", "minutes"):
+        for name in ("nodes", "minutes", "scenario"):
             if getattr(options, name) is not None:
                 what += [f"--{name}", str(getattr(options, name))]
     finished = subprocess.run(

@@ -22,7 +22,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -53,6 +53,8 @@ class Job:
     """Where schedules of failures go; None to shrink none."""
     shrinking_s: float = 900.0
     """How long a failure may be shrunk."""
+    scenario: str = ""
+    """The file of another scenario than seeds choose."""
 
     def options(self, seed: int) -> Options:
         """The options of a seed."""
@@ -60,7 +62,8 @@ class Job:
 
     def command(self, seed: int) -> str:
         """What runs a seed again."""
-        given = [("--nodes", self.nodes), ("--minutes", self.minutes)]
+        given: list[tuple[str, object]] = [("--nodes", self.nodes), ("--minutes", self.minutes)]
+        given.append(("--scenario", self.scenario or None))
         more = "".join(f" {name} {value}" for name, value in given if value is not None)
         return f"scripts/simulate --seed {seed}{more}"
 
@@ -237,7 +240,7 @@ def _make_pool(jobs: int) -> Executor:
 
 def run_seed(job: Job, seed: int) -> tuple[int, Run]:
     """One seed in this process; of a failure it is told at once how to see it again."""
-    run = run_schedule(Schedule.draw(job.options(seed)))
+    run = run_schedule(Schedule.draw(job.options(seed), job.scenario))
     if not run.has_passed:
         print(
             f"seed {seed}: FAILED {run.verdict}: {run.detail}\n"
@@ -250,11 +253,11 @@ def run_seed(job: Job, seed: int) -> tuple[int, Run]:
 
 def keep_failure(job: Job, run: Run) -> None:
     """Shrink a failure of an unknown way and keep it."""
-    schedule = Schedule.draw(job.options(run.seed))
+    schedule = Schedule.draw(job.options(run.seed), job.scenario)
     about = f"{run.detail} (seed {run.seed}, commit {job.commit})"
     assert job.regressions is not None
     path, runs = keep(
-        Schedule(about, schedule.options, schedule.faults),
+        replace(schedule, about=about),
         run.verdict,
         directory=job.regressions,
         budget=Budget(seconds=job.shrinking_s),

@@ -78,7 +78,7 @@ class Options(Record):
     torn: int = 0
     """1: of what is not durable, a crash leaves some writes, the oldest ones."""
     series: int = 0
-    """0: prices walk; else they are recorded ones that fall, and this says which."""
+    """Which scenario people live through: `tests.simulation.economy.SHIPPED`; 0 is calm."""
     stays_down: int = 0
     """1: after the healing one node is gone for good, if that is fewer than a third."""
     spares: int = 0

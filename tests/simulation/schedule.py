@@ -18,18 +18,21 @@ class Schedule:
     """What it once found."""
     options: Options
     faults: tuple[Fault, ...]
+    scenario: str = ""
+    """The file of another scenario than the options choose."""
 
     @classmethod
-    def draw(cls, options: Options) -> Schedule:
+    def draw(cls, options: Options, scenario: str = "") -> Schedule:
         """The schedule of drawn options."""
-        return cls(f"seed {options.seed}", options, tuple(draw_faults(options)))
+        return cls(f"seed {options.seed}", options, tuple(draw_faults(options)), scenario)
 
     @classmethod
     def load(cls, path: Path) -> Schedule:
         """Read a file that `save` wrote."""
         data = json.loads(path.read_text(encoding="utf-8"))
         faults = tuple(Fault(at_ms, kind, tuple(args)) for at_ms, kind, args in data["faults"])
-        return cls(data["about"], Options.from_json(data["options"]), faults)
+        options = Options.from_json(data["options"])
+        return cls(data["about"], options, faults, data.get("scenario", ""))
 
     def save(self, path: Path) -> None:
         """Write a file, one line for each fault."""
@@ -37,6 +40,8 @@ class Schedule:
         faults = f"[\n  {lines}\n ]" if self.faults else "[]"
         options = json.dumps(self.options.to_json(), indent=1).replace("\n", "\n ")
         about = json.dumps(self.about)
-        text = f'{{\n "about": {about},\n "options": {options},\n "faults": {faults}\n}}\n'
+        scenario = f',\n "scenario": {json.dumps(self.scenario)}' if self.scenario else ""
+        body = f' "about": {about},\n "options": {options},\n "faults": {faults}{scenario}'
+        text = f"{{\n{body}\n}}\n"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace as with_parts
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -68,9 +69,9 @@ def shrink_schedule(schedule: Schedule, fails: Fails, budget: Budget) -> Schedul
 
 def _fewer_faults(schedule: Schedule, fails: Fails) -> Schedule:
     def fails_with(faults: tuple[Fault, ...]) -> bool:
-        return fails(Schedule(schedule.about, schedule.options, faults))
+        return fails(with_parts(schedule, faults=faults))
 
-    return Schedule(schedule.about, schedule.options, shrink(schedule.faults, fails_with))
+    return with_parts(schedule, faults=shrink(schedule.faults, fails_with))
 
 
 def _earlier(schedule: Schedule, fails: Fails) -> Schedule:
@@ -79,7 +80,7 @@ def _earlier(schedule: Schedule, fails: Fails) -> Schedule:
     for shift_ms in (spare_ms, spare_ms // 2):
         if shift_ms > 0:
             faults = tuple(one._replace(at_ms=one.at_ms - shift_ms) for one in schedule.faults)
-            candidate = Schedule(schedule.about, schedule.options, faults)
+            candidate = with_parts(schedule, faults=faults)
             if fails(candidate):
                 return candidate
     return schedule
@@ -108,7 +109,7 @@ def _with(schedule: Schedule, fails: Fails, **changes: int) -> Schedule:
     options = replace(schedule.options, **changes)
     if options == schedule.options:
         return schedule
-    candidate = Schedule(schedule.about, options, schedule.faults)
+    candidate = with_parts(schedule, options=options)
     return candidate if fails(candidate) else schedule
 
 

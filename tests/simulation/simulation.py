@@ -11,12 +11,13 @@ from msgspec.structs import replace
 
 from node.presets import PRESETS, WITNESSES, build_genesis, development_key
 from node.witness.feed_publisher import FeedPlan
-from node.witness.feed_text import FeedContext, parse_feed_source
 from protocol.crypto.keys import PrivateKey
 from protocol.genesis_form import FINALITY_BITSHARES, FINALITY_VOTES, Genesis
 from protocol.ids import AccountId
 from tests.simulation.attacker import Attacker
 from tests.simulation.checkers import Checkers
+from tests.simulation.clients import Clients
+from tests.simulation.economy import Economy, economy_of
 from tests.simulation.event_loop import START_MS, EventLoop
 from tests.simulation.faults import LIES, Fault
 from tests.simulation.healing import HEAL_S_MAX, Healing
@@ -25,11 +26,8 @@ from tests.simulation.machine import Duties, Machine, World
 from tests.simulation.network import Network
 from tests.simulation.options import Options, homes, hostile_max
 from tests.simulation.schedule import Schedule
-from tests.simulation.workload import SYMBOLS, Clients, feed_of, read_series
 
 MAINTENANCE_S = 60
-FEED_INTERVAL_S = 20
-SERIES_INTERVAL_S = 4
 START_SPREAD_MS = 2_000
 """Nodes start within so long."""
 
@@ -64,10 +62,11 @@ class Simulation:
         self.loop = EventLoop(trace)
         self.checkers = Checkers(options.nodes, options.block_interval_s)
         self.network = Network(self.loop, options, self.checkers.counts)
-        genesis = make_genesis(options)
+        economy = economy_of(options.series, schedule.scenario)
+        genesis = make_genesis(options, economy)
         world = World(self.loop, self.network, self.checkers, options, genesis)
         first_liar = options.nodes - options.hostile
-        duties = [make_duties(options, genesis, number) for number in range(options.nodes)]
+        duties = [make_duties(options, genesis, economy, number) for number in range(options.nodes)]
         self.honest = [machine(world, number, duties[number]) for number in range(first_liar)]
         self.hostile = [
             Hostile(world, number, duties[number]) for number in range(first_liar, options.nodes)
@@ -78,7 +77,7 @@ class Simulation:
             self.checkers.lying_publishers |= {plan.publisher for plan in liar.duties.feeds()}
         self.machines: list[Machine] = [*self.honest, *self.hostile]
         self.network.hosts = tuple(self.machines)
-        self.clients = Clients(world, self.machines)
+        self.clients = Clients(world, self.machines, economy)
         self.attacker = Attacker(world, self.honest, self.hostile)
         self.checkers.is_parted = lambda: self.network.is_parted
         self._is_healed = False
@@ -212,7 +211,7 @@ APPLY |= {kind: partial(Simulation._lie, kind=kind) for kind in LIES}
 """What each kind of fault does."""
 
 
-def make_genesis(options: Options) -> Genesis:
+def make_genesis(options: Options, economy: Economy) -> Genesis:
     """The development network with as many witnesses, and maintenance every minute."""
     genesis = build_genesis(
         PRESETS["testnet"],
@@ -225,16 +224,17 @@ def make_genesis(options: Options) -> Genesis:
     finality = FINALITY_BITSHARES if options.old_rule else FINALITY_VOTES
     section = replace(genesis.pegboard, finality=finality)
     fixed = replace(genesis.immutable_parameters, min_witness_count=options.witnesses | 1)
-    return replace(
+    network = replace(
         genesis,
         initial_active_witnesses=options.witnesses,
         immutable_parameters=fixed,
         initial_parameters=parameters,
         pegboard=section,
     )
+    return economy.settle(network)
 
 
-def make_duties(options: Options, genesis: Genesis, node: int) -> Duties:
+def make_duties(options: Options, genesis: Genesis, economy: Economy, node: int) -> Duties:
     """The witnesses of a node, with their keys and feeds; those that may be elected are honest."""
     honest = options.nodes - options.hostile
     found = homes(options.nodes, options.witnesses) + homes(honest, options.spares)
@@ -242,17 +242,16 @@ def make_duties(options: Options, genesis: Genesis, node: int) -> Duties:
     accounts = [account.name for account in genesis.initial_accounts]
 
     def make_feeds() -> list[FeedPlan]:
-        context = FeedContext(genesis.initial_timestamp, options.block_interval_s, read_series)
         return [
             FeedPlan(
                 account_id(accounts, name),
                 development_key(name, "active"),
                 symbol,
-                parse_feed_source(feed_of(options, index), context),
-                FEED_INTERVAL_S if not options.series else SERIES_INTERVAL_S,
+                source,
+                economy.feed_interval_s,
             )
             for name in names
-            for index, symbol in enumerate(SYMBOLS)
+            for symbol, source in economy.feeds(options, genesis.initial_timestamp)
         ]
 
     secrets: list[PrivateKey] = [development_key(name, "signing") for name in names]

@@ -46,7 +46,7 @@ def test_a_drawn_network_keeps_its_promises_and_heals(seed: int) -> None:
 def test_a_hard_life_meets_every_fault_and_every_message() -> None:
     """S1, S3, S4: a run that exercises less than it says would prove less than it says."""
     options = replace(
-        draw_options(5, nodes=4, minutes=4),
+        draw_options(6, nodes=4, minutes=4),
         block_interval_s=2,
         loss=100,
         reset=5,
