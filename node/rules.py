@@ -14,6 +14,7 @@ PAGES = (
     ("protocol", "RULES.md"),
     ("node.state", "RULES.md"),
     ("node.market", "RULES.md"),
+    ("node.market", "TAKE_PROFIT.md"),
     ("node.evaluators", "RULES.md"),
     ("node.evaluators", "HTLC.md"),
     ("node.evaluators", "TICKETS.md"),

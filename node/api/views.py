@@ -156,7 +156,6 @@ def view_limit_order(backend: ApiBackend, order: LimitOrder) -> Json:
     return _fields(backend, order) | {
         "filled_amount": str(order.filled_amount),
         "is_settled_debt": False,
-        "on_fill": [],
     }
 
 

@@ -282,6 +282,26 @@ def overlap(price: Price, opposite: Price) -> bool:
     return price.base.amount * opposite.base.amount >= price.quote.amount * opposite.quote.amount
 
 
+def check_links(state: State) -> None:
+    """J7: linked orders name each other, are of one seller and of opposite directions."""
+    for order in state.limit_orders.in_order():
+        check_link(state, order)
+
+
+def check_link(state: State, order: LimitOrder) -> None:
+    """J7 for one order."""
+    if order.take_profit_order_id is None:
+        return
+    other = state.limit_orders.find(order.take_profit_order_id)
+    if (
+        other is None
+        or other.take_profit_order_id != order.id
+        or other.seller != order.seller
+        or (other.sells, other.receives) != (order.receives, order.sells)
+    ):
+        raise violated("J7", f"link of {order_text(order.id)}", order.take_profit_order_id, other)
+
+
 def check_head(state: State) -> None:
     """I14: the last irreversible block lies below the head; no remembered transaction is stale."""
     dynamic = state.dynamic
@@ -460,6 +480,7 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_amounts,
     check_credit,
     check_books,
+    check_links,
     check_head,
     check_medians,
     check_indexes,

@@ -18,6 +18,7 @@ from node.chain.invariants import (
     check_deal,
     check_figures,
     check_htlc,
+    check_link,
     check_market,
     check_offer,
     check_order_is_not_dust,
@@ -278,6 +279,11 @@ def _add_figures(changes: Changes, account: AccountId, figures: TicketFigures, s
 def _count_order(changes: Changes, item: LimitOrder, sign: int) -> None:
     if sign > 0:
         check_order_is_not_dust(item)
+        check_link(changes.state, item)
+    elif item.take_profit_order_id is not None:
+        other = changes.state.limit_orders.find(item.take_profit_order_id)
+        if other is not None:
+            check_link(changes.state, other)
     paid = item.deferred_paid_fee
     changes.holdings[item.sells] += sign * item.for_sale
     changes.holdings[paid.asset_id] += sign * paid.amount

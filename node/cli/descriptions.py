@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from node.cli.client import JsonObject, as_int, as_object, as_text
+from node.cli.client import JsonObject, as_int, as_list, as_object, as_text
 from node.cli.remote_chain import RemoteAsset, RemoteChain
 from node.explain.deeds import describe, describe_turn
 from protocol.asset import NULL_PRICE, AssetAmount, Price
@@ -13,7 +13,7 @@ from protocol.json_form import JsonValue, format_time, from_json, from_json_as
 from protocol.operations.base import Operation, TaggedOperation
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import MAX_TIMESTAMP
-from protocol.wording import format_units_ratio
+from protocol.wording import format_decimal, format_units_ratio
 
 NEVER = format_time(MAX_TIMESTAMP)
 
@@ -69,7 +69,11 @@ def describe_order(chain: RemoteChain, order: JsonObject) -> str:
     bought = chain.asset(as_text(quote["asset_id"]))
     for_sale = as_int(order["for_sale"])
     wanted = for_sale * as_int(quote["amount"]) // as_int(base["amount"])
-    return f"{order['id']}: {sold.format(for_sale)} for {bought.format(wanted)}"
+    text = f"{order['id']}: {sold.format(for_sale)} for {bought.format(wanted)}"
+    for entry in as_list(order["on_fill"]):
+        spread = as_int(as_object(as_list(entry)[1])["spread_percent"])
+        text += f", then again {format_decimal(spread, 2)} % dearer"
+    return text
 
 
 def describe_position(chain: RemoteChain, position: JsonObject) -> str:

@@ -36,7 +36,12 @@ from protocol.operations import Operation
 from protocol.operations.asset import AssetIssue
 from protocol.operations.bitasset import AssetSettle, BidCollateral
 from protocol.operations.call_order import CallOrderUpdate, CallOrderUpdateExtensions
-from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
+from protocol.operations.limit_order import (
+    CreateTakeProfitOrder,
+    LimitOrderCancel,
+    LimitOrderCreate,
+    LimitOrderCreateExtensions,
+)
 from protocol.operations.memo import Memo
 from protocol.operations.transfer import Transfer
 from protocol.schema import MAX_TIMESTAMP
@@ -121,9 +126,28 @@ def sell(
     *,
     expiration: int = MAX_TIMESTAMP,
     fill_or_kill: bool = False,
+    on_fill: CreateTakeProfitOrder | None = None,
 ) -> LimitOrderCreate:
-    """An order that gives `amount` for at least `receive`."""
-    return LimitOrderCreate(NO_FEE, seller.id, amount, receive, expiration, fill_or_kill)
+    """An order that gives `amount` for at least `receive`, and what its fills cause (T1)."""
+    extensions = LimitOrderCreateExtensions(None if on_fill is None else (on_fill,))
+    return LimitOrderCreate(
+        NO_FEE, seller.id, amount, receive, expiration, fill_or_kill, extensions
+    )
+
+
+def take_profit(
+    chain: RemoteChain, spread: str, *, size: str, within: str, fee_asset: str | None, repeat: bool
+) -> CreateTakeProfitOrder:
+    """Sell what fills bring for more: percentages, a duration, and the asset that fees are in."""
+    asset = chain.core if fee_asset is None else chain.asset(fee_asset)
+    percents = [parse_decimal(text.removesuffix("%").rstrip(), 2) for text in (spread, size)]
+    for number, text in zip(percents, (spread, size), strict=True):
+        if not 0 < number < 1 << 16:
+            raise UsageProblem("not such a percentage", value=text, limit="0.01 % to 655.35 %")
+    spread_percent, size_percent = percents
+    return CreateTakeProfitOrder(
+        asset.id, spread_percent, size_percent, parse_seconds(within), repeat
+    )
 
 
 def cancel(account: RemoteAccount, order: str) -> LimitOrderCancel:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
 from node.cli import drafts
@@ -25,6 +28,35 @@ EXPIRES_IN = click.option(
 FILL_OR_KILL = click.option(
     "--fill-or-kill", is_flag=True, help="Refuse the order unless it is filled at once."
 )
+TAKE_PROFIT = (
+    click.option(
+        "--take-profit",
+        metavar="PERCENT",
+        help="Offer what each fill brings again, so much dearer; such as 5.",
+    ),
+    click.option(
+        "--take-profit-size",
+        metavar="PERCENT",
+        default="100",
+        show_default=True,
+        help="How much of it.",
+    ),
+    click.option(
+        "--take-profit-within",
+        metavar="TIME",
+        default="365d",
+        show_default=True,
+        help="When that offer ends.",
+    ),
+    click.option("--take-profit-fee", metavar="SYMBOL", help="Pay its fee in this asset."),
+    click.option("--repeat", is_flag=True, help="Let that offer take profit too, to and fro."),
+)
+
+
+def _take_profit_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(TAKE_PROFIT):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -143,16 +175,16 @@ def cover(session: WalletSession, asset: str, amount: str | None) -> None:
 @click.option("--for", "price", required=True, metavar="AMOUNT", help="Least to get for all of it.")
 @EXPIRES_IN
 @FILL_OR_KILL
+@_take_profit_options
 @wallet_options
-def sell(
-    session: WalletSession, amount: str, price: str, expires_in: str | None, fill_or_kill: bool
-) -> None:
+def sell(session: WalletSession, amount: str, price: str, **options: Any) -> None:
     """Offer an amount for at least another.
 
     \b
     pegboard wallet sell "10 bitUSD" --for "80 TEST"
+    pegboard wallet sell "10 bitUSD" --for "80 TEST" --take-profit 5 --repeat
     """
-    _place(session, amount, price, expires_in, fill_or_kill=fill_or_kill)
+    _place(session, amount, price, **options)
 
 
 @click.command()
@@ -160,22 +192,44 @@ def sell(
 @click.option("--with", "price", required=True, metavar="AMOUNT", help="Most to give for it.")
 @EXPIRES_IN
 @FILL_OR_KILL
+@_take_profit_options
 @wallet_options
-def buy(
-    session: WalletSession, amount: str, price: str, expires_in: str | None, fill_or_kill: bool
-) -> None:
+def buy(session: WalletSession, amount: str, price: str, **options: Any) -> None:
     """Ask for an amount, giving at most another; what better prices save buys more of it.
 
     \b
     pegboard wallet buy "10 bitUSD" --with "80 TEST"
+    pegboard wallet buy "10 bitUSD" --with "80 TEST" --take-profit 5
     """
-    _place(session, price, amount, expires_in, fill_or_kill=fill_or_kill)
+    _place(session, price, amount, **options)
 
 
 def _place(
-    session: WalletSession, gives: str, wants: str, expires_in: str | None, *, fill_or_kill: bool
+    session: WalletSession,
+    gives: str,
+    wants: str,
+    expires_in: str | None,
+    *,
+    fill_or_kill: bool,
+    take_profit: str | None,
+    take_profit_size: str,
+    take_profit_within: str,
+    take_profit_fee: str | None,
+    repeat: bool,
 ) -> None:
     chain = session.chain
+    action = None
+    if take_profit is not None:
+        action = drafts.take_profit(
+            chain,
+            take_profit,
+            size=take_profit_size,
+            within=take_profit_within,
+            fee_asset=take_profit_fee,
+            repeat=repeat,
+        )
+    elif repeat:
+        raise UsageProblem("--repeat needs --take-profit")
     session.send(
         drafts.sell(
             session.account(),
@@ -183,6 +237,7 @@ def _place(
             chain.parse_amount(wants),
             expiration=drafts.expiration_in(chain, expires_in),
             fill_or_kill=fill_or_kill,
+            on_fill=action,
         )
     )
 

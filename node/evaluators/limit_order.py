@@ -9,11 +9,11 @@ from node.evaluators.lists import check_authorized, check_market_lists
 from node.evaluators.membership import check_owner
 from node.market.fees import settle_old_fee
 from node.market.order_book import cancel_order, place_order
+from node.market.take_profit import keeps_link, unlink
 from node.state.balances import adjust_balance, adjust_core_in_orders, check_balance, debit
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import (
-    FeatureNotBuilt,
     KillUnfilled,
     LimitExceeded,
     OrderExpired,
@@ -26,10 +26,15 @@ from node.state.errors import (
 )
 from node.state.objects.market import LimitOrder
 from protocol.asset import NO_FEE, AssetAmount, Price, multiply_floor
-from protocol.constants import CORE_ASSET, MAX_AMOUNT, MAX_SUPPLY
+from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import TIME
 from protocol.ids import AccountId, AssetId, LimitOrderId, ObjectId, asset_text, order_text
-from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
+from protocol.operations.limit_order import (
+    CreateTakeProfitOrder,
+    LimitOrderCancel,
+    LimitOrderCreate,
+    LimitOrderUpdate,
+)
 from protocol.operations.results import VoidResult
 
 
@@ -46,10 +51,9 @@ def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> DeferredF
     """The fee to defer, once R2.1 holds, in its order."""
     state, sold = ctx.state, op.amount_to_sell
 
-    if op.extensions.on_fill is not None:
-        raise FeatureNotBuilt(
-            "orders that act on a fill are not built", rule="R2.18", value="on_fill"
-        )
+    on_fill = op.extensions.on_fill
+    if on_fill is not None:
+        check_on_fill(state, on_fill, least=1)
     if op.min_to_receive.amount > MAX_SUPPLY:
         raise LimitExceeded(
             "min_to_receive exceeds the largest supply",
@@ -83,6 +87,7 @@ def apply_limit_order_create(ctx: Context, op: LimitOrderCreate, fee: DeferredFe
             filled_amount=0,
             deferred_fee=fee.core,
             deferred_paid_fee=fee.paid,
+            on_fill=op.extensions.on_fill or (),
         )
     )
     is_filled = place_order(ctx, order)
@@ -118,8 +123,10 @@ class OrderChange(NamedTuple):
 
 
 def evaluate_limit_order_update(ctx: Context, op: LimitOrderUpdate) -> OrderChange:
-    """The order as it will be, once R2.17 holds and the seller may still trade here."""
+    """The order as it will be, once R2.17 holds and the seller may still trade here (T10)."""
     state = ctx.state
+    if op.on_fill is not None:
+        check_on_fill(state, op.on_fill, least=0)
     order = _own_order(state, op.order, op.seller)
     delta = op.delta_amount_to_sell
     change = OrderChange(
@@ -129,10 +136,6 @@ def evaluate_limit_order_update(ctx: Context, op: LimitOrderUpdate) -> OrderChan
         _deferred_fee(state, op.fee),
     )
 
-    if op.on_fill:
-        raise FeatureNotBuilt(
-            "orders that act on a fill are not built", rule="R2.18", value="on_fill"
-        )
     if op.new_price is not None:
         _check_new_price(order, op.new_price, change.delta)
     if delta is not None:
@@ -195,15 +198,6 @@ def _check_delta(state: State, order: LimitOrder, delta: AssetAmount) -> None:
             limit=order.for_sale - 1,
             unit=asset_text(order.sells),
         )
-    whole = order.filled_amount + order.for_sale + delta.amount
-    if whole > MAX_AMOUNT:
-        raise LimitExceeded(
-            "more than one order may sell in all; place another one",
-            rule="R2.17",
-            value=whole,
-            limit=MAX_AMOUNT,
-            unit=asset_text(order.sells),
-        )
     check_balance(state, order.seller, delta, rule="R2.1")
 
 
@@ -227,18 +221,32 @@ def apply_limit_order_update(ctx: Context, op: LimitOrderUpdate, change: OrderCh
     adjust_balance(state, op.seller, order.sells, -delta)
     adjust_core_in_orders(state, op.seller, order.sells, delta)
     settle_old_fee(ctx, order)
+    if not keeps_link(order, op):
+        unlink(state, order)
 
     def become(updated: LimitOrder) -> None:
         updated.sell_price = change.sell_price
         updated.for_sale += delta
         if op.new_expiration is not None:
             updated.expiration = op.new_expiration
+        if op.on_fill is not None:
+            updated.on_fill = op.on_fill
         updated.deferred_fee = change.fee.core
         updated.deferred_paid_fee = change.fee.paid
 
     state.limit_orders.rekey(order, become)
     place_order(ctx, order)
     return VoidResult()
+
+
+def check_on_fill(state: State, on_fill: tuple[CreateTakeProfitOrder, ...], *, least: int) -> None:
+    """Raise unless an order has one action, or as few as `least`, whose fee asset exists (T1)."""
+    if not least <= len(on_fill) <= 1:
+        raise LimitExceeded(
+            "an order has one action on a fill", rule="T1", value=len(on_fill), limit=1
+        )
+    for action in on_fill:
+        state.assets.get(action.fee_asset_id)
 
 
 def _own_order(state: State, order_id: LimitOrderId, account: AccountId) -> LimitOrder:

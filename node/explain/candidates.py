@@ -77,6 +77,8 @@ def changes(
             yield from _numbers(leaf, cast(int, value), error)
         for new, text in _others(leaf, error, words):
             yield _changed(leaf, new, text)
+        if error.rule == "T1" and leaf.path[-1] == "on_fill":
+            yield _changed(leaf, None, f"leave {leaf.name} out")
         if isinstance(error, FeatureNotBuilt) and leaf.path[-1] == error.value:
             yield _changed(leaf, None, f"leave {leaf.name} out")
     if isinstance(error, TooSmall) or error.rule == "R2.17":

@@ -42,7 +42,12 @@ from protocol.operations.credit_offer import (
     CreditOfferCreate,
 )
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, HtlcRedeemed, HtlcRefund
-from protocol.operations.limit_order import FillOrder, LimitOrderCancel, LimitOrderCreate
+from protocol.operations.limit_order import (
+    FillOrder,
+    LimitOrderCancel,
+    LimitOrderCreate,
+    LimitOrderUpdate,
+)
 from protocol.operations.liquidity_pool import (
     LiquidityPoolCreate,
     LiquidityPoolDeposit,
@@ -105,6 +110,20 @@ def _transfer(op: Transfer, names: Names) -> str:
 def _limit_order_create(op: LimitOrderCreate, names: Names) -> str:
     gives, wants = names.amount(op.amount_to_sell), names.amount(op.min_to_receive)
     return f"{names.account(op.seller)} offers {gives} for {wants}"
+
+
+def _limit_order_update(op: LimitOrderUpdate, names: Names) -> str:
+    parts = []
+    delta = op.delta_amount_to_sell
+    if delta is not None:
+        amount = names.amount(replace(delta, amount=abs(delta.amount)))
+        parts.append(f"{'adds' if delta.amount > 0 else 'takes out'} {amount}")
+    if op.new_price is not None:
+        parts.append(f"asks for {_price(op.new_price.inverse(), names)}")
+    if op.on_fill is not None:
+        parts.append("has another action on a fill")
+    text = " and ".join(parts) or "has another expiration"
+    return f"{names.account(op.seller)} changes {order_text(op.order)}: {text}"
 
 
 def _limit_order_cancel(op: LimitOrderCancel, names: Names) -> str:
@@ -265,6 +284,7 @@ _FILLED = (
 _WORDS: dict[type[Any], Callable[[Any, Names], str]] = {
     Transfer: _transfer,
     LimitOrderCreate: _limit_order_create,
+    LimitOrderUpdate: _limit_order_update,
     LimitOrderCancel: _limit_order_cancel,
     CallOrderUpdate: _call_order_update,
     AssetSettle: _asset_settle,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from protocol.ids import AssetId, CallOrderId, ForceSettlementId, LimitOrderId, object_id
+from protocol.ids import AccountId, AssetId, CallOrderId, ForceSettlementId, LimitOrderId, object_id
 from protocol.operations.account import AccountCreate, AccountUpdate
 from protocol.operations.asset import AssetUpdate
 from protocol.operations.base import Operation
@@ -119,6 +119,10 @@ def rule_of(op: Operation, *, is_virtual: bool, beside: Iterable[Operation], tur
         case ExecuteBid():
             is_by_bids = op.debt.asset_id in turns.revived_by_bids
             return REVIVED_BY_BIDS if is_by_bids else REVIVED_BY_FEED
+        case LimitOrderCreate() | LimitOrderUpdate() if is_virtual and _fills(op.seller, beside):
+            return "T4"
+        case CreditDealRepay() if is_virtual and _approves(beside):
+            return "O6"
         case LimitOrderCancel() if is_virtual:
             return "R2.8" if _has_traded(op.order, beside) else "R2.10"
         case _:
@@ -144,6 +148,17 @@ def _rule_of_settlement(asset: AssetId, beside: Iterable[Operation]) -> str:
         isinstance(one, AssetGlobalSettle) and one.asset_to_settle == asset for one in beside
     )
     return SETTLED_BY_ISSUER if is_by_issuer else SETTLED
+
+
+def _fills(seller: AccountId, beside: Iterable[Operation]) -> bool:
+    """Whether an account's order, or position, was filled there: what it then orders by itself is
+    an action (T3), and no proposal's."""
+    return any(isinstance(one, FillOrder) and one.account_id == seller for one in beside)
+
+
+def _approves(beside: Iterable[Operation]) -> bool:
+    """Whether a proposal may have been executed there."""
+    return any(isinstance(one, ProposalUpdate) for one in beside)
 
 
 def _has_traded(order: LimitOrderId, beside: Iterable[Operation]) -> bool:

@@ -9,14 +9,16 @@ from node.explain.records import OrderExplanation, Statement
 from node.explain.wording import Wording, statement
 from node.market.margin_calls import is_called
 from node.market.pricing import call_price, call_terms, forced_settlement_price
+from node.market.take_profit import target_price
 from node.state.database import State
 from node.state.objects.market import CollateralBid, ForceSettlement, LimitOrder
 from protocol.asset import AssetAmount
 from protocol.constants import HUNDRED_PERCENT
-from protocol.ids import CollateralBidId, ForceSettlementId, LimitOrderId, object_id
+from protocol.ids import CollateralBidId, ForceSettlementId, LimitOrderId, object_id, order_text
 from protocol.json_form import format_time
+from protocol.operations.limit_order import CreateTakeProfitOrder
 from protocol.schema import MAX_TIMESTAMP
-from protocol.wording import count_of
+from protocol.wording import count_of, format_decimal
 
 AHEAD_MAX = 5_000
 """Orders, requests or bids before one that are added up."""
@@ -59,7 +61,24 @@ def _order_statements(
     if order.expiration < MAX_TIMESTAMP:
         text = f"It is cancelled and refunded at {format_time(order.expiration)}"
         yield statement("R2.10", text)
+    for action in order.on_fill:
+        yield statement("T4", _action_text(words, order, action))
     yield from _as_bid(state, words, order, place)
+
+
+def _action_text(words: Wording, order: LimitOrder, action: CreateTakeProfitOrder) -> str:
+    """What a fill causes, at which price, and the order that it adds to."""
+    price = target_price(order, action)
+    size, spread = (
+        format_decimal(percent, 2) for percent in (action.size_percent, action.spread_percent)
+    )
+    text = (
+        f"Of what a fill brings {size} % are offered again at {words.price(price)}"
+        f" {words.unit(price)}, {spread} % dearer"
+    )
+    if order.take_profit_order_id is not None:
+        text += f"; {order_text(order.take_profit_order_id)} is raised by it"
+    return text
 
 
 def _as_bid(state: State, words: Wording, order: LimitOrder, place: int) -> Iterator[Statement]:

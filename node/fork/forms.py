@@ -176,9 +176,7 @@ FORMS: dict[tuple[int, int], Form] = {
     (1, 4): Form(ForceSettlement),
     (1, 5): Form(CommitteeMember),
     (1, 6): Form(Witness),
-    (1, 7): Form(
-        LimitOrder, unused=frozenset({"is_settled_debt", "on_fill", "take_profit_order_id"})
-    ),
+    (1, 7): Form(LimitOrder, unused=frozenset({"is_settled_debt"})),
     (1, 8): Form(CallOrder, reads={"call_price": _call_price}),
     (1, 10): Form(Proposal),
     (1, 12): Form(WithdrawPermission),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from node.market.fees import consume_deferred_fee, pay_market_fee, refund_deferred_fee
 from node.market.matching import match_orders
 from node.market.pricing import worth_floor
+from node.market.take_profit import take_profit, unlink
 from node.state.balances import adjust_balance, adjust_core_in_orders
 from node.state.context import Context
 from node.state.objects.market import LimitOrder
@@ -64,8 +65,8 @@ def fill_limit_order(
 ) -> bool:
     """Trade an order: it gives `pays` of what it sells, and gets `receives` less fee (R2.7).
 
-    With `cull`, a rest that is worth nothing at the order's own price is refunded (R2.8). Returns
-    whether the order is gone. Raises `PriceOverflow`.
+    Its action, if it has one, follows (T3). With `cull`, a rest that is worth nothing at the
+    order's own price is refunded (R2.8). Returns whether the order is gone. Raises `PriceOverflow`.
     """
     state, seller = ctx.state, order.seller
     assert 0 < pays <= order.for_sale, (order, pays)
@@ -87,7 +88,10 @@ def fill_limit_order(
     )
     if order.deferred_fee or order.deferred_paid_fee.amount:
         consume_deferred_fee(ctx, order, is_maker=is_maker)
+    if order.on_fill:
+        take_profit(ctx, order, AssetAmount(receives - fee, bought))
     if pays == order.for_sale:
+        unlink(state, order)
         state.limit_orders.remove(order)
         return True
     order = state.limit_orders.edit(order)
@@ -124,6 +128,7 @@ def cancel_order(ctx: Context, order: LimitOrder, *, virtual: bool) -> AssetAmou
     if virtual:
         ctx.emit(LimitOrderCancel(fee=fee, fee_paying_account=seller, order=order.id))
         ctx.applied[-1].result = refund
+    unlink(state, order)
     state.limit_orders.remove(order)
     return refund
 

@@ -23,7 +23,7 @@ from protocol.schema import (
 
 
 class CreateTakeProfitOrder(Record):
-    """Place an order in the other direction after each fill; not executed by this node."""
+    """Place an order in the other direction after each fill (T1)."""
 
     fee_asset_id: AssetId
     """Asset that the new order's fee is paid in."""
@@ -38,18 +38,18 @@ class CreateTakeProfitOrder(Record):
     extensions: NoExtensions = ()
 
     def validate(self) -> None:
-        """Raise `ValidationError` for a share or lifetime that makes no order (R2.18)."""
-        check_positive(self.spread_percent, "spread_percent", rule="R2.18")
-        check_positive(self.size_percent, "size_percent", rule="R2.18")
+        """Raise `ValidationError` for a share or lifetime that makes no order (T1)."""
+        check_positive(self.spread_percent, "spread_percent", rule="T1")
+        check_positive(self.size_percent, "size_percent", rule="T1")
         require(
             self.size_percent <= HUNDRED_PERCENT,
             "size_percent exceeds 100 %",
-            rule="R2.18",
+            rule="T1",
             value=self.size_percent,
             limit=HUNDRED_PERCENT,
             unit=PERCENT,
         )
-        check_positive(self.expiration_seconds, "expiration_seconds", rule="R2.18")
+        check_positive(self.expiration_seconds, "expiration_seconds", rule="T1")
 
 
 LimitOrderAction = Annotated[CreateTakeProfitOrder, Variant({0: CreateTakeProfitOrder})]
@@ -60,7 +60,7 @@ class LimitOrderCreateExtensions(Record):
     """Options of `LimitOrderCreate` that came later."""
 
     on_fill: tuple[LimitOrderAction, ...] | None = None
-    """Actions on a fill; this node refuses to execute any."""
+    """What a fill causes; one action, or the field is absent (T1)."""
 
 
 class LimitOrderCreate(Record):
@@ -109,7 +109,7 @@ class LimitOrderUpdate(Record):
     """What is added to, or taken from, what is offered."""
     new_expiration: Timestamp | None = None
     on_fill: tuple[LimitOrderAction, ...] | None = None
-    """Replaces the actions on a fill."""
+    """Replaces the action on a fill; empty: there is none any more."""
     extensions: NoExtensions = ()
 
     def validate(self) -> None:

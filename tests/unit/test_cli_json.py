@@ -90,7 +90,7 @@ alice wallet transfer bob|1,000.5 TEST
 alice wallet borrow 1bitusd|--ratio|3
 alice wallet adjust bitUSD|--debt|-1 bitUSD
 alice wallet cover bitUSD|--amount|1 bitUSD
-alice wallet sell 1 bitUSD|--for|90 TEST
+alice wallet sell 1 bitUSD|--for|90 TEST|--take-profit|5
 alice wallet buy 1 bitUSD|--with|1 TEST
 alice wallet cancel 1.7.1
 alice wallet settle 1 bitUSD
@@ -168,7 +168,7 @@ NUMBERS = re.compile(
     r"|minimum_feeds|interval_s|num_committee|num_witness|permission|listing|fee_percentage"
     r"|key_auths|account_auths|percentage|special_authority|voted|ratio_before|ratio_after"
     r"|last_confirmed_block_num|total_missed|last_aslot|extensions|nonce|creation_block_num"
-    r"|feed_change_to_reach|preimage_hash|preimage_size|seconds_to_add|fee_rate|auto_repay|target_type)$"
+    r"|feed_change_to_reach|preimage_hash|preimage_size|seconds_to_add|fee_rate|auto_repay|target_type|on_fill)$"
 )
 """Ends of the names of what is counted, and no amount."""
 

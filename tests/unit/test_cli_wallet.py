@@ -126,6 +126,39 @@ def test_sell_buy_cancel(priced: Desk) -> None:
     assert killed["rule"] == "R2.9"
 
 
+def test_an_order_that_takes_profit(priced: Desk) -> None:
+    """T3, T4, T8: what a fill brings is offered again, which `why` and `show block` tell."""
+    priced.wallet("alice", "borrow", "100 bitUSD", "--collateral", "3000 TEST")
+    options = ("--take-profit", "5", "--take-profit-within", "7d", "--repeat")
+    placed = priced.wallet("bob", "buy", "20 bitUSD", "--with", "200 TEST", *options)
+    order = placed["operation_results"][0][1]
+    assert placed["operations"][0][1]["extensions"]["on_fill"][0][1]["spread_percent"] == 500
+    done = priced.run("wallet", "sell", "4 bitUSD", "--for", "40 TEST", "--dev-keys", "-a", "alice")
+    assert "bob offers 4.0000 bitUSD for 42.00000 TEST" in done.out
+    (mine, other) = priced.run("wallet", "balances", "bob", "--dev-keys", "--json").json()["orders"]
+    assert (mine["id"], mine["take_profit_order_id"]) == (order, other["id"])
+    assert other["take_profit_order_id"] == order
+    why = priced.run("why", order).out
+    assert "100.00 % are offered again at" in why
+    assert f"{other['id']} is raised by it" in why
+    num = str(priced.chain.chain.head_num)
+    assert "T4" in priced.run("why", num).out
+    text = priced.run("wallet", "balances", "bob", "--dev-keys").out
+    assert "then again 5.00 % dearer" in text
+    priced.wallet("alice", "buy", "1 bitUSD", "--with", "10.5 TEST")
+    history = priced.run("wallet", "history", "bob", "--dev-keys").out
+    assert f"bob changes {order}: adds 10.50000 TEST" in history
+    for arguments, word in (
+        (("--repeat",), "--take-profit"),
+        (("--take-profit", "0"), "percentage"),
+        (("--take-profit", "655.36"), "percentage"),
+        (("--take-profit", "1", "--take-profit-size", "100.01"), "100 %"),
+        (("--take-profit", "1", "--take-profit-fee", "NONE"), "no such asset"),
+    ):
+        refused = priced.refused("bob", "sell", "1 TEST", "--for", "1 bitUSD", *arguments)
+        assert word in str(refused), refused
+
+
 def test_settle_waits_for_its_delay(priced: Desk) -> None:
     """R5.2: the request is set aside and shown until it is due."""
     priced.wallet("alice", "borrow", "100 bitUSD", "--ratio", "4")

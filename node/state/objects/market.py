@@ -12,7 +12,8 @@ from protocol.ids import (
     ForceSettlementId,
     LimitOrderId,
 )
-from protocol.schema import Int64, Timestamp, UInt16
+from protocol.operations.limit_order import LimitOrderAction
+from protocol.schema import Int64, Timestamp, UInt16, UInt128
 
 
 class LimitOrder(StateObject):
@@ -25,12 +26,16 @@ class LimitOrder(StateObject):
     """What remains, in units of the asset sold."""
     sell_price: Price
     """Asset sold / asset received; only an update changes it (R2.2, R2.17)."""
-    filled_amount: Int64
+    filled_amount: UInt128
     """What was sold so far."""
     deferred_fee: Int64
     """Creation fee not yet distributed, in CORE (R2.12)."""
     deferred_paid_fee: AssetAmount
     """The same as paid, when it was paid in another asset; else 0 CORE."""
+    on_fill: tuple[LimitOrderAction, ...] = ()
+    """What a fill causes; at most one (T1)."""
+    take_profit_order_id: LimitOrderId | None = None
+    """The order that a fill of this one adds to, and the other way round (T2)."""
 
     @property
     def sells(self) -> AssetId:
