@@ -34,16 +34,13 @@ def usual_language() -> str:
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    default=next(iter(PRESETS)),
-    show_default=True,
-    help="Whose words and symbols.",
+    help=f"Whose words and symbols.  [default: {next(iter(PRESETS))}]",
 )
 @click.option(
     "--trigger",
     type=click.Choice(["bid", "feed"]),
-    default="bid",
-    show_default=True,
-    help="What calls positions: the highest bid, or the feed, as on BitShares since 2018.",
+    help="What calls positions: the highest bid, or the feed, as on BitShares since 2018."
+    "  [default: bid]",
 )
 @click.option(
     "--strict-release",
@@ -56,16 +53,22 @@ def usual_language() -> str:
     metavar="FILE",
     help="Take the guesses from a file, one a line; - is standard input.",
 )
+@click.option(
+    "--url",
+    metavar="URL",
+    help="Play on the running development network behind this API, with signed transactions.",
+)
 @click.option("--show", is_flag=True, help="Tell everything without asking.")
 @output_options
 def lesson(
     output: Output,
     name: str | None,
     lang: str | None,
-    preset: str,
-    trigger: str,
+    preset: str | None,
+    trigger: str | None,
     strict_release: bool,
     answers: Path | None,
+    url: str | None,
     show: bool,
 ) -> None:
     """Learn the rules of the market by guessing: each sentence is played on a chain of its own.
@@ -74,17 +77,22 @@ def lesson(
     the answer, and q leaves. A guess is right within 1% of what the chain then does. Without LESSON
     all lessons are listed.
 
+    With --url it is played on a network, by whose rules and words it goes: people and the BitAsset
+    are the lesson's own, so that nobody else moves its numbers, and each step waits for blocks.
+
     \b
     pegboard lesson
     pegboard lesson short-selling --lang zh
     pegboard lesson short-selling --lang ru --preset openshares --strict-release
     pegboard lesson short-selling --answers guesses.txt --json
+    pegboard lesson short-selling --url http://127.0.0.1:8090
     """
-    from node.cli.teaching import list_lessons, teach  # loading the chain takes long
+    from node.cli.teaching import Asked, list_lessons, teach  # loading the chain takes long
 
     tag = lang or usual_language()
     if name is None:
         list_lessons(output, tag)
         return
-    kind = cast(Literal["bid", "feed"], trigger)
-    teach(output, name, tag, (preset, kind, strict_release), answers=answers, shows=show)
+    kind = cast(Literal["bid", "feed"] | None, trigger)
+    asked = Asked(preset, kind, strict_release, url)
+    teach(output, name, tag, asked, answers=answers, shows=show)

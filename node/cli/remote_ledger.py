@@ -10,7 +10,7 @@ from node.cli.exits import NodeUnreachable
 from node.cli.remote_chain import NoSuchName, RemoteAsset, RemoteChain
 from node.cli.transactions import Broadcast, broadcast
 from node.clock import monotonic_s, sleep_s
-from node.presets import development_key
+from node.presets import WITNESSES, development_key
 from pegboard.faucet import FAUCET
 from pegboard.ledger import (
     AssetFacts,
@@ -42,6 +42,8 @@ LIST_MAX = 300
 ASSETS_MAX = 100
 ORDERS_MAX = 101
 POLL_S = 0.1
+WAIT_MAX_S = 120
+"""So far ahead may be what a network is waited for."""
 SLOTS_PATIENCE = 20
 """A chain without a block for so many slots makes none."""
 
@@ -97,8 +99,8 @@ class RemoteLedger:
         return self.asset(asset_text(asset_id))
 
     def full_name(self, name: str) -> str:
-        """A name with that of the cast; the faucet's is its own."""
-        return name if name == FAUCET else name + self._cast
+        """A name with that of the cast; those of the faucet and of witnesses are their own."""
+        return name if name in (FAUCET, *WITNESSES) else name + self._cast
 
     def find_account(self, name: str) -> AccountId | None:
         """The account of a name, if there is one; its development keys can sign from now on."""
@@ -277,7 +279,8 @@ class RemoteLedger:
     def block(self, *, earliest_s: int = 0) -> None:
         """Make a block on a development chain; on a network wait for the next one.
 
-        Raises `NotPossibleHere` for a later time on a network, `NodeUnreachable` when none comes.
+        For a later time on a network it waits as well, unless that is far away: `NotPossibleHere`.
+        Raises `NodeUnreachable` when no block comes.
         """
         if self.chain.info()["is_development"]:
             if earliest_s:
@@ -285,8 +288,14 @@ class RemoteLedger:
             else:
                 self._call("pegboard_dev", "generate_blocks", 1)
             return
-        if earliest_s:
-            raise NotPossibleHere("a network's time goes by itself", value=format_time(earliest_s))
+        if earliest_s > self.head().time + WAIT_MAX_S:
+            what = f"a network's time goes by itself, and {WAIT_MAX_S} s are waited for at most"
+            raise NotPossibleHere(what, value=format_time(earliest_s))
+        self._await_block()
+        while self.head().time < earliest_s:
+            self._await_block()
+
+    def _await_block(self) -> None:
         before, patience_s = self.head().num, SLOTS_PATIENCE * self.block_interval_s()
         deadline = monotonic_s() + patience_s
         while self.head().num <= before:

@@ -7,14 +7,17 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Literal, NamedTuple, TextIO, cast
 
 import click
 
-from node.cli.exits import FileUnreadable
+from node.cli.exits import FileUnreadable, UsageProblem
 from node.cli.output import Output, heading, table
+from node.cli.playing import market_at
 from node.cli.program import command_name
+from node.cli.remote_ledger import RemoteLedger
 from node.cli.wide_text import wrap
+from node.presets import PRESETS
 from pegboard.lessons import (
     LESSONS,
     Judged,
@@ -26,7 +29,9 @@ from pegboard.lessons import (
 )
 from pegboard.lessons.guesses import plain_text
 from pegboard.lessons.language import LANGUAGES, fill
+from pegboard.lessons.session import SEED
 from pegboard.lessons.told import judged_json
+from pegboard.vocabulary import Market
 from protocol.json_form import JsonValue
 
 COLUMNS_MAX = 92
@@ -37,6 +42,33 @@ PROMPT = "  > "
 
 Read = Callable[[], str | None]
 """The next line of the learner; None at the end."""
+
+
+class OtherRules(UsageProblem):
+    """The running chain has other rules than are asked for."""
+
+    name = "other_rules"
+
+
+def options_at(network: Market, asked: Asked) -> Options:
+    """The rules and words of a running chain; raises `OtherRules` if others are asked for."""
+    ledger = network.ledger
+    assert isinstance(ledger, RemoteLedger), "it is behind a URL"
+    info = ledger.chain.info()
+    core, producers = network.core, ledger.chain.producer_term
+    found = [one for one in PRESETS.values() if one.core_symbol == core]
+    if not found or found[0].producer_term != producers:
+        raise OtherRules("a chain of no preset", value=core, limit=", ".join(PRESETS))
+    trigger, strict = ledger.margin_call_trigger(), info["strict_release"] is True
+    if asked.preset not in (None, found[0].name):
+        raise OtherRules("--preset: this chain is another", value=asked.preset, limit=found[0].name)
+    if asked.trigger not in (None, trigger):
+        what = "--trigger: the genesis of this chain says what calls positions"
+        raise OtherRules(what, rule="R4.2", value=asked.trigger, limit=trigger)
+    if asked.strict_release and not strict:
+        what = "--strict-release: by its genesis this chain lets collateral go above the MCR"
+        raise OtherRules(what, rule="R3.6", value="strict_release = true", limit="false")
+    return Options(found[0].name, cast(Literal["bid", "feed"], trigger), strict)
 
 
 def list_lessons(output: Output, tag: str) -> None:
@@ -54,20 +86,29 @@ def list_lessons(output: Output, tag: str) -> None:
     )
 
 
-def teach(
-    output: Output,
-    name: str,
-    tag: str,
-    chain: tuple[str, Literal["bid", "feed"], bool],
-    *,
-    answers: Path | None,
-    shows: bool,
-) -> None:
-    """Take a learner through a lesson; raises `NoSuchLesson`, `FileUnreadable`.
+class Asked(NamedTuple):
+    """What the command line says of the chain; None for what it leaves open."""
 
-    `chain` is preset, trigger and whether release is strict.
-    """
-    session = Session(name, load_language(tag), Options(*chain))
+    preset: str | None
+    trigger: Literal["bid", "feed"] | None
+    strict_release: bool
+    url: str | None
+
+    def options(self) -> Options:
+        """A chain of the lesson's own; what is left open is the usual."""
+        usual = Options()
+        return Options(
+            self.preset or usual.preset, self.trigger or usual.trigger, self.strict_release
+        )
+
+
+def teach(
+    output: Output, name: str, tag: str, asked: Asked, *, answers: Path | None, shows: bool
+) -> None:
+    """Take a learner through a lesson; raises `NoSuchLesson`, `FileUnreadable`, `OtherRules`."""
+    network = None if asked.url is None else market_at(asked.url, SEED)
+    options = asked.options() if network is None else options_at(network, asked)
+    session = Session(name, load_language(tag), options, network=network)
     if shows:
         Lesson(output, session, lambda: "", is_shown=True).run()
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -130,6 +130,12 @@ def _prepare(scenario: Scenario, market: Market) -> None:
         market.accounts([name for name, _ in people], core=agent.core, holds=agent.holds)
         for name, options in people:
             market.hire(agent.rule, name, core=agent.core, holds=agent.holds, **options)
+
+
+def run_steps(steps: Sequence[AnyStep], market: Market) -> None:
+    """Do what several steps say; raises `StepFailed`."""
+    for number, step in enumerate(steps, 1):
+        run_step(number, step, market)
 
 
 def run_step(number: int, step: AnyStep, market: Market) -> None:

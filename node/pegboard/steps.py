@@ -80,6 +80,7 @@ class BitassetStep(Step, tag="bitasset"):
     symbol: str
     precision: int = 4
     settlement_delay: str | None = None
+    producers: tuple[str, ...] = ()
 
 
 class PredictStep(Step, tag="predict"):

@@ -34,6 +34,7 @@ from protocol.errors import PegboardError
 from protocol.ids import AccountId
 from protocol.operations.asset import NEW_ASSET, AssetCreate
 from protocol.operations.asset_options import ENABLE_BITS_MASK, WITNESS_FED_ASSET, AssetOptions
+from protocol.operations.bitasset import AssetUpdateFeedProducers
 from protocol.operations.bitasset_options import BitassetOptions
 
 Note = dict[str, object]
@@ -138,22 +139,34 @@ class Market:
     # BitAssets, and what is foretold of them.
 
     def bitasset(
-        self, symbol: str, *, precision: int = 4, settlement_delay: str | None = None
+        self,
+        symbol: str,
+        *,
+        precision: int = 4,
+        settlement_delay: str | None = None,
+        producers: Sequence[str] = (),
     ) -> str:
         """Make a BitAsset that the core token backs and all producers price; what people read.
 
-        All of it may be settled at once, at the feed, after a delay, or as soon as the chain lets
-        it (R1.12). On a network its symbol ends with a number, but is found here without. Raises
-        `DecodeError`, `TransactionRejected`.
+        Those accounts price it whose names are given as `producers` (R1.13). All of it may be
+        settled at once, at the feed, after a delay, or as soon as the chain lets it (R1.12). On a
+        network its symbol ends with a number, but is found here without. Raises `DecodeError`,
+        `NoSuchObject`, `TransactionRejected`.
         """
         asked = {"symbol": symbol, "precision": precision, "settlement_delay": settlement_delay}
-        with self.noted("bitasset", **asked):
+        with self.noted("bitasset", **asked, producers=list(producers) or None):
+            pricing = tuple(sorted(self.find(name).id for name in producers))
             shortest_s = self.ledger.block_interval_s() + 1
             wanted_s = None if settlement_delay is None else parse_duration(settlement_delay)
             issuer, own = self.find(FAUCET).id, self.ledger.own_symbol(symbol)
             delay_s = shortest_s if wanted_s is None else wanted_s
-            self.ledger.send(_create_bitasset(issuer, own, precision, delay_s))
-            return self.ledger.asset(symbol).display
+            self.ledger.send(
+                _create_bitasset(issuer, own, precision, delay_s, is_witness_fed=not pricing)
+            )
+            facts = self.ledger.asset(symbol)
+            if pricing:
+                self.ledger.send(AssetUpdateFeedProducers(NO_FEE, issuer, facts.id, pricing))
+            return facts.display
 
     def predict(self, asset: str, accounts: Sequence[str]) -> Prediction:
         """Foretell from now on what accounts come to in a BitAsset that nobody owes yet.
@@ -473,14 +486,19 @@ class Market:
 
 
 def _create_bitasset(
-    issuer: AccountId, symbol: str, precision: int, settlement_delay_s: int
+    issuer: AccountId,
+    symbol: str,
+    precision: int,
+    settlement_delay_s: int,
+    *,
+    is_witness_fed: bool,
 ) -> AssetCreate:
     options = AssetOptions(
         max_supply=MAX_SUPPLY,
         market_fee_percent=0,
         max_market_fee=MAX_SUPPLY,
         issuer_permissions=ENABLE_BITS_MASK,
-        flags=WITNESS_FED_ASSET,
+        flags=WITNESS_FED_ASSET if is_witness_fed else 0,
         core_exchange_rate=Price(AssetAmount(1, CORE_ASSET), AssetAmount(1, NEW_ASSET)),
         description="",
     )

@@ -16,6 +16,7 @@ import pytest
 from node.cli import run
 from node.cli.wide_text import COLUMNS_MIN, width_of, wrap
 from node.exit_codes import Exit
+from tests.support.desk import Desk
 
 NAME = "short-selling"
 GUESSES = (
@@ -133,3 +134,22 @@ def test_words_are_kept_whole() -> None:
     """Latin text wraps at spaces."""
     assert wrap("one two three four five six seven", 24) == ["one two three four five", "six seven"]
     assert wrap("", 24) == [""]
+
+
+def test_a_lesson_on_a_network_goes_by_its_rules(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """R3.6, R4.2: other rules than the chain's are refused by name; its own need not be said."""
+    Desk(monkeypatch, capsys)
+    lesson = ["lesson", NAME, "--url", "http://desk:1", "--lang", "en"]
+    for asked, rule in (
+        (["--strict-release"], "R3.6"),
+        (["--trigger", "feed"], "R4.2"),
+        (["--preset", "graphene"], "--preset"),
+    ):
+        assert run([*lesson, *asked, "--show"]) == Exit.USAGE
+        assert rule in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.StringIO("600\nq\n"))
+    assert run([*lesson, "--preset", "testnet", "--trigger", "bid"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"Right: 600 bitUSD\d+\.", out)

@@ -11,12 +11,15 @@ import trio
 import pegboard
 from node.cli.client import CallRefused, NodeClient
 from node.cli.exits import NodeUnreachable
+from node.cli.playing import market_at
 from node.cli.remote_chain import RemoteChain
 from node.cli.remote_ledger import DeskKeys, RemoteLedger
 from node.presets import development_key
 from pegboard import Market
 from pegboard.client import connect, connect_trio
 from pegboard.ledger import NotPossibleHere
+from pegboard.lessons import Session, load_language
+from pegboard.lessons.session import SEED
 from protocol.crypto.keys import wif
 from protocol.errors import KeyFormatError, PegboardError
 from tests.support.desk import Desk
@@ -134,3 +137,18 @@ def test_trio_has_the_same_words(desk: Desk) -> None:
         assert await m.borrowed() == ["bitUSD"]
 
     trio.run(main)
+
+
+def test_the_whole_lesson_is_played_on_a_node(desk: Desk) -> None:
+    """Every answer is the network's, on a BitAsset of its own, and as in this process."""
+    network = market_at("http://desk:1", SEED)
+    session = Session("short-selling", load_language("en"), network=network)
+    here = Session("short-selling", load_language("en"))
+    assert "signed transactions" in session.intro
+    while session.question is not None:
+        network.block()
+        assert session.answer("").number == here.answer("").number
+    assert here.question is None
+    assert network.ledger.asset("USD").display == "bitUSD1"
+    assert [one.number for one in session.judged] == [one.number for one in here.judged]
+    assert network.ledger.asset("bitEUR").display == "bitEUR"

@@ -85,6 +85,8 @@ class LessonWords(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     title: str
     intro: str
+    intro_network: str
+    """The same for a lesson that is played on a running network."""
     steps: dict[str, StepWords]
     """By the names of its steps."""
 

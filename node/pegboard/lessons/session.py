@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
@@ -13,9 +12,11 @@ from pegboard.expectations import measure
 from pegboard.fresh import market
 from pegboard.lessons.guesses import is_near, plain_text, read_guess
 from pegboard.lessons.language import Language, StepWords, Value, fill
-from pegboard.lessons.structure import LessonStep, load_lesson, unit_of
-from pegboard.player import run_step
-from pegboard.steps import AnyStep
+from pegboard.lessons.stage import Stage
+from pegboard.lessons.structure import LessonStep, load_lesson, plain_number, unit_of
+from pegboard.player import run_steps
+from pegboard.vocabulary import Market
+from protocol.errors import PegboardError
 
 BITASSET = "USD"
 """The BitAsset that lessons are about."""
@@ -72,11 +73,28 @@ class Judged:
     """Ids, and what each rule asks for."""
 
 
+class OtherCourse(PegboardError):
+    """On the network something else happened than on the lesson's own chain."""
+
+    name = "other_course"
+
+
 class Session:
     """Takes one learner through a lesson, on a chain of its own in this process."""
 
-    def __init__(self, lesson: str, language: Language, options: Options | None = None) -> None:
-        """Raises `NoSuchLesson`, and `ValidationError` for a preset of none."""
+    def __init__(
+        self,
+        lesson: str,
+        language: Language,
+        options: Options | None = None,
+        *,
+        network: Market | None = None,
+    ) -> None:
+        """On a `network` whose rules are those of the options all is played too, and its numbers
+        are the answers.
+
+        Raises `NoSuchLesson`, `ValidationError` for a preset of none, and what `Stage` raises.
+        """
         options = Options() if options is None else options
         preset = find_preset(options.preset)
         structure = load_lesson(lesson, preset.core_symbol)
@@ -93,7 +111,9 @@ class Session:
             strict_release=options.strict_release,
         )
         self._core = preset.core_symbol
-        self._bitasset = self.market.ledger.asset(BITASSET).display
+        facts = self.market.ledger.asset(BITASSET)
+        self._stage = None if network is None else Stage(network, structure, facts)
+        self._bitasset = facts.display if self._stage is None else self._stage.display
         producers, of_them = language.producers[preset.producer_term]
         self._names: dict[str, Value | str] = {
             "core": self._core,
@@ -107,13 +127,14 @@ class Session:
             self._names[symbol.lower()] = self.market.ledger.asset(symbol).display
         self._seen: dict[str, Value | str] = {}
         """What the words of the step may name."""
-        self._play(structure.setup)
+        run_steps(structure.setup, self.market)
         self._question = self._ask()
 
     @property
     def intro(self) -> str:
         """What comes before the first question."""
-        return self.fill(self.words.intro)
+        words = self.words
+        return self.fill(words.intro if self._stage is None else words.intro_network)
 
     @property
     def question(self) -> Question | None:
@@ -146,15 +167,18 @@ class Session:
 
         Unless it `compares`, what the other rules would have come to is not worked out, which takes
         longer than all else, and told as nothing.
-        Raises `UnreadableGuess`, and the step waits for another.
+        Raises `UnreadableGuess`, and the step waits for another; `OtherCourse`.
         """
         assert self._question is not None, "the lesson is over"
         typed = plain_text(guess)
         readings = read_guess(typed, (self._core, self._bitasset, BITASSET)) if typed else None
         step, words = self._step()
         before = measure(self.market, step.answer.path)
-        self._play(step.play)
-        number = _change(step, before, measure(self.market, step.answer.path))
+        run_steps(step.play, self.market)
+        number = step.answer.number(before, measure(self.market, step.answer.path))
+        if self._stage is not None and (found := self._stage.answer(step)) != number:
+            what = f"the network came to another number at {step.name}"
+            raise OtherCourse(what, rule=step.rules[0], value=found, limit=number)
         self._seen |= {key: self._measured(path) for key, path in step.after.items()}
         self._seen["answer"] = self._value(number, step.answer.path)
         if step.otherwise is not None:
@@ -182,7 +206,9 @@ class Session:
         if len(self.judged) == len(self.steps):
             return None
         step, words = self._step()
-        self._play(step.before)
+        run_steps(step.before, self.market)
+        if self._stage is not None:
+            self._stage.prepare(step)
         self._seen = self._names | {key: self._measured(path) for key, path in step.values.items()}
         return Question(
             len(self.judged) + 1,
@@ -199,12 +225,8 @@ class Session:
     def _text(self, words: StepWords, key: str) -> str:
         return fill(words.text(key, self.options.variants), self._seen)
 
-    def _play(self, steps: Sequence[AnyStep]) -> None:
-        for number, step in enumerate(steps, 1):
-            run_step(number, step, self.market)
-
     def _measured(self, path: str) -> Value:
-        return self._value(_number(measure(self.market, path)), path)
+        return self._value(plain_number(measure(self.market, path)), path)
 
     def _value(self, number: Decimal, path: str | None = None) -> Value:
         unit = None if path is None else unit_of(path, self._core)
@@ -230,15 +252,3 @@ class _Twin(Session):
             judged = self.answer("", compares=False)
             if judged.question.name == name:
                 return judged.number
-
-
-def _change(step: LessonStep, before: object, after: object) -> Decimal:
-    if step.answer.now is not None:
-        return _number(after)
-    gained = _number(after) - _number(before)
-    return gained if step.answer.gained is not None else -gained
-
-
-def _number(found: object) -> Decimal:
-    assert isinstance(found, Decimal), "lessons ask for numbers that there are"
-    return found

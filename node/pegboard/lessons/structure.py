@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
 from node.shipped import shipped_file
-from pegboard.expectations import QUANTITIES, split_path
+from pegboard.expectations import QUANTITIES, Found, split_path
 from pegboard.steps import AnyStep
 from protocol.errors import PegboardError
 
@@ -60,6 +61,13 @@ class AnswerForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         [path] = [one for one in (self.now, self.gained, self.lost) if one is not None]
         return path
 
+    def number(self, before: Found, after: Found) -> Decimal:
+        """The answer, of what the quantity was and is."""
+        if self.now is not None:
+            return plain_number(after)
+        gained = plain_number(after) - plain_number(before)
+        return gained if self.gained is not None else -gained
+
 
 class LessonStep(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A sentence of the text: what is played before and after the guess, and what is asked."""
@@ -91,6 +99,12 @@ class Lesson(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
         """The steps that a chain with these rules has."""
         held = ("always", trigger, "strict" if strict_release else "free")
         return [step for step in self.steps if step.when in held]
+
+
+def plain_number(found: Found) -> Decimal:
+    """A quantity that is a number."""
+    assert isinstance(found, Decimal), "lessons ask for numbers that there are"
+    return found
 
 
 def check_lesson_name(name: str) -> None:
