@@ -19,6 +19,7 @@ PAGES = (
     ("node.evaluators", "HTLC.md"),
     ("node.evaluators", "TICKETS.md"),
     ("node.evaluators", "POOLS.md"),
+    ("node.evaluators", "COMMON.md"),
     ("node.evaluators", "CREDIT.md"),
     ("node.chain", "RULES.md"),
     ("node.chain", "FINALITY.md"),
@@ -32,11 +33,11 @@ PAGES = (
 """Package and file of every page; a rule has its paragraph on one of them."""
 
 RULE_ID = (
-    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CHK][0-9]+\.[0-9]+|B[0-9]+a?|[IF][0-9]+"
+    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CGHK][0-9]+\.[0-9]+|B[0-9]+a?|[IF][0-9]+"
     r"|[JLOTU][1-9][0-9]?|T-[A-Z][0-9]+|BSIP[0-9]+)"
 )
-"""How an id looks: section and number of a rule (C custom authorities, H hash time locks, K
-tickets), a consequence of the boundary, an invariant, a rule of finality, a threat, an improvement
+"""How an id looks: section and number of a rule (C custom authorities, G what operations
+share, H hash time locks, K tickets), a consequence of the boundary, an invariant, a rule of finality, a threat, an improvement
 proposal of BitShares; L are liquidity pools, O is credit, T take-profit orders, U SameT funds, J
 the invariants of these."""
 

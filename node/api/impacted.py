@@ -15,7 +15,7 @@ from protocol.ids import AccountId
 
 
 def accounts_of_object(item: StateObject) -> tuple[AccountId, ...]:
-    """Accounts whose subscribers are told of a change of an object."""
+    """Accounts whose subscribers are told of a change of an object (G0.4)."""
     if isinstance(item, Account):
         return (item.id,)
     if isinstance(item, AccountStatistics | AccountBalance | VestingBalance | ForceSettlement):

@@ -224,4 +224,4 @@ EVALUATORS: dict[type, Evaluator] = {
         credit_deal.evaluate_credit_deal_update, credit_deal.apply_credit_deal_update
     ),
 }
-"""Class -> evaluator, for every operation that a transaction may hold."""
+"""Class -> evaluator, for every operation that a transaction or proposal may hold (G0.7)."""

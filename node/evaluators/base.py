@@ -24,7 +24,7 @@ _evaluator_of = EVALUATORS.get
 def apply_operation(ctx: Context, op: Operation, fee_free: bool = False) -> OperationResult:
     """Execute a validated operation; the caller's session undoes what a refusal leaves.
 
-    The order is that of R8.18: all checks; then the fee is converted and set aside; then the
+    The order is that of R8.18 (G0.1): all checks; then the fee is converted and set aside; then the
     effect; only then is the fee debited, so it must still be affordable. With `fee_free` the
     schedule asks for nothing, as inside a proposal (R8.23); a fee that the operation states is
     still paid. Raises `TransactionRejected`, or `PriceOverflow` from an absurd price.

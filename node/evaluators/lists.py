@@ -13,7 +13,7 @@ from protocol.operations.asset_options import TRANSFER_RESTRICTED
 def check_authorized(
     account: Account, asset: Asset, error: type[NotAuthorized] = NotAuthorized
 ) -> None:
-    """Raise `NotAuthorized`, or a narrower reason, unless the whitelist test passes (R2.20)."""
+    """Raise `NotAuthorized`, or a narrower one, unless the whitelist test passes (R2.20, G0.2)."""
     options = asset.options
     is_listed = options.whitelist_authorities or options.blacklist_authorities
     if is_listed and not is_authorized(account, asset):

@@ -30,8 +30,8 @@ NOT_CONCERNED: dict[type, str] = {
 def accounts_of_operation(op: Operation, result: OperationResult) -> tuple[AccountId, ...]:
     """Accounts that an operation names, creates or needs the authority of, ascending.
 
-    Those named in options (voters' proxies, feed producers, whitelists) do not count, nor do they
-    in BitShares.
+    What a result names is concerned as well (G0.4). Those named in options (voters' proxies, feed
+    producers, whitelists) do not count, nor do they in BitShares.
     """
     sole, pair = _plain_fields(type(op))
     if sole is not None:

@@ -167,7 +167,7 @@ class KillUnfilled(TransactionRejected):
 
 
 class OrderNotFound(TransactionRejected):
-    """R2.11: there is no such order, or not any more."""
+    """R2.11, G0.3: there is no such order, or not any more."""
 
     name = "nonexist_order"
 

@@ -137,7 +137,7 @@ class OperationEntry(NamedTuple):
     fee_payer: str
     """Field that names the account that pays; empty: `nameless_payer`."""
     default_fee: FeeParameters
-    """Fee of the default schedule (R8.19)."""
+    """Fee of the default schedule (R8.19, G0.6)."""
     virtual: bool = False
     """Emitted by the chain, never in a transaction."""
     nameless_payer: AccountId = COMMITTEE_ACCOUNT

@@ -36,7 +36,7 @@ class GenericExchangeOperationResult(Record):
 
 
 class ExtendableOperationResult(Record):
-    """Whatever of these is known; a settlement answers with it."""
+    """Whatever of these is known; settlements and loans answer with it (G0.5)."""
 
     impacted_accounts: Annotated[tuple[AccountId, ...], SORTED] | None = None
     new_objects: ObjectIds | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
@@ -16,9 +17,10 @@ from msgspec.structs import replace
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
 from node.market.order_book import expire_orders
+from node.market.take_profit import link
 from node.state.context import AppliedOperation, Context
 from node.state.errors import (
-    InsufficientBalance,
+    InvariantViolated,
     LimitExceeded,
     MarketBlacklisted,
     MarketNotWhitelisted,
@@ -340,22 +342,22 @@ def test_the_order_of_checks_of_an_update(ctx: Context) -> None:
 
 
 def test_a_new_order_pays_its_fee_in_the_actions_asset(ctx: Context) -> None:
-    """T5: ceil(40 CORE at 3 TOKEN for 2) = 60; deferred in the order, out of the asset's pool."""
+    """T5: ceil(41 CORE at 3 TOKEN for 2) = 62; deferred in the order, out of the asset's pool."""
     order = rest(ctx, place(ALICE, core(300), token(150), action(fee_asset_id=TOKEN)))
-    set_fees(ctx, create=40, change=10)
+    set_fees(ctx, create=41, change=11)
     set_options(ctx, TOKEN, core_exchange_rate=Price(token(3), core(2)))
     apply(ctx, replace(AssetFundFeePool(NO_FEE, CAROL, TOKEN, 60)))
-    fill = replace(place(BOB, token(50), core(100)), fee=core(40))
+    fill = replace(place(BOB, token(50), core(100)), fee=core(41))
     record = told(ctx, fill)[-1]
-    assert record.op.fee == token(60)
+    assert record.op.fee == token(62)
     young = linked(ctx, order)
-    assert (young.deferred_fee, young.deferred_paid_fee) == (40, token(60))
-    assert balances(ctx, ALICE)[1] == EACH - 60
-    assert ctx.state.figures_of(TOKEN).fee_pool == 20
+    assert (young.deferred_fee, young.deferred_paid_fee) == (41, token(62))
+    assert balances(ctx, ALICE)[1] == EACH - 62
+    assert ctx.state.figures_of(TOKEN).fee_pool == 19
     record = told(ctx, replace(fill, amount_to_sell=token(10), min_to_receive=core(20)))[-1]
     assert isinstance(record.op, LimitOrderUpdate)
-    assert record.op.fee == token(15)
-    assert (young.deferred_fee, young.deferred_paid_fee) == (10, token(15))
+    assert record.op.fee == token(17)
+    assert (young.deferred_fee, young.deferred_paid_fee) == (11, token(17))
     check_all(ctx.state)
 
 
@@ -600,18 +602,44 @@ def random_operation(
                    new_price=new_price if pick % 2 else None)]  # fmt: skip
 
 
-def test_the_incremental_check_sees_a_broken_link(ctx: Context) -> None:
-    """J7: the recount and the check of a block, each for both sides."""
+Break = Callable[[Context, LimitOrder, LimitOrder], None]
+
+
+def forget(ctx: Context, order: LimitOrder, _young: LimitOrder) -> None:
+    ctx.state.limit_orders.edit(order).take_profit_order_id = None
+
+
+def forget_the_other(ctx: Context, _order: LimitOrder, young: LimitOrder) -> None:
+    ctx.state.limit_orders.edit(young).take_profit_order_id = None
+
+
+def link_a_third(ctx: Context, order: LimitOrder, _young: LimitOrder) -> None:
+    third = rest(ctx, place(ALICE, core(30), token(15)))
+    ctx.state.limit_orders.edit(third).take_profit_order_id = LimitOrderId(order.id)
+
+
+def link_a_stranger(ctx: Context, _order: LimitOrder, _young: LimitOrder) -> None:
+    link(ctx.state, rest(ctx, place(BOB, core(3), token(3))),
+         rest(ctx, place(CAROL, token(3), core(30))))  # fmt: skip
+
+
+def link_one_direction(ctx: Context, _order: LimitOrder, _young: LimitOrder) -> None:
+    link(ctx.state, rest(ctx, place(BOB, core(3), token(3))),
+         rest(ctx, place(BOB, core(3), token(3))))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "break_it", [forget, forget_the_other, link_a_third, link_a_stranger, link_one_direction]
+)
+def test_both_checks_see_a_broken_link(ctx: Context, break_it: Break) -> None:
+    """J7: the recount, and the check of what a block changed."""
     order = rest(ctx, place(ALICE, core(300), token(150), action()))
     apply(ctx, place(BOB, token(50), core(100)))
-    young = linked(ctx, order)
-    for broken in (order, young):
-        ctx.state.log.begin()
-        ctx.state.limit_orders.edit(broken).take_profit_order_id = None
-        with pytest.raises(Exception, match="J7"):
-            check_all(ctx.state)
-        revision = ctx.state.log.finish()
-        with pytest.raises(Exception, match="J7"):
-            check_block(ctx.state, revision)
-        ctx.state.log.revert(revision)
-    expect(ctx, InsufficientBalance, place(ALICE, core(EACH), token(1)))
+    ctx.state.log.begin()
+    break_it(ctx, order, linked(ctx, order))
+    with pytest.raises(InvariantViolated, match="J7"):
+        check_all(ctx.state)
+    head = ctx.state.dynamic_properties.edit(ctx.state.dynamic)
+    head.head_block_number = 1
+    with pytest.raises(InvariantViolated, match="J7"):
+        check_block(ctx.state, ctx.state.log.finish())

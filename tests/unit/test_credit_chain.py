@@ -151,7 +151,7 @@ def test_ends_are_undone_with_their_block(chain: TestChain) -> None:
 
 
 def test_loans_by_proposal(chain: TestChain) -> None:
-    """G0.7 of the chapter, R8.23: they may be proposed, and are checked when they are executed."""
+    """G0.7, R8.23: they may be proposed, and are checked when they are executed."""
     carol, core, usd = chain.account("carol"), chain.amount(1_000), chain.amount(100, "USD")
     made = offer(chain, "carol", core, usd, 100)
     chain.block(
@@ -185,7 +185,7 @@ def backend(chain: TestChain) -> ChainBackend:
 
 
 def test_whom_a_loan_concerns(backend: ChainBackend) -> None:
-    """O6, O8: the lender's history has what the borrower does, and both the default."""
+    """G0.4, O6, O8: the lender's history has what the borrower does, and both the default."""
     client = Client(backend)
     backend.produce(slot=20)
     for name, expected in (
@@ -203,7 +203,7 @@ def test_whom_a_loan_concerns(backend: ChainBackend) -> None:
 
 
 def test_objects_concern_both_sides(backend: ChainBackend) -> None:
-    """O1: an offer its owner; a deal and a summary the borrower, too."""
+    """G0.4, O1: an offer its owner; a deal and a summary the borrower, too."""
     state = backend.state
     carol, bob = (backend.test_chain.account(name) for name in ("carol", "bob"))
     (summary,) = state.credit_deal_summaries.in_order()
@@ -299,7 +299,7 @@ def test_lists_of_loans(backend: ChainBackend) -> None:
 
 
 def test_results_of_loans(backend: ChainBackend) -> None:
-    """O2, O3, O6: an id, an amount, or what was touched, tagged as BitShares does."""
+    """G0.5, O2, O3, O6: an id, an amount, or what was touched, tagged as BitShares does."""
     client = Client(backend)
     history = client.call("get_account_history", "bob", "1.11.0", 10, "1.11.0", api="history")
     results = {operation_name(entry["op"][0]): entry["result"] for entry in reversed(history)}
