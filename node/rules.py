@@ -36,10 +36,10 @@ RULE_ID = (
     r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CGHK][0-9]+\.[0-9]+|B[0-9]+a?|[IF][0-9]+"
     r"|[JLOTU][1-9][0-9]?|T-[A-Z][0-9]+|BSIP[0-9]+)"
 )
-"""How an id looks: section and number of a rule (C custom authorities, G what operations
-share, H hash time locks, K tickets), a consequence of the boundary, an invariant, a rule of finality, a threat, an improvement
-proposal of BitShares; L are liquidity pools, O is credit, T take-profit orders, U SameT funds, J
-the invariants of these."""
+"""How an id looks: section and number of a rule (C custom authorities, G what operations share,
+H hash time locks, K tickets), a consequence of the boundary, an invariant, a rule of finality, a
+threat, an improvement proposal of BitShares; L are liquidity pools, O is credit, T take-profit
+orders, U SameT funds, J the invariants of these."""
 
 _HEADING = re.compile(rf"^##+ ({RULE_ID}) (.+)$", re.MULTILINE)
 _ANY_HEADING = re.compile(r"^#", re.MULTILINE)
