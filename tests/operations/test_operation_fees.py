@@ -32,7 +32,7 @@ from protocol.operations.asset_options import WHITE_LIST
 from protocol.operations.base import OPERATION_COUNT
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
-from protocol.operations.ticket import TicketCreate
+from protocol.operations.samet_fund import SametFundCreate
 from protocol.operations.transfer import Transfer
 from tests.support.declared import instances
 from tests.support.state import (
@@ -49,9 +49,9 @@ from tests.support.state import (
 from tests.support.world import ALICE, BOB, CAROL
 
 TRANSFER_FEE = 20
-UNBUILT = {9, 39, 40, 41, *range(54, 59), *range(64, 69)}
+UNBUILT = {9, 39, 40, 41, 54, 55, 56, *range(64, 69)}
 """The account transfer, which BitShares never built either (C16); stealth, custom authorities,
-tickets, SameT funds."""
+SameT funds."""
 THRESHOLD = 50
 
 
@@ -116,10 +116,10 @@ def test_what_is_not_executed_is_refused_by_name(
 
 def test_what_is_not_executed_is_not_proposed_either(ctx: Context) -> None:
     """R2.18, R8.23: refused when it is proposed, however deep inside, not when it is due."""
-    inner: Operation = TicketCreate(NO_FEE, ALICE, 4, core(1))
+    inner: Operation = SametFundCreate(NO_FEE, ALICE, core(1).asset_id, 1, 0)
     for _ in range(2):
         inner = ProposalCreate(NO_FEE, ALICE, ctx.now + 60, (ProposedOperation(inner),))
-        assert expect(ctx, FeatureNotBuilt, inner).value == "ticket_create"
+        assert expect(ctx, FeatureNotBuilt, inner).value == "samet_fund_create"
 
 
 @pytest.mark.parametrize("fee", [TRANSFER_FEE, TRANSFER_FEE + 1])

@@ -35,7 +35,8 @@ def a_busy_backend() -> ChainBackend:
     backend.produce(LimitOrderCreate(NO_FEE, alice, chain.amount(5000, "USD"), chain.amount(60000)))
     now = chain.state.dynamic.time
     backend.produce(
-        LimitOrderCreate(NO_FEE, bob, chain.amount(30000), chain.amount(2500, "USD")),
+        LimitOrderCreate(NO_FEE, bob, chain.amount(18000), chain.amount(1500, "USD")),
+        LimitOrderCreate(NO_FEE, bob, chain.amount(12000), chain.amount(1000, "USD")),
         LimitOrderCreate(NO_FEE, bob, chain.amount(3000), chain.amount(2500, "USD")),
         AssetSettle(NO_FEE, bob, chain.amount(200, "USD")),
         chain.transfer("alice", "carol", 5),

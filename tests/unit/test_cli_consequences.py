@@ -199,5 +199,5 @@ def test_every_order_position_and_feed_is_looked_after() -> None:
     assert isinstance(wallet, click.Group)
     assert names <= set(wallet.commands)
     operations = {"LimitOrderCreate", "CallOrderUpdate", "AssetSettle", "AssetPublishFeed"}
-    loans = {"BidCollateral", "CreditOfferAccept", "HtlcCreate"}
+    loans = {"BidCollateral", "CreditOfferAccept", "HtlcCreate", "TicketCreate"}
     assert {cls.__name__ for cls in WAITING} == operations | loans

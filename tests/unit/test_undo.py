@@ -182,6 +182,21 @@ def test_changes_of_a_revision_are_the_difference_of_the_states(
             assert change.item.id in after
 
 
+def test_an_object_that_moved_is_found_where_it_was_once_that_is_undone() -> None:
+    """R9.1, T-E2: in every index, whatever it was keyed by meanwhile."""
+    store = Store()
+    store.log.begin()
+    item = store.create(3)
+    store.log.finish()
+    old, new = item.borrower, AccountId(item.borrower + 1)
+    store.log.begin()
+    store.table.rekey(item, lambda moved: _become(moved, new))
+    assert store.by_borrower.find(new) is item
+    store.log.undo()
+    assert store.by_borrower.find(new) is None
+    assert store.by_borrower.find(old) is item
+
+
 def test_an_object_is_saved_once_a_session() -> None:
     store = Store()
     store.log.begin()

@@ -32,6 +32,7 @@ def cut_history(session: Session, last: BlockRecord) -> None:
     session.rows("DELETE FROM operation WHERE instance >= ?", last.operations)
     session.rows("DELETE FROM account_operation WHERE instance >= ?", last.entries)
     session.rows("DELETE FROM fill WHERE instance >= ?", last.fills)
+    session.rows("DELETE FROM pool_operation WHERE operation >= ?", last.operations)
     for kind in EVENT_KINDS:
         session.rows(f'DELETE FROM "{kind.name}" WHERE block_num > ?', last.num)
     _count_accounts(session, [account for (account,) in touched])

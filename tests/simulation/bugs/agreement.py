@@ -211,7 +211,7 @@ FINALITY = (
         "finality",
         "whoever has a key votes (F7)",
         ByTest(
-            "tests/unit/test_finality.py::test_the_pool_takes_one_vote_of_each_member_and_height"
+            "tests/unit/test_vote_pool.py::test_the_pool_takes_one_vote_of_each_member_and_height"
         ),
         "node/chain/vote_pool.py",
         "VotePool.add",
@@ -276,7 +276,7 @@ FINALITY = (
         "votes that wait for ever",
         "finality",
         "a peer's votes for blocks that nobody has fill the memory (F7)",
-        ByTest("tests/unit/test_finality.py::test_votes_that_wait_for_their_block_are_bounded"),
+        ByTest("tests/unit/test_vote_pool.py::test_votes_that_wait_for_their_block_are_bounded"),
         "node/chain/vote_pool.py",
         "VotePool._wait",
         "if self._waiting_of[sender] >= WAITING_MAX:",

@@ -241,7 +241,10 @@ STATE = (
         "indexes that are not undone",
         "state",
         "an object that is undone is found where it no longer belongs (T-E2)",
-        ByTest("tests/unit/test_undo.py::TestUndoMachine"),
+        ByTest(
+            "tests/unit/test_undo.py"
+            "::test_an_object_that_moved_is_found_where_it_was_once_that_is_undone"
+        ),
         "node/state/undo.py",
         "UndoLog._walk_back",
         "table.undo_rekey(item, values)",
