@@ -159,6 +159,16 @@ FINALITY = (
         "",
     ),
     bug(
+        "a floor that falls",
+        "finality",
+        "a key that somebody else has, too, goes back on what was noted of it (F5)",
+        Kept("floor_twice", "VoteAlreadySigned in guard.check_vote"),
+        "node/witness/voter.py",
+        "cast_votes",
+        "raised = last.raised_to(floor_num)",
+        "raised = VoteSpan(floor_num, floor_num)",
+    ),
+    bug(
         "irreversible without its child",
         "finality",
         "any link makes its source irreversible (F4)",
