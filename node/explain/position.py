@@ -173,19 +173,45 @@ def _bids_that_call(cut: Cut) -> tuple[Offer, ...]:
 
 def _if_called(cut: Cut) -> tuple[Outcome | None, str]:
     """What a call now would cost: by the bids that could do it, or else at the worst price."""
-    subject, terms = cut.subject, cut.terms
-    alone = Run(cut._replace(positions=(subject,), rank=0, bids=_bids_that_call(cut)), terms)
+    alone = Run(
+        cut._replace(positions=(cut.subject,), rank=0, bids=_bids_that_call(cut)), cut.terms
+    )
     while alone.advance():
         pass
     if alone.fills:
         return alone.outcome(), "bids"
-    worst = terms.order_price
     try:
-        pays_price = terms.pays_price(worst)
-        cover = debt_to_cover(terms, subject, worst, pays_price)
-        match = match_call(subject.debt, subject.collateral, subject.debt, cover, worst, pays_price)
+        outcome = _at_worst_price(cut)
     except PriceOverflow:
-        return None, ""
-    if match is None:
-        return None, ""
-    return outcome_of(subject, match.debt_covered, match.position_pays, match.fee), "worst_price"
+        outcome = None
+    return outcome, "" if outcome is None else "worst_price"
+
+
+def _at_worst_price(cut: Cut) -> Outcome | None:
+    """What bids as near to the worst price as may be would leave of the position; None where it
+    could not pay that.
+
+    A target ratio may be measured at the feed first, and at the bid once the position is above the
+    MCR: what is still called then is called again (R4.6).
+    """
+    terms, worst, position = cut.terms, cut.terms.order_price, cut.subject
+    pays_price = terms.pays_price(worst)
+    fee = 0
+    while position is cut.subject or is_within_reach(cut.trigger, terms, position, worst):
+        debt, collateral = position.debt, position.collateral
+        cover = debt_to_cover(terms, position, worst, pays_price)
+        match = match_call(debt, collateral, debt, cover, worst, pays_price)
+        if match is None:
+            break
+        position = replace(
+            position, debt=debt - match.debt_covered, collateral=collateral - match.position_pays
+        )
+        fee += match.fee
+        if not position.debt:
+            break
+    if position is cut.subject:
+        return None
+    before = cut.subject
+    return outcome_of(
+        before, before.debt - position.debt, before.collateral - position.collateral, fee
+    )
