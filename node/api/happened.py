@@ -35,10 +35,7 @@ def effects_in(
     """The effects of a block, or of one of its transactions, in order; a block may be long."""
     records = call.backend.history.operations_in(block_num)
     events = yield from _turns_in(call, records, block_num)
-    turns = Turns(
-        settled=_assets_of(events, "global_settlement"),
-        revived_by_bids=_assets_of([one for one in events if one.by_bids], "revival"),
-    )
+    turns = _turns(events)
     beside: dict[int, list[Operation]] = {}
     for record in records:
         beside.setdefault(record.trx_in_block, []).append(record.op)
@@ -51,6 +48,19 @@ def effects_in(
     if index is None:
         found += (_turn(call, event, records, words) for event in events)
     return found
+
+
+def turns_of(call: Call, block_num: int) -> Generator[None, None, Turns]:
+    """Which BitAssets a block has settled globally, or revived by bids."""
+    records = call.backend.history.operations_in(block_num)
+    return _turns((yield from _turns_in(call, records, block_num)))
+
+
+def _turns(events: Sequence[AssetEventRecord]) -> Turns:
+    return Turns(
+        settled=_assets_of(events, "global_settlement"),
+        revived_by_bids=_assets_of([one for one in events if one.by_bids], "revival"),
+    )
 
 
 def effect_of(

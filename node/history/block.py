@@ -12,12 +12,15 @@ from node.history.impacted import accounts_of_operation
 from node.history.pools import NOTHING, POOL_OPERATIONS, figures_after, pool_of
 from node.history.records import (
     ASSET_EVENTS,
+    BIDS,
     EVENT_KINDS,
     FEEDS,
     MARGIN_CALLS,
+    STEPS,
     AccountOperation,
     AccountTotal,
     AssetEventRecord,
+    BidRecord,
     EventKind,
     EventRecord,
     FeedRecord,
@@ -27,6 +30,8 @@ from node.history.records import (
     OperationRecord,
     PoolFigures,
     PoolOperation,
+    StepRecord,
+    subject_of,
 )
 from node.state.context import AppliedOperation
 from node.state.events import (
@@ -47,11 +52,23 @@ from protocol.ids import (
     AccountId,
     AssetId,
     CallOrderId,
+    ForceSettlementId,
+    LimitOrderId,
     LiquidityPoolId,
+    ObjectId,
     OperationHistoryId,
+    object_id,
 )
 from protocol.operations import ENTRY_OF
-from protocol.operations.limit_order import FillOrder
+from protocol.operations.base import Operation
+from protocol.operations.bitasset import AssetSettle, AssetSettleCancel, BidCollateral
+from protocol.operations.limit_order import (
+    FillOrder,
+    LimitOrderCancel,
+    LimitOrderCreate,
+    LimitOrderUpdate,
+)
+from protocol.operations.results import ExtendableOperationResult, OperationResult
 from protocol.schema import BlockId
 
 AccountEntry = tuple[AccountId, int, int]
@@ -60,6 +77,18 @@ AccountEntry = tuple[AccountId, int, int]
 Events = dict[EventKind, list[EventRecord]]
 """Records by their kind; kinds without any may be missing."""
 
+STEP_TYPES: frozenset[type] = frozenset(
+    {
+        LimitOrderCreate,
+        LimitOrderUpdate,
+        LimitOrderCancel,
+        FillOrder,
+        AssetSettle,
+        AssetSettleCancel,
+        BidCollateral,
+    }
+)
+"""Operations by which what waits begins, changes or ends."""
 _POSITION_TYPE = ID_TYPES[CallOrderId][1]
 
 
@@ -256,6 +285,7 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
     totals, markets = counts.by_account, counts.by_market
     fills = 0
     pool_operations: list[int] = []
+    steps: list[int] = []
     for applied in trace.operations:
         op = applied.op
         accounts: tuple[AccountId, ...]
@@ -272,6 +302,8 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
             accounts = accounts_of_operation(op, applied.result)
             if type(op) in POOL_OPERATIONS:
                 pool_operations.append(instance)
+        if type(op) in STEP_TYPES:
+            steps.append(instance)
         for account in accounts:
             totals[account] = number = totals.get(account, 0) + 1
             entries.append((account, number, instance))
@@ -293,6 +325,8 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
     counts.entries += len(entries)
     if pool_operations:
         _add_pool_operations(block, pool_operations, counts)
+    for operation in steps:
+        _add_steps(block, operation, counts)
     if trace.events:
         _add_events(block, trace.events, counts)
     return block
@@ -353,6 +387,43 @@ def _fills_of_called(block: BlockHistory) -> Iterator[int]:
         op = applied.op
         if type(op) is FillOrder and op.order_id.type == _POSITION_TYPE and not op.is_maker:
             yield operation
+
+
+def _add_steps(block: BlockHistory, operation: int, counts: HistoryCounts) -> None:
+    applied = block.operations[operation - block.first_operation]
+    op, number = applied.op, OperationHistoryId(operation)
+    if isinstance(op, BidCollateral):
+        if op.debt_covered.amount:
+            instance = counts.events[BIDS]
+            record = BidRecord(instance, op.bidder, number, block.num)
+            block.events.setdefault(BIDS, []).append(record)
+            counts.events[BIDS] = instance + 1
+        return
+    for subject in _subjects(op, applied.result):
+        instance = counts.events[STEPS]
+        step = StepRecord(instance, subject_of(subject), number, block.num)
+        block.events.setdefault(STEPS, []).append(step)
+        counts.events[STEPS] = instance + 1
+
+
+def _subjects(op: Operation, result: OperationResult) -> Iterator[ObjectId]:
+    """The orders and settlement requests that an operation is a step of."""
+    match op:
+        case LimitOrderCreate():
+            if isinstance(result, ObjectId):
+                yield result
+        case AssetSettle():
+            if isinstance(result, ExtendableOperationResult):
+                yield from result.new_objects or ()
+        case FillOrder():
+            if op.order_id.type != _POSITION_TYPE:
+                yield op.order_id
+        case LimitOrderCancel() | LimitOrderUpdate():
+            yield object_id(LimitOrderId, op.order)
+        case AssetSettleCancel():
+            yield object_id(ForceSettlementId, op.settlement)
+        case _:
+            return
 
 
 def _kind_of(event: ChainEvent) -> EventKind:

@@ -19,6 +19,7 @@ from protocol.ids import (
     AccountId,
     AssetId,
     LiquidityPoolId,
+    ObjectId,
     OperationHistoryId,
 )
 from protocol.operations.base import TaggedOperation
@@ -239,6 +240,30 @@ class AssetEventRecord(Record):
     """Of a revival: by collateral bids (R6.6), not by the feed (R6.7); else False."""
 
 
+class StepRecord(Record):
+    """An operation that began, changed or ended an order (1.7.n) or settlement request (1.4.n)."""
+
+    instance: Int64
+    subject: Int64
+    """Of the order or the request, as `subject_of` has it."""
+    operation: OperationHistoryId
+    block_num: UInt32
+
+
+class BidRecord(Record):
+    """A collateral bid (2.17.n) was made; the chain numbers them as they are numbered here."""
+
+    instance: UInt32
+    account: AccountId
+    operation: OperationHistoryId
+    block_num: UInt32
+
+
+def subject_of(found: ObjectId) -> int:
+    """An object's type and instance in one number."""
+    return found.type << 48 | found.instance
+
+
 BLOCKS = Kind("block", BlockRecord, ("num",))
 OPERATIONS = Kind("operation", OperationRecord, ("instance",))
 ACCOUNT_OPERATIONS = Kind(
@@ -271,10 +296,13 @@ MARGIN_CALLS = Kind(
 )
 ASSET_EVENTS = Kind("asset_event", AssetEventRecord, ("instance",), (("asset_id", "instance"),))
 
-EventRecord = FeedRecord | MarginCallRecord | AssetEventRecord
+STEPS = Kind("step", StepRecord, ("instance",), (("subject", "instance"),))
+BIDS = Kind("collateral_bid", BidRecord, ("instance",), (("account", "instance"),))
+
+EventRecord = FeedRecord | MarginCallRecord | AssetEventRecord | StepRecord | BidRecord
 EventKind = Kind[Any]
 """One of `EVENT_KINDS`, of whichever record."""
-EVENT_KINDS: tuple[EventKind, ...] = (FEEDS, MARGIN_CALLS, ASSET_EVENTS)
+EVENT_KINDS: tuple[EventKind, ...] = (FEEDS, MARGIN_CALLS, ASSET_EVENTS, STEPS, BIDS)
 """Kinds that are numbered from 0 each, and read by one of their columns."""
 KINDS: tuple[Kind[Any], ...] = (
     BLOCKS,

@@ -18,6 +18,7 @@ from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.fees import fee_table
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.transfer import Transfer
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 from tests.support.api import Client, transaction_json
@@ -58,7 +59,9 @@ def still_desk(
     assert (desk.chain.chain.head_num, len(desk.chain.chain.pending)) == (head_num, 0)
 
 
-def signed(desk: Desk, name: str, *ops: CallOrderUpdate | Transfer) -> TransactionEnvelope:
+def signed(
+    desk: Desk, name: str, *ops: CallOrderUpdate | LimitOrderCreate | Transfer
+) -> TransactionEnvelope:
     """A transaction of operations that pay their fees, signed by an account."""
     chain = desk.chain.chain
     table = fee_table(desk.chain.state.parameters.current_fees)
@@ -217,7 +220,15 @@ def test_a_swan_and_the_ways_back(desk: Desk, *, by_bids: bool) -> None:
         waits = desk.run("why", "2.17.0", "--json").json()["statements"]
         assert [one["rule"] for one in waits] == ["R6.5", "R6.6"]
         assert waits[1]["text"].endswith("all bids take over 200.0000 bitUSD of 200.0000 bitUSD")
+        desk.wallet("bob", "bid-collateral", "50000 TEST", "--for", "200 bitUSD")
         desk.backend.produce(slot=2_000)
+        assert told_of(desk, "2.17.0") == [
+            ("R6.5", "bob bids 40,000.00000 TEST to take over 200.0000 bitUSD of debt"),
+            ("R6.5", "bob bids 50,000.00000 TEST to take over 200.0000 bitUSD of debt"),
+        ]
+        made, then = told_of(desk, "2.17.1")
+        assert made == ("R6.5", "bob bids 50,000.00000 TEST to take over 200.0000 bitUSD of debt")
+        assert (then[0], then[1][:42]) == ("R6.6", "revived: bob takes over 200.0000 bitUSD of")
     else:
         desk.wallet("init0", "publish-feed", "bitUSD", "0.3", "--msqr", "1.1")
     (taken, revived), rule = told(head()), "R6.6" if by_bids else "R6.7"
@@ -248,9 +259,26 @@ def test_what_became_of_orders_that_are_gone(desk: Desk) -> None:
         ("R2.4", "alice offers 20.0000 bitUSD for 300.00000 TEST"),
         ("R2.11", "alice cancels 1.7.3"),
     ]
+    assert told_of(desk, "1.7.1") == [
+        ("R2.4", "bob offers 55.00000 TEST for 5.0000 bitUSD"),
+        ("R2.7", "trade: bob pays 55.00000 TEST for 5.0000 bitUSD (1.7.1)"),
+    ]
     text = desk.run("why", "1.7.0").out
     assert "alice offers 10.0000 bitUSD for 110.00000 TEST (block " in text
     assert ", by the chain)" in text
+
+
+def test_a_long_life_is_told_by_its_begin_and_its_end(desk: Desk) -> None:
+    """The newest steps, found by the order's id alone; the first says that some are left out."""
+    desk.wallet("alice", "sell", "25 bitUSD", "--for", "250 TEST")
+    pays, gets = desk.chain.amount(1_000_000), desk.chain.amount(10_000, "USD")
+    take = LimitOrderCreate(NO_FEE, desk.chain.account("bob"), pays, gets)
+    desk.chain.chain.push_transaction(signed(desk, "bob", *[take] * 25))
+    desk.backend.produce()
+    found = desk.run("why", "1.7.0", "--json").json()["statements"]
+    assert len(found) == 21
+    assert found[0]["text"].endswith("some steps after it are left out")
+    assert [one["text"].startswith("trade: alice pays 1.0000") for one in found[1:]] == [True] * 20
 
 
 def test_what_became_of_a_request_that_is_gone(desk: Desk) -> None:

@@ -182,7 +182,7 @@ def _block(call: Call, num: int, place: int | None) -> Steps:
 def explain_order(call: Call, id: Text) -> Answer:  # noqa: A002  # its name on the wire
     """Why an order (1.7.n), a settlement request (1.4.n) or a collateral bid (2.17.n) waits.
 
-    Of an order or a request that is gone, what became of it, if that is not 20,000 operations ago.
+    Of one that is gone, what became of it.
     """
     return Stepwise(_explain_order(call, parse_object_id(id)))
 
@@ -197,7 +197,8 @@ def _explain_order(call: Call, found: ObjectId) -> Steps:
         if (request := state.force_settlements.find(ForceSettlementId(instance))) is not None:
             answer = explain_settlement(state, words, request)
     elif found.is_of(CollateralBidId):
-        answer = explain_bid(state, words, state.collateral_bids.get(CollateralBidId(instance)))
+        if (bid := state.collateral_bids.find(CollateralBidId(instance))) is not None:
+            answer = explain_bid(state, words, bid)
     else:
         raise NoSuchObject(
             "nothing that waits has this id",

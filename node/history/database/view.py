@@ -293,7 +293,7 @@ class HistoryView:
 
     def events(self, kind: Kind[E], column: str, value: int, newest: int, limit: int) -> list[E]:
         """Records of a kind by an indexed column, by instance, descending."""
-        assert any(column == index[0] for index in kind.indexes), column
+        assert any(column == index[0] for index in (kind.key, *kind.indexes)), column
         clause = f'WHERE "{column}" = ? AND instance <= ? ORDER BY instance DESC LIMIT ?'
         return self._records(kind, clause, value, newest, limit)
 
@@ -301,7 +301,7 @@ class HistoryView:
         self, kind: Kind[E], column: str, value: int, oldest: int, limit: int
     ) -> list[E]:
         """The same by instance, ascending."""
-        assert any(column == index[0] for index in kind.indexes), column
+        assert any(column == index[0] for index in (kind.key, *kind.indexes)), column
         clause = f'WHERE "{column}" = ? AND instance >= ? ORDER BY instance LIMIT ?'
         return self._records(kind, clause, value, oldest, limit)
 
