@@ -75,7 +75,7 @@ def to_hundredths(share: Number) -> int:
 
 def quotient(base: int | Fraction, quote: int | Fraction = 1) -> Decimal:
     """A price as a decimal of 28 digits."""
-    ratio = Fraction(base) / quote
+    ratio = base if quote == 1 else Fraction(base) / quote
     return _PLACES.divide(Decimal(ratio.numerator), Decimal(ratio.denominator))
 
 

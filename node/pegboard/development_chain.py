@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -45,6 +45,9 @@ from protocol.transaction import Transaction, TransactionEnvelope, reference_blo
 
 LIFETIME_S = 120
 """Seconds from the head block's time until a transaction expires, and a second for each before."""
+
+SIGNERS_MAX = 4_096
+"""Keys that are kept at hand."""
 
 FREE = NO_FEE
 """The fee of an operation that `DevelopmentChain.push` shall fill in."""
@@ -237,8 +240,21 @@ def sign_operations(
     """
     paid = tuple(_with_fee(chain.state, operation) for operation in operations)
     transaction = Transaction(*reference_block(chain.head_id), expiration, paid)
-    keys = _keys_of(chain.state, paid) if secrets is None else secrets
-    return TransactionEnvelope.from_transaction(sign(transaction, keys, chain.chain_id))
+    if secrets is not None:
+        signed = sign(transaction, secrets, chain.chain_id)
+        return TransactionEnvelope.from_transaction(signed)
+    signers = _signers_of(chain.state, paid)
+    signed = sign(transaction, [secret for secret, _ in signers], chain.chain_id)
+    envelope = TransactionEnvelope.from_transaction(signed)
+    envelope.set_signature_keys([key for _, key in signers])
+    return envelope
+
+
+@lru_cache(SIGNERS_MAX)
+def _signer(name: str, role: str) -> tuple[PrivateKey, PublicKey]:
+    """A development key, and who it is: nobody needs to recover that from what it signs."""
+    secret = development_key(name, role)
+    return secret, public_key(secret)
 
 
 def _with_fee(state: State, operation: Operation) -> Operation:
@@ -248,7 +264,9 @@ def _with_fee(state: State, operation: Operation) -> Operation:
     return cast(Operation, replace(cast(Any, operation), fee=AssetAmount(fee, CORE_ASSET)))
 
 
-def _keys_of(state: State, operations: Sequence[Operation]) -> list[PrivateKey]:
+def _signers_of(
+    state: State, operations: Sequence[Operation]
+) -> list[tuple[PrivateKey, PublicKey]]:
     """The development keys that the operations require, each once."""
     required = [required_authorities(operation) for operation in operations]
     wanted = {
@@ -257,6 +275,4 @@ def _keys_of(state: State, operations: Sequence[Operation]) -> list[PrivateKey]:
         for role, accounts in (("active", authorities.active), ("owner", authorities.owner))
         for account in accounts
     }
-    return [
-        development_key(state.accounts.get(account).name, role) for account, role in sorted(wanted)
-    ]
+    return [_signer(state.accounts.get(account).name, role) for account, role in sorted(wanted)]
