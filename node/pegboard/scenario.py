@@ -176,6 +176,9 @@ def load_text(path: Path | str) -> str:
         raise ScenarioError(f"cannot be read: {error}", path=str(path), line=1) from error
     if len(data) > SIZE_MAX:
         raise ScenarioError("too long", path=str(path), line=1, value=len(data), limit=SIZE_MAX)
+    if text and not text.endswith("\n"):
+        what = "the last line has no end: the file is cut, or lacks a newline"
+        raise ScenarioError(what, path=str(path), line=text.count("\n") + 1)
     return text
 
 

@@ -100,8 +100,8 @@ WRONG = [
     ("pegboard = 1\ntitle = 3\n", 2, "title", "Expected `str`, got `int`"),
     ("pegboard = 1\nsteps = 3\n", 2, "steps", "Expected `array`"),
     ("pegboard = 1\n\nsed = 7\n", 3, "sed", "unknown key"),
-    ('pegboard = 1\ntitle = "cut', 2, "", "not TOML"),
-    (f"{HEAD}{BORROW}[[steps]]\ndo = ", 10, "", "not TOML"),
+    ('pegboard = 1\ntitle = "cut', 2, "", "the file is cut"),
+    (f"{HEAD}{BORROW}[[steps]]\ndo = \n", 10, "", "not TOML"),
     (f"{HEAD}{BORROW}{BORROW}ratios = 2\n", 14, "steps[1].ratios", "unknown field"),
     (f"{HEAD}{BORROW}".replace('amount = "100 bitUSD"\n', ""), 4, "steps[0].amount", "missing"),
     (f"{HEAD}{BORROW}".replace('"100 bitUSD"', "100"), 7, "steps[0].amount", "Expected `str`"),
@@ -145,6 +145,17 @@ def test_a_scenario_cut_anywhere_is_read_or_refused() -> None:
             lines.append(error.line)
     assert len(lines) > len(text) // 14
     assert all(1 <= line <= text.count("\n") + 1 for line in lines)
+
+
+def test_a_file_cut_within_a_number_is_refused(tmp_path: Path) -> None:
+    """What is left of its last line could be read: 2 of 2.2; a line that has an end is whole."""
+    path, text = tmp_path / "cut.toml", f"{HEAD}[accounts.alice]\ncore = 9000\n{BORROW}"
+    path.write_text(text)
+    load_scenario(path)
+    path.write_text(text + "target = 2")
+    with pytest.raises(ScenarioError, match="cut") as refused:
+        load_scenario(path)
+    assert refused.value.line == text.count("\n") + 1
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
