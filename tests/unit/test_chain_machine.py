@@ -44,7 +44,18 @@ from protocol.operations.bitasset import (
 from protocol.operations.bitasset_options import BitassetOptions, BitassetOptionsExtensions
 from protocol.operations.call_order import CallOrderUpdate, CallOrderUpdateExtensions
 from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
-from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
+from protocol.operations.credit_offer import (
+    CreditDealRepay,
+    CreditOfferAccept,
+    CreditOfferAcceptExtensions,
+    CreditOfferCreate,
+)
+from protocol.operations.limit_order import (
+    CreateTakeProfitOrder,
+    LimitOrderCancel,
+    LimitOrderCreate,
+    LimitOrderCreateExtensions,
+)
 from protocol.operations.proposal import ProposalCreate, ProposalUpdate, ProposedOperation
 from protocol.operations.vesting import (
     CddVestingPolicy,
@@ -159,14 +170,46 @@ class ChainMachine(RuleBasedStateMachine):
         price=st.fractions(Fraction(3, 2), 6, max_denominator=7),
         buys=st.booleans(),
         kill=st.sampled_from((False, False, True)),
+        spread=st.sampled_from((None, None, 5, 500)),
     )
-    def order(self, name: str, debt: int, price: Fraction, buys: bool, kill: bool) -> None:
+    def order(
+        self, name: str, debt: int, price: Fraction, buys: bool, kill: bool, spread: int | None
+    ) -> None:
         sold, wanted = self.chain.amount(debt, "USD"), self.chain.amount(ceil(debt * price))
         if buys:
             sold, wanted = wanted, sold
         expiration = self.chain.chain.head_time + 20 + debt % 90
         account = self.chain.account(name)
-        self.try_push(LimitOrderCreate(self.fee, account, sold, wanted, expiration, kill))
+        action = CreateTakeProfitOrder(self.fee.asset_id, spread or 1, 9_000, 60, repeat=debt > 25)
+        extensions = LimitOrderCreateExtensions(None if spread is None else (action,))
+        self.try_push(
+            LimitOrderCreate(self.fee, account, sold, wanted, expiration, kill, extensions)
+        )
+
+    @rule(owner=PEOPLE, amount=AMOUNTS, symbol=SYMBOLS, lasts=st.integers(0, 30),
+          borrower=PEOPLE, auto=st.integers(0, 2))  # fmt: skip
+    def lend(
+        self, owner: str, amount: int, symbol: str, lasts: int, borrower: str, auto: int
+    ) -> None:
+        """An offer of one asset against the other, and a loan of half of it."""
+        other = "TEST" if symbol == "USD" else "USD"
+        lent, locked = self.chain.amount(amount, symbol), self.chain.amount(amount, other)
+        accepted = ((locked.asset_id, Price(lent, locked)),)
+        end, offer = self.chain.chain.head_time + 40, self.chain.state.credit_offers.next_id
+        terms = (lent.asset_id, amount, 20_000, lasts, 0, True, end, accepted, ())
+        self.try_push(CreditOfferCreate(self.fee, self.chain.account(owner), *terms))
+        half = replace(lent, amount=-(-amount // 2)), replace(locked, amount=amount)
+        extensions, account = CreditOfferAcceptExtensions(auto), self.chain.account(borrower)
+        self.try_push(CreditOfferAccept(self.fee, account, offer, *half, 20_000, 0, extensions))
+
+    @rule(pick=st.integers(0, 10), part=st.integers(1, 3))
+    def repay(self, pick: int, part: int) -> None:
+        deals = list(self.chain.state.credit_deals.in_order())
+        if deals:
+            deal = deals[pick % len(deals)]
+            debt = replace(deal.debt, amount=-(-deal.debt_amount * part // 3))
+            fee = replace(debt, amount=-(-debt.amount // 50))
+            self.try_push(CreditDealRepay(self.fee, deal.borrower, deal.id, debt, fee))
 
     @rule(pick=st.integers(0, 10))
     def cancel(self, pick: int) -> None:
