@@ -34,12 +34,13 @@ PAGES = (
 
 RULE_ID = (
     r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CGHK][0-9]+\.[0-9]+|B[0-9]+a?|[IF][0-9]+"
-    r"|[JLOTU][1-9][0-9]?|T-[A-Z][0-9]+|BSIP[0-9]+)"
+    r"|(?:BS|SM|BK)[0-9]+a?|[JLOTU][1-9][0-9]?|T-[A-Z][0-9]+|BSIP[0-9]+)"
 )
 """How an id looks: section and number of a rule (C custom authorities, G what operations share,
 H hash time locks, K tickets), a consequence of the boundary, an invariant, a rule of finality, a
 threat, an improvement proposal of BitShares; L are liquidity pools, O is credit, T take-profit
-orders, U SameT funds, J the invariants of these."""
+orders, U SameT funds, J the invariants of these; BS are black swan responses, SM settlement
+matching, BK the boundary of the second market chapter."""
 
 _HEADING = re.compile(rf"^##+ ({RULE_ID}) (.+)$", re.MULTILINE)
 _ANY_HEADING = re.compile(r"^#", re.MULTILINE)

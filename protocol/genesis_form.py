@@ -40,6 +40,10 @@ class ChainSettings(Record):
     """What calls a position, `TRIGGER_BID` or `TRIGGER_FEED` (R4.2)."""
     strict_release: bool
     """Whether collateral leaves only as debt is paid back (R3.6)."""
+    settle_match: bool
+    """Whether margin calls that find no bid take settlement requests (SM1)."""
+    pay_mcop: bool
+    """Whether funds pay no more than MCOP (BS10)."""
     display_prefix: str
     """What people see before a BitAsset's symbol (R2.19)."""
     core_symbol: str
@@ -186,6 +190,10 @@ class PegboardSection(Record):
     """"bid" (absent) or "feed": what decides whether a position is called (R4.2)."""
     strict_release: bool | None = None
     """True: collateral leaves only as debt is paid back (R3.6)."""
+    settle_match: bool | None = None
+    """Margin calls without a bid take settlement requests; absent: by the trigger "feed" (SM1)."""
+    pay_mcop: bool | None = None
+    """Funds pay no more than MCOP; absent: by the trigger "feed" (BS10)."""
     display_prefix: str | None = None
     """What people see before a BitAsset's symbol, such as "bit"; absent: nothing (R2.19)."""
     core_symbol: str | None = None
@@ -235,9 +243,13 @@ class Genesis(Record):
         """The `pegboard` section with its absent options filled in."""
         section = self.pegboard
         prefix = section.address_prefix or DEFAULT_ADDRESS_PREFIX
+        trigger = section.margin_call_trigger or TRIGGER_BID
+        is_by_feed = trigger == TRIGGER_FEED
         return ChainSettings(
-            margin_call_trigger=section.margin_call_trigger or TRIGGER_BID,
+            margin_call_trigger=trigger,
             strict_release=section.strict_release or False,
+            settle_match=is_by_feed if section.settle_match is None else section.settle_match,
+            pay_mcop=is_by_feed if section.pay_mcop is None else section.pay_mcop,
             display_prefix=section.display_prefix or "",
             core_symbol=section.core_symbol or prefix,
             address_prefix=prefix,

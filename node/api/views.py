@@ -139,12 +139,13 @@ def view_asset_dynamic_data(backend: ApiBackend, item: AssetDynamicData) -> Json
 
 def view_bitasset(backend: ApiBackend, item: BitassetData) -> Json:
     """The data of a BitAsset (2.4.n), with the ratios as prices, collateral first."""
-    feed = item.current_feed
+    feed = item.median_feed
     has_feed = item.has_feed()
     maintenance = maintenance_collateralization(feed) if has_feed else NULL_PRICE
     initial = initial_collateralization(feed) if has_feed else NULL_PRICE
     fields = _fields(backend, item)
-    del fields["median_updated"]
+    for mark in ("median_updated", "is_reprice_due", "were_requests_done"):
+        del fields[mark]
     return fields | {
         "current_maintenance_collateralization": view_price(backend, maintenance),
         "current_initial_collateralization": view_price(backend, initial),
@@ -155,7 +156,6 @@ def view_limit_order(backend: ApiBackend, order: LimitOrder) -> Json:
     """An order of the book (1.7.n)."""
     return _fields(backend, order) | {
         "filled_amount": str(order.filled_amount),
-        "is_settled_debt": False,
     }
 
 

@@ -15,6 +15,7 @@ from node.state.events import (
     ChainEvent,
     FeedExpiredEvent,
     GloballySettledEvent,
+    IndividuallySettledEvent,
     MarginCallEvent,
     MarketRunAbandonedEvent,
     MedianFeedEvent,
@@ -49,6 +50,7 @@ T = TypeVar("T")
 EVENT_NAMES: dict[type, str] = {
     MarginCallEvent: "margin_call",
     GloballySettledEvent: "global_settlement",
+    IndividuallySettledEvent: "individual_settlement",
     RevivedEvent: "revival",
     FeedExpiredEvent: "feed_expired",
     MarketRunAbandonedEvent: "margin_calls_abandoned",

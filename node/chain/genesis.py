@@ -119,6 +119,8 @@ def _create_properties(state: State, genesis: Genesis, chain_id: Digest) -> None
             ),
             strict_release=settings.strict_release,
             voting_stake=VOTING_NAMES.index(settings.voting_stake),
+            settle_match=settings.settle_match,
+            pay_mcop=settings.pay_mcop,
         )
     )
     state.block_summaries.create(BlockSummary(BlockSummaryId(0), NO_HEAD))

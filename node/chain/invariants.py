@@ -13,11 +13,14 @@ from fractions import Fraction
 
 from msgspec.structs import astuple
 
+from node.market.current_feed import current_feed_of
 from node.market.feeds import live_feeds, median_of
+from node.market.pricing import pool_of
+from node.market.settled_debt import find_settled_debt_order, size_at
 from node.state.database import State
 from node.state.errors import InvariantViolated
 from node.state.objects.accounts import NO_TICKETS, TicketFigures
-from node.state.objects.assets import NULL_FEED, Asset
+from node.state.objects.assets import NULL_FEED, Asset, BitassetData
 from node.state.objects.credit import CreditDeal, CreditOffer
 from node.state.objects.htlc import Htlc
 from node.state.objects.liquidity import LiquidityPool
@@ -43,6 +46,12 @@ from protocol.ids import (
     ticket_text,
     transaction_text,
     vesting_text,
+)
+from protocol.operations.bitasset_options import BlackSwanResponse
+
+SETTLES_INDIVIDUALLY = (
+    BlackSwanResponse.INDIVIDUAL_SETTLEMENT_TO_FUND,
+    BlackSwanResponse.INDIVIDUAL_SETTLEMENT_TO_ORDER,
 )
 
 
@@ -70,7 +79,7 @@ def check_supplies(state: State) -> None:
     for locked in _locked_amounts(state):
         held[locked.asset_id] += locked.amount
     for order in state.limit_orders.in_order():
-        held[order.sells] += order.for_sale
+        held[order.sells] += order.for_sale * (not order.is_settled_debt)
         held[order.deferred_paid_fee.asset_id] += order.deferred_paid_fee.amount
         held[CORE_ASSET] += order.deferred_fee
     for position in state.call_orders.in_order():
@@ -154,11 +163,38 @@ def check_global_settlements(state: State) -> None:
             raise violated("I4", f"empty fund of settled {asset_text(asset_id)}", 0, supply)
 
 
+def check_debt_pools(state: State) -> None:
+    """J5: each pool of individually settled debt has its fund, and its order where it wants one."""
+    for bitasset in state.bitassets.in_order():
+        check_debt_pool(state, bitasset)
+
+
+def check_debt_pool(state: State, bitasset: BitassetData) -> None:
+    """J5 for one BitAsset; its current feed is what the median and the pool make of it (BS3)."""
+    name, pool = asset_text(bitasset.asset_id), pool_of(bitasset)
+    if min(pool) < 0 or (pool.debt > 0) != (pool.fund > 0):
+        raise violated("J5", f"pool of {name}", tuple(pool), "both positive or none")
+    response = bitasset.options.extensions.response()
+    if pool.debt and (bitasset.is_globally_settled() or response not in SETTLES_INDIVIDUALLY):
+        raise violated("J5", f"pool of {name} under response {int(response)}", pool.debt, 0)
+    order = find_settled_debt_order(state, bitasset.asset_id)
+    is_order_due = pool.debt > 0 and not bitasset.has_pool_as_fund()
+    if (order is not None) != is_order_due:
+        raise violated("J5", f"settled-debt order of {name}", order, is_order_due)
+    if order is not None and (
+        order.for_sale != size_at(pool, order.sell_price) or order.filled_amount
+    ):
+        raise violated("J5", f"size of the settled-debt order of {name}", order, tuple(pool))
+    expected = current_feed_of(state, bitasset)
+    if bitasset.current_feed != expected:
+        raise violated("J5", f"current feed of {name}", bitasset.current_feed, expected)
+
+
 def check_core_in_orders(state: State) -> None:
     """I5: each account's statistic is its CORE in limit orders and in positions."""
     counted: dict[AccountId, int] = defaultdict(int)
     for order in state.limit_orders.in_order():
-        if order.sells == CORE_ASSET:
+        if order.sells == CORE_ASSET and not order.is_settled_debt:
             counted[order.seller] += order.for_sale
     for position in state.call_orders.in_order():
         if position.collateral_asset == CORE_ASSET:
@@ -476,6 +512,7 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_supplies,
     check_debts,
     check_global_settlements,
+    check_debt_pools,
     check_core_in_orders,
     check_amounts,
     check_credit,

@@ -16,6 +16,7 @@ from msgspec.structs import astuple
 
 from node.chain.invariants import (
     check_deal,
+    check_debt_pool,
     check_figures,
     check_htlc,
     check_link,
@@ -49,6 +50,7 @@ from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import EncodeError
 from protocol.ids import (
     AccountId,
+    AssetBitassetDataId,
     AssetId,
     CreditOfferId,
     LiquidityPoolId,
@@ -67,6 +69,7 @@ class Changes:
     """How the sums that invariants compare have changed; each must come to zero."""
 
     __slots__ = (
+        "bitassets",
         "core_in_orders",
         "debts",
         "holdings",
@@ -99,6 +102,8 @@ class Changes:
         """CORE locked for ever, of value and of none: of all accounts, minus the chain's (K6.1)."""
         self.markets: dict[tuple[AssetId, AssetId], None] = {}
         """Markets in which an order changed (I7)."""
+        self.bitassets: dict[AssetBitassetDataId, None] = {}
+        """Data of BitAssets that changed, or whose positions did (J5)."""
         self.settled_before: dict[AssetId, None] = {}
         """BitAssets that were globally settled before the block."""
         self.pools: dict[LiquidityPoolId, None] = {}
@@ -139,6 +144,8 @@ def check_block(state: State, revision: Revision) -> None:
         if kind != REMOVE:
             count(changes, item, 1)
     _check_sums(changes)
+    for bitasset_id in changes.bitassets:
+        check_debt_pool(state, state.bitassets.get(bitasset_id))
     for sold, wanted in changes.markets:
         check_market(state, sold, wanted)
     _check_pools(changes)
@@ -285,12 +292,21 @@ def _count_order(changes: Changes, item: LimitOrder, sign: int) -> None:
         if other is not None:
             check_link(changes.state, other)
     paid = item.deferred_paid_fee
-    changes.holdings[item.sells] += sign * item.for_sale
+    if not item.is_settled_debt:
+        changes.holdings[item.sells] += sign * item.for_sale
     changes.holdings[paid.asset_id] += sign * paid.amount
     changes.holdings[CORE_ASSET] += sign * item.deferred_fee
-    if item.sells == CORE_ASSET:
+    if item.sells == CORE_ASSET and not item.is_settled_debt:
         changes.core_in_orders[item.seller] += sign * item.for_sale
+    if item.is_settled_debt:
+        _note_bitasset(changes, item.receives)
     changes.markets[min((item.sells, item.receives), (item.receives, item.sells))] = None
+
+
+def _note_bitasset(changes: Changes, asset_id: AssetId) -> None:
+    bitasset = changes.state.bitasset_of(asset_id)
+    assert bitasset is not None, asset_id
+    changes.bitassets[bitasset.id] = None
 
 
 def _count_settlement(changes: Changes, item: ForceSettlement, sign: int) -> None:
@@ -302,6 +318,7 @@ def _count_position(changes: Changes, item: CallOrder, sign: int) -> None:
         raise violated("I6", f"position {position_text(item.id)}", item, "positive")
     changes.holdings[item.collateral_asset] += sign * item.collateral
     changes.debts[item.debt_asset] += sign * item.debt
+    _note_bitasset(changes, item.debt_asset)
     if item.collateral_asset == CORE_ASSET:
         changes.core_in_orders[item.borrower] += sign * item.collateral
 
@@ -334,6 +351,7 @@ def _count_summary(changes: Changes, item: CreditDealSummary, sign: int) -> None
 
 
 def _count_bitasset(changes: Changes, item: BitassetData, sign: int) -> None:
+    changes.bitassets[item.id] = None
     if sign < 0 and item.is_globally_settled():
         changes.settled_before[item.asset_id] = None
     funds = item.settlement_fund + item.individual_settlement_fund

@@ -220,7 +220,7 @@ def _calls(pair: Pair, found: JsonObject) -> list[Sequence[str]]:
             (
                 as_text(call["account_name"]),
                 as_text(call["position"]),
-                as_text(call["bid"]),
+                as_text(call["bid"] or call["request"]),
                 pair.price(call["call_price"]),
                 pair.price(call["bid_price"]),
                 _amount(pair.asset, call["debt_covered"]),

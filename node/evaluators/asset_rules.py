@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from node.state.database import State
 from node.state.errors import (
-    FeatureNotBuilt,
     GloballySettled,
     LimitExceeded,
     NotMarketIssued,
@@ -16,7 +15,7 @@ from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET
 from protocol.errors import SECONDS
 from protocol.ids import AccountId, AssetId, account_text, asset_text
 from protocol.operations.asset_options import AssetOptions
-from protocol.operations.bitasset_options import BitassetOptions, BlackSwanResponse
+from protocol.operations.bitasset_options import BitassetOptions
 
 
 def check_issuer(asset: Asset, account: AccountId) -> None:
@@ -69,15 +68,7 @@ def check_list_authorities(state: State, options: AssetOptions) -> None:
 
 
 def check_bitasset_options(state: State, options: BitassetOptions) -> None:
-    """Feed lifetime and settlement delay exceed a block; nothing asks for what is not built."""
-    method = options.extensions.black_swan_response_method
-    if method not in (None, BlackSwanResponse.GLOBAL_SETTLEMENT):
-        raise FeatureNotBuilt(
-            "black_swan_response_method is not built",
-            rule="R6.9",
-            value=method,
-            limit=int(BlackSwanResponse.GLOBAL_SETTLEMENT),
-        )
+    """Feed lifetime and settlement delay exceed a block."""
     interval = state.parameters.block_interval
     for field, seconds in (
         ("feed_lifetime_sec", options.feed_lifetime_sec),
@@ -118,6 +109,22 @@ def check_committee_backing(state: State, issuer: AccountId, backing: Asset) -> 
             rule="R1.18",
             value=asset_text(root),
             limit=asset_text(CORE_ASSET),
+        )
+
+
+def check_new_response(state: State, asset: Asset, data: BitassetData) -> None:
+    """A black swan response changes only while nothing is settled by the old one (BS11)."""
+    if data.is_globally_settled():
+        raise GloballySettled(
+            f"{asset.symbol} is globally settled", rule="BS11", value=asset.symbol
+        )
+    if data.has_pool():
+        raise LimitExceeded(
+            "the response is fixed while there is individually settled debt",
+            rule="BS11",
+            value=data.individual_settlement_debt,
+            limit=0,
+            unit=asset_text(asset.id),
         )
 
 

@@ -9,12 +9,13 @@ from node.evaluators.asset_rules import (
     check_bitasset_options,
     check_issuer,
     check_new_backing,
+    check_new_response,
 )
 from node.evaluators.lists import check_authorized
 from node.evaluators.permissions import check_ratio_permissions
 from node.market.black_swan import cancel_bid, settle_globally_at
 from node.market.feeds import update_median
-from node.market.settlement import settle_from_fund
+from node.market.settlement import settle_from_fund, settle_from_pool
 from node.state.balances import check_balance, debit
 from node.state.context import Context
 from node.state.database import State
@@ -36,7 +37,7 @@ from node.state.objects.assets import NULL_FEED, Asset, BitassetData, Feeds, Fee
 from node.state.objects.market import CollateralBid, ForceSettlement
 from protocol.asset import NULL_PRICE, AssetAmount, multiply_floor
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY, WITNESS_ACCOUNT
-from protocol.ids import AccountId, account_text, asset_text
+from protocol.ids import AccountId, ObjectId, account_text, asset_text
 from protocol.operations.asset_options import (
     COMMITTEE_FED_ASSET,
     DISABLE_COLLATERAL_BIDDING,
@@ -52,6 +53,7 @@ from protocol.operations.bitasset import (
     AssetUpdateFeedProducers,
     BidCollateral,
 )
+from protocol.operations.bitasset_options import BitassetOptions
 from protocol.operations.results import ExtendableOperationResult, VoidResult
 from protocol.schema import MAX_TIMESTAMP
 
@@ -60,7 +62,7 @@ NEVER_PUBLISHED = 0
 
 
 def evaluate_asset_update_bitasset(ctx: Context, op: AssetUpdateBitasset) -> BitassetData:
-    """The data, once ratios and backing asset change only as allowed (R1.18, BSIP48)."""
+    """The data, once ratios, response and backing change only as allowed (R1.18, BSIP48, BS11)."""
     state, options = ctx.state, op.new_options
     asset = state.assets.get(op.asset_to_update)
     data = bitasset_data_of(state, asset)
@@ -68,8 +70,10 @@ def evaluate_asset_update_bitasset(ctx: Context, op: AssetUpdateBitasset) -> Bit
     check_issuer(asset, op.issuer)
     check_bitasset_options(state, options)
     if data.is_prediction_market and options.extensions.black_swan_response_method is not None:
-        raise WrongAssetType("a prediction market has no black swan response", rule="R6.9")
+        raise WrongAssetType("a prediction market has no black swan response", rule="BS1")
     check_ratio_permissions(asset, data.options, options)
+    if options.extensions.response() is not data.options.extensions.response():
+        check_new_response(state, asset, data)
     if options.short_backing_asset != data.options.short_backing_asset:
         check_new_backing(state, asset, data, options.short_backing_asset)
     return data
@@ -82,12 +86,28 @@ def apply_asset_update_bitasset(
     state = ctx.state
     asset = state.assets.get(op.asset_to_update)
     is_backing_changed = op.new_options.short_backing_asset != data.options.short_backing_asset
+    is_median_changed = _median_inputs(op.new_options) != _median_inputs(data.options)
     state.bitassets.edit(data).options = op.new_options
     if is_backing_changed:
         data.feeds = _dropped_feeds(asset, data.feeds)
-    update_median(ctx, asset, data)
+    if is_median_changed:
+        update_median(ctx, asset, data)
     ctx.mark_dirty(asset.id)
     return VoidResult()
+
+
+def _median_inputs(options: BitassetOptions) -> tuple[object, ...]:
+    """The options by which median and current feed are computed (R1.18)."""
+    more = options.extensions
+    return (
+        options.minimum_feeds,
+        options.feed_lifetime_sec,
+        options.short_backing_asset,
+        more.maintenance_collateral_ratio,
+        more.maximum_short_squeeze_ratio,
+        more.initial_collateral_ratio,
+        more.response(),
+    )
 
 
 def _dropped_feeds(asset: Asset, feeds: Feeds) -> Feeds:
@@ -199,14 +219,14 @@ def apply_asset_publish_feed(ctx: Context, op: AssetPublishFeed, data: BitassetD
 
 
 def evaluate_asset_settle(ctx: Context, op: AssetSettle) -> BitassetData:
-    """The data, once the asset can be settled and the account holds the amount (R5.1)."""
+    """The data, once the asset can be settled and the account holds the amount (R5.1, BS9)."""
     state = ctx.state
     asset = state.assets.get(op.amount.asset_id)
     data = bitasset_data_of(state, asset)
     account = state.accounts.get(op.account)
     backing = state.assets.get(data.options.short_backing_asset)
 
-    if not data.is_globally_settled():
+    if not data.is_globally_settled() and not data.has_pool_as_fund():
         if asset.has_flag(DISABLE_FORCE_SETTLE):
             raise FeatureDisabled(
                 f"force settlement of {asset.symbol} is disabled", rule="R5.1", value=asset.symbol
@@ -228,25 +248,50 @@ def evaluate_asset_settle(ctx: Context, op: AssetSettle) -> BitassetData:
 def apply_asset_settle(
     ctx: Context, op: AssetSettle, data: BitassetData
 ) -> ExtendableOperationResult:
-    """Redeem from the fund at once (R5.3), or make a request that falls due later (R5.2)."""
-    state = ctx.state
+    """Redeem from the fund at once (R5.3), or make a request that falls due later (R5.2).
+
+    Units are first redeemed from a pool, and a request is made for the rest where there is one,
+    settlement is not disabled, and there is a feed (BS9).
+    """
+    state, amount = ctx.state, op.amount
     if data.is_globally_settled():
-        payout = settle_from_fund(ctx, data, op.account, op.amount.amount)
+        payout = settle_from_fund(ctx, data, op.account, amount.amount)
         return ExtendableOperationResult(
-            paid=(payout.paid,), received=(payout.received,), fees=(payout.fee,)
+            paid=(payout.paid,), received=(payout.received,), fees=payout.fees
         )
-    debit(state, op.account, op.amount)
+    if not data.has_pool_as_fund():
+        made = _make_request(ctx, data, op.account, amount)
+        return ExtendableOperationResult(new_objects=(made,))
+    payout = settle_from_pool(ctx, data, op.account, amount.amount)
+    rest = replace(amount, amount=amount.amount - payout.paid.amount)
+    is_disabled = state.assets.get(amount.asset_id).has_flag(DISABLE_FORCE_SETTLE)
+    is_over = data.has_pool() or is_disabled or rest.amount == 0 or not data.has_feed()
+    return ExtendableOperationResult(
+        paid=(payout.paid,),
+        received=(payout.received,),
+        fees=payout.fees,
+        new_objects=None if is_over else (_make_request(ctx, data, op.account, rest),),
+    )
+
+
+def _make_request(
+    ctx: Context, data: BitassetData, account: AccountId, amount: AssetAmount
+) -> ObjectId:
+    """Take the amount for a request that falls due later; its id (R5.2)."""
+    state = ctx.state
+    debit(state, account, amount)
     request_id = state.force_settlements.next_id
     state.force_settlements.create(
         ForceSettlement(
             id=request_id,
-            owner=op.account,
-            balance=op.amount,
+            owner=account,
+            balance=amount,
             settlement_date=min(ctx.now + data.options.force_settlement_delay_sec, MAX_TIMESTAMP),
         )
     )
-    ctx.mark_dirty(op.amount.asset_id)
-    return ExtendableOperationResult(new_objects=(state.force_settlements.object_id(request_id),))
+    ctx.requests_made.add(request_id)
+    ctx.mark_dirty(amount.asset_id)
+    return state.force_settlements.object_id(request_id)
 
 
 def evaluate_asset_global_settle(ctx: Context, op: AssetGlobalSettle) -> BitassetData:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from node.evaluators.asset_rules import bitasset_data_of
 from node.evaluators.lists import check_authorized
+from node.market.current_feed import refresh_current_feed
 from node.market.pricing import (
     collateral_ratio,
     compare_collateralization,
@@ -208,4 +209,7 @@ def apply_call_order_update(ctx: Context, op: CallOrderUpdate, new: NewPosition)
         position.collateral = new.collateral
         position.debt = new.debt
         position.target_collateral_ratio = op.extensions.target_collateral_ratio
+    data = state.bitasset_of(delta_debt.asset_id)
+    assert data is not None, op
+    refresh_current_feed(ctx, data)
     return state.call_orders.object_id(position.id)

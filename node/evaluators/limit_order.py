@@ -255,6 +255,8 @@ def _own_order(state: State, order_id: LimitOrderId, account: AccountId) -> Limi
     if order is None:
         raise OrderNotFound("no such limit order", rule="R2.11", value=order_text(order_id))
     check_owner(account, order.seller, "order", error=OwnerMismatch, rule="R2.11")
+    if order.is_settled_debt:
+        raise OwnerMismatch("nobody owns settled debt", rule="BS2", value=order_text(order_id))
     return order
 
 

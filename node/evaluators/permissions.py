@@ -71,7 +71,7 @@ def check_flags(asset: Asset, data: BitassetData | None, options: AssetOptions) 
 
 
 def check_ratio_permissions(asset: Asset, old: BitassetOptions, new: BitassetOptions) -> None:
-    """Only ratios that the issuer has permission for change (BSIP75, BSIP77)."""
+    """Only ratios, and a response, that the issuer may change do (BSIP75, BSIP77, BS11)."""
     was, will = old.extensions, new.extensions
     permissions = asset.options.issuer_permissions
     for name, before, after, forbidden in (
@@ -92,6 +92,12 @@ def check_ratio_permissions(asset: Asset, old: BitassetOptions, new: BitassetOpt
             was.maximum_short_squeeze_ratio,
             will.maximum_short_squeeze_ratio,
             DISABLE_MSSR_UPDATE,
+        ),
+        (
+            "black_swan_response_method",
+            was.response(),
+            will.response(),
+            DISABLE_BSRM_UPDATE,
         ),
     ):
         check_permission(

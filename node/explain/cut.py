@@ -16,19 +16,31 @@ from msgspec.structs import replace
 
 from node.explain.records import Outcome
 from node.market.black_swan import swan_terms
+from node.market.current_feed import CAPPED
 from node.market.margin_calls import Ending, Offer, is_at_maintenance, next_call
-from node.market.matching import CallMatch
-from node.market.pricing import CallTerms, call_terms_at, worth_floor
+from node.market.matching import CallMatch, RequestMatch
+from node.market.pricing import (
+    CallTerms,
+    Pool,
+    call_terms_at,
+    current_settlement_price,
+    pool_of,
+    worth_floor,
+)
+from node.market.settled_debt import individual_terms
 from node.state.database import State
 from node.state.keys import ratio_key
 from node.state.objects.assets import BitassetData, FeedValues
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price, PriceOverflow
+from protocol.operations.bitasset_options import BitassetOptionsExtensions, BlackSwanResponse
 
 POSITIONS_MAX = 20_000
 """Positions that are looked at, the least collateralised first."""
 BIDS_MAX = 5_000
 """Bids that are looked at."""
+REQUESTS_MAX = 1_000
+"""Settlement requests that are looked at, the earliest first."""
 
 
 class Cut(NamedTuple):
@@ -36,9 +48,8 @@ class Cut(NamedTuple):
 
     trigger: int
     median: FeedValues
-    feed: FeedValues
-    """The current feed (R1.20)."""
-    fee_ratio: int | None
+    options: BitassetOptionsExtensions
+    pool: Pool
     positions: tuple[CallOrder, ...]
     """The least collateralised first."""
     subject: CallOrder
@@ -47,18 +58,31 @@ class Cut(NamedTuple):
     """How many are before it."""
     bids: tuple[Offer, ...]
     """The highest first."""
+    requests: tuple[int, ...]
+    """What settlement requests ask for that margin calls may take, the first one first (SM3)."""
     is_whole: bool
-    """Whether every position and every bid is there."""
+    """Whether every position, every bid and every such request is there."""
+
+    @property
+    def price(self) -> Price:
+        """The settlement price of the present median."""
+        return self.median.settlement_price
 
     @property
     def terms(self) -> CallTerms:
         """The terms at the present feed."""
-        return call_terms_at(self.median, self.feed, self.fee_ratio)
+        return self.terms_at(self.price)
 
     def terms_at(self, price: Price) -> CallTerms:
-        """The terms if the settlement price were another one, all ratios the same."""
-        median, feed = (replace(one, settlement_price=price) for one in (self.median, self.feed))
-        return call_terms_at(median, feed, self.fee_ratio)
+        """The terms if the median settlement price were another one, all ratios the same."""
+        worst = self.positions[0] if self.positions else None
+        return self.terms_of(price, self.pool, worst)
+
+    def terms_of(self, price: Price, pool: Pool, worst: CallOrder | None) -> CallTerms:
+        """The same with another pool and another least collateralised position (BS3)."""
+        median = replace(self.median, settlement_price=price)
+        current = current_settlement_price(median, self.options, pool, worst)
+        return call_terms_at(median, replace(median, settlement_price=current), self.options)
 
 
 def cut_of(state: State, bitasset: BitassetData, position: CallOrder) -> Cut:
@@ -70,8 +94,8 @@ def cut_of(state: State, bitasset: BitassetData, position: CallOrder) -> Cut:
     return Cut(
         trigger=state.chain.margin_call_trigger,
         median=bitasset.median_feed,
-        feed=bitasset.current_feed,
-        fee_ratio=bitasset.options.extensions.margin_call_fee_ratio,
+        options=bitasset.options.extensions,
+        pool=pool_of(bitasset),
         positions=positions,
         subject=copy(position),
         rank=rank,
@@ -79,8 +103,14 @@ def cut_of(state: State, bitasset: BitassetData, position: CallOrder) -> Cut:
             Offer(bid.sell_price, bid.for_sale)
             for bid in islice(state.book.items(market), BIDS_MAX)
         ),
+        requests=tuple(
+            request.balance.amount
+            for request in islice(state.settlements.items(asset_id), REQUESTS_MAX)
+            if state.chain.settle_match
+        ),
         is_whole=state.positions.count(asset_id) <= POSITIONS_MAX
-        and state.book.count(market) <= BIDS_MAX,
+        and state.book.count(market) <= BIDS_MAX
+        and not (state.chain.settle_match and state.settlements.count(asset_id) > REQUESTS_MAX),
     )
 
 
@@ -118,92 +148,147 @@ class Ranks:
 
 
 class Run:
-    """Margin calls of a cut at some terms, fill by fill (R4.3, R4.8)."""
+    """Margin calls of a cut at a median settlement price, turn by turn (R4.3, R4.8, BK2)."""
 
-    def __init__(self, cut: Cut, terms: CallTerms) -> None:
+    def __init__(self, cut: Cut, price: Price) -> None:
         self.cut = cut
-        self.terms = terms
+        self.price = price
+        self.pool = cut.pool
         self.fills = 0
+        """Fills of margin calls; positions that are settled alone are none."""
         self.subject = cut.subject
         """The explained position as the fills have left it; as it was, once it has closed."""
         self.is_closed = False
-        """Whether it has paid all its debt."""
+        """Whether it has paid all its debt, or given up all its collateral."""
+        self.is_settled_alone = False
+        """Whether it was settled individually (BS5)."""
         self.paid = self.fee = 0
         """What it has paid of its collateral, and what of that was a fee."""
         self.fills_before: int | None = None
         """Fills before its first one; None as long as it has had none."""
         self.first_bid: Price | None = None
-        """The price of the bid that it met first."""
+        """The price of the bid that it met first; None where it was a request."""
         self.targets: list[CallOrder] = []
         """The positions with a target ratio that were called, as they were before."""
         self.ending: Ending | None = None
         """Why there were no more calls; None as long as there may be some, or one overflowed."""
+        self.settled: dict[int, tuple[int, int]] = {}
+        """Of the requests, by their place, what they gave and got."""
         self._ranks = Ranks(cut.positions)
+        self._requests = list(cut.requests[::-1])
+        self._terms: CallTerms | None = None
         self._bid = 0
         self._offer = cut.bids[0] if cut.bids else None
 
     @property
     def is_taken(self) -> bool:
-        """Whether the explained position has been called, or is settled with all others."""
-        return self.fills_before is not None or self.ending is Ending.BLACK_SWAN
+        """Whether the explained position has been called, or settled, alone or with all others."""
+        is_settled = self.is_settled_alone or self.ending is Ending.BLACK_SWAN
+        return self.fills_before is not None or is_settled
 
     @property
     def depends_on_feed(self) -> bool:
-        """Whether a called position's target was measured at the feed, not at the bid (R4.6)."""
-        return any(is_at_maintenance(self.terms, called) for called in self.targets)
+        """Whether what fills amount to may follow from the feed: a called position's target was
+        measured at it, not at the bid (R4.6), or requests may be met, at its prices (SM4)."""
+        terms = self.terms
+        return bool(self.cut.requests) or any(
+            is_at_maintenance(terms, called) for called in self.targets
+        )
+
+    @property
+    def terms(self) -> CallTerms:
+        """The terms at its price, as they now are."""
+        if self._terms is None:
+            self._terms = self.terms_at(self.price)
+        return self._terms
+
+    def terms_at(self, price: Price) -> CallTerms:
+        """The same if the median settlement price were another one."""
+        return self.cut.terms_of(price, self.pool, self.worst())
+
+    def go_on_at(self, price: Price) -> None:
+        """Have what comes next happen at another median settlement price."""
+        self.price, self._terms = price, None
 
     def worst(self) -> CallOrder | None:
         """The least collateralised position; None once all are gone."""
         return self._ranks.first()
 
-    def turn(self, terms: CallTerms | None = None) -> CallMatch | Ending | None:
-        """What comes next, at these terms or at others; None where no position is left."""
+    def turn(self, price: Price | None = None) -> CallMatch | RequestMatch | Ending | None:
+        """What comes next, at this price or at another one; None where no position is left."""
         worst = self.worst()
         if worst is None:
             return None
-        return next_call(self.cut.trigger, terms or self.terms, worst, self._offer)
+        terms = self.terms if price is None else self.terms_at(price)
+        requested = self._requests[-1] if self._requests else None
+        return next_call(self.cut.trigger, terms, worst, self._offer, requested)
 
-    def moves_on(self, terms: CallTerms) -> bool:
-        """Whether there would be another fill, or a black swan, at other terms."""
+    def moves_on(self, price: Price) -> bool:
+        """Whether there would be another fill, or a black swan, at another price."""
         try:
-            turn = self.turn(terms)
+            turn = self.turn(price)
         except PriceOverflow:
             return False
-        return turn is Ending.BLACK_SWAN or isinstance(turn, CallMatch)
+        return turn is Ending.BLACK_SWAN or isinstance(turn, CallMatch | RequestMatch)
 
     def advance(self) -> bool:
-        """Play one fill; whether there was one. Where not, `ending` says why (R4.13)."""
+        """Play one turn; whether there was one. Where not, `ending` says why (R4.13)."""
         try:
             turn = self.turn()
-            if isinstance(turn, CallMatch):
+            is_alone = self.terms.response is not BlackSwanResponse.GLOBAL_SETTLEMENT
+            if isinstance(turn, CallMatch | RequestMatch) or (
+                turn is Ending.BLACK_SWAN and is_alone
+            ):
                 self.ending = None
-                self._fill(turn)
+                self._play(turn)
+                self._terms = None if self.terms.response in CAPPED else self._terms
                 return True
             self.ending = turn
         except PriceOverflow:
             self.ending = None
         return False
 
-    def _fill(self, match: CallMatch) -> None:
-        """Let the worst position and the highest bid trade. Raises `PriceOverflow`."""
+    def _play(self, turn: CallMatch | RequestMatch | Ending) -> None:
+        """Let the worst position trade, or be settled alone. Raises `PriceOverflow`."""
         worst = self.worst()
         assert worst is not None
-        offer = self._offer
-        assert offer is not None
-        self._take_bid(offer, match.debt_covered)
         is_subject = worst.id == self.subject.id
+        if isinstance(turn, Ending):
+            debt, pays = worst.debt, worst.collateral
+            received = individual_terms(worst, self.terms).received
+            self.pool = Pool(self.pool.debt + debt, self.pool.fund + received)
+            fee, self.is_settled_alone = pays - received, is_subject or self.is_settled_alone
+        else:
+            debt, pays, fee = turn.debt_covered, turn.position_pays, turn.fee
+            price = self._take(turn)
+            if debt == 0:
+                return
+            if is_subject and self.fills_before is None:
+                self.fills_before, self.first_bid = self.fills, price
+            self.fills += 1
+            if worst.target_collateral_ratio is not None:
+                self.targets.append(worst)
+        left = self._ranks.reduce(debt, pays)
         if is_subject:
-            if self.fills_before is None:
-                self.fills_before, self.first_bid = self.fills, offer.price
-            self.paid += match.position_pays
-            self.fee += match.fee
-        self.fills += 1
-        if worst.target_collateral_ratio is not None:
-            self.targets.append(worst)
-        left = self._ranks.reduce(match.debt_covered, match.position_pays)
-        if is_subject:
+            self.paid += pays
+            self.fee += fee
             self.subject = left
             self.is_closed = left.debt == 0
+
+    def _take(self, turn: CallMatch | RequestMatch) -> Price | None:
+        """Take what a fill takes off the highest bid, whose price it is, or off the request."""
+        if isinstance(turn, CallMatch):
+            offer = self._offer
+            assert offer is not None
+            self._take_bid(offer, turn.debt_covered)
+            return offer.price
+        place = len(self.cut.requests) - len(self._requests)
+        gave, got = self.settled.get(place, (0, 0))
+        self.settled[place] = gave + turn.debt_covered, got + turn.settler_receives
+        left = self._requests.pop() - turn.debt_covered
+        if left and turn.debt_covered and not turn.is_request_dust:
+            self._requests.append(left)
+        return None
 
     def outcome(self) -> Outcome:
         """What the explained position has paid by now, or pays in the black swan that ends it."""

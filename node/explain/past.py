@@ -8,7 +8,13 @@ from node.market.pricing import price_of_call
 from node.state.events import MarginCallEvent
 from node.state.objects.governance import TRIGGER_FEED, TRIGGER_NAMES
 from protocol.asset import Price
-from protocol.ids import OperationHistoryId, order_text, position_text
+from protocol.ids import (
+    ForceSettlementId,
+    OperationHistoryId,
+    object_id,
+    order_text,
+    position_text,
+)
 
 
 def past_call(
@@ -31,6 +37,7 @@ def past_call(
         margin_call_order_price=event.margin_call_order_price,
         call_price=call_price_of(event),
         bid=event.bid,
+        request=event.request,
         bid_price=event.bid_price,
         outcome=Outcome(
             debt_covered=event.debt_covered,
@@ -39,7 +46,7 @@ def past_call(
             debt_left=event.debt_after,
             collateral_left=event.collateral_after,
         ),
-        statement=statement("R4.2", text),
+        statement=statement("R4.2" if event.request is None else "SM3", text),
     )
 
 
@@ -51,7 +58,12 @@ def past_call_text(event: MarginCallEvent, block_num: int, trigger: int, words: 
         return f"{words.price(value)} {unit}"
 
     calls_at = price(call_price_of(event))
-    if trigger == TRIGGER_FEED:
+    if event.request is not None:
+        reason = (
+            f"the settlement price was not above its call price {calls_at}, no bid would do, and a"
+            " settlement request waited"
+        )
+    elif trigger == TRIGGER_FEED:
         reason = f"the settlement price was not above its call price {calls_at}"
     else:
         reason = (
@@ -65,11 +77,16 @@ def past_call_text(event: MarginCallEvent, block_num: int, trigger: int, words: 
         if event.debt_after.amount == 0
         else f"It was left with {words.amount(event.debt_after)} against {left}."
     )
+    if event.request is not None:
+        other = f"Request {object_id(ForceSettlementId, event.request)}"
+    else:
+        assert event.bid is not None, event
+        other = f"Order {order_text(event.bid)}"
     return (
         f"In block {block_num} the settlement price was {price(event.settlement_price)} and"
         f" position {position_text(event.position)} owed {words.amount(event.debt_before)} against"
-        f" {words.amount(event.collateral_before)}. It was called because {reason}. Order"
-        f" {order_text(event.bid)} covered {words.amount(event.debt_covered)} for"
+        f" {words.amount(event.collateral_before)}. It was called because {reason}. {other}"
+        f" covered {words.amount(event.debt_covered)} for"
         f" {words.amount(event.collateral_paid)}, a fee of {words.amount(event.margin_call_fee)}"
         f" included. {end}"
     )

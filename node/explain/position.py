@@ -6,23 +6,21 @@ from collections.abc import Generator
 
 from msgspec.structs import replace
 
-from node.explain.cut import Cut, Run, cut_of, outcome_of
+from node.explain.cut import REQUESTS_MAX, Cut, Run, cut_of, outcome_of
 from node.explain.position_words import bare_statements, position_statements
 from node.explain.records import (
     ASSET_SETTLED,
-    CALLED,
     NO_FEED,
     NO_POSITION,
     NOT_CALLED,
     PREDICTION_MARKET,
-    SETTLED,
     BidThreshold,
     Outcome,
     PositionExplanation,
     PriceLine,
 )
 from node.explain.settlement import settlement_cut, settlement_outcome
-from node.explain.thresholds import FeedSearch
+from node.explain.thresholds import FeedSearch, status_of
 from node.explain.wording import Wording
 from node.market.margin_calls import (
     Ending,
@@ -32,7 +30,7 @@ from node.market.margin_calls import (
     is_at_maintenance,
     is_within_reach,
 )
-from node.market.matching import match_call
+from node.market.matching import RequestMatch, match_call
 from node.market.pricing import call_price, collateral_ratio, is_above
 from node.state.database import State
 from node.state.objects.accounts import Account
@@ -55,13 +53,9 @@ def explain_position(
         return replace(bare, statements=tuple(bare_statements(bare, wording)))
     cut, settlements = cut_of(state, bitasset, position), settlement_cut(state, bitasset)
     search = FeedSearch(cut)
-    now = Run(cut, cut.terms)
+    now = Run(cut, cut.price)
     yield from search.play(now)
-    status = NOT_CALLED
-    if now.fills_before is not None:
-        status = CALLED
-    elif now.ending is Ending.BLACK_SWAN:
-        status = SETTLED
+    status = status_of(now)
     next_feed = None if status != NOT_CALLED else (yield from search.steps())
     if_called, called_by = (
         _if_called(cut) if status == NOT_CALLED else (now.outcome(), "next_block")
@@ -156,8 +150,22 @@ def _next_bid(cut: Cut) -> BidThreshold:
         debt_ahead=AssetAmount(
             sum(one.debt for one in cut.positions[: cut.rank]), subject.debt_asset
         ),
-        is_swan_without_bids=Run(cut._replace(bids=()), terms).turn() is Ending.BLACK_SWAN,
+        is_swan_without_bids=_is_swan_without_bids(cut),
     )
+
+
+def _is_swan_without_bids(cut: Cut) -> bool:
+    """Whether there is a black swan if the bids go, once calls have met the requests that wait."""
+    run = Run(cut._replace(bids=()), cut.price)
+    for _ in range(2 * REQUESTS_MAX):
+        try:
+            turn = run.turn()
+        except PriceOverflow:
+            return False
+        if not isinstance(turn, RequestMatch):
+            return turn is Ending.BLACK_SWAN
+        run.advance()
+    return False
 
 
 def _bids_that_call(cut: Cut) -> tuple[Offer, ...]:
@@ -173,9 +181,8 @@ def _bids_that_call(cut: Cut) -> tuple[Offer, ...]:
 
 def _if_called(cut: Cut) -> tuple[Outcome | None, str]:
     """What a call now would cost: by the bids that could do it, or else at the worst price."""
-    alone = Run(
-        cut._replace(positions=(cut.subject,), rank=0, bids=_bids_that_call(cut)), cut.terms
-    )
+    only = cut._replace(positions=(cut.subject,), rank=0, bids=_bids_that_call(cut), requests=())
+    alone = Run(only, cut.price)
     while alone.advance():
         pass
     if alone.fills:

@@ -11,6 +11,7 @@ from node.explain.records import (
     NO_POSITION,
     PREDICTION_MARKET,
     SETTLED,
+    SETTLED_ALONE,
     Outcome,
     PositionExplanation,
     Statement,
@@ -19,9 +20,12 @@ from node.explain.wording import Wording, change_text, statement
 from node.market.margin_calls import Ending, is_acceptable, is_at_maintenance, is_within_reach
 from node.market.pricing import call_price
 from node.state.objects.governance import TRIGGER_FEED
-from protocol.asset import Price
+from protocol.asset import AssetAmount, Price
+from protocol.operations.bitasset_options import BlackSwanResponse
 from protocol.wording import count_of, format_decimal
 
+TAKEN = (CALLED, SETTLED, SETTLED_ALONE)
+"""What happens to a position in the next block."""
 IF_CALLED = {
     "next_block": "In that call it pays",
     "bids": "Called now by the bids that could, it would pay",
@@ -90,6 +94,14 @@ class _Telling:
         answer, now = self.answer, self.now
         if answer.status == CALLED:
             return statement("R4.2", f"Called at the end of the next block: {self._met(now)}")
+        if answer.status == SETTLED_ALONE:
+            return statement(
+                "BS4",
+                "Settled alone at the end of the next block: it owes more than its collateral"
+                " fetches at the SQP,"
+                f" {self.price(self.terms.median_protection_price)} {self.unit}, and at the highest"
+                " bid; its debt goes on as that of a pool",
+            )
         if answer.status == SETTLED:
             return statement(
                 "R6.1",
@@ -101,8 +113,14 @@ class _Telling:
         return self._not_called()
 
     def _met(self, now: Run) -> str:
-        assert now.first_bid is not None
-        bid, least = self.price(now.first_bid), self.price(self.terms.order_price)
+        least = self.price(self.terms.order_price)
+        if now.first_bid is None:
+            return (
+                f"the feed, {self.price(self.terms.settlement_price)}, is at or below its call"
+                f" price {self.price(self.calls_at)} {self.unit}, no bid will do, and a settlement"
+                " request waits"
+            )
+        bid = self.price(now.first_bid)
         if self.is_by_feed:
             return (
                 f"the feed, {self.price(self.terms.settlement_price)}, is at or below its call"
@@ -162,11 +180,15 @@ class _Telling:
 
     def next_feed(self) -> Iterator[Statement]:
         found, present = self.answer.next_feed, self.terms.settlement_price
-        if self.answer.status in (CALLED, SETTLED):
+        if self.answer.status in TAKEN:
             return
         if found is None:
             ahead = self.cut.positions[: self.cut.rank]
-            is_sure = self.cut.is_whole and not any(one.target_collateral_ratio for one in ahead)
+            is_sure = (
+                self.cut.is_whole
+                and not self.cut.requests
+                and not any(one.target_collateral_ratio for one in ahead)
+            )
             calls = "calls it" if is_sure else "was found that calls it"
             text = f"No feed {calls} as the bids are"
             if self.cut.bids and self.cut.rank == 0 and not self.is_by_feed:
@@ -174,8 +196,10 @@ class _Telling:
             yield statement("R4.2", text)
             return
         change = change_text(present, found.price)
-        event = "calls it" if found.happens == "called" else "settles the whole asset"
-        rule = "R4.2" if found.happens == "called" else "R6.1"
+        rule, event = {
+            CALLED: ("R4.2", "calls it"),
+            SETTLED_ALONE: ("BS4", "settles it alone"),
+        }.get(found.happens, ("R6.1", "settles the whole asset"))
         text = (
             f"A median feed of {self.price(found.price)} {self.unit} or less {event}"
             f" ({change} % from now, all else as it is): it pays {self._outcome(found.outcome)}"
@@ -186,7 +210,7 @@ class _Telling:
 
     def next_bid(self) -> Iterator[Statement]:
         bid = self.answer.next_bid
-        if bid is None or self.answer.status in (CALLED, SETTLED):
+        if bid is None or self.answer.status in TAKEN:
             return
         least = self.price(bid.above)
         if not bid.is_possible:
@@ -217,17 +241,19 @@ class _Telling:
         yield statement("R4.2", text)
         if bid.is_swan_without_bids:
             symbol = self.words.symbol(self.answer.asset_id)
-            text = f"If the bids go, all {symbol} is settled: a position cannot pay at the SQP"
-            yield statement("R6.1", text)
+            is_alone = self.terms.response is not BlackSwanResponse.GLOBAL_SETTLEMENT
+            text = "it is settled alone" if is_alone else f"all {symbol} is settled"
+            text = f"If the bids go, {text}: a position cannot pay at the SQP"
+            yield statement("BS4" if is_alone else "R6.1", text)
         if bid.debt_ahead.amount:
             owed = self.words.amount(bid.debt_ahead)
             yield statement("R4.3", f"Positions before it owe {owed}, which is bought first")
 
     def if_called(self) -> Iterator[Statement]:
         answer = self.answer
-        if answer.status == SETTLED and answer.if_called is not None:
+        if answer.status in (SETTLED, SETTLED_ALONE) and answer.if_called is not None:
             text = f"It pays {self._outcome(answer.if_called)}"
-            yield statement("R6.2", text)
+            yield statement("R6.2" if answer.status == SETTLED else "BS5", text)
         elif answer.if_called is not None:
             begin = IF_CALLED[answer.if_called_by]
             yield statement("R4.5", f"{begin} {self._outcome(answer.if_called)}")
@@ -242,6 +268,12 @@ class _Telling:
             f" {self._outcome(found.whole)}"
         )
         yield statement("R5.5", text)
+        pool, terms = self.cut.pool, self.terms
+        if pool.debt and terms.response is BlackSwanResponse.INDIVIDUAL_SETTLEMENT_TO_FUND:
+            debt = words.amount(AssetAmount(pool.debt, found.whole.debt_covered.asset_id))
+            fund = words.amount(AssetAmount(pool.fund, found.whole.collateral_paid.asset_id))
+            text = f"New settlements first redeem {debt} from a pool of {fund}"
+            yield statement("BS9", text)
         if found.debt_ahead.amount:
             ahead = words.amount(found.debt_ahead)
             text = f"Before a settlement reaches it, {ahead} of others are settled"

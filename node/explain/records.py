@@ -11,6 +11,7 @@ from protocol.ids import (
     AccountId,
     AssetId,
     CallOrderId,
+    ForceSettlementId,
     LimitOrderId,
     ObjectId,
     OperationHistoryId,
@@ -20,6 +21,7 @@ from protocol.schema import Int64, PublicKey, Record, Timestamp, UInt16, UInt32
 
 CALLED = "called"
 SETTLED = "settled_globally"
+SETTLED_ALONE = "settled_individually"
 NOT_CALLED = "not_called"
 NO_FEED = "no_feed"
 ASSET_SETTLED = "asset_settled_globally"
@@ -72,10 +74,11 @@ class FeedThreshold(Record):
     price: Price
     """At this settlement price it is, at none above it."""
     happens: str
-    """"called" (R4.2) or "settled_globally" (R6.1)."""
+    """"called" (R4.2, SM3), "settled_globally" (R6.1) or "settled_individually" (BS5)."""
     is_exact: bool
-    """False where the search was cut short, or where a position that is called before has a target
-    ratio, which is measured at the feed: a somewhat higher feed may then take this one too."""
+    """False where the search was cut short, where a position that is called before has a target
+    ratio, which is measured at the feed, or where calls may take settlement requests, which are
+    paid by it: a somewhat higher feed may then take this one too."""
     calls_before: UInt32
     """Fills of margin calls that come before this position's first one."""
     outcome: Outcome
@@ -100,8 +103,8 @@ class BidThreshold(Record):
     debt_ahead: AssetAmount
     """What a bid has to buy of positions that are called before."""
     is_swan_without_bids: bool
-    """Whether the BitAsset is settled as a whole if the bids go: its least collateralised position
-    cannot pay at the SQP (R6.1). A bid at which it cannot pay either does not help."""
+    """Whether there is a black swan if the bids go: the least collateralised position cannot pay at
+    the SQP (R6.1, BS4). A bid at which it cannot pay either does not help."""
 
 
 class SettlementOutcome(Record):
@@ -138,8 +141,11 @@ class PastCall(Record):
     """MCOP at that time."""
     call_price: Price
     """That the position had."""
-    bid: LimitOrderId
+    bid: LimitOrderId | None
+    """None where a settlement request took the place of a bid."""
+    request: ForceSettlementId | None
     bid_price: Price
+    """What the bid or request got, debt per backing."""
     outcome: Outcome
     statement: Statement
 
@@ -154,7 +160,8 @@ class PositionExplanation(Record):
     trigger: str
     """"bid" or "feed": the chain's margin call trigger (R4.2)."""
     status: str
-    """"called" or "settled_globally": by the end of the next block, if nothing else happens.
+    """"called", "settled_globally" or "settled_individually": by the end of the next block, if
+    nothing else happens.
     "not_called"; "no_feed"; "asset_settled_globally"; "prediction_market"; "none": no position."""
     statements: tuple[Statement, ...]
     """The whole answer in sentences, the most important one first."""

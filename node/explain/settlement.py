@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from node.explain.cut import Cut, Ranks, outcome_of
+from node.explain.cut import REQUESTS_MAX, Cut, Ranks, outcome_of
 from node.explain.records import Outcome, SettlementOutcome
 from node.market.matching import SettlementMatch, match_settlement
 from node.market.pricing import affordable_price, forced_settlement_price
@@ -15,9 +15,6 @@ from node.state.objects.assets import BitassetData
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price
 from protocol.constants import HUNDRED_PERCENT
-
-REQUESTS_MAX = 1_000
-"""Requests that are looked at, the earliest first."""
 
 
 class SettlementCut(NamedTuple):

@@ -11,9 +11,9 @@ from functools import partial
 from typing import NamedTuple
 
 from node.explain.cut import Cut, Run
-from node.explain.records import FeedThreshold
+from node.explain.records import CALLED, NOT_CALLED, SETTLED, SETTLED_ALONE, FeedThreshold
 from node.market.black_swan import is_black_swan
-from node.market.margin_calls import is_acceptable, is_at_maintenance
+from node.market.margin_calls import Ending, is_acceptable, is_at_maintenance
 from node.market.pricing import CallTerms, call_price
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price
@@ -28,6 +28,15 @@ RATIO_MAX = 33
 """Above every MCR and MSSR, which are at most 32,767 thousandths."""
 QUOTE_MAX = 10**13
 """No product of it and a ratio needs to be shrunk."""
+
+
+def status_of(run: Run) -> str:
+    """What a run has done to the explained position."""
+    if run.fills_before is not None:
+        return CALLED
+    if run.is_settled_alone:
+        return SETTLED_ALONE
+    return SETTLED if run.ending is Ending.BLACK_SWAN else NOT_CALLED
 
 
 class Grid(NamedTuple):
@@ -74,10 +83,11 @@ class FeedSearch:
 
     It plays the margin calls at a feed as far as they go. Where they stop before they reach the
     position, the feed has to fall to where the pair that stopped them moves on; what was played up
-    to there stays as it is, for who pays which bid follows from the bids alone. Only what a
-    position at or below the MCR with a target ratio wants covered depends on the feed (R4.6). Once
-    that has failed to lead on to the position, each feed is tried at which a bid or a position
-    turns, then the feeds between two of them, where the answer need not be the highest.
+    to there stays as it is, for who pays which bid follows from the bids alone. Two things depend
+    on the feed: what a position at or below the MCR with a target ratio wants covered (R4.6), and
+    what a settlement request gives and gets, where calls may take one (SM4). Once such a run has
+    failed to lead on to the position, each feed is tried at which a bid or a position turns, then
+    the feeds between two of them, where the answer need not be the highest.
     """
 
     def __init__(self, cut: Cut) -> None:
@@ -101,10 +111,10 @@ class FeedSearch:
             if lower is None or self.played >= FILLS_MAX:
                 return None
             above, base = base, lower
-            if run.targets:
+            if run.targets or run.depends_on_feed:
                 run = yield from self._reach(base)
             else:
-                run.terms = self._terms(base)
+                run.go_on_at(self.grid.price(base))
                 yield from self.play(run, until_reached=True)
         while is_between and above - base > 1 and self.played < FILLS_MAX:
             middle = (base + above) // 2
@@ -114,10 +124,9 @@ class FeedSearch:
             else:
                 above = middle
         yield from self.play(run)
-        is_called = run.fills_before is not None
         return FeedThreshold(
             price=self.grid.price(base),
-            happens="called" if is_called else "settled_globally",
+            happens=status_of(run),
             is_exact=self.is_exact and self.played < FILLS_MAX,
             calls_before=run.fills if run.fills_before is None else run.fills_before,
             outcome=run.outcome(),
@@ -125,7 +134,7 @@ class FeedSearch:
 
     def _reach(self, base: int) -> Generator[None, None, Run]:
         """Margin calls at a feed, as far as they go or until they reach the position."""
-        run = Run(self.cut, self._terms(base))
+        run = Run(self.cut, self.grid.price(base))
         yield from self.play(run, until_reached=True)
         return run
 
@@ -143,7 +152,8 @@ class FeedSearch:
 
     def _lower(self, run: Run, base: int) -> int | None:
         """The highest lower feed at which the calls may go on."""
-        found = [self._highest(run.moves_on, base - 1)]
+        grid = self.grid
+        found = [highest_where(lambda base: run.moves_on(grid.price(base)), 1, base - 1)]
         if run.depends_on_feed:
             found += self._all_turns()
         found += (
@@ -177,7 +187,7 @@ class FeedSearch:
 
 
 def _is_sunk(position: CallOrder, terms: CallTerms) -> bool:
-    return is_black_swan(position, terms.squeeze_protection_price, None)
+    return is_black_swan(terms, position, None)
 
 
 def _accepts(trigger: int, bid: Price, terms: CallTerms) -> bool:

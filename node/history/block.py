@@ -38,6 +38,7 @@ from node.state.events import (
     ChainEvent,
     FeedExpiredEvent,
     GloballySettledEvent,
+    IndividuallySettledEvent,
     MarginCallEvent,
     MarketRunAbandonedEvent,
     MedianFeedEvent,
@@ -381,12 +382,33 @@ def _add_events(block: BlockHistory, events: list[ChainEvent], counts: HistoryCo
         block.events.setdefault(kind, []).append(record)
 
 
-def _fills_of_called(block: BlockHistory) -> Iterator[int]:
-    """The operations of called positions, in the order of the margin calls' events."""
+_CalledFills = Iterator[tuple[FillOrder, int, FillOrder]]
+
+
+def _fills_of_called(block: BlockHistory) -> _CalledFills:
+    """Fills of positions, their operations and the fills after them, in their order."""
+    last: tuple[FillOrder, int] | None = None
     for operation, applied in enumerate(block.operations, block.first_operation):
         op = applied.op
-        if type(op) is FillOrder and op.order_id.type == _POSITION_TYPE and not op.is_maker:
-            yield operation
+        if type(op) is not FillOrder:
+            continue
+        if last is not None:
+            yield (*last, op)
+        last = (op, operation) if op.order_id.type == _POSITION_TYPE else None
+
+
+def _fill_of(event: MarginCallEvent, fills: _CalledFills) -> int:
+    """The operation of the position's side of a margin call; events are in the order of fills."""
+    cls, instance = (
+        (ForceSettlementId, event.request) if event.bid is None else (LimitOrderId, event.bid)
+    )
+    assert instance is not None, event
+    other = object_id(cls, instance)
+    return next(
+        operation
+        for op, operation, after in fills
+        if op.order_id.instance == event.position and after.order_id == other
+    )
 
 
 def _add_steps(block: BlockHistory, operation: int, counts: HistoryCounts) -> None:
@@ -433,16 +455,21 @@ def _kind_of(event: ChainEvent) -> EventKind:
 
 
 def _record_of(
-    block: BlockHistory, event: ChainEvent, instance: int, fills: Iterator[int]
+    block: BlockHistory,
+    event: ChainEvent,
+    instance: int,
+    fills: _CalledFills,
 ) -> EventRecord:
     match event:
         case MedianFeedEvent():
             return FeedRecord(instance, block.num, block.time, event)
         case MarginCallEvent():
-            fill = OperationHistoryId(next(fills))
+            fill = OperationHistoryId(_fill_of(event, fills))
             return MarginCallRecord(instance, fill, block.num, block.time, event)
         case GloballySettledEvent(asset, price, fund):
             return _turn(block, instance, asset, "global_settlement", price, fund)
+        case IndividuallySettledEvent(asset, fund=fund):
+            return _turn(block, instance, asset, "individual_settlement", fund=fund)
         case RevivedEvent(asset, by_bids):
             return _turn(block, instance, asset, "revival", by_bids=by_bids)
         case FeedExpiredEvent(asset):

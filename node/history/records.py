@@ -231,11 +231,12 @@ class AssetEventRecord(Record):
     block_num: UInt32
     block_time: Timestamp
     event: str
-    """"global_settlement", "revival" (R6), "feed_expired" (R1.17), "margin_calls_abandoned"."""
+    """"global_settlement", "revival" (R6), "individual_settlement" (BS5), "feed_expired" (R1.17),
+    "margin_calls_abandoned"."""
     settlement_price: Price
     """Of a global settlement; else the null price."""
     settlement_fund: Int64
-    """Of a global settlement; else 0."""
+    """Of a settlement; else 0."""
     by_bids: bool
     """Of a revival: by collateral bids (R6.6), not by the feed (R6.7); else False."""
 

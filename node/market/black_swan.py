@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from node.market.positions import fill_position, open_position
 from node.market.pricing import (
+    CallTerms,
     compare_collateralization,
+    debt_per_collateral,
     initial_collateralization,
+    is_above,
     maintenance_collateralization,
     owes_more_than,
 )
+from node.market.settled_debt import find_settled_debt_order
 from node.state.balances import adjust_balance
 from node.state.context import Context
 from node.state.events import GloballySettledEvent, RevivedEvent
@@ -20,24 +26,33 @@ from protocol.asset import NO_FEE, NULL_PRICE, AssetAmount, Price, scale_price
 from protocol.constants import RATIO_DENOMINATOR
 from protocol.ids import AssetId
 from protocol.operations.bitasset import BidCollateral, ExecuteBid
+from protocol.operations.bitasset_options import BlackSwanResponse
 
 
-def is_black_swan(
-    position: CallOrder, squeeze_protection_price: Price, pays_price: Price | None
-) -> bool:
-    """Whether the least collateralised position can be paid for at no acceptable price (R6.1).
+def is_black_swan(terms: CallTerms, position: CallOrder, pays_price: Price | None) -> bool:
+    """Whether the least collateralised position can be paid for at no acceptable price (R6.1, BS4).
 
     It owes more than its collateral fetches at the SQP, and at the best bid if there is one;
-    `pays_price` is what it would pay at that bid.
+    `pays_price` is what it would pay at that bid. With individual settlement to a fund the SQP is
+    that of the median, and counts only where the bid is below the SQP of the capped feed. Without
+    a response that settles nothing is a black swan.
     """
     collateral, debt = position.collateral, position.debt
-    return owes_more_than(collateral, debt, squeeze_protection_price) and (
-        pays_price is None or owes_more_than(collateral, debt, pays_price)
-    )
+    match terms.response:
+        case BlackSwanResponse.NO_SETTLEMENT:
+            return False
+        case BlackSwanResponse.INDIVIDUAL_SETTLEMENT_TO_FUND:
+            if pays_price is None or is_above(terms.squeeze_protection_price, pays_price):
+                pays_price = terms.median_protection_price
+            return owes_more_than(collateral, debt, pays_price)
+        case _:
+            return owes_more_than(collateral, debt, terms.squeeze_protection_price) and (
+                pays_price is None or owes_more_than(collateral, debt, pays_price)
+            )
 
 
 def settle_globally(ctx: Context, bitasset: BitassetData) -> None:
-    """Settle a whole BitAsset at debt / collateral of its least collateralised position (R6.2).
+    """Settle a whole BitAsset at debt / collateral of its worst position (R6.2, BS4a).
 
     Positions at or below the MCR pay that price, of which the squeeze premium is a fee to the
     issuer; the others pay the price less the premium. All can pay, since none has a lower ratio.
@@ -76,10 +91,7 @@ class SwanTerms(NamedTuple):
 
 def swan_terms(worst: CallOrder, maintenance: Price, squeeze_ratio: int) -> SwanTerms:
     """The terms by the least collateralised position, the MC and the MSSR."""
-    called_price = Price(
-        AssetAmount(worst.debt, worst.debt_asset),
-        AssetAmount(worst.collateral, worst.collateral_asset),
-    )
+    called_price = debt_per_collateral(worst)
     if compare_collateralization(worst.collateral, worst.debt, maintenance) > 0:
         return SwanTerms(called_price, called_price, maintenance)
     fund_price = scale_price(called_price, squeeze_ratio, RATIO_DENOMINATOR)
@@ -113,10 +125,18 @@ def _close(ctx: Context, position: CallOrder, pays: int, price: Price, *, fee: i
 
 
 def _enter_settlement(ctx: Context, bitasset: BitassetData, fund: int) -> None:
+    """Fix the price of what positions have paid, with the pool if there is one (BS12)."""
     asset_id, backing = bitasset.asset_id, bitasset.options.short_backing_asset
     supply = ctx.state.figures_of(asset_id).current_supply
-    price = Price(AssetAmount(supply, asset_id), AssetAmount(fund, backing))
     bitasset = ctx.state.bitassets.edit(bitasset)
+    fund += bitasset.individual_settlement_fund
+    order = find_settled_debt_order(ctx.state, asset_id)
+    if order is not None:
+        ctx.state.limit_orders.remove(order)
+    bitasset.individual_settlement_debt = bitasset.individual_settlement_fund = 0
+    extensions = replace(bitasset.options.extensions, black_swan_response_method=None)
+    bitasset.options = replace(bitasset.options, extensions=extensions)
+    price = Price(AssetAmount(supply, asset_id), AssetAmount(fund, backing))
     bitasset.settlement_price = price
     bitasset.settlement_fund = fund
     bitasset.current_feed = bitasset.median_feed

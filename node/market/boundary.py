@@ -30,6 +30,8 @@ def run_boundary(ctx: Context, *, all_assets: bool = False) -> None:
     expire_feeds(ctx)
     touched = _touched(ctx, all_assets=all_assets)
     for bitasset in touched:
+        if bitasset.were_requests_done:
+            ctx.state.bitassets.edit(bitasset).were_requests_done = False
         if bitasset.median_updated:
             ctx.state.bitassets.edit(bitasset).median_updated = False
             if bitasset.asset_id not in settled:
@@ -51,9 +53,12 @@ def _settled_last(ctx: Context) -> frozenset[AssetId]:
 
 
 def _touched(ctx: Context, *, all_assets: bool) -> list[BitassetData]:
-    """BitAssets to be looked at, by ascending asset id (R4.14)."""
-    state = ctx.state
-    if all_assets:
-        return sorted(state.bitassets.in_order(), key=lambda bitasset: bitasset.asset_id)
-    candidates = (state.bitasset_of(asset_id) for asset_id in sorted(ctx.dirty_assets))
-    return [bitasset for bitasset in candidates if bitasset is not None]
+    """BitAssets to be looked at, by ascending asset id (R4.14, BK1a)."""
+    return sorted(
+        (
+            bitasset
+            for bitasset in ctx.state.bitassets.in_order()
+            if all_assets or bitasset.were_requests_done or bitasset.asset_id in ctx.dirty_assets
+        ),
+        key=lambda bitasset: bitasset.asset_id,
+    )

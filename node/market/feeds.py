@@ -7,6 +7,7 @@ from functools import cmp_to_key
 
 from msgspec.structs import replace
 
+from node.market.current_feed import current_feed_of
 from node.state.context import Context
 from node.state.events import FeedExpiredEvent, MedianFeedEvent
 from node.state.objects.assets import NULL_FEED, Asset, BitassetData, Feeds, FeedValues
@@ -35,7 +36,11 @@ def update_median(ctx: Context, asset: Asset, bitasset: BitassetData) -> None:
         if not median.core_exchange_rate.same_as(old.core_exchange_rate):
             bitasset.feed_cer_updated = True
         bitasset.current_feed_publication_time = min(published for _, (published, _) in live)
-    bitasset.median_feed = bitasset.current_feed = median
+    bitasset.median_feed = median
+    bitasset.current_feed = current_feed_of(ctx.state, bitasset)
+    if bitasset.has_pool() and not bitasset.has_pool_as_fund():
+        bitasset.is_reprice_due = True
+        ctx.mark_dirty(asset.id)
     is_same = _asks_the_same(median, old)
     if not is_same or not median.core_exchange_rate.same_as(old.core_exchange_rate):
         published = bitasset.current_feed_publication_time

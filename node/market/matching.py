@@ -78,6 +78,80 @@ def match_call(
     return CallMatch(cover, worth_ceil(cover, quote, base), pays)
 
 
+class RequestMatch(NamedTuple):
+    """A called position that finds no bid meets a settlement request (SM4)."""
+
+    debt_covered: int
+    """BitAsset that the request gives up; 0 where it is too small to be paid anything."""
+    settler_receives: int
+    position_pays: int
+    """Backing that the position gives up, the margin call fee included."""
+    price: Price
+    """What the settler gets, debt per backing."""
+    is_request_dust: bool
+    """Whether what is left of the request buys nothing and is to be cancelled."""
+
+    @property
+    def fee(self) -> int:
+        """Margin call fee, in backing (BSIP74)."""
+        return self.position_pays - self.settler_receives
+
+
+class RequestPrices(NamedTuple):
+    """At which prices a called position meets a request; debt per backing (SM4)."""
+
+    pays: Price
+    """What the position pays: SQP."""
+    receives: Price
+    """What the settler gets: MCOP."""
+    own_pays: Price
+    """Debt / collateral of the position, where it has no more."""
+    own_receives: Price
+    """What the settler then gets: the same less the margin call fee ratio."""
+
+
+def match_request(
+    debt: int, collateral: int, requested: int, cover: int, prices: RequestPrices
+) -> RequestMatch:
+    """A position, to be covered by at most `cover`, meets a request (SM4).
+
+    A position that closes, or that reaches its target ratio, pays a fraction rounded up; otherwise
+    the payout is rounded down, the request gives the least debt that buys it, and what is left of
+    it is dust. Raises `PriceOverflow`.
+    """
+    covered = min(requested, cover)
+    pays_price, price = prices.pays, prices.receives
+    if worth_floor(covered, pays_price.quote, pays_price.base) == 0:
+        if covered == requested < debt:
+            return RequestMatch(0, 0, 0, price, True)
+        return RequestMatch(covered, 1, 1, price, False)
+    if covered == debt:
+        pays = worth_ceil(debt, pays_price.quote, pays_price.base)
+        if pays > collateral:
+            pays, price = collateral, prices.own_receives
+        receives = min(worth_ceil(debt, price.quote, price.base), pays)
+        return RequestMatch(debt, receives, pays, price, False)
+    if covered == cover:
+        pays = worth_ceil(covered, pays_price.quote, pays_price.base)
+        return RequestMatch(
+            covered, worth_ceil(covered, price.quote, price.base), pays, price, False
+        )
+    found = _match_smaller_request(requested, pays_price, price)
+    pays, paid_for = found.position_pays, found.debt_covered
+    if pays >= collateral or (collateral - pays) * debt < collateral * (debt - paid_for):
+        found = _match_smaller_request(requested, prices.own_pays, prices.own_receives)
+    return found
+
+
+def _match_smaller_request(requested: int, pays_price: Price, price: Price) -> RequestMatch:
+    receives = worth_floor(requested, price.quote, price.base)
+    if receives == 0:
+        return RequestMatch(0, 0, 0, price, True)
+    covered = worth_ceil(receives, price.base, price.quote)
+    pays = worth_floor(covered, pays_price.quote, pays_price.base)
+    return RequestMatch(covered, receives, pays, price, covered < requested)
+
+
 class SettlementMatch(NamedTuple):
     """A settlement request meets a position."""
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from node.market.fees import consume_deferred_fee, pay_market_fee, refund_deferred_fee
 from node.market.matching import match_orders
-from node.market.pricing import worth_floor
+from node.market.pricing import worth_ceil, worth_floor
+from node.market.settled_debt import give_from_pool
 from node.market.take_profit import take_profit, unlink
 from node.state.balances import adjust_balance, adjust_core_in_orders
 from node.state.context import Context
@@ -29,8 +30,15 @@ def place_order(ctx: Context, order: LimitOrder) -> bool:
     opposite = (order.receives, order.sells)
     while True:
         maker = state.book.first(opposite)
-        if maker is None or not _crosses(order.sell_price, maker.sell_price):
+        if maker is None or not crosses(order.sell_price, maker.sell_price):
             break
+        if maker.is_settled_debt:
+            is_taker_gone = _take_settled_debt(ctx, order, maker)
+            if is_taker_gone is None:
+                break
+            if is_taker_gone:
+                return True
+            continue
         price = maker.sell_price
         match = match_orders(order.for_sale, maker.for_sale, price)
         if match is None:
@@ -48,7 +56,30 @@ def place_order(ctx: Context, order: LimitOrder) -> bool:
     return _cull_if_small(ctx, order)
 
 
-def _crosses(taker: Price, maker: Price) -> bool:
+def _take_settled_debt(ctx: Context, order: LimitOrder, maker: LimitOrder) -> bool | None:
+    """A new order meets the order of a pool, at its price (BS7).
+
+    Returns whether the new order is gone; where it is not, the pool is bought up. None where it is
+    too small to be paid anything. Raises `PriceOverflow`.
+    """
+    bitasset = ctx.state.bitasset_of(order.sells)
+    assert bitasset is not None, maker
+    price, debt = maker.sell_price, bitasset.individual_settlement_debt
+    is_smaller = debt > order.for_sale
+    if is_smaller:
+        receives = worth_floor(order.for_sale, price.base, price.quote)
+        if receives == 0:
+            return None
+        pays = worth_ceil(receives, price.quote, price.base)
+    else:
+        pays, receives = debt, maker.for_sale
+    is_gone = fill_limit_order(ctx, order, pays, receives, price, is_maker=False, cull=is_smaller)
+    give_from_pool(ctx, bitasset, maker, pays, receives, price, is_maker=True)
+    assert is_gone or not is_smaller, "the smaller of two sides is used up, but for dust (R2.6)"
+    return is_gone
+
+
+def crosses(taker: Price, maker: Price) -> bool:
     """Whether the maker gives at least what the taker asks (R2.4)."""
     return maker.base.amount * taker.base.amount >= maker.quote.amount * taker.quote.amount
 

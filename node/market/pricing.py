@@ -1,4 +1,4 @@
-"""Prices that follow from a feed, and exact comparisons of them (R1.7-R1.11).
+"""Prices that follow from a feed, and exact comparisons of them (R1.7-R1.11, BS3).
 
 Prices are debt per backing unless a docstring says otherwise; a position's collateralization is
 backing per debt. Every comparison is a cross multiplication of integers.
@@ -21,6 +21,7 @@ from protocol.asset import (
 )
 from protocol.constants import HUNDRED_PERCENT, MAX_SUPPLY, RATIO_DENOMINATOR
 from protocol.ids import AssetId
+from protocol.operations.bitasset_options import BitassetOptionsExtensions, BlackSwanResponse
 
 
 def squeeze_protection_price(feed: FeedValues) -> Price:
@@ -123,17 +124,70 @@ def affordable_price(position: CallOrder, price: Price) -> Price:
     """
     if not owes_more_than(position.collateral, position.debt, price):
         return price
+    return debt_per_collateral(position)
+
+
+def debt_per_collateral(position: CallOrder) -> Price:
+    """The price at which a position can just pay all its debt."""
     return Price(
         AssetAmount(position.debt, position.debt_asset),
         AssetAmount(position.collateral, position.collateral_asset),
     )
 
 
-class CallTerms(NamedTuple):
-    """What one BitAsset's margin calls depend on beside positions and bids; fixed for a run."""
+class Pool(NamedTuple):
+    """Debt whose positions were settled individually, and the backing that is held for it (BS2)."""
 
+    debt: int
+    fund: int
+
+    def price(self, bitasset: BitassetData) -> Price:
+        """Debt / fund; the pool is not empty."""
+        backing = bitasset.options.short_backing_asset
+        return Price(AssetAmount(self.debt, bitasset.asset_id), AssetAmount(self.fund, backing))
+
+
+def pool_of(bitasset: BitassetData) -> Pool:
+    """The pool of a BitAsset; both amounts 0 where there is none."""
+    return Pool(bitasset.individual_settlement_debt, bitasset.individual_settlement_fund)
+
+
+def current_settlement_price(
+    median: FeedValues, options: BitassetOptionsExtensions, pool: Pool, worst: CallOrder | None
+) -> Price:
+    """The settlement price of the current feed: the median's, or a higher cap (BS3, R1.20).
+
+    Without a response that settles, the least collateralised position can just pay the SQP;
+    with a pool as fund, MCOP is what the pool's units are worth. `worst` is the least
+    collateralised position. A null median stays null.
+    """
+    price = median.settlement_price
+    if price.is_null():
+        return price
+    response, squeeze_ratio = options.response(), median.maximum_short_squeeze_ratio
+    if response is BlackSwanResponse.NO_SETTLEMENT and worst is not None:
+        cap = scale_price(debt_per_collateral(worst), squeeze_ratio, RATIO_DENOMINATOR)
+    elif response is BlackSwanResponse.INDIVIDUAL_SETTLEMENT_TO_FUND and pool.debt:
+        numerator = margin_call_numerator(squeeze_ratio, options.margin_call_fee_ratio)
+        base, quote = price.base.asset_id, price.quote.asset_id
+        worth = Price(AssetAmount(pool.debt, base), AssetAmount(pool.fund, quote))
+        cap = scale_price(worth, numerator, RATIO_DENOMINATOR)
+    else:
+        return price
+    return cap if is_above(cap, price) else price
+
+
+class CallTerms(NamedTuple):
+    """What one BitAsset's margin calls depend on beside positions and bids.
+
+    They are fixed for a run, but where the current feed is capped (BS3).
+    """
+
+    response: BlackSwanResponse
     settlement_price: Price
     """The median: MC and target ratios are measured by it (R1.20)."""
+    median_protection_price: Price
+    """SQP of the median feed."""
     maintenance_ratio: int
     maintenance_collateralization: Price
     squeeze_ratio: int
@@ -146,18 +200,25 @@ class CallTerms(NamedTuple):
         """What a position pays when called at a bid's price: MCPR times the price (R1.8)."""
         return scale_price(order_price, self.order_price_numerator, self.squeeze_ratio)
 
+    def receives_price(self, pays_price: Price) -> Price:
+        """What is left of what a position pays once the margin call fee is off: price / MCPR."""
+        return scale_price(pays_price, self.squeeze_ratio, self.order_price_numerator)
+
 
 def call_terms(bitasset: BitassetData) -> CallTerms:
     """The terms of a BitAsset that has a feed."""
-    fee_ratio = bitasset.options.extensions.margin_call_fee_ratio
-    return call_terms_at(bitasset.median_feed, bitasset.current_feed, fee_ratio)
+    return call_terms_at(bitasset.median_feed, bitasset.current_feed, bitasset.options.extensions)
 
 
-def call_terms_at(median: FeedValues, feed: FeedValues, fee_ratio: int | None) -> CallTerms:
-    """The terms at a median and a current feed, neither of them null, and a margin call fee."""
-    squeeze_ratio = feed.maximum_short_squeeze_ratio
+def call_terms_at(
+    median: FeedValues, feed: FeedValues, options: BitassetOptionsExtensions
+) -> CallTerms:
+    """The terms at a median and a current feed, neither of them null, and some options."""
+    squeeze_ratio, fee_ratio = feed.maximum_short_squeeze_ratio, options.margin_call_fee_ratio
     return CallTerms(
+        response=options.response(),
         settlement_price=median.settlement_price,
+        median_protection_price=squeeze_protection_price(median),
         maintenance_ratio=median.maintenance_collateral_ratio,
         maintenance_collateralization=maintenance_collateralization(median),
         squeeze_ratio=squeeze_ratio,

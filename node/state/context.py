@@ -10,7 +10,7 @@ import msgspec
 from node.state.database import State
 from node.state.events import ChainEvent
 from protocol.errors import PegboardError
-from protocol.ids import AssetId
+from protocol.ids import AssetId, ForceSettlementId
 from protocol.operations.base import Operation
 from protocol.operations.results import OperationResult, VoidResult
 
@@ -46,6 +46,7 @@ class Context:
         "now",
         "op_in_trx",
         "proposal_depth",
+        "requests_made",
         "run_operation",
         "state",
         "trx_in_block",
@@ -69,6 +70,8 @@ class Context:
         self.applied: list[AppliedOperation] = []
         self.events: list[ChainEvent] = []
         self.dirty_assets: set[AssetId] = set()
+        self.requests_made: set[ForceSettlementId] = set()
+        """Settlement requests that the block itself has made, if they are still there (SM6)."""
         self.trx_in_block = 0
         self.op_in_trx = 0
         self.virtual_op = 0

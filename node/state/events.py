@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.state.objects.assets import FeedValues
 from protocol.asset import AssetAmount, Price
-from protocol.ids import AccountId, AssetId, CallOrderId, LimitOrderId
+from protocol.ids import AccountId, AssetId, CallOrderId, ForceSettlementId, LimitOrderId
 from protocol.schema import Int64, Record, Timestamp, UInt16, UInt32
 
 
@@ -14,6 +14,20 @@ class GloballySettledEvent(Record):
     asset_id: AssetId
     settlement_price: Price
     settlement_fund: Int64
+
+
+class IndividuallySettledEvent(Record):
+    """BS5: a position that could not pay was settled alone; its debt stays in circulation."""
+
+    asset_id: AssetId
+    position: CallOrderId
+    account: AccountId
+    """The borrower, who gets nothing back."""
+    debt: Int64
+    fund: Int64
+    """Collateral that is held for the holders."""
+    fee: Int64
+    """Collateral that joins the accumulated collateral fees."""
 
 
 class FeedExpiredEvent(Record):
@@ -52,7 +66,8 @@ class MedianFeedEvent(Record):
 
 
 class MarginCallEvent(Record):
-    """R4.7: a called position traded with a bid; its virtual fill stands beside it.
+    """R4.7, SM5: a called position traded with a bid, or with a request; its virtual fill stands
+    beside it.
 
     The history keeps each field, and the API tells it under its name.
     """
@@ -68,14 +83,19 @@ class MarginCallEvent(Record):
     """MCR, over 1,000."""
     margin_call_order_price: Price
     """MCOP: the worst bid that could be taken (R1.8)."""
-    bid: LimitOrderId
+    bid: LimitOrderId | None
+    """None where a request took the place of a bid."""
     bidder: AccountId
+    """Whose bid or request it was."""
     bid_price: Price
+    """What the bid or request got, debt per backing."""
     debt_covered: AssetAmount
     """Debt that the fill covered."""
     collateral_paid: AssetAmount
     """Collateral that the position gave up, fee included."""
     margin_call_fee: AssetAmount
+    request: ForceSettlementId | None = None
+    """The settlement request that it traded with, if it did (SM3)."""
 
     @property
     def debt_after(self) -> AssetAmount:
@@ -90,7 +110,13 @@ class MarginCallEvent(Record):
         return AssetAmount(left, self.collateral_before.asset_id)
 
 
-AssetEvent = GloballySettledEvent | FeedExpiredEvent | RevivedEvent | MarketRunAbandonedEvent
+AssetEvent = (
+    GloballySettledEvent
+    | IndividuallySettledEvent
+    | FeedExpiredEvent
+    | RevivedEvent
+    | MarketRunAbandonedEvent
+)
 """A turn in a BitAsset's life."""
 
 ChainEvent = AssetEvent | MedianFeedEvent | MarginCallEvent

@@ -23,7 +23,7 @@ from protocol.schema import EXTENSION, Record, UInt8, UInt16, UInt32
 
 
 class BlackSwanResponse(IntEnum):
-    """What happens when a position cannot pay its debt (R6.9); only the first is executed."""
+    """What happens when a position cannot pay its debt (R6.9)."""
 
     GLOBAL_SETTLEMENT = 0
     NO_SETTLEMENT = 1
@@ -45,7 +45,11 @@ class BitassetOptionsExtensions(Record):
     force_settle_fee_percent: UInt16 | None = None
     """Share of a settlement that the issuer takes, of 10,000 (BSIP87)."""
     black_swan_response_method: UInt8 | None = None
-    """A `BlackSwanResponse`; absent: global settlement (R6.9)."""
+    """A `BlackSwanResponse`; absent: global settlement (BS1)."""
+
+    def response(self) -> BlackSwanResponse:
+        """What happens when a position cannot pay; the options are valid (BS1)."""
+        return BlackSwanResponse(self.black_swan_response_method or 0)
 
 
 class BitassetOptions(Record):

@@ -9,7 +9,6 @@ from node.chain.invariants import check_supplies
 from node.state.context import Context
 from node.state.errors import (
     FeatureDisabled,
-    FeatureNotBuilt,
     InsufficientBalance,
     LimitExceeded,
     MaxSupplyExceeded,
@@ -209,15 +208,16 @@ def test_times_of_a_bitasset_exceed_a_block(ctx: Context, field: str) -> None:
     apply(ctx, with_time(6))
 
 
-def test_only_global_settlement_is_built(ctx: Context) -> None:
-    """R6.9: other black swan responses are refused by name."""
-    for method in reversed(BlackSwanResponse):
+def test_every_response_is_accepted_but_none_that_is_unknown(ctx: Context) -> None:
+    """R6.9, BS1: 0 to 3."""
+    for method in BlackSwanResponse:
         extensions = BitassetOptionsExtensions(black_swan_response_method=method)
-        op = create_bitasset(bitasset_opts=BitassetOptions(extensions=extensions))
-        if method is BlackSwanResponse.GLOBAL_SETTLEMENT:
-            apply(ctx, op)
-        else:
-            assert expect(ctx, FeatureNotBuilt, op).value == method
+        options = BitassetOptions(extensions=extensions)
+        symbol = f"SWAN{'ABCD'[method]}"
+        apply(ctx, replace(create_bitasset(bitasset_opts=options), symbol=symbol))
+    extensions = BitassetOptionsExtensions(black_swan_response_method=4)
+    with pytest.raises(ValidationError):
+        BitassetOptions(extensions=extensions).validate()
 
 
 def backed_by(asset_id: AssetId) -> BitassetOptions:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from node.evaluators.asset_rules import bitasset_data_of
 from node.evaluators.bitasset import NEVER_PUBLISHED
 from node.state.context import Context
 from node.state.errors import (
     FeatureDisabled,
-    FeatureNotBuilt,
     GloballySettled,
     InsufficientBalance,
     InsufficientCollateral,
@@ -34,6 +34,7 @@ from protocol.ids import AccountId, AssetId, ForceSettlementId, ObjectId
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
 from protocol.operations.asset_options import (
     COMMITTEE_FED_ASSET,
+    DISABLE_BSRM_UPDATE,
     DISABLE_COLLATERAL_BIDDING,
     DISABLE_FORCE_SETTLE,
     DISABLE_ICR_UPDATE,
@@ -149,13 +150,33 @@ def test_a_ratio_changes_only_with_its_permission(ctx: Context, field: str, bit:
     apply(ctx, update(minimum_feeds=2, extensions=ratios(**{field: 1800})))
 
 
-def test_unbuilt_responses_and_short_times_are_refused(ctx: Context) -> None:
-    """R6.9, R1.12."""
-    expect(ctx, FeatureNotBuilt, update(extensions=ratios(black_swan_response_method=2)))
+def test_short_times_and_responses_of_prediction_markets_are_refused(ctx: Context) -> None:
+    """BS1, R1.12."""
     assert expect(ctx, LimitExceeded, update(feed_lifetime_sec=5)).limit == 6
     bet = add_bitasset(ctx.state, "BET", issuer=ALICE, is_prediction_market=True)
     op = replace(update(extensions=ratios(black_swan_response_method=0)), asset_to_update=bet)
     expect(ctx, WrongAssetType, op)
+
+
+def test_a_response_changes_only_by_permission_and_without_a_pool(ctx: Context) -> None:
+    """BS11: nor after a global settlement; to name the present one changes nothing."""
+    state, asset = ctx.state, ctx.state.assets.get(USD)
+    to_fund = update(extensions=ratios(black_swan_response_method=2))
+    asset = state.assets.edit(asset)
+    allowed = asset.options
+    asset.options = replace(
+        allowed, issuer_permissions=allowed.issuer_permissions | DISABLE_BSRM_UPDATE
+    )
+    expect(ctx, PermissionDenied, to_fund)
+    apply(ctx, update(extensions=ratios(black_swan_response_method=0)))
+    asset.options = allowed
+    apply(ctx, to_fund)
+    data = state.bitassets.edit(bitasset_data_of(state, asset))
+    data.individual_settlement_debt = data.individual_settlement_fund = 1
+    error = expect(ctx, LimitExceeded, update())
+    assert (error.rule, error.value, error.limit) == ("BS11", 1, 0)
+    data.individual_settlement_debt = data.individual_settlement_fund = 0
+    apply(ctx, update())
 
 
 def test_the_backing_asset_changes_only_while_nothing_rests_on_it(ctx: Context) -> None:

@@ -132,6 +132,8 @@ def check_supplies(state: State) -> None:
     for order in state.limit_orders.in_order():
         assert order.for_sale > 0
         assert floor(order.for_sale / value(order.sell_price)) > 0
+        if order.is_settled_debt:
+            continue
         held[order.sells] += order.for_sale
         held[order.deferred_paid_fee.asset_id] += order.deferred_paid_fee.amount
         held[CORE_ASSET] += order.deferred_fee
@@ -163,7 +165,9 @@ def _check_assets(state: State, held: dict[int, int]) -> None:
         if data is None:
             continue
         held[data.options.short_backing_asset] += (
-            data.settlement_fund + figures.accumulated_collateral_fees
+            data.settlement_fund
+            + data.individual_settlement_fund
+            + figures.accumulated_collateral_fees
         )
         debts = [p.debt for p in state.call_orders.in_order() if p.debt_asset == asset.id]
         if data.is_globally_settled():
@@ -171,7 +175,7 @@ def _check_assets(state: State, held: dict[int, int]) -> None:
             assert data.settlement_fund > 0 or figures.current_supply == 0
         else:
             assert data.settlement_fund == 0
-            assert figures.current_supply == sum(debts)
+            assert figures.current_supply == sum(debts) + data.individual_settlement_debt
     held[CORE_ASSET] += state.dynamic.witness_budget
     for asset in state.assets.in_order():
         supply = state.figures_of(asset.id).current_supply

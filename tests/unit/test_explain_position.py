@@ -16,6 +16,7 @@ from node.explain.records import (
     CALLED,
     NOT_CALLED,
     SETTLED,
+    SETTLED_ALONE,
     Outcome,
     PositionExplanation,
 )
@@ -36,6 +37,7 @@ from tests.support.slow_market import value
 
 WHALE_DEBT = 10**6
 triggers = st.sampled_from([TRIGGER_BID, TRIGGER_FEED])
+responses = st.sampled_from([0, 1, 2, 3])
 
 
 def explain(market: Market, position: CallOrder) -> PositionExplanation:
@@ -57,11 +59,15 @@ def explain(market: Market, position: CallOrder) -> PositionExplanation:
             return found
 
 
-def random_market(seed: int, trigger: int) -> tuple[Market, list[CallOrder]]:
+def random_market(
+    seed: int, trigger: int, response: int = 0, *, match: bool = False
+) -> tuple[Market, list[CallOrder]]:
     """Positions, bids and options by chance; the feed is 1 USD per 10 CORE, and nothing has run."""
     chance = Random(seed)
     count = chance.randint(1, 4)
     market = make_market(count, core=10**8, trigger=trigger, whale_debt=WHALE_DEBT)
+    market.state.chain.settle_match = match
+    market.set_options(black_swan_response_method=response)
     mcr, mssr = chance.choice([(1750, 1500), (1750, 1100), (1400, 1400), (1200, 1500)])
     has_targets = mcr >= mssr and chance.random() < 0.5
     market.feed(1, 10, mcr=mcr, mssr=mssr)
@@ -131,25 +137,27 @@ def run_at(market: Market, position: CallOrder, price: Price | None = None) -> H
     return happened
 
 
-@settings(deadline=None, max_examples=20)
-@given(st.integers(0, 10**9), triggers)
-@example(35, TRIGGER_BID)
-@example(40, TRIGGER_BID)
-@example(7, TRIGGER_BID)
-@example(7, TRIGGER_FEED)
-@example(232, TRIGGER_BID)
-def test_what_is_predicted_happens(seed: int, trigger: int) -> None:
-    """R4.2, R4.3, R6.1, R6.2: called or not, what is paid and kept, and the feed that calls.
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**9), triggers, responses, st.booleans())
+@example(35, TRIGGER_BID, 0, False)
+@example(40, TRIGGER_BID, 0, False)
+@example(7, TRIGGER_BID, 0, False)
+@example(7, TRIGGER_FEED, 0, False)
+@example(232, TRIGGER_BID, 0, False)
+def test_what_is_predicted_happens(seed: int, trigger: int, response: int, match: bool) -> None:
+    """R4.2, R4.3, R6.1, R6.2, BS3-BS5, SM3, SM4: called or not, what is paid and kept, and the feed
+    that calls, under all responses, with and without settlement matching.
 
     The examples have calls by several bids, by bids among others, at a price less a fee, and with
     targets that are reached at the worst price in two steps.
     """
-    market, positions = random_market(seed, trigger)
+    market, positions = random_market(seed, trigger, response, match=match)
     for position in positions:
         found = explain(market, position)
         now = run_at(market, position)
         assert (found.status == CALLED) == bool(now.calls)
-        assert (found.status == SETTLED) == (bool(now.settled) and not now.calls)
+        settled = SETTLED_ALONE if response in (2, 3) else SETTLED
+        assert (found.status == settled) == (bool(now.settled) and not now.calls)
         if found.status != NOT_CALLED:
             assert found.if_called is not None
             assert now.matches(found.if_called)
@@ -188,7 +196,7 @@ def check_next_feed(
         if not threshold.is_exact:
             assert run_at(market, position, terms_price.price(lowest + 1)).covered == 0
             return
-    elif has_targets:
+    elif has_targets or market.state.chain.settle_match:
         return
     above = [lowest + 1, chance.randint(lowest + 1, max(3 * lowest, 10**13))]
     above += [lowest + 1 + chance.randrange(10 ** chance.randint(1, 12)) for _ in range(4)]
@@ -216,6 +224,8 @@ def check_if_called(market: Market, position: CallOrder, found: PositionExplanat
             more = 999 * other.collateral
             adjust_core_in_orders(state, other.borrower, CORE, more)
             state.call_orders.edit(other).collateral += more
+    for request in list(state.force_settlements.in_order()):
+        cancel_settlement(market.context(), request)
     waiting = 0
     for order in list(state.limit_orders.in_order()):
         price = value(order.sell_price)

@@ -14,6 +14,7 @@ from node.market.black_swan import (
     settle_globally_at,
 )
 from node.market.boundary import run_boundary
+from node.market.pricing import call_terms
 from node.state.context import Context
 from node.state.events import GloballySettledEvent, RevivedEvent
 from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
@@ -57,7 +58,7 @@ def test_the_swan_test(collateral: int, bid_core: int | None, *, is_swan: bool) 
     market = make_market()
     position = market.position(0, 1_000, collateral)
     bid = None if bid_core is None else price_of(market, 1_000, bid_core)
-    assert is_black_swan(position, price_of(market, 1, 15), bid) == is_swan
+    assert is_black_swan(call_terms(market.data), position, bid) == is_swan
 
 
 @TRIGGERS

@@ -19,7 +19,7 @@ from protocol.ids import (
     LiquidityPoolId,
 )
 from protocol.operations.asset_options import AssetOptions
-from protocol.operations.bitasset_options import BitassetOptions
+from protocol.operations.bitasset_options import BitassetOptions, BlackSwanResponse
 from protocol.schema import SORTED, Int64, Record, Timestamp, UInt8, UInt16, UInt32
 
 
@@ -105,15 +105,32 @@ class BitassetData(StateObject):
     settlement_fund: Int64
     """Backing asset held for the holders after global settlement."""
     individual_settlement_debt: Int64
+    """Debt of positions that were settled individually, as far as nobody has paid it (BS2)."""
     individual_settlement_fund: Int64
+    """Backing asset held for whoever pays that debt."""
     asset_cer_updated: bool
     feed_cer_updated: bool
     median_updated: bool = False
     """Whether the median feed changed since the last boundary (R6.7); False between blocks."""
+    is_reprice_due: bool = False
+    """Whether the median was computed anew while there is a settled-debt order, which then gets
+    another price at the boundary (BS6); False between blocks."""
+    were_requests_done: bool = False
+    """Whether the last boundary settled or cancelled requests: the next one looks again (BK1a)."""
 
     def is_globally_settled(self) -> bool:
         """Whether the asset is globally settled (R6.4)."""
         return not self.settlement_price.is_null()
+
+    def has_pool(self) -> bool:
+        """Whether there is debt of individually settled positions (BS2)."""
+        return self.individual_settlement_debt > 0
+
+    def has_pool_as_fund(self) -> bool:
+        """Whether units may be redeemed from that pool at any time (BS9)."""
+        response = self.options.extensions.response()
+        is_fund = response is BlackSwanResponse.INDIVIDUAL_SETTLEMENT_TO_FUND
+        return is_fund and self.has_pool()
 
     def has_feed(self) -> bool:
         """Whether there is a settlement price."""

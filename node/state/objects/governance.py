@@ -159,6 +159,10 @@ class ChainProperties(StateObject):
     """Whether collateral leaves only as debt is paid back (R3.6)."""
     voting_stake: UInt8
     """What votes, `VOTING_PLAIN` or `VOTING_TICKETS` (K4.1)."""
+    settle_match: bool = False
+    """Whether margin calls that find no bid take settlement requests (SM1)."""
+    pay_mcop: bool = False
+    """Whether funds pay no more than MCOP (BS10)."""
 
 
 TRIGGER_BID = 0

@@ -36,6 +36,8 @@ class LimitOrder(StateObject):
     """What a fill causes; at most one (T1)."""
     take_profit_order_id: LimitOrderId | None = None
     """The order that a fill of this one adds to, and the other way round (T2)."""
+    is_settled_debt: bool = False
+    """Whether nobody owns it: it offers a part of the pool of individually settled debt (BS2)."""
 
     @property
     def sells(self) -> AssetId:
