@@ -50,6 +50,7 @@ from node.services.development import NodeDevelopment
 from node.services.development_access import (
     is_development,
     is_development_network,
+    refuse_public_keys,
 )
 from node.services.garbage import GarbageSchedule
 from node.services.log_limits import LogLimits
@@ -383,6 +384,8 @@ def make_core(
     if settings.production.never_signed:
         opened.stores.guard.begin()
     last_votes = opened.stores.guard.load_votes()
+    secrets = [_read_wif(opened.directory / witness.key_file) for witness in settings.witnesses]
+    refuse_public_keys(opened.genesis, secrets)
     has_peers = bool(settings.p2p.listen or settings.p2p.seeds)
     return NodeCore(
         started.chain,
@@ -399,7 +402,7 @@ def make_core(
             snapshot_interval=settings.storage.snapshot_interval,
         ),
         reader=reader,
-        secrets=[_read_wif(opened.directory / witness.key_file) for witness in settings.witnesses],
+        secrets=secrets,
         last_signed=opened.stores.guard.load(),
         last_votes=last_votes,
         feeds=FeedPublisher(_feed_plans(opened, started.chain.state)),

@@ -33,18 +33,19 @@ PAGES = (
 """Package and file of every page; a rule has its paragraph on one of them."""
 
 RULE_ID = (
-    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CGHK][0-9]+\.[0-9]+|B[0-9]+a?|[IF][0-9]+"
+    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CGHK][0-9]+\.[0-9]+|B[0-9]+a?|[IFS][0-9]+"
     r"|(?:BS|SM|BK)[0-9]+a?|[JLOTU][1-9][0-9]?|T-[A-Z][0-9]+|BSIP[0-9]+)"
 )
 """How an id looks: section and number of a rule (C custom authorities, G what operations share,
 H hash time locks, K tickets), a consequence of the boundary, an invariant, a rule of finality, a
-threat, an improvement proposal of BitShares; L are liquidity pools, O is credit, T take-profit
-orders, U SameT funds, J the invariants of these; BS are black swan responses, SM settlement
-matching, BK the boundary of the second market chapter."""
+threat, a scenario of networks (S), an improvement proposal of BitShares; L are liquidity pools, O
+is credit, T take-profit orders, U SameT funds, J the invariants of these; BS are black swan
+responses, SM settlement matching, BK the boundary of the second market chapter."""
 
 _HEADING = re.compile(rf"^##+ ({RULE_ID}) (.+)$", re.MULTILINE)
 _ANY_HEADING = re.compile(r"^#", re.MULTILINE)
 _PLACES = re.compile(r"^In code: (.+?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
+_SHOWN = re.compile(r"^Shown by: (.+?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
 _SENTENCE_END = re.compile(r"[.?](?=\s|\Z)")
 _NUMBER = re.compile(r"([0-9]+)")
 
@@ -66,6 +67,8 @@ class Rule(NamedTuple):
     """The whole paragraph without its heading, in Markdown; begins with the sentence."""
     places: tuple[str, ...]
     """Modules, classes and functions that carry it out, by their dotted names."""
+    shown: tuple[str, ...]
+    """Tests and commands of the source tree that show it; threats and scenarios have them."""
     page: str
     """The page, as a path in the source tree."""
 
@@ -113,18 +116,26 @@ def rules_in(text: str, page: str) -> list[Rule]:
     for heading in _HEADING.finditer(text):
         end = _ANY_HEADING.search(text, heading.end())
         body = text[heading.end() : end.start() if end else None].strip()
-        places = _PLACES.search(body)
         found.append(
             Rule(
                 id=heading[1],
                 title=heading[2],
                 sentence=_first_sentence(body),
                 text=body,
-                places=tuple(re.findall(r"`([^`]+)`", places[1])) if places else (),
+                places=_quoted(_PLACES, body),
+                shown=_quoted(_SHOWN, body),
                 page=page,
             )
         )
     return found
+
+
+def _quoted(paragraph: re.Pattern[str], body: str) -> tuple[str, ...]:
+    """What stands in backquotes in a paragraph."""
+    found = paragraph.search(body)
+    return (
+        tuple(" ".join(one.split()) for one in re.findall(r"`([^`]+)`", found[1])) if found else ()
+    )
 
 
 def _first_sentence(body: str) -> str:

@@ -88,7 +88,7 @@ class Source:
         return f"v{next(self.numbers)}"
 
     def build(self, head: str) -> Any:
-        """The function of the lines; a traceback through it shows them."""
+        """The function of the lines, which no input reaches (T-X2); a traceback shows them."""
         file = f"<derived codec {next(_numbers_of_codecs)}>"
         text = "\n".join([head, *self.lines, ""])
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)

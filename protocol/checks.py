@@ -50,7 +50,7 @@ def check_amount(amount: AssetAmount, field: str, rule: str = "R9.3") -> None:
 
 
 def check_suppliable(amount: AssetAmount, field: str, *, rule: str = "R9.3") -> None:
-    """Refuse an amount that is not within 1 and the largest supply."""
+    """Refuse an amount that is not within 1 and the largest supply (T-E3)."""
     check_amount(amount, field, rule=rule)
     if amount.amount > MAX_SUPPLY:
         raise ValidationError(

@@ -55,7 +55,7 @@ def unmet(requirements: Iterable[str], lock: Mapping[str, list[str]]) -> list[st
     [("run", RUN), ("dev", DEV), ("fuzz", FUZZ), ("docs", DOCS), ("uv", ["uv"])],
 )
 def test_a_lock_meets_the_declared_ranges(name: str, requirements: list[str]) -> None:
-    """A new dependency, or another range, needs `scripts/lock`."""
+    """T-X2: A new dependency, or another range, needs `scripts/lock`."""
     lock = locked((LOCKS / f"{name}.txt").read_text())
     assert unmet(requirements, lock) == [], "run scripts/lock"
 

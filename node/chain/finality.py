@@ -1,6 +1,6 @@
 """What makes a block justified and irreversible by votes: the rules as functions of the state.
 
-The argument why no two nodes ever call conflicting blocks irreversible (T-W4) stands in
+The argument why no two nodes ever call conflicting blocks irreversible (T-W4, S2) stands in
 `FINALITY.md`.
 """
 

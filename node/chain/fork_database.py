@@ -1,4 +1,4 @@
-"""The tree of recent blocks above the last irreversible one (R8.9, R9.2, F6)."""
+"""The tree of recent blocks above the last irreversible one (R8.9, R9.2, F6, S3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The invariants of section 10 from what one block changed, in time proportional to it.
+"""The invariants of section 10 from what one block changed, in time proportional to it (T-E4).
 
 Where `node.chain.invariants` recounts a whole state, this compares what the touched objects held
 before and after: if a sum was right before the block and both sides changed alike, it is right

@@ -1,5 +1,5 @@
 """Votes that are not in a certificate yet, and what they prove of those who lie (F7, F11), and of a
-network that has split for good (T-W4)."""
+network that has split for good (T-W4, S8)."""
 
 from __future__ import annotations
 

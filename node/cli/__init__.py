@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import sys
@@ -18,6 +19,8 @@ from node.exit_codes import Exit
 from node.version import VERSION
 from protocol.errors import PegboardError
 
+PR_SET_DUMPABLE = 4
+"""Of Linux' <sys/prctl.h>."""
 EXIT_CODES = "\n".join(f"{code.value:>4}  {code.meaning}" for code in Exit)
 
 
@@ -45,13 +48,20 @@ def cli() -> None:
     """
 
 
+def guard_memory() -> None:
+    """Dump no core, and let no other process of this user read the memory or trace it (T-X1)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def main() -> None:
     """Run the command line and end the process with one of `Exit`.
 
-    The process never dumps core: keys could be in it. Those that it starts never import from the
-    working directory: a reader's own `node` or `random.py` could be in it.
+    The process never shows its memory: keys could be in it. Those that it starts never import from
+    the working directory: a reader's own `node` or `random.py` could be in it.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    guard_memory()
     os.environ["PYTHONSAFEPATH"] = "1"
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):

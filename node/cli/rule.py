@@ -35,6 +35,7 @@ def show_rule(output: Output, rule_id: str | None) -> None:
             "sentence": found.sentence,
             "text": found.text,
             "code": list(found.places),
+            "shown_by": list(found.shown),
             "page": found.page,
         },
         _lines(found),

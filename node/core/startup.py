@@ -1,4 +1,4 @@
-"""From stores to a running chain: the newest snapshot that is safe, and the blocks above it."""
+"""From stores to a running chain (S6): the newest snapshot that is safe, and the blocks above."""
 
 from __future__ import annotations
 

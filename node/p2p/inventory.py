@@ -1,4 +1,4 @@
-"""Gossip: ids first, and each item fetched once (T-P7, T-P8).
+"""Gossip: ids first, and each item fetched once (T-P7, T-P8, S4).
 
 A node that gets a new item announces its id to every peer that is not known to have it; a peer
 that lacks it fetches it from the first that announced it, and from another one when that takes

@@ -1,4 +1,4 @@
-"""Which items were asked of which peer: the one judge of "unasked" (T-P7)."""
+"""Which items were asked of which peer: the one judge of "unasked" (T-P7, S1)."""
 
 from __future__ import annotations
 

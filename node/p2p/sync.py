@@ -1,4 +1,4 @@
-"""Synopsis sync: ids of what follows the last block in common, then the blocks, in order.
+"""Synopsis sync: ids of what follows the last block in common, then the blocks, in order (S5).
 
 One round with a peer is: a synopsis goes out, block ids come back, the blocks are fetched from
 every peer that listed them and handed to the core in the order of that peer's chain. Rounds with

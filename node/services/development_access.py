@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from node.chain.chain import Chain
-from node.config import NodeSettings, split_address
-from node.presets import known_signing_key
+from node.config import ConfigError, NodeSettings, split_address
+from node.presets import WITNESSES, known_signing_key
 from node.services.api_server import LOOPBACK_HOSTS
+from protocol.crypto.keys import PrivateKey, public_key
+from protocol.genesis_form import Genesis
+
+
+def refuse_public_keys(genesis: Genesis, secrets: Iterable[PrivateKey]) -> None:
+    """Refuse keys that everybody has, for a chain whose own witnesses have others (T-X1).
+
+    Raises `ConfigError`.
+    """
+    names = [witness.owner_name for witness in genesis.initial_witness_candidates]
+    if all(
+        known_signing_key(witness.owner_name, witness.block_signing_key)
+        for witness in genesis.initial_witness_candidates
+    ):
+        return
+    for key in map(public_key, secrets):
+        if any(known_signing_key(name, key) for name in (*names, *WITNESSES)):
+            raise ConfigError("a public development key signs for no other chain", rule="T-X1")
 
 
 def is_development(settings: NodeSettings) -> bool:

@@ -1,4 +1,4 @@
-"""The shell around a `NodeCore`: sockets and time go in by `NodeInputs`, effects are carried out.
+"""The shell around a `NodeCore`: sockets and time go in, effects are carried out (S7).
 
 Effects wait in an `EffectQueue`, which says what is to be durable before what; the writes happen
 off the main thread.

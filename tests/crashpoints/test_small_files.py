@@ -28,6 +28,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", SMALL_FILES)
 def test_what_was_told_is_there_whole_after_each_crash(directory: Path, name: str) -> None:
+    """T-S2, T-X1: every small file of a data directory, keys among them."""
     enumeration = Enumeration(cap=50)
     assert crash_everywhere(SMALL_FILES[name], directory, enumeration) == []
     assert enumeration.crashes > 4 * SMALL_FILES[name].writes

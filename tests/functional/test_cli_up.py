@@ -36,7 +36,7 @@ def wait_until_gone(text: str, timeout_s: float = 10) -> bool:
 
 
 def test_up_runs_stops_and_continues(tmp_path: Path) -> None:
-    """One command: witnesses, prices, an API, a borrower; Ctrl-C; the same chain again."""
+    """T-A4, T-X1: witnesses, prices, an API, a borrower; Ctrl-C; the same chain again."""
     directory = tmp_path / "net"
     [port] = free_ports(1)
     api = f"127.0.0.1:{port}"
@@ -196,7 +196,7 @@ def test_a_dead_api_ends_the_command(tmp_path: Path) -> None:
 
 
 def test_a_development_node_makes_a_block_for_each_transaction(tmp_path: Path) -> None:
-    """R8.4: chain time runs ahead of the clock; the demo plays in seconds."""
+    """T-A4, R8.4: chain time runs ahead of the clock; the demo plays in seconds."""
     [port] = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     data = tmp_path / "dev"

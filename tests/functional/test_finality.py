@@ -71,7 +71,7 @@ def wait_until_quiet(network: LiveNetwork, names: tuple[str, ...], above: int) -
 
 
 def test_any_one_witness_may_be_killed_and_irreversibility_goes_on(network: LiveNetwork) -> None:
-    """F2, F4, F12: a round more is irreversible while one is gone, and with its old record it
+    """S2, F2, F4, F12: a round more is irreversible while one is gone, and with its old record it
     votes again; a fresh node finds the evidence in the headers."""
     for name in NAMES:
         network.nodes[name].start()
@@ -105,7 +105,7 @@ def test_any_one_witness_may_be_killed_and_irreversibility_goes_on(network: Live
 
 
 def test_two_of_four_are_not_enough_and_then_they_are_three(network: LiveNetwork) -> None:
-    """F2, F9: blocks go on without irreversibility, which catches up when one more comes back."""
+    """S2, F2, F9: blocks go on without irreversibility, which catches up with one more."""
     for name in NAMES:
         network.nodes[name].start()
     wait_until_quiet(network, NAMES, above=2)

@@ -62,7 +62,7 @@ def goes_on_above(node: LiveNode, num: int) -> bool:
 def test_witnesses_that_were_paused_come_together_again(
     network: LiveNetwork, paused: tuple[str, ...]
 ) -> None:
-    """S1, T-W1, T-K1: one, most or all of them sleep over slots of their own; after it there is
+    """S7, S1, T-W1, T-K1: one, most or all of them sleep over slots of their own; after it there is
     one chain, nobody has signed a slot twice, and production goes on with everybody."""
     nodes = [network.nodes[name] for name in paused]
     before = network.wait_until_agreed(WITNESSES, above=3)

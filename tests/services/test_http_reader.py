@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import h11
 import pytest
@@ -24,7 +25,9 @@ from tests.services.test_api_server import (
     serve,
     status_of,
 )
+from tests.support.bad_requests import bad_requests
 
+STATUS = re.compile(rb"HTTP/1\.1 [1-5][0-9]{2} ")
 BODY = encoded(CHAIN_ID_CALL)
 JSON = b"Content-Type: application/json"
 
@@ -160,6 +163,21 @@ def test_requests_are_those_that_h11_sees(data: bytes, cuts: list[int]) -> None:
     """T-A8: never another request, nor another body, than a parser of the field finds."""
     ours = trio.run(read_with_ours, data, [cut for cut in cuts if cut <= len(data)])
     assert plain(ours) == plain(read_with_h11(data))
+
+
+@pytest.mark.trio
+async def test_two_hundred_requests_that_are_none() -> None:
+    """T-A8: each gets an error's status, the end of the connection, and nothing else."""
+    texts = bad_requests()
+    assert len(texts) >= 200
+    async with serve() as served:
+        for text in texts:
+            answer = await served.exchange(text)
+            assert status_of(answer) >= 400, text[:200]
+            assert len(STATUS.findall(answer)) == 1, text[:200]
+            assert b'"result"' not in answer, text[:200]
+        good = served.post(BODY, "Connection: close")
+        assert status_of(await served.exchange(good)) == 200
 
 
 @pytest.mark.parametrize("smuggled", SMUGGLING)

@@ -287,6 +287,7 @@ def test_a_key_file_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_a_key_file_is_never_replaced(tmp_path: Path) -> None:
+    """T-X1: what is there stays, and nothing half written beside it."""
     path = tmp_path / "keys" / "alice.json"
     write_key_file(path, "text")
     with pytest.raises(KeyFileRefused, match="exists already"):

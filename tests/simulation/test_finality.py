@@ -26,7 +26,7 @@ BATCH = 8
     ids=str,
 )
 def test_fewer_liars_than_a_third_break_nothing(attack: Attack) -> None:
-    """T-W4, F1 to F7: nothing conflicts, and it goes on within three rounds after the healing."""
+    """S3, T-W4, F1 to F7: nothing conflicts, and it goes on within three rounds of healing."""
     assert run_seeds(attack, range(BATCH)) == []
 
 
@@ -43,5 +43,5 @@ def test_fewer_liars_than_a_third_break_nothing(attack: Attack) -> None:
 def test_sets_that_are_replaced_on_some_forks_break_nothing(
     attack: Attack, seeds: Sequence[int]
 ) -> None:
-    """T-W4, F8: all keys move, on both sides of partitions, at maintenance."""
+    """T-W6, T-W4, F8: all keys move, on both sides of partitions, at maintenance."""
     assert run_seeds(attack, seeds) == []

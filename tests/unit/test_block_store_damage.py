@@ -189,7 +189,7 @@ def test_rows_that_do_not_belong_together_are_not_served(
 
 
 def test_another_format_version_is_refused(path: Path) -> None:
-    """T-S5: an older or newer format."""
+    """T-V1, T-S5: an older or newer format."""
     execute(path, "PRAGMA user_version = 2")
     with pytest.raises(WrongFormat) as refusal:
         BlockStore(path, CHAIN)

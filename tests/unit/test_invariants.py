@@ -218,7 +218,7 @@ VIOLATIONS: list[tuple[str, Callable[[State], None]]] = [
 def test_a_violation_is_found_by_both(
     chain: TestChain, rule: str, violate: Callable[[State], None]
 ) -> None:
-    """Section 10, J2: the recount names the broken rule, and the incremental check fails too."""
+    """T-E4, J2: the recount names the broken rule, and the incremental check fails too."""
     with chain.chain.head_state() as state:
         check_all(state)
         state.log.begin()
@@ -238,7 +238,7 @@ def test_a_violation_is_found_by_both(
 def test_a_violation_is_found_by_the_recount(
     chain: TestChain, rule: str, violate: Callable[[State], None]
 ) -> None:
-    """I15, I16: these two compare with what only a recount computes."""
+    """T-E4, I15, I16: these two compare with what only a recount computes."""
     with chain.chain.head_state() as state:
         check_all(state)
         state.log.begin()
@@ -261,7 +261,7 @@ def broken_rules(state: State) -> set[str]:
 def test_a_block_that_breaks_an_invariant_is_not_kept(
     chain: TestChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bug in the boundary stops the block: no trace of it, and the diff is told."""
+    """T-E4: A bug in the boundary stops the block: no trace of it, and the diff is told."""
     before, head = chain.chain.state_hash(), chain.chain.head_id
 
     def mint(ctx: Context) -> None:

@@ -158,6 +158,7 @@ def test_secret_of_wrong_length_is_refused() -> None:
 
 
 def test_a_secret_does_not_show_itself() -> None:
+    """T-X1: neither printed, formatted nor pickled."""
     secret = PrivateKey(b"\x11" * 32)
     for shown in (repr(secret), str(secret), f"{secret}", f"{[secret]!r}"):
         assert "11" not in shown

@@ -49,6 +49,7 @@ def test_passwords_are_normalized(same: str) -> None:
 
 @pytest.mark.parametrize("password", ["", "Pässword ½", "pässword ½ "])
 def test_a_wrong_password_is_refused(password: str) -> None:
+    """T-X1: in the words for a changed file, so nobody learns which it was."""
     with pytest.raises(KeyFormatError) as refusal:
         keystore.decrypt_keystore(TEXT, password)
     assert refusal.value.what == "wrong password, or the keystore file was changed"
@@ -69,6 +70,7 @@ CHANGES: dict[str, Callable[[dict[str, object]], None]] = {
 
 @pytest.mark.parametrize("field", CHANGES)
 def test_no_field_can_be_changed_unnoticed(field: str) -> None:
+    """T-X1: the seal covers the header and the parameters, too."""
     with pytest.raises(KeyFormatError, match="wrong password, or the keystore file was changed"):
         keystore.decrypt_keystore(_changed(CHANGES[field]), PASSWORD)
 

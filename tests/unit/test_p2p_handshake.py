@@ -65,7 +65,7 @@ def test_a_good_greeting_is_accepted() -> None:
 def test_bad_greetings_are_refused_by_name(
     changes: dict[str, object], refusal: type[HelloRefused], code: GoodbyeCode
 ) -> None:
-    """T-P10: each has its exception and its code; the peer is told and not banned."""
+    """T-V1, T-P10: each has its exception and its code; the peer is told and not banned."""
     with pytest.raises(refusal) as caught:
         check_hello(make_hello(**changes), POLICY, None, START_MS)
     assert caught.value.code is code

@@ -217,7 +217,7 @@ def test_the_size_of_a_message_follows_from_its_declaration(message: Message, fi
 
 @pytest.mark.parametrize("name", MESSAGE_BOMBS)
 def test_bombs_cost_little_memory(name: str) -> None:
-    """T-P2: what a payload claims to hold is never allocated; `scripts/threats` times them."""
+    """T-P2: what a payload claims to hold is never allocated."""
     tracemalloc.start()
     try:
         with pytest.raises(DecodeError):

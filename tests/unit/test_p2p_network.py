@@ -113,7 +113,7 @@ def test_a_peer_that_lies_about_its_chain_is_dropped() -> None:
 
 
 def test_an_invalid_chain_is_left() -> None:
-    """T-P6: the peer whose chain holds an invalid block is banned and nothing of it stays."""
+    """T-N5, T-P6: the peer whose chain holds an invalid block is banned and nothing of it stays."""
     network = FakeNetwork()
     bad = network.add_node("bad", chain_of(50))
     good = network.add_node("good")
@@ -134,7 +134,7 @@ def test_an_invalid_chain_is_left() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_sync_survives_broken_connections(seed: int) -> None:
-    """T-N5, T-P8: connections that break at random delay a sync and never stop it."""
+    """S5, T-N5, T-P8: connections that break at random delay a sync and never stop it."""
     network = FakeNetwork(seed, break_rate=0.01)
     for name in ("a", "b", "c"):
         node = network.add_node(name)

@@ -26,7 +26,6 @@ from tests.support.world import secret_of
 
 MISSING = (MissingActiveAuthority, MissingOwnerAuthority, MissingOtherAuthority)
 HISTORIES, TWINS = 12, 60
-"""`scripts/threats` has thousands of each."""
 
 
 def test_no_operation_is_taken_that_was_signed_for_another_chain() -> None:

@@ -119,8 +119,8 @@ def test_there_is_an_example_of_each_operation() -> None:
 
 @pytest.mark.parametrize("name", example_names())
 def test_every_number_at_its_bounds(name: str) -> None:
-    """C11, I19, T-E1: applied or refused with a typed error; what is applied leaves a state that
-    blocks and maintenance follow, that has a hash, and that a snapshot holds."""
+    """T-E3, C11, I19, T-E1: applied or refused with a typed error; what is applied leaves a state
+    that blocks and maintenance follow, that has a hash, and that a snapshot holds."""
     operation = list(trial().node.examples())[int(name.partition("-")[0])]
     assert trial().live_with(operation)
     for leaf in leaves(operation):
@@ -133,7 +133,7 @@ def test_every_number_at_its_bounds(name: str) -> None:
 
 
 def test_what_does_not_fit_is_found_as_packing_finds_it() -> None:
-    """C11, I19: each number of each kind of object, at its bounds and one beyond them."""
+    """T-E3, C11, I19: each number of each kind of object, at its bounds and one beyond them."""
     seen = set()
     for table in trial().node.state.tables:
         for item in table.in_order():
@@ -278,7 +278,7 @@ def rich_genesis() -> Genesis:
 
 
 def test_every_number_of_a_genesis_at_its_bounds() -> None:
-    """C11, C5, T-E1: refused, or a chain that makes blocks, has a hash and fits a snapshot."""
+    """T-E3, C11, C5, T-E1: refused, or a chain that makes blocks, has a hash, fits a snapshot."""
     for leaf in leaves(rich_genesis()):
         for value in (leaf.smallest, leaf.largest):
             genesis = leaf.change(value)
