@@ -14,6 +14,8 @@ from typing import NamedTuple
 from node.chain.chain import Chain
 from node.evaluators.asset_rules import bitasset_data_of
 from node.market.feeds import live_feeds
+from node.market.margin_calls import Offer, next_call
+from node.market.matching import RequestMatch
 from node.market.pricing import (
     affordable_price,
     call_terms,
@@ -28,7 +30,7 @@ from node.state.objects.market import CallOrder
 from node.whatif.outcome import Outcome
 from node.whatif.plan import LIMITS, Limits, Transact
 from node.whatif.simulate import Guard, simulate_and_look, unguarded
-from protocol.asset import NO_FEE, AssetAmount, Price, scale_price
+from protocol.asset import NO_FEE, AssetAmount, Price, PriceOverflow, scale_price
 from protocol.constants import HUNDRED_PERCENT
 from protocol.errors import PERCENT, ValidationError
 from protocol.ids import AccountId, AssetId, LimitOrderId, asset_text
@@ -276,6 +278,22 @@ def _below(state: State, asset_id: AssetId, limit: Price) -> list[CallOrder]:
     )
 
 
+def _matched_price(
+    state: State, bitasset: BitassetData, worst: CallOrder, requested: int
+) -> Price | None:
+    """What a new request gets where a margin call takes it in its block (SM3, SM4), or None."""
+    if not state.chain.settle_match:
+        return None
+    bid = state.book.first((bitasset.asset_id, bitasset.options.short_backing_asset))
+    offer = None if bid is None else Offer(bid.sell_price, bid.for_sale)
+    trigger, terms = state.chain.margin_call_trigger, call_terms(bitasset)
+    try:
+        turn = next_call(trigger, terms, worst, offer, requested)
+    except PriceOverflow:
+        return None
+    return turn.price if isinstance(turn, RequestMatch) and turn.debt_covered else None
+
+
 def worst_redemption(state: State, asset_id: AssetId) -> Redemption | None:
     """The least that a holder of a BitAsset can redeem it for; None if it cannot be redeemed.
 
@@ -302,6 +320,9 @@ def worst_redemption(state: State, asset_id: AssetId) -> Redemption | None:
         fair = bitasset.current_feed.settlement_price
         price = affordable_price(worst, forced_settlement_price(fair, offset))
         fee_percent = options.extensions.force_settle_fee_percent or 0
+        matched = _matched_price(state, bitasset, worst, 10**asset.precision)
+        if matched is not None:
+            price, fee_percent = matched, 0
     gross = 10**asset.precision * price.quote.amount // price.base.amount
     net = gross - gross * fee_percent // HUNDRED_PERCENT
     return Redemption(price, from_fund, AssetAmount(net, options.short_backing_asset))
