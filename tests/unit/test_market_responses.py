@@ -378,3 +378,18 @@ def test_the_issuer_settles_an_asset_with_a_pool(response: int) -> None:
     assert find_settled_debt_order(market.state, market.usd) is None
     check_debt_pools(market.state)
     check_all_supplies(market.state)
+
+
+def test_a_part_of_a_repriced_pool_leaves_a_fee() -> None:
+    """BS7: of 1,000 USD for 14,000 CORE, offered at 7.5, 100 USD buy 750; the pool gives 1,400."""
+    market = market_of(TO_ORDER)
+    market.position(0, 1_000, 14_000)
+    market.settle_boundary()
+    market.feed(1, 5)
+    market.state.bitassets.edit(market.data).is_reprice_due = True
+    run_asset(market.context(), market.data)
+    ctx = market.context()
+    assert place(ctx, market.whale, (100, market.usd), (700, CORE)) is None
+    assert [trade(op) for op in fills(ctx)] == [(100, 750, 0, False), (1_400, 100, 650, True)]
+    assert market.data.individual_settlement_fund == 12_600
+    check_pools(market.state)
