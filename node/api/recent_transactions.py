@@ -7,7 +7,9 @@ from protocol.schema import TransactionId
 from protocol.transaction import TransactionEnvelope
 
 REMEMBERED_MAX = 10_000
-"""Most transactions that are remembered; older ones make room (T-A2)."""
+"""Most transactions that are remembered; those looked at longest ago make room (T-A2)."""
+LOOKED_AT = 2
+"""So many of those with each new one: more than come."""
 
 
 class RecentTransactions:
@@ -17,9 +19,18 @@ class RecentTransactions:
         self.maximum = maximum
         self._seen: dict[TransactionId, TransactionEnvelope] = {}
 
-    def remember(self, envelope: TransactionEnvelope) -> None:
-        """A transaction became pending, or came in a block."""
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def remember(self, state: State, envelope: TransactionEnvelope) -> None:
+        """A transaction became pending, or came in a block; those leave that the state knows no
+        more, for nobody is told of them (T-R1)."""
         self._seen.pop(envelope.id, None)
+        for _ in range(min(LOOKED_AT, len(self._seen))):
+            oldest = next(iter(self._seen))
+            kept = self._seen.pop(oldest)
+            if state.transaction_by_id.find(oldest) is not None:
+                self._seen[oldest] = kept
         self._seen[envelope.id] = envelope
         if len(self._seen) > self.maximum:
             del self._seen[next(iter(self._seen))]

@@ -26,6 +26,7 @@ from protocol.operations.bitasset import AssetSettle
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.worker import BurnWorkerInitializer, WorkerCreate
+from protocol.transaction import TransactionEnvelope
 from tests.support.api import ChainBackend, Client, Json
 from tests.support.chain import TestChain, make_genesis
 from tests.support.world import GENESIS_TIME, secret_of
@@ -116,9 +117,30 @@ def test_few_transactions_are_remembered(backend: ChainBackend) -> None:
     for envelope in (first, second, third):
         chain.chain.push_transaction(envelope)
     for envelope in (first, second, first, third):
-        recent.remember(envelope)
+        recent.remember(chain.state, envelope)
     found = [recent.find(chain.state, item.id) for item in (first, second, third)]
     assert found == [first, None, third]
+
+
+def test_what_is_over_is_remembered_no_more(backend: ChainBackend) -> None:
+    """T-R1: once a transaction has expired nobody is told of it, and none is kept for long."""
+    chain, recent = backend.test_chain, RecentTransactions()
+    now_s = chain.chain.head_time
+
+    def seen(amount: int, seconds: int) -> TransactionEnvelope:
+        pay = chain.transfer("alice", "bob", amount)
+        envelope = chain.transaction(pay, expiration=now_s + seconds)
+        chain.chain.push_transaction(envelope)
+        recent.remember(chain.state, envelope)
+        return envelope
+
+    kept = [seen(amount, seconds) for amount, seconds in ((1, 60), (2, 61), (3, 9_000), (4, 62))]
+    assert len(recent) == 4
+    chain.blocks(1)
+    chain.block_at(now_s + 100)
+    later = [seen(amount, 9_000 + amount) for amount in (5, 6)]
+    assert [recent.find(chain.state, one.id) for one in (kept[2], *later)] == [kept[2], *later]
+    assert len(recent) == 3
 
 
 def test_the_next_id_of_a_type(backend: ChainBackend, client: Client) -> None:
