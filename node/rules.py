@@ -21,6 +21,7 @@ PAGES = (
     ("node.evaluators", "POOLS.md"),
     ("node.evaluators", "COMMON.md"),
     ("node.evaluators", "CREDIT.md"),
+    ("node.evaluators", "FUNDS.md"),
     ("node.chain", "RULES.md"),
     ("node.chain", "FINALITY.md"),
     ("node.p2p", "THREATS.md"),

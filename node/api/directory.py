@@ -1,6 +1,6 @@
 """Look-ups that consensus never needs, so the state has no index for them: names in order, keys,
 who is named in an authority, who issued an asset, who holds most, whose approval is needed, and
-which liquidity pools hold an asset.
+which liquidity pools hold an asset, who has SameT funds.
 
 Entries are only ever added, with each block, and every answer is checked against the state. So a
 block that is taken back needs nothing here, and an old key that an account dropped is not named.
@@ -17,7 +17,7 @@ from node.api.collateral import CollateralSums
 from node.state.database import State
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset
-from node.state.objects.liquidity import LiquidityPool
+from node.state.objects.liquidity import LiquidityPool, SametFund
 from node.state.objects.transactions import Proposal
 from node.state.rankings import Place, Ranking
 from node.state.table import Table
@@ -31,7 +31,7 @@ Id = TypeVar("Id", bound=int)
 T = TypeVar("T", bound=StateObject)
 
 ALL_STAKES = 0
-_LISTED = (Account, Asset, LiquidityPool, Proposal)
+_LISTED = (Account, Asset, LiquidityPool, Proposal, SametFund)
 Sides = tuple[AssetId | None, AssetId | None]
 """The assets of a pool; None for any."""
 
@@ -73,6 +73,8 @@ class Directory:
         self.assets_by_issuer = Links[AccountId]()
         self.pools_by_asset = Links[AssetId]()
         self.pools_by_sides = Links[Sides]()
+        self.funds_by_owner = Links[AccountId]()
+        self.funds_by_asset = Links[AssetId]()
         self.proposals_by_approver = Links[AccountId]()
         for account in state.accounts.in_order():
             self.names.append(account.name)
@@ -82,6 +84,8 @@ class Directory:
             self._link_asset(asset)
         for pool in state.liquidity_pools.in_order():
             self._link_pool(pool)
+        for fund in state.samet_funds.in_order():
+            self._link_fund(fund)
         for proposal in state.proposals.in_order():
             self._link_proposal(proposal)
         self.names.sort()
@@ -106,6 +110,8 @@ class Directory:
                 self._link_asset(item)
             elif isinstance(item, LiquidityPool):
                 self._link_pool(item)
+            elif isinstance(item, SametFund):
+                self._link_fund(item)
             else:
                 self._link_proposal(item)
 
@@ -159,6 +165,16 @@ class Directory:
             if asset_a in (None, pool.asset_a) and asset_b in (None, pool.asset_b)
         )
 
+    def funds_of(self, state: State, owner: AccountId) -> Iterator[SametFund]:
+        """SameT funds of an account, by id."""
+        found = self.funds_by_owner.candidates(state.samet_funds, owner)
+        return (fund for fund in found if fund.owner_account == owner)
+
+    def funds_in(self, state: State, asset: AssetId) -> Iterator[SametFund]:
+        """SameT funds that lend an asset, by id."""
+        found = self.funds_by_asset.candidates(state.samet_funds, asset)
+        return (fund for fund in found if fund.asset_type == asset)
+
     def proposals_of(self, state: State, account: AccountId) -> Iterator[Proposal]:
         """Proposals that need an account's approval, by id."""
         found = self.proposals_by_approver.candidates(state.proposals, account)
@@ -176,6 +192,10 @@ class Directory:
         a, b = pool.asset_a, pool.asset_b
         self.pools_by_asset.add(pool, (a, b))
         self.pools_by_sides.add(pool, ((a, None), (None, b), (a, b)))
+
+    def _link_fund(self, fund: SametFund) -> None:
+        self.funds_by_owner.add(fund, (fund.owner_account,))
+        self.funds_by_asset.add(fund, (fund.asset_type,))
 
     def _link_proposal(self, proposal: Proposal) -> None:
         self.proposals_by_approver.add(proposal, approvers_of(proposal))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.htlc import Htlc
+from node.state.objects.liquidity import SametFund
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.tickets import Ticket
@@ -36,6 +37,8 @@ def accounts_of_object(item: StateObject) -> tuple[AccountId, ...]:
         return (item.owner_account,)
     if isinstance(item, CreditDeal | CreditDealSummary):
         return (item.offer_owner, item.borrower)
+    if isinstance(item, SametFund):
+        return (item.owner_account,)
     if isinstance(item, Proposal):
         return (*item.required_active_approvals, *item.required_owner_approvals)
     return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from node.evaluators.authority import verify_authority
 from node.evaluators.base import apply_operation
 from node.evaluators.development import impersonated_by, is_everybody_impersonated
+from node.evaluators.samet_fund import check_all_repaid
 from node.state.context import AppliedOperation, Context
 from node.state.database import State
 from node.state.errors import (
@@ -34,7 +35,8 @@ def apply_transaction(
 
     The caller's session takes back what a refusal leaves behind. Raises `TransactionRejected`,
     or `ProtocolError` for what needs no chain state. Authorities are checked unless a caller
-    that trusts the signatures says otherwise. With `fee_free` no fee is asked for.
+    that trusts the signatures says otherwise. With `fee_free` no fee is asked for. No loan outlives
+    the transaction (U7).
     """
     state = ctx.state
     envelope.validate()
@@ -68,6 +70,7 @@ def apply_transaction(
         ctx.applied.append(entry)
         entry.result = result = apply_operation(ctx, op, fee_free)
         results.append(result)
+    check_all_repaid(state)
     return tuple(results)
 
 

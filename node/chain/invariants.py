@@ -23,7 +23,7 @@ from node.state.objects.accounts import NO_TICKETS, TicketFigures
 from node.state.objects.assets import NULL_FEED, Asset, BitassetData
 from node.state.objects.credit import CreditDeal, CreditOffer
 from node.state.objects.htlc import Htlc
-from node.state.objects.liquidity import LiquidityPool
+from node.state.objects.liquidity import LiquidityPool, SametFund
 from node.state.objects.market import LimitOrder
 from node.state.objects.tickets import NEVER, Ticket
 from protocol.asset import AssetAmount, Price
@@ -38,6 +38,7 @@ from protocol.ids import (
     balance_text,
     credit_deal_text,
     credit_offer_text,
+    fund_text,
     htlc_text,
     order_text,
     pool_text,
@@ -118,6 +119,8 @@ def _hold_in_pools(state: State, held: dict[AssetId, int]) -> None:
     for pool in state.liquidity_pools.in_order():
         held[pool.asset_a] += pool.balance_a
         held[pool.asset_b] += pool.balance_b
+    for fund in state.samet_funds.in_order():
+        held[fund.asset_type] += fund.balance - fund.unpaid_amount
 
 
 def _count_loans(state: State, held: dict[AssetId, int]) -> None:
@@ -498,6 +501,19 @@ def check_share(state: State, asset: Asset) -> None:
             raise violated("J2", f"pool of {asset.symbol}", pool_text(named), "its own")
 
 
+def check_funds(state: State) -> None:
+    """J3: every fund has something, and none of it is lent between transactions."""
+    for fund in state.samet_funds.in_order():
+        check_fund(fund)
+
+
+def check_fund(fund: SametFund) -> None:
+    """J3 for one fund."""
+    found = fund.balance, fund.unpaid_amount
+    if fund.balance <= 0 or fund.unpaid_amount:
+        raise violated("J3", f"fund {fund_text(fund.id)}", found, "above 0, and 0")
+
+
 def check_widths(state: State) -> None:
     """I19: each field of each object is within its declared width."""
     for table in state.tables:
@@ -525,5 +541,6 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_htlcs,
     check_pools,
     check_tickets,
+    check_funds,
     check_widths,
 )

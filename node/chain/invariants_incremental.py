@@ -18,6 +18,7 @@ from node.chain.invariants import (
     check_deal,
     check_debt_pool,
     check_figures,
+    check_fund,
     check_htlc,
     check_link,
     check_market,
@@ -41,7 +42,7 @@ from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.governance import DynamicGlobalProperties
 from node.state.objects.htlc import Htlc
-from node.state.objects.liquidity import LiquidityPool
+from node.state.objects.liquidity import LiquidityPool, SametFund
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.tickets import NEVER, Ticket
 from node.state.objects.vesting import GenesisBalance, VestingBalance
@@ -365,6 +366,12 @@ def _count_pool(changes: Changes, item: LiquidityPool, sign: int) -> None:
     changes.pools[item.id] = changes.shares[item.share_asset] = None
 
 
+def _count_fund(changes: Changes, item: SametFund, sign: int) -> None:
+    if sign > 0:
+        check_fund(item)
+    changes.holdings[item.asset_type] += sign * (item.balance - item.unpaid_amount)
+
+
 def _count_asset(changes: Changes, item: Asset, _: int) -> None:
     if item.for_liquidity_pool is not None:
         changes.pools[item.for_liquidity_pool] = changes.shares[item.id] = None
@@ -421,6 +428,7 @@ _COUNTERS: dict[type, Callable[[Changes, StateObject, int], None]] = {
         (Htlc, _count_htlc),
         (LiquidityPool, _count_pool),
         (Ticket, _count_ticket),
+        (SametFund, _count_fund),
         (LimitOrder, _count_order),
         (ForceSettlement, _count_settlement),
         (CallOrder, _count_position),

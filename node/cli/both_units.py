@@ -72,6 +72,7 @@ ASSET_OF: dict[str, Callable[[JsonObject, str], str]] = {
     "collateral": lambda item, _: (
         _named(item, "collateral_asset") or _side(item, "call_price", "base")
     ),
+    **dict.fromkeys(("balance", "unpaid_amount"), lambda item, _: _named(item, "asset_type")),
     "balance_a": lambda item, _: _named(item, "asset_a"),
     "balance_b": lambda item, _: _named(item, "asset_b"),
     **dict.fromkeys(

@@ -17,7 +17,7 @@ from node.cli.sessions import Session, chain_options
 from node.cli.show_credit import credit
 from node.cli.show_lists import LISTS
 from node.cli.show_market import MARKET_VIEWS
-from node.cli.show_pools import pools
+from node.cli.show_pools import funds, pools
 from protocol.json_form import JsonValue, from_json
 from protocol.schema import TransactionId
 from protocol.transaction import SignedTransaction, TransactionEnvelope
@@ -217,5 +217,5 @@ def _turns(session: Session, num: int, records: list[dict[str, JsonValue]]) -> l
     return [f"  by the chain: {line}" for line in event_lines(session.chain, num, assets)]
 
 
-for command in (*MARKET_VIEWS, *LISTS, pools, credit):
+for command in (*MARKET_VIEWS, *LISTS, pools, funds, credit):
     show.add_command(command)

@@ -1,4 +1,4 @@
-"""`pegboard show`: liquidity pools."""
+"""`pegboard show`: liquidity pools and SameT funds."""
 
 from __future__ import annotations
 
@@ -9,23 +9,27 @@ from node.cli.descriptions import format_ratio
 from node.cli.output import table
 from node.cli.remote_chain import RemoteAsset
 from node.cli.sessions import Session, chain_options
+from node.cli.wallet_funds import FEE_DIGITS
 from node.cli.wallet_pools import PERCENT_DIGITS
 from protocol.json_form import JsonValue
 from protocol.wording import format_decimal
 
-POOLS_MAX = 101
+ROWS_MAX = 101
 ASSETS = ("asset_a", "asset_b", "share_asset")
 
 
-@click.command()
-@click.argument("symbol", required=False)
-@click.option(
+LIMIT = click.option(
     "--limit",
-    type=click.IntRange(1, POOLS_MAX),
+    type=click.IntRange(1, ROWS_MAX),
     default=30,
     show_default=True,
     help="Number of rows at most.",
 )
+
+
+@click.command()
+@click.argument("symbol", required=False)
+@LIMIT
 @chain_options
 def pools(session: Session, symbol: str | None, limit: int) -> None:
     """The liquidity pools of the chain, or those that hold an asset; what they did in 24 hours.
@@ -86,3 +90,35 @@ def _price(pool: JsonObject, asset_a: RemoteAsset, asset_b: RemoteAsset) -> str:
 
 def _percent(value: object) -> str:
     return f"{format_decimal(int(str(value)), PERCENT_DIGITS)} %"
+
+
+@click.command()
+@click.argument("symbol", required=False)
+@LIMIT
+@chain_options
+def funds(session: Session, symbol: str | None, limit: int) -> None:
+    """The SameT funds of the chain, or those that lend an asset: what they have, and their fee.
+
+    \b
+    pegboard show funds
+    pegboard show funds TEST
+    """
+    chain = session.chain
+    if symbol is None:
+        answer = chain.client.call("database", "list_samet_funds", limit)
+    else:
+        name = chain.asset(symbol).symbol
+        answer = chain.client.call("database", "get_samet_funds_by_asset", name, limit)
+    found = as_objects(answer)
+    chain.know_accounts([as_text(fund["owner_account"]) for fund in found])
+    rows = [
+        (
+            as_text(fund["id"]),
+            chain.account_name(as_text(fund["owner_account"])),
+            chain.asset(as_text(fund["asset_type"])).format(as_int(fund["balance"])),
+            f"{format_decimal(as_int(fund['fee_rate']), FEE_DIGITS)} %",
+        )
+        for fund in found
+    ]
+    columns = ("fund", "owner", ">lends", ">for")
+    session.output.answer([*found], table(columns, rows) if rows else ["no funds"])

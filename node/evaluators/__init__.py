@@ -16,6 +16,7 @@ from node.evaluators import (
     limit_order,
     liquidity_pool,
     proposal,
+    samet_fund,
     ticket,
     transfer,
     vesting,
@@ -75,6 +76,13 @@ from protocol.operations.liquidity_pool import (
     LiquidityPoolWithdraw,
 )
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
+from protocol.operations.samet_fund import (
+    SametFundBorrow,
+    SametFundCreate,
+    SametFundDelete,
+    SametFundRepay,
+    SametFundUpdate,
+)
 from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
 from protocol.operations.vesting import VestingBalanceCreate, VestingBalanceWithdraw
@@ -201,6 +209,21 @@ EVALUATORS: dict[type, Evaluator] = {
     LiquidityPoolExchange: evaluator(
         liquidity_pool.evaluate_liquidity_pool_exchange,
         liquidity_pool.apply_liquidity_pool_exchange,
+    ),
+    SametFundCreate: evaluator(
+        samet_fund.evaluate_samet_fund_create, samet_fund.apply_samet_fund_create
+    ),
+    SametFundDelete: evaluator(
+        samet_fund.evaluate_samet_fund_delete, samet_fund.apply_samet_fund_delete
+    ),
+    SametFundUpdate: evaluator(
+        samet_fund.evaluate_samet_fund_update, samet_fund.apply_samet_fund_update
+    ),
+    SametFundBorrow: evaluator(
+        samet_fund.evaluate_samet_fund_borrow, samet_fund.apply_samet_fund_borrow
+    ),
+    SametFundRepay: evaluator(
+        samet_fund.evaluate_samet_fund_repay, samet_fund.apply_samet_fund_repay
     ),
     LiquidityPoolUpdate: evaluator(
         liquidity_pool.evaluate_liquidity_pool_update, liquidity_pool.apply_liquidity_pool_update

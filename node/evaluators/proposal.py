@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
 from node.evaluators.authority import verify_authority
+from node.evaluators.samet_fund import check_all_repaid
 from node.state.context import Context
 from node.state.errors import ProposalRefused
 from node.state.objects.transactions import Proposal
@@ -247,7 +248,8 @@ def is_authorized(ctx: Context, proposal: Proposal) -> bool:
 def execute_proposal(ctx: Context, proposal: Proposal) -> bool:
     """Execute an authorised proposal and remove it; all of it or nothing (R8.23).
 
-    When an operation is refused the proposal stays with the reason, to be tried again at its
+    Its loans end with it, and it does not execute amid somebody else's (U7). When an operation is
+    refused the proposal stays with the reason, to be tried again at its
     expiration. Returns whether it was executed.
     """
     state, proposal_id = ctx.state, proposal.id
@@ -263,6 +265,7 @@ def execute_proposal(ctx: Context, proposal: Proposal) -> bool:
                 )
             for op in proposal.proposed_transaction.operations:
                 ctx.run_operation(ctx, op)
+            check_all_repaid(state)
             state.proposals.remove(state.proposals.get(proposal_id))
     except PegboardError as refusal:
         state.proposals.edit(state.proposals.get(proposal_id)).fail_reason = str(refusal)

@@ -19,6 +19,7 @@ from protocol.ids import (
     LimitOrderId,
     credit_deal_text,
     credit_offer_text,
+    fund_text,
     htlc_text,
     order_text,
     pool_text,
@@ -54,6 +55,7 @@ from protocol.operations.liquidity_pool import (
     LiquidityPoolExchange,
     LiquidityPoolWithdraw,
 )
+from protocol.operations.samet_fund import SametFundBorrow, SametFundCreate, SametFundRepay
 from protocol.operations.ticket import TicketCreate, TicketType, TicketUpdate
 from protocol.operations.transfer import Transfer
 
@@ -275,6 +277,22 @@ def _pool_exchange(op: LiquidityPoolExchange, names: Names) -> str:
     return f"{names.account(op.account)} sells {sold} to {pool_text(op.pool)} for {wanted} or more"
 
 
+def _fund_create(op: SametFundCreate, names: Names) -> str:
+    lent = names.amount(AssetAmount(op.balance, op.asset_type))
+    return f"{names.account(op.owner_account)} puts {lent} into a fund"
+
+
+def _fund_borrow(op: SametFundBorrow, names: Names) -> str:
+    lent = names.amount(op.borrow_amount)
+    return f"{names.account(op.borrower)} borrows {lent} from {fund_text(op.fund_id)}"
+
+
+def _fund_repay(op: SametFundRepay, names: Names) -> str:
+    repaid, fee = names.amount(op.repay_amount), names.amount(op.fund_fee)
+    fund = fund_text(op.fund_id)
+    return f"{names.account(op.account)} repays {repaid} and a fee of {fee} to {fund}"
+
+
 _FILLED = (
     (LimitOrderId, "trade"),
     (CallOrderId, "position called"),
@@ -308,4 +326,7 @@ _WORDS: dict[type[Any], Callable[[Any, Names], str]] = {
     CreditOfferAccept: _borrow,
     CreditDealRepay: _repay,
     CreditDealExpired: _default,
+    SametFundCreate: _fund_create,
+    SametFundBorrow: _fund_borrow,
+    SametFundRepay: _fund_repay,
 }

@@ -45,6 +45,13 @@ from protocol.operations.liquidity_pool import (
     LiquidityPoolWithdraw,
 )
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
+from protocol.operations.samet_fund import (
+    SametFundBorrow,
+    SametFundCreate,
+    SametFundDelete,
+    SametFundRepay,
+    SametFundUpdate,
+)
 from protocol.operations.ticket import TicketCreate, TicketUpdate
 
 ANY_OPERATION = "R8.18"
@@ -84,6 +91,11 @@ RULES: dict[type[Operation], str] = {
     ProposalUpdate: "R8.23",
     TicketCreate: "K2.1",
     TicketUpdate: "K2.2",
+    SametFundBorrow: "U5",
+    SametFundCreate: "U2",
+    SametFundDelete: "U3",
+    SametFundRepay: "U6",
+    SametFundUpdate: "U4",
 }
 """Of what accounts do, where more is to be said than that."""
 

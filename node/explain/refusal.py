@@ -17,6 +17,7 @@ from node.evaluators.call_order import NewPosition, check_ratio
 from node.explain.candidates import Candidate, Scale, changes
 from node.explain.edits import leaves
 from node.explain.frame import frame_remedies
+from node.explain.funds import fund_candidates
 from node.explain.loans import changed_loans, last_end
 from node.explain.others import deeds_of_others
 from node.explain.pools import pool_candidates
@@ -32,6 +33,7 @@ from node.state.errors import (
     InsufficientFee,
     InsufficientFeeds,
     NonpositivePosition,
+    UnpaidSametDebt,
     WouldBlackSwan,
 )
 from protocol.asset import AssetAmount, Price
@@ -100,11 +102,17 @@ def _refused_place(
     while refused - passing > 1:
         yield
         middle = (passing + refused) // 2
-        if (later := attempt(operations[:middle])) is None:
+        later = attempt(operations[:middle])
+        if later is None or _is_open(later, error):
             passing = middle
         else:
             refused, found = middle, later
     return refused - 1 if _same(found, error) else None
+
+
+def _is_open(found: PegboardError, error: PegboardError) -> bool:
+    """Whether a transaction is refused only because it ends before a loan is repaid (U7)."""
+    return isinstance(found, UnpaidSametDebt) and not isinstance(error, UnpaidSametDebt)
 
 
 def _same(found: PegboardError, error: PegboardError) -> bool:
@@ -181,6 +189,7 @@ def _candidates(
     for remedy in changed_loans(state, op, error, words):
         assert remedy.operation is not None, remedy
         yield Candidate(remedy, (remedy.operation,))
+    yield from fund_candidates(state, op, error, words)
     yield from deeds_of_others(state, op, error, _assets_in(state, op), words)
 
 

@@ -34,7 +34,7 @@ from node.state.objects.governance import (
     Worker,
 )
 from node.state.objects.htlc import Htlc
-from node.state.objects.liquidity import LiquidityPool
+from node.state.objects.liquidity import LiquidityPool, SametFund
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.tickets import STATUS_NAMES, Ticket
@@ -197,6 +197,7 @@ FORMS: dict[tuple[int, int], Form] = {
         },
     ),
     (1, 19): Form(LiquidityPool),
+    (1, 20): Form(SametFund),
     (1, 21): Form(CreditOffer),
     (1, 22): Form(CreditDeal),
     (2, 0): Form(GlobalProperties),

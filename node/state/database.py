@@ -29,7 +29,7 @@ from node.state.objects.governance import (
     Worker,
 )
 from node.state.objects.htlc import Htlc
-from node.state.objects.liquidity import LiquidityPool
+from node.state.objects.liquidity import LiquidityPool, SametFund
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.tickets import Ticket
@@ -86,6 +86,7 @@ class State:
         self.htlcs = Table(Htlc, ids.HtlcId, log)
         self.tickets = Table(Ticket, ids.TicketId, log)
         self.liquidity_pools = Table(LiquidityPool, ids.LiquidityPoolId, log)
+        self.samet_funds = Table(SametFund, ids.SametFundId, log)
         self.credit_offers = Table(CreditOffer, ids.CreditOfferId, log)
         self.credit_deals = Table(CreditDeal, ids.CreditDealId, log)
         self.global_properties = Table(GlobalProperties, ids.GlobalPropertyId, log)
@@ -207,6 +208,11 @@ class State:
         )
         """By debt asset: most additional collateral per debt first (R6.5)."""
         self.collateral_bids.add_index(self.bids)
+        self.funds_by_open = OrderedIndex[bool, SametFund](
+            lambda item: item.unpaid_amount > 0, lambda item: item.id, mutable=True
+        )
+        """By whether something of it is lent now: nothing may be when a transaction ends (U7)."""
+        self.samet_funds.add_index(self.funds_by_open)
 
     def _add_credit_indexes(self) -> None:
         """What O8 looks for, and what accounts and clients ask for (O1, O9)."""

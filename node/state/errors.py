@@ -405,7 +405,7 @@ class AssertionFailed(TransactionRejected):
 
 
 class AssetMismatch(TransactionRejected):
-    """L6 to L8: an amount is not of the asset that the pool takes there."""
+    """L6 to L8, U4 to U6: an amount is not of the asset that the pool or fund takes there."""
 
     name = "asset_mismatch"
 
@@ -438,6 +438,21 @@ class UnfillablePrice(TransactionRejected):
     """L8: the pool pays less than the least that is accepted."""
 
     name = "unfillable_price"
+
+
+# SameT funds (U).
+
+
+class UnpaidSametDebt(TransactionRejected):
+    """U3, U4, U7: a loan that ends with its transaction is not repaid."""
+
+    name = "unpaid_samet_debt"
+
+
+class InsufficientFundFee(TransactionRejected):
+    """U6: the fee is less than the fund asks for what is repaid."""
+
+    name = "insufficient_fund_fee"
 
 
 # Transactions (R9.3) and authorities (R9.5).

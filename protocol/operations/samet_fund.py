@@ -1,4 +1,4 @@
-"""SameT funds: loans that are repaid in the same transaction; not executed by this node."""
+"""SameT funds: loans that are repaid in the same transaction (U1)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from protocol.asset import AssetAmount
 from protocol.checks import check_amount, check_fee, check_positive, require
 from protocol.ids import AccountId, AssetId, SametFundId, asset_text
 from protocol.schema import Int64, NoExtensions, Record, UInt32
-
-RULE = "R2.18"
 
 
 class SametFundCreate(Record):
@@ -25,7 +23,7 @@ class SametFundCreate(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_positive(self.balance, "balance", rule=RULE)
+        check_positive(self.balance, "balance", rule="U2")
 
 
 class SametFundDelete(Record):
@@ -59,10 +57,10 @@ class SametFundUpdate(Record):
         require(
             self.delta_amount is not None or self.new_fee_rate is not None,
             "nothing to update",
-            rule=RULE,
+            rule="U4",
         )
         if self.delta_amount is not None:
-            require(self.delta_amount.amount != 0, "delta_amount is zero", rule=RULE, value=0)
+            require(self.delta_amount.amount != 0, "delta_amount is zero", rule="U4", value=0)
 
 
 class SametFundBorrow(Record):
@@ -77,7 +75,7 @@ class SametFundBorrow(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_amount(self.borrow_amount, "borrow_amount", rule=RULE)
+        check_amount(self.borrow_amount, "borrow_amount", rule="U5")
 
 
 class SametFundRepay(Record):
@@ -94,17 +92,19 @@ class SametFundRepay(Record):
 
     def validate(self) -> None:
         check_fee(self.fee)
-        check_amount(self.repay_amount, "repay_amount", rule=RULE)
+        check_amount(self.repay_amount, "repay_amount", rule="U6")
         require(
             self.fund_fee.amount >= 0,
             "fund_fee is negative",
-            rule=RULE,
-            value=self.fund_fee,
+            rule="U6",
+            value=self.fund_fee.amount,
+            limit=0,
+            unit=asset_text(self.fund_fee.asset_id),
         )
         require(
             self.repay_amount.asset_id == self.fund_fee.asset_id,
             "repay_amount and fund_fee are of two assets",
-            rule=RULE,
+            rule="U6",
             value=asset_text(self.fund_fee.asset_id),
             limit=asset_text(self.repay_amount.asset_id),
         )

@@ -25,14 +25,14 @@ from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.fee_schedule import AccountCreateFee, FlatFee, SizedFee
 from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
-from protocol.ids import AccountId, AssetId, LimitOrderId
+from protocol.ids import AccountId, AssetId, CustomAuthorityId, LimitOrderId
 from protocol.operations import ENTRY_OF, OPERATIONS, Operation, OperationEntry
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
 from protocol.operations.asset_options import WHITE_LIST
 from protocol.operations.base import OPERATION_COUNT
+from protocol.operations.custom_authority import CustomAuthorityDelete
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
-from protocol.operations.samet_fund import SametFundCreate
 from protocol.operations.transfer import Transfer
 from tests.support.declared import instances
 from tests.support.state import (
@@ -49,9 +49,8 @@ from tests.support.state import (
 from tests.support.world import ALICE, BOB, CAROL
 
 TRANSFER_FEE = 20
-UNBUILT = {9, 39, 40, 41, 54, 55, 56, *range(64, 69)}
-"""The account transfer, which BitShares never built either (C16); stealth, custom authorities,
-SameT funds."""
+UNBUILT = {9, 39, 40, 41, 54, 55, 56}
+"""The account transfer, which BitShares never built either (C16); stealth, custom authorities."""
 THRESHOLD = 50
 
 
@@ -116,10 +115,10 @@ def test_what_is_not_executed_is_refused_by_name(
 
 def test_what_is_not_executed_is_not_proposed_either(ctx: Context) -> None:
     """R2.18, R8.23: refused when it is proposed, however deep inside, not when it is due."""
-    inner: Operation = SametFundCreate(NO_FEE, ALICE, core(1).asset_id, 1, 0)
+    inner: Operation = CustomAuthorityDelete(NO_FEE, ALICE, CustomAuthorityId(0))
     for _ in range(2):
         inner = ProposalCreate(NO_FEE, ALICE, ctx.now + 60, (ProposedOperation(inner),))
-        assert expect(ctx, FeatureNotBuilt, inner).value == "samet_fund_create"
+        assert expect(ctx, FeatureNotBuilt, inner).value == "custom_authority_delete"
 
 
 @pytest.mark.parametrize("fee", [TRANSFER_FEE, TRANSFER_FEE + 1])

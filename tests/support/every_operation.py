@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.authority import key_authority
 from protocol.chain_parameters import ChainParametersExtensions, HtlcOptions
+from protocol.constants import CORE_ASSET
 from protocol.crypto.hashes import address_of
 from protocol.genesis import InitialBalance, InitialVestingBalance
 from protocol.ids import (
@@ -20,6 +21,7 @@ from protocol.ids import (
     LimitOrderId,
     LiquidityPoolId,
     ProposalId,
+    SametFundId,
     TicketId,
     VestingBalanceId,
     WithdrawPermissionId,
@@ -87,6 +89,7 @@ from protocol.operations.proposal import (
     ProposalUpdate,
     ProposedOperation,
 )
+from protocol.operations.samet_fund import SametFundCreate, SametFundDelete, SametFundUpdate
 from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer
 from protocol.operations.vesting import (
@@ -259,7 +262,10 @@ class BusyChain(TestChain):
         self.block(*(share_asset(self, "alice", symbol) for symbol in ("FULL", "NONE", "SPARE")))
         for share in ("FULL", "NONE"):
             self.block(new_pool(self, "alice", ("TEST", "COIN"), share, 30))
-        self.block(deposit(self, "alice", 0, 10**9, 10**8))
+        self.block(
+            deposit(self, "alice", 0, 10**9, 10**8),
+            SametFundCreate(NO_FEE, self.alice, CORE_ASSET, 10**9, 100),
+        )
 
     def register(self, name: str) -> AccountCreate:
         authority = key_authority(key_of(name))
@@ -298,6 +304,7 @@ class BusyChain(TestChain):
         yield from self._ticket_examples()
         yield from self._pool_examples()
         yield from self._credit_examples()
+        yield from self._fund_examples()
 
     def _account_examples(self) -> Iterator[Operation]:
         state, alice, bob = self.state, self.alice, self.bob
@@ -449,3 +456,9 @@ class BusyChain(TestChain):
         yield self.borrow_by_offer(0, self.amount(100, "COIN"))
         yield CreditDealRepay(NO_FEE, bob, deal, self.amount(100), self.amount(1))
         yield CreditDealUpdate(NO_FEE, bob, deal, 1)
+
+    def _fund_examples(self) -> Iterator[Operation]:
+        alice, fund = self.alice, SametFundId(0)
+        yield SametFundCreate(NO_FEE, alice, self.asset("COIN"), 10**6, 5)
+        yield SametFundDelete(NO_FEE, alice, fund)
+        yield SametFundUpdate(NO_FEE, alice, fund, self.amount(10**6), 7)

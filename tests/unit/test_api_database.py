@@ -352,9 +352,6 @@ def test_positions_and_settlements_in_pages(backend: ChainBackend, client: Clien
 
 
 EMPTY_LISTS: dict[str, list[Json]] = {
-    "list_samet_funds": [],
-    "get_samet_funds_by_owner": ["alice", 101, "1.20.0"],
-    "get_samet_funds_by_asset": ["USD"],
     "list_credit_offers": [101, "1.21.0"],
     "get_credit_offers_by_owner": ["alice"],
     "get_credit_offers_by_asset": ["USD"],

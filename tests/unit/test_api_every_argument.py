@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from node.api.arguments import Parameter, parameters_of
-from node.api.methods import pools, unbuilt
+from node.api.methods import funds, pools, unbuilt
 from node.api.methods.tables import APIS
 from protocol.ids import order_text
 from tests.support.api import ChainBackend, Client, Json, transaction_json
@@ -76,6 +76,9 @@ ELSEWHERE = {
     **dict.fromkeys(
         (method.__name__ for method in (*pools.METHODS, *pools.HISTORY_METHODS)),
         "needs pools, tested in test_api_pools",
+    ),
+    **dict.fromkeys(
+        (method.__name__ for method in funds.METHODS), "needs funds, tested in test_samet_chain"
     ),
     "get_top_voters": "needs a count of votes, tested in test_api_database",
 }

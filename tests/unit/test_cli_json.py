@@ -108,6 +108,12 @@ alice show pools bitUSD
 alice wallet pool:update SHARE|--taker-fee|0.1|--no-withdrawal-fee
 alice wallet pool:withdraw 1,000 SHARE
 alice wallet pool:delete SHARE
+alice wallet fund:create 100 TEST|--fee|0.05
+alice wallet fund:update 1.20.0|--amount|50 TEST|--fee|0.1%
+alice show funds
+alice show funds TEST
+bob wallet fund:borrow 1.20.0|10 TEST|--then|{file}
+alice wallet fund:delete 1.20.0
 alice wallet vote init1
 alice wallet vote-as bob
 alice wallet send {file}
@@ -162,7 +168,7 @@ def transfer_fields(desk: Desk) -> Json:
 
 NUMBERS = re.compile(
     r"(block_num|trx_in_block|op_in_trx|virtual_op|num|number|index|precision|flags|count|percent"
-    r"|ratio|bits|version|sequence|weight|weight_threshold|participation|expiration|kind|seconds"
+    r"|ratio|fee_rate|bits|version|sequence|weight|weight_threshold|participation|expiration|kind|seconds"
     r"|issuer_permissions|slot|head_block_number|last_irreversible_block_num|ref_block_prefix"
     r"|instance|committee|witness|new_listing|feed_lifetime_sec|missed|delay_sec|delegate"
     r"|minimum_feeds|interval_s|num_committee|num_witness|permission|listing|fee_percentage"
@@ -231,6 +237,7 @@ def test_what_is_printed_can_be_typed(desk: Desk, tmp_path: Path) -> None:
         ("show", "feeds", "bitUSD"),
         ("show", "calls", "bitUSD"),
         ("show", "pools"),
+        ("show", "funds"),
         ("wallet", "history", "alice", "--dev-keys"),
         ("wallet", "history", "bob", "--dev-keys"),
         ("wallet", "sell", "1,000.5bitusd", "--for", "99,999 TEST", "--dev-keys", "-a", "alice"),

@@ -392,4 +392,4 @@ def test_a_part_of_a_repriced_pool_leaves_a_fee() -> None:
     assert place(ctx, market.whale, (100, market.usd), (700, CORE)) is None
     assert [trade(op) for op in fills(ctx)] == [(100, 750, 0, False), (1_400, 100, 650, True)]
     assert market.data.individual_settlement_fund == 12_600
-    check_pools(market.state)
+    check_debt_pools(market.state)

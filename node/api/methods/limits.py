@@ -13,6 +13,7 @@ from node.api.methods import (
     asset_holders,
     assets,
     credit,
+    funds,
     history,
     htlc,
     market,
@@ -20,7 +21,6 @@ from node.api.methods import (
     pools,
     storage,
     tickets,
-    unbuilt,
     voting,
 )
 from node.api.subscriptions import SUBSCRIPTIONS_MAX
@@ -60,7 +60,7 @@ LIMITED: dict[str, Method] = {
     "get_withdraw_permissions_by_recipient": accounts.get_withdraw_permissions_by_recipient,
     "get_tickets": tickets.list_tickets,
     "get_liquidity_pools": pools.list_liquidity_pools,
-    "get_samet_funds": unbuilt.list_samet_funds,
+    "get_samet_funds": funds.list_samet_funds,
     "get_credit_offers": credit.list_credit_offers,
     "get_storage_info": storage.get_storage_info,
 }

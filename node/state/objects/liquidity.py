@@ -1,10 +1,10 @@
-"""Liquidity pools: two assets that anybody may exchange for each other (L)."""
+"""What anybody may use for a fee: liquidity pools (L), and SameT funds (U)."""
 
 from __future__ import annotations
 
 from node.state.undo import StateObject
-from protocol.ids import AssetId, LiquidityPoolId
-from protocol.schema import Int64, UInt16, UInt128
+from protocol.ids import AccountId, AssetId, LiquidityPoolId, SametFundId
+from protocol.schema import Int64, UInt16, UInt32, UInt128
 
 
 class LiquidityPool(StateObject):
@@ -41,3 +41,17 @@ class LiquidityPool(StateObject):
         self.balance_a += delta_a
         self.balance_b += delta_b
         self.virtual_value = self.balance_a * self.balance_b
+
+
+class SametFund(StateObject):
+    """An amount that is lent for as long as one transaction lasts (1.20.n, U1)."""
+
+    id: SametFundId
+    owner_account: AccountId
+    asset_type: AssetId
+    balance: Int64
+    """What can be lent, what is lent included."""
+    fee_rate: UInt32
+    """What borrowers pay of a loan, over 1,000,000."""
+    unpaid_amount: Int64
+    """What is lent now; 0 between transactions (U7)."""
