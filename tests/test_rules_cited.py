@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from node.rules import PAGES, RULE_ID, Rule, UnknownRule, read_page, rule, rules, rules_in, section
-from node.state import errors
+from node.state import errors, lock_errors
 
 TESTS = Path(__file__).resolve().parent
 REPO = TESTS.parent
@@ -136,7 +136,7 @@ def test_each_refusal_cites_a_rule() -> None:
     """Whoever is refused can read why: `pegboard rule` knows what the error names."""
     refusals = {
         name
-        for name, found in vars(errors).items()
+        for name, found in (vars(errors) | vars(lock_errors)).items()
         if isinstance(found, type) and issubclass(found, errors.TransactionRejected)
     }
     raised = [

@@ -9,7 +9,7 @@ from node.evaluators.membership import check_owner
 from node.state.balances import check_balance, credit, debit
 from node.state.context import Context
 from node.state.database import State
-from node.state.errors import (
+from node.state.lock_errors import (
     ExtensionTooLong,
     HtlcNotEnabled,
     NotTheCreator,

@@ -19,6 +19,8 @@ from node.state.database import State
 from node.state.errors import (
     LimitExceeded,
     OwnerMismatch,
+)
+from node.state.lock_errors import (
     TicketLockedForever,
     TicketTargetUnchanged,
 )

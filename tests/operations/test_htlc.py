@@ -17,12 +17,14 @@ from node.history.impacted import account_not_notified, accounts_of_operation
 from node.market.boundary import run_boundary
 from node.state.context import Context
 from node.state.errors import (
-    ExtensionTooLong,
-    HtlcNotEnabled,
     InsufficientBalance,
     InvariantViolated,
     NoSuchObject,
     NotAuthorized,
+)
+from node.state.lock_errors import (
+    ExtensionTooLong,
+    HtlcNotEnabled,
     NotTheCreator,
     PreimageSizeMismatch,
     PreimageTooLong,

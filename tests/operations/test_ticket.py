@@ -14,6 +14,8 @@ from node.state.errors import (
     LimitExceeded,
     NoSuchObject,
     OwnerMismatch,
+)
+from node.state.lock_errors import (
     TicketLockedForever,
     TicketTargetUnchanged,
 )

@@ -18,6 +18,7 @@ from node.cli.refusals import refusals_of
 from node.cli.remote_chain import RemoteChain, id_argument, parse_decimal
 from node.rules import sentence_of
 from node.state import errors as chain_errors
+from node.state import lock_errors
 from node.witness.feed_text import parse_moment, parse_price
 from protocol import errors as wire_errors
 from protocol.asset import AssetAmount, Price
@@ -32,7 +33,7 @@ BARE = re.compile(r"(?<![0-9.])(?:1\.2|1\.3)\.[0-9]+")
 
 CLASSES = [
     item
-    for module in (chain_errors, wire_errors)
+    for module in (chain_errors, lock_errors, wire_errors)
     for item in vars(module).values()
     if isinstance(item, type) and issubclass(item, PegboardError)
 ]
@@ -133,7 +134,7 @@ self.transactions_max, self._bytes + envelope.size, self.bytes_max, interval, af
 PAY_VESTING_DAYS_MAX, properties.next_available_vote_id, MAX_VOTE_INSTANCE,
 num, mark.num, self._held.changes_max, MARKS_MAX,
 op.preimage_size, options.max_preimage_size, lock.preimage_size, op.auto_repay,
-op.max_fee_rate, offer.fee_rate
+op.max_fee_rate, offer.fee_rate, op.new_fee_rate
 """
 """What counts things, bits, bytes or heights, which people read as it is."""
 

@@ -364,10 +364,10 @@ def test_two_nodes_share_a_history(postgres: PostgresServer) -> None:
     """R9.2: whoever is first writes a block; no row is doubled, whoever is ahead; each answers as
     a history of its own would."""
     random = Random(11)
-    traces = [make_trace(random, num) for num in range(1, 61)]
+    traces = [make_trace(random, num) for num in range(1, 31)]
     place = PostgresPlace(postgres.create_database())
     pair = SharedPair(place, traces)
-    for step in range(1, 7):
+    for step in range(1, 4):
         ahead, behind = step % 2, 1 - step % 2
         pair.follow(ahead, 10 * step)
         pair.follow(behind, 10 * step - 4)
@@ -378,8 +378,8 @@ def test_two_nodes_share_a_history(postgres: PostgresServer) -> None:
         assert pair.nodes[behind].stored_num == 10 * step - 8
         same(pair.nodes[behind], twin_at(traces, 10 * step - 4))
     nums = place.execute("SELECT num FROM block ORDER BY num")
-    assert nums == [(num,) for num in range(1, 55)]
-    operations = sum(len(trace.operations) for trace in traces[:54])
+    assert nums == [(num,) for num in range(1, 25)]
+    operations = sum(len(trace.operations) for trace in traces[:24])
     assert place.execute("SELECT count(*), max(instance) FROM operation") == [
         (operations, operations - 1)
     ]

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from node.evaluators import call_order
 from node.market import pricing
-from node.market.margin_calls import is_called
+from node.market.margin_calls import is_within_reach
 from node.presets import PRESETS
 from node.rules import rules
 from node.shipped import shipped_file
@@ -159,7 +159,7 @@ def test_the_other_rules_answer_otherwise() -> None:
 
 BROKEN = [
     (pricing.squeeze_protection_price, lambda feed: feed.settlement_price),
-    (is_called, lambda *arguments: False),
+    (is_within_reach, lambda *arguments: False),
     (call_order.check_ratio, lambda data, new: None),
 ]
 

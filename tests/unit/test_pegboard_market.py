@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pegboard
-from node.market.margin_calls import is_called
+from node.market.margin_calls import is_within_reach
 from pegboard import Market, PegboardError
 from pegboard.amounts import BadAmount, exact, to_units
 from pegboard.ledger import NotPossibleHere
@@ -39,11 +39,11 @@ def test_a_fall_calls_a_position(monkeypatch: pytest.MonkeyPatch) -> None:
             return alice.position("bitUSD").closed
 
     assert play()
-    monkeypatch.setattr(is_called, "__code__", (lambda *arguments: False).__code__)
+    monkeypatch.setattr(is_within_reach, "__code__", (lambda *arguments: False).__code__)
     assert not play()
 
 
-def test_nobody_is_called_where_nobody_bids(quiet: Market) -> None:
+def test_nobody_is_within_reach_where_nobody_bids(quiet: Market) -> None:
     """R4.2: without a highest bid there is no margin call, by either trigger."""
     for market in (quiet, pegboard.market(maker=False, trigger="feed")):
         alice = market.account("alice", core=10_000)

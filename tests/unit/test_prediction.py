@@ -65,7 +65,7 @@ def test_the_demo_comes_out_as_foretold(desk: Desk) -> None:
 
 def test_a_broken_rule_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chain that never calls anybody does not come out as foretold: exit code 1."""
-    monkeypatch.setattr(margin_calls, "is_called", lambda *arguments: False)
+    monkeypatch.setattr(margin_calls, "is_within_reach", lambda *arguments: False)
     ended = desk.run("demo", "margin-call")
     assert ended.code == 1
     assert "prediction_failed" in ended.err
