@@ -20,7 +20,7 @@ from node.state.database import State
 from node.state.objects.assets import BitassetData, FeedValues
 from node.state.objects.governance import (
     TRIGGER_BID,
-    VOTING_PLAIN,
+    VOTING_NAMES,
     ChainProperties,
     DynamicGlobalProperties,
     GlobalProperties,
@@ -60,7 +60,7 @@ def make_state(
     parameters: ChainParameters | None = None,
     margin_call_trigger: int = TRIGGER_BID,
     strict_release: bool = False,
-    voting_stake: int = VOTING_PLAIN,
+    voting_stake: int = VOTING_NAMES.index("plain"),
 ) -> State:
     """CORE, the special accounts 0-5, and from 1.2.6 on an account for each name, with CORE.
 

@@ -158,7 +158,7 @@ class ChainProperties(StateObject):
     strict_release: bool
     """Whether collateral leaves only as debt is paid back (R3.6)."""
     voting_stake: UInt8
-    """What votes, `VOTING_PLAIN` or `VOTING_TICKETS` (K4.1)."""
+    """What votes, by its place in `VOTING_NAMES` (K4.1)."""
     settle_match: bool = False
     """Whether margin calls that find no bid take settlement requests (SM1)."""
     pay_mcop: bool = False
@@ -170,7 +170,6 @@ TRIGGER_FEED = 1
 TRIGGER_NAMES = ("bid", "feed")
 """What people call the two, by their numbers."""
 
-VOTING_PLAIN = 0
 VOTING_TICKETS = 1
 VOTING_NAMES = ("plain", "tickets")
 """What a genesis calls the two, by their numbers."""
