@@ -29,6 +29,7 @@ from protocol.ids import (
     object_id,
 )
 from protocol.operations.base import Operation
+from protocol.operations.bitasset import BidCollateral
 from protocol.operations.limit_order import FillOrder
 from protocol.operations.liquidity_pool import (
     LiquidityPoolCreate,
@@ -87,7 +88,7 @@ def make_trace(random: Random, num: int, fork: int = 0) -> HistoryTrace:
     header = MadeHeader(GENESIS_TIME + num * BLOCK_INTERVAL_S)
     trace = MadeTrace(MadeEnvelope(num, block_id, header))
     for _ in range(random.choice((0, 0, 1, 2, 5))):
-        kinds = (_transfer, _transfer, _trade, _trade, _margin_call, _one_sided, _pool)
+        kinds = (_transfer, _transfer, _trade, _trade, _margin_call, _one_sided, _pool, _bid)
         random.choice(kinds)(random, trace)
     if random.random() < 0.3:
         trace.events.append(_asset_event(random))
@@ -135,6 +136,13 @@ def _pool(random: Random, trace: MadeTrace) -> None:
             op = LiquidityPoolCreate(NO_FEE, account, a.asset_id, b.asset_id, share.asset_id, 5, 5)
             result = GenericOperationResult((object_id(LiquidityPoolId, pool),))
     trace.add(op, is_virtual=False, result=result)
+
+
+def _bid(random: Random, trace: MadeTrace) -> None:
+    """A collateral bid is made, or given up."""
+    added = AssetAmount(random.randrange(1, 10**6), AssetId(0))
+    debt = AssetAmount(random.choice((0, 5, 10**6)), random.choice(BITASSETS))
+    trace.add(BidCollateral(NO_FEE, random.choice(ACCOUNTS), added, debt), is_virtual=False)
 
 
 def _one_sided(random: Random, trace: MadeTrace) -> None:

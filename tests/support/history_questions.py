@@ -8,7 +8,17 @@ from typing import NamedTuple
 
 from node.history.pools import statistics_of
 from node.history.reader import HistoryReader
-from node.history.records import ASSET_EVENTS, BUCKET_SECONDS, FEEDS, MARGIN_CALLS, NEWEST
+from node.history.records import (
+    ASSET_EVENTS,
+    BIDS,
+    BUCKET_SECONDS,
+    FEEDS,
+    MARGIN_CALLS,
+    NEWEST,
+    STEPS,
+    subject_of,
+)
+from protocol.ids import LimitOrderId, object_id
 from protocol.operations import ENTRY_OF
 from protocol.operations.limit_order import FillOrder
 from protocol.operations.liquidity_pool import LiquidityPoolExchange
@@ -59,6 +69,7 @@ def answers(history: HistoryReader, bounds: Bounds) -> Iterator[object]:
                 account, type_, newest=newest, oldest=oldest, limit=limit
             )
         yield history.events_of(MARGIN_CALLS, "account", account, newest=newest, limit=limit)
+        yield history.events_of(BIDS, "account", account, newest=newest, limit=limit)
     for market in MARKETS:
         yield history.fills_of(market, newest=newest, limit=limit)
         yield history.fills_until(market, now), history.last_day(market, now)
@@ -76,5 +87,10 @@ def answers(history: HistoryReader, bounds: Bounds) -> Iterator[object]:
         yield history.pool_operations_until(pool, now), statistics_of(history, pool, now)
         for kind in (None, ENTRY_OF[LiquidityPoolExchange].id):
             yield history.pool_operations_of(pool, kind, newest=newest, oldest=oldest, limit=limit)
+    yield history.events_from(BIDS, "instance", num, oldest=num, limit=limit)
+    for number in range(0, 99, 11):
+        subject = subject_of(object_id(LimitOrderId, number))
+        yield history.events_of(STEPS, "subject", subject, newest=newest, limit=limit)
+        yield history.events_from(STEPS, "subject", subject, oldest=oldest, limit=limit)
     for position in POSITIONS:
         yield history.events_of(MARGIN_CALLS, "position", position, newest=newest, limit=limit)
