@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from protocol.chain_parameters import (
     ChainParameters,
     ChainParametersExtensions,
+    CustomAuthorityOptions,
     HtlcOptions,
     ImmutableChainParameters,
 )
@@ -199,7 +200,9 @@ def _parameters(block_interval_s: int) -> ChainParameters:
         block_interval=block_interval_s,
         maintenance_interval=MAINTENANCE_INTERVAL_S // block_interval_s * block_interval_s,
         maintenance_skip_slots=0,
-        extensions=ChainParametersExtensions(HtlcOptions(HTLC_MAX_S, HTLC_PREIMAGE_MAX)),
+        extensions=ChainParametersExtensions(
+            HtlcOptions(HTLC_MAX_S, HTLC_PREIMAGE_MAX), CustomAuthorityOptions()
+        ),
     )
 
 

@@ -22,6 +22,7 @@ PAGES = (
     ("node.evaluators", "COMMON.md"),
     ("node.evaluators", "CREDIT.md"),
     ("node.evaluators", "FUNDS.md"),
+    ("node.evaluators", "CUSTOM_AUTHORITIES.md"),
     ("node.chain", "RULES.md"),
     ("node.chain", "FINALITY.md"),
     ("node.p2p", "THREATS.md"),

@@ -197,5 +197,6 @@ class VariantReader:
         return (Tagged(tag, value) if self._node.tagged else value), offset
 
 
-MAX_DEPTH = 8
-"""Tagged unions inside tagged unions that a reader follows; a proposal in a proposal needs 5."""
+MAX_DEPTH = 32
+"""Tagged unions inside tagged unions that a reader follows; a proposal in a proposal needs 5,
+the deepest restrictions inside one some 15 (C3.8)."""

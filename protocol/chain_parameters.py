@@ -39,7 +39,7 @@ class HtlcOptions(Record):
 
 
 class CustomAuthorityOptions(Record):
-    """Limits of custom authorities, which this node does not execute."""
+    """Limits of custom authorities; without them none is made (C1.1)."""
 
     max_custom_authority_lifetime_seconds: UInt32 = 30 * SECONDS_PER_DAY
     max_custom_authorities_per_account: UInt32 = 10

@@ -50,11 +50,11 @@ from protocol.operations.custom import Assert, Custom
 from protocol.operations.custom_authority import (
     CustomAuthorityCreate,
     CustomAuthorityUpdate,
-    Restriction,
 )
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem
 from protocol.operations.memo import Memo
 from protocol.operations.proposal import ProposalCreate, ProposalUpdate, ProposedOperation
+from protocol.operations.restriction import Restriction
 from protocol.operations.stealth import BlindTransfer, TransferToBlind
 from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
@@ -337,7 +337,7 @@ def _htlc_redeem_fee(operation: Operation, table: FeeTable) -> int:
 
 
 def _custom_authority_fee(operation: Operation, table: FeeTable) -> int:
-    """By the byte: the restrictions and the authority that the operation sets."""
+    """By the byte: the restrictions and the authority that the operation sets (C2.5)."""
     assert isinstance(operation, CustomAuthorityCreate | CustomAuthorityUpdate)
     parameters = table.of(type(operation), ByteFee)
     authority: Authority | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
+from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.htlc import Htlc
 from node.state.objects.liquidity import SametFund
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
@@ -29,16 +30,16 @@ def accounts_of_object(item: StateObject) -> tuple[AccountId, ...]:
         return (item.bidder,)
     if isinstance(item, WithdrawPermission):
         return (item.withdraw_from_account, item.authorized_account)
+    if isinstance(item, CustomAuthority):
+        return (item.account, *(account for account, _ in item.auth.account_auths))
     if isinstance(item, Ticket):
         return (item.account,)
     if isinstance(item, Htlc):
         return (item.transfer.from_, item.transfer.to)
-    if isinstance(item, CreditOffer):
+    if isinstance(item, CreditOffer | SametFund):
         return (item.owner_account,)
     if isinstance(item, CreditDeal | CreditDealSummary):
         return (item.offer_owner, item.borrower)
-    if isinstance(item, SametFund):
-        return (item.owner_account,)
     if isinstance(item, Proposal):
         return (*item.required_active_approvals, *item.required_owner_approvals)
     return ()

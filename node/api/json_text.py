@@ -22,7 +22,7 @@ Text: TypeAlias = list[bytes]
 """A text in UTF-8 that is to be sent, in pieces: joining those of a long one takes its time."""
 
 REQUEST_BYTES_MAX = 1 << 20
-DEPTH_MAX = 32
+DEPTH_MAX = 64
 STRING_BYTES_MAX = 64 * 1024
 VALUES_A_STEP = 100
 PLAIN_BYTES_MAX = 4096

@@ -22,6 +22,7 @@ from node.state.errors import InvariantViolated
 from node.state.objects.accounts import NO_TICKETS, TicketFigures
 from node.state.objects.assets import NULL_FEED, Asset, BitassetData
 from node.state.objects.credit import CreditDeal, CreditOffer
+from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.htlc import Htlc
 from node.state.objects.liquidity import LiquidityPool, SametFund
 from node.state.objects.market import LimitOrder
@@ -38,6 +39,7 @@ from protocol.ids import (
     balance_text,
     credit_deal_text,
     credit_offer_text,
+    custom_authority_text,
     fund_text,
     htlc_text,
     order_text,
@@ -430,6 +432,24 @@ def check_htlcs(state: State) -> None:
         check_htlc(htlc)
 
 
+def check_custom_authorities(state: State) -> None:
+    """C7.1: restrictions are numbered below the counter, and none outlives its maintenance."""
+    counted_at = state.dynamic.last_vote_tally_time
+    for custom in state.custom_authorities.in_order():
+        check_custom_authority(custom)
+        if custom.valid_to < counted_at:
+            what = f"end of {custom_authority_text(custom.id)}"
+            raise violated("C7.1", what, custom.valid_to, counted_at)
+
+
+def check_custom_authority(custom: CustomAuthority) -> None:
+    """C7.1 for the restrictions of one."""
+    numbers = [number for number, _ in custom.restrictions]
+    if any(number >= custom.restriction_counter for number in numbers):
+        what = f"restrictions of {custom_authority_text(custom.id)}"
+        raise violated("C7.1", what, numbers, custom.restriction_counter)
+
+
 def check_tickets(state: State) -> None:
     """K6.1: figures of accounts and of the chain are those of the tickets, each is worth what its
     type makes of it, and none is overdue."""
@@ -540,6 +560,7 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_expirations,
     check_htlcs,
     check_pools,
+    check_custom_authorities,
     check_tickets,
     check_funds,
     check_widths,

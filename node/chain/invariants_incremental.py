@@ -15,6 +15,7 @@ from typing import cast
 from msgspec.structs import astuple
 
 from node.chain.invariants import (
+    check_custom_authority,
     check_deal,
     check_debt_pool,
     check_figures,
@@ -40,6 +41,7 @@ from node.state.objects.accounts import (
 )
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
+from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.governance import DynamicGlobalProperties
 from node.state.objects.htlc import Htlc
 from node.state.objects.liquidity import LiquidityPool, SametFund
@@ -59,6 +61,7 @@ from protocol.ids import (
     asset_text,
     balance_text,
     credit_offer_text,
+    custom_authority_text,
     htlc_text,
     position_text,
     ticket_text,
@@ -239,6 +242,10 @@ def _check_head(state: State) -> None:
         raise violated("J4", "deal due", due, dynamic.time)
     if open_offer is not None and open_offer.auto_disable_time <= dynamic.time:
         raise violated("J4", "offer enabled", open_offer.auto_disable_time, dynamic.time)
+    custom = state.custom_authority_ends.first(ALL)
+    if custom is not None and custom.valid_to < dynamic.last_vote_tally_time:
+        what = f"end of {custom_authority_text(custom.id)}"
+        raise violated("C7.1", what, custom.valid_to, dynamic.last_vote_tally_time)
     ticket = state.ticket_updates.first(ALL)
     if ticket is not None and ticket.next_auto_update_time <= min(dynamic.time, NEVER - 1):
         due = ticket.next_auto_update_time
@@ -269,6 +276,11 @@ def _count_htlc(changes: Changes, item: Htlc, sign: int) -> None:
     if sign > 0:
         check_htlc(item)
     changes.holdings[item.amount.asset_id] += sign * item.amount.amount
+
+
+def _count_custom_authority(_changes: Changes, item: CustomAuthority, sign: int) -> None:
+    if sign > 0:
+        check_custom_authority(item)
 
 
 def _count_ticket(changes: Changes, item: Ticket, sign: int) -> None:
@@ -427,6 +439,7 @@ _COUNTERS: dict[type, Callable[[Changes, StateObject, int], None]] = {
         (GenesisBalance, _count_genesis_balance),
         (Htlc, _count_htlc),
         (LiquidityPool, _count_pool),
+        (CustomAuthority, _count_custom_authority),
         (Ticket, _count_ticket),
         (SametFund, _count_fund),
         (LimitOrder, _count_order),

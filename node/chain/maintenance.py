@@ -13,6 +13,7 @@ from node.chain.votes import (
     update_worker_votes,
 )
 from node.evaluators.cashback import share_out_fees
+from node.evaluators.custom_authority import remove_expired_custom_authorities
 from node.evaluators.fees import shift_basic_account_fee
 from node.market.black_swan import process_bids
 from node.market.feeds import drop_old_feeds
@@ -28,7 +29,8 @@ def is_maintenance_due(state: State, block_time_s: int) -> bool:
 
 
 def perform_maintenance(ctx: Context) -> None:
-    """Count votes, share out fees, elect, renew parameters, process BitAssets, budget (R8.10).
+    """Count votes, share out fees, elect, renew parameters, process BitAssets, end custom
+    authorities, budget (R8.10).
 
     All votes are counted before any fee is shared out, so that a vote's weight does not depend
     on the order of accounts. Accounts that neither vote nor moved anything are not looked at.
@@ -45,6 +47,7 @@ def perform_maintenance(ctx: Context) -> None:
     _renew_parameters(state)
     _set_next_time(ctx)
     _process_bitassets(ctx)
+    remove_expired_custom_authorities(ctx)
     process_budget(ctx)
 
 

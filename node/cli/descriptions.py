@@ -8,12 +8,15 @@ from node.cli.client import JsonObject, as_int, as_list, as_object, as_text
 from node.cli.remote_chain import RemoteAsset, RemoteChain
 from node.explain.deeds import describe, describe_turn
 from protocol.asset import NULL_PRICE, AssetAmount, Price
+from protocol.authority import Authority
+from protocol.crypto.keys import key_text
 from protocol.ids import AccountId, AssetId, CallOrderId, asset_text
 from protocol.json_form import JsonValue, format_time, from_json, from_json_as
+from protocol.operations import OPERATIONS
 from protocol.operations.base import Operation, TaggedOperation
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import MAX_TIMESTAMP
-from protocol.wording import format_decimal, format_units_ratio
+from protocol.wording import count_of, format_decimal, format_units_ratio
 
 NEVER = format_time(MAX_TIMESTAMP)
 
@@ -83,6 +86,18 @@ def describe_position(chain: RemoteChain, position: JsonObject) -> str:
     debt = chain.asset(as_text(quote["asset_id"]))
     owed, held = as_int(position["debt"]), as_int(position["collateral"])
     return f"{position['id']}: owes {debt.format(owed)}, holds {backing.format(held)}"
+
+
+def describe_custom_authority(chain: RemoteChain, custom: JsonObject) -> str:
+    """A custom authority (1.17.n): who may do what, until when."""
+    authority = from_json(Authority, custom["auth"], chain.prefix)
+    names = [chain.account_name(account) for account, _ in authority.account_auths]
+    keys = [key_text(key, chain.prefix) for key, _ in authority.key_auths]
+    operation = OPERATIONS[as_int(custom["operation_type"])].name
+    count = count_of(len(as_list(custom["restrictions"])), "restriction")
+    state = "" if custom["enabled"] else ", switched off"
+    who = ", ".join((*names, *keys)) or "everybody"
+    return f"{custom['id']}: {operation} by {who}, {count}, until {custom['valid_to']}{state}"
 
 
 def describe_htlc(chain: RemoteChain, htlc: JsonObject) -> str:

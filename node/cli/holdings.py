@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
 from node.cli.descriptions import (
+    describe_custom_authority,
     describe_htlc,
     describe_order,
     describe_position,
@@ -55,6 +56,7 @@ def show_holdings(
         "settlements": holdings.get("settle_orders", []),
         "htlcs_from": holdings.get("htlcs_from", []),
         "htlcs_to": holdings.get("htlcs_to", []),
+        "custom_authorities": chain.client.call("pegboard", "get_custom_authorities", account.name),
         "tickets": chain.client.call("database", "get_tickets_by_account", account.name),
     }
     lines = list(_lines(chain, account, found, document))
@@ -84,6 +86,8 @@ def _lines(
     for name in ("htlcs_from", "htlcs_to"):
         for htlc in as_objects(document[name]):
             yield f"  contract {describe_htlc(chain, htlc)}"
+    for custom in as_objects(document["custom_authorities"]):
+        yield f"  custom authority {describe_custom_authority(chain, custom)}"
     for ticket in as_objects(document["tickets"]):
         yield f"  ticket {describe_ticket(chain, ticket)}"
 

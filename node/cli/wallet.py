@@ -28,6 +28,7 @@ from node.cli.sessions import (
     wallet_options,
 )
 from node.cli.wallet_credit import CREDIT_COMMANDS
+from node.cli.wallet_custom_authority import CUSTOM_AUTHORITY_COMMANDS
 from node.cli.wallet_funds import fund
 from node.cli.wallet_htlc import LOCK_COMMANDS
 from node.cli.wallet_market import MARKET_COMMANDS
@@ -206,7 +207,14 @@ def read_memo(keys: KeyRing, prefix: str, record: JsonObject) -> str | None:
 
 
 for command in (
-    *(*MARKET_COMMANDS, *CREDIT_COMMANDS, *LOCK_COMMANDS, *TICKET_COMMANDS, *OWNERSHIP_COMMANDS),
+    *(
+        *MARKET_COMMANDS,
+        *CREDIT_COMMANDS,
+        *LOCK_COMMANDS,
+        *TICKET_COMMANDS,
+        *CUSTOM_AUTHORITY_COMMANDS,
+        *OWNERSHIP_COMMANDS,
+    ),
     pool,
     fund,
 ):

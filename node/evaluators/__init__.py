@@ -12,6 +12,7 @@ from node.evaluators import (
     credit_deal,
     credit_offer,
     custom,
+    custom_authority,
     htlc,
     limit_order,
     liquidity_pool,
@@ -65,6 +66,11 @@ from protocol.operations.credit_offer import (
     CreditOfferUpdate,
 )
 from protocol.operations.custom import Assert, Custom
+from protocol.operations.custom_authority import (
+    CustomAuthorityCreate,
+    CustomAuthorityDelete,
+    CustomAuthorityUpdate,
+)
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.liquidity_pool import (
@@ -191,6 +197,18 @@ EVALUATORS: dict[type, Evaluator] = {
     HtlcCreate: evaluator(htlc.evaluate_htlc_create, htlc.apply_htlc_create),
     HtlcRedeem: evaluator(htlc.evaluate_htlc_redeem, htlc.apply_htlc_redeem),
     HtlcExtend: evaluator(htlc.evaluate_htlc_extend, htlc.apply_htlc_extend),
+    CustomAuthorityCreate: evaluator(
+        custom_authority.evaluate_custom_authority_create,
+        custom_authority.apply_custom_authority_create,
+    ),
+    CustomAuthorityUpdate: evaluator(
+        custom_authority.evaluate_custom_authority_update,
+        custom_authority.apply_custom_authority_update,
+    ),
+    CustomAuthorityDelete: evaluator(
+        custom_authority.evaluate_custom_authority_delete,
+        custom_authority.apply_custom_authority_delete,
+    ),
     TicketCreate: evaluator(ticket.evaluate_ticket_create, ticket.apply_ticket_create),
     TicketUpdate: evaluator(ticket.evaluate_ticket_update, ticket.apply_ticket_update),
     LiquidityPoolCreate: evaluator(

@@ -15,10 +15,11 @@ from node.state.errors import (
 from protocol.authority import Authority
 from protocol.constants import COMMITTEE_ACCOUNT, TEMP_ACCOUNT
 from protocol.crypto.addresses import addresses_of
-from protocol.ids import AccountId, account_text
-from protocol.operations import fee_payer
+from protocol.ids import AccountId, account_text, custom_authority_text
+from protocol.operations import ENTRY_OF, fee_payer
 from protocol.operations.authorities import SOLE_ACCOUNT_OF, required_authorities
 from protocol.operations.base import Operation
+from protocol.restrictions import predicate_of
 from protocol.schema import Address, PublicKey
 
 _sole_account_of = SOLE_ACCOUNT_OF.get
@@ -110,6 +111,50 @@ class ApprovalCheck:
         return True
 
 
+class CustomAuthorities:
+    """Looks for custom authorities that approve operations in an account's place (C4.1).
+
+    They are tried before the account's own authority, with the same check, so that what they have
+    used or approved stays so, whether they are satisfied or not (C4.2, C4.3).
+    """
+
+    __slots__ = ("_by_account", "_check", "_looked_at")
+
+    def __init__(self, check: ApprovalCheck) -> None:
+        self._check = check
+        self._by_account = check.state.custom_authorities_for
+        self._looked_at: dict[AccountId, list[str]] = {}
+
+    def cover(self, op: Operation, account_id: AccountId) -> bool:
+        """Whether one that is effective, and whose restrictions hold, is satisfied; without any
+        signature where it is everybody's (C4.6)."""
+        if not self._by_account.groups:
+            return False
+        number = ENTRY_OF[type(op)].id
+        now = self._check.state.dynamic.time
+        for custom in self._by_account.items((account_id, number)):
+            if not custom.is_effective(now):
+                continue
+            failing = predicate_of(number, custom.restrictions)(op)
+            if failing is None and self._check.is_satisfied(custom.auth):
+                return True
+            why = "not signed" if failing is None else f"restriction {_path_text(failing)}"
+            looked_at = self._looked_at.setdefault(account_id, [])
+            looked_at.append(f"{custom_authority_text(custom.id)}: {why}")
+        return False
+
+    def rejected(self, account_id: AccountId) -> str | None:
+        """The effective ones of an account that were looked at, each with why it did not do:
+        its authority, or the restriction that does not hold by its number and the places inside
+        it (C4.4)."""
+        looked_at = self._looked_at.get(account_id)
+        return "; ".join(looked_at) if looked_at else None
+
+
+def _path_text(path: Sequence[int]) -> str:
+    return ".".join(map(str, path))
+
+
 def verify_authority(
     state: State,
     operations: Sequence[Operation],
@@ -122,7 +167,8 @@ def verify_authority(
 
     Whoever pays a fee may sign with active keys too where the owner authority is required, which
     suffices alone. Transactions give the keys that signed; proposals give their approvals, and may
-    speak for the committee account. Raises `MissingActiveAuthority`, `MissingOwnerAuthority`,
+    speak for the committee account. An active authority that a custom authority stands in for is
+    not asked for (C4.1). Raises `MissingActiveAuthority`, `MissingOwnerAuthority`,
     `MissingOtherAuthority`, `InvalidCommitteeApproval` or `IrrelevantSignature`.
     """
     if (
@@ -131,20 +177,22 @@ def verify_authority(
         and _is_one_key_enough(state, operations, keys)
     ):
         return
+    check = ApprovalCheck(state, keys, (*active_approvals, *owner_approvals))
+    customs = CustomAuthorities(check)
     active: set[AccountId] = set()
     owner: set[AccountId] = set()
     other: list[Authority] = []
     for op in operations:
         required = required_authorities(op)
-        active.add(fee_payer(op))
-        active.update(required.active)
+        for account_id in sorted({fee_payer(op), *required.active}):
+            if not customs.cover(op, account_id):
+                active.add(account_id)
         owner.update(required.owner)
         other.extend(required.other)
     if COMMITTEE_ACCOUNT in active and not allow_committee:
         raise InvalidCommitteeApproval(
             "the committee account acts only through proposals", rule="R9.5", value="1.2.0"
         )
-    check = ApprovalCheck(state, keys, (*active_approvals, *owner_approvals))
     for authority in other:
         if not check.is_satisfied(authority):
             raise MissingOtherAuthority("a required key has not signed", rule="R9.5")
@@ -157,8 +205,12 @@ def verify_authority(
             )
     for account_id in sorted(active):
         if not check.is_account_satisfied(account_id):
+            limit = customs.rejected(account_id)
             raise MissingActiveAuthority(
-                "active authority is missing", rule="R9.5", value=account_text(account_id)
+                "active authority is missing",
+                rule="R9.5",
+                value=account_text(account_id),
+                limit=limit,
             )
     unused = check.unused_keys()
     if unused:
@@ -170,13 +222,19 @@ def verify_authority(
 def _is_one_key_enough(
     state: State, operations: Sequence[Operation], keys: Collection[PublicKey]
 ) -> bool:
-    """Whether the only key acts for the one account of each operation: the everyday case."""
+    """Whether the only key acts for the one account of each operation: the everyday case.
+
+    Not where there are custom authorities, which come first (C4.5).
+    """
+    customs = state.custom_authorities_for.groups
     for op in operations:
         sole_account = _sole_account_of(type(op))
         if sole_account is None:
             return False
         account_id = sole_account(op)
         if account_id == COMMITTEE_ACCOUNT:
+            return False
+        if customs and (account_id, ENTRY_OF[type(op)].id) in customs:
             return False
         active = state.accounts.at[account_id].active
         for other, weight in active.key_auths:

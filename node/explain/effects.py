@@ -29,6 +29,11 @@ from protocol.operations.credit_offer import (
     CreditOfferDelete,
     CreditOfferUpdate,
 )
+from protocol.operations.custom_authority import (
+    CustomAuthorityCreate,
+    CustomAuthorityDelete,
+    CustomAuthorityUpdate,
+)
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, HtlcRedeemed, HtlcRefund
 from protocol.operations.limit_order import (
     FillOrder,
@@ -68,6 +73,9 @@ RULES: dict[type[Operation], str] = {
     AssetUpdateFeedProducers: "R1.14",
     BidCollateral: "R6.5",
     CallOrderUpdate: "R3.3",
+    CustomAuthorityCreate: "C2.2",
+    CustomAuthorityDelete: "C2.4",
+    CustomAuthorityUpdate: "C2.3",
     HtlcCreate: "H2.3",
     HtlcExtend: "H4.1",
     HtlcRedeem: "H3.1",

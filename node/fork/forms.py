@@ -21,6 +21,7 @@ from node.state.objects.accounts import (
 )
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
+from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.governance import (
     TRIGGER_FEED,
     VOTING_TICKETS,
@@ -188,6 +189,7 @@ FORMS: dict[tuple[int, int], Form] = {
     ),
     (1, 15): Form(GenesisBalance),
     (1, 16): Form(Htlc),
+    (1, 17): Form(CustomAuthority),
     (1, 18): Form(
         Ticket,
         reads={

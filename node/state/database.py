@@ -16,6 +16,7 @@ from node.state.keys import offer_key, ratio_key
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
+from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.development import Development
 from node.state.objects.finality import Finality
 from node.state.objects.governance import (
@@ -50,6 +51,7 @@ from protocol.ids import (
     BalanceId,
     CreditDealId,
     CreditOfferId,
+    CustomAuthorityId,
     ForceSettlementId,
     HtlcId,
     LimitOrderId,
@@ -84,6 +86,7 @@ class State:
         self.workers = Table(Worker, ids.WorkerId, log)
         self.genesis_balances = Table(GenesisBalance, ids.BalanceId, log)
         self.htlcs = Table(Htlc, ids.HtlcId, log)
+        self.custom_authorities = Table(CustomAuthority, ids.CustomAuthorityId, log)
         self.tickets = Table(Ticket, ids.TicketId, log)
         self.liquidity_pools = Table(LiquidityPool, ids.LiquidityPoolId, log)
         self.samet_funds = Table(SametFund, ids.SametFundId, log)
@@ -163,6 +166,15 @@ class State:
             lambda item: item.transfer.to, lambda item: item.id
         )
         self.htlcs.add_index(self.htlcs_to)
+        self.custom_authorities_of_account = GroupIndex[
+            AccountId, CustomAuthorityId, CustomAuthority
+        ](lambda item: item.account, lambda item: item.id)
+        self.custom_authorities.add_index(self.custom_authorities_of_account)
+        self.custom_authorities_for = GroupIndex[
+            tuple[AccountId, int], CustomAuthorityId, CustomAuthority
+        ](lambda item: (item.account, item.operation_type), lambda item: item.id)
+        """By account and type of operation: asked for with every signature (C4.5)."""
+        self.custom_authorities.add_index(self.custom_authorities_for)
         self.tickets_of_account = GroupIndex[AccountId, TicketId, Ticket](
             lambda item: item.account, lambda item: item.id
         )
@@ -280,6 +292,10 @@ class State:
         )
         """Earliest end first, older first at one end (H5.1)."""
         self.htlcs.add_index(self.htlc_expirations)
+        self.custom_authority_ends = OrderedIndex[tuple[()], CustomAuthority](
+            lambda item: ALL, lambda item: item.valid_to, mutable=True
+        )
+        self.custom_authorities.add_index(self.custom_authority_ends)
         self.ticket_updates = OrderedIndex[tuple[()], Ticket](
             lambda item: ALL, lambda item: item.next_auto_update_time, mutable=True
         )

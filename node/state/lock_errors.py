@@ -1,4 +1,4 @@
-"""Why operations of hash time locks and tickets are refused."""
+"""Why operations of hash time locks, tickets and custom authorities are refused."""
 
 from __future__ import annotations
 
@@ -68,3 +68,24 @@ class TicketTargetUnchanged(TransactionRejected):
     """K2.2: the ticket works up or down to this type already."""
 
     name = "ticket_target_unchanged"
+
+
+# Custom authorities (C).
+
+
+class CustomAuthoritiesNotEnabled(TransactionRejected):
+    """C1.1: the chain parameters have no options of custom authorities."""
+
+    name = "custom_authorities_not_enabled"
+
+
+class CustomAuthorityUnchanged(TransactionRejected):
+    """C2.3: what is given is what the custom authority has already."""
+
+    name = "custom_authority_unchanged"
+
+
+class NoSuchRestriction(TransactionRejected):
+    """C2.3: the custom authority has no restriction of this number."""
+
+    name = "no_such_restriction"

@@ -25,12 +25,11 @@ from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.fee_schedule import AccountCreateFee, FlatFee, SizedFee
 from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
-from protocol.ids import AccountId, AssetId, CustomAuthorityId, LimitOrderId
+from protocol.ids import AccountId, AssetId, LimitOrderId
 from protocol.operations import ENTRY_OF, OPERATIONS, Operation, OperationEntry
-from protocol.operations.account import BLACK_LISTED, AccountWhitelist
+from protocol.operations.account import BLACK_LISTED, AccountTransfer, AccountWhitelist
 from protocol.operations.asset_options import WHITE_LIST
 from protocol.operations.base import OPERATION_COUNT
-from protocol.operations.custom_authority import CustomAuthorityDelete
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
 from protocol.operations.transfer import Transfer
@@ -49,8 +48,8 @@ from tests.support.state import (
 from tests.support.world import ALICE, BOB, CAROL
 
 TRANSFER_FEE = 20
-UNBUILT = {9, 39, 40, 41, 54, 55, 56}
-"""The account transfer, which BitShares never built either (C16); stealth, custom authorities."""
+UNBUILT = {9, 39, 40, 41}
+"""The account transfer, which BitShares never built either (C16), and stealth."""
 THRESHOLD = 50
 
 
@@ -115,10 +114,10 @@ def test_what_is_not_executed_is_refused_by_name(
 
 def test_what_is_not_executed_is_not_proposed_either(ctx: Context) -> None:
     """R2.18, R8.23: refused when it is proposed, however deep inside, not when it is due."""
-    inner: Operation = CustomAuthorityDelete(NO_FEE, ALICE, CustomAuthorityId(0))
+    inner: Operation = AccountTransfer(NO_FEE, ALICE, AccountId(0))
     for _ in range(2):
         inner = ProposalCreate(NO_FEE, ALICE, ctx.now + 60, (ProposedOperation(inner),))
-        assert expect(ctx, FeatureNotBuilt, inner).value == "custom_authority_delete"
+        assert expect(ctx, FeatureNotBuilt, inner).value == "account_transfer"
 
 
 @pytest.mark.parametrize("fee", [TRANSFER_FEE, TRANSFER_FEE + 1])

@@ -15,10 +15,7 @@ from node.state.errors import (
     NoSuchObject,
     OwnerMismatch,
 )
-from node.state.lock_errors import (
-    TicketLockedForever,
-    TicketTargetUnchanged,
-)
+from node.state.lock_errors import TicketLockedForever, TicketTargetUnchanged
 from node.state.objects.accounts import TicketFigures
 from node.state.objects.tickets import (
     CHARGING,
@@ -218,6 +215,7 @@ def test_a_time_to_fall_is_kept_while_it_charges(ctx: Context) -> None:
     apply(ctx, update(0))
     apply(ctx, update(2))
     assert looks(ctx) == (0, CHARGING, 0, 20, 12)
+    at(ctx, 6)
     apply(ctx, update(3))
     assert looks(ctx) == (0, CHARGING, 0, 20, 12), "it charges already"
     at(ctx, 13)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from protocol.asset import NO_FEE, AssetAmount, Price
-from protocol.chain_parameters import ChainParametersExtensions, HtlcOptions
+from protocol.authority import Authority
+from protocol.chain_parameters import (
+    ChainParametersExtensions,
+    CustomAuthorityOptions,
+    HtlcOptions,
+)
 from protocol.ids import AccountId, CreditOfferId
 from protocol.operations.bitasset import AssetSettle
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.credit_offer import CreditOfferAccept, CreditOfferCreate
+from protocol.operations.custom_authority import CustomAuthorityCreate
 from protocol.operations.htlc import HtlcCreate, hash_of_preimage
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
@@ -22,7 +28,7 @@ from tests.support.chain import TestChain, make_parameters
 def a_busy_backend() -> ChainBackend:
     """Positions, orders, trades, settlements, permissions, work, proposals and contracts of alice
     and bob."""
-    options = ChainParametersExtensions(HtlcOptions(86_400, 100))
+    options = ChainParametersExtensions(HtlcOptions(86_400, 100), CustomAuthorityOptions())
     parameters = make_parameters(extensions=options)
     chain = TestChain("alice", "bob", "carol", parameters=parameters)
     backend = ChainBackend(chain)
@@ -57,6 +63,14 @@ def a_busy_backend() -> ChainBackend:
         *(
             TicketCreate(NO_FEE, account, target, chain.amount(5 + target))
             for account, target in ((alice, 1), (alice, 2), (bob, 3), (bob, 4))
+        )
+    )
+    backend.produce(
+        *(
+            CustomAuthorityCreate(
+                NO_FEE, account, True, 0, now + 86_400, kind, Authority(1, ((carol, 1),)), ()
+            )
+            for account, kind in ((alice, 14), (alice, 15), (bob, 14), (bob, 15))
         )
     )
     backend.produce(chain.transfer("carol", "alice", 1), *chain.feed("USD", 1, 11))

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from protocol.asset import NO_FEE, AssetAmount, Price
-from protocol.authority import key_authority
-from protocol.chain_parameters import ChainParametersExtensions, HtlcOptions
+from protocol.authority import Authority, key_authority
+from protocol.chain_parameters import (
+    ChainParametersExtensions,
+    CustomAuthorityOptions,
+    HtlcOptions,
+)
 from protocol.constants import CORE_ASSET
 from protocol.crypto.hashes import address_of
 from protocol.genesis import InitialBalance, InitialVestingBalance
@@ -17,6 +21,7 @@ from protocol.ids import (
     CommitteeMemberId,
     CreditDealId,
     CreditOfferId,
+    CustomAuthorityId,
     HtlcId,
     LimitOrderId,
     LiquidityPoolId,
@@ -80,6 +85,11 @@ from protocol.operations.credit_offer import (
     CreditOfferUpdate,
 )
 from protocol.operations.custom import AccountNamePredicate, Assert, Custom
+from protocol.operations.custom_authority import (
+    CustomAuthorityCreate,
+    CustomAuthorityDelete,
+    CustomAuthorityUpdate,
+)
 from protocol.operations.htlc import HtlcCreate, HtlcExtend, HtlcRedeem, hash_of_preimage
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.liquidity_pool import LiquidityPoolDelete, LiquidityPoolUpdate
@@ -89,6 +99,7 @@ from protocol.operations.proposal import (
     ProposalUpdate,
     ProposedOperation,
 )
+from protocol.operations.restriction import Restriction, RestrictionFunction
 from protocol.operations.samet_fund import SametFundCreate, SametFundDelete, SametFundUpdate
 from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer
@@ -112,6 +123,7 @@ from protocol.operations.worker import (
     VestingBalanceWorkerInitializer,
     WorkerCreate,
 )
+from protocol.schema import Tagged
 from tests.support.chain import TestChain, make_genesis, make_parameters
 from tests.support.pools import deposit, exchange, new_pool, share_asset, withdraw
 from tests.support.world import key_of
@@ -137,7 +149,9 @@ class BusyChain(TestChain):
             parameters=make_parameters(
                 maintenance_interval=300,
                 max_predicate_opcode=3,
-                extensions=ChainParametersExtensions(HtlcOptions(10**6, 100)),
+                extensions=ChainParametersExtensions(
+                    HtlcOptions(10**6, 100), CustomAuthorityOptions()
+                ),
             ),
         )
         super().__init__(
@@ -250,6 +264,7 @@ class BusyChain(TestChain):
             ),
             self.lock(2, 900_000),
             TicketCreate(NO_FEE, self.alice, 4, self.amount(10**6)),
+            self.custom_authority(14),
             self.lend(10**6),
             self.borrow_by_offer(0, coin),
             self.lend(10**3),
@@ -302,6 +317,7 @@ class BusyChain(TestChain):
         yield from self._permission_examples()
         yield from self._lock_examples()
         yield from self._ticket_examples()
+        yield from self._custom_authority_examples()
         yield from self._pool_examples()
         yield from self._credit_examples()
         yield from self._fund_examples()
@@ -406,6 +422,19 @@ class BusyChain(TestChain):
             yield self.lock(tag, 10)
         yield HtlcRedeem(NO_FEE, HtlcId(0), self.carol, b"secret")
         yield HtlcExtend(NO_FEE, HtlcId(0), self.alice, 100)
+
+    def custom_authority(self, operation_type: int) -> CustomAuthorityCreate:
+        auth, end = key_authority(key_of("new")), self.chain.head_time + 2_000_000
+        alice, few = self.alice, Restriction(1, RestrictionFunction.EQ, Tagged(7, self.alice))
+        return CustomAuthorityCreate(NO_FEE, alice, True, 0, end, operation_type, auth, (few,))
+
+    def _custom_authority_examples(self) -> Iterator[Operation]:
+        alice, number = self.alice, CustomAuthorityId(0)
+        yield self.custom_authority(15)
+        end, auth = self.chain.head_time + 1_000_000, Authority(1, ((self.bob, 1),))
+        few = Restriction(1, RestrictionFunction.IN, Tagged(26, (alice, self.bob)))
+        yield CustomAuthorityUpdate(NO_FEE, alice, number, False, 5, end, auth, (0,), (few,))
+        yield CustomAuthorityDelete(NO_FEE, alice, number)
 
     def _ticket_examples(self) -> Iterator[Operation]:
         for target in range(1, 5):

@@ -60,7 +60,8 @@ def _leaves(node: WireType, value: Any, path: str) -> Iterator[Leaf]:
                 for leaf in _leaves(inner, item, f"{path}[{number}]"):
                     yield _inside(leaf, partial(_with_item, value, number))
         case VariantType() if isinstance(value, Tagged):
-            for leaf in _leaves(wire_type(type(value.value)), value.value, f"{path}<{value.tag}>"):
+            member = wire_type(node.resolve()[value.tag])
+            for leaf in _leaves(member, value.value, f"{path}<{value.tag}>"):
                 yield _inside(leaf, partial(Tagged, value.tag))
         case VariantType():
             yield from _leaves(wire_type(type(value)), value, path)

@@ -125,6 +125,9 @@ alice wallet htlc:extend 1.16.0|1h
 bob wallet htlc:redeem 1.16.0|abc|--text
 alice wallet ticket:create 10 TEST|180d
 alice wallet ticket:update 1.18.0|720d
+alice wallet custom-authority:create transfer|--by|bob
+alice wallet custom-authority:update 1.17.0|--disable
+alice wallet custom-authority:delete 1.17.0
 bob wallet bid-collateral 500 TEST|--for|100 bitUSD
 alice wallet credit:offer 50 TEST|--against|0.2 bitUSD for 1 TEST|--borrower|bob|9 TEST
 alice wallet credit:update 1.21.0|--least|1 TEST|--fee|2
@@ -170,7 +173,7 @@ NUMBERS = re.compile(
     r"(block_num|trx_in_block|op_in_trx|virtual_op|num|number|index|precision|flags|count|percent"
     r"|ratio|fee_rate|bits|version|sequence|weight|weight_threshold|participation|expiration|kind|seconds"
     r"|issuer_permissions|slot|head_block_number|last_irreversible_block_num|ref_block_prefix"
-    r"|instance|committee|witness|new_listing|feed_lifetime_sec|missed|delay_sec|delegate"
+    r"|instance|operation_type|committee|witness|new_listing|feed_lifetime_sec|missed|delay_sec|delegate"
     r"|minimum_feeds|interval_s|num_committee|num_witness|permission|listing|fee_percentage"
     r"|key_auths|account_auths|percentage|special_authority|voted|ratio_before|ratio_after"
     r"|last_confirmed_block_num|total_missed|last_aslot|extensions|nonce|creation_block_num"

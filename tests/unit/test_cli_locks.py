@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
+
+from node.presets import development_key
 from protocol.crypto.hashes import hash160, sha256
+from protocol.fees import required_fee
+from protocol.ids import account_text
+from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 from tests.support.desk import Desk
 
 
@@ -77,6 +85,37 @@ def test_tickets_are_made_split_and_shown(desk: Desk) -> None:
     assert "alice splits 1.18.0: turns 40.00000 TEST of it to liquid" in history
     error = desk.refused("bob", "ticket", "update", "1.18.0", "180d")
     assert (error["name"], error["rule"]) == ("owner_mismatch", "K2.2")
+
+
+def test_a_custom_authority_is_made_used_and_taken_back(desk: Desk, tmp_path: Path) -> None:
+    """C2.2, C2.3, C2.4, C4.1: bob's key sends what alice has."""
+    only_bob = tmp_path / "only-bob.json"
+    bob = account_text(desk.chain.account("bob"))
+    only_bob.write_text(
+        json.dumps([{"member_index": 2, "restriction_type": 0, "argument": [7, bob]}])
+    )
+    how = ("--by", "bob", "--restrictions", str(only_bob))
+    desk.wallet("alice", "custom-authority", "create", "transfer", *how)
+    shown = desk.run("show", "account", "alice").out
+    assert "custom authority 1.17.0: transfer by bob, 1 restriction, until 20" in shown
+    before = desk.chain.balance("bob")
+    operation = desk.chain.transfer("alice", "bob", 10**5)
+    fee = required_fee(operation, desk.chain.state.parameters.current_fees)
+    paid = replace(operation, fee=desk.chain.amount(fee))
+    number, prefix = reference_block(desk.chain.chain.head_id)
+    transaction = Transaction(number, prefix, desk.chain.chain.head_time + 60, (paid,))
+    key = development_key("bob", "active")
+    signed = sign(transaction, [key], desk.chain.chain.chain_id)
+    desk.chain.block(TransactionEnvelope.from_transaction(signed))
+    assert desk.chain.balance("bob") == before + 10**5
+    desk.wallet("alice", "custom-authority", "update", "1.17.0", "--disable", "--remove", "0")
+    assert "0 restrictions, until" in desk.run("show", "account", "alice").out
+    desk.wallet("alice", "custom-authority", "delete", "1.17.0")
+    assert len(desk.chain.state.custom_authorities) == 0
+    ended = desk.run(
+        *("wallet", "custom-authority", "create", "transfer", "--dev-keys", "-a", "alice")
+    )
+    assert ended.code == 64
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from protocol.asset import AssetAmount, Price
 from protocol.authority import Authority
-from protocol.binary import pack, pack_as, unpack
+from protocol.binary import MAX_DEPTH, pack, pack_as, unpack
 from protocol.constants import CORE_UNIT, MAX_SUPPLY
 from protocol.errors import DecodeError, ValidationError
 from protocol.fee_schedule import FlatFee, SizedFee
@@ -23,10 +23,10 @@ from protocol.operations.credit_offer import MAX_CREDIT_DEAL_S, CreditOfferAccep
 from protocol.operations.custom_authority import (
     CustomAuthorityCreate,
     CustomAuthorityUpdate,
-    Restriction,
 )
 from protocol.operations.htlc import HtlcCreate, HtlcRedeem
 from protocol.operations.memo import Memo
+from protocol.operations.restriction import Restriction
 from protocol.operations.stealth import BlindInput, BlindOutput
 from protocol.operations.ticket import TicketType
 from protocol.operations.withdraw_permission import WithdrawPermissionClaim
@@ -184,7 +184,7 @@ def test_an_update_of_nothing_is_refused(name: str, kept: int) -> None:
     ("function", "argument"),
     [
         (13, Tagged(0, None)),
-        (0, Tagged(26, (A,))),
+        (0, Tagged(39, ())),
         (5, Tagged(39, ())),
         (6, Tagged(7, A)),
         (9, Tagged(39, ())),
@@ -211,9 +211,9 @@ def test_a_restriction_takes_the_arguments_of_its_function(function: int, argume
 
 
 def test_restrictions_do_not_nest_without_end() -> None:
-    """T-P3: a reader stops following them."""
+    """T-P3, C3.8: a reader stops following them."""
     restriction = Restriction(0, 0, Tagged(7, A))
-    for _ in range(12):
+    for _ in range(MAX_DEPTH + 1):
         restriction = Restriction(0, 10, Tagged(39, (restriction,)))
     packed = pack(spoilt("custom_authority_create", restrictions=(restriction,)))
     with pytest.raises(DecodeError, match="nested"):

@@ -33,9 +33,9 @@ CONFIG = Path(__file__).resolve().parent.parent.parent / "config"
 
 CHAIN_IDS = {
     "testnet": "39f5e2ede1f8bc1a3a54a7914414e3779e33193f1f5693510e73cb7a87617447",
-    "bitshares": "efce48df1d0c30aedfeb3b63dcaa3a68b93e7d20f21e99c955c1c494635e275d",
-    "openshares": "c959d567a30ded151a6518c90cdd9db2824731d8b1dceda9a4ca073d96959c55",
-    "graphene": "813f66929e49cb3d7233840c68b010699e028d62b0fae41cfe3c8bda5e7f3b01",
+    "bitshares": "aedda597c79b3192860aed6264bc856a546f9a1155c9da8b63c921048132e9eb",
+    "openshares": "5a12305ab374a8b9ed81250fefd71e3d05f79cf3099b4c208b3b027c9229a9c7",
+    "graphene": "49f9f719e723b8e474085af35930bf3ad3e795bfe6837d8119b303ae5674d0d7",
 }
 """Ids of the committed templates; whoever changes one changes the chain."""
 

@@ -476,6 +476,27 @@ def test_committee_votes_share_and_top_voters_are_of_the_last_count() -> None:
     assert chain.state.statistics_of(bob.id).voting_stake == 110
 
 
+def test_a_proxy_fades_by_both_ages() -> None:
+    """K4.6, K4.7: first by the voter's own age of opinion, then by that of the proxy."""
+    chain = TestChain(genesis=genesis_with("tickets"))
+    chain.block()
+    sold, wanted = chain.amount(801), chain.amount(801, "USD")
+    order = LimitOrderCreate(NO_FEE, chain.account("bob"), sold, wanted, MAX_TIMESTAMP)
+    chain.block(order, vote(chain, "bob", proxy="alice"))
+    maintain(chain, 360)
+    assert witness_votes(chain) == [0, 0, 0], "the proxy has no fresh opinion"
+    chain.block(vote(chain, "alice"))
+    maintain(chain)
+    figures = chain.state.statistics_of(chain.account("alice"))
+    assert witness_votes(chain) == [0, 0, 701]
+    assert figures.voting_power is not None
+    assert (figures.voting_stake, figures.voting_power.active) == (801, 701)
+    maintain(chain, 314)
+    assert witness_votes(chain) == [0, 0, 101]
+    maintain(chain, 1)
+    assert witness_votes(chain) == [0, 0, 0]
+
+
 def test_balances_do_not_count_with_tickets() -> None:
     """K4.2: an account's figures without tickets are worth what it has in orders."""
     state = make_state("alice", core=1000)

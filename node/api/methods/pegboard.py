@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Annotated
 
-from node.api.arguments import AssetArg, at_most
+from node.api.arguments import AccountArg, AssetArg, at_most, instance_of
 from node.api.call import Answer, Call, Steps, Stepwise
 from node.api.views import Json, view_object, view_price
 from node.explain.next_call import explain_next_call
@@ -22,10 +22,18 @@ from protocol.block import SignedBlockHeader, block_id
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import key_text
 from protocol.finality import Vote
-from protocol.ids import account_text, asset_text, position_text, witness_text
+from protocol.ids import (
+    CustomAuthorityId,
+    account_text,
+    asset_text,
+    position_text,
+    witness_text,
+)
 from protocol.json_form import JsonValue, format_time, to_json
 
 ListLimit = Annotated[int, at_most(300)]
+CustomLimit = Annotated[int, at_most(100)]
+CustomId = Annotated[int, instance_of("custom authority id", CustomAuthorityId)]
 
 
 def get_node_info(call: Call) -> Answer:
@@ -277,6 +285,16 @@ def _trigger(call: Call) -> str:
     return TRIGGER_NAMES[call.state.chain.margin_call_trigger]
 
 
+def get_custom_authorities(
+    call: Call, account: AccountArg, limit: CustomLimit = 100, start_id: CustomId = 0
+) -> Answer:
+    """The custom authorities of an account, whether they count now or not, by id from an id on
+    (C5.1)."""
+    found = call.state.custom_authorities_of_account.items(account.id)
+    wanted = [item for item in found if item.id >= start_id]
+    return [view_object(call.backend, item) for item in wanted[:limit]]
+
+
 METHODS = (
     get_node_info,
     get_state_hash,
@@ -284,4 +302,5 @@ METHODS = (
     get_asset_market,
     get_positions,
     get_settlements,
+    get_custom_authorities,
 )
