@@ -8,9 +8,6 @@ from protocol.asset import AssetAmount
 from protocol.errors import ValidationError
 from protocol.schema import Record, Variant
 
-OPERATION_COUNT = 78
-"""BitShares numbers its operations 0 to 77."""
-
 
 class Operation(Protocol):
     """An operation: a record whose fields are in BitShares' order and names.

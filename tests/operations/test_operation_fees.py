@@ -29,7 +29,6 @@ from protocol.ids import AccountId, AssetId, LimitOrderId
 from protocol.operations import ENTRY_OF, OPERATIONS, Operation, OperationEntry
 from protocol.operations.account import BLACK_LISTED, AccountTransfer, AccountWhitelist
 from protocol.operations.asset_options import WHITE_LIST
-from protocol.operations.base import OPERATION_COUNT
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
 from protocol.operations.transfer import Transfer
@@ -45,7 +44,7 @@ from tests.support.state import (
     make_context,
     make_state,
 )
-from tests.support.world import ALICE, BOB, CAROL
+from tests.support.world import ALICE, BOB, CAROL, OPERATION_COUNT
 
 TRANSFER_FEE = 20
 UNBUILT = {9, 39, 40, 41}

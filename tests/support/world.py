@@ -28,3 +28,7 @@ def secret_of(name: str) -> PrivateKey:
 def key_of(name: str) -> PublicKey:
     """The public key of a name."""
     return public_key(secret_of(name))
+
+
+OPERATION_COUNT = 78
+"""BitShares' operations have the numbers below."""

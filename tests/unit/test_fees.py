@@ -28,13 +28,14 @@ from protocol.operations import OPERATIONS
 from protocol.operations.account import AccountCreate, AccountOptions, AccountUpdate, AccountUpgrade
 from protocol.operations.asset import AssetCreate, AssetIssue, AssetUpdateIssuer
 from protocol.operations.asset_options import AssetOptions
-from protocol.operations.base import OPERATION_COUNT, Operation
+from protocol.operations.base import Operation
 from protocol.operations.bitasset import BidCollateral
 from protocol.operations.custom import Assert, BlockIdPredicate, Custom
 from protocol.operations.limit_order import LimitOrderUpdate
 from protocol.operations.memo import Memo
 from protocol.operations.transfer import Transfer
 from protocol.schema import BlockId, PublicKey
+from tests.support.world import OPERATION_COUNT
 
 A, B = AccountId(7), AccountId(8)
 KEY = PublicKey(b"\x02" * 33)

@@ -23,7 +23,7 @@ from protocol.operations import (
     fee_payer,
     operation_name,
 )
-from protocol.operations.base import OPERATION_COUNT, Operation, TaggedOperation
+from protocol.operations.base import Operation, TaggedOperation
 from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
@@ -33,6 +33,7 @@ from protocol.operations.transfer import Transfer
 from protocol.schema import Commitment, schema_of
 from protocol.transaction import Transaction
 from tests.support.declared import instances
+from tests.support.world import OPERATION_COUNT
 
 CORE = AssetAmount(0, AssetId(0))
 NAMELESS: dict[type, AccountId] = {
@@ -125,7 +126,7 @@ def test_deep_nesting_is_refused_before_it_is_followed() -> None:
     with pytest.raises(ValidationError, match="nested") as caught:
         operation.validate()
     assert (caught.value.value, caught.value.limit) == (4, 3)
-    for _ in range(20):
+    for _ in range(40):
         operation = proposal_of(operation)
     packed = bytes(10) + b"\x01" + pack_as(TaggedOperation, operation) + bytes(2)
     with pytest.raises(DecodeError, match="nested"):

@@ -13,12 +13,13 @@ from typing import Any, cast
 import pytest
 
 from protocol.binary import pack, pack_as, unpack
-from protocol.errors import ProtocolError
+from protocol.errors import ProtocolError, ValidationError
 from protocol.json_form import from_json_as, to_json_as
 from protocol.msgpack_form import from_plain, pack_document, to_plain, unpack_document
 from protocol.operations import OPERATIONS, Operation
-from protocol.operations.base import OPERATION_COUNT, TaggedOperation
+from protocol.operations.base import TaggedOperation
 from protocol.operations.proposal import ProposedOperation
+from tests.support.world import OPERATION_COUNT
 
 Vector = dict[str, Any]
 
@@ -63,10 +64,17 @@ def test_json_and_message_pack_give_the_operation_back(vector: Vector) -> None:
     assert from_plain(type(operation), unpack_document(document)) == operation
 
 
+ALL_FORMS = {f"custom_authority_create_{form}" for form in ("scalars", "sets", "nested")}
+"""Restrictions of every form, on fields that do not take them (C3.3)."""
+
+
 @each_vector
 def test_operations_that_are_not_virtual_are_valid(vector: Vector) -> None:
-    """R9.3."""
-    if not OPERATIONS[vector["operation"][0]].virtual:
+    """R9.3, C3.3: bytes may be read of what no chain takes."""
+    if vector["name"] in ALL_FORMS:
+        with pytest.raises(ValidationError, match="restriction 0"):
+            declared(vector).validate()
+    elif not OPERATIONS[vector["operation"][0]].virtual:
         assert declared(vector).validate() is None  # type: ignore[func-returns-value]
 
 

@@ -30,7 +30,3 @@ class CustomAuthority(StateObject):
     def is_effective(self, now: int) -> bool:
         """Whether it counts at a time."""
         return self.enabled and self.valid_from <= now < self.valid_to
-
-    def restriction_count(self) -> int:
-        """How many restrictions it has, with all those inside them (C1.4)."""
-        return sum(restriction.count() for _, restriction in self.restrictions)
