@@ -345,7 +345,7 @@ class SlowCheck:
         return total >= rule.weight_threshold
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(authorities(), authorities()), min_size=4, max_size=4),
     st.sets(st.sampled_from(SIGNERS)),

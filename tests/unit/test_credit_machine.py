@@ -334,5 +334,5 @@ def told_of(op: Operation) -> Told:
     return "ended", op.deal_id, op.unpaid_amount.amount, op.collateral.amount
 
 
-CreditMachine.TestCase.settings = settings(max_examples=15, stateful_step_count=40, deadline=None)
+CreditMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=40, deadline=None)
 TestCreditMachine = CreditMachine.TestCase

@@ -202,12 +202,12 @@ def test_damage_met_while_reading_is_told(path: Path, traces: list[HistoryTrace]
 def test_each_flipped_bit_of_an_operation_is_noticed(
     filled: HistoryPlace, traces: list[HistoryTrace], column: str
 ) -> None:
-    """T-S3: whatever bit of its binary form or of its result it is."""
+    """T-S3: whatever bit of its binary form or of its result it is; on a server one of three."""
     history = StoredHistory(HistoryStore(filled.open(), CHAIN_ID), MainChainIds(traces))
     ((value,),) = filled.execute(f"SELECT {column} FROM operation WHERE instance = 3")
     whole = value if isinstance(value, bytes) else int(value or 0).to_bytes(4, "big")
     assert history.operation(3) is not None
-    for bit in range(8 * len(whole)):
+    for bit in range(0, 8 * len(whole), 1 if isinstance(filled, SqlitePlace) else 3):
         flipped = (int.from_bytes(whole, "big") ^ 1 << bit).to_bytes(len(whole), "big")
         stored = flipped if isinstance(value, bytes) else int.from_bytes(flipped, "big")
         filled.execute(f"UPDATE operation SET {column} = ? WHERE instance = 3", stored)
@@ -356,7 +356,7 @@ def twin_at(traces: list[HistoryTrace], head: int) -> MemoryHistory:
 
 def same(history: HistoryReader, twin: HistoryReader) -> None:
     """Whether two histories answer alike, whatever is asked."""
-    for seed in range(5):
+    for seed in range(2):
         compare(history, twin, Random(seed))
 
 

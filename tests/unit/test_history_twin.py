@@ -18,8 +18,8 @@ from tests.support.history_databases import HistoryPlace, SqlitePlace
 from tests.support.history_questions import compare
 
 CHAIN_ID = Digest(bytes(32))
-STEPS = 250
-STEPS_ON_A_SERVER = 40
+STEPS = 150
+STEPS_ON_A_SERVER = 24
 """Fewer: each question is a round trip."""
 SEEDS = (1, 2)
 

@@ -298,7 +298,7 @@ def _fee_of(asset: Asset) -> Fraction:
 
 TestPools = PoolMachine.TestCase
 TestPools.settings = settings(
-    max_examples=20,
+    max_examples=12,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -13,10 +13,15 @@ from node.state.errors import (
     MissingOwnerAuthority,
     TransactionRejected,
 )
+from protocol.asset import NO_FEE
 from protocol.constants import MAX_TRANSACTION_SIGNATURES
 from protocol.crypto.hashes import sha256
 from protocol.errors import KeyFormatError, ValidationError
+from protocol.ids import SametFundId
+from protocol.operations import Operation
+from protocol.operations.balance import BalanceClaim
 from protocol.operations.committee import CommitteeMemberUpdateGlobalParameters
+from protocol.operations.samet_fund import SametFundBorrow, SametFundRepay
 from protocol.schema import Digest, Signature
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 from tests.support.chain import TestChain
@@ -28,17 +33,26 @@ MISSING = (MissingActiveAuthority, MissingOwnerAuthority, MissingOtherAuthority)
 HISTORIES, TWINS = 12, 60
 
 
+def loan_within_a_transaction(chain: BusyChain) -> tuple[Operation, ...]:
+    """What can only stand together (U7)."""
+    lent, fund = chain.amount(100), SametFundId(0)
+    return (
+        SametFundBorrow(NO_FEE, chain.bob, fund, lent),
+        SametFundRepay(NO_FEE, chain.bob, fund, lent, chain.amount(100)),
+    )
+
+
 def test_no_operation_is_taken_that_was_signed_for_another_chain() -> None:
     """T-C1: each kind that is executed, by the right keys, with a reference to a block of this
     chain; the same bytes signed for this chain are taken."""
     chain = BusyChain()
     other = Digest(sha256(chain.chain.chain_id))
     reference, expiration = reference_block(chain.chain.head_id), chain.chain.head_time + 60
-    seen = set()
-    for operation in chain.examples():
-        names = chain.signers_of([operation])
-        owner = ["old"] if type(operation).__name__ == "BalanceClaim" else []
-        transaction = Transaction(*reference, expiration, (operation,))
+    seen: set[type] = set()
+    for operations in [*((one,) for one in chain.examples()), loan_within_a_transaction(chain)]:
+        names = chain.signers_of(operations)
+        owner = ["old"] if isinstance(operations[0], BalanceClaim) else []
+        transaction = Transaction(*reference, expiration, operations)
         secrets = [secret_of(name) for name in [*names, *owner]]
         ours, theirs = (
             TransactionEnvelope.from_transaction(sign(transaction, secrets, chain_id))
@@ -48,7 +62,7 @@ def test_no_operation_is_taken_that_was_signed_for_another_chain() -> None:
         chain.chain.simulate(ours)
         with pytest.raises(MISSING):
             chain.chain.simulate(theirs)
-        seen.add(type(operation))
+        seen.update(map(type, operations))
     assert EVALUATORS.keys() - seen == {CommitteeMemberUpdateGlobalParameters}, "of proposals alone"
 
 

@@ -435,7 +435,7 @@ class VotingMachine(RuleBasedStateMachine):
         return base + floor(Fraction(b * Q, q))
 
 
-VotingMachine.TestCase.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)
+VotingMachine.TestCase.settings = settings(max_examples=5, stateful_step_count=25, deadline=None)
 TestVotingMachine = VotingMachine.TestCase
 
 
