@@ -154,7 +154,7 @@ class Walk:
         self.stop()
         self.network = str(self.data / "networks" / re.sub(r"\W+", "-", command).strip("-"))
         options = f" --api {self.api} --data-dir {self.network}"
-        if "--block-interval" not in wanted:
+        if "--block-interval" not in wanted and "--fork" not in wanted:
             options += " --block-interval 1"
         with self.output.open("wb") as output:
             self.standing = subprocess.Popen(
