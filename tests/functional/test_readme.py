@@ -75,7 +75,11 @@ CHANGED = {
 }
 """What runs in place of a command; {command} is the command itself."""
 
-STANDING = ("./scripts/up", ".venv/bin/pegboard up", "pegboard up", "pegboard node --dev")
+STANDING = tuple(
+    f"{where}{what}"
+    for where in ("", ".venv/bin/")
+    for what in ("./scripts/up", "pegboard up", "pegboard node --dev")
+)
 """What runs until it is stopped."""
 
 
