@@ -45,6 +45,7 @@ CHANGED = {
     "./scripts/check": "",
     # Half a minute of simulated faults, as tests/simulation has many.
     "./scripts/simulate --seed 7": "./scripts/simulate --help",
+    "./scripts/simulate --seed 7 --scenario config/scenarios/lira.toml": "",
     "./scripts/simulate --hours 1": "",
     "./scripts/simulate --teeth": "",
     # Campaigns of minutes to hours, of which the tests hold a share; that they start is seen.
@@ -52,6 +53,8 @@ CHANGED = {
     "./scripts/fuzz": "./scripts/fuzz --help",
     "./scripts/docs": "./scripts/docs --help",
     "./scripts/siege": "./scripts/siege --help",
+    "./scripts/siege --memory 512": "",
+    "./scripts/soak --hours 24": "./scripts/soak --help",
     "./scripts/flood": "./scripts/flood --help",
     "./scripts/shocks": "./scripts/shocks --help",
     "./scripts/campaign": "./scripts/campaign --help",
