@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from node.p2p.bans import Bans
@@ -66,11 +66,10 @@ class Connections:
         host = host_group(address.host)
         if self.bans.is_banned(host, now_ms):
             return GoodbyeCode.BANNED
-        hosts = [peer.address.host for peer in inbound]
-        if [host_group(one) for one in hosts].count(host) >= limits.max_inbound_per_host:
+        if [peer.machine for peer in inbound].count(host) >= limits.max_inbound_per_host:
             return GoodbyeCode.TOO_MANY_CONNECTIONS
-        groups = [narrow_group(one) for one in hosts]
-        if groups.count(narrow_group(address.host)) >= limits.max_inbound_per_group:
+        group = narrow_group(address.host)
+        if [peer.group for peer in inbound].count(group) >= limits.max_inbound_per_group:
             return GoodbyeCode.TOO_MANY_CONNECTIONS
         return None if self._handshakes.take(address.host, now_ms) else GoodbyeCode.RATE_LIMIT
 
@@ -81,21 +80,22 @@ class Connections:
         the oldest goes of the largest group, for it has had the most time.
         """
         inbound, limits = self._inbound(), self._limits
-        crowd = [peer for peer in inbound if peer.address.host not in self._trusted_hosts]
         strangers = [peer for peer in inbound if not peer.is_active]
         if len(strangers) >= limits.max_in_handshake:
-            sizes = Counter(narrow_group(peer.address.host) for peer in strangers)
-            mine = [peer for peer in crowd if not peer.is_active]
+            sizes = Counter([peer.group for peer in strangers])
             victim = max(
-                mine,
-                key=lambda peer: (sizes[narrow_group(peer.address.host)], -peer.connected_ms),
+                self._crowd(strangers),
+                key=lambda peer: (sizes[peer.group], -peer.connected_ms),
                 default=None,
             )
         elif len(inbound) >= limits.max_inbound:
-            victim = choose_victim(crowd, self._secret)
+            victim = choose_victim(self._crowd(inbound), self._secret)
         else:
             return None
         return GoodbyeCode.TOO_MANY_CONNECTIONS if victim is None else victim
+
+    def _crowd(self, peers: Sequence[Peer]) -> list[Peer]:
+        return [peer for peer in peers if peer.address.host not in self._trusted_hosts]
 
     def _inbound(self) -> list[Peer]:
         return [peer for peer in self._peers.values() if not peer.outbound]

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from node.p2p.peer import Peer
-from node.p2p.peer_database import narrow_group
 
 SAFE_BY_GROUP = 4
 """Peers of the groups that a secret of this node prefers: nobody can choose to be in one."""
@@ -26,7 +25,7 @@ def choose_victim(peers: Sequence[Peer], secret: bytes) -> Peer | None:
     """The inbound connection to close, None if all are worth more than a newcomer."""
 
     def by_group(peer: Peer) -> int:
-        return _draw(secret, narrow_group(peer.address.host))
+        return _draw(secret, peer.group)
 
     measures: tuple[tuple[int, Callable[[Peer], int]], ...] = (
         (SAFE_BY_GROUP, by_group),
@@ -46,10 +45,10 @@ def choose_victim(peers: Sequence[Peer], secret: bytes) -> Peer | None:
 
 def youngest_of_largest_group(peers: Sequence[Peer]) -> Peer | None:
     """The last to come of the network group that has most of these connections."""
-    sizes = Counter(narrow_group(peer.address.host) for peer in peers)
+    sizes = Counter(peer.group for peer in peers)
     return max(
         peers,
-        key=lambda peer: (sizes[narrow_group(peer.address.host)], peer.connected_ms, peer.key),
+        key=lambda peer: (sizes[peer.group], peer.connected_ms, peer.key),
         default=None,
     )
 

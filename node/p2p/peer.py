@@ -25,6 +25,7 @@ from node.p2p.errors import (
     UnexpectedMessage,
 )
 from node.p2p.limits import RATE_WINDOW_MS, PeerLimits
+from node.p2p.peer_database import host_group, narrow_group
 from protocol.errors import ProtocolError
 from protocol.p2p.framing import MAX_FRAME_BYTES, FrameReader, encode_frame
 from protocol.p2p.handshake import HandshakePolicy, check_key
@@ -125,6 +126,9 @@ class Peer:
         self.key = key
         self.address = address
         """The other end: where we dialled, or where the inbound connection came from."""
+        self.machine = host_group(address.host)
+        self.group = narrow_group(address.host)
+        """Whose it may be; kept, because all are compared for each newcomer."""
         self.outbound = outbound
         self.state = PeerState.AWAITING_REPLY if outbound else PeerState.AWAITING_HELLO
         self.hello: Hello | None = None

@@ -1,7 +1,8 @@
-"""Takes in connections at a listening socket, all that wait at a time.
+"""Takes in connections at a listening socket, many of those that wait at a time.
 
 A loop that takes one and lets the others run makes a newcomer wait for a round of the event loop
-for each that came before it, however little those ask for.
+for each that came before it, however little those ask for. One that takes all makes everybody else
+wait until each of them has been judged.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import trio
 from node.services.descriptors import is_reserved
 
 AT_ONCE_MAX = 64
-"""Connections taken in before others have their turn."""
+"""Connections taken in before others have their turn, where each then waits for its own."""
 PAUSE_S = 0.1
 """After a connection was refused because file descriptors have run out, or all but have (T-R2)."""
 
@@ -27,15 +28,19 @@ log = structlog.get_logger()
 
 
 async def take_connections(
-    listener: trio.SocketListener, handle: Handler, nursery: trio.Nursery
+    listener: trio.SocketListener,
+    handle: Handler,
+    nursery: trio.Nursery,
+    at_once: int = AT_ONCE_MAX,
 ) -> None:
-    """Have each connection handled by a task of its own, until cancelled."""
+    """Have each connection handled by a task of its own, until cancelled; `at_once` in a round of
+    the event loop."""
     with socket.socket(fileno=listener.socket.detach()) as listening:
         listening.setblocking(False)
         while True:
             await trio.lowlevel.wait_readable(listening)
             try:
-                for connection in _waiting(listening):
+                for connection in _waiting(listening, at_once):
                     stream = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
                     nursery.start_soon(handle, stream)
             except OSError as error:
@@ -43,8 +48,8 @@ async def take_connections(
                 await trio.sleep(PAUSE_S)
 
 
-def _waiting(listening: socket.socket) -> Iterator[socket.socket]:
-    for _ in range(AT_ONCE_MAX):
+def _waiting(listening: socket.socket, at_once: int) -> Iterator[socket.socket]:
+    for _ in range(at_once):
         try:
             connection, _ = listening.accept()
         except (BlockingIOError, ConnectionAbortedError):

@@ -24,6 +24,9 @@ SEND_QUEUES_BYTES = 64 * 1024 * 1024
 WRITE_STALL_S = 20.0
 """A peer that takes nothing for so long is dropped (T-P5)."""
 DIAL_TIMEOUT_S = 5.0
+AT_ONCE_MAX = 8
+"""Connections judged in a round of the event loop: a thousand that come at the same time must not
+keep others for as long as that takes (T-P5)."""
 
 log = structlog.get_logger()
 
@@ -134,7 +137,9 @@ class PeerConnections:
         listeners = await trio.open_tcp_listeners(port, host=host)
         task_status.started(int(listeners[0].socket.getsockname()[1]))
         for listener in listeners:
-            self.nursery.start_soon(take_connections, listener, self._accept, self.nursery)
+            self.nursery.start_soon(
+                take_connections, listener, self._accept, self.nursery, AT_ONCE_MAX
+            )
 
     def dial(self, address: PeerAddress) -> None:
         """Open a connection in the background."""

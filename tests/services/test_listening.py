@@ -6,6 +6,7 @@ import errno
 import resource
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +19,7 @@ import trio.testing
 from node.app import HELPER_WAIT_S, run_node
 from node.exit_codes import Exit
 from node.p2p.effects import PeerAddress, PeerKey
-from node.services import descriptors, listening
+from node.services import descriptors, listening, p2p_server
 from node.services.listening import take_connections
 from node.services.p2p_server import PeerConnections
 
@@ -97,9 +98,12 @@ async def rounds_of_peers(connections: int) -> list[int]:
     return arrivals.came
 
 
-def test_peers_come_in_as_clients_do() -> None:
-    """P12, T-P5: all that wait at the door of peers in one round, too."""
-    assert len(set(trio.run(rounds_of_peers, WAITING))) == 1
+def test_a_crowd_of_peers_comes_in_by_and_by() -> None:
+    """P12, T-P5: some of those that wait at the door of peers in a round, and not all of a crowd,
+    whose greetings others would have to wait for."""
+    rounds = trio.run(rounds_of_peers, 3 * p2p_server.AT_ONCE_MAX)
+    assert max(Counter(rounds).values()) == p2p_server.AT_ONCE_MAX
+    assert len(set(rounds)) == 3
 
 
 def test_a_newcomer_waits_for_no_round_of_those_before_it() -> None:
@@ -109,7 +113,7 @@ def test_a_newcomer_waits_for_no_round_of_those_before_it() -> None:
 
 def test_not_all_of_a_flood_are_taken_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """T-A2: others have their turn after some."""
-    monkeypatch.setattr(listening, "AT_ONCE_MAX", WAITING // 4)
+    monkeypatch.setattr(take_connections, "__defaults__", (WAITING // 4,))
     assert len(set(trio.run(rounds_of, WAITING))) == 4
 
 
@@ -119,10 +123,10 @@ def test_a_machine_without_room_for_connections_is_asked_again(
     """T-A3: a refusal of the machine ends no server."""
     waiting, refusals = listening._waiting, [OSError(errno.EMFILE, "too many open files")]
 
-    def refuse_once(listener: socket.socket) -> Iterator[socket.socket]:
+    def refuse_once(listener: socket.socket, at_once: int) -> Iterator[socket.socket]:
         if refusals:
             raise refusals.pop()
-        return waiting(listener)
+        return waiting(listener, at_once)
 
     monkeypatch.setattr(listening, "_waiting", refuse_once)
     assert len(trio.run(rounds_of, 1)) == 1
