@@ -54,11 +54,9 @@ def _settled_last(ctx: Context) -> frozenset[AssetId]:
 
 def _touched(ctx: Context, *, all_assets: bool) -> list[BitassetData]:
     """BitAssets to be looked at, by ascending asset id (R4.14, BK1a)."""
-    return sorted(
-        (
-            bitasset
-            for bitasset in ctx.state.bitassets.in_order()
-            if all_assets or bitasset.were_requests_done or bitasset.asset_id in ctx.dirty_assets
-        ),
-        key=lambda bitasset: bitasset.asset_id,
-    )
+    state = ctx.state
+    if all_assets:
+        return sorted(state.bitassets.in_order(), key=lambda bitasset: bitasset.asset_id)
+    again = {bitasset.asset_id for bitasset in state.bitassets_to_look_at.items(True)}
+    found = map(state.bitasset_of, sorted(ctx.dirty_assets | again))
+    return [bitasset for bitasset in found if bitasset is not None]

@@ -220,6 +220,11 @@ class State:
         )
         """By debt asset: most additional collateral per debt first (R6.5)."""
         self.collateral_bids.add_index(self.bids)
+        self.bitassets_to_look_at = OrderedIndex[bool, BitassetData](
+            lambda item: item.were_requests_done, lambda item: item.asset_id, mutable=True
+        )
+        """By whether the next boundary looks at them whatever its block touches (BK1a)."""
+        self.bitassets.add_index(self.bitassets_to_look_at)
         self.funds_by_open = OrderedIndex[bool, SametFund](
             lambda item: item.unpaid_amount > 0, lambda item: item.id, mutable=True
         )
