@@ -57,7 +57,7 @@ def _life(call: Call, found: ObjectId) -> tuple[list[OperationRecord], bool]:
     history, subject = call.backend.history, subject_of(found)
     newest = history.events_of(STEPS, "subject", subject, newest=NEWEST, limit=EFFECTS_TOLD)
     [*first] = history.events_from(STEPS, "subject", subject, oldest=0, limit=2)
-    numbers = {one.operation: one.instance for one in (*first[:1], *reversed(newest))}
+    numbers = dict.fromkeys(one.instance for one in (*first[:1], *reversed(newest)))
     left_out = len(first) > 1 and first[1].instance < newest[-1].instance
     return _records(call, numbers), left_out
 

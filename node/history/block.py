@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, Protocol, assert_never
@@ -13,7 +13,7 @@ from node.history.pools import NOTHING, POOL_OPERATIONS, figures_after, pool_of
 from node.history.records import (
     ASSET_EVENTS,
     BIDS,
-    EVENT_KINDS,
+    COUNTED_KINDS,
     FEEDS,
     MARGIN_CALLS,
     STEPS,
@@ -78,18 +78,6 @@ AccountEntry = tuple[AccountId, int, int]
 Events = dict[EventKind, list[EventRecord]]
 """Records by their kind; kinds without any may be missing."""
 
-STEP_TYPES: frozenset[type] = frozenset(
-    {
-        LimitOrderCreate,
-        LimitOrderUpdate,
-        LimitOrderCancel,
-        FillOrder,
-        AssetSettle,
-        AssetSettleCancel,
-        BidCollateral,
-    }
-)
-"""Operations by which what waits begins, changes or ends."""
 _POSITION_TYPE = ID_TYPES[CallOrderId][1]
 
 
@@ -129,7 +117,7 @@ class HistoryCounts:
     operations: int = 0
     entries: int = 0
     fills: int = 0
-    events: dict[EventKind, int] = field(default_factory=lambda: dict.fromkeys(EVENT_KINDS, 0))
+    events: dict[EventKind, int] = field(default_factory=lambda: dict.fromkeys(COUNTED_KINDS, 0))
     by_account: dict[AccountId, int] = field(default_factory=dict)
     by_market: dict[Market, MarketCounts] = field(default_factory=dict)
     pool_operations: int = 0
@@ -179,6 +167,7 @@ class BlockHistory:
     entries: list[AccountEntry]
     """In the order of the operations, then of the accounts."""
     events: Events
+    """Of `COUNTED_KINDS`."""
     first_fill: int
     """Instance of the first fill; the others follow without gaps."""
     next_fill: int
@@ -194,6 +183,20 @@ class BlockHistory:
     def fills(self) -> list[FillRecord]:
         """Both sides of all trades, in order."""
         return list(self._fills())
+
+    @cached_property
+    def steps(self) -> list[StepRecord]:
+        """By which operations orders and settlement requests began, changed or ended, in order."""
+        subjects = (_subject(applied.op, applied.result) for applied in self.operations)
+        return [
+            StepRecord(instance, subject_of(subject), self.num)
+            for instance, subject in enumerate(subjects, self.first_operation)
+            if subject is not None
+        ]
+
+    def records_of(self, kind: EventKind) -> Sequence[EventRecord]:
+        """Its records of one of `EVENT_KINDS`, in order."""
+        return self.steps if kind is STEPS else self.events.get(kind, ())
 
     @cached_property
     def fills_of(self) -> dict[Market, list[FillRecord]]:
@@ -286,7 +289,7 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
     totals, markets = counts.by_account, counts.by_market
     fills = 0
     pool_operations: list[int] = []
-    steps: list[int] = []
+    bids: list[int] = []
     for applied in trace.operations:
         op = applied.op
         accounts: tuple[AccountId, ...]
@@ -303,8 +306,8 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
             accounts = accounts_of_operation(op, applied.result)
             if type(op) in POOL_OPERATIONS:
                 pool_operations.append(instance)
-        if type(op) in STEP_TYPES:
-            steps.append(instance)
+            elif type(op) is BidCollateral:
+                bids.append(instance)
         for account in accounts:
             totals[account] = number = totals.get(account, 0) + 1
             entries.append((account, number, instance))
@@ -326,8 +329,8 @@ def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
     counts.entries += len(entries)
     if pool_operations:
         _add_pool_operations(block, pool_operations, counts)
-    for operation in steps:
-        _add_steps(block, operation, counts)
+    if bids:
+        _add_bids(block, bids, counts)
     if trace.events:
         _add_events(block, trace.events, counts)
     return block
@@ -411,41 +414,35 @@ def _fill_of(event: MarginCallEvent, fills: _CalledFills) -> int:
     )
 
 
-def _add_steps(block: BlockHistory, operation: int, counts: HistoryCounts) -> None:
-    applied = block.operations[operation - block.first_operation]
-    op, number = applied.op, OperationHistoryId(operation)
-    if isinstance(op, BidCollateral):
+def _add_bids(block: BlockHistory, operations: list[int], counts: HistoryCounts) -> None:
+    """Number the bids that were made; an operation without debt takes one back (R6.5)."""
+    for operation in operations:
+        op = block.operations[operation - block.first_operation].op
+        assert isinstance(op, BidCollateral), op
         if op.debt_covered.amount:
             instance = counts.events[BIDS]
-            record = BidRecord(instance, op.bidder, number, block.num)
+            record = BidRecord(instance, op.bidder, OperationHistoryId(operation), block.num)
             block.events.setdefault(BIDS, []).append(record)
             counts.events[BIDS] = instance + 1
-        return
-    for subject in _subjects(op, applied.result):
-        instance = counts.events[STEPS]
-        step = StepRecord(instance, subject_of(subject), number, block.num)
-        block.events.setdefault(STEPS, []).append(step)
-        counts.events[STEPS] = instance + 1
 
 
-def _subjects(op: Operation, result: OperationResult) -> Iterator[ObjectId]:
-    """The orders and settlement requests that an operation is a step of."""
+def _subject(op: Operation, result: OperationResult) -> ObjectId | None:
+    """The order or settlement request that an operation is a step of, if any."""
     match op:
-        case LimitOrderCreate():
-            if isinstance(result, ObjectId):
-                yield result
-        case AssetSettle():
-            if isinstance(result, ExtendableOperationResult):
-                yield from result.new_objects or ()
         case FillOrder():
-            if op.order_id.type != _POSITION_TYPE:
-                yield op.order_id
+            return None if op.order_id.type == _POSITION_TYPE else op.order_id
+        case LimitOrderCreate():
+            return result if isinstance(result, ObjectId) else None
         case LimitOrderCancel() | LimitOrderUpdate():
-            yield object_id(LimitOrderId, op.order)
+            return object_id(LimitOrderId, op.order)
+        case AssetSettle() if isinstance(result, ExtendableOperationResult):
+            made = tuple(result.new_objects or ())
+            assert len(made) <= 1, made
+            return made[0] if made else None
         case AssetSettleCancel():
-            yield object_id(ForceSettlementId, op.settlement)
+            return object_id(ForceSettlementId, op.settlement)
         case _:
-            return
+            return None
 
 
 def _kind_of(event: ChainEvent) -> EventKind:

@@ -217,7 +217,7 @@ class MemoryHistory:
         wanted = (
             record
             for block in reversed(self.blocks)
-            for record in cast(list[E], reversed(block.events.get(kind, [])))
+            for record in cast(list[E], reversed(block.records_of(kind)))
             if record.instance <= newest and kind.value_of(record, column) == value
         )
         return list(islice(wanted, limit))
@@ -229,7 +229,7 @@ class MemoryHistory:
         wanted = (
             record
             for block in self.blocks
-            for record in cast(list[E], block.events.get(kind, []))
+            for record in cast(list[E], block.records_of(kind))
             if record.instance >= oldest and kind.value_of(record, column) == value
         )
         return list(islice(wanted, limit))

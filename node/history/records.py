@@ -245,9 +245,9 @@ class StepRecord(Record):
     """An operation that began, changed or ended an order (1.7.n) or settlement request (1.4.n)."""
 
     instance: Int64
+    """Of the operation (1.11.n)."""
     subject: Int64
     """Of the order or the request, as `subject_of` has it."""
-    operation: OperationHistoryId
     block_num: UInt32
 
 
@@ -303,8 +303,10 @@ BIDS = Kind("collateral_bid", BidRecord, ("instance",), (("account", "instance")
 EventRecord = FeedRecord | MarginCallRecord | AssetEventRecord | StepRecord | BidRecord
 EventKind = Kind[Any]
 """One of `EVENT_KINDS`, of whichever record."""
-EVENT_KINDS: tuple[EventKind, ...] = (FEEDS, MARGIN_CALLS, ASSET_EVENTS, STEPS, BIDS)
-"""Kinds that are numbered from 0 each, and read by one of their columns."""
+COUNTED_KINDS: tuple[EventKind, ...] = (FEEDS, MARGIN_CALLS, ASSET_EVENTS, BIDS)
+"""Those that are numbered from 0 each."""
+EVENT_KINDS: tuple[EventKind, ...] = (*COUNTED_KINDS, STEPS)
+"""Kinds that are read by one of their columns."""
 KINDS: tuple[Kind[Any], ...] = (
     BLOCKS,
     OPERATIONS,

@@ -36,7 +36,7 @@ from node.storage.errors import StorageError, StoreDamaged, WrongChain, WrongFor
 from protocol.ids import AccountId
 from protocol.schema import Digest
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 
 
 class HistoryStore:
@@ -214,7 +214,7 @@ def _write(
         [POOL_OPERATIONS.row_of(entry) for block in blocks for entry in block.pool_operations],
     )
     for kind in EVENT_KINDS:
-        records = [record for block in blocks for record in block.events.get(kind, ())]
+        records = [record for block in blocks for record in block.records_of(kind)]
         session.add(kind, [kind.row_of(record) for record in records])
     session.replace(BUCKETS, [BUCKETS.row_of(item) for item in join_minutes(known, minutes)])
     counts = {fill.market: fill.sequence + 1 for fill in fills}

@@ -24,7 +24,7 @@ from node.history.kind import Kind
 from node.history.memory import MemoryHistory
 from node.history.reader import E
 from node.history.records import (
-    EVENT_KINDS,
+    COUNTED_KINDS,
     AccountOperation,
     AccountTotal,
     Bucket,
@@ -144,7 +144,7 @@ class StoredHistory:
                 head.operations,
                 head.entries,
                 head.fills,
-                {kind: view.event_count(kind) for kind in EVENT_KINDS},
+                {kind: view.event_count(kind) for kind in COUNTED_KINDS},
                 {total.account: total.operations for total in totals},
                 {row.market: MarketCounts(row.number, row.fills) for row in view.markets()},
                 view.pool_operation_count(),
