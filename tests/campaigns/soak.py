@@ -1,6 +1,7 @@
 """Does a network that runs for long grow? The slope of the memory of each witness, in MiB an hour.
 
 scripts/soak --hours 24
+scripts/soak --hours 24 --simulated
 
 The processes of `up`, on their own ports: witnesses that make blocks, and one more node that leaves
 and comes back. People trade and take back all that they did, so that the chain itself stays as
@@ -26,6 +27,7 @@ import trio
 
 from node.config import read_settings, split_address
 from tests.campaigns.siege import MEGABYTE, client_of, resident_bytes, slot_and_head
+from tests.campaigns.simulated_day import live_through
 from tests.campaigns.slope import BLOCKS, slope_of
 from tests.campaigns.traffic import TRADERS, Traffic
 from tests.support.live_network import START_TIMEOUT_S, LiveNetwork, LiveNode, wait_for
@@ -100,7 +102,13 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=1, help="of all choices (default 1)")
     parser.add_argument("--samples", type=Path, metavar="FILE", help="as CSV")
+    parser.add_argument(
+        "--simulated", action="store_true", help="cores alone, by a clock that waits for nobody"
+    )
     options = parser.parse_args()
+    if options.simulated:
+        is_kept = live_through(options.hours, options.witnesses, options.warm_up)
+        return int(not is_kept)
     with TemporaryDirectory() as directory:
         live = LiveNetwork.create(
             Path(directory) / "net", options.witnesses, options.block_interval
