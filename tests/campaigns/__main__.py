@@ -104,6 +104,11 @@ def flood(plan: Plan) -> list[str]:
     return ["--seed", str(plan.seed), *few]
 
 
+def threaten(plan: Plan) -> list[str]:
+    """A hundredth of what single threats need, however long it takes, or a look."""
+    return ["--seed", str(plan.seed), "--share", "0.00001" if plan.is_short else "0.01"]
+
+
 def kill(plan: Plan) -> list[str]:
     """Two hundred kills, however long they take, or some."""
     return ["--seed", str(plan.seed), *(["--count", "6"] if plan.is_short else [])]
@@ -125,6 +130,7 @@ PARTS = (
     Part("soak", "soak", 0.25, soak, r"slots, \d+ missed|MiB/h|too short"),
     Part("shocks", "shocks", 0.0, shock, r"slots, \d+ missed|each took"),
     Part("floods", "flood", 0.0, flood, r"^T-P|^P15|FOUND"),
+    Part("threats", "threats", 0.0, threaten, r"^T-|^FOUND|^FAILED|^WRONG"),
     Part("kills", "kills", 0.0, kill, r"kills"),
 )
 

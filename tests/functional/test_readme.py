@@ -57,6 +57,7 @@ CHANGED = {
     "./scripts/soak --hours 24": "./scripts/soak --help",
     "./scripts/flood": "./scripts/flood --help",
     "./scripts/shocks": "./scripts/shocks --help",
+    "./scripts/threats --share 0.01": "./scripts/threats --help",
     "./scripts/campaign": "./scripts/campaign --help",
     # 360 runs take minutes; two of a smaller scenario are played.
     ".venv/bin/pegboard lab config/scenarios/lira.toml --vary MCR=1.4,1.6,1.75"

@@ -119,36 +119,37 @@ SUBSCRIBING: list[tuple[str, list[Json]]] = [
 ]
 
 
+async def connect_and_die(backend: ChainBackend, port: int) -> None:
+    """Connect, subscribe, and die without a word; then nothing of it is served any more."""
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(UPGRADE)
+        for method, params in SUBSCRIBING:
+            body = {"id": 1, "method": method, "params": params}
+            await stream.send_all(masked_frame(body))
+        received = b""
+        while received.count(b'"result"') < len(SUBSCRIBING):
+            received += await stream.receive_some()
+    while backend.api.sessions:
+        await trio.sleep(0.001)
+
+
+async def objects_after(backend: ChainBackend, port: int, cycles: int) -> int:
+    """Objects of the server that are there after so many clients that died."""
+    for _ in range(cycles):
+        await connect_and_die(backend, port)
+    await trio.testing.wait_all_tasks_blocked()
+    gc.collect()
+    names = (str(type(item)).partition("'")[2] for item in gc.get_objects())
+    return sum(name.startswith(("node.", "trio_websocket.", "wsproto.", "h11.")) for name in names)
+
+
 @pytest.mark.trio
 async def test_connections_leave_nothing_behind() -> None:
-    """T-A3: connect, subscribe, die without a word, over and over."""
+    """T-A3: connect, subscribe, die without a word, over and over; `scripts/threats` for long."""
     backend = ChainBackend(TestChain("alice", "bob"))
-
-    async def cycle(port: int) -> None:
-        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-            await stream.send_all(UPGRADE)
-            for method, params in SUBSCRIBING:
-                body = {"id": 1, "method": method, "params": params}
-                await stream.send_all(masked_frame(body))
-            received = b""
-            while received.count(b'"result"') < len(SUBSCRIBING):
-                received += await stream.receive_some()
-        while backend.api.sessions:
-            await trio.sleep(0.001)
-
-    async def count_objects(port: int, cycles: int) -> int:
-        for _ in range(cycles):
-            await cycle(port)
-        await trio.testing.wait_all_tasks_blocked()
-        gc.collect()
-        names = (str(type(item)).partition("'")[2] for item in gc.get_objects())
-        return sum(
-            name.startswith(("node.", "trio_websocket.", "wsproto.", "h11.")) for name in names
-        )
-
     async with serve(backend=backend) as port:
-        before = await count_objects(port, 20)
-        assert await count_objects(port, 100) - before < 20
+        before = await objects_after(backend, port, 20)
+        assert await objects_after(backend, port, 100) - before < 20
     assert len(backend.api.waits) == 0
 
 

@@ -9,7 +9,6 @@ made is what the block does.
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import partial
 from math import ceil
 
 from hypothesis import HealthCheck, settings
@@ -18,17 +17,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 from node.chain.apply_block import apply_block
-from node.chain.block_builder import build_block
 from node.chain.chain import Chain
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
-from node.chain.witness_schedule import scheduled_witness, slot_time
 from node.state.database import State
 from node.whatif.plan import MakeBlockAt, Transact
 from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.block import BlockEnvelope
 from protocol.constants import MAX_BLOCK_BYTES, MAX_TRANSACTION_BYTES
-from protocol.crypto.signatures import sign_digest
 from protocol.errors import PegboardError
 from protocol.fee_schedule import FeeSchedule, SizedFee
 from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
@@ -66,6 +62,7 @@ from protocol.schema import Tagged
 from tests.support.chain import TestChain, make_genesis, make_parameters, witness_names
 from tests.support.cuts import CutTwin
 from tests.support.foreseen import Foreseen
+from tests.support.next_blocks import empty_block, try_next_blocks
 from tests.support.recount import full_recount
 
 NAMES = ("alice", "bob", "carol")
@@ -381,7 +378,7 @@ class ChainMachine(RuleBasedStateMachine):
         for node in (self.chain, self.follower) if hasattr(self, "chain") else ():
             with node.chain.head_state() as state:
                 due = self.slot_not_before(state.dynamic.next_maintenance_time, node)
-                envelope = self.empty_block(due, node)
+                envelope = empty_block(node, due)
                 applied = apply_block(state, envelope, node.chain.chain_id)
                 found = state.state_hash()
                 state.log.revert(applied.revision)
@@ -393,18 +390,8 @@ class ChainMachine(RuleBasedStateMachine):
     @invariant()
     def every_block_applies(self) -> None:
         """T-E1: an empty block and a maintenance block, then undone without a trace (T-E2)."""
-        if not hasattr(self, "chain"):
-            return
-        with self.chain.chain.head_state() as state:
-            before = state.state_hash()
-            maintenance = self.slot_not_before(state.dynamic.next_maintenance_time)
-            for slot in (1, maintenance):
-                envelope = self.empty_block(slot, self.chain)
-                applied = apply_block(state, envelope, self.chain.chain.chain_id)
-                check_all(state)
-                check_block(state, applied.revision)
-                state.log.revert(applied.revision)
-                assert state.state_hash() == before
+        if hasattr(self, "chain"):
+            try_next_blocks(self.chain)
 
     @invariant()
     def the_pending_make_a_block(self) -> None:
@@ -425,19 +412,6 @@ class ChainMachine(RuleBasedStateMachine):
             assert State.restore(state.dump()).state_hash() == state.state_hash()
             state.log.revert(applied.revision)
             assert state.state_hash() == before
-
-    def empty_block(self, slot: int, node: TestChain) -> BlockEnvelope:
-        state = node.state
-        witness = scheduled_witness(state, slot)
-        secret = node.witness_secret(witness)
-        return build_block(
-            state.dynamic.head_block_id,
-            slot_time(state, slot),
-            witness,
-            (),
-            state.parameters.maximum_block_size,
-            partial(sign_digest, secret),
-        )
 
     def teardown(self) -> None:
         """I18: a node that heard of all blocks, and one restored from a dump, agree."""
