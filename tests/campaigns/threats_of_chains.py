@@ -35,9 +35,9 @@ SIGNERS = [key_of(f"k{number}") for number in range(4)]
 MEMBERS_MAX = 10
 """Of an authority (maximum_authority_membership)."""
 MS_MAX = 5.0
-LOOKUPS_MAX = 1 + 2 * len(PEOPLE) * 2
-"""Authorities of which an account has two, at two depths, each looked at once; without a memory
-it would be up to 2 + 20 + 200 + ... of them."""
+LOOKUPS_MAX = 200
+"""Authorities that are looked at for one account. Without a memory of failures it might be 2 + 40 +
+800, of ten members each, two deep, active and owner; what is approved clears that memory."""
 BOUNDS = (0, 1, 10**15 - 1, 10**15, 10**15 + 1, 2**31, 2**32, 2**63 - 1, 2**63, 2**64)
 """Numbers at which something might overflow (RELIABILITY T-E3)."""
 LISTENED = ("refused", "taken", "switches", "restarts")
