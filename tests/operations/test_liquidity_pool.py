@@ -34,7 +34,7 @@ from node.state.errors import (
 from node.state.objects.development import Development
 from node.state.objects.liquidity import LiquidityPool
 from protocol.asset import NO_FEE, AssetAmount
-from protocol.constants import CORE_ASSET, MAX_SUPPLY
+from protocol.constants import COMMITTEE_ACCOUNT, CORE_ASSET, MAX_SUPPLY
 from protocol.development import SetBalance, to_operation
 from protocol.errors import ValidationError
 from protocol.ids import (
@@ -44,6 +44,7 @@ from protocol.ids import (
     LimitOrderId,
     LiquidityPoolId,
     ObjectId,
+    account_text,
     object_id,
 )
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
@@ -69,6 +70,7 @@ from protocol.operations.results import (
     GenericOperationResult,
     VoidResult,
 )
+from protocol.operations.transfer import Transfer
 from protocol.schema import MAX_TIMESTAMP
 from tests.support.remedies import explained, refusal_of
 from tests.support.state import (
@@ -415,10 +417,13 @@ def test_a_flag_that_restricts_transfers_does_not_matter(desk: Desk) -> None:
     """L6 to L8: pools are not transfers."""
     for asset in (desk.coin, desk.shell, desk.share):
         desk.option(asset, flags=TRANSFER_RESTRICTED)
-    apply(desk.ctx, desk.deposit(100, 100))
-    apply(desk.ctx, desk.sell(10))
-    apply(desk.ctx, desk.deposit(100, 100, BOB))
-    apply(desk.ctx, desk.withdraw(5, BOB))
+    transfer = Transfer(NO_FEE, ALICE, BOB, AssetAmount(1, desk.coin), None)
+    assert expect(desk.ctx, NotAuthorized, transfer).limit == account_text(COMMITTEE_ACCOUNT)
+    assert amounts(apply(desk.ctx, desk.deposit(100, 100))) == ([100, 100], [100], [])
+    assert amounts(apply(desk.ctx, desk.sell(10))) == ([10], [9], [0, 0, 0])
+    assert amounts(apply(desk.ctx, desk.deposit(100, 100, BOB))) == ([99, 82], [90], [])
+    assert amounts(apply(desk.ctx, desk.withdraw(5, BOB))) == ([5], [5, 4], [0, 0])
+    assert desk.balances() == (204, 169, 185)
 
 
 # Withdrawals (L7).
