@@ -204,6 +204,8 @@ class OutcomeViews:
             "collateral_paid": self.amount(found.collateral_paid, backing),
             "margin_call_fees": self.amount(found.fees, backing),
             "global_settlement": None if swan is None else self.event(swan),
+            "settled_alone_count": len(found.settled_alone),
+            "settled_alone": self.some(found.settled_alone, self.event),
             "calls": self.some(found.calls, self.call),
             "refusals": self.some(found.outcome.refusals, self.refusal),
         }

@@ -128,6 +128,8 @@ def show(output: Output, file: Path) -> None:
         ("maintenance interval", f"{parameters.maintenance_interval} s"),
         ("margin call trigger", settings.margin_call_trigger),
         ("strict release", str(settings.strict_release).lower()),
+        ("settle match", str(settings.settle_match).lower()),
+        ("pay MCOP", str(settings.pay_mcop).lower()),
         ("voting stake", settings.voting_stake),
         (plural(settings.producer_term), _producers(found)),
         ("accounts", str(len(found.initial_accounts))),

@@ -127,6 +127,10 @@ class RemoteLedger:
         """Bytes that a transaction may have (R9.3)."""
         return as_int(as_object(self._properties()["parameters"])["maximum_transaction_size"])
 
+    def settle_match(self) -> bool:
+        """Whether margin calls that find no bid take settlement requests (SM1)."""
+        return self.chain.info()["settle_match"] is True
+
     def margin_call_trigger(self) -> str:
         """What calls positions: "bid" or "feed" (R4.2)."""
         return as_text(self.chain.info()["margin_call_trigger"])

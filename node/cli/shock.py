@@ -176,6 +176,9 @@ def _lines(pair: Pair, found: JsonObject) -> list[str]:
     if len(calls) > 1:
         columns = [name if place < WORDS else f">{name}" for place, name in enumerate(calls[0])]
         lines += table(columns, calls[1:])
+    alone = as_int(found["settled_alone_count"])
+    if alone:
+        lines.append(f"settled alone: {count_of(alone, 'position')} that cannot pay")
     swan = found["global_settlement"]
     if swan is not None:
         fund = pair.backing.format(as_int(as_object(swan)["settlement_fund"]))

@@ -62,6 +62,8 @@ def chain(session: Session) -> None:
         ("participation", f"{as_int(info['participation']) * 100 // 128} %"),
         ("margin call trigger", info["margin_call_trigger"]),
         ("strict release", str(info["strict_release"]).lower()),
+        ("settle match", str(info["settle_match"]).lower()),
+        ("pay MCOP", str(info["pay_mcop"]).lower()),
         ("voting stake", info["voting_stake"]),
         ("node", f"pegboard {info['version']}"),
         ("peers", ", ".join(as_text(peer["version"]) for peer in peers) or "none"),

@@ -11,6 +11,7 @@ from node.market.positions import fill_position
 from node.market.pricing import (
     affordable_price,
     forced_settlement_price,
+    is_above,
     margin_call_order_price,
     pool_of,
 )
@@ -135,15 +136,35 @@ def _pay_out(
 
 def _beyond_order_price(state: State, bitasset: BitassetData, pays: int, gross: int) -> int:
     """What of a payout exceeds the worth of the units at MCOP, where that is a limit (BS10)."""
-    if not state.chain.pay_mcop or bitasset.is_prediction_market or not bitasset.has_feed():
+    price = _most_paid(state, bitasset)
+    if price is None:
         return 0
-    fee_ratio = bitasset.options.extensions.margin_call_fee_ratio
-    price = margin_call_order_price(bitasset.current_feed, fee_ratio)
     try:
         most = multiply_ceil(AssetAmount(pays, bitasset.asset_id), price).amount
     except PriceOverflow:
         return 0
     return max(gross - most, 0)
+
+
+def _most_paid(state: State, bitasset: BitassetData) -> Price | None:
+    """MCOP where funds and pools pay no more than that (BS10)."""
+    if not state.chain.pay_mcop or bitasset.is_prediction_market or not bitasset.has_feed():
+        return None
+    fee_ratio = bitasset.options.extensions.margin_call_fee_ratio
+    return margin_call_order_price(bitasset.current_feed, fee_ratio)
+
+
+def redemption_price(state: State, bitasset: BitassetData) -> Price | None:
+    """What whoever settles now is paid at once, debt per backing: by the fund or the pool, at MCOP
+    where that is a limit and less (R5.3, BS9, BS10). None where nothing is paid at once."""
+    if bitasset.is_globally_settled():
+        price = bitasset.settlement_price
+    elif bitasset.has_pool_as_fund():
+        price = pool_of(bitasset).price(bitasset)
+    else:
+        return None
+    most = _most_paid(state, bitasset)
+    return price if most is None or is_above(price, most) else most
 
 
 def cancel_settlements(ctx: Context, asset_id: AssetId) -> None:

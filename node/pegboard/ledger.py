@@ -144,6 +144,10 @@ class Ledger(Protocol):
         """What calls positions: "bid" or "feed" (R4.2)."""
         ...
 
+    def settle_match(self) -> bool:
+        """Whether margin calls that find no bid take settlement requests (SM1)."""
+        ...
+
     def own_symbol(self, symbol: str) -> str:
         """What the chain calls an asset that is to be made here, and is found by its symbol."""
         ...

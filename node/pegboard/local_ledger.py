@@ -137,6 +137,10 @@ class LocalLedger:
         """What calls positions: "bid" or "feed" (R4.2)."""
         return self.chain.chain.genesis.settings().margin_call_trigger
 
+    def settle_match(self) -> bool:
+        """Whether margin calls that find no bid take settlement requests (SM1)."""
+        return self.state.chain.settle_match
+
     def own_symbol(self, symbol: str) -> str:
         """The symbol itself: the chain is this market's own."""
         return symbol

@@ -2,12 +2,12 @@
 
 Exact fractions and plain lists, written from the rules alone and sharing no code with the chain:
 what the two agree on is right twice. One BitAsset backed by the core token, margin calls triggered
-by the highest bid, no market fees, no target ratios.
+by the highest bid, with or without requests in its place, no market fees, no target ratios.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil, floor
 
@@ -77,6 +77,8 @@ class Model:
     offers: list[Offer] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     """Settlement requests, earliest first."""
+    settle_match: bool = False
+    """Whether calls take requests where no bid will do (SM1)."""
 
     @property
     def squeeze_protection_price(self) -> Fraction:
@@ -145,15 +147,14 @@ class Model:
         self.requests.append(Request(name, amount, due))
 
     def run_margin_calls(self) -> list[Called]:
-        """What happens at the end of a block: SQP < highest bid < call price, strictly (R4.2)."""
+        """What happens at the end of a block: bids first, then requests, call after call (SM3)."""
         events: list[Called] = []
-        while True:
-            name, bid = self.least_collateralised(), self.highest_bid()
-            if name is None or bid is None:
-                return events
-            if not self.squeeze_protection_price < bid.price < self.call_price(name):
-                return events
-            events.append(self._call(name, bid))
+        while (name := self.least_collateralised()) is not None:
+            call = self._call_by_bid(name) or self._call_by_request(name)
+            if call is None:
+                break
+            events.append(call)
+        return events
 
     def run_settlements(self, now_s: int = 0) -> list[str]:
         """Execute the requests that are due against the least collateralised position (R5.5);
@@ -166,12 +167,13 @@ class Model:
                 name = self.least_collateralised()
                 assert name is not None, "somebody owes what is settled"
                 loan = self.loans[name]
+                price = max(self.feed, 1 / loan.ratio)
                 settled = min(amount, loan.debt)
-                pays = floor(settled / self.feed)
+                pays = floor(settled / price)
                 if settled == loan.debt:
-                    pays = ceil(settled / self.feed)
+                    pays = ceil(settled / price)
                 else:
-                    settled = ceil(pays * self.feed)
+                    settled = ceil(pays * price)
                     self.peg[owner] += amount - settled
                     amount = settled
                 self.core[owner] += pays
@@ -181,22 +183,65 @@ class Model:
             self.requests.remove(request)
         return paid_by
 
-    def _call(self, name: str, bid: Offer) -> Called:
-        """One margin call against one bid, at the price of the bid (R4.4, R4.5)."""
-        loan = self.loans[name]
+    def _call_by_bid(self, name: str) -> Called | None:
+        """One margin call against the highest bid, at its price, if SQP < bid < call price,
+        strictly, and the position can pay it (R4.2, R4.4, R4.5)."""
+        bid, loan = self.highest_bid(), self.loans[name]
+        if bid is None or not self.squeeze_protection_price < bid.price < self.call_price(name):
+            return None
         if loan.debt > bid.for_sale:
             pays = floor(bid.for_sale / bid.price)
             covered = ceil(pays * bid.price)
+            is_refused = _is_worse_off(loan, pays, covered)
         else:
             covered = loan.debt
             pays = ceil(covered / bid.price)
-        assert pays < loan.collateral, "the collateral is enough in this story"
+            is_refused = pays > loan.collateral
+        if is_refused:
+            return None
         self.core[bid.owner] += pays
         bid.for_sale -= covered
         bid.deferred_fee = 0
         self._drop_if_small(bid)
         self._reduce(name, pays, covered)
         return Called(name, pays, covered, loan.debt)
+
+    def _call_by_request(self, name: str) -> Called | None:
+        """One margin call against the first request that buys something, due or not, if the
+        position is at or below the MCR, and no bid at or above its call price will have it later
+        (SM3). What buys nothing returns to the settler."""
+        loan, bid = self.loans[name], self.highest_bid()
+        is_kept = loan.ratio * self.feed * RATIO > self.mcr or (
+            bid is not None
+            and bid.price > self.squeeze_protection_price
+            and bid.price >= self.call_price(name)
+        )
+        while self.settle_match and self.requests and not is_kept:
+            request = self.requests.pop(0)
+            pays, covered, is_whole = self._match_request(loan, request.amount)
+            left = request.amount - covered
+            if is_whole and left:
+                self.requests.insert(0, replace(request, amount=left))
+            else:
+                self.peg[request.owner] += left
+            if covered:
+                self.core[request.owner] += pays
+                self._reduce(name, pays, covered)
+                return Called(name, pays, covered, loan.debt)
+        return None
+
+    def _match_request(self, loan: Loan, amount: int) -> tuple[int, int, bool]:
+        """What a called position pays a request, for how much of its debt, and whether for all of
+        it: at the SQP, or at debt / collateral where that leaves more (SM4)."""
+        sqp = self.squeeze_protection_price
+        if amount >= loan.debt:
+            return min(ceil(loan.debt / sqp), loan.collateral), loan.debt, True
+        pays = floor(amount / sqp)
+        covered = ceil(pays * sqp)
+        if pays and _is_worse_off(loan, pays, covered):
+            pays = floor(amount * loan.ratio)
+            covered = ceil(pays / loan.ratio)
+        return pays, covered, False
 
     def _reduce(self, name: str, collateral: int, debt: int) -> None:
         """A fill of a position; what is left of the collateral of a closed one returns (R4.7)."""
@@ -248,3 +293,8 @@ class Model:
     def _give(self, name: str, *, is_peg: bool, amount: int) -> None:
         purse = self.peg if is_peg else self.core
         purse[name] += amount
+
+
+def _is_worse_off(loan: Loan, pays: int, covered: int) -> bool:
+    """Whether a payment for a part of the debt would lower the ratio (R4.5)."""
+    return (loan.collateral - pays) * loan.debt < loan.collateral * (loan.debt - covered)

@@ -2,9 +2,10 @@
 
 The second opinion (`pegboard.opinion`) hears each transaction that the market sends, and works out
 by the rules alone, without the chain's code, what everybody must have then. It knows one BitAsset
-that the core token backs, called by the highest bid. What it does not know it refuses by name: fees
-and ratios of an issuer, settlement offsets, limited volumes, target ratios, orders that expire, and
-global settlement.
+that the core token backs, called by the highest bid, or by settlement requests where the chain
+matches those. What it does not know it refuses by name: fees and ratios of an issuer, black swan
+responses, settlement offsets, limited volumes, target ratios, orders that expire, and global
+settlement.
 """
 
 from __future__ import annotations
@@ -98,7 +99,13 @@ class Prediction:
         self._told = ""
         self._boundary = self._ledger.head().num
         feed, seen = market.reader.feed(self._peg), self._read()
-        self.model = Model(feed.maintenance_ratio, feed.squeeze_ratio, seen.core, seen.peg)
+        self.model = Model(
+            feed.maintenance_ratio,
+            feed.squeeze_ratio,
+            seen.core,
+            seen.peg,
+            settle_match=self._ledger.settle_match(),
+        )
         self.model.feed = _ratio(feed.price.base, feed.price.quote)
         self._ledger.heard.append(self._hear)
 
@@ -166,7 +173,7 @@ class Prediction:
                 if order_text(order) in {offer.id for offer in self.model.offers}:
                     self.model.cancel(order_text(order))
             case AssetSettle():
-                self._ask_settlement(operation, next(created))
+                self._ask_settlement(operation, next(created, ""))
             case Transfer(amount=amount):
                 if amount.asset_id in (ours, CORE_ASSET):
                     sender, receiver = (
@@ -182,15 +189,19 @@ class Prediction:
                 pass
 
     def _ask_settlement(self, asked: AssetSettle, request_id: str) -> None:
+        """Have the request wait, also one that the block itself has used up already (R5.2)."""
+        if asked.amount.asset_id != self._peg.id:
+            return
+        options = self._ledger.bitasset_options(self._peg.id)
+        volume = options.maximum_force_settlement_volume
+        if volume < HUNDRED_PERCENT:
+            what = "a settlement of a limited volume is not foretold"
+            raise NotPossibleHere(what, rule="R5.4", value=volume, limit=HUNDRED_PERCENT)
+        parent_s = self._ledger.head().time - self._ledger.block_interval_s()
+        due = parent_s + options.force_settlement_delay_sec
         for request in self._ledger.requests(self._peg.id):
-            if request.id == request_id:
-                options = self._ledger.bitasset_options(self._peg.id)
-                volume = options.maximum_force_settlement_volume
-                if volume < HUNDRED_PERCENT:
-                    what = "a settlement of a limited volume is not foretold"
-                    raise NotPossibleHere(what, rule="R5.4", value=volume, limit=HUNDRED_PERCENT)
-                name = self._name(asked.account)
-                self.model.ask_settlement(name, asked.amount.amount, request.due)
+            due = request.due if request.id == request_id else due
+        self.model.ask_settlement(self._name(asked.account), asked.amount.amount, due)
 
     def _place(self, order: LimitOrderCreate, order_id: str) -> None:
         sold, wanted = order.amount_to_sell, order.min_to_receive

@@ -22,9 +22,10 @@ from node.market.pricing import (
     compare_collateralization,
     forced_settlement_price,
 )
+from node.market.settlement import redemption_price
 from node.state.database import State
 from node.state.errors import InsufficientFeeds, NoSuchObject
-from node.state.events import GloballySettledEvent, MarginCallEvent
+from node.state.events import GloballySettledEvent, IndividuallySettledEvent, MarginCallEvent
 from node.state.objects.assets import BitassetData, FeedValues
 from node.state.objects.market import CallOrder
 from node.whatif.outcome import Outcome
@@ -82,11 +83,13 @@ FEED_CHANGE_MAX = 1_000 * HUNDRED_PERCENT
 
 
 class Redemption(NamedTuple):
-    """The least that a holder can redeem a BitAsset for."""
+    """What a holder who asks now is paid for a BitAsset."""
 
     price: Price
-    """BitAsset per backing: of the fund, or of the least collateralised position (R5.3, R5.5)."""
+    """BitAsset per backing: of the fund, of the pool of settled debt, or of the least
+    collateralised position (R5.3, R5.5, BS9)."""
     from_fund: bool
+    """Whether it is paid at once, by the fund or the pool."""
     for_one: AssetAmount
     """Backing for one whole BitAsset, less the settlement fee, rounded down."""
 
@@ -116,6 +119,8 @@ class ShockOutcome:
     after: Aftermath
     calls: Sequence[MarginCallEvent]
     """Margin calls of the BitAsset, in their order."""
+    settled_alone: Sequence[IndividuallySettledEvent]
+    """Its positions that are settled individually, in their order (BS5)."""
     global_settlement: GloballySettledEvent | None
     outcome: Outcome
 
@@ -165,12 +170,17 @@ def try_shock(
         for event in events
         if isinstance(event, MarginCallEvent) and event.debt_before.asset_id == asset_id
     ]
+    alone = [
+        event
+        for event in events
+        if isinstance(event, IndividuallySettledEvent) and event.asset_id == asset_id
+    ]
     swans = (
         event
         for event in events
         if isinstance(event, GloballySettledEvent) and event.asset_id == asset_id
     )
-    return ShockOutcome(before, after, calls, next(swans, None), outcome)
+    return ShockOutcome(before, after, calls, alone, next(swans, None), outcome)
 
 
 def shock_operations(state: State, asset_id: AssetId, shock: Shock) -> list[Operation]:
@@ -295,18 +305,19 @@ def _matched_price(
 
 
 def worst_redemption(state: State, asset_id: AssetId) -> Redemption | None:
-    """The least that a holder of a BitAsset can redeem it for; None if it cannot be redeemed.
+    """What a holder of a BitAsset who asks now is paid for it; None if it cannot be redeemed.
 
-    After a global settlement it is what the fund pays to each (R5.3). Before, requests are paid by
-    the least collateralised position: at the feed less the offset, or all that it has (R5.5). The
-    market fee of the backing asset is not taken off.
+    After a global settlement it is what the fund pays to each (R5.3), and as long as there is a
+    pool, what that pays (BS9), neither of them more than MCOP where that is the rule (BS10).
+    Otherwise requests are paid by the least collateralised position: at the feed less the offset,
+    or all that it has (R5.5). The market fee of the backing asset is not taken off.
     """
     bitasset, asset = _bitasset(state, asset_id), state.assets.get(asset_id)
     options, fee_percent = bitasset.options, 0
     worst = state.positions.first(asset_id)
-    from_fund = bitasset.is_globally_settled()
-    if from_fund:
-        price = bitasset.settlement_price
+    at_once = redemption_price(state, bitasset)
+    if at_once is not None:
+        price = at_once
     else:
         offset = options.force_settlement_offset_percent
         if (
@@ -325,4 +336,4 @@ def worst_redemption(state: State, asset_id: AssetId) -> Redemption | None:
             price, fee_percent = matched, 0
     gross = 10**asset.precision * price.quote.amount // price.base.amount
     net = gross - gross * fee_percent // HUNDRED_PERCENT
-    return Redemption(price, from_fund, AssetAmount(net, options.short_backing_asset))
+    return Redemption(price, at_once is not None, AssetAmount(net, options.short_backing_asset))

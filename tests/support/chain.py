@@ -76,6 +76,8 @@ def make_genesis(
     options: BitassetOptions | None = None,
     issuer: str = "committee-account",
     finality: str = FINALITY_BITSHARES,
+    settle_match: bool | None = None,
+    pay_mcop: bool | None = None,
 ) -> Genesis:
     """A genesis in which each name is a lifetime member with that much CORE."""
     members = witness_names(witnesses)
@@ -99,6 +101,8 @@ def make_genesis(
         ),
         pegboard=PegboardSection(
             margin_call_trigger=trigger,
+            settle_match=settle_match,
+            pay_mcop=pay_mcop,
             finality=finality,
             core_symbol="TEST",
             address_prefix="TEST",

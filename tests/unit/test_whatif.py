@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import count
+from math import ceil, floor
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +17,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from node.chain.block_builder import HEADER_BYTES_MAX
+from node.evaluators.bitasset import apply_asset_settle, evaluate_asset_settle
 from node.state.errors import InsufficientBalance, InsufficientFeeds, NotMarketIssued
-from node.state.events import GloballySettledEvent, MarginCallEvent
+from node.state.events import GloballySettledEvent, IndividuallySettledEvent, MarginCallEvent
 from node.whatif.outcome import NOTHING
 from node.whatif.plan import Limits, MakeBlockAt, MakeBlocks, Step, Transact
 from node.whatif.shock import (
@@ -36,6 +40,7 @@ from protocol.errors import ValidationError
 from protocol.fee_schedule import FeeSchedule, SizedFee
 from protocol.fees import required_fee
 from protocol.ids import CallOrderId, ForceSettlementId
+from protocol.operations.asset_options import DISABLE_FORCE_SETTLE
 from protocol.operations.base import Operation
 from protocol.operations.bitasset import AssetPublishFeed, AssetSettle
 from protocol.operations.bitasset_options import BitassetOptions, BitassetOptionsExtensions
@@ -45,7 +50,9 @@ from protocol.operations.results import VoidResult
 from protocol.schema import Tagged
 from tests.support.chain import TestChain, make_genesis, make_parameters
 from tests.support.foreseen import places
+from tests.support.market import CORE
 from tests.support.market import make_market as small_market
+from tests.support.state import core_options
 
 NAMES = ("alice", "bob", "carol", "dave")
 OPTIONS = BitassetOptions(
@@ -54,6 +61,15 @@ OPTIONS = BitassetOptions(
     maximum_force_settlement_volume=10_000,
     extensions=BitassetOptionsExtensions(margin_call_fee_ratio=20, force_settle_fee_percent=100),
 )
+
+
+class Rules(NamedTuple):
+    """What a market goes by, beside the trigger."""
+
+    response: int = 0
+    settle_match: bool = False
+    pay_mcop: bool = False
+    delay_s: int = 0
 
 
 @dataclass
@@ -67,6 +83,9 @@ class Drawn:
     """Units of USD, and CORE for ten of them."""
     shock: Shock
     new_bid: tuple[int, int] | None
+    rules: Rules
+    requested: list[int]
+    """What alice asks to be settled, request by request, before the market is looked at."""
 
 
 MARKETS = st.builds(
@@ -80,7 +99,12 @@ MARKETS = st.builds(
         take_bids=st.sampled_from((0, 0, 1, 3333, 5000, 10_000)),
     ),
     st.none() | st.tuples(st.integers(1, 400), st.integers(90, 250)),
+    st.builds(Rules, st.integers(0, 3), st.booleans(), st.booleans(), st.sampled_from((0, 900))),
+    st.lists(st.integers(1, 700), max_size=2),
 )
+
+
+DEFAULT_RULES = Rules()
 
 
 def make_plan(*operations: Operation) -> list[Step]:
@@ -88,9 +112,22 @@ def make_plan(*operations: Operation) -> list[Step]:
     return [Transact((op,)) for op in operations]
 
 
-def make_market(trigger: str, ratios: list[int], bids: list[tuple[int, int]]) -> TestChain:
+def make_market(
+    trigger: str, ratios: list[int], bids: list[tuple[int, int]], rules: Rules = DEFAULT_RULES
+) -> TestChain:
     """One USD is 10 CORE; each borrows 1,000 USD, dave bids what he is given."""
-    chain = TestChain(genesis=make_genesis(*NAMES, core=10**8, trigger=trigger, options=OPTIONS))
+    more = replace(OPTIONS.extensions, black_swan_response_method=rules.response)
+    options = replace(OPTIONS, extensions=more, force_settlement_delay_sec=rules.delay_s)
+    chain = TestChain(
+        genesis=make_genesis(
+            *NAMES,
+            core=10**8,
+            trigger=trigger,
+            options=options,
+            settle_match=rules.settle_match,
+            pay_mcop=rules.pay_mcop,
+        )
+    )
     chain.block()
     chain.block(*chain.feed("USD", 1, 10, ("init0", "init1", "init2")))
     for name, ratio in zip(NAMES, ratios, strict=False):
@@ -120,13 +157,18 @@ def market_of(chain: TestChain) -> Aftermath:
     return look_at_market(chain.state, chain.asset("USD"))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(MARKETS)
 def test_a_shock_says_what_happens_when_it_comes(drawn: Drawn) -> None:
-    """R4, R6.1: calls in their order, volume, fees, swan, what is left, what the worst holder gets:
-    all as foreseen once the same operations are signed and in a block, under both triggers."""
-    chain = make_market(drawn.trigger, drawn.ratios, drawn.bids)
+    """R4, R6.1, BS4, BS5, BS9, BS10, SM1, SM3: calls in their order, volume, fees, swans, what is
+    left, what a holder gets: all as foreseen once the same operations are signed and in a block,
+    under both triggers and all responses, with requests matched or not."""
+    chain = make_market(drawn.trigger, drawn.ratios, drawn.bids, drawn.rules)
     usd, shock = chain.asset("USD"), drawn.shock
+    for amount in drawn.requested:
+        if amount <= chain.balance("alice", "USD"):
+            chain.push(AssetSettle(NO_FEE, chain.account("alice"), chain.amount(amount, "USD")))
+    chain.block()
     if drawn.new_bid is not None:
         sells, wants = drawn.new_bid
         offer = NewBid(chain.amount(sells, "USD"), chain.amount(sells * wants // 10 + 1))
@@ -143,13 +185,16 @@ def test_a_shock_says_what_happens_when_it_comes(drawn: Drawn) -> None:
     applied = chain.block(*taken)
     calls = [one for one in applied.events if isinstance(one, MarginCallEvent)]
     swans = [one for one in applied.events if isinstance(one, GloballySettledEvent)]
-    assert foreseen.calls == calls
+    alone = [one for one in applied.events if isinstance(one, IndividuallySettledEvent)]
+    assert (foreseen.calls, foreseen.settled_alone) == (calls, alone)
+    assert drawn.rules.response in (2, 3) or not alone
+    assert drawn.rules.response == 0 or not swans
     assert foreseen.global_settlement == (swans[0] if swans else None)
     assert foreseen.after == market_of(chain)
     told = (foreseen.called, foreseen.debt_covered, foreseen.collateral_paid, foreseen.fees)
     assert told == (
         len({one.position for one in calls}),
-        foreseen.before.supply - foreseen.after.supply if not swans else told[1],
+        sum(one.debt_covered.amount for one in calls),
         sum(one.collateral_paid.amount for one in calls),
         sum(one.margin_call_fee.amount for one in calls),
     )
@@ -165,21 +210,23 @@ def _redeem(chain: TestChain, market: Aftermath) -> None:
     """R5.3, R5.5: a holder who asks gets the price of the worst holder: in the same block from a
     fund, at the next boundary from the least collateralised position."""
     usd, holder = chain.asset("USD"), chain.account("dave")
-    amount = min(chain.balance("dave", "USD"), 100)
-    if market.worst is None or amount < 100 or _calls_at_rest(chain):
+    held = chain.balance("dave", "USD")
+    if market.worst is None or held < 100 or _calls_at_rest(chain):
         return
     core = chain.balance("dave")
-    applied = chain.block(AssetSettle(NO_FEE, holder, AssetAmount(amount, usd)))
+    applied = chain.block(AssetSettle(NO_FEE, holder, AssetAmount(100, usd)))
     if market.worst.from_fund:
-        price = market.worst.price
-        assert chain.balance("dave") - core == amount * price.quote.amount // price.base.amount
+        price, paid = market.worst.price, held - chain.balance("dave", "USD")
+        got = Fraction(paid * price.quote.amount, price.base.amount)
+        assert chain.balance("dave") - core in (floor(got), ceil(got))
         return
     prices = [
         one.op.fill_price
         for one in applied.operations
         if isinstance(one.op, FillOrder) and one.op.order_id.is_of(ForceSettlementId)
     ]
-    assert prices[:1] == [market.worst.price]
+    if prices or not chain.state.force_settlements.rows:
+        assert prices[0] == market.worst.price
 
 
 @pytest.mark.parametrize("trigger", ["bid", "feed"])
@@ -212,6 +259,27 @@ def test_the_worst_holder_gets_no_more_than_the_worst_position_has() -> None:
         assert worst is not None
         assert (worst.from_fund, worst.for_one.amount) == (False, gross - gross // 100)
         market.state.call_orders.remove(position)
+
+
+@pytest.mark.parametrize(("pay_mcop", "gets"), [(False, 14), (True, 7.5)])
+def test_a_pool_pays_whoever_asks_first(*, pay_mcop: bool, gets: float) -> None:
+    """BS9, BS10: a pool of 1,000 USD for 14,000 CORE pays 14, though settlement is disabled; where
+    MCOP is the limit, at a feed of 1/5 it pays 7.5 and keeps the rest."""
+    options = replace(core_options(), flags=DISABLE_FORCE_SETTLE)
+    market = small_market(options=options)
+    market.set_options(black_swan_response_method=2)
+    market.position(0, 1_000, 14_000)
+    market.settle_boundary()
+    market.state.chain.pay_mcop = pay_mcop
+    market.feed(1, 5)
+    worst = worst_redemption(market.state, market.usd)
+    assert worst is not None
+    one = 10 ** market.state.assets.get(market.usd).precision
+    assert (worst.from_fund, worst.for_one.amount) == (True, gets * one)
+    ctx, before = market.context(), market.balance(market.whale, CORE)
+    op = AssetSettle(NO_FEE, market.whale, AssetAmount(100, market.usd))
+    apply_asset_settle(ctx, op, evaluate_asset_settle(ctx, op))
+    assert market.balance(market.whale, CORE) - before == 100 * gets
 
 
 def test_whoever_may_publish_no_more_is_told_and_moves_nothing() -> None:

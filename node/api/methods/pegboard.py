@@ -77,6 +77,8 @@ def get_node_info(call: Call) -> Answer:
         "own_witnesses": [witness_text(witness) for witness in info.witnesses],
         "margin_call_trigger": _trigger(call),
         "strict_release": state.chain.strict_release,
+        "settle_match": state.chain.settle_match,
+        "pay_mcop": state.chain.pay_mcop,
         "voting_stake": VOTING_NAMES[state.chain.voting_stake],
         "stall": _view_stall(info.stall),
         "split": info.split or None,
