@@ -6,7 +6,15 @@ from collections.abc import Generator, Sequence
 
 from node.api.call import Call
 from node.explain.deeds import describe, describe_turn
-from node.explain.effects import Turns, rule_of, rule_of_turn
+from node.explain.effects import (
+    MATCHED_POSITION,
+    SETTLED,
+    SETTLED_ALONE,
+    SETTLED_BY_ISSUER,
+    Turns,
+    rule_of,
+    rule_of_turn,
+)
 from node.explain.past import past_call_text
 from node.explain.records import Effect
 from node.explain.wording import Wording
@@ -18,8 +26,9 @@ from node.history.records import (
     OperationRecord,
 )
 from node.rules import sentence_of
+from node.state.events import MarginCallEvent
 from protocol.asset import AssetAmount
-from protocol.ids import AssetId
+from protocol.ids import AssetId, CallOrderId, ForceSettlementId
 from protocol.operations.base import Operation
 from protocol.operations.limit_order import FillOrder
 from protocol.schema import Record, schema_of
@@ -27,6 +36,13 @@ from protocol.schema import Record, schema_of
 EVENTS_A_READ = 100
 EFFECTS_A_STEP = 10
 MARGIN_CALL = "R4.4"
+HOW_SETTLED = {
+    SETTLED: "settled globally",
+    SETTLED_BY_ISSUER: "settled globally",
+    SETTLED_ALONE: "settled alone",
+    MATCHED_POSITION: "called",
+}
+"""What a position's fill is called by its rule, where the fill alone does not tell."""
 
 
 def effects_in(
@@ -60,6 +76,7 @@ def _turns(events: Sequence[AssetEventRecord]) -> Turns:
     return Turns(
         settled=_assets_of(events, "global_settlement"),
         revived_by_bids=_assets_of([one for one in events if one.by_bids], "revival"),
+        settled_alone=_assets_of(events, "individual_settlement"),
     )
 
 
@@ -71,27 +88,40 @@ def effect_of(
     words: Wording,
 ) -> Effect:
     """One operation; `beside` are those of its transaction, or of its boundary, and itself."""
-    rule = rule_of(record.op, is_virtual=record.is_virtual, beside=beside, turns=turns)
-    op, is_global = record.op, False
-    if isinstance(op, FillOrder):
-        is_global = op.receives.asset_id in turns.settled
+    margin_call = _margin_call_of(call, record)
+    rule = rule_of(
+        record.op,
+        is_virtual=record.is_virtual,
+        beside=beside,
+        turns=turns,
+        is_matched=margin_call is not None and margin_call.request is not None,
+    )
+    trigger, explanation = call.state.chain.margin_call_trigger, None
+    if margin_call is not None and rule in (MARGIN_CALL, MATCHED_POSITION):
+        explanation = past_call_text(margin_call, record.block_num, trigger, words)
     return Effect(
         is_virtual=record.is_virtual,
-        text=describe(op, words, is_global=is_global),
+        text=describe(record.op, words, how=HOW_SETTLED.get(rule)),
         rule=rule,
         rule_says=sentence_of(rule) or "",
         operation=record.instance,
         trx_in_block=None if record.is_virtual else record.trx_in_block,
-        explanation=_call_text(call, record, words) if rule == MARGIN_CALL else None,
+        explanation=explanation,
     )
 
 
-def _call_text(call: Call, record: OperationRecord, words: Wording) -> str | None:
+def _margin_call_of(call: Call, record: OperationRecord) -> MarginCallEvent | None:
+    """The margin call that a position's fill is of, or that of the request, which follows it."""
+    op = record.op
+    if not isinstance(op, FillOrder):
+        return None
+    is_request = op.order_id.is_of(ForceSettlementId)
+    if not is_request and not op.order_id.is_of(CallOrderId):
+        return None
     found = call.backend.history.events_of(
-        MARGIN_CALLS, "operation", record.instance, newest=NEWEST, limit=1
+        MARGIN_CALLS, "operation", record.instance - is_request, newest=NEWEST, limit=1
     )
-    trigger = call.state.chain.margin_call_trigger
-    return past_call_text(found[0].event, record.block_num, trigger, words) if found else None
+    return found[0].event if found else None
 
 
 def _turn(

@@ -53,11 +53,12 @@ def read_operation(chain: RemoteChain, data: JsonValue) -> Operation:
 
 def describe_record(chain: RemoteChain, record: JsonObject) -> str:
     """A record of an account's history (1.11.n)."""
-    op, is_global = read_operation(chain, record["op"]), False
+    op, how = read_operation(chain, record["op"]), None
     if isinstance(op, FillOrder) and op.order_id.is_of(CallOrderId) and op.is_maker:
         asset = chain.asset(asset_text(op.receives.asset_id))
-        is_global = as_int(record["block_num"]) in chain.global_settlements(asset)
-    return describe(op, RemoteNames(chain), is_global=is_global)
+        if as_int(record["block_num"]) in chain.global_settlements(asset):
+            how = "settled globally"
+    return describe(op, RemoteNames(chain), how=how)
 
 
 def describe_operation(chain: RemoteChain, data: JsonValue) -> str:

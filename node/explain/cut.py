@@ -33,6 +33,7 @@ from node.state.keys import ratio_key
 from node.state.objects.assets import BitassetData, FeedValues
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price, PriceOverflow
+from protocol.ids import AccountId
 from protocol.operations.bitasset_options import BitassetOptionsExtensions, BlackSwanResponse
 
 POSITIONS_MAX = 20_000
@@ -81,8 +82,13 @@ class Cut(NamedTuple):
     def terms_of(self, price: Price, pool: Pool, worst: CallOrder | None) -> CallTerms:
         """The same with another pool and another least collateralised position (BS3)."""
         median = replace(self.median, settlement_price=price)
-        current = current_settlement_price(median, self.options, pool, worst)
+        current = self.current_price(price, pool, worst)
         return call_terms_at(median, replace(median, settlement_price=current), self.options)
+
+    def current_price(self, price: Price, pool: Pool, worst: CallOrder | None) -> Price:
+        """The settlement price of the current feed at that of a median (BS3)."""
+        median = replace(self.median, settlement_price=price)
+        return current_settlement_price(median, self.options, pool, worst)
 
 
 def cut_of(state: State, bitasset: BitassetData, position: CallOrder) -> Cut:
@@ -112,6 +118,16 @@ def cut_of(state: State, bitasset: BitassetData, position: CallOrder) -> Cut:
         and state.book.count(market) <= BIDS_MAX
         and not (state.chain.settle_match and state.settlements.count(asset_id) > REQUESTS_MAX),
     )
+
+
+class RequestFill(NamedTuple):
+    """What a settlement request gives to a position, and gets of it."""
+
+    place: int
+    """Which request, by its place among all."""
+    payer: AccountId
+    gives: int
+    gets: int
 
 
 class Ranks:
@@ -172,9 +188,11 @@ class Run:
         """The positions with a target ratio that were called, as they were before."""
         self.ending: Ending | None = None
         """Why there were no more calls; None as long as there may be some, or one overflowed."""
-        self.settled: dict[int, tuple[int, int]] = {}
-        """Of the requests, by their place, what they gave and got."""
-        self._ranks = Ranks(cut.positions)
+        self.request_fills: list[RequestFill] = []
+        self.destroyed = 0
+        """Debt that all fills have covered."""
+        self.ranks = Ranks(cut.positions)
+        """The positions as the fills have left them."""
         self._requests = list(cut.requests[::-1])
         self._terms: CallTerms | None = None
         self._bid = 0
@@ -212,7 +230,13 @@ class Run:
 
     def worst(self) -> CallOrder | None:
         """The least collateralised position; None once all are gone."""
-        return self._ranks.first()
+        return self.ranks.first()
+
+    @property
+    def waiting(self) -> list[tuple[int, int]]:
+        """The requests that are left, by their place, with their amounts."""
+        first = len(self.cut.requests) - len(self._requests)
+        return list(enumerate(self._requests[::-1], first))
 
     def turn(self, price: Price | None = None) -> CallMatch | RequestMatch | Ending | None:
         """What comes next, at this price or at another one; None where no position is left."""
@@ -260,22 +284,23 @@ class Run:
             fee, self.is_settled_alone = pays - received, is_subject or self.is_settled_alone
         else:
             debt, pays, fee = turn.debt_covered, turn.position_pays, turn.fee
-            price = self._take(turn)
+            price = self._take(turn, worst)
             if debt == 0:
                 return
+            self.destroyed += debt
             if is_subject and self.fills_before is None:
                 self.fills_before, self.first_bid = self.fills, price
             self.fills += 1
             if worst.target_collateral_ratio is not None:
                 self.targets.append(worst)
-        left = self._ranks.reduce(debt, pays)
+        left = self.ranks.reduce(debt, pays)
         if is_subject:
             self.paid += pays
             self.fee += fee
             self.subject = left
             self.is_closed = left.debt == 0
 
-    def _take(self, turn: CallMatch | RequestMatch) -> Price | None:
+    def _take(self, turn: CallMatch | RequestMatch, payer: CallOrder) -> Price | None:
         """Take what a fill takes off the highest bid, whose price it is, or off the request."""
         if isinstance(turn, CallMatch):
             offer = self._offer
@@ -283,8 +308,9 @@ class Run:
             self._take_bid(offer, turn.debt_covered)
             return offer.price
         place = len(self.cut.requests) - len(self._requests)
-        gave, got = self.settled.get(place, (0, 0))
-        self.settled[place] = gave + turn.debt_covered, got + turn.settler_receives
+        if turn.debt_covered:
+            fill = RequestFill(place, payer.borrower, turn.debt_covered, turn.settler_receives)
+            self.request_fills.append(fill)
         left = self._requests.pop() - turn.debt_covered
         if left and turn.debt_covered and not turn.is_request_dust:
             self._requests.append(left)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from protocol.asset import AssetAmount, Price
+from protocol.constants import NULL_ACCOUNT
 from protocol.ids import (
     AccountId,
     AssetId,
@@ -76,10 +77,10 @@ class Names(Protocol):
         """A price as whole units of its base for one of its quote."""
 
 
-def describe(op: Operation, names: Names, *, is_global: bool = False) -> str:
-    """An operation; `is_global` where its BitAsset was settled as a whole in its block."""
+def describe(op: Operation, names: Names, *, how: str | None = None) -> str:
+    """An operation; `how` is what became of a position, where its fill alone does not tell."""
     if isinstance(op, FillOrder):
-        return _fill_order(op, names, is_global=is_global)
+        return _fill_order(op, names, how=how)
     words = _WORDS.get(type(op))
     if words is not None:
         return words(op, names)
@@ -94,6 +95,7 @@ def describe_turn(asset: AssetId, event: str, price: Price, fund: AssetAmount, n
         return f"{symbol} is settled globally at {at}; fund {names.amount(fund)}"
     return {
         "revival": f"{symbol} lives again after its global settlement",
+        "individual_settlement": f"the pool of {symbol} gets a debt, and {names.amount(fund)}",
         "feed_expired": f"the oldest feed of {symbol} has expired",
     }.get(event, f"{symbol}: {event.replace('_', ' ')}")
 
@@ -168,15 +170,16 @@ def _default(op: CreditDealExpired, names: Names) -> str:
     return f"deal ended unpaid: {borrower} owed {owed}, {owner} gets {lost} ({deal})"
 
 
-def _fill_order(op: FillOrder, names: Names, *, is_global: bool) -> str:
+def _fill_order(op: FillOrder, names: Names, *, how: str | None) -> str:
     is_position = op.order_id.is_of(CallOrderId)
     kind = next((word for id_type, word in _FILLED if op.order_id.is_of(id_type)), "fill")
-    if is_position and op.is_maker:
-        kind = f"position settled{' globally' if is_global else ''}"
+    if is_position:
+        kind = f"position {how or ('settled' if op.is_maker else 'called')}"
     pays, receives, fee = names.amount(op.pays), names.amount(op.receives), ""
     if op.fee.amount:
-        # A position pays its fee on top of what the other side gets; the others get less by it.
-        if is_position:
+        # A position, or the pool, pays its fee on top of what the other side gets; the others get
+        # less by it.
+        if is_position or op.account_id == NULL_ACCOUNT:
             pays += f", of which {names.amount(op.fee)} to the issuer,"
         else:
             fee = f" less a fee of {names.amount(op.fee)}"
@@ -295,7 +298,6 @@ def _fund_repay(op: SametFundRepay, names: Names) -> str:
 
 _FILLED = (
     (LimitOrderId, "trade"),
-    (CallOrderId, "position called"),
     (ForceSettlementId, "settlement"),
 )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
+from protocol.constants import NULL_ACCOUNT
 from protocol.ids import AccountId, AssetId, CallOrderId, ForceSettlementId, LimitOrderId, object_id
 from protocol.operations.account import AccountCreate, AccountUpdate
 from protocol.operations.asset import AssetUpdate
@@ -117,7 +119,8 @@ VIRTUAL_RULES: dict[type[Operation], str] = {
 }
 """Of what the chain does by itself, where its kind says all."""
 
-SETTLED, SETTLED_BY_ISSUER = "R6.2", "R6.3"
+SETTLED, SETTLED_BY_ISSUER, SETTLED_ALONE = "R6.2", "R6.3", "BS5"
+MATCHED_POSITION, MATCHED_REQUEST = "SM3", "SM5"
 REVIVED_BY_BIDS, REVIVED_BY_FEED = "R6.6", "R6.7"
 
 
@@ -126,14 +129,26 @@ class Turns(NamedTuple):
 
     settled: frozenset[AssetId]
     revived_by_bids: frozenset[AssetId]
+    settled_alone: frozenset[AssetId] = frozenset()
+    """Those of which a position was settled individually."""
 
 
-def rule_of(op: Operation, *, is_virtual: bool, beside: Iterable[Operation], turns: Turns) -> str:
+def rule_of(
+    op: Operation,
+    *,
+    is_virtual: bool,
+    beside: Sequence[Operation],
+    turns: Turns,
+    is_matched: bool = False,
+) -> str:
     """The id of the rule.
 
-    `beside` are the operations of the same transaction, or of the same boundary.
+    `beside` are the operations of the same transaction, or of the same boundary. `is_matched` says
+    of a fill that a margin call took a settlement request in it.
     """
     match op:
+        case FillOrder() if is_matched:
+            return MATCHED_POSITION if op.order_id.is_of(CallOrderId) else MATCHED_REQUEST
         case FillOrder():
             return _rule_of_fill(op, beside, turns)
         case ExecuteBid():
@@ -157,6 +172,8 @@ def rule_of_turn(asset: AssetId, event: str, ops: Iterable[Operation], *, by_bid
             return _rule_of_settlement(asset, ops)
         case "revival":
             return REVIVED_BY_BIDS if by_bids else REVIVED_BY_FEED
+        case "individual_settlement":
+            return SETTLED_ALONE
         case "feed_expired":
             return "R1.17"
         case _:
@@ -187,11 +204,24 @@ def _has_traded(order: LimitOrderId, beside: Iterable[Operation]) -> bool:
     return any(isinstance(one, FillOrder) and one.order_id == order_id for one in beside)
 
 
-def _rule_of_fill(op: FillOrder, beside: Iterable[Operation], turns: Turns) -> str:
+def _rule_of_fill(op: FillOrder, beside: Sequence[Operation], turns: Turns) -> str:
+    if op.order_id.is_of(ForceSettlementId):
+        return "R5.4"
     if not op.order_id.is_of(CallOrderId):
-        return "R5.4" if op.order_id.is_of(ForceSettlementId) else "R2.7"
+        is_pool = op.account_id == NULL_ACCOUNT
+        return ("BS7" if op.is_maker else "BS8") if is_pool else "R2.7"
     if not op.is_maker:
         return "R4.4"
     asset = op.receives.asset_id
     rule = _rule_of_settlement(asset, beside)
-    return rule if rule == SETTLED_BY_ISSUER or asset in turns.settled else "R5.5"
+    if rule == SETTLED_BY_ISSUER or asset in turns.settled:
+        return rule
+    is_alone = asset in turns.settled_alone and not _pays_request(op, beside)
+    return SETTLED_ALONE if is_alone else "R5.5"
+
+
+def _pays_request(op: FillOrder, beside: Sequence[Operation]) -> bool:
+    """Whether the fill of a position is followed by that of a request, which it pays (R5.5)."""
+    after = islice(beside, beside.index(op) + 1, None) if op in beside else iter(())
+    then = next(after, None)
+    return isinstance(then, FillOrder) and then.order_id.is_of(ForceSettlementId)

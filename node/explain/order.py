@@ -1,20 +1,22 @@
-"""Explains what rests: orders of the book, settlement requests, collateral bids (R2.3-R6.6)."""
+"""Explains what rests: orders of the book, collateral bids (R2.3-R6.6, BS2-BS7)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
 
+from node.explain.next_call import swan_text, waiting_request
 from node.explain.records import OrderExplanation, Statement
 from node.explain.wording import Wording, statement
-from node.market.margin_calls import is_called
-from node.market.pricing import call_price, call_terms, forced_settlement_price
+from node.market.margin_calls import Ending, Offer, next_call
+from node.market.matching import CallMatch
+from node.market.pricing import call_price, call_terms, pool_of
+from node.market.settled_debt import price_at_feed
 from node.market.take_profit import target_price
 from node.state.database import State
-from node.state.objects.market import CollateralBid, ForceSettlement, LimitOrder
-from protocol.asset import AssetAmount
-from protocol.constants import HUNDRED_PERCENT
-from protocol.ids import CollateralBidId, ForceSettlementId, LimitOrderId, object_id, order_text
+from node.state.objects.market import CollateralBid, LimitOrder
+from protocol.asset import AssetAmount, PriceOverflow
+from protocol.ids import CollateralBidId, LimitOrderId, object_id, order_text
 from protocol.json_form import format_time
 from protocol.operations.limit_order import CreateTakeProfitOrder
 from protocol.schema import MAX_TIMESTAMP
@@ -58,6 +60,7 @@ def _order_statements(
             f" {words.unit(price)}, which does not meet its price"
         )
     yield statement("R2.4", text)
+    yield from _as_pool(state, words, order)
     if order.expiration < MAX_TIMESTAMP:
         text = f"It is cancelled and refunded at {format_time(order.expiration)}"
         yield statement("R2.10", text)
@@ -81,6 +84,39 @@ def _action_text(words: Wording, order: LimitOrder, action: CreateTakeProfitOrde
     return text
 
 
+def _as_pool(state: State, words: Wording, order: LimitOrder) -> Iterator[Statement]:
+    """What an order means that offers the debt of positions that were settled alone."""
+    bitasset = state.bitasset_of(order.receives)
+    if bitasset is None or not order.is_settled_debt:
+        return
+    pool = pool_of(bitasset)
+    debt, fund, offered, rest = map(
+        words.amount,
+        (
+            AssetAmount(pool.debt, order.receives),
+            AssetAmount(pool.fund, order.sells),
+            AssetAmount(order.for_sale, order.sells),
+            AssetAmount(pool.fund - order.for_sale, order.sells),
+        ),
+    )
+    text = (
+        f"It is the pool of {debt} that positions which were settled alone have left, with {fund}:"
+        " nobody owns it, and it does not expire"
+    )
+    yield statement("BS2", text)
+    if bitasset.has_feed():
+        price = price_at_feed(bitasset)
+        text = (
+            "Its price is set anew in each block with a published feed: as feeds are to"
+            f" {words.price(price)} {words.unit(price)}"
+        )
+        yield statement("BS6", text)
+    text = f"Whoever pays {debt} gets all of {offered}, and {debt} are destroyed"
+    if pool.fund > order.for_sale:
+        text += f"; {rest} that the fund has beyond are a fee"
+    yield statement("BS7", text)
+
+
 def _as_bid(state: State, words: Wording, order: LimitOrder, place: int) -> Iterator[Statement]:
     """What an order means for margin calls, where it sells a BitAsset for its backing."""
     bitasset = state.bitasset_of(order.sells)
@@ -94,65 +130,25 @@ def _as_bid(state: State, words: Wording, order: LimitOrder, place: int) -> Iter
     if worst is None:
         return
     terms, trigger = call_terms(bitasset), state.chain.margin_call_trigger
-    unit = words.unit(order.sell_price)
-    if not is_called(trigger, terms, worst, order.sell_price):
+    requested = waiting_request(state, order.sells)
+    try:
+        turn = next_call(trigger, terms, worst, Offer(order.sell_price, order.for_sale), requested)
+    except PriceOverflow:
+        turn = None
+    if isinstance(turn, CallMatch) and place:
+        text = "It could call the least collateralised position, but only the highest bid decides"
+    elif isinstance(turn, CallMatch):
+        text = "It calls the least collateralised position at the end of the next block"
+    elif turn is Ending.BLACK_SWAN and not place:
+        yield statement(*swan_text(terms, words.symbol(order.sells)))
+        return
+    else:
         text = (
             f"No margin call takes it: the least collateralised position has a call price of"
             f" {words.price(call_price(worst, terms.maintenance_ratio))}, and a call takes no bid"
-            f" worse than {words.price(terms.order_price)} {unit}"
+            f" worse than {words.price(terms.order_price)} {words.unit(order.sell_price)}"
         )
-    elif place:
-        text = "It could call the least collateralised position, but only the highest bid decides"
-    else:
-        text = "It calls the least collateralised position at the end of the next block"
     yield statement("R4.2", text)
-
-
-def explain_settlement(state: State, words: Wording, request: ForceSettlement) -> OrderExplanation:
-    """A settlement request: when it is due, what is before it, at which price."""
-    asset_id = request.balance.asset_id
-    place = state.settlements.place_of(asset_id, request)
-    items = islice(state.settlements.items(asset_id), min(place, AHEAD_MAX))
-    before = AssetAmount(sum(one.balance.amount for one in items), asset_id)
-    return OrderExplanation(
-        id=object_id(ForceSettlementId, request.id),
-        owner=request.owner,
-        amount=request.balance,
-        before=place,
-        amount_before=before,
-        statements=tuple(_settlement_statements(state, words, request, before)),
-    )
-
-
-def _settlement_statements(
-    state: State, words: Wording, request: ForceSettlement, before: AssetAmount
-) -> Iterator[Statement]:
-    bitasset = state.bitasset_of(request.balance.asset_id)
-    assert bitasset is not None, request
-    due, amount = format_time(request.settlement_date), words.amount(request.balance)
-    text = f"{words.account(request.owner)} settles {amount}, due at {due}"
-    yield statement("R5.2", text)
-    if bitasset.is_globally_settled():
-        yield statement("R5.8", "The asset is globally settled: the request is cancelled")
-        return
-    offset = bitasset.options.force_settlement_offset_percent
-    if not bitasset.has_feed() or offset == HUNDRED_PERCENT:
-        yield statement("R5.4", "It is cancelled once it is due: nothing says at which price")
-        return
-    supply = state.figures_of(bitasset.asset_id).current_supply
-    volume = bitasset.max_settlement_volume(supply) - bitasset.force_settled_volume
-    left = words.amount(AssetAmount(max(volume, 0), bitasset.asset_id))
-    text = (
-        f"Older requests ask for {words.amount(before)}; {left} may be settled before the"
-        f" maintenance at {format_time(state.dynamic.next_maintenance_time)}"
-    )
-    yield statement("R5.4", text)
-    price = forced_settlement_price(bitasset.current_feed.settlement_price, offset)
-    text = (
-        f"At the present feed it is paid at {words.price(price)} {words.unit(price)}, by the least"
-        " collateralised positions"
-    )
-    yield statement("R5.5", text)
 
 
 def explain_bid(state: State, words: Wording, bid: CollateralBid) -> OrderExplanation:

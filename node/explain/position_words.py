@@ -278,7 +278,12 @@ class _Telling:
             ahead = words.amount(found.debt_ahead)
             text = f"Before a settlement reaches it, {ahead} of others are settled"
             yield statement("R5.4", text)
-        if found.requests:
+        matched = sum(fill.gives for fill in self.now.request_fills)
+        if matched:
+            taken = words.amount(AssetAmount(matched, found.requested.asset_id))
+            text = f"Margin calls take {taken} of the requests that wait at the end of this block"
+            yield statement("SM3", text)
+        elif found.requests:
             text = (
                 f"{count_of(found.requests, 'request')} of {words.amount(found.requested)}"
                 f" {'waits' if found.requests == 1 else 'wait'}, of which"

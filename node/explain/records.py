@@ -241,6 +241,15 @@ class TransactionExplanation(Record):
     refusal: Refusal | None
 
 
+class Payout(Record):
+    """What a settlement request gives and gets, its fees not taken off."""
+
+    gives: AssetAmount
+    gets: AssetAmount
+    payers: tuple[AccountId, ...]
+    """Whose positions pay it, the first one first."""
+
+
 class OrderExplanation(Record):
     """What rests and waits: an order, a settlement request, a collateral bid. Or what became of
     an order or a request that is gone, step by step; then nothing is before it."""
@@ -254,6 +263,12 @@ class OrderExplanation(Record):
     amount_before: AssetAmount
     """What those sell, settle or take over."""
     statements: tuple[Statement, ...]
+    by_calls: Payout | None = None
+    """Of a request, where calls may take one: what margin calls pay it at the end of the next
+    block, if nothing else happens (SM3)."""
+    when_due: Payout | None = None
+    """Of a request: what it would then be paid, were it due by then (R5.5). None where it would be
+    cancelled."""
 
 
 class Effect(Record):

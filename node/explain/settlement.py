@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -65,22 +65,43 @@ def settlement_outcome(cut: Cut, settlements: SettlementCut) -> SettlementOutcom
     )
 
 
-def _by_requests(
-    positions: Sequence[CallOrder], subject: CallOrder, settlements: SettlementCut
-) -> Outcome:
-    ranks, left = Ranks(positions), settlements.volume_left
-    covered = paid = 0
-    for requested in settlements.requests:
-        while requested and left and (first := ranks.first()) is not None:
-            settled, pays, is_dust = _match(first, requested, left, settlements.price)
+class SettlementFill(NamedTuple):
+    """A due request meets a position."""
+
+    place: int
+    """Which request, by its place among those that are due."""
+    position: CallOrder
+    """As it was before."""
+    settled: int
+    pays: int
+
+
+def played(
+    ranks: Ranks, requests: Sequence[int], volume_left: int, price: Price
+) -> Iterator[SettlementFill]:
+    """What due requests take from positions, which are left as that leaves them (R5.4, R5.5)."""
+    for place, amount in enumerate(requests):
+        requested = amount
+        while requested and volume_left and (first := ranks.first()) is not None:
+            settled, pays, is_dust = _match(first, requested, volume_left, price)
             if settled == 0:
                 if is_dust:
                     break
-                return outcome_of(subject, covered, paid, 0)
-            if first.id == subject.id:
-                covered, paid = covered + settled, paid + pays
+                return
+            yield SettlementFill(place, first, settled, pays)
             ranks.reduce(settled, pays)
-            requested, left = 0 if is_dust else requested - settled, left - settled
+            requested = 0 if is_dust else requested - settled
+            volume_left -= settled
+
+
+def _by_requests(
+    positions: Sequence[CallOrder], subject: CallOrder, settlements: SettlementCut
+) -> Outcome:
+    fills = played(
+        Ranks(positions), settlements.requests, settlements.volume_left, settlements.price
+    )
+    own = [fill for fill in fills if fill.position.id == subject.id]
+    covered, paid = sum(fill.settled for fill in own), sum(fill.pays for fill in own)
     return outcome_of(subject, covered, paid, 0)
 
 

@@ -104,17 +104,29 @@ def reprice_settled_debt(ctx: Context, bitasset: BitassetData) -> None:
 
 
 def _reprice(ctx: Context, bitasset: BitassetData, order: LimitOrder) -> None:
+    _offer(ctx, bitasset, order, _asked_by_feed(bitasset))
+
+
+def price_at_feed(bitasset: BitassetData) -> Price:
+    """What a pool's order asks once it is priced by the present feed, backing per debt (BS6)."""
+    return _offered_at(bitasset, _asked_by_feed(bitasset))[1]
+
+
+def _asked_by_feed(bitasset: BitassetData) -> Price:
     fee_ratio = bitasset.options.extensions.margin_call_fee_ratio
-    price = margin_call_order_price(bitasset.current_feed, fee_ratio).inverse()
-    _offer(ctx, bitasset, order, price)
+    return margin_call_order_price(bitasset.current_feed, fee_ratio).inverse()
+
+
+def _offered_at(bitasset: BitassetData, price: Price) -> tuple[int, Price]:
+    """What the debt is worth at a price, backing per debt, or all where that exceeds the fund."""
+    pool = pool_of(bitasset)
+    for_sale = size_at(pool, price)
+    return (pool.fund, pool.price(bitasset).inverse()) if for_sale is None else (for_sale, price)
 
 
 def _offer(ctx: Context, bitasset: BitassetData, order: LimitOrder, price: Price) -> None:
     """Offer what the debt is worth at a price, backing per debt, or all where that exceeds it."""
-    pool = pool_of(bitasset)
-    for_sale = size_at(pool, price)
-    if for_sale is None:
-        for_sale, price = pool.fund, pool.price(bitasset).inverse()
+    for_sale, price = _offered_at(bitasset, price)
 
     def become(offered: LimitOrder) -> None:
         offered.for_sale = for_sale

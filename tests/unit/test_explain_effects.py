@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from node.explain.effects import (
     ANY_OPERATION,
@@ -14,7 +15,7 @@ from node.explain.effects import (
 )
 from node.rules import rules
 from protocol.asset import NO_FEE, AssetAmount, Price
-from protocol.constants import CORE_ASSET
+from protocol.constants import CORE_ASSET, NULL_ACCOUNT
 from protocol.ids import (
     AccountId,
     AssetId,
@@ -81,9 +82,37 @@ def test_fills_have_the_rule_of_their_kind(
     assert rule_of(op, is_virtual=True, beside=(*beside, op), turns=turns) == rule
 
 
+def test_a_position_that_is_settled_alone_pays_no_request() -> None:
+    """BS5, R5.5: in a block that settles one alone, a due request may be paid by another; the fill
+    of a request follows that of the position which pays it."""
+    alone = Turns(frozenset(), frozenset(), frozenset({USD}))
+    op, request = fill(POSITION, is_maker=True), fill(REQUEST, is_maker=False)
+    for beside, rule in (((op,), "BS5"), ((request, op), "BS5"), ((op, request), "R5.5")):
+        assert rule_of(op, is_virtual=True, beside=beside, turns=alone) == rule
+
+
+@pytest.mark.parametrize(
+    ("order", "is_maker", "rule"),
+    [(POSITION, False, "SM3"), (POSITION, True, "SM3"), (REQUEST, True, "SM5")],
+)
+def test_fills_of_calls_that_take_requests(order: ObjectId, rule: str, *, is_maker: bool) -> None:
+    """SM3, SM5: whichever of the two was there first (SM6)."""
+    op = fill(order, is_maker=is_maker)
+    found = rule_of(op, is_virtual=True, beside=(op,), turns=NOTHING_TURNED, is_matched=True)
+    assert found == rule
+
+
+@pytest.mark.parametrize(("is_maker", "rule"), [(True, "BS7"), (False, "BS8")])
+def test_fills_of_the_order_of_a_pool(*, is_maker: bool, rule: str) -> None:
+    """BS7, BS8: nobody's order was bought from, or met a bid."""
+    op = replace(fill(ORDER, is_maker=is_maker), account_id=NULL_ACCOUNT)
+    assert rule_of(op, is_virtual=True, beside=(op,), turns=NOTHING_TURNED) == rule
+
+
 @pytest.mark.parametrize(
     ("event", "by_bids", "ops", "rule"),
     [
+        ("individual_settlement", False, (), "BS5"),
         ("global_settlement", False, (), "R6.2"),
         ("global_settlement", False, (global_settle(USD),), "R6.3"),
         ("revival", True, (), "R6.6"),

@@ -22,6 +22,7 @@ from node.explain.records import (
 )
 from node.explain.thresholds import grid_around
 from node.explain.wording import Wording
+from node.market.current_feed import refresh_current_feed
 from node.market.margin_calls import run_asset
 from node.market.order_book import cancel_order
 from node.market.pricing import call_price
@@ -33,9 +34,9 @@ from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price
 from tests.support.market import CORE, Market, fills, make_market
+from tests.support.random_market import WHALE_DEBT, random_market
 from tests.support.slow_market import value
 
-WHALE_DEBT = 10**6
 triggers = st.sampled_from([TRIGGER_BID, TRIGGER_FEED])
 responses = st.sampled_from([0, 1, 2, 3])
 
@@ -57,38 +58,6 @@ def explain(market: Market, position: CallOrder) -> PositionExplanation:
             found = stop.value
             assert isinstance(found, PositionExplanation)
             return found
-
-
-def random_market(
-    seed: int, trigger: int, response: int = 0, *, match: bool = False
-) -> tuple[Market, list[CallOrder]]:
-    """Positions, bids and options by chance; the feed is 1 USD per 10 CORE, and nothing has run."""
-    chance = Random(seed)
-    count = chance.randint(1, 4)
-    market = make_market(count, core=10**8, trigger=trigger, whale_debt=WHALE_DEBT)
-    market.state.chain.settle_match = match
-    market.set_options(black_swan_response_method=response)
-    mcr, mssr = chance.choice([(1750, 1500), (1750, 1100), (1400, 1400), (1200, 1500)])
-    has_targets = mcr >= mssr and chance.random() < 0.5
-    market.feed(1, 10, mcr=mcr, mssr=mssr)
-    market.set_options(
-        force_settlement_offset_percent=chance.choice([0, 100, 500]),
-        maximum_force_settlement_volume=chance.choice([1, 5, 10_000]),
-    )
-    if chance.random() < 0.5:
-        market.set_options(margin_call_fee_ratio=chance.choice([20, 150, 900]))
-    positions = []
-    for who in range(count):
-        debt = chance.choice([7, 100, 333, 1_000])
-        target = chance.choice([None, 1_800, 2_500]) if has_targets else None
-        ratio = chance.randint(90, 350)
-        positions.append(market.position(who, debt, debt * ratio // 10, tcr=target))
-    for _ in range(chance.randint(0, 4)):
-        usd = chance.choice([3, 50, 400, 1_000])
-        market.bid(usd, usd * chance.randint(40, 230) // 10 or 1)
-    for _ in range(chance.randint(0, 3)):
-        market.request(market.whale, chance.choice([5, 90, 700]))
-    return market, positions
 
 
 class Happened:
@@ -259,12 +228,14 @@ def check_nearly(then: Happened, outcome: Outcome, price: Fraction) -> None:
     assert then.covered > 0
 
 
-@settings(deadline=None, max_examples=12)
-@given(st.integers(0, 10**9), triggers)
-def test_settlements_take_what_is_predicted(seed: int, trigger: int) -> None:
-    """R5.4, R5.5: by the requests that wait, and by one that reaches all of its debt."""
-    market, positions = random_market(seed, trigger)
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**9), triggers, responses)
+def test_settlements_take_what_is_predicted(seed: int, trigger: int, response: int) -> None:
+    """R5.4, R5.5, BS3, BS16: by the requests that wait, and by one that reaches all of its debt, at
+    the feed of each response."""
+    market, positions = random_market(seed, trigger, response)
     state = market.state
+    refresh_current_feed(market.context(), market.data)
     for position in positions:
         found = explain(market, position).settlement
         assert found is not None

@@ -22,7 +22,7 @@ from node.api.happened import effects_in
 from node.api.methods.history import TransactionPlace
 from node.api.methods.pegboard import bitasset_of, wording
 from node.chain.chain import Chain
-from node.explain.order import explain_bid, explain_settlement
+from node.explain.order import explain_bid
 from node.explain.order import explain_order as order_explained
 from node.explain.past import past_call
 from node.explain.position import explain_position as explain
@@ -35,6 +35,7 @@ from node.explain.records import (
     TransactionExplanation,
 )
 from node.explain.refusal import Refused, explain_refusal
+from node.explain.requests import explain_settlement
 from node.history.records import MARGIN_CALLS, NEWEST
 from node.rules import sentence_of
 from node.state.errors import DuplicateTransaction, NoSuchObject
@@ -195,7 +196,7 @@ def _explain_order(call: Call, found: ObjectId) -> Steps:
             answer = order_explained(state, words, order)
     elif found.is_of(ForceSettlementId):
         if (request := state.force_settlements.find(ForceSettlementId(instance))) is not None:
-            answer = explain_settlement(state, words, request)
+            answer = yield from explain_settlement(state, words, request)
     elif found.is_of(CollateralBidId):
         if (bid := state.collateral_bids.find(CollateralBidId(instance))) is not None:
             answer = explain_bid(state, words, bid)
