@@ -93,6 +93,7 @@ ASSET_OF: dict[str, Callable[[JsonObject, str], str]] = {
     "settlement_fund": lambda item, _: (
         _named(item, "backing_asset_id") or _side(item, "settlement_price", "quote")
     ),
+    "individual_settlement_fund": lambda item, _: _named(item, "backing_asset_id"),
     **dict.fromkeys(
         (
             "current_supply",
@@ -102,6 +103,7 @@ ASSET_OF: dict[str, Callable[[JsonObject, str], str]] = {
             "max_market_fee",
             "force_settled_volume",
             "max_settlement_volume",
+            "individual_settlement_debt",
             "total_in_collateral",
         ),
         lambda _, owner: owner,

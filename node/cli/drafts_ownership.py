@@ -30,8 +30,8 @@ from protocol.operations.asset_options import (
     WITNESS_FED_ASSET,
     AssetOptions,
 )
-from protocol.operations.bitasset import AssetUpdateFeedProducers
-from protocol.operations.bitasset_options import BitassetOptions
+from protocol.operations.bitasset import AssetUpdateBitasset, AssetUpdateFeedProducers
+from protocol.operations.bitasset_options import RESPONSE_NAMES, BitassetOptions, ResponseName
 from protocol.operations.proposal import ProposalCreate, ProposalUpdate, ProposedOperation
 from protocol.schema import PublicKey
 
@@ -87,6 +87,17 @@ def create_asset(
         description=description,
     )
     return AssetCreate(NO_FEE, issuer.id, symbol, precision, options, bitasset)
+
+
+def change_response(
+    issuer: RemoteAccount, asset: RemoteAsset, options: BitassetOptions, response: ResponseName
+) -> AssetUpdateBitasset:
+    """Have another response to black swans, all other options as they are (BS11)."""
+    extensions = replace(
+        options.extensions, black_swan_response_method=RESPONSE_NAMES.index(response)
+    )
+    new = replace(options, extensions=extensions)
+    return AssetUpdateBitasset(NO_FEE, issuer.id, asset.id, new)
 
 
 def name_producers(

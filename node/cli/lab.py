@@ -57,15 +57,16 @@ def lab(
 ) -> None:
     """Play the scenario in FILE for each combination of parameters, on many paths of prices.
 
-    Measured are black swans, bad debt, the share called and what a call costs, settlement pressure
-    and the peg's error, with 95 % confidence intervals. DIR then holds runs and summary as CSV and
-    Parquet, and report.html with plots. All combinations see the same paths, so that they compare
-    path by path; results depend on the seed alone, never on who played them.
+    Measured are black swans, positions settled alone, bad debt, the share called and what a call
+    costs, settlement pressure and the peg's error, with 95 % confidence intervals. DIR then holds
+    runs and summary as CSV and Parquet, and report.html with plots. All combinations see the same
+    paths, so that they compare path by path; results depend on the seed alone, never on who played
+    them.
 
     Parameters are MCR and MSQR, what [chain] may say (trigger, settlement_delay, settlement_offset,
-    settlement_volume), sources of prices (bitUSD.source), options of agents by name or rule
-    (bob.target, maker.depth), and what steps say (alice.ratio). Prices are drawn by the sources
-    walk, geometric, jump and bootstrap (config/scenarios/README.md).
+    settlement_volume, black_swan), sources of prices (bitUSD.source), options of agents by name or
+    rule (bob.target, maker.depth), and what steps say (alice.ratio). Prices are drawn by the
+    sources walk, geometric, jump and bootstrap (config/scenarios/README.md).
 
     After Ctrl-C, or a kill, the same command goes on. More --paths may be asked for later.
 

@@ -24,6 +24,15 @@ LIMIT = click.option(
 )
 
 
+RESPONSES = {
+    "global": "all positions are settled",
+    "none": "no position is settled; the worst one caps the feed",
+    "fund": "the position is settled alone, to a fund",
+    "order": "the position is settled alone, to an order",
+}
+"""What happens when a position cannot pay (BS1)."""
+
+
 @click.command()
 @click.argument("symbol")
 @PLOT
@@ -83,7 +92,7 @@ def _market_rows(standing: Market) -> list[tuple[str, str]]:
         ("backed by", backing.display_symbol),
         ("supply", found.format(supply)),
         ("positions", str(market["position_count"])),
-        ("feed (median)", price(feed["settlement_price"] if live else None)),
+        ("feed (median)", price(market["median_settlement_price"])),
         ("feed published", f"{market['feed_publication_time']}, {market['feed_count']} feeds"),
         ("SQP", price(market["squeeze_protection_price"])),
         ("MCR, MSQR", f"{mcr}, {msqr}" if live else "none"),
@@ -92,6 +101,14 @@ def _market_rows(standing: Market) -> list[tuple[str, str]]:
         ("below the MCR", standing.below_line() if live else "none"),
         ("settled", f"{found.format(settled)} in this interval, of at most {allowed}"),
     ]
+    if feed["settlement_price"] != market["median_settlement_price"] and live:
+        rows.insert(4, ("feed in force", f"{price(feed['settlement_price'])} (BS3)"))
+    response = RESPONSES[as_text(market["black_swan_response"])]
+    rows.append(("black swan", response))
+    debt = as_int(market["individual_settlement_debt"])
+    if debt:
+        fund = backing.format(as_int(market["individual_settlement_fund"]))
+        rows.append(("settled-debt pool", f"{found.format(debt)} for {fund}"))
     if market["is_globally_settled"]:
         fund = backing.format(as_int(market["settlement_fund"]))
         settlement = price(market["global_settlement_price"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import IO
+from collections.abc import Callable
+from typing import IO, TypeVar, cast
 
 import click
 
@@ -15,11 +16,29 @@ from node.cli.remote_chain import RemoteChain, parse_decimal
 from node.cli.sessions import WalletSession, wallet_options
 from node.cli.transactions import read_operation
 from protocol.crypto.keys import parse_key
+from protocol.json_form import from_json_as
 from protocol.operations import Operation
-from protocol.operations.bitasset_options import BitassetOptions
+from protocol.operations.bitasset_options import (
+    RESPONSE_NAMES,
+    BitassetOptions,
+    BitassetOptionsExtensions,
+    ResponseName,
+)
 
 LISTINGS = {"white": 1, "black": 2, "none": 0}
 OPERATIONS_LENGTH_MAX = 1 << 20
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def black_swan_option(*, required: bool) -> Callable[[F], F]:
+    """The response of a BitAsset to black swans (BS1)."""
+    return click.option(
+        "--black-swan",
+        type=click.Choice(RESPONSE_NAMES),
+        required=required,
+        help="What is settled when a position cannot pay: all, none, or that one alone, to a fund"
+        " or an order.",
+    )
 
 
 @click.command()
@@ -101,6 +120,7 @@ def whitelist(session: WalletSession, name: str, listing: str) -> None:
     help="Who publishes a BitAsset's feeds; producers are named with --producer.",
 )
 @click.option("--producer", "producers", multiple=True, metavar="NAME", help="May publish feeds.")
+@black_swan_option(required=False)
 @wallet_options
 def create_asset(
     session: WalletSession,
@@ -111,6 +131,7 @@ def create_asset(
     backed_by: str | None,
     fed_by: str,
     producers: tuple[str, ...],
+    black_swan: ResponseName | None,
 ) -> None:
     """Create an asset, or a BitAsset with --backed-by.
 
@@ -121,9 +142,15 @@ def create_asset(
     chain, issuer = session.chain, session.account()
     if producers and (backed_by is None or fed_by != "producers"):
         raise UsageProblem("--producer needs --backed-by and --fed-by producers")
+    if black_swan is not None and backed_by is None:
+        raise UsageProblem("--black-swan needs --backed-by", value=black_swan)
     bitasset = None
     if backed_by is not None:
-        bitasset = BitassetOptions(short_backing_asset=chain.asset(backed_by).id)
+        response = None if black_swan is None else RESPONSE_NAMES.index(black_swan)
+        bitasset = BitassetOptions(
+            short_backing_asset=chain.asset(backed_by).id,
+            extensions=BitassetOptionsExtensions(black_swan_response_method=response),
+        )
     session.send(
         drafts_ownership.create_asset(
             issuer,
@@ -141,6 +168,23 @@ def create_asset(
                 issuer, chain.asset(symbol), [chain.account(name) for name in producers]
             )
         )
+
+
+@click.command()
+@click.argument("symbol")
+@black_swan_option(required=True)
+@wallet_options
+def update_bitasset(session: WalletSession, symbol: str, black_swan: ResponseName) -> None:
+    """Change the response of a BitAsset of one's own to black swans (BS1, BS11).
+
+    \b
+    pegboard wallet update-bitasset SHELLUSD --black-swan fund -a alice --dev-keys
+    """
+    chain = session.chain
+    asset = chain.asset(symbol)
+    said = chain.bitasset(asset)["options"]
+    options = cast(BitassetOptions, from_json_as(BitassetOptions, said, chain.prefix))
+    session.send(drafts_ownership.change_response(session.account(), asset, options, black_swan))
 
 
 @click.command()
@@ -225,6 +269,7 @@ OWNERSHIP_COMMANDS = (
     upgrade,
     whitelist,
     create_asset,
+    update_bitasset,
     vote,
     vote_as,
     send,

@@ -8,8 +8,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from node.chain.apply_block import AppliedBlock
+from node.market.pricing import pool_of
 from node.state.database import State
-from node.state.events import GloballySettledEvent, MarginCallEvent
+from node.state.events import GloballySettledEvent, IndividuallySettledEvent, MarginCallEvent
 from node.state.objects.assets import BitassetData
 from pegboard.faucet import FAUCET
 from pegboard.local_ledger import LocalLedger
@@ -35,10 +36,16 @@ class Measure(NamedTuple):
 MEASURES = (
     Measure("swan", "Black swans", "whether the BitAsset was settled as a whole (R6.2)"),
     Measure(
+        "settled_alone",
+        "Settled alone",
+        "share of the borrowers whose position could not pay and was settled by itself (BS5)",
+    ),
+    Measure(
         "bad_debt",
         "Bad debt",
-        "the most, at the end of any block, by which debts, or the supply after a black swan, "
-        "exceed the worth of their collateral at the feed, as a share of the supply",
+        "the most, at the end of any block, by which debts, that of a pool included, or the supply "
+        "after a black swan, exceed the worth of their collateral at the feed, as a share of the "
+        "supply",
     ),
     Measure("called", "Borrowers called", "share of the borrowers of whom a call took something"),
     Measure(
@@ -83,6 +90,8 @@ class Gauge:
     scale: Fraction
     """Turns a price of smallest units into one of whole units."""
     swan: bool = False
+    alone: set[AccountId] = field(default_factory=set)
+    """Borrowers of whom a position was settled individually."""
     bad_debt: Fraction = Fraction(0)
     owed: dict[AccountId, int] = field(default_factory=dict)
     """The most that each borrower owed."""
@@ -103,6 +112,8 @@ class Gauge:
         for event in block.events:
             if isinstance(event, GloballySettledEvent) and event.asset_id == self.asset:
                 self.swan = True
+            elif isinstance(event, IndividuallySettledEvent) and event.asset_id == self.asset:
+                self._take_settled_alone(event, support)
             elif isinstance(event, MarginCallEvent) and event.debt_before.asset_id == self.asset:
                 self._take_call(event, support)
         for applied in block.operations:
@@ -114,6 +125,13 @@ class Gauge:
             ):
                 self.settled += done.pays.amount
         self._look(state, support)
+
+    def _take_settled_alone(
+        self, event: IndividuallySettledEvent, support: frozenset[AccountId]
+    ) -> None:
+        if event.account not in support:
+            self.alone.add(event.account)
+            self.owed[event.account] = max(self.owed.get(event.account, 0), event.debt)
 
     def _take_call(self, event: MarginCallEvent, support: frozenset[AccountId]) -> None:
         if event.account in support:
@@ -139,7 +157,7 @@ class Gauge:
             self.waiting = max(self.waiting, Fraction(asked, supply))
         if not bitasset.has_feed():
             return
-        price = _ratio(bitasset.current_feed.settlement_price)
+        price = _ratio(bitasset.median_feed.settlement_price)
         self.last = price
         self.lowest = price if self.lowest is None else min(self.lowest, price)
         if supply:
@@ -153,10 +171,11 @@ class Gauge:
         if bitasset.is_globally_settled():
             supply = state.figures_of(self.asset).current_supply
             return max(supply - bitasset.settlement_fund * price, Fraction(0))
-        base, quote = price.numerator, price.denominator
-        lacks = (
+        base, quote, pool = price.numerator, price.denominator, pool_of(bitasset)
+        lacks = [
             one.debt * quote - one.collateral * base for one in state.positions.items(self.asset)
-        )
+        ]
+        lacks.append(pool.debt * quote - pool.fund * base)
         return Fraction(sum(lack for lack in lacks if lack > 0), quote)
 
     def _middle(self, state: State) -> Fraction | None:
@@ -172,6 +191,7 @@ class Gauge:
         owed = sum(self.owed.values())
         return (
             Fraction(self.swan),
+            Fraction(len(self.alone), len(self.owed)) if self.owed else None,
             self.bad_debt,
             Fraction(len(self.called), len(self.owed)) if self.owed else None,
             Fraction(self.covered, owed) if owed else None,

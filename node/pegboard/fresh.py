@@ -22,6 +22,7 @@ from protocol.genesis_checks import check_genesis
 from protocol.genesis_form import Genesis, InitialAssetSettings
 from protocol.ids import AssetId
 from protocol.msgpack_form import Plain
+from protocol.operations.bitasset_options import RESPONSE_NAMES, ResponseName
 
 MAKER = "maker"
 """The account of the market maker."""
@@ -45,6 +46,8 @@ class Settling(NamedTuple):
     delay_s: int | None
     offset: int | None
     volume: int | None
+    response: int | None = None
+    """A `BlackSwanResponse`."""
 
     def change(self, asset: InitialAssetSettings) -> InitialAssetSettings:
         """An asset that is settled so."""
@@ -56,7 +59,13 @@ class Settling(NamedTuple):
             "force_settlement_offset_percent": self.offset,
             "maximum_force_settlement_volume": self.volume,
         }
-        changes = {name: value for name, value in asked.items() if value is not None}
+        changes: dict[str, object] = {
+            name: value for name, value in asked.items() if value is not None
+        }
+        if self.response is not None:
+            changes["extensions"] = replace(
+                options.extensions, black_swan_response_method=self.response
+            )
         return replace(asset, bitasset_options=replace(options, **changes))
 
 
@@ -66,6 +75,7 @@ class Changes(NamedTuple):
     trigger: str
     strict_release: bool
     settling: Settling
+    settle_match: bool | None = None
 
     def change(self, genesis: Genesis) -> Genesis:
         """A genesis with these rules."""
@@ -77,17 +87,27 @@ class Changes(NamedTuple):
                 section,
                 margin_call_trigger=self.trigger,
                 strict_release=self.strict_release,
+                settle_match=self.settle_match,
                 assets=tuple(self.settling.change(one) for one in section.assets or ()),
             ),
         )
 
 
-def read_settling(delay: str | None, offset: Number | None, volume: Number | None) -> Settling:
-    """What differs, as people write it; raises `DecodeError`, `BadAmount`."""
+def read_settling(
+    delay: str | None,
+    offset: Number | None,
+    volume: Number | None,
+    black_swan: ResponseName | None = None,
+) -> Settling:
+    """What differs, as people write it; `black_swan` is one of `RESPONSE_NAMES`.
+
+    Raises `DecodeError`, `BadAmount`.
+    """
     return Settling(
         None if delay is None else parse_duration(delay),
         None if offset is None else to_hundredths(offset),
         None if volume is None else to_hundredths(volume),
+        None if black_swan is None else RESPONSE_NAMES.index(black_swan),
     )
 
 
@@ -103,6 +123,8 @@ def market(
     settlement_delay: str | None = None,
     settlement_offset: Number | None = None,
     settlement_volume: Number | None = None,
+    black_swan: ResponseName | None = None,
+    settle_match: bool | None = None,
 ) -> Market:
     """A market of its own, in this process: no network, no disk, no clock.
 
@@ -117,10 +139,12 @@ def market(
 
     A settlement waits for `settlement_delay`, "24h", pays `settlement_offset` less than the feed,
     "1%", and all of a maintenance interval at most `settlement_volume` of the supply, "20%", in
-    every BitAsset (R5.2, R5.4); without them as the preset has it. Raises `ValidationError`,
-    `DecodeError`.
+    every BitAsset (R5.2, R5.4); without them as the preset has it. `black_swan` says what becomes
+    of positions that cannot pay: all are settled, none, or that one to a fund or an order (BS1).
+    With `settle_match` margin calls take settlement requests where no bid will do (SM1); by default
+    they do under the trigger "feed". Raises `ValidationError`, `DecodeError`.
     """
-    settling = read_settling(settlement_delay, settlement_offset, settlement_volume)
+    settling = read_settling(settlement_delay, settlement_offset, settlement_volume, black_swan)
     options = {
         "preset": preset,
         "trigger": trigger,
@@ -131,9 +155,11 @@ def market(
         "settlement_delay": settlement_delay,
         "settlement_offset": settlement_offset,
         "settlement_volume": settlement_volume,
+        "black_swan": black_swan,
+        "settle_match": settle_match,
     }
     options = {name: value for name, value in options.items() if value is not None}
-    changes = Changes(trigger, strict_release, settling)
+    changes = Changes(trigger, strict_release, settling, settle_match)
     prepared = _prepare(preset, changes, block_interval_s, witnesses)
     chain = DevelopmentChain(prepared.genesis, {}, snapshot=prepared.snapshot)
     made = Market(LocalLedger(chain), seed=seed, options=options)

@@ -32,6 +32,8 @@ CHAIN_KEYS = (
     "settlement_delay",
     "settlement_offset",
     "settlement_volume",
+    "black_swan",
+    "settle_match",
 )
 WORDS: dict[str, bool] = {"true": True, "false": False}
 

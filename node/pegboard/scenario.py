@@ -49,6 +49,7 @@ from pegboard.parameters import change_parameters
 from pegboard.steps import AnyStep, ExpectStep, Plain
 from protocol.constants import RATIO_DENOMINATOR
 from protocol.errors import PegboardError
+from protocol.operations.bitasset_options import ResponseName
 
 FORMAT = 1
 """Version of the form of a scenario."""
@@ -93,6 +94,8 @@ class ChainForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, 
     settlement_delay: str | None = None
     settlement_offset: Plain | None = None
     settlement_volume: Plain | None = None
+    black_swan: ResponseName | None = None
+    settle_match: bool | None = None
 
 
 class AccountForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):

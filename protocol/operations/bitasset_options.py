@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from protocol.asset import NULL_PRICE, Price
 from protocol.checks import check_percent, check_ratio, require
@@ -29,6 +29,11 @@ class BlackSwanResponse(IntEnum):
     NO_SETTLEMENT = 1
     INDIVIDUAL_SETTLEMENT_TO_FUND = 2
     INDIVIDUAL_SETTLEMENT_TO_ORDER = 3
+
+
+ResponseName: TypeAlias = Literal["global", "none", "fund", "order"]
+RESPONSE_NAMES: tuple[ResponseName, ...] = get_args(ResponseName)
+"""What people call the responses, by their numbers."""
 
 
 class BitassetOptionsExtensions(Record):

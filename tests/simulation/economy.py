@@ -83,9 +83,10 @@ class Economy:
         """The genesis with the scenario's rules, people and tokens."""
         form = self.scenario.chain
         settling = read_settling(
-            form.settlement_delay, form.settlement_offset, form.settlement_volume
+            form.settlement_delay, form.settlement_offset, form.settlement_volume, form.black_swan
         )
-        genesis = Changes(form.trigger, form.strict_release, settling).change(genesis)
+        changes = Changes(form.trigger, form.strict_release, settling, form.settle_match)
+        genesis = changes.change(genesis)
         section = genesis.pegboard
         assert section is not None
         known = {account.name for account in genesis.initial_accounts}

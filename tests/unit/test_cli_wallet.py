@@ -184,6 +184,36 @@ def test_create_and_issue_assets(desk: Desk) -> None:
     assert desk.refused("bob", "publish-feed", "bitSHELLUSD", "0.5")["rule"] == "R1.13"
 
 
+def test_the_response_of_a_bitasset(desk: Desk) -> None:
+    """BS1, BS2, BS11: chosen when it is made, changed by its issuer, and shown, with the pool."""
+
+    def shown() -> tuple[list[str], dict[str, str]]:
+        lines = desk.run("show", "asset", "SHELLUSD").out.splitlines()
+        return lines, desk.run("show", "asset", "SHELLUSD", "--json").json()["market"]
+
+    desk.wallet("alice", "create-asset", "SHELLUSD", "--backed-by", "TEST", "--black-swan", "none")
+    assert shown()[1]["black_swan_response"] == "none"
+    refused = desk.refused("bob", "update-bitasset", "SHELLUSD", "--black-swan", "fund")
+    assert refused["name"] == "wrong_account", refused
+    desk.wallet("alice", "update-bitasset", "SHELLUSD", "--black-swan", "fund")
+    desk.wallet("init0", "publish-feed", "SHELLUSD", "0.1", "--msqr", "1.5")
+    desk.wallet("alice", "borrow", "100 SHELLUSD", "--ratio", "2")
+    assert not any("settled-debt pool" in line for line in shown()[0])
+    desk.wallet("init0", "publish-feed", "SHELLUSD", "0.06", "--msqr", "1.5")
+    lines, market = shown()
+    assert market["individual_settlement_debt_text"] == "100.0000 bitSHELLUSD"
+    assert market["individual_settlement_fund_text"] == "2,000.00000 TEST"
+    text = dict(line.split("  ", 1) for line in lines if "  " in line)
+    assert text["settled-debt pool"].strip() == "100.0000 bitSHELLUSD for 2,000.00000 TEST"
+    assert text["black swan"].strip() == "the position is settled alone, to a fund"
+    assert text["feed (median)"].strip().startswith("0.06000000")
+    assert text["feed in force"].strip().startswith("0.07500000")
+    ended = desk.run(
+        *("wallet", "create-asset", "SHELLS", "--black-swan", "fund", "--dev-keys", "-a", "alice")
+    )
+    assert "--black-swan needs --backed-by" in ended.err
+
+
 def test_create_account_with_a_new_key_in_a_wallet(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def test_a_call_is_measured_as_it_is_computed_by_hand() -> None:
     found = figures(CALL)
     assert found == {
         "swan": 0,
+        "settled_alone": 0,
         "bad_debt": 0,
         "called": 1 / 2,
         "called_debt": 400 / 2_000,
@@ -66,6 +67,17 @@ def test_a_swan_s_bad_debt_is_what_its_fund_is_not_worth() -> None:
     found = figures(CALL.replace('[[2, "-40%"]]', '[[2, "-40%"], [4, "-30%"]]'))
     assert found["swan"] == 1
     assert found["bad_debt"] == pytest.approx(1 - 20 * 0.042, abs=1e-12)
+    assert found["last_price"] == 0.042
+
+
+@pytest.mark.parametrize(("response", "share"), [("none", 0), ("fund", 1 / 2), ("order", 1 / 2)])
+def test_a_position_that_is_settled_alone_is_counted(response: str, share: float) -> None:
+    """BS1, BS3, BS5: where all would be settled, nobody or one of two borrowers is; the 11,000 TEST
+    for 500 bitUSD are worth 462 at the median of 0.042, and 38 of 1,500 are lacking."""
+    deep = CALL.replace('[[2, "-40%"]]', '[[2, "-40%"], [4, "-30%"]]')
+    found = figures(deep.replace("maker = false", f'maker = false\nblack_swan = "{response}"'))
+    assert (found["swan"], found["settled_alone"]) == (0, share)
+    assert found["bad_debt"] == pytest.approx(38 / 1_500, abs=1e-12)
     assert found["last_price"] == 0.042
 
 
@@ -230,7 +242,9 @@ def test_differences_are_paired_by_path() -> None:
 
 def test_nothing_in_every_run_is_not_nothing_for_certain() -> None:
     """A share of none in 20 runs has Wilson's bound, 16 %; a price of zero none."""
-    results = [RunResult(0, path, "", 0, 1, {"bitUSD": (0.0,) * 10}) for path in range(20)]
+    results = [
+        RunResult(0, path, "", 0, 1, {"bitUSD": (0.0,) * len(MEASURES)}) for path in range(20)
+    ]
     lines = {line.measure: line.mean for line in summarize(plan(vary=(), paths=20), results)}
     assert lines["bad_debt"] == lines["swan"] == wilson(0, 20)
     assert lines["last_price"] == Estimate(0, 0, 0)

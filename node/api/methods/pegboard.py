@@ -18,6 +18,7 @@ from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.governance import TRIGGER_NAMES, VOTING_NAMES
 from node.state.objects.market import CallOrder, LimitOrder
 from node.witness.stall import Stall
+from protocol.asset import Price
 from protocol.block import SignedBlockHeader, block_id
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import key_text
@@ -30,6 +31,7 @@ from protocol.ids import (
     witness_text,
 )
 from protocol.json_form import JsonValue, format_time, to_json
+from protocol.operations.bitasset_options import RESPONSE_NAMES
 
 ListLimit = Annotated[int, at_most(300)]
 CustomLimit = Annotated[int, at_most(100)]
@@ -121,7 +123,10 @@ def get_asset_market(call: Call, asset: AssetArg) -> Answer:
 
     Prices are BitAsset per backing. The highest bid sells the BitAsset for backing: it is what
     margin calls are matched with (R4.2). Null where there is none. `next_call` tells who is called
-    next and what that waits for, in a sentence beside its rule; null where nobody can be.
+    next and what that waits for, in a sentence beside its rule; null where nobody can be. `feed` is
+    in force, which a black swan response may set above the median (BS3); `black_swan_response` is
+    "global", "none", "fund" or "order", and the individual settlement has debt and fund of the pool
+    (BS2).
     """
     bitasset = bitasset_of(call, asset)
     backing = call.state.assets.get(bitasset.options.short_backing_asset)
@@ -142,6 +147,10 @@ def get_asset_market(call: Call, asset: AssetArg) -> Answer:
         "is_globally_settled": bitasset.is_globally_settled(),
         "settlement_fund": str(bitasset.settlement_fund),
         "global_settlement_price": view_price(call.backend, bitasset.settlement_price),
+        "black_swan_response": RESPONSE_NAMES[bitasset.options.extensions.response()],
+        "individual_settlement_debt": str(bitasset.individual_settlement_debt),
+        "individual_settlement_fund": str(bitasset.individual_settlement_fund),
+        "median_settlement_price": _price_or_none(call, bitasset.median_feed.settlement_price),
         "feed": to_json(bitasset.current_feed, call.backend.address_prefix),
         "feed_publication_time": format_time(bitasset.current_feed_publication_time),
         "feed_count": len(bitasset.feeds),
@@ -263,6 +272,10 @@ def _position(
 def _is_called(call: Call, position: CallOrder, terms: CallTerms, bid: LimitOrder | None) -> bool:
     trigger = call.state.chain.margin_call_trigger
     return bid is not None and is_called(trigger, terms, position, bid.sell_price)
+
+
+def _price_or_none(call: Call, price: Price) -> JsonValue:
+    return None if price.is_null() else view_price(call.backend, price)
 
 
 def _order(call: Call, order: LimitOrder | None) -> JsonValue:
