@@ -412,6 +412,9 @@ def test_node_info_tells_what_commands_show(backend: ChainBackend, client: Clien
     info = client.call("get_node_info", api="pegboard")
     assert (info["display_prefix"], info["producer_term"]) == ("bit", "witness")
     assert info["margin_call_trigger"] == "bid"
+    assert (info["settle_match"], info["pay_mcop"]) == (False, False)
+    backend.state.chain.settle_match = True
+    assert client.call("get_node_info", api="pegboard")["settle_match"] is True
     assert info["peers"][0]["address"] == "127.0.0.1:1776"
     assert info["last_irreversible_block_num"] < info["head_block_number"]
     assert (info["stall"], info["split"]) == (None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,6 +224,7 @@ class TestGenesis:
         text = capsys.readouterr().out
         assert "delegates" in text
         assert "OPS" in text
+        assert re.search(r"settle match +false\npay MCOP +false\n", text)
 
     def test_time_can_be_named(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["genesis", "make", "--time", "2021-11-15T00:00:01"]) == 0

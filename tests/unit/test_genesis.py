@@ -17,6 +17,7 @@ from protocol.crypto.keys import PrivateKey, address_text, key_text, public_key
 from protocol.errors import DecodeError, ProtocolError, ValidationError
 from protocol.fees import DEFAULT_FEE_SCHEDULE
 from protocol.genesis import Genesis, chain_id, genesis_from_json, genesis_to_json, load_genesis
+from protocol.genesis_form import PegboardSection
 from protocol.json_form import to_json
 from protocol.operations import OPERATIONS
 from protocol.operations.asset_options import WITNESS_FED_ASSET
@@ -153,6 +154,19 @@ def test_a_null_active_key_means_the_owner_key() -> None:
     data = core_data()
     data["initial_accounts"][3]["active_key"] = NULL_KEY_TEXT
     assert load_genesis(json.dumps(data)).initial_accounts[3].effective_active_key() == KEY
+
+
+@pytest.mark.parametrize("trigger", [None, "bid", "feed"])
+@pytest.mark.parametrize("said", [None, True, False])
+def test_matching_and_caps_follow_the_trigger(trigger: str | None, said: bool | None) -> None:
+    """SM1, BS10: on by the trigger "feed", off by the bid, unless the genesis says otherwise."""
+    by_default = trigger == "feed"
+    for name in ("settle_match", "pay_mcop"):
+        section = replace(PegboardSection(margin_call_trigger=trigger), **{name: said})
+        settings = replace(load_genesis(json.dumps(core_data())), pegboard=section).settings()
+        other = {"settle_match": settings.pay_mcop, "pay_mcop": settings.settle_match}[name]
+        assert getattr(settings, name) == (by_default if said is None else said)
+        assert other == by_default
 
 
 def test_our_section() -> None:

@@ -171,8 +171,10 @@ def test_an_unbalanced_genesis_is_refused() -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("bid", TRIGGER_BID), ("feed", TRIGGER_FEED)])
 def test_the_trigger(name: str, value: int) -> None:
-    """R4.2: chosen by the genesis for good."""
-    assert build_state(make_genesis(trigger=name), CHAIN_ID).chain.margin_call_trigger == value
+    """R4.2, SM1, BS10: chosen by the genesis for good, and what follows from it."""
+    chain = build_state(make_genesis(trigger=name), CHAIN_ID).chain
+    assert chain.margin_call_trigger == value
+    assert (chain.settle_match, chain.pay_mcop) == (name == "feed", name == "feed")
 
 
 def test_equal_genesis_equal_state() -> None:

@@ -8,22 +8,37 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from node.chain.invariants import check_debt_pools
 from node.chain.invariants import check_supplies as check_all_supplies
 from node.evaluators.bitasset import apply_asset_settle, evaluate_asset_settle
+from node.market import margin_calls
 from node.market.black_swan import settle_globally_at
 from node.market.boundary import run_boundary
 from node.market.margin_calls import run_asset
 from node.market.matching import RequestPrices, match_request
-from node.market.settled_debt import find_settled_debt_order
+from node.market.pricing import Pool
+from node.market.settled_debt import find_settled_debt_order, size_at
 from node.market.settlement import execute_due_settlements
-from node.state.events import IndividuallySettledEvent, MarginCallEvent
+from node.state.errors import (
+    FeatureDisabled,
+    InsufficientBalance,
+    InsufficientFeeds,
+    NotAuthorized,
+    OwnerMismatch,
+    TooSmall,
+)
+from node.state.events import IndividuallySettledEvent, MarginCallEvent, MarketRunAbandonedEvent
+from node.state.objects.assets import NULL_FEED
 from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
 from node.state.objects.market import CallOrder
-from protocol.asset import NO_FEE, AssetAmount, Price
-from protocol.ids import AssetId
+from protocol.asset import NO_FEE, AssetAmount, Price, PriceOverflow
+from protocol.constants import MAX_SUPPLY, NULL_ACCOUNT
+from protocol.ids import AssetId, LimitOrderId
+from protocol.operations.asset_options import DISABLE_FORCE_SETTLE
 from protocol.operations.bitasset import AssetSettle
+from protocol.operations.limit_order import LimitOrderCancel, LimitOrderUpdate
 from tests.support.market import CORE, Market, fills, make_market, place, trade
 from tests.support.slow_market import check_supplies, value
 from tests.support.slow_run import (
@@ -35,6 +50,7 @@ from tests.support.slow_run import (
     SlowPosition,
     SlowRun,
 )
+from tests.support.state import expect
 
 WHALE_DEBT = 10**6
 
@@ -393,3 +409,206 @@ def test_a_part_of_a_repriced_pool_leaves_a_fee() -> None:
     assert [trade(op) for op in fills(ctx)] == [(100, 750, 0, False), (1_400, 100, 650, True)]
     assert market.data.individual_settlement_fund == 12_600
     check_debt_pools(market.state)
+
+
+def pool_of_thousand(response: int, **options: int) -> Market:
+    """A pool of 1,000 USD for 14,000 CORE, less a margin call fee if there is one."""
+    market = market_of(response)
+    market.set_options(**options)
+    market.position(0, 1_000, 14_000)
+    market.settle_boundary()
+    assert market.data.individual_settlement_debt == 1_000
+    return market
+
+
+@pytest.mark.parametrize(
+    ("amount", "paid", "got", "left"),
+    [
+        (13, 13, 182, (987, 13_818)),
+        (999, 999, 13_986, (1, 14)),
+        (1_000, 1_000, 14_000, (0, 0)),
+        (1_001, 1_000, 14_000, (0, 0)),
+    ],
+)
+def test_what_a_pool_redeems(amount: int, paid: int, got: int, left: tuple[int, int]) -> None:
+    """BS9: at 14 CORE a unit, up to all of it; a request is made for what is beyond."""
+    market = pool_of_thousand(TO_FUND)
+    assert settle(market, amount) == (paid, got, [0], amount > 1_000)
+    data = market.data
+    assert (data.individual_settlement_debt, data.individual_settlement_fund) == left
+    assert len(market.state.force_settlements.rows) == (amount > 1_000)
+    check_debt_pools(market.state)
+    check_all_supplies(market.state)
+
+
+def test_a_pool_of_less_than_a_unit_each_redeems_what_it_is_worth() -> None:
+    """BS9: of 10,000 USD for 1,000 CORE, 9 are worth nothing; 19 are worth 1, which takes 10."""
+    market = market_of(TO_FUND)
+    market.feed(10, 1)
+    market.position(0, 10_000, 1_000)
+    market.settle_boundary()
+    pool = market.data
+    assert (pool.individual_settlement_debt, pool.individual_settlement_fund) == (10_000, 1_000)
+    refused = expect(market.context(), TooSmall, of_whale(market, 9))
+    assert (refused.rule, refused.value) == ("R5.3", 9)
+    assert settle(market, 19) == (10, 1, [0], False)
+
+
+def of_whale(market: Market, amount: int) -> AssetSettle:
+    return AssetSettle(NO_FEE, market.whale, AssetAmount(amount, market.usd))
+
+
+@pytest.mark.parametrize("has_feed", [True, False])
+@pytest.mark.parametrize("is_disabled", [True, False])
+def test_a_pool_pays_without_a_feed_and_though_settlement_is_disabled(
+    *, has_feed: bool, is_disabled: bool
+) -> None:
+    """BS9: the pool always; a request for the rest only with a feed, where settlement is allowed.
+    R5.1: once it is empty the ordinary refusals are back."""
+    market = pool_of_thousand(TO_FUND)
+    asset = market.state.assets.edit(market.state.assets.get(market.usd))
+    flags = DISABLE_FORCE_SETTLE if is_disabled else 0
+    asset.options = replace(asset.options, flags=flags)
+    if not has_feed:
+        data = market.state.bitassets.edit(market.data)
+        data.median_feed = data.current_feed = NULL_FEED
+    makes_request = has_feed and not is_disabled
+    assert settle(market, 1_200) == (1_000, 14_000, [0], makes_request)
+    if not makes_request:
+        error = FeatureDisabled if is_disabled else InsufficientFeeds
+        assert expect(market.context(), error, of_whale(market, 1)).rule == "R5.1"
+
+
+def test_the_pool_of_an_order_is_not_redeemed() -> None:
+    """BS9: only under response 2; under 3 a request waits, though nobody may take the order."""
+    market = pool_of_thousand(TO_ORDER)
+    op = of_whale(market, 100)
+    ctx = market.context()
+    result = apply_asset_settle(ctx, op, evaluate_asset_settle(ctx, op))
+    assert result.new_objects
+    assert (result.paid, market.data.individual_settlement_debt) == (None, 1_000)
+
+
+def test_whoever_redeems_holds_it_and_may_hold_both() -> None:
+    """BS9, R5.1, R2.20: balance, then the lists of the BitAsset and of the backing."""
+    market = pool_of_thousand(TO_FUND)
+    other = market.accounts[1]
+    ask = AssetSettle(NO_FEE, other, AssetAmount(5, market.usd))
+    assert expect(market.context(), InsufficientBalance, ask).rule == "R5.1"
+    state = market.state
+    for asset_id in (CORE, market.usd):
+        asset = state.assets.edit(state.assets.get(asset_id))
+        asset.options = replace(asset.options, whitelist_authorities=(other,))
+        refused = expect(market.context(), NotAuthorized, of_whale(market, 5))
+        assert (refused.rule, refused.limit) == ("R2.20", asset.symbol)
+
+
+def test_a_globally_settled_fund_pays_no_more_than_mcop() -> None:
+    """BS10: a globally settled fund of 20 CORE a unit, at a feed of 15 and an MCOP of 22.5, pays
+    20; at a feed of 10 MCOP is 15: of 2,000 for 100 units 500 are collateral fees."""
+    market = market_of(GLOBAL)
+    price = Price(AssetAmount(1, market.usd), AssetAmount(20, CORE))
+    settle_globally_at(market.context(), market.data, price)
+    market.state.chain.pay_mcop = True
+    market.feed(1, 15)
+    assert settle(market, 100) == (100, 2_000, [0], False)
+    market.feed(1, 10)
+    before = market.state.figures_of(market.usd).accumulated_collateral_fees
+    assert settle(market, 100) == (100, 1_500, [500, 0], False)
+    after = market.state.figures_of(market.usd).accumulated_collateral_fees
+    assert (after - before, market.data.settlement_fund) == (500, 20 * (WHALE_DEBT - 200))
+    market.state.chain.pay_mcop = False
+    assert settle(market, 100) == (100, 2_000, [0], False)
+    check_all_supplies(market.state)
+
+
+def test_a_payout_beyond_any_amount_is_not_cut() -> None:
+    """BS10, R1.4: what units are worth at MCOP may exceed the largest supply; nothing is cut."""
+    market = pool_of_thousand(TO_FUND)
+    market.state.chain.pay_mcop = True
+    market.feed(1, MAX_SUPPLY)
+    assert settle(market, 100) == (100, 1_400, [0], False)
+
+
+@pytest.mark.parametrize(
+    ("feed", "offered", "price"),
+    [
+        ((1, 5), 7_500, Fraction(15, 2)),
+        ((1, 9), 13_500, Fraction(27, 2)),
+        ((3, 28), 14_000, Fraction(14)),
+        ((1, 10), 14_000, Fraction(14)),
+        ((1, 30), 14_000, Fraction(14)),
+        ((3, 31), 14_000, Fraction(14)),
+    ],
+)
+def test_a_published_feed_prices_the_order(
+    feed: tuple[int, int], offered: int, price: Fraction
+) -> None:
+    """BS6: at MCOP, 1.5 times the feed, once in the block; never more than all of the fund."""
+    market = pool_of_thousand(TO_ORDER)
+    order = find_settled_debt_order(market.state, market.usd)
+    assert order is not None
+    number, at_first = order.id, order.sell_price
+    ctx = market.publish(*feed)
+    assert (order.sell_price, market.data.is_reprice_due) == (at_first, True)
+    run_boundary(ctx)
+    assert (order.for_sale, value(order.sell_price), order.id) == (offered, price, number)
+    assert not market.data.is_reprice_due
+    check_debt_pools(market.state)
+
+
+def test_what_does_not_price_the_order_anew() -> None:
+    """BS6: neither the issuer's margin call fee alone, nor a block without a feed."""
+    market = pool_of_thousand(TO_ORDER)
+    order = find_settled_debt_order(market.state, market.usd)
+    assert order is not None
+    run_boundary(market.publish(1, 5))
+    before = order.for_sale, order.sell_price
+    market.set_options(margin_call_fee_ratio=400)
+    market.settle_boundary()
+    assert (order.for_sale, order.sell_price) == before
+    run_boundary(market.publish(1, 5))
+    assert (order.for_sale, value(order.sell_price)) == (5_500, Fraction(11, 2))
+
+
+def test_nobody_touches_the_order_of_a_pool() -> None:
+    """BS2: nobody owns it: neither the null account nor another cancels or changes it."""
+    market = pool_of_thousand(TO_ORDER)
+    order = find_settled_debt_order(market.state, market.usd)
+    assert order is not None
+    number, before = LimitOrderId(order.id), (order.for_sale, order.sell_price)
+    for account, rule in ((NULL_ACCOUNT, "BS2"), (market.whale, "R2.11")):
+        cancel = LimitOrderCancel(NO_FEE, account, number)
+        change = LimitOrderUpdate(NO_FEE, account, number, new_expiration=2_000_000_000)
+        assert expect(market.context(), OwnerMismatch, cancel).rule == rule
+        assert expect(market.context(), OwnerMismatch, change).rule == rule
+    assert (order.for_sale, order.sell_price) == before
+
+
+def test_the_pool_meets_bids_though_the_calls_were_abandoned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """BS8, R4.13: an overflow ends the margin calls of the block, and leaves no book crossed."""
+    market = pool_of_thousand(TO_ORDER)
+    run_boundary(market.publish(1, 5))
+    assert market.bid(100, 1_000) is not None
+
+    def overflow(*_: object, **__: object) -> None:
+        raise PriceOverflow("product of an amount and a price")
+
+    monkeypatch.setattr(margin_calls, "_call_all", overflow)
+    ctx = market.publish(1, 9)
+    run_boundary(ctx)
+    assert [type(event) for event in ctx.events if "Median" not in type(event).__name__] == [
+        MarketRunAbandonedEvent
+    ]
+    assert [trade(op) for op in fills(ctx)] == [(1_400, 100, 400, False), (100, 1_000, 0, True)]
+    check_debt_pools(market.state)
+
+
+def test_a_debt_worth_more_than_any_amount_is_offered_for_all_of_the_fund() -> None:
+    """BS6, R1.4: what the debt is worth at a price may exceed the largest supply."""
+    price = Price(AssetAmount(MAX_SUPPLY, CORE), AssetAmount(1, AssetId(1)))
+    assert size_at(Pool(2, MAX_SUPPLY), price) is None
+    assert size_at(Pool(1, MAX_SUPPLY), price) == MAX_SUPPLY
+    assert size_at(Pool(1, MAX_SUPPLY - 1), price) is None
