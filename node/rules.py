@@ -23,6 +23,7 @@ PAGES = (
     ("node.evaluators", "CREDIT.md"),
     ("node.evaluators", "FUNDS.md"),
     ("node.evaluators", "CUSTOM_AUTHORITIES.md"),
+    ("node.evaluators", "SPECIAL_ACCOUNTS.md"),
     ("node.chain", "RULES.md"),
     ("node.chain", "FINALITY.md"),
     ("node.p2p", "THREATS.md"),
@@ -35,14 +36,15 @@ PAGES = (
 """Package and file of every page; a rule has its paragraph on one of them."""
 
 RULE_ID = (
-    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CGHK][0-9]+\.[0-9]+|B[0-9]+a?|[IFS][0-9]+"
+    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CGHKY][0-9]+\.[0-9]+|B[0-9]+a?|[IFS][0-9]+"
     r"|(?:BS|SM|BK)[0-9]+a?|[JLOTU][1-9][0-9]?|T-[A-Z][0-9]+|BSIP[0-9]+)"
 )
 """How an id looks: section and number of a rule (C custom authorities, G what operations share,
-H hash time locks, K tickets), a consequence of the boundary, an invariant, a rule of finality, a
-threat, a scenario of networks (S), an improvement proposal of BitShares; L are liquidity pools, O
-is credit, T take-profit orders, U SameT funds, J the invariants of these; BS are black swan
-responses, SM settlement matching, BK the boundary of the second market chapter."""
+H hash time locks, K tickets, Y special accounts and what clients find), a consequence of the
+boundary, an invariant, a rule of finality, a threat, a scenario of networks (S), an improvement
+proposal of BitShares; L are liquidity pools, O is credit, T take-profit orders, U SameT funds, J
+the invariants of these; BS are black swan responses, SM settlement matching, BK the boundary of the
+second market chapter."""
 
 _HEADING = re.compile(rf"^##+ ({RULE_ID}) (.+)$", re.MULTILINE)
 _ANY_HEADING = re.compile(r"^#", re.MULTILINE)

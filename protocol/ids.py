@@ -49,6 +49,8 @@ WitnessScheduleId = NewType("WitnessScheduleId", int)
 BudgetRecordId = NewType("BudgetRecordId", int)
 CollateralBidId = NewType("CollateralBidId", int)
 CreditDealSummaryId = NewType("CreditDealSummaryId", int)
+SpecialAuthorityId = NewType("SpecialAuthorityId", int)
+BuybackId = NewType("BuybackId", int)
 FinalityId = NewType("FinalityId", int)
 DevelopmentId = NewType("DevelopmentId", int)
 
@@ -96,6 +98,8 @@ ID_TYPES: dict[object, tuple[int, int]] = {
     ChainPropertyId: (2, 11),
     WitnessScheduleId: (2, 12),
     BudgetRecordId: (2, 13),
+    SpecialAuthorityId: (2, 14),
+    BuybackId: (2, 15),
     CollateralBidId: (2, 17),
     CreditDealSummaryId: (2, 18),
     FinalityId: (2, 200),

@@ -23,7 +23,7 @@ TESTS = Path(__file__).resolve().parent
 REPO = TESTS.parent
 CITED = re.compile(rf"(?<![\w.]){RULE_ID}(?![\w])")
 RANGE = re.compile(
-    r"([BCFGHIJKLORSTU]|BS|SM|BK|T-[A-Z])([0-9]+\.)?([0-9]+)(?:-| to )(?:\1)(?:\2)?([0-9]+)\b"
+    r"([BCFGHIJKLORSTUY]|BS|SM|BK|T-[A-Z])([0-9]+\.)?([0-9]+)(?:-| to )(?:\1)(?:\2)?([0-9]+)\b"
 )
 ARGUMENT = re.compile(r"\b(?:rule|RULE) ?(?:: str )?= ?\"([^\"]*)\"")
 SENTENCE_LENGTH = range(30, 320)

@@ -23,6 +23,7 @@ from node.history.records import (
 )
 from node.market.pricing import initial_collateralization, maintenance_collateralization
 from node.state.objects.accounts import (
+    NO_HOLDERS,
     NO_TICKETS,
     Account,
     AccountBalance,
@@ -54,8 +55,13 @@ from protocol.ids import (
 )
 from protocol.json_form import JsonValue, encoder_of, format_time, to_json, to_json_as
 from protocol.operations import OperationResult
-from protocol.operations.account import COMMITTEE_VOTE, WORKER_VOTE
-from protocol.operations.base import Operation, TaggedOperation
+from protocol.operations.account import (
+    COMMITTEE_VOTE,
+    WORKER_VOTE,
+    SpecialAuthority,
+    TopHoldersSpecialAuthority,
+)
+from protocol.operations.base import Operation, TaggedOperation, Void
 from protocol.operations.ticket import TicketType
 from protocol.schema import StructType, schema_of
 from protocol.transaction import ProcessedTransaction, SignedTransaction
@@ -78,12 +84,17 @@ def view_object(backend: ApiBackend, item: StateObject) -> Json:
 
 def view_account(backend: ApiBackend, account: Account) -> Json:
     """An account (1.2.n)."""
-    void: JsonValue = [0, {}]
-    return _fields(backend, account) | {
-        "owner_special_authority": void,
-        "active_special_authority": void,
+    fields, special = _fields(backend, account), account.special or NO_HOLDERS
+    fields.pop("special", None)
+
+    def view(authority: TopHoldersSpecialAuthority | None) -> JsonValue:
+        return to_json_as(SpecialAuthority, authority or Void(), backend.address_prefix)
+
+    return fields | {
+        "owner_special_authority": view(special.owner),
+        "active_special_authority": view(special.active),
         "num_committee_voted": account.options.number_of_votes(COMMITTEE_VOTE),
-        "top_n_control_flags": 0,
+        "top_n_control_flags": special.top_n_control_flags,
     }
 
 

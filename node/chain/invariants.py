@@ -13,13 +13,17 @@ from fractions import Fraction
 
 from msgspec.structs import astuple
 
+from node.chain.special_invariants import check_special_accounts
+from node.chain.violations import too_wide, violated
 from node.market.current_feed import current_feed_of
 from node.market.feeds import live_feeds, median_of
 from node.market.pricing import pool_of
 from node.market.settled_debt import find_settled_debt_order, size_at
 from node.state.database import State
-from node.state.errors import InvariantViolated
-from node.state.objects.accounts import NO_TICKETS, TicketFigures
+from node.state.objects.accounts import (
+    NO_TICKETS,
+    TicketFigures,
+)
 from node.state.objects.assets import NULL_FEED, Asset, BitassetData
 from node.state.objects.credit import CreditDeal, CreditOffer
 from node.state.objects.custom_authorities import CustomAuthority
@@ -34,7 +38,6 @@ from protocol.ids import (
     AccountId,
     AssetId,
     CreditOfferId,
-    ObjectId,
     asset_text,
     balance_text,
     credit_deal_text,
@@ -62,16 +65,6 @@ def check_all(state: State) -> None:
     """Recount everything; raises `InvariantViolated`. No transaction may be half applied."""
     for check in INVARIANTS:
         check(state)
-
-
-def violated(rule: str, what: str, value: object, limit: object) -> InvariantViolated:
-    """The error of an invariant: what was found, and what should have been."""
-    return InvariantViolated(what, rule=rule, value=value, limit=limit)
-
-
-def too_wide(found: ObjectId, error: EncodeError) -> InvariantViolated:
-    """The error of I19 for an object with a field beyond its declared width."""
-    return violated("I19", f"{found}.{error.what}", error.value, error.limit)
 
 
 def check_supplies(state: State) -> None:
@@ -561,6 +554,7 @@ INVARIANTS: tuple[Callable[[State], None], ...] = (
     check_htlcs,
     check_pools,
     check_custom_authorities,
+    check_special_accounts,
     check_tickets,
     check_funds,
     check_widths,

@@ -28,18 +28,20 @@ from node.chain.invariants import (
     check_pool,
     check_share,
     check_ticket,
-    too_wide,
-    violated,
 )
+from node.chain.special_invariants import check_buyback_account, check_special_account
+from node.chain.violations import too_wide, violated
 from node.state.database import ALL, State
 from node.state.errors import InvariantViolated
 from node.state.objects.accounts import (
     NO_TICKETS,
+    Account,
     AccountBalance,
     AccountStatistics,
+    SpecialAuthority,
     TicketFigures,
 )
-from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.assets import Asset, AssetDynamicData, BitassetData, Buyback
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.governance import DynamicGlobalProperties
@@ -74,6 +76,7 @@ class Changes:
 
     __slots__ = (
         "bitassets",
+        "bought_back",
         "core_in_orders",
         "debts",
         "holdings",
@@ -84,6 +87,7 @@ class Changes:
         "pools",
         "settled_before",
         "shares",
+        "special",
         "state",
         "tickets",
     )
@@ -102,6 +106,10 @@ class Changes:
         """By credit offer and borrower: the summary, minus the debt of the deals (J4)."""
         self.tickets: dict[AccountId, list[int]] = defaultdict(lambda: [0] * len(NO_LOCKS))
         """By account: what its tickets hold and are worth, minus its figures (K6.1)."""
+        self.special: dict[AccountId, int] = defaultdict(int)
+        """By account: whether it has special authorities, minus the notes of it (Y1.1)."""
+        self.bought_back: dict[AssetId, int] = defaultdict(int)
+        """By asset: whether an account buys it back, minus the notes of it (Y2.1)."""
         self.locked = [0, 0]
         """CORE locked for ever, of value and of none: of all accounts, minus the chain's (K6.1)."""
         self.markets: dict[tuple[AssetId, AssetId], None] = {}
@@ -186,6 +194,17 @@ def _check_sums(changes: Changes) -> None:
             raise violated("K6.1", f"tickets of {account_text(account)}", differences, 0)
     if any(changes.locked):
         raise violated("K6.1", "CORE locked for ever", changes.locked, 0)
+    _check_notes(changes)
+
+
+def _check_notes(changes: Changes) -> None:
+    """Y1.1 and Y2.1: what maintenance goes by."""
+    for account, difference in changes.special.items():
+        if difference:
+            raise violated("Y1.1", f"notes of {account_text(account)}", difference, 0)
+    for asset_id, difference in changes.bought_back.items():
+        if difference:
+            raise violated("Y2.1", f"notes of {asset_text(asset_id)}", difference, 0)
 
 
 def _check_debt(changes: Changes, asset_id: AssetId, difference: int) -> None:
@@ -281,6 +300,21 @@ def _count_htlc(changes: Changes, item: Htlc, sign: int) -> None:
 def _count_custom_authority(_changes: Changes, item: CustomAuthority, sign: int) -> None:
     if sign > 0:
         check_custom_authority(item)
+
+
+def _count_account(changes: Changes, item: Account, sign: int) -> None:
+    if item.special is not None:
+        if sign > 0:
+            check_special_account(item)
+        changes.special[item.id] += sign
+
+
+def _count_special_authority(changes: Changes, item: SpecialAuthority, sign: int) -> None:
+    changes.special[item.account] -= sign
+
+
+def _count_buyback(changes: Changes, item: Buyback, sign: int) -> None:
+    changes.bought_back[item.asset_to_buy] -= sign
 
 
 def _count_ticket(changes: Changes, item: Ticket, sign: int) -> None:
@@ -384,7 +418,11 @@ def _count_fund(changes: Changes, item: SametFund, sign: int) -> None:
     changes.holdings[item.asset_type] += sign * (item.balance - item.unpaid_amount)
 
 
-def _count_asset(changes: Changes, item: Asset, _: int) -> None:
+def _count_asset(changes: Changes, item: Asset, sign: int) -> None:
+    if item.buyback_account is not None:
+        if sign > 0:
+            check_buyback_account(changes.state, item)
+        changes.bought_back[item.id] += sign
     if item.for_liquidity_pool is not None:
         changes.pools[item.for_liquidity_pool] = changes.shares[item.id] = None
 
@@ -435,6 +473,9 @@ _COUNTERS: dict[type, Callable[[Changes, StateObject, int], None]] = {
     cls: cast("Callable[[Changes, StateObject, int], None]", count)
     for cls, count in (
         (AccountBalance, _count_balance),
+        (Account, _count_account),
+        (SpecialAuthority, _count_special_authority),
+        (Buyback, _count_buyback),
         (VestingBalance, _count_vesting),
         (GenesisBalance, _count_genesis_balance),
         (Htlc, _count_htlc),

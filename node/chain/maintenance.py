@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from node.chain.budget import process_budget
+from node.chain.buyback import buy_back
+from node.chain.top_holders import make_authorities_of_holders
 from node.chain.votes import (
     count_votes,
     refresh_balances,
@@ -29,18 +31,20 @@ def is_maintenance_due(state: State, block_time_s: int) -> bool:
 
 
 def perform_maintenance(ctx: Context) -> None:
-    """Count votes, share out fees, elect, renew parameters, process BitAssets, end custom
-    authorities, budget (R8.10).
+    """Buy back, count votes, share out fees, give holders their authorities, elect, renew
+    parameters, process BitAssets, end custom authorities, budget (R8.10).
 
     All votes are counted before any fee is shared out, so that a vote's weight does not depend
     on the order of accounts. Accounts that neither vote nor moved anything are not looked at.
     """
     state = ctx.state
+    buy_back(ctx)
     moved = state.take_moved_statistics()
     refresh_balances(state, moved)
     tally = count_votes(ctx)
     _share_out_fees(ctx, moved)
     state.disregard_moved_statistics()
+    make_authorities_of_holders(state)
     update_active_witnesses(state, tally)
     update_active_committee(state, tally)
     update_worker_votes(state, tally)

@@ -18,6 +18,7 @@ from protocol.authority import Authority
 from protocol.crypto.keys import key_text
 from protocol.ids import account_text, asset_text
 from protocol.json_form import JsonValue
+from protocol.wording import count_of
 
 Balances = list[tuple[RemoteAsset, int]]
 """Assets, and amounts in their smallest units."""
@@ -65,6 +66,7 @@ def show_holdings(
         lines[1:1] = [
             f"  owner: {_authority_text(chain, account.owner)}",
             f"  active: {_authority_text(chain, account.active)}",
+            *_special_lines(chain, as_object(holdings["account"])),
         ]
     session.output.answer(document, lines)
 
@@ -90,6 +92,21 @@ def _lines(
         yield f"  custom authority {describe_custom_authority(chain, custom)}"
     for ticket in as_objects(document["tickets"]):
         yield f"  ticket {describe_ticket(chain, ticket)}"
+
+
+def _special_lines(chain: RemoteChain, account: JsonObject) -> Iterator[str]:
+    """Whose holders decide for an account, and what it buys back."""
+    for side in ("owner", "active"):
+        number, value = as_list(account[f"{side}_special_authority"])
+        if number:
+            holders = as_object(value)
+            count = count_of(as_int(holders["num_top_holders"]), "largest holder")
+            symbol = chain.asset(as_text(holders["asset"])).display_symbol
+            yield f"  {side} authority at each maintenance: {count} of {symbol}"
+    if "allowed_assets" in account:
+        allowed = as_list(account["allowed_assets"])
+        symbols = [chain.asset(as_text(asset)).display_symbol for asset in allowed]
+        yield f"  buys back at each maintenance; may hold {', '.join(symbols)}"
 
 
 def _authority_text(chain: RemoteChain, authority: Authority) -> str:

@@ -34,6 +34,7 @@ from node.cli.wallet_htlc import LOCK_COMMANDS
 from node.cli.wallet_market import MARKET_COMMANDS
 from node.cli.wallet_ownership import OWNERSHIP_COMMANDS
 from node.cli.wallet_pools import pool
+from node.cli.wallet_special import SPECIAL_COMMANDS
 from node.cli.wallet_ticket import TICKET_COMMANDS
 from protocol.crypto.keys import PrivateKey, parse_wif
 from protocol.crypto.memo import decrypt_memo
@@ -214,6 +215,7 @@ for command in (
         *TICKET_COMMANDS,
         *CUSTOM_AUTHORITY_COMMANDS,
         *OWNERSHIP_COMMANDS,
+        *SPECIAL_COMMANDS,
     ),
     pool,
     fund,

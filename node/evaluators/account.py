@@ -5,12 +5,17 @@ from __future__ import annotations
 from node.evaluators.cashback import share_out_fees
 from node.evaluators.fees import shift_basic_account_fee
 from node.evaluators.membership import check_lifetime_member
+from node.evaluators.special_accounts import (
+    check_buyback,
+    check_special_authorities,
+    make_buyback_account,
+    set_special_authorities,
+)
 from node.state.context import Context
 from node.state.creation import create_account
 from node.state.database import State
 from node.state.errors import (
     FeatureDisabled,
-    FeatureNotBuilt,
     LimitExceeded,
     NameTaken,
     NoSuchObject,
@@ -28,8 +33,6 @@ from protocol.operations.account import (
     AccountUpdate,
     AccountUpgrade,
     AccountWhitelist,
-    SpecialAuthority,
-    TopHoldersSpecialAuthority,
 )
 from protocol.operations.results import VoidResult
 from protocol.schema import MAX_TIMESTAMP
@@ -39,17 +42,12 @@ NEVER_A_MEMBER = 0
 
 
 def evaluate_account_create(ctx: Context, op: AccountCreate) -> Account:
-    """The referrer, once registrar, referrer, authorities, votes and name pass (R9.6)."""
+    """The referrer, once registrar, referrer, authorities, what is special about it (Y1.1, Y2.1),
+    votes and name pass (R9.6)."""
     state = ctx.state
     registrar = state.accounts.get(op.registrar)
     referrer = state.accounts.get(op.referrer)
 
-    _check_built(op.extensions.owner_special_authority, "owner_special_authority")
-    _check_built(op.extensions.active_special_authority, "active_special_authority")
-    if op.extensions.buyback_options is not None:
-        raise FeatureNotBuilt(
-            "buyback accounts are not built", rule="R2.18", value="buyback_options"
-        )
     check_lifetime_member(registrar)
     if not referrer.is_member(ctx.now):
         raise NotAuthorized(
@@ -59,6 +57,9 @@ def evaluate_account_create(ctx: Context, op: AccountCreate) -> Account:
         )
     _check_authority(state, op.owner)
     _check_authority(state, op.active)
+    check_special_authorities(state, op.extensions)
+    if op.extensions.buyback_options is not None:
+        check_buyback(state, op.extensions.buyback_options)
     _check_votes(state, op.options)
     if state.account_by_name.find(op.name) is not None:
         raise NameTaken("account name is taken", rule="R0.1", value=op.name)
@@ -83,6 +84,9 @@ def apply_account_create(ctx: Context, op: AccountCreate, referrer: Account) -> 
         now=ctx.block_time,
         block_num=ctx.block_num,
     )
+    set_special_authorities(state, account, op.extensions, is_own=True)
+    if op.extensions.buyback_options is not None:
+        make_buyback_account(state, account, op.extensions.buyback_options)
     _count_registration(state)
     return state.accounts.object_id(account.id)
 
@@ -101,12 +105,11 @@ def evaluate_account_update(ctx: Context, op: AccountUpdate) -> None:
     state = ctx.state
     state.accounts.get(op.account)
 
-    _check_built(op.extensions.owner_special_authority, "owner_special_authority")
-    _check_built(op.extensions.active_special_authority, "active_special_authority")
     if op.owner is not None:
         _check_authority(state, op.owner)
     if op.active is not None:
         _check_authority(state, op.active)
+    check_special_authorities(state, op.extensions)
     if op.new_options is not None:
         _check_votes(state, op.new_options)
 
@@ -119,6 +122,8 @@ def apply_account_update(ctx: Context, op: AccountUpdate, checked: None) -> Void
         account.owner = op.owner
     if op.active is not None:
         account.active = op.active
+    is_own = op.owner is not None or op.active is not None
+    set_special_authorities(ctx.state, account, op.extensions, is_own=is_own)
     if op.new_options is not None:
         account.options = op.new_options
         if (options.voting_account, options.votes) != (
@@ -184,11 +189,6 @@ def apply_account_upgrade(ctx: Context, op: AccountUpgrade, checked: None) -> Vo
     account.registrar = account.referrer = account.lifetime_referrer = op.account_to_upgrade
     account.lifetime_referrer_fee_percentage = HUNDRED_PERCENT - account.network_fee_percentage
     return VoidResult()
-
-
-def _check_built(authority: SpecialAuthority | None, option: str) -> None:
-    if isinstance(authority, TopHoldersSpecialAuthority):
-        raise FeatureNotBuilt("special authorities are not built", rule="R2.18", value=option)
 
 
 def _check_authority(state: State, authority: Authority) -> None:

@@ -13,13 +13,15 @@ from protocol.operations.asset_options import TRANSFER_RESTRICTED
 def check_authorized(
     account: Account, asset: Asset, error: type[NotAuthorized] = NotAuthorized
 ) -> None:
-    """Raise `NotAuthorized`, or a narrower one, unless the whitelist test passes (R2.20, G0.2)."""
-    options = asset.options
+    """Raise `NotAuthorized`, or a narrower one, unless the whitelist test passes (R2.20, G0.2), and
+    a buyback account is concerned with an asset of its own (Y2.2)."""
+    options, allowed = asset.options, account.allowed_assets
     is_listed = options.whitelist_authorities or options.blacklist_authorities
-    if is_listed and not is_authorized(account, asset):
+    if (is_listed or allowed is not None) and not is_authorized(account, asset):
+        is_outside = allowed is not None and asset.id not in allowed
         raise error(
             f"account {account.name} may not hold {asset.symbol}",
-            rule="R2.20",
+            rule="Y2.2" if is_outside else "R2.20",
             value=account_text(account.id),
             limit=asset.symbol,
         )

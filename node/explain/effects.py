@@ -60,6 +60,7 @@ from protocol.operations.samet_fund import (
     SametFundUpdate,
 )
 from protocol.operations.ticket import TicketCreate, TicketUpdate
+from protocol.schema import MAX_TIMESTAMP
 
 ANY_OPERATION = "R8.18"
 """What holds of every operation."""
@@ -122,6 +123,7 @@ VIRTUAL_RULES: dict[type[Operation], str] = {
 SETTLED, SETTLED_BY_ISSUER, SETTLED_ALONE = "R6.2", "R6.3", "BS5"
 MATCHED_POSITION, MATCHED_REQUEST = "SM3", "SM5"
 REVIVED_BY_BIDS, REVIVED_BY_FEED = "R6.6", "R6.7"
+BOUGHT_BACK = "Y2.3"
 
 
 class Turns(NamedTuple):
@@ -154,10 +156,14 @@ def rule_of(
         case ExecuteBid():
             is_by_bids = op.debt.asset_id in turns.revived_by_bids
             return REVIVED_BY_BIDS if is_by_bids else REVIVED_BY_FEED
+        case LimitOrderCreate() if is_virtual and _buys_back(op):
+            return BOUGHT_BACK
         case LimitOrderCreate() | LimitOrderUpdate() if is_virtual and _fills(op.seller, beside):
             return "T4"
         case CreditDealRepay() if is_virtual and _approves(beside):
             return "O6"
+        case LimitOrderCancel() if is_virtual and _is_left_of_buyback(op, beside):
+            return BOUGHT_BACK
         case LimitOrderCancel() if is_virtual:
             return "R2.8" if _has_traded(op.order, beside) else "R2.10"
         case _:
@@ -191,6 +197,21 @@ def _fills(seller: AccountId, beside: Iterable[Operation]) -> bool:
     """Whether an account's order, or position, was filled there: what it then orders by itself is
     an action (T3), and no proposal's."""
     return any(isinstance(one, FillOrder) and one.account_id == seller for one in beside)
+
+
+def _buys_back(op: LimitOrderCreate) -> bool:
+    """Whether an order is one that maintenance makes: for ever, and at any price."""
+    return op.expiration == MAX_TIMESTAMP and op.min_to_receive.amount == 1
+
+
+def _is_left_of_buyback(op: LimitOrderCancel, beside: Iterable[Operation]) -> bool:
+    """Whether the account that gets a rest back has bought back there."""
+    return any(
+        isinstance(one, LimitOrderCreate)
+        and one.seller == op.fee_paying_account
+        and _buys_back(one)
+        for one in beside
+    )
 
 
 def _approves(beside: Iterable[Operation]) -> bool:

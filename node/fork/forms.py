@@ -16,10 +16,11 @@ from node.state.objects.accounts import (
     Account,
     AccountBalance,
     AccountStatistics,
+    SpecialAuthority,
     TicketFigures,
     VotingPower,
 )
-from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.assets import Asset, AssetDynamicData, BitassetData, Buyback
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.governance import (
@@ -43,7 +44,8 @@ from node.state.objects.transactions import BlockSummary, Proposal, TransactionH
 from node.state.objects.vesting import BALANCE_NAMES, GenesisBalance, VestingBalance
 from node.state.undo import StateObject
 from protocol.errors import DecodeError
-from protocol.json_form import JsonValue
+from protocol.json_form import JsonValue, from_json_as, to_json
+from protocol.operations import account
 from protocol.operations.ticket import TicketType
 from protocol.schema import schema_of
 
@@ -156,6 +158,18 @@ def _ticket_figures(data: Json) -> Json:
     return data
 
 
+def _special_authorities(data: Json) -> Json:
+    """What stands in a record of ours: whose holders decide for an account, if anybody's (Y1.1)."""
+    special: Json = {"top_n_control_flags": data.pop("top_n_control_flags", 0)}
+    for side in ("owner", "active"):
+        written = data.pop(f"{side}_special_authority", [0, {}])
+        found = from_json_as(account.SpecialAuthority, written, "")
+        if isinstance(found, account.TopHoldersSpecialAuthority):
+            special[side] = to_json(found, "")
+    data["special"] = special if any(value not in NOTHING for value in special.values()) else None
+    return data
+
+
 def _transaction(value: JsonValue) -> Json:
     return {"expiration": cast(Json, value)["expiration"]}
 
@@ -164,16 +178,9 @@ FORMS: dict[tuple[int, int], Form] = {
     (1, 2): Form(
         Account,
         derived=frozenset({"num_committee_voted"}),
-        unused=frozenset(
-            {
-                "owner_special_authority",
-                "active_special_authority",
-                "top_n_control_flags",
-                "allowed_assets",
-            }
-        ),
+        gathers=_special_authorities,
     ),
-    (1, 3): Form(Asset, unused=frozenset({"buyback_account"})),
+    (1, 3): Form(Asset),
     (1, 4): Form(ForceSettlement),
     (1, 5): Form(CommitteeMember),
     (1, 6): Form(Witness),
@@ -235,6 +242,8 @@ FORMS: dict[tuple[int, int], Form] = {
     ),
     (2, 12): Form(WitnessSchedule),
     (2, 13): Form(BudgetRecord),
+    (2, 14): Form(SpecialAuthority),
+    (2, 15): Form(Buyback),
     (2, 17): Form(CollateralBid, reads={"inv_swan_price": _inverse_swan_price}),
     (2, 18): Form(CreditDealSummary),
 }

@@ -13,8 +13,13 @@ from typing import cast
 from node.state.errors import NoSuchObject
 from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
 from node.state.keys import offer_key, ratio_key
-from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
-from node.state.objects.assets import Asset, AssetDynamicData, BitassetData
+from node.state.objects.accounts import (
+    Account,
+    AccountBalance,
+    AccountStatistics,
+    SpecialAuthority,
+)
+from node.state.objects.assets import Asset, AssetDynamicData, BitassetData, Buyback
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.development import Development
@@ -103,6 +108,8 @@ class State:
         self.chain_properties = Table(ChainProperties, ids.ChainPropertyId, log)
         self.witness_schedules = Table(WitnessSchedule, ids.WitnessScheduleId, log)
         self.budget_records = Table(BudgetRecord, ids.BudgetRecordId, log)
+        self.special_authorities = Table(SpecialAuthority, ids.SpecialAuthorityId, log)
+        self.buybacks = Table(Buyback, ids.BuybackId, log)
         self.collateral_bids = Table(CollateralBid, ids.CollateralBidId, log)
         self.credit_deal_summaries = Table(CreditDealSummary, ids.CreditDealSummaryId, log)
         self.finalities = Table(Finality, ids.FinalityId, log)
@@ -124,6 +131,10 @@ class State:
     def _add_account_indexes(self) -> None:
         self.account_by_name = UniqueIndex[str, Account](lambda item: item.name)
         self.accounts.add_index(self.account_by_name)
+        self.special_authority_of = UniqueIndex[AccountId, SpecialAuthority](
+            lambda item: item.account
+        )
+        self.special_authorities.add_index(self.special_authority_of)
         self.asset_by_symbol = UniqueIndex[str, Asset](lambda item: item.symbol)
         self.assets.add_index(self.asset_by_symbol)
         self.balances_of_account = GroupIndex[AccountId, AssetId, AccountBalance](

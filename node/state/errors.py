@@ -94,6 +94,12 @@ class NameTaken(TransactionRejected):
     name = "name_taken"
 
 
+class BuybackAccountExists(TransactionRejected):
+    """Y2.1: another account buys the asset back already."""
+
+    name = "buyback_account_exists"
+
+
 class LimitExceeded(TransactionRejected):
     """A value beyond a chain parameter or a limit of the asset."""
 

@@ -74,7 +74,7 @@ class AccountOptions(Record):
 
 
 class TopHoldersSpecialAuthority(Record):
-    """An authority made of the largest holders of an asset; not executed by this node."""
+    """An authority made of the largest holders of an asset, at each maintenance (Y1.2)."""
 
     asset: AssetId
     num_top_holders: UInt8 = 1
@@ -91,7 +91,7 @@ SpecialAuthority = Annotated[
 
 
 class BuybackAccountOptions(Record):
-    """An account that only buys one asset back; not executed by this node."""
+    """An account that only buys one asset back (Y2.1)."""
 
     asset_to_buy: AssetId
     asset_to_buy_issuer: AccountId
@@ -111,7 +111,7 @@ class BuybackAccountOptions(Record):
 
 
 class AccountCreateExtensions(Record):
-    """Options of `AccountCreate` that came later; this node refuses to execute any of them."""
+    """Options of `AccountCreate` that came later: who decides, and what is bought (Y1.1, Y2.1)."""
 
     null_ext: Void | None = None
     owner_special_authority: SpecialAuthority | None = None
@@ -164,7 +164,7 @@ class AccountCreate(Record):
 
 
 class AccountUpdateExtensions(Record):
-    """Options of `AccountUpdate` that came later; this node refuses to execute any of them."""
+    """Options of `AccountUpdate` that came later: who decides for the account (Y1.1)."""
 
     null_ext: Void | None = None
     owner_special_authority: SpecialAuthority | None = None

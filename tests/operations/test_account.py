@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from node.state.context import Context
 from node.state.errors import (
     FeatureDisabled,
-    FeatureNotBuilt,
     InsufficientBalance,
     LimitExceeded,
     NameTaken,
@@ -17,28 +16,23 @@ from node.state.errors import (
 )
 from node.state.objects.accounts import Account
 from protocol.asset import NO_FEE, AssetAmount
-from protocol.authority import NULL_AUTHORITY, Authority, key_authority
+from protocol.authority import Authority, key_authority
 from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET, PROXY_TO_SELF_ACCOUNT
 from protocol.errors import ValidationError
 from protocol.fee_schedule import AccountCreateFee, AccountUpgradeFee
 from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
-from protocol.ids import AccountId, AssetId, ObjectId, VoteId, vote_id
+from protocol.ids import AccountId, ObjectId, VoteId, vote_id
 from protocol.operations.account import (
     BLACK_LISTED,
     NO_LISTING,
     WHITE_LISTED,
     AccountCreate,
-    AccountCreateExtensions,
     AccountOptions,
     AccountUpdate,
-    AccountUpdateExtensions,
     AccountUpgrade,
     AccountWhitelist,
-    BuybackAccountOptions,
-    TopHoldersSpecialAuthority,
 )
-from protocol.operations.base import Void
 from protocol.operations.committee import CommitteeMemberCreate
 from protocol.operations.witness import WitnessCreate
 from protocol.schema import MAX_TIMESTAMP
@@ -135,33 +129,6 @@ def test_authorities_are_bounded_and_name_accounts_that_exist(ctx: Context) -> N
     expect(ctx, NoSuchObject, create("dave", active=Authority(1, ((NOBODY, 1),))))
 
 
-@pytest.mark.parametrize(
-    "extensions",
-    [
-        AccountCreateExtensions(owner_special_authority=TopHoldersSpecialAuthority(AssetId(0))),
-        AccountCreateExtensions(active_special_authority=TopHoldersSpecialAuthority(AssetId(0))),
-    ],
-)
-def test_special_authorities_are_refused_by_name(
-    ctx: Context, extensions: AccountCreateExtensions
-) -> None:
-    """R9.6: options that this node does not execute."""
-    error = expect(ctx, FeatureNotBuilt, create(extensions=extensions))
-    assert str(error.value).endswith("_special_authority")
-    apply(ctx, create(extensions=AccountCreateExtensions(owner_special_authority=Void())))
-
-
-def test_buyback_accounts_are_refused_by_name(ctx: Context) -> None:
-    """R9.6: options that this node does not execute."""
-    buyback = BuybackAccountOptions(AssetId(1), ALICE, (AssetId(0),))
-    op = create(
-        owner=NULL_AUTHORITY,
-        active=NULL_AUTHORITY,
-        extensions=AccountCreateExtensions(buyback_options=buyback),
-    )
-    assert expect(ctx, FeatureNotBuilt, op).value == "buyback_options"
-
-
 def test_the_basic_fee_rises_after_many_registrations() -> None:
     """R8.21: every `accounts_per_fee_scale` registrations shift it by 4 bits."""
     schedule = with_parameters(
@@ -218,13 +185,9 @@ def test_an_update_replaces_only_what_it_gives(ctx: Context) -> None:
 
 
 def test_an_update_is_checked_like_a_registration(ctx: Context) -> None:
-    """R9.5: authorities exist and are bounded, special ones are not built."""
+    """R9.5: authorities exist and are bounded."""
     expect(ctx, NoSuchObject, AccountUpdate(NO_FEE, ALICE, owner=Authority(1, ((NOBODY, 1),))))
     expect(ctx, NoSuchObject, AccountUpdate(NO_FEE, ALICE, active=Authority(1, ((NOBODY, 1),))))
-    special = AccountUpdateExtensions(
-        active_special_authority=TopHoldersSpecialAuthority(AssetId(0))
-    )
-    expect(ctx, FeatureNotBuilt, AccountUpdate(NO_FEE, ALICE, extensions=special))
     expect(ctx, ValidationError, AccountUpdate(NO_FEE, ALICE))
 
 

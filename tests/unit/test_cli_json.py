@@ -102,6 +102,10 @@ alice wallet issue 5 SHELLS|--to|bob
 alice wallet create-asset SHELLUSD|--backed-by|TEST|--black-swan|fund
 alice wallet update-bitasset SHELLUSD|--black-swan|order
 alice show asset SHELLUSD
+alice wallet create-buyback shells-back|SHELLS|--with|TEST|--with|bitUSD
+alice wallet special-authority SHELLS|--holders|3|--owner
+alice wallet special-authority --owner
+alice show account shells-back
 alice wallet create-asset SHARE
 alice wallet pool:create bitUSD|TEST|--share|SHARE|--taker-fee|0.3|--withdrawal-fee|1%
 alice wallet pool:deposit SHARE|10 bitUSD|100 TEST
@@ -178,7 +182,7 @@ NUMBERS = re.compile(
     r"|issuer_permissions|slot|head_block_number|last_irreversible_block_num|ref_block_prefix"
     r"|instance|operation_type|committee|witness|new_listing|feed_lifetime_sec|missed|delay_sec|delegate"
     r"|minimum_feeds|interval_s|num_committee|num_witness|permission|listing|fee_percentage"
-    r"|key_auths|account_auths|percentage|special_authority|voted|ratio_before|ratio_after"
+    r"|key_auths|account_auths|percentage|special_authority|num_top_holders|voted|ratio_before|ratio_after"
     r"|last_confirmed_block_num|total_missed|last_aslot|extensions|nonce|creation_block_num"
     r"|feed_change_to_reach|preimage_hash|preimage_size|seconds_to_add|fee_rate|auto_repay|target_type|on_fill"
     r"|maximum_force_settlement_volume|black_swan_response_method)$"

@@ -13,7 +13,10 @@ from node.fork.errors import NotCarriedOver, SnapshotIncomplete
 from node.fork.forms import FORMS
 from node.state.database import State
 from node.state.errors import InvariantViolated, MissingActiveAuthority
+from node.state.objects.accounts import SpecialAuthorities
 from protocol.errors import DecodeError
+from protocol.ids import AccountId, AssetId
+from protocol.operations.account import TopHoldersSpecialAuthority
 from tests.support.core_snapshot import Json, Replay, fork, lines_of_state, snapshot_lines
 
 Change = Callable[[Json], None]
@@ -34,12 +37,8 @@ def changed(object_id: str, change: Change) -> list[bytes]:
 @pytest.mark.parametrize(
     ("object_id", "field", "value"),
     [
-        ("1.2.17", "owner_special_authority", [1, {"asset": "1.3.1", "num_top_holders": 3}]),
-        ("1.2.17", "top_n_control_flags", 1),
-        ("1.3.1", "buyback_account", "1.2.3"),
         ("1.3.1", "a_field_of_tomorrow", 0),
         ("1.13.0", "balance_type", "of_tomorrow"),
-        ("1.2.17", "allowed_assets", ["1.3.1"]),
         ("2.3.1", "confidential_supply", 7),
         ("2.16.0", "accumulated_fba_fees", 1),
     ],
@@ -49,6 +48,33 @@ def test_what_has_no_place_here_is_named(object_id: str, field: str, value: Json
     lines = changed(object_id, lambda data: data.__setitem__(field, value))
     with pytest.raises(NotCarriedOver, match=rf"line \d+: {re.escape(object_id)}"):
         read_lines(lines)
+
+
+def test_special_accounts_are_carried_over() -> None:
+    """Y1.1, Y2.1: with what they are noted by; notes that differ are a contradiction."""
+    holders = {"asset": "1.3.1", "num_top_holders": 3}
+    changes: dict[str, Json] = {
+        "1.2.17": {"owner_special_authority": [1, holders], "top_n_control_flags": 1},
+        "1.2.18": {"allowed_assets": ["1.3.0", "1.3.1"]},
+        "1.3.1": {"buyback_account": "1.2.18"},
+    }
+    lines = []
+    for line in lines_of_state():
+        data = json.loads(line)
+        lines.append(json.dumps(data | changes.get(data["id"], {})).encode())
+    notes = [b'{"id":"2.14.4","account":"1.2.17"}', b'{"id":"2.15.2","asset_to_buy":"1.3.1"}']
+    state = read_lines([*lines, *notes]).finish()
+    special = state.accounts.get(AccountId(17)).special
+    authority = TopHoldersSpecialAuthority(AssetId(1), 3)
+    assert special == SpecialAuthorities(owner=authority, top_n_control_flags=1)
+    assert state.assets.get(AssetId(1)).buyback_account == 18
+    assert (state.special_authorities.next_id, state.buybacks.next_id) == (5, 3)
+    for missing in (notes[:1], notes[1:]):
+        with pytest.raises(InvariantViolated):
+            read_lines([*lines, *missing]).finish()
+    wrong = changed("1.2.17", lambda data: data.__setitem__("active_special_authority", "x"))
+    with pytest.raises(DecodeError):
+        read_lines(wrong)
 
 
 def test_an_object_of_an_unknown_kind_is_refused() -> None:

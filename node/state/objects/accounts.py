@@ -6,20 +6,42 @@ from typing import Annotated
 
 from node.state.undo import StateObject
 from protocol.authority import Authority
-from protocol.ids import AccountBalanceId, AccountId, AccountStatisticsId, AssetId, VestingBalanceId
-from protocol.operations.account import AccountOptions
+from protocol.ids import (
+    AccountBalanceId,
+    AccountId,
+    AccountStatisticsId,
+    AssetId,
+    SpecialAuthorityId,
+    VestingBalanceId,
+)
+from protocol.operations.account import AccountOptions, TopHoldersSpecialAuthority
 from protocol.schema import (
     MAX_TIMESTAMP,
     SORTED,
     Int64,
     Record,
     Timestamp,
+    UInt8,
     UInt16,
     UInt32,
     UInt64,
 )
 
 AccountSet = Annotated[tuple[AccountId, ...], SORTED]
+OWNER_BY_HOLDERS, ACTIVE_BY_HOLDERS = 1, 2
+"""Bits of `SpecialAuthorities.top_n_control_flags`."""
+
+
+class SpecialAuthorities(Record):
+    """Which authorities of an account are made of the largest holders of an asset (Y1.1)."""
+
+    owner: TopHoldersSpecialAuthority | None = None
+    active: TopHoldersSpecialAuthority | None = None
+    top_n_control_flags: UInt8 = 0
+    """Bits of those that a maintenance has made since the account last changed them (Y1.2)."""
+
+
+NO_HOLDERS = SpecialAuthorities()
 
 
 class Account(StateObject):
@@ -51,6 +73,10 @@ class Account(StateObject):
     creation_block_num: UInt32
     creation_time: Timestamp
     """Own time of the block that created it."""
+    special: SpecialAuthorities | None = None
+    """None: its authorities are what was written down."""
+    allowed_assets: Annotated[tuple[AssetId, ...], SORTED] | None = None
+    """All that a buyback account may hold (Y2.2); None: anything."""
 
     def is_lifetime_member(self) -> bool:
         """Whether the membership never ends."""
@@ -59,6 +85,13 @@ class Account(StateObject):
     def is_member(self, now: int) -> bool:
         """Whether the account is an annual or lifetime member at a time."""
         return now <= self.membership_expiration_date
+
+
+class SpecialAuthority(StateObject):
+    """Notes that an account has a special authority (2.14.n), for maintenance to find it (Y1.2)."""
+
+    id: SpecialAuthorityId
+    account: AccountId
 
 
 class TicketFigures(Record):

@@ -16,6 +16,7 @@ from protocol.ids import (
     AssetBitassetDataId,
     AssetDynamicDataId,
     AssetId,
+    BuybackId,
     LiquidityPoolId,
 )
 from protocol.operations.asset_options import AssetOptions
@@ -39,6 +40,8 @@ class Asset(StateObject):
     """Own time of the block that created it."""
     for_liquidity_pool: LiquidityPoolId | None = None
     """The pool whose share it is (L1)."""
+    buyback_account: AccountId | None = None
+    """The account that buys it back (Y2.1)."""
 
     def is_market_issued(self) -> bool:
         """Whether this is a BitAsset, borrowed into existence."""
@@ -47,6 +50,13 @@ class Asset(StateObject):
     def has_flag(self, flag: int) -> bool:
         """Whether a flag bit of the options is set."""
         return self.options.flags & flag != 0
+
+
+class Buyback(StateObject):
+    """Notes that an account buys an asset back (2.15.n), for maintenance to find it (Y2.3)."""
+
+    id: BuybackId
+    asset_to_buy: AssetId
 
 
 class AssetDynamicData(StateObject):
