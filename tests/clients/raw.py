@@ -37,6 +37,10 @@ class RawSocket:
         """Send one text frame."""
         self.stream.sendall(self.protocol.send(TextMessage(data=text)))
 
+    def send_json(self, value: Json) -> None:
+        """Send a value as one text frame."""
+        self.send(json.dumps(value))
+
     def receive(self) -> Json:
         """The next text as JSON; raises `TimeoutError`."""
         while not self.texts:
@@ -46,7 +50,7 @@ class RawSocket:
     def answer(self, request_id: int, api: int | str, method: str, *arguments: Json) -> Json:
         """The frame after a call, which must be its answer: no notice may come between."""
         call = {"id": request_id, "method": "call", "params": [api, method, list(arguments)]}
-        self.send(json.dumps(call))
+        self.send_json(call)
         return self.receive()
 
     def result(self, api: int | str, method: str, *arguments: Json) -> Json:
