@@ -24,6 +24,7 @@ ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::([0
 ADDRESS = re.compile(r"(\[[A-Za-z0-9.:%-]+\]|[A-Za-z0-9._:%-]+):([0-9]{1,5})", re.ASCII)
 """Host, by name or number, and port."""
 PORT_MAX = 65_535
+UINT32_MAX = (1 << 32) - 1
 RSS_MIB_MIN, RSS_MIB_MAX = 128, 1 << 20
 """A node with next to no chain takes half of the least limit."""
 DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -144,6 +145,8 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     one chain may share; "" for an SQLite file in the data directory."""
     custom_operations: bool = True
     """Keep what accounts store with custom operations, for the API of that name."""
+    custom_operations_start_block: int = 1
+    """The first block of which it is kept."""
     p2p: PeerSettings = PeerSettings()
     api: ApiSettings = ApiSettings()
     production: ProductionSettings = ProductionSettings()
@@ -182,6 +185,9 @@ def parse_settings(text: str, source: str) -> NodeSettings:
         raise ConfigError(f"{source} is not TOML: {error}") from error
     _check_range(
         "production.required_participation", settings.production.required_participation, 0, 100
+    )
+    _check_range(
+        "custom_operations_start_block", settings.custom_operations_start_block, 1, UINT32_MAX
     )
     _check_range("storage.snapshot_interval", settings.storage.snapshot_interval, 1, 1_000_000)
     if settings.max_rss_mib:

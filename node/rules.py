@@ -27,6 +27,7 @@ PAGES = (
     ("node.chain", "RULES.md"),
     ("node.chain", "FINALITY.md"),
     ("node.p2p", "THREATS.md"),
+    ("node.api", "RULES.md"),
     ("node.api", "THREATS.md"),
     ("node.core", "THREATS.md"),
     ("node.storage", "THREATS.md"),
@@ -36,7 +37,7 @@ PAGES = (
 """Package and file of every page; a rule has its paragraph on one of them."""
 
 RULE_ID = (
-    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CGHKY][0-9]+\.[0-9]+|B[0-9]+a?|[IFS][0-9]+"
+    r"(?:R[0-9]+\.[0-9]+(?:\.[0-9]+|[a-z])?|[CGHK][0-9]+\.[0-9]+|Y[0-9](?:\.[0-9])?|B[0-9]+a?|[IFS][0-9]+"
     r"|(?:BS|SM|BK)[0-9]+a?|[JLOTU][1-9][0-9]?|T-[A-Z][0-9]+|BSIP[0-9]+)"
 )
 """How an id looks: section and number of a rule (C custom authorities, G what operations share,

@@ -2,7 +2,7 @@
 
 A method is a plain function: its first parameter is the `Call`, the others are its arguments, and
 their annotations say how they are read. So the signature is the whole declaration, from which a
-description of the API can be derived.
+description of the API can be derived. Clients may leave optional ones out or send null (Y9.3).
 """
 
 from __future__ import annotations

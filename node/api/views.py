@@ -1,8 +1,8 @@
 """Objects of the state in BitShares' JSON shapes.
 
 The state keeps only what consensus needs; clients expect more keys. What BitShares derives is
-derived here, and what belongs to features this node does not execute is the constant that a chain
-without them shows.
+derived here (Y5, Y9.2), and what belongs to features this node does not execute is the constant
+that a chain without them shows.
 """
 
 from __future__ import annotations

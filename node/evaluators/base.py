@@ -64,7 +64,7 @@ def _check_proposed(op: ProposalCreate) -> None:
 
 
 def _not_executed(op: Operation) -> FeatureNotBuilt:
-    """The refusal of what only the chain emits, or what is never executed (R2.18)."""
+    """The refusal of what only the chain emits, or what is never executed (R2.18, Y4)."""
     entry = ENTRY_OF[type(op)]
     what = (
         "virtual, only the chain emits it" if entry.virtual else "known, not executed by this node"

@@ -1,4 +1,4 @@
-"""Accounts that holders of an asset decide for, and accounts that buy an asset back (Y1, Y2)."""
+"""Accounts that holders of an asset decide for, and those that buy an asset back (Y1.1, Y2.1)."""
 
 from __future__ import annotations
 

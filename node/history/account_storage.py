@@ -1,5 +1,5 @@
 """What accounts store with custom operations: a map that nodes derive, and consensus knows nothing
-of.
+of (Y3.1, Y3.2).
 
 It follows from the chain alone, ids included, so a block that is taken back takes its changes with
 it. The state hash does not cover it.
@@ -63,7 +63,9 @@ class Undo(NamedTuple):
 class AccountStorage:
     """The map of all accounts, at the head."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_block: int = 1) -> None:
+        """`first_block` is the first one of which anything is kept (Y3.1)."""
+        self.first_block = first_block
         self._items: dict[int, StoredItem] = {}
         self._by_place: dict[tuple[AccountId, str, str], int] = {}
         self._groups: dict[Hashable, list[int]] = {}
@@ -73,6 +75,8 @@ class AccountStorage:
 
     def apply_block(self, num: int, operations: Iterable[Operation]) -> None:
         """Take in what a block that became the head stores."""
+        if num < self.first_block:
+            return
         undo = Undo(num, self._next, [])
         for op in operations:
             if type(op) is Custom:

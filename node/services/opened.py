@@ -121,6 +121,7 @@ def open_history(opened: Opened, *, anew: bool = False) -> StoredHistory:
         store,
         opened.stores.blocks,
         custom_operations=opened.settings.custom_operations,
+        custom_operations_start_block=opened.settings.custom_operations_start_block,
         begins_after=0 if opened.fork is None else opened.fork.block_num,
     )
     if store.begun_anew is not None and not anew:

@@ -102,7 +102,7 @@ def test_the_table_is_complete() -> None:
 def test_what_is_not_executed_is_refused_by_name(
     entry: OperationEntry, data: st.DataObject
 ) -> None:
-    """R9.6, R2.18, C16: virtual operations are the chain's; others are known and not built."""
+    """R9.6, R2.18, Y4, C16: virtual operations are the chain's; others are known and not built."""
     ctx = make_context(make_state("alice"))
     operation = data.draw(instances(entry.cls))
     with pytest.raises(FeatureNotBuilt, match=entry.name) as caught:
@@ -112,7 +112,7 @@ def test_what_is_not_executed_is_refused_by_name(
 
 
 def test_what_is_not_executed_is_not_proposed_either(ctx: Context) -> None:
-    """R2.18, R8.23: refused when it is proposed, however deep inside, not when it is due."""
+    """R2.18, Y4, R8.23: refused when it is proposed, however deep inside, not when it is due."""
     inner: Operation = AccountTransfer(NO_FEE, ALICE, AccountId(0))
     for _ in range(2):
         inner = ProposalCreate(NO_FEE, ALICE, ctx.now + 60, (ProposedOperation(inner),))

@@ -172,8 +172,8 @@ def test_an_approval_that_is_there_may_be_given_again(ctx: Context) -> None:
 
 
 def test_no_account_approves_during_the_review_period(ctx: Context) -> None:
-    """R8.23, C16: accounts may only take back, keys may approve as well; and it does not execute
-    before it expires."""
+    """R8.23, Y5, C16: accounts may only take back, keys may approve as well; and it does not
+    execute before it expires."""
     apply(ctx, propose(pay(ALICE, BOB, 10), review=60))
     apply(ctx, approve(0, ALICE))
     proposal = get(ctx, 0)
@@ -187,6 +187,7 @@ def test_no_account_approves_during_the_review_period(ctx: Context) -> None:
     ):
         expect(ctx, ProposalRefused, approve(0, **changes))
     apply(ctx, approve(0, active_approvals_to_remove=(BOB,)))
+    apply(ctx, approve(0, key_approvals_to_remove=(key_of("nobody"),)))
     assert proposal.available_active_approvals == (ALICE,)
     apply(ctx, approve(0, key_approvals_to_add=(key_of("carol"),)))
     assert proposal.available_key_approvals == (key_of("carol"),)

@@ -5,14 +5,22 @@ from __future__ import annotations
 import pytest
 
 from node.api.methods.limits import LIMITED
+from node.history.account_storage import AccountStorage
 from protocol.asset import NO_FEE
 from protocol.binary import pack
-from protocol.ids import OperationHistoryId, operation_text, parse_id
+from protocol.ids import (
+    OperationHistoryId,
+    ProposalId,
+    account_text,
+    operation_text,
+    parse_id,
+)
 from protocol.json_form import format_time, to_json
 from protocol.operations.base import Operation
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.custom import Custom
 from protocol.operations.limit_order import LimitOrderCreate
+from protocol.operations.proposal import ProposalCreate, ProposalUpdate, ProposedOperation
 from protocol.schema import Record
 from tests.support.api import ChainBackend, Client, Json
 from tests.support.chain import TestChain
@@ -49,7 +57,7 @@ def time_of(backend: ChainBackend, num: int) -> str:
 
 
 def test_history_by_time(backend: ChainBackend, client: Client) -> None:
-    """Up to a time, inclusive; without one the newest; nobody has no history."""
+    """Y6: up to a time, inclusive; without one the newest; nobody has no history."""
     whole = client.call("get_account_history", "alice", api=HISTORY)
     by_time = client.call("get_account_history_by_time", "alice", api=HISTORY)
     assert by_time == whole
@@ -69,7 +77,7 @@ def test_history_by_time(backend: ChainBackend, client: Client) -> None:
 
 
 def test_history_of_one_type(backend: ChainBackend, client: Client) -> None:
-    """Ids up to start and above stop, newest first; 0 stands for no bound."""
+    """Y6: ids up to start and above stop, newest first; 0 stands for no bound."""
     whole = client.call("get_account_history", "alice", api=HISTORY)
     for type_ in range(8):
         wanted = [record for record in whole if record["op"][0] == type_]
@@ -91,7 +99,7 @@ def test_history_of_one_type(backend: ChainBackend, client: Client) -> None:
 
 
 def test_operations_of_a_block_by_time(backend: ChainBackend, client: Client) -> None:
-    """The newest block with any up to a time; its operations, the last one first."""
+    """Y6: the newest block with any up to a time; its operations, the last one first."""
     backend.produce()
     head = backend.test_chain.chain.head_num
     newest = client.call("get_block_operation_history", head - 1, api=HISTORY)[::-1]
@@ -108,7 +116,7 @@ def test_operations_of_a_block_by_time(backend: ChainBackend, client: Client) ->
 
 
 def test_top_markets(backend: ChainBackend, client: Client) -> None:
-    """Tickers as `get_ticker` has them, most of their base's volume first."""
+    """Y6: tickers as `get_ticker` has them, most of their base's volume first."""
     (market,) = client.call("get_top_markets", 100)
     assert market == client.call("get_ticker", "TEST", "USD")
     assert (market["base"], market["quote"], market["mto_id"]) == ("TEST", "USD", "5.2.0")
@@ -146,7 +154,7 @@ def test_collateral_of_assets(backend: ChainBackend, client: Client) -> None:
 
 
 def test_limits_of_a_node(client: Client) -> None:
-    """login.get_config: each limit is the one that the method keeps."""
+    """Y6, login.get_config: each limit is the one that the method keeps."""
     config = client.call("get_config", api=1)
     assert config["api_limit_get_account_history"] == 100
     assert config["api_limit_get_market_history"] == 200
@@ -159,7 +167,7 @@ def test_limits_of_a_node(client: Client) -> None:
 
 
 def test_after_logout_nothing_can_be_opened(client: Client) -> None:
-    """A connection begins logged in; numbers that are open stay good."""
+    """Y6: a connection begins logged in; numbers that are open stay good."""
     assert client.call("get_available_api_sets", api=1)
     number = client.call("history", api=1)
     assert client.call("logout", api=1) is False
@@ -184,7 +192,7 @@ def test_crypto_is_refused_by_name_with_the_reason(client: Client) -> None:
 
 
 def test_a_block_is_taken_on_development_chains_only(backend: ChainBackend, client: Client) -> None:
-    """D11: a well-formed next block becomes the head; a wrong one is refused with its reason."""
+    """Y6, D11: a well-formed next block becomes the head; a wrong one is refused by reason."""
     chain = backend.test_chain
     chain.push(chain.transfer("alice", "bob", 7))
     envelope = chain.build()
@@ -228,7 +236,7 @@ def storage(client: Client, *arguments: Json) -> Json:
 
 
 def test_what_accounts_store(backend: ChainBackend, client: Client) -> None:
-    """Y3: kept by account, catalog and key; changed in place; forgotten; by id."""
+    """Y3.1, Y3.2, Y3.3: kept by account, catalog and key; changed in place; forgotten; by id."""
     backend.produce(stores(backend, "alice", "settings", {"language": '"en"', "lines": "[1, 2.5]"}))
     backend.produce(stores(backend, "bob", "settings", {"language": '"ru"'}))
     assert client.call("custom_operations", api=1)
@@ -255,7 +263,7 @@ def test_what_accounts_store(backend: ChainBackend, client: Client) -> None:
 
 
 def test_what_is_stored_is_undone_with_its_block(backend: ChainBackend, client: Client) -> None:
-    """Y3: values, removals and ids, as if the block had never been."""
+    """Y3.1: values, removals and ids, as if the block had never been."""
     backend.produce(stores(backend, "alice", "settings", {"a": "1", "b": "2"}))
     before = storage(client)
     backend.produce(
@@ -274,12 +282,61 @@ def test_what_is_stored_is_undone_with_its_block(backend: ChainBackend, client: 
     "data", [b"", b"\x01", b"\x00", b"\x00\x00\x00\x00", b"\x00\x00\x01x", b"\x00\x00\x01\xff\x00"]
 )
 def test_other_data_is_passed_over(backend: ChainBackend, client: Client, data: bytes) -> None:
-    """Y3: undecodable, without a catalog, or too long: nothing of it is kept."""
+    """Y3.2: undecodable, without a catalog, or too long: nothing of it is kept."""
     chain = backend.test_chain
     backend.produce(Custom(chain.amount(1), chain.account("alice"), (), 0, data))
     backend.produce(stores(backend, "alice", "c" * 201, {"a": "1"}))
     backend.produce(stores(backend, "alice", "c", {"k" * 201: "1"}))
     assert storage(client) == []
+
+
+def test_the_longest_names_are_kept_and_proposals_store_too(
+    backend: ChainBackend, client: Client
+) -> None:
+    """Y3.1, Y3.2: 200 bytes, in a letter or in many; what a proposal executes is the payer's."""
+    chain = backend.test_chain
+    longest = "\u00e9" * 100
+    op = stores(backend, "alice", longest, {"k" * 200: "1", longest: "2"})
+    alice, end = chain.account("alice"), chain.chain.head_time + 600
+    backend.produce(ProposalCreate(NO_FEE, chain.account("bob"), end, (ProposedOperation(op),)))
+    assert storage(client) == []
+    number = ProposalId(0)
+    backend.produce(ProposalUpdate(NO_FEE, alice, number, active_approvals_to_add=(alice,)))
+    found = [(item["account"], len(item["key"]), item["value"]) for item in storage(client)]
+    assert found == [(account_text(alice), 200, 1), (account_text(alice), 100, 2)]
+
+
+def test_nothing_is_kept_of_blocks_before_the_first(backend: ChainBackend, client: Client) -> None:
+    """Y3.1: `custom_operations_start_block`; its own block is kept."""
+    first = backend.test_chain.chain.head_num + 2
+    backend.history.storage = AccountStorage(first)
+    for key in ("before", "first"):
+        backend.produce(stores(backend, "alice", "c", {key: "1"}))
+    assert [item["key"] for item in storage(client)] == ["first"]
+
+
+LIMITS = {
+    50: "get_order_book get_full_accounts",
+    100: "get_account_history get_account_history_operations get_account_history_by_operations"
+    " get_relative_account_history get_trade_history get_trade_history_by_sequence get_top_markets"
+    " get_asset_holders get_key_references get_collateral_bids list_htlcs get_htlc_by",
+    101: "get_assets get_limit_orders_by_account get_account_limit_orders"
+    " get_grouped_limit_orders get_withdraw_permissions_by_giver"
+    " get_withdraw_permissions_by_recipient get_tickets get_liquidity_pools"
+    " get_liquidity_pool_history get_samet_funds get_credit_offers get_storage_info",
+    200: "get_market_history get_top_voters",
+    300: "get_limit_orders get_call_orders get_settle_orders",
+    500: "get_full_accounts_lists",
+    1_000: "lookup_accounts lookup_witness_accounts lookup_committee_member_accounts"
+    " lookup_vote_ids get_full_accounts_subscribe",
+}
+
+
+def test_limits_are_those_of_bitshares(client: Client) -> None:
+    """Y6: as bitshares-core has them by default; a session has more subscriptions here (T-A3)."""
+    config = client.call("get_config", api=1)
+    expected = {f"api_limit_{name}": n for n, names in LIMITS.items() for name in names.split()}
+    assert {name: config[name] for name in config if name.startswith("api_limit")} == expected
 
 
 def test_peers_are_named_by_permission_only(backend: ChainBackend, client: Client) -> None:

@@ -144,7 +144,7 @@ def test_what_is_over_is_remembered_no_more(backend: ChainBackend) -> None:
 
 
 def test_the_next_id_of_a_type(backend: ChainBackend, client: Client) -> None:
-    """A4: after what is pending, or after the last block."""
+    """Y5, A4: after what is pending, or after the last block."""
     chain = backend.test_chain
     assert client.call("get_next_object_id", 1, 7, True) == "1.7.0"
     chain.push(sell(chain, 10, 1))

@@ -58,7 +58,7 @@ def test_what_a_proposal_creates_has_the_marks_of_the_block_that_executes_it() -
 
 
 def test_committee_votes_are_counted_not_wished_for() -> None:
-    """C17: `num_committee_voted` beside `num_committee` of the options."""
+    """Y5, C17: `num_committee_voted` beside `num_committee` of the options."""
     chain = BusyChain()
     kinds = (chain.state.committee_members, chain.state.witnesses)
     votes = tuple(sorted(item.vote_id for table in kinds for item in table.rows.values()))

@@ -19,7 +19,11 @@ from node.history.database.store import HistoryStore
 from node.history.database.stored import StoredHistory
 from node.history.memory import MemoryHistory
 from node.history.reader import HistoryReader
+from node.state.context import AppliedOperation
 from node.storage.errors import StorageError, StoreDamaged, WrongChain, WrongFormat
+from protocol.asset import AssetAmount
+from protocol.constants import CORE_ASSET
+from protocol.operations.custom import Custom
 from protocol.schema import BlockId, Digest
 from tests.support.history import ACCOUNTS, make_trace
 from tests.support.history_databases import HistoryPlace, PostgresPlace, SqlitePlace
@@ -515,3 +519,25 @@ def test_a_missing_driver_is_told_with_the_line_that_installs_it(
         open_database("postgresql://localhost/none", tmp_path / "history.sqlite")
     assert refused.value.exit_code == 78
     open_database("", tmp_path / "history.sqlite").close()
+
+
+@pytest.mark.parametrize(("first", "keys"), [(1, ["5", "6"]), (6, ["6"]), (7, [])])
+def test_what_accounts_store_is_found_again(
+    tmp_path: Path, traces: list[HistoryTrace], first: int, keys: list[str]
+) -> None:
+    """Y3.1: from the first block that the settings name, whether it was taken in or read anew."""
+    for num in (5, 6):
+        packed = b"\0\0\1c\1\1" + str(num).encode() + b"\0"
+        op = Custom(AssetAmount(1, CORE_ASSET), ACCOUNTS[0], (), 0, packed)
+        traces[num - 1].operations.append(AppliedOperation(op, 0, 0, 0, is_virtual=False))
+    place, chain = SqlitePlace(tmp_path / "history.sqlite"), MainChainIds(traces)
+    for trace_again in (traces, []):
+        store = HistoryStore(place.open(), CHAIN_ID)
+        history = StoredHistory(store, chain, custom_operations_start_block=first)
+        for trace in trace_again:
+            history.apply_block(trace)
+        history.write_all(len(traces))
+        assert history.storage is not None
+        found = history.storage.items(None, None, None, start=0, limit=9)
+        assert [item.key for item in found] == keys
+        history.close()

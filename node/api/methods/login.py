@@ -1,4 +1,4 @@
-"""API 1: the handshake that hands out the numbers of the other APIs."""
+"""API 1: the handshake that hands out the numbers of the other APIs (Y9.1)."""
 
 from __future__ import annotations
 

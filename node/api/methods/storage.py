@@ -1,5 +1,5 @@
 """API `custom_operations`: what accounts store with operations that the chain itself reads nothing
-of."""
+of (Y3.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every API and its methods, declared once; a method's name is its function's."""
+"""Every API and its methods, declared once; a method's name is its function's (Y6)."""
 
 from __future__ import annotations
 

@@ -79,6 +79,7 @@ class StoredHistory:
         chain: MainChain,
         *,
         custom_operations: bool = True,
+        custom_operations_start_block: int = 1,
         begins_after: int = 0,
     ) -> None:
         """Go on where the store ends, or where it leaves the main chain; begin anew if that is
@@ -86,11 +87,12 @@ class StoredHistory:
 
         The first block of the chain is the one after `begins_after`: 0 but for a forked chain.
 
-        With `custom_operations`, what accounts store is derived. A shared store is neither cut nor
-        begun anew: `StoreDamaged` or `WrongChain`.
+        With `custom_operations`, what accounts store from a block on is derived (Y3.1). A shared
+        store is neither cut nor begun anew: `StoreDamaged` or `WrongChain`.
         """
         self.store = store
         self._has_storage = custom_operations
+        self._storage_begins = custom_operations_start_block
         self._begins_after = self._stored_num = begins_after
         self._totals: dict[AccountId, AccountTotal] = {}
         """Of each account the newest stored entry. Notices of blocks tell it: they must not wait
@@ -126,7 +128,7 @@ class StoredHistory:
 
     def _begin(self) -> MemoryHistory:
         """What is to be known beside the store, which holds the main chain's blocks alone."""
-        storage = AccountStorage() if self._has_storage else None
+        storage = AccountStorage(self._storage_begins) if self._has_storage else None
         return MemoryHistory(self._counts(storage), storage)
 
     def _counts(self, storage: AccountStorage | None) -> HistoryCounts:
@@ -138,7 +140,8 @@ class StoredHistory:
             totals = view.account_totals()
             if storage is not None:
                 custom = view.operations_of_type(ENTRY_OF[Custom].id)
-                storage.apply_block(head.num, (record.op for record in custom))
+                kept = (one.op for one in custom if one.block_num >= storage.first_block)
+                storage.apply_block(head.num, kept)
                 storage.forget(head.num)
             counts = HistoryCounts(
                 head.operations,
