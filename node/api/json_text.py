@@ -22,7 +22,11 @@ Text: TypeAlias = list[bytes]
 """A text in UTF-8 that is to be sent, in pieces: joining those of a long one takes its time."""
 
 REQUEST_BYTES_MAX = 1 << 20
-DEPTH_MAX = 64
+DEPTH_MAX = 32
+RESTRICTIONS_DEPTH_MAX = 64
+"""Of a text with restrictions of a custom authority, which nest inside each other (C3.8)."""
+RESTRICTIONS_MARK = b'"restriction_type"'
+"""The key that every restriction has."""
 STRING_BYTES_MAX = 64 * 1024
 VALUES_A_STEP = 100
 PLAIN_BYTES_MAX = 4096
@@ -49,7 +53,7 @@ def read_json(data: bytes) -> Generator[None, None, JsonValue]:
     try:
         value: JsonValue = _DECODER.decode(data)
     except RecursionError:
-        raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX) from None
+        raise ParseError("nested too deep", rule="T-A1", limit=_depth_max(data)) from None
     except (msgspec.MsgspecError, ValueError) as error:
         raise ParseError("not JSON", rule="T-A1", value=_reason(error)) from error
     yield
@@ -57,7 +61,7 @@ def read_json(data: bytes) -> Generator[None, None, JsonValue]:
         return value
     yield
     try:
-        strings = yield from _check_values(value)
+        strings = yield from _check_values(value, _depth_max(data))
     except InvalidValue as error:
         error.identity = _identity(value)
         raise
@@ -109,7 +113,11 @@ def _read_whole_number(text: str) -> int | float:
 _DECODER = msgspec.json.Decoder(float_hook=_read_whole_number)
 
 
-def _check_values(value: JsonValue) -> Generator[None, None, int]:
+def _depth_max(data: bytes) -> int:
+    return RESTRICTIONS_DEPTH_MAX if RESTRICTIONS_MARK in data else DEPTH_MAX
+
+
+def _check_values(value: JsonValue, depth_max: int) -> Generator[None, None, int]:
     """Number of strings, keys too; raises for a value that breaks a limit.
 
     A key that stands twice in a text is lost in its value, and so is at least one string.
@@ -133,8 +141,8 @@ def _check_values(value: JsonValue) -> Generator[None, None, int]:
                 strings += isinstance(item, str)
                 _check_scalar(item)
                 continue
-            if depth == DEPTH_MAX:
-                raise ParseError("nested too deep", rule="T-A1", limit=DEPTH_MAX)
+            if depth == depth_max:
+                raise ParseError("nested too deep", rule="T-A1", limit=depth_max)
         level = below
         depth += 1
     return strings
@@ -147,7 +155,7 @@ def _identity(value: JsonValue) -> JsonValue:
     fields: dict[str, JsonValue] = {}
     fields.update((name, value[name]) for name in ("id", "jsonrpc") if name in value)
     try:
-        for _ in _check_values(fields):
+        for _ in _check_values(fields, DEPTH_MAX):
             """A handful of values."""
     except (ParseError, InvalidValue):
         return None

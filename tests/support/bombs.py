@@ -6,7 +6,13 @@ import json
 from collections.abc import Iterator
 from random import Random
 
-from node.api.json_text import DEPTH_MAX, REQUEST_BYTES_MAX, STRING_BYTES_MAX, VALUES_MAX
+from node.api.json_text import (
+    DEPTH_MAX,
+    REQUEST_BYTES_MAX,
+    RESTRICTIONS_DEPTH_MAX,
+    STRING_BYTES_MAX,
+    VALUES_MAX,
+)
 from protocol.p2p.framing import MAX_FRAME_BYTES
 
 TextBomb = tuple[str, bytes]
@@ -77,7 +83,7 @@ def _call(params: str) -> str:
 def text_bombs() -> list[TextBomb]:
     """A hundred texts, each beyond a limit of a request, in the body or in an argument."""
     found: list[TextBomb] = []
-    for depth in (DEPTH_MAX + 1, 100, 1_000, 100_000, 500_000):
+    for depth in (DEPTH_MAX + 1, RESTRICTIONS_DEPTH_MAX + 1, 100, 1_000, 100_000, 500_000):
         found += [
             (f"{depth} lists", b"[" * depth),
             (f"{depth} closed lists", b"[" * depth + b"]" * depth),

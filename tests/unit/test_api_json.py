@@ -11,12 +11,22 @@ from node.api.errors import ApiError, InvalidRequest, ParseError
 from node.api.json_text import (
     DEPTH_MAX,
     REQUEST_BYTES_MAX,
+    RESTRICTIONS_DEPTH_MAX,
+    RESTRICTIONS_MARK,
     STRING_BYTES_MAX,
     joined,
     read_json,
     write_json,
 )
-from protocol.json_form import JsonValue
+from protocol.asset import NO_FEE
+from protocol.authority import Authority
+from protocol.ids import AccountId
+from protocol.json_form import JsonValue, to_json
+from protocol.operations.custom_authority import CustomAuthorityCreate
+from protocol.operations.proposal import ProposalCreate, ProposedOperation
+from protocol.operations.restriction import Restriction, RestrictionFunction
+from protocol.schema import Tagged
+from protocol.transaction import SignedTransaction
 from tests.support.api import ChainBackend, Client
 from tests.support.bombs import text_bombs
 from tests.support.chain import TestChain
@@ -98,6 +108,43 @@ def test_limits_are_inclusive() -> None:
     assert read(json.dumps(["x" * STRING_BYTES_MAX]).encode())
     padded = b"[1]" + b" " * (REQUEST_BYTES_MAX - 3)
     assert read(padded) == [1]
+
+
+@pytest.mark.parametrize(("before", "limit"), [(b"", DEPTH_MAX), (RESTRICTIONS_MARK, 64)])
+def test_restrictions_alone_nest_deeper(before: bytes, limit: int) -> None:
+    """T-A1, C3.8: a level more is one too many, with restrictions and without."""
+    start = b"[" + before + (b"," if before else b"")
+    assert read(start + b"[" * (limit - 1) + b"]" * limit)
+    with pytest.raises(ParseError) as refusal:
+        read(start + b"[" * limit + b"]" * (limit + 1))
+    assert refusal.value.limit == limit
+
+
+def test_the_deepest_restrictions_are_read() -> None:
+    """C3.8: four alternatives inside each other and an attr, in a proposal that is broadcast."""
+    tree = Restriction(3, RestrictionFunction.ATTR, Tagged(39, (Restriction(0, 2, Tagged(2, 9)),)))
+    for _ in range(4):
+        other = Restriction(2, RestrictionFunction.EQ, Tagged(7, AccountId(7)))
+        branches = (tree,), (other,)
+        tree = Restriction(0, RestrictionFunction.LOGICAL_OR, Tagged(40, branches))
+    assert tree.count() == 10
+    auth = Authority(1, ((AccountId(7), 1),))
+    create = CustomAuthorityCreate(NO_FEE, AccountId(6), True, 0, 9, 0, auth, (tree,))
+    proposal = ProposalCreate(NO_FEE, AccountId(6), 9, (ProposedOperation(create),))
+    signed = to_json(SignedTransaction(0, 0, 0, (proposal,), (), ()), "TEST")
+    call: JsonValue = {"id": 1, "params": ["network_broadcast", "broadcast_transaction", [signed]]}
+    data = write_json(call)
+    assert read(data) == call
+    assert DEPTH_MAX < depth_of(call) < RESTRICTIONS_DEPTH_MAX
+    with pytest.raises(ParseError):
+        read(data.replace(b"restriction_type", b"restriction_typo"))
+
+
+def depth_of(value: JsonValue) -> int:
+    """How many lists and objects stand inside each other."""
+    if isinstance(value, dict):
+        return 1 + max(map(depth_of, value.values()), default=0)
+    return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
 
 
 def test_text_that_looks_like_keys_is_none() -> None:

@@ -362,7 +362,7 @@ API = (
         ByTest("tests/unit/test_api_json.py::test_a_bad_text_is_refused_with_its_code"),
         "node/api/json_text.py",
         "_check_values",
-        "if depth == DEPTH_MAX:",
+        "if depth == depth_max:",
         "if False:",
     ),
     bug(
