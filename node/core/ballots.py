@@ -40,7 +40,7 @@ class Ballots:
         """Keys that somebody else has, too: the record does not tell how they have voted last."""
 
     def cast(self, secrets: Mapping[PublicKey, PrivateKey], now_s: int) -> list[Cast]:
-        """The votes for the head that the rules allow; they are taken as recorded from now on."""
+        """The votes that the rules allow at this head; they are taken as recorded from now on."""
         doubted, floor_num = self._doubted & secrets.keys(), None
         if not self._has_record:
             doubted |= secrets.keys() - self.last_votes.keys()

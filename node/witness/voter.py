@@ -12,7 +12,10 @@ from protocol.block import block_num_of
 from protocol.crypto.keys import PrivateKey
 from protocol.crypto.signatures import sign_digest
 from protocol.finality import Vote, vote_digest
-from protocol.schema import PublicKey
+from protocol.schema import BlockId, PublicKey
+
+LATE_ROUNDS = 2
+"""While more blocks than so many for each member can be taken back, parents are voted for (F5)."""
 
 SLOTS_AHEAD = 2
 """So many slots a block may have been ahead of this node's clock when it was voted for (T-W3)."""
@@ -54,7 +57,8 @@ def cast_votes(
     doubted: Collection[PublicKey] = (),
     floor_num: int | None = 0,
 ) -> list[Cast]:
-    """The votes for the head: from the highest justified block of its chain, once a height (F5).
+    """The votes for the head, or for its parent while little becomes irreversible: from the highest
+    justified block of its chain, once a height (F5).
 
     `last_votes` is what each key has voted last. Keys that are `doubted` may have voted for any
     block up to `floor_num` beside that, because the record was lost or somebody else has them; so
@@ -65,10 +69,11 @@ def cast_votes(
     finality = chain.state.finality
     if finality is None or chain.head_num == 0:
         return []
-    source = chain.source_of(chain.head_id)
-    assert source is not None, "the head is in the fork database"
-    span = VoteSpan(block_num_of(source), chain.head_num)
-    digest = vote_digest(chain.chain_id, source, chain.head_id)
+    target = _target_of(chain, len(finality.sets[-1].members))
+    source = chain.source_of(target)
+    assert source is not None, "blocks of the main chain are in the fork database"
+    span = VoteSpan(block_num_of(source), block_num_of(target))
+    digest = vote_digest(chain.chain_id, source, target)
     found = []
     for key in sorted(voting_keys(finality.sets) & secrets.keys()):
         last = last_votes.get(key, NEVER)
@@ -80,10 +85,20 @@ def cast_votes(
                 found.append(Cast(key, raised, None))
             last = raised
         if span.may_follow(last):
-            vote = Vote(source, chain.head_id, sign_digest(secrets[key], digest))
-            note_own_vote(chain.chain_id, source, chain.head_id, vote.signature, key)
+            vote = Vote(source, target, sign_digest(secrets[key], digest))
+            note_own_vote(chain.chain_id, source, target, vote.signature, key)
             found.append(Cast(key, span, vote))
     return found
+
+
+def _target_of(chain: Chain, members: int) -> BlockId:
+    """What to vote for: the head, or its parent, of which all have chosen already, while blocks of
+    one height part the votes (F5). A node that has just started may know no block below its head.
+    """
+    parent = None
+    if chain.head_num - chain.last_irreversible_num > LATE_ROUNDS * members:
+        parent = chain.id_at(chain.head_num - 1)
+    return chain.head_id if parent is None else parent
 
 
 def floor_without_record(chain: Chain, secrets: Collection[PublicKey], now_s: int) -> int | None:

@@ -43,6 +43,16 @@ def test_a_drawn_network_keeps_its_promises_and_heals(seed: int) -> None:
     assert outcome.counts["state hashes"] >= 2
 
 
+@pytest.mark.parametrize("seed", [1, 4])
+def test_blocks_that_travel_longer_than_a_slot_become_irreversible(seed: int) -> None:
+    """F5, S1: of three witnesses, all of whom a quorum takes, within three rounds as ever; votes
+    for heads alone, parted by the blocks of one height, made none so of these."""
+    slow = Options(seed, 3, 3, block_interval_s=1, flush_ms=400, delay_ms=150, stale_starters=3)
+    outcome = run(slow)
+    assert outcome.counts["fork_switch"] > 10
+    assert outcome.last_irreversible_num > 3
+
+
 def test_a_hard_life_meets_every_fault_and_every_message() -> None:
     """S1, S3, S4: a run that exercises less than it says would prove less than it says."""
     options = replace(

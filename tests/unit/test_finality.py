@@ -21,7 +21,7 @@ from node.core.effects import Report, StopNode
 from node.core.proofs import CONFLICT_FILE, PROOFS_FILE, dump_proofs, load_proofs, read_conflict
 from node.exit_codes import Exit
 from node.state.errors import AgainstCheckpoint, BlockTooOld, WrongCertificate
-from node.witness.voter import VoteSpan, cast_votes, floor_without_record
+from node.witness.voter import LATE_ROUNDS, VoteSpan, cast_votes, floor_without_record
 from protocol.asset import NO_FEE
 from protocol.binary import pack
 from protocol.block import NO_BLOCK, BlockEnvelope, block_id, certificate_in
@@ -31,7 +31,7 @@ from protocol.finality import VOTE_DOMAIN, Certificate, Vote, vote_digest
 from protocol.genesis import FINALITY_BITSHARES, FINALITY_VOTES, genesis_from_json, genesis_to_json
 from protocol.genesis_form import Genesis
 from protocol.operations.witness import WitnessUpdate
-from protocol.schema import BlockId, Signature
+from protocol.schema import BlockId, PublicKey, Signature
 from tests.support.chain import TestChain, make_genesis, make_parameters
 from tests.support.core_nodes import START_MS, CoreNode, run
 from tests.support.votes import ALL, PEER, build, certify, extend, irreversible, silent, vote
@@ -296,6 +296,28 @@ def test_a_vote_goes_from_the_highest_justified_block_to_the_head() -> None:
     last[key_of("init0 block")] = VoteSpan(2, 2)
     extend(chain, None)
     assert [one.key for one in cast_votes(chain.chain, secrets, last)] == [key_of("init2 block")]
+
+
+def test_while_little_becomes_irreversible_the_parent_is_voted_for() -> None:
+    """F5: once more than two blocks for each member can be taken back, and until they are fewer;
+    on the way there and back no height is voted for twice, and no number falls."""
+    chain, late = silent(), LATE_ROUNDS * len(ALL)
+    own = {key_of("init0 block"): secret_of("init0 block")}
+    last: dict[PublicKey, VoteSpan] = {}
+
+    def voted(*links: tuple[int, int] | None) -> list[VoteSpan]:
+        extend(chain, *links)
+        found = cast_votes(chain.chain, own, last)
+        last.update({one.key: one.span for one in found})
+        return [one.span for one in found]
+
+    extend(chain, *[None] * (late - 1))
+    assert voted(None) == [VoteSpan(0, late)]
+    assert voted(None) == []
+    assert voted(None) == [VoteSpan(0, late + 1)]
+    assert voted((0, late)) == [VoteSpan(0, late + 2)]
+    assert voted((late, late + 1)) == [VoteSpan(late + 1, late + 4)], "four can be taken back"
+    assert irreversible(chain) == late
 
 
 def test_without_its_record_a_key_waits_for_what_it_may_have_signed() -> None:
