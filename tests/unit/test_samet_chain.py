@@ -19,7 +19,8 @@ from node.state.errors import (
 from protocol.asset import NO_FEE
 from protocol.errors import ValidationError
 from protocol.ids import ProposalId, SametFundId
-from protocol.operations.base import Operation
+from protocol.json_form import from_json_as
+from protocol.operations.base import Operation, TaggedOperation
 from protocol.operations.proposal import ProposalCreate, ProposalUpdate, ProposedOperation
 from protocol.operations.samet_fund import (
     SametFundBorrow,
@@ -28,7 +29,7 @@ from protocol.operations.samet_fund import (
     SametFundRepay,
     SametFundUpdate,
 )
-from tests.support.api import ChainBackend, Client
+from tests.support.api import ChainBackend, Client, Json, transaction_json
 from tests.support.chain import TestChain
 
 FUND = SametFundId(0)
@@ -183,6 +184,63 @@ def test_the_invariant_of_funds(chain: TestChain, field: str, value: int) -> Non
         with pytest.raises(InvariantViolated):
             check_block(state, revision)
         state.log.revert(revision)
+
+
+def test_the_owner_of_a_fund_is_told_of_a_loan() -> None:
+    """G0.4, U5, U6: those who follow alice get her fund as it is after the block, and both deeds of
+    bob in her history; those who follow somebody else get nothing of it."""
+    made = TestChain("alice", "bob", "carol", core=CORE)
+    backend = ChainBackend(made)
+    alice = made.account("alice")
+    backend.produce(SametFundCreate(NO_FEE, alice, made.asset("TEST"), 1_000, 2_500))
+    followers = {}
+    for name in ("alice", "carol"):
+        followers[name] = Client(backend)
+        followers[name].call("set_subscribe_callback", 9, False)
+        followers[name].call("get_full_accounts", [name], True)
+    made.push(borrow(made, 400), repay(made, 400, 2))
+    backend.produce()
+    ((_, (objects,)),) = followers["alice"].notices()
+    told = {item["id"]: item for item in objects}
+    assert (told["1.20.0"]["balance"], told["1.20.0"]["unpaid_amount"]) == (1_002, 0)
+    deeds = [item["op"][0] for item in objects if item["id"].startswith("1.11.")]
+    assert deeds == [67, 68]
+    assert followers["carol"].notices() == []
+
+
+def refusal_of(chain: TestChain, *operations: Operation) -> Json:
+    """Why a transaction is refused, and what would make it pass."""
+    draft = transaction_json(chain.transaction(*operations))
+    found = Client(ChainBackend(chain)).call("explain_transaction", draft, api="pegboard")
+    return found["refusal"]
+
+
+def test_what_would_make_a_loan_pass(chain: TestChain) -> None:
+    """U5, U6, U7: a repayment in the same transaction, or a higher fee; each passes."""
+    refusal = refusal_of(chain, borrow(chain, 401))
+    assert (refusal["name"], refusal["rule"]) == ("unpaid_samet_debt", "U7")
+    (remedy,) = refusal["remedies"]
+    assert remedy["text"].startswith("repay 0.00401 TEST and a fee of 0.00002 TEST to 1.20.0")
+    assert remedy["text"].endswith(" in the same transaction")
+    chain.push(borrow(chain, 401), repay(chain, 401, 2))
+    chain.block()
+    refusal = refusal_of(chain, borrow(chain, 401), repay(chain, 401, 1))
+    assert refusal["operation"] == 1
+    assert [remedy["amount"]["amount"] for remedy in refusal["remedies"]] == [2]
+
+
+def test_what_would_make_a_change_of_a_fund_pass(chain: TestChain) -> None:
+    """U3, U4: all but one unit may be taken out; or the fund is deleted."""
+    less, delete = refusal_of(chain, update(chain, -1_000))["remedies"]
+    assert (less["field"], less["amount"]["amount"]) == ("delta_amount", -999)
+    assert delete["text"] == "delete the fund"
+    assert from_json_as(TaggedOperation, delete["operation"], "TEST") == SametFundDelete(
+        NO_FEE, chain.account("alice"), FUND
+    )
+    chain.block(update(chain, -999))
+    assert delete in refusal_of(chain, update(chain, -1))["remedies"]
+    chain.block(SametFundDelete(NO_FEE, chain.account("alice"), FUND))
+    assert chain.balance("alice") == CORE
 
 
 def test_lists_of_funds(chain: TestChain) -> None:
