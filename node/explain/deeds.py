@@ -6,7 +6,8 @@ The same words at the node, over its state, and on the command line, over what a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from string import Formatter
+from typing import Any, Protocol, TypeAlias
 
 from msgspec.structs import replace
 
@@ -111,11 +112,6 @@ def _transfer(op: Transfer, names: Names) -> str:
     return f"{names.account(op.from_)} sends {amount} to {names.account(op.to)}{memo}"
 
 
-def _limit_order_create(op: LimitOrderCreate, names: Names) -> str:
-    gives, wants = names.amount(op.amount_to_sell), names.amount(op.min_to_receive)
-    return f"{names.account(op.seller)} offers {gives} for {wants}"
-
-
 def _limit_order_update(op: LimitOrderUpdate, names: Names) -> str:
     parts = []
     delta = op.delta_amount_to_sell
@@ -128,10 +124,6 @@ def _limit_order_update(op: LimitOrderUpdate, names: Names) -> str:
         parts.append("has another action on a fill")
     text = " and ".join(parts) or "has another expiration"
     return f"{names.account(op.seller)} changes {order_text(op.order)}: {text}"
-
-
-def _limit_order_cancel(op: LimitOrderCancel, names: Names) -> str:
-    return f"{names.account(op.fee_paying_account)} cancels {order_text(op.order)}"
 
 
 def _call_order_update(op: CallOrderUpdate, names: Names) -> str:
@@ -151,25 +143,6 @@ def _offer(op: CreditOfferCreate, names: Names) -> str:
     return f"{owner} offers to lend {names.amount(lent)}"
 
 
-def _borrow(op: CreditOfferAccept, names: Names) -> str:
-    lent, locked = names.amount(op.borrow_amount), names.amount(op.collateral)
-    offer = credit_offer_text(op.offer_id)
-    return f"{names.account(op.borrower)} borrows {lent} against {locked} by {offer}"
-
-
-def _repay(op: CreditDealRepay, names: Names) -> str:
-    repaid, fee = names.amount(op.repay_amount), names.amount(op.credit_fee)
-    deal = credit_deal_text(op.deal_id)
-    return f"{names.account(op.account)} repays {repaid} of {deal} with a fee of {fee}"
-
-
-def _default(op: CreditDealExpired, names: Names) -> str:
-    owed, lost = names.amount(op.unpaid_amount), names.amount(op.collateral)
-    borrower, owner = names.account(op.borrower), names.account(op.offer_owner)
-    deal = credit_deal_text(op.deal_id)
-    return f"deal ended unpaid: {borrower} owed {owed}, {owner} gets {lost} ({deal})"
-
-
 def _fill_order(op: FillOrder, names: Names, *, how: str | None) -> str:
     is_position = op.order_id.is_of(CallOrderId)
     kind = next((word for id_type, word in _FILLED if op.order_id.is_of(id_type)), "fill")
@@ -187,10 +160,6 @@ def _fill_order(op: FillOrder, names: Names, *, how: str | None) -> str:
     return f"{kind}: {account} pays {pays} for {receives}{fee} ({op.order_id})"
 
 
-def _asset_settle(op: AssetSettle, names: Names) -> str:
-    return f"{names.account(op.account)} asks to settle {names.amount(op.amount)}"
-
-
 def _publish_feed(op: AssetPublishFeed, names: Names) -> str:
     at = _price(op.feed.settlement_price, names)
     return f"{names.account(op.publisher)} publishes {at}"
@@ -201,46 +170,12 @@ def _global_settle(op: AssetGlobalSettle, names: Names) -> str:
     return f"{names.account(op.issuer)} settles all {symbol} at {at}"
 
 
-def _settle_cancel(op: AssetSettleCancel, names: Names) -> str:
-    amount = names.amount(op.amount)
-    return f"settlement ended: {names.account(op.account)} gets {amount} back"
-
-
 def _bid_collateral(op: BidCollateral, names: Names) -> str:
     bidder, debt = names.account(op.bidder), op.debt_covered
     if not debt.amount:
         return f"{bidder}'s bid for {names.symbol(debt.asset_id)} ends"
     added = names.amount(op.additional_collateral)
     return f"{bidder} bids {added} to take over {names.amount(debt)} of debt"
-
-
-def _execute_bid(op: ExecuteBid, names: Names) -> str:
-    debt, collateral = names.amount(op.debt), names.amount(op.collateral)
-    return f"revived: {names.account(op.bidder)} takes over {debt} of debt with {collateral}"
-
-
-def _htlc_create(op: HtlcCreate, names: Names) -> str:
-    creator, amount, to = names.account(op.from_), names.amount(op.amount), names.account(op.to)
-    return f"{creator} locks {amount} for {to} for {op.claim_period_seconds} s"
-
-
-def _htlc_redeem(op: HtlcRedeem, names: Names) -> str:
-    return f"{names.account(op.redeemer)} shows the preimage of {htlc_text(op.htlc_id)}"
-
-
-def _htlc_redeemed(op: HtlcRedeemed, names: Names) -> str:
-    to, creator = names.account(op.to), names.account(op.from_)
-    return f"redeemed: {to} gets {names.amount(op.amount)} of {creator} ({htlc_text(op.htlc_id)})"
-
-
-def _htlc_extend(op: HtlcExtend, names: Names) -> str:
-    name, htlc = names.account(op.update_issuer), htlc_text(op.htlc_id)
-    return f"{name} gives {htlc} {op.seconds_to_add} s more"
-
-
-def _htlc_refund(op: HtlcRefund, names: Names) -> str:
-    creator, amount = names.account(op.to), names.amount(op.htlc_amount)
-    return f"not claimed: {creator} has {amount} back ({htlc_text(op.htlc_id)})"
 
 
 def _ticket_create(op: TicketCreate, names: Names) -> str:
@@ -265,35 +200,43 @@ def _pool_create(op: LiquidityPoolCreate, names: Names) -> str:
     return f"{names.account(op.account)} makes a pool of {a} and {b} with the share {share}"
 
 
-def _pool_deposit(op: LiquidityPoolDeposit, names: Names) -> str:
-    both = f"{names.amount(op.amount_a)} and {names.amount(op.amount_b)}"
-    return f"{names.account(op.account)} deposits at most {both} in {pool_text(op.pool)}"
-
-
-def _pool_withdraw(op: LiquidityPoolWithdraw, names: Names) -> str:
-    shares = names.amount(op.share_amount)
-    return f"{names.account(op.account)} gives {shares} back to {pool_text(op.pool)}"
-
-
-def _pool_exchange(op: LiquidityPoolExchange, names: Names) -> str:
-    sold, wanted = names.amount(op.amount_to_sell), names.amount(op.min_to_receive)
-    return f"{names.account(op.account)} sells {sold} to {pool_text(op.pool)} for {wanted} or more"
-
-
 def _fund_create(op: SametFundCreate, names: Names) -> str:
     lent = names.amount(AssetAmount(op.balance, op.asset_type))
     return f"{names.account(op.owner_account)} puts {lent} into a fund"
 
 
-def _fund_borrow(op: SametFundBorrow, names: Names) -> str:
-    lent = names.amount(op.borrow_amount)
-    return f"{names.account(op.borrower)} borrows {lent} from {fund_text(op.fund_id)}"
+_Form: TypeAlias = Callable[[Names, Any], str]
+_FORMS: dict[str, _Form] = {
+    "": lambda names, value: str(value),
+    "account": lambda names, value: names.account(value),
+    "amount": lambda names, value: names.amount(value),
+    "deal": lambda names, value: credit_deal_text(value),
+    "fund": lambda names, value: fund_text(value),
+    "htlc": lambda names, value: htlc_text(value),
+    "offer": lambda names, value: credit_offer_text(value),
+    "order": lambda names, value: order_text(value),
+    "pool": lambda names, value: pool_text(value),
+}
 
 
-def _fund_repay(op: SametFundRepay, names: Names) -> str:
-    repaid, fee = names.amount(op.repay_amount), names.amount(op.fund_fee)
-    fund = fund_text(op.fund_id)
-    return f"{names.account(op.account)} repays {repaid} and a fee of {fee} to {fund}"
+class _Field:
+    """A field of an operation that a sentence writes in a form."""
+
+    def __init__(self, names: Names, value: object) -> None:
+        self.names, self.value = names, value
+
+    def __format__(self, form: str) -> str:
+        return _FORMS[form](self.names, self.value)
+
+
+def _said(sentence: str) -> Callable[[Any, Names], str]:
+    """A sentence in which fields stand, each with the form that it is written in."""
+    fields = [name for _, name, _, _ in Formatter().parse(sentence) if name is not None]
+
+    def words(op: Any, names: Names) -> str:  # the table has one type a row
+        return sentence.format_map({name: _Field(names, getattr(op, name)) for name in fields})
+
+    return words
 
 
 _FILLED = (
@@ -303,32 +246,59 @@ _FILLED = (
 
 _WORDS: dict[type[Any], Callable[[Any, Names], str]] = {
     Transfer: _transfer,
-    LimitOrderCreate: _limit_order_create,
+    LimitOrderCreate: _said(
+        "{seller:account} offers {amount_to_sell:amount} for {min_to_receive:amount}"
+    ),
     LimitOrderUpdate: _limit_order_update,
-    LimitOrderCancel: _limit_order_cancel,
+    LimitOrderCancel: _said("{fee_paying_account:account} cancels {order:order}"),
     CallOrderUpdate: _call_order_update,
-    AssetSettle: _asset_settle,
+    AssetSettle: _said("{account:account} asks to settle {amount:amount}"),
     AssetPublishFeed: _publish_feed,
     AssetGlobalSettle: _global_settle,
-    AssetSettleCancel: _settle_cancel,
+    AssetSettleCancel: _said("settlement ended: {account:account} gets {amount:amount} back"),
     BidCollateral: _bid_collateral,
-    ExecuteBid: _execute_bid,
-    HtlcCreate: _htlc_create,
-    HtlcRedeem: _htlc_redeem,
-    HtlcRedeemed: _htlc_redeemed,
-    HtlcExtend: _htlc_extend,
-    HtlcRefund: _htlc_refund,
+    ExecuteBid: _said(
+        "revived: {bidder:account} takes over {debt:amount} of debt with {collateral:amount}"
+    ),
+    HtlcCreate: _said(
+        "{from_:account} locks {amount:amount} for {to:account} for {claim_period_seconds} s"
+    ),
+    HtlcRedeem: _said("{redeemer:account} shows the preimage of {htlc_id:htlc}"),
+    HtlcRedeemed: _said(
+        "redeemed: {to:account} gets {amount:amount} of {from_:account} ({htlc_id:htlc})"
+    ),
+    HtlcExtend: _said("{update_issuer:account} gives {htlc_id:htlc} {seconds_to_add} s more"),
+    HtlcRefund: _said("not claimed: {to:account} has {htlc_amount:amount} back ({htlc_id:htlc})"),
     TicketCreate: _ticket_create,
     TicketUpdate: _ticket_update,
     LiquidityPoolCreate: _pool_create,
-    LiquidityPoolDeposit: _pool_deposit,
-    LiquidityPoolWithdraw: _pool_withdraw,
-    LiquidityPoolExchange: _pool_exchange,
+    LiquidityPoolDeposit: _said(
+        "{account:account} deposits at most {amount_a:amount} and {amount_b:amount} in {pool:pool}"
+    ),
+    LiquidityPoolWithdraw: _said(
+        "{account:account} gives {share_amount:amount} back to {pool:pool}"
+    ),
+    LiquidityPoolExchange: _said(
+        "{account:account} sells {amount_to_sell:amount} to {pool:pool}"
+        " for {min_to_receive:amount} or more"
+    ),
     CreditOfferCreate: _offer,
-    CreditOfferAccept: _borrow,
-    CreditDealRepay: _repay,
-    CreditDealExpired: _default,
+    CreditOfferAccept: _said(
+        "{borrower:account} borrows {borrow_amount:amount} against {collateral:amount}"
+        " by {offer_id:offer}"
+    ),
+    CreditDealRepay: _said(
+        "{account:account} repays {repay_amount:amount} of {deal_id:deal}"
+        " with a fee of {credit_fee:amount}"
+    ),
+    CreditDealExpired: _said(
+        "deal ended unpaid: {borrower:account} owed {unpaid_amount:amount},"
+        " {offer_owner:account} gets {collateral:amount} ({deal_id:deal})"
+    ),
     SametFundCreate: _fund_create,
-    SametFundBorrow: _fund_borrow,
-    SametFundRepay: _fund_repay,
+    SametFundBorrow: _said("{borrower:account} borrows {borrow_amount:amount} from {fund_id:fund}"),
+    SametFundRepay: _said(
+        "{account:account} repays {repay_amount:amount} and a fee of {fund_fee:amount}"
+        " to {fund_id:fund}"
+    ),
 }

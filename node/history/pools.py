@@ -79,49 +79,47 @@ def figures_after(before: PoolFigures, op: Operation, result: OperationResult) -
         [item.amount for item in side] for side in (result.paid, result.received, result.fees)
     )
     if isinstance(op, LiquidityPoolDeposit):
-        return replace(
+        return _with(
             before,
-            deposit_count=before.deposit_count + 1,
-            deposit_amount_a=before.deposit_amount_a + paid[0],
-            deposit_amount_b=before.deposit_amount_b + paid[1],
-            deposit_share_amount=before.deposit_share_amount + received[0],
-            balance_a=before.balance_a + paid[0],
-            balance_b=before.balance_b + paid[1],
+            deposit_count=1,
+            deposit_amount_a=paid[0],
+            deposit_amount_b=paid[1],
+            deposit_share_amount=received[0],
+            balance_a=paid[0],
+            balance_b=paid[1],
         )
     if isinstance(op, LiquidityPoolWithdraw):
-        return replace(
+        return _with(
             before,
-            withdrawal_count=before.withdrawal_count + 1,
-            withdrawal_amount_a=before.withdrawal_amount_a + received[0],
-            withdrawal_amount_b=before.withdrawal_amount_b + received[1],
-            withdrawal_share_amount=before.withdrawal_share_amount + paid[0],
-            withdrawal_fee_a=before.withdrawal_fee_a + fees[0],
-            withdrawal_fee_b=before.withdrawal_fee_b + fees[1],
-            balance_a=before.balance_a - received[0],
-            balance_b=before.balance_b - received[1],
+            withdrawal_count=1,
+            withdrawal_amount_a=received[0],
+            withdrawal_amount_b=received[1],
+            withdrawal_share_amount=paid[0],
+            withdrawal_fee_a=fees[0],
+            withdrawal_fee_b=fees[1],
+            balance_a=-received[0],
+            balance_b=-received[1],
         )
     assert isinstance(op, LiquidityPoolExchange), op
     maker_fee, taker_fee, pool_fee = fees
     came, went = paid[0] - maker_fee, received[0] + taker_fee
-    if op.amount_to_sell.asset_id < op.min_to_receive.asset_id:
-        return replace(
-            before,
-            exchange_a2b_count=before.exchange_a2b_count + 1,
-            exchange_a2b_amount_a=before.exchange_a2b_amount_a + came,
-            exchange_a2b_amount_b=before.exchange_a2b_amount_b + went,
-            exchange_fee_b=before.exchange_fee_b + pool_fee,
-            balance_a=before.balance_a + came,
-            balance_b=before.balance_b - went,
-        )
-    return replace(
-        before,
-        exchange_b2a_count=before.exchange_b2a_count + 1,
-        exchange_b2a_amount_a=before.exchange_b2a_amount_a + went,
-        exchange_b2a_amount_b=before.exchange_b2a_amount_b + came,
-        exchange_fee_a=before.exchange_fee_a + pool_fee,
-        balance_a=before.balance_a - went,
-        balance_b=before.balance_b + came,
-    )
+    is_a2b = op.amount_to_sell.asset_id < op.min_to_receive.asset_id
+    sold, bought = ("a", "b") if is_a2b else ("b", "a")
+    way = f"exchange_{sold}2{bought}"
+    changes = {
+        f"{way}_count": 1,
+        f"{way}_amount_{sold}": came,
+        f"{way}_amount_{bought}": went,
+        f"exchange_fee_{bought}": pool_fee,
+        f"balance_{sold}": came,
+        f"balance_{bought}": -went,
+    }
+    return _with(before, **changes)
+
+
+def _with(before: PoolFigures, **more: int) -> PoolFigures:
+    """The figures with so much more of some."""
+    return replace(before, **{name: getattr(before, name) + by for name, by in more.items()})
 
 
 def statistics_of(history: HistoryReader, pool: LiquidityPoolId, now: int) -> PoolStatistics | None:

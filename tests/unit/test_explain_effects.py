@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from node.explain.deeds import describe
 from node.explain.effects import (
     ANY_OPERATION,
     RULES,
@@ -20,14 +23,23 @@ from protocol.ids import (
     AccountId,
     AssetId,
     CallOrderId,
+    CreditDealId,
     ForceSettlementId,
+    HtlcId,
     LimitOrderId,
+    LiquidityPoolId,
     ObjectId,
     object_id,
 )
+from protocol.operations import OPERATIONS, OperationEntry, fee_payer
 from protocol.operations.base import Operation
-from protocol.operations.bitasset import AssetGlobalSettle, ExecuteBid
+from protocol.operations.bitasset import AssetGlobalSettle, AssetSettleCancel, ExecuteBid
+from protocol.operations.credit_offer import CreditDealExpired, CreditDealRepay
+from protocol.operations.htlc import HtlcExtend, HtlcRedeemed, HtlcRefund
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel
+from protocol.operations.liquidity_pool import LiquidityPoolExchange
+from protocol.operations.ticket import TicketCreate, TicketUpdate
+from tests.support.declared import instances
 from tests.support.market import CORE, Market, emitted, make_market, place
 from tests.support.world import GENESIS_TIME
 
@@ -163,3 +175,47 @@ def test_an_order_that_expires_and_the_rest_of_one_that_traded() -> None:
 def test_each_rule_has_a_page() -> None:
     """R8.18: whatever is told can be read."""
     assert {ANY_OPERATION, *RULES.values(), *VIRTUAL_RULES.values()} <= set(rules())
+
+
+class Numbers:
+    """Names that are what they name, so that a sentence shows which fields it tells."""
+
+    def account(self, account: AccountId) -> str:
+        return f"account {account}"
+
+    def symbol(self, asset_id: AssetId) -> str:
+        return f"asset {asset_id}"
+
+    def amount(self, amount: AssetAmount) -> str:
+        return f"{amount.amount} of asset {amount.asset_id}"
+
+    def price(self, price: Price) -> str:
+        return f"{price.base.amount}/{price.quote.amount}"
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.sampled_from([*OPERATIONS.values()]), st.data())
+def test_every_operation_has_its_sentence(entry: OperationEntry, data: st.DataObject) -> None:
+    """R8.18: whatever its fields hold; whoever pays for it is named, or it happened by itself."""
+    op = data.draw(instances(entry.cls))
+    if isinstance(op, TicketCreate | TicketUpdate):
+        op = replace(op, target_type=min(op.target_type, 4))
+    text = describe(op, Numbers())
+    assert text == text.strip() != ""
+    assert "{" not in text.replace(str(op), "")
+    is_virtual = isinstance(op, FillOrder | AssetSettleCancel | HtlcRedeemed | HtlcRefund)
+    if not is_virtual and not isinstance(op, ExecuteBid | CreditDealExpired):
+        assert f"account {fee_payer(op)}" in text
+
+
+def test_a_sentence_tells_amounts_accounts_and_ids() -> None:
+    """H3.2, O8, L8: each field in its own form."""
+    amount, other = AssetAmount(5, USD), AssetAmount(7, EUR)
+    pool = LiquidityPoolExchange(NO_FEE, AccountId(3), LiquidityPoolId(8), amount, other)
+    said = "account 3 sells 5 of asset 1 to 1.19.8 for 7 of asset 2 or more"
+    assert describe(pool, Numbers()) == said
+    repaid = CreditDealRepay(NO_FEE, AccountId(3), CreditDealId(2), amount, other)
+    said = "account 3 repays 5 of asset 1 of 1.22.2 with a fee of 7 of asset 2"
+    assert describe(repaid, Numbers()) == said
+    extend = HtlcExtend(NO_FEE, HtlcId(6), AccountId(3), 60)
+    assert describe(extend, Numbers()) == "account 3 gives 1.16.6 60 s more"

@@ -3,7 +3,7 @@ L14)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Annotated
 
@@ -20,9 +20,11 @@ from node.api.arguments import (
     list_of,
 )
 from node.api.call import Answer, Call, Listing
+from node.api.directory import Directory
 from node.api.pool_views import view_pool_operation, view_pool_statistics
 from node.api.views import view_object
 from node.history.records import NEWEST
+from node.state.database import State
 from node.state.objects.liquidity import LiquidityPool
 from protocol.ids import AssetId, LiquidityPoolId, object_id
 from protocol.json_form import JsonValue
@@ -48,40 +50,41 @@ def list_liquidity_pools(
     return _list(call, call.state.liquidity_pools.in_order(), limit, start_id, with_statistics)
 
 
-def get_liquidity_pools_by_asset_a(
-    call: Call,
-    asset: AssetArg,
-    limit: Limit = LIMIT_MAX,
-    start_id: PoolId = FIRST,
-    with_statistics: Boolean = False,
-) -> Answer:
-    """Pools whose first asset it is, by id, from an id on."""
-    found = call.services.directory.pools_with_sides(call.state, asset.id, None)
-    return _list(call, found, limit, start_id, with_statistics)
+def _by_asset(
+    name: str, what: str, find: Callable[[Directory, State, AssetId], Iterable[LiquidityPool]]
+) -> Callable[..., Answer]:
+    """A method that lists the pools which the directory finds for one asset."""
+
+    def listing(
+        call: Call,
+        asset: AssetArg,
+        limit: Limit = LIMIT_MAX,
+        start_id: PoolId = FIRST,
+        with_statistics: Boolean = False,
+    ) -> Answer:
+        found = find(call.services.directory, call.state, asset.id)
+        return _list(call, found, limit, start_id, with_statistics)
+
+    listing.__name__ = name
+    listing.__doc__ = f"{what}, by id, from an id on."
+    return listing
 
 
-def get_liquidity_pools_by_asset_b(
-    call: Call,
-    asset: AssetArg,
-    limit: Limit = LIMIT_MAX,
-    start_id: PoolId = FIRST,
-    with_statistics: Boolean = False,
-) -> Answer:
-    """Pools whose second asset it is, by id, from an id on."""
-    found = call.services.directory.pools_with_sides(call.state, None, asset.id)
-    return _list(call, found, limit, start_id, with_statistics)
-
-
-def get_liquidity_pools_by_one_asset(
-    call: Call,
-    asset: AssetArg,
-    limit: Limit = LIMIT_MAX,
-    start_id: PoolId = FIRST,
-    with_statistics: Boolean = False,
-) -> Answer:
-    """Pools that hold an asset, by id, from an id on."""
-    found = call.services.directory.pools_with(call.state, asset.id)
-    return _list(call, found, limit, start_id, with_statistics)
+get_liquidity_pools_by_asset_a = _by_asset(
+    "get_liquidity_pools_by_asset_a",
+    "Pools whose first asset it is",
+    lambda directory, state, asset: directory.pools_with_sides(state, asset, None),
+)
+get_liquidity_pools_by_asset_b = _by_asset(
+    "get_liquidity_pools_by_asset_b",
+    "Pools whose second asset it is",
+    lambda directory, state, asset: directory.pools_with_sides(state, None, asset),
+)
+get_liquidity_pools_by_one_asset = _by_asset(
+    "get_liquidity_pools_by_one_asset",
+    "Pools that hold an asset",
+    lambda directory, state, asset: directory.pools_with(state, asset),
+)
 
 
 def get_liquidity_pools_by_both_assets(
