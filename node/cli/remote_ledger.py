@@ -278,7 +278,8 @@ class RemoteLedger:
             for name in ("debt_covered", "collateral_paid", "margin_call_fees")
         )
         is_swan = found["global_settlement"] is not None
-        return ShockFacts(as_int(found["called"]), covered, paid, fees, is_swan)
+        alone = as_int(found["settled_alone_count"])
+        return ShockFacts(as_int(found["called"]), covered, paid, fees, is_swan, alone)
 
     def block(self, *, earliest_s: int = 0) -> None:
         """Make a block on a development chain; on a network wait for the next one.

@@ -82,7 +82,8 @@ def shock(
     """What if the price of a BitAsset falls, or bids go: on the chain as it is, which stays so.
 
     Says who would be called by the next block, in which order, at which price, the volume and the
-    fees, whether it ends in a global settlement, and the least that a holder could redeem for.
+    fees, whether it ends in a global settlement or who is settled alone, and what a holder could
+    redeem for.
 
     \b
     pegboard shock bitUSD --feed -30%
@@ -253,11 +254,19 @@ def _changes(
                 _amount(pair.backing, one["collateral_paid"]),
                 _amount(pair.backing, one["margin_call_fees"]),
                 str(after["below_maintenance"]),
-                "no" if one["global_settlement"] is None else "yes",
+                _swan(one),
                 _worst(pair, after),
             )
         )
     return rows
+
+
+def _swan(found: JsonObject) -> str:
+    """Whether all are settled, or how many alone (R6.1, BS4)."""
+    if found["global_settlement"] is not None:
+        return "yes"
+    alone = as_int(found["settled_alone_count"])
+    return f"{alone} alone" if alone else "no"
 
 
 def _change_lines(pair: Pair, changes: Sequence[str], found: Sequence[JsonObject]) -> list[str]:

@@ -42,6 +42,11 @@ class Market:
         self.positions = as_objects(call("pegboard", "get_positions", asset.symbol, limit))
 
     @property
+    def is_matched(self) -> bool:
+        """Whether margin calls may take settlement requests (SM1)."""
+        return self.chain.info()["settle_match"] is True
+
+    @property
     def unit(self) -> str:
         """What a price counts."""
         return f"{self.asset.display_symbol} for 1 {self.backing.display_symbol}"
@@ -95,7 +100,8 @@ def why_settlement_waits(
     )
     what = f"settlement {request['id']} of {asset.format(amount)}"
     if due > now and (due >= next_maintenance or ahead + amount <= left):
-        return Reason(f"{what} waits until {due}", "R5.2")
+        sooner = ", unless a margin call takes it before" if market.is_matched else ""
+        return Reason(f"{what} waits until {due}{sooner}", "R5.2")
     open_now = max(left - ahead, 0)
     if amount > open_now:
         begin = f" is due at {due} and" if due > now else ""

@@ -143,9 +143,13 @@ function verdict(words, market, change, found) {
       `${so}, a black swan: the least collateralised position could not pay, ` +
       `and ${words.symbol(market.asset_id)} is settled globally.${cut}`
     );
-  if (called === 0) return `${so}, nobody is called.${cut}`;
+  const alone =
+    found.settled_alone_count === 0
+      ? ""
+      : ` Settled alone, as it cannot pay: ${countOf(found.settled_alone_count, "position")}.`;
+  if (called === 0) return `${so}, nobody is called.${alone}${cut}`;
   const who = [...new Set(calls.map((one) => one.account_name))];
   const some = who.length > 4 || calls.length < fills ? "" : `: ${who.join(", ")}`;
   const verb = called === 1 ? "is" : "are";
-  return `${so}, ${countOf(called, "position")} ${verb} called${some}.${cut}`;
+  return `${so}, ${countOf(called, "position")} ${verb} called${some}.${alone}${cut}`;
 }

@@ -88,6 +88,8 @@ class ShockFacts(NamedTuple):
     """Margin call fees, in backing."""
     is_swan: bool
     """Whether the BitAsset would be settled as a whole."""
+    settled_alone: int
+    """Positions that would be settled individually."""
 
 
 class Sent(NamedTuple):

@@ -256,6 +256,7 @@ class LocalLedger:
             found.collateral_paid,
             found.fees,
             found.global_settlement is not None,
+            len(found.settled_alone),
         )
 
     def block(self, *, earliest_s: int = 0) -> None:

@@ -63,6 +63,8 @@ class Shocked:
     fees: Decimal
     swan: bool
     """Whether the BitAsset would be settled as a whole (R6.1)."""
+    settled_alone: int
+    """Positions that would be settled alone (BS5)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -411,6 +411,7 @@ class Market:
             self.reader.decimal(found.collateral_paid, backing.id),
             self.reader.decimal(found.fees, backing.id),
             found.is_swan,
+            found.settled_alone,
         )
 
     def supply(self, asset: str) -> Decimal:

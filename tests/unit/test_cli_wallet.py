@@ -165,6 +165,10 @@ def test_settle_waits_for_its_delay(priced: Desk) -> None:
     priced.wallet("alice", "settle", "5 bitUSD")
     (waiting,) = priced.run("show", "settlements", "bitUSD", "--json").json()
     assert waiting["owner_name"] == "alice"
+    sooner = "unless a margin call takes it before"
+    assert sooner not in priced.run("show", "settlements", "bitUSD").out
+    priced.chain.state.chain.settle_match = True
+    assert sooner in priced.run("show", "settlements", "bitUSD").out
     assert priced.chain.balance("alice", "USD") == 95 * USD
 
 
@@ -198,6 +202,10 @@ def test_the_response_of_a_bitasset(desk: Desk) -> None:
     desk.wallet("alice", "update-bitasset", "SHELLUSD", "--black-swan", "fund")
     desk.wallet("init0", "publish-feed", "SHELLUSD", "0.1", "--msqr", "1.5")
     desk.wallet("alice", "borrow", "100 SHELLUSD", "--ratio", "2")
+    falls = desk.run("shock", "SHELLUSD", "--by", "-10%,-40%").out.splitlines()
+    assert [" 1 alone " in line for line in falls[1:]] == [False, True]
+    fall = desk.run("shock", "SHELLUSD", "--feed", "-40%").out
+    assert "settled alone: 1 position that cannot pay" in fall
     assert not any("settled-debt pool" in line for line in shown()[0])
     desk.wallet("init0", "publish-feed", "SHELLUSD", "0.06", "--msqr", "1.5")
     lines, market = shown()

@@ -165,6 +165,32 @@ def test_who_is_next_is_called_as_told(seed: int, trigger: int, response: int, m
         state.log.undo()
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**9), triggers, responses, st.booleans())
+def test_a_bid_calls_as_told(seed: int, trigger: int, response: int, match: bool) -> None:
+    """R4.2, BS4, R6.1: the highest bid is told whether it calls somebody in the next block, or that
+    somebody can pay neither it nor at the SQP and is settled."""
+    market, _ = random_market(seed, trigger, response, match=match)
+    state = market.state
+    refresh_current_feed(market.context(), market.data)
+    bid = state.book.first((market.usd, CORE))
+    if bid is None:
+        return
+    told_of_bid = {
+        one.rule: one.text for one in explain_order(state, Wording(state, "bit"), bid).statements
+    }
+    number = bid.id
+    ctx = market.context()
+    run_asset(ctx, market.data)
+    event = first_event(ctx)
+    calls = isinstance(event, MarginCallEvent) and event.bid == number
+    assert ("It calls" in told_of_bid.get("R4.2", "")) == calls
+    settles = event is not None and not isinstance(event, MarginCallEvent)
+    is_all = isinstance(event, GloballySettledEvent)
+    assert ("R6.1" in told_of_bid) == (settles and is_all)
+    assert ("BS4" in told_of_bid) == (settles and not is_all)
+
+
 @pytest.mark.parametrize("feed", [5, 8, 10, 14])
 def test_the_order_of_a_pool(feed: int) -> None:
     """BS2, BS6, BS7: what it offers, its price at another feed, and what is left to the issuer; as
