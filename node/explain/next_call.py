@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from node.explain.records import Statement
 from node.explain.wording import Wording, statement
 from node.market.margin_calls import Ending, Offer, next_call
 from node.market.matching import CallMatch, RequestMatch
-from node.market.pricing import CallTerms, call_price, call_terms, is_above
+from node.market.pricing import (
+    CallTerms,
+    call_price,
+    call_terms,
+    call_terms_at,
+    current_settlement_price,
+    is_above,
+    pool_of,
+)
 from node.state.database import State
 from node.state.objects.assets import BitassetData
 from node.state.objects.governance import TRIGGER_FEED
@@ -50,10 +60,22 @@ def explain_next_call(state: State, words: Wording, bitasset: BitassetData) -> S
     text = f"next to be called is {name}, {_waits_for(words, terms, worst, bid, is_by_feed)}"
     if requested is None:
         return statement("R4.2", text)
-    at = words.price(call_price(worst, terms.maintenance_ratio))
+    calls_at = call_price(worst, terms.maintenance_ratio)
+    at = words.price(calls_at)
     text += f"; once the feed is at or below {at} a settlement request that waits has it called"
-    text += " where no bid will do" if is_by_feed else f", unless a bid is at or above {at}"
-    return statement("SM3", text)
+    if is_by_feed:
+        return statement("SM3", f"{text} where no bid will do")
+    least = _order_price_at(bitasset, worst, calls_at)
+    kept_by = f"at or above {at}" if is_above(calls_at, least) else f"above {words.price(least)}"
+    return statement("SM3", f"{text}, unless a bid is {kept_by}")
+
+
+def _order_price_at(bitasset: BitassetData, worst: CallOrder, price: Price) -> Price:
+    """MCOP if the median settlement price were another one (R1.8, BS3)."""
+    options, median = bitasset.options.extensions, bitasset.median_feed
+    median = replace(median, settlement_price=price)
+    current = current_settlement_price(median, options, pool_of(bitasset), worst)
+    return call_terms_at(median, replace(median, settlement_price=current), options).order_price
 
 
 def waiting_request(state: State, asset_id: AssetId) -> int | None:

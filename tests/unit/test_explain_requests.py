@@ -16,7 +16,7 @@ from node.explain.requests import explain_settlement
 from node.explain.wording import Wording
 from node.market.current_feed import refresh_current_feed
 from node.market.margin_calls import run_asset
-from node.market.pricing import call_price
+from node.market.pricing import call_price, call_terms, is_above
 from node.market.settled_debt import find_settled_debt_order
 from node.market.settlement import execute_due_settlements
 from node.state.context import Context
@@ -140,13 +140,8 @@ def test_who_is_next_is_called_as_told(seed: int, trigger: int, response: int, m
         return
     assert first_request is not None
     feed = market.data.median_feed
-    is_kept = trigger == TRIGGER_BID and any(
-        one.sell_price.base.amount * limit.quote.amount
-        >= limit.base.amount * one.sell_price.quote.amount
-        for one in state.book.items((market.usd, CORE))
-    )
     waiting = len(state.force_settlements.rows)
-    for base, is_called in ((limit.base.amount, not is_kept), (limit.base.amount * 1001, False)):
+    for base in (limit.base.amount, limit.base.amount * 1001):
         quote = limit.quote.amount * (1 if base == limit.base.amount else 1000)
         state.log.begin()
         market.feed(
@@ -155,10 +150,19 @@ def test_who_is_next_is_called_as_told(seed: int, trigger: int, response: int, m
             mcr=feed.maintenance_collateral_ratio,
             mssr=feed.maximum_short_squeeze_ratio,
         )
+        refresh_current_feed(market.context(), market.data)
+        least = call_terms(market.data).order_price
+        is_kept = trigger == TRIGGER_BID and any(
+            not is_above(limit, one.sell_price) and is_above(one.sell_price, least)
+            for one in state.book.items((market.usd, CORE))
+        )
         ctx = market.context()
         run_asset(ctx, market.data)
         calls = [one for one in ctx.events if isinstance(one, MarginCallEvent)]
-        if is_called:
+        if base == limit.base.amount:
+            bound = words.price(limit if is_above(limit, least) else least)
+            assert trigger == TRIGGER_FEED or found.text.endswith(f"above {bound}")
+        if base == limit.base.amount and not is_kept:
             assert calls or len(state.force_settlements.rows) < waiting
         else:
             assert all(one.request is None for one in calls)

@@ -6,6 +6,7 @@ balance, position and order after every step (R4.2, R4.5, R5.5, SM3, SM4).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache
 from random import Random
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 import pegboard
 from node.presets import build_genesis
 from pegboard.development_chain import DevelopmentChain, find_preset
+from pegboard.ledger import NotPossibleHere
 from pegboard.local_ledger import LocalLedger
 from protocol.constants import HUNDRED_PERCENT
 from protocol.genesis_form import Genesis
@@ -83,15 +85,16 @@ def test_what_is_foretold_happens(seed: int, settle_match: bool, pay_mcop: bool)
     market.feed(SYMBOL, "0.1", msqr=MSQR)
     market.block()
     prediction = market.predict(SYMBOL, PEOPLE)
-    for _ in range(14):
-        act(market, chance)
-        if chance.random() < 0.6:
-            market.block()
-        if market.is_settled(SYMBOL):
-            return
-        compared = prediction.compare()
-        assert compared.outcomes
-        assert compared.wrong == []
+    with suppress(NotPossibleHere):
+        for _ in range(14):
+            act(market, chance)
+            if chance.random() < 0.6:
+                market.block()
+            compared = prediction.compare()
+            assert compared.outcomes
+            assert compared.wrong == []
+        return
+    assert market.is_settled(SYMBOL)
 
 
 def test_a_call_takes_a_request_where_no_bid_will_do() -> None:
