@@ -24,6 +24,7 @@ from node.state.database import State
 from node.whatif.plan import MakeBlockAt, Transact
 from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.block import BlockEnvelope
+from protocol.chain_parameters import ChainParametersExtensions
 from protocol.constants import MAX_BLOCK_BYTES, MAX_TRANSACTION_BYTES
 from protocol.errors import PegboardError
 from protocol.fee_schedule import FeeSchedule, SizedFee
@@ -99,10 +100,15 @@ OPTIONS = BitassetOptions(
 class ChainMachine(RuleBasedStateMachine):
     """Operations by three people in one BitAsset market, blocks in between."""
 
+    extensions = ChainParametersExtensions()
+    """What the chain's parameters have beside the usual ones."""
+
     @initialize(trigger=st.sampled_from(("bid", "feed")))
     def start(self, trigger: str) -> None:
         parameters = make_parameters(
-            maintenance_interval=300, committee_proposal_review_period=REVIEW_S
+            maintenance_interval=300,
+            committee_proposal_review_period=REVIEW_S,
+            extensions=self.extensions,
         )
         genesis = make_genesis(
             *NAMES,
@@ -149,11 +155,12 @@ class ChainMachine(RuleBasedStateMachine):
     def slot_not_before(self, time_s: int, node: TestChain | None = None) -> int:
         return (node or self.chain).chain.slot_at(time_s - 1) + 1
 
-    def try_push(self, operation: Operation) -> None:
-        """Push; a refusal leaves no trace."""
+    def try_push(self, *operations: Operation, signers: tuple[str, ...] | None = None) -> None:
+        """Push a transaction; a refusal leaves no trace."""
         before = self.chain.state.state_hash()
+        transaction = self.chain.transaction(*operations, signers=signers)
         try:
-            self.chain.push(operation)
+            self.chain.chain.push_transaction(transaction)
         except PegboardError:
             assert self.chain.state.state_hash() == before
 
@@ -426,7 +433,7 @@ class ChainMachine(RuleBasedStateMachine):
 
 
 ChainMachine.TestCase.settings = settings(
-    max_examples=15,
+    max_examples=8,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
