@@ -28,7 +28,10 @@ on finality, crash points, or a test by its name, which must fail. A bug that is
 batch. To add one, write a row in `bugs`.
 
 Whose prices and people a network has is a scenario's file, as `pegboard play` knows them: a seed
-chooses among `economy.SHIPPED`, and `--scenario FILE` names another.
+chooses among `economy.SHIPPED`, and `--scenario FILE` names another. Beside it people deal by the
+second chapters (`dealings`): in pools, loans, locks, mandates and orders that take profit
+(`contracts`), and in BitAssets of every black swan response (`swans`), each kind an option of its
+own. Some of what they send is wrong on purpose, and a node that takes it fails the run.
 
 `scripts/campaign` runs this and all other slow campaigns, with one table at the end.
 """

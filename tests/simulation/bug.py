@@ -12,6 +12,7 @@ Layer = Literal[
     "codec",
     "evaluator",
     "market",
+    "second chapters",
     "state",
     "fork choice",
     "finality",

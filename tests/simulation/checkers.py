@@ -13,6 +13,7 @@ from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.chain.vote_pool import contradict
 from node.core.clock_watch import FUTURE_TOLERANCE_MS
+from node.state.events import MarginCallEvent
 from node.storage.interface import BlockStorage
 from protocol.block import BlockEnvelope, block_num_of
 from protocol.errors import DamagedData
@@ -252,6 +253,11 @@ class NodeObserver:
         self.checkers.block_applied(self.node, block.envelope)
         for event in block.events:
             self.checkers.happened(type(event).__name__)
+            if isinstance(event, MarginCallEvent) and event.request is not None:
+                self.checkers.happened("call that took a request")
+        for applied in block.operations:
+            if applied.is_virtual:
+                self.checkers.counts[f"by itself {type(applied.op).__name__}"] += 1
         self.notices.put([block.envelope.id])
 
     def block_popped(self, block: BlockEnvelope) -> None:

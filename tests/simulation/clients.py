@@ -25,14 +25,29 @@ from pegboard.local_ledger import LocalLedger
 from pegboard.steps import Step
 from pegboard.vocabulary import Market
 from protocol.asset import NO_FEE
+from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError
 from protocol.operations import Operation
 from protocol.operations.account import AccountUpdate
+from tests.simulation import contracts, swans
+from tests.simulation.checkers import demand
+from tests.simulation.dealings import Deal, Desk
 from tests.simulation.economy import Economy, Person
 from tests.simulation.machine import Machine, World
 
 ELECTION_MS = 12_000
 """Mean time between two elections."""
+DEALS_MAX = 3
+"""How many dealings come with each act, of so many kinds at least."""
+DEALS: dict[str, Deal] = {
+    "pools": contracts.pools,
+    "loans": contracts.loans,
+    "locks": contracts.locks,
+    "mandates": contracts.mandates,
+    "profits": contracts.profits,
+    "swans": swans.swans,
+}
+"""What people do where an option says so: `tests.simulation.options.DEALINGS`."""
 BURST = 80
 """How often clients may act at once, now and then."""
 
@@ -63,13 +78,19 @@ class ReachedChain:
         """At the node's head, with what is pending there on top."""
         return self.chain.state
 
-    def push(self, *operations: Operation) -> AppliedTransaction:
-        """Give the node a signed transaction; raises its refusal."""
+    def push(
+        self, *operations: Operation, secrets: Sequence[PrivateKey] | None = None
+    ) -> AppliedTransaction:
+        """Give the node a signed transaction; raises its refusal.
+
+        `secrets` sign; without them those whose authority is required.
+        """
         self._serial += 1
         name = type(operations[-1]).__name__
         try:
             expiration = self.chain.head_time + 60 + self._serial % 60
-            applied = self.machine.broadcast(sign_operations(self.chain, operations, expiration))
+            signed = sign_operations(self.chain, operations, expiration, secrets=secrets)
+            applied = self.machine.broadcast(signed)
         except PegboardError as error:
             self._checkers.refusals[name][error.name] += 1
             raise
@@ -97,6 +118,8 @@ class Clients:
             *(self._acting(person) for person in economy.people),
             *([self._play_step] if economy.steps else []),
         ]
+        self._deals = [deal for name, deal in DEALS.items() if getattr(world.options, name)]
+        self._dealer = Random(f"{world.options.seed}/dealings")
 
     def start(self) -> None:
         """Plan the first act."""
@@ -132,7 +155,17 @@ class Clients:
         machine = self.rng.choice(self.machines)
         for _ in range(BURST if self.rng.randrange(200) == 0 else 1):
             self._try(machine, self.rng.choice(self._acts))
+            for _ in range(min(len(self._deals), DEALS_MAX)):
+                self._try(machine, self._deal)
         self.start()
+
+    def _deal(self, market: Market) -> None:
+        """Do what somebody may do by the second chapters."""
+        move = self._dealer.choice(self._deals)(Desk(self._chain.state, self._dealer))
+        self._chain.push(*move.operations, secrets=move.secrets)
+        demand(not move.is_wrong, "refusal", self._chain.machine.number, "has taken", move)
+        if move.secrets is not None:
+            self.world.checkers.counts["dealing mandate used"] += 1
 
     def _try(self, machine: Machine, act: Callable[[Market], None]) -> None:
         """Let somebody act through a node, if it runs; what it refuses is counted there."""

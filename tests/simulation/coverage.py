@@ -17,8 +17,10 @@ from protocol.block import block_num_of
 from protocol.finality import Vote
 from protocol.p2p.messages import MESSAGES
 from protocol.schema import PublicKey
+from tests.simulation.dealings import dealing_states
 from tests.simulation.faults import DRAWS
 from tests.simulation.network import LINK_FAULTS
+from tests.simulation.options import DEALINGS
 from tests.simulation.simulation import Simulation
 
 SAMPLE_MS = 500
@@ -65,6 +67,8 @@ GROUPS = (
     Group("hostile", 12),
     Group("event", 3),
     Group("while parted", 2),
+    Group("by itself", 5),
+    Group("dealing", 12),
 )
 """What is printed at the end of a batch, with its floors."""
 
@@ -75,6 +79,7 @@ class Watch:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.counts = simulation.checkers.counts
+        self._deals = any(getattr(simulation.options, name) for name in DEALINGS)
         simulation.loop.later(SAMPLE_MS, self._sample)
 
     def _sample(self) -> None:
@@ -99,6 +104,9 @@ class Watch:
             self.counts[f"voting sets at once {len(finality.sets)}"] += 1
             members = len(finality.sets[-1].members)
             self.counts[f"members of a voting set {members}"] += 1
+        if self._deals:
+            for name in dealing_states(chain.state):
+                self.counts[f"dealing {name}"] += 1
 
     def count_votes(self) -> None:
         """Count how votes fell, at the end of a run."""

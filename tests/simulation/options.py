@@ -83,6 +83,23 @@ class Options(Record):
     """1: after the healing one node is gone for good, if that is fewer than a third."""
     spares: int = 0
     """Witnesses beyond the first ones, who may be elected instead at maintenance."""
+    pools: int = 0
+    """1: people make liquidity pools and trade with them (`tests.simulation.contracts`)."""
+    loans: int = 0
+    """1: they lend, within a transaction and against collateral."""
+    locks: int = 0
+    """1: they lock amounts by hashes, and CORE in tickets."""
+    mandates: int = 0
+    """1: they let others act for them."""
+    profits: int = 0
+    """1: they place orders that take profit."""
+    swans: int = 0
+    """1: they deal in BitAssets of all black swan responses (`tests.simulation.swans`)."""
+    matched: int = 0
+    """1: margin calls take settlement requests, and funds pay no more than MCOP (SM1, BS10); 2: the
+    feed alone calls, too."""
+    ticket_votes: int = 0
+    """1: tickets vote (K4.1)."""
 
     def to_json(self) -> dict[str, int]:
         """The options as a JSON object."""
@@ -94,6 +111,9 @@ class Options(Record):
         assert set(data) <= set(cls.__struct_fields__), sorted(data)
         return cls(**data)
 
+
+DEALINGS = ("pools", "loans", "locks", "mandates", "profits", "swans")
+"""What people may do beside what their scenario says."""
 
 SWITCHED: dict[str, tuple[int, ...]] = {
     "loss": (50, 200, 1_000),
@@ -116,8 +136,11 @@ SWITCHED: dict[str, tuple[int, ...]] = {
     "torn": (1,),
     "stays_down": (1,),
     "series": (1, 2, 3),
+    **dict.fromkeys(DEALINGS, (1,)),
+    "matched": (1, 2),
+    "ticket_votes": (1,),
 }
-"""Kinds of faults, of which each seed has about half, and their strengths."""
+"""Kinds of faults and of dealings, of which each seed has about half, and their strengths."""
 
 ALWAYS: dict[str, tuple[int, ...]] = {
     "block_interval_s": (1, 2, 3, 3, 5),

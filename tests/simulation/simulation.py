@@ -17,6 +17,7 @@ from protocol.ids import AccountId
 from tests.simulation.attacker import Attacker
 from tests.simulation.checkers import Checkers
 from tests.simulation.clients import Clients
+from tests.simulation.dealings import settle
 from tests.simulation.economy import Economy, economy_of
 from tests.simulation.event_loop import START_MS, EventLoop
 from tests.simulation.faults import LIES, Fault
@@ -231,7 +232,7 @@ def make_genesis(options: Options, economy: Economy) -> Genesis:
         initial_parameters=parameters,
         pegboard=section,
     )
-    return economy.settle(network)
+    return settle(economy.settle(network), options)
 
 
 def make_duties(options: Options, genesis: Genesis, economy: Economy, node: int) -> Duties:

@@ -311,8 +311,7 @@ def test_amounts_of_a_request(
 
 @pytest.mark.parametrize("is_new", [False, True])
 def test_a_called_position_without_a_bid_takes_a_request(is_new: bool) -> None:
-    """SM3, SM5, SM6: 400 of 1,000 USD at MCOP 13.5 for 15; an old request is the maker. A waiting
-    request holds the swan back (SM1, BS4)."""
+    """SM3, SM5, SM6: 400 of 1,000 USD at MCOP 13.5 for 15; an old request is the maker."""
     market = market_of(GLOBAL, match=True)
     market.set_options(margin_call_fee_ratio=150)
     weak = market.position(0, 1_000, 16_000)
@@ -331,6 +330,18 @@ def test_a_called_position_without_a_bid_takes_a_request(is_new: bool) -> None:
     (event,) = [event for event in ctx.events if isinstance(event, MarginCallEvent)]
     assert (event.bid, event.request, event.bidder) == (None, request.id, market.whale)
     assert market.data.force_settled_volume == 0
+
+
+@pytest.mark.parametrize(("asked", "is_swan"), [(1_000, False), (999, True)])
+def test_a_waiting_request_holds_the_swan_back(asked: int, is_swan: bool) -> None:
+    """SM1, BS4: 14 CORE for each USD is less than MSSP asks for, yet a request for all covers it;
+    what one for less has left is a swan."""
+    market = market_of(GLOBAL, match=True)
+    weak = market.position(0, 1_000, 14_000)
+    market.request(market.whale, asked, due=2_000_000_000)
+    market.settle_boundary()
+    assert market.state.call_orders.find(weak.id) is None
+    assert market.data.is_globally_settled() is is_swan
 
 
 def test_bids_come_before_requests() -> None:

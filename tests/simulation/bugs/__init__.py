@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tests.simulation.bug import Bug
 from tests.simulation.bugs.agreement import CLOCKS, FINALITY, FORK_CHOICE, GUARD
+from tests.simulation.bugs.dealings import LOCKS_AND_MANDATES, POOLS_AND_LOANS, RESPONSES
 from tests.simulation.bugs.edges import API, PEERS, STORE, SYNC
 from tests.simulation.bugs.rules import CODEC, EVALUATORS, MARKET, STATE
 
@@ -16,6 +17,9 @@ BUGS: tuple[Bug, ...] = (
     *EVALUATORS,
     *MARKET,
     *STATE,
+    *POOLS_AND_LOANS,
+    *RESPONSES,
+    *LOCKS_AND_MANDATES,
     *FORK_CHOICE,
     *FINALITY,
     *GUARD,
