@@ -282,8 +282,8 @@ class TimeTravel:
         self.tick(now_ms)
         if not (self.is_alone or self.core.is_paused):
             raise NotPaused(
-                "this chain has more processes, which go through time together: "
-                "`pegboard` does it, or whoever pauses all of them first"
+                "this chain has more processes, which go through time together: `pegboard` does it,"
+                " network_mine, network_travel and network_rewind, or whoever pauses all of them"
             )
 
     def _check_begun(self) -> None:

@@ -123,8 +123,13 @@ class NodeInputs:
     def generate_blocks(
         self, count: int, secret: PrivateKey | None = None, *, earliest_s: int = 0, made: int = 0
     ) -> list[BlockEnvelope]:
-        """Make blocks on demand; see `NodeCore.generate_blocks`."""
+        """Make blocks on demand; see `NodeCore.generate_blocks`.
+
+        Raises `NotPaused` where other processes would not come along: they take no block from the
+        future, and make others for the same slots.
+        """
         now_ms = self.now_ms()
+        self.travel.check_may_go(now_ms)
         try:
             return self.core.generate_blocks(
                 count, now_ms, secret, earliest_s=earliest_s, made=made

@@ -141,6 +141,10 @@ def go_by_the_api(url: str, mined: dict[str, Any]) -> None:
     with pytest.raises(CallRefused) as caught:
         call("network_travel", "2020-01-01T00:00:00")
     assert caught.value.name == "usage"
+    for method, *arguments in (("generate_blocks", 1), ("mine", 1), ("travel_to", "+1h")):
+        with pytest.raises(CallRefused, match="network_mine") as caught:
+            call(method, *arguments, at=members[0])
+        assert caught.value.name == "not_paused"
     call("pause", "me", at=members[0])
     for _ in range(2):
         with pytest.raises(CallRefused, match="somebody else"):

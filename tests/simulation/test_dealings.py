@@ -35,7 +35,7 @@ LETTERS = ("L8", "U7", "O8", "BS5", "SM3", "MCOP", "T2", "H3.1", "K2.2", "C4.1")
 
 
 def test_every_kind_of_dealing_happens() -> None:
-    """L3, U2, O2, BS5, SM3, BS10, T2, H2, K2, C2: what a batch prints names what there was of each."""
+    """L3, U2, O2, BS5, SM3, BS10, T2, H2, K2, C2: a batch prints what there was of each."""
     run = run_schedule(Schedule.draw(ALL))
     assert run.verdict == PASSED, run.detail
     groups = {group.prefix: seen(run.figures, group) for group in GROUPS}

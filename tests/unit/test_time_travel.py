@@ -206,19 +206,24 @@ def test_branches_keep_so_many_bytes(traveller: Traveller, monkeypatch: pytest.M
 
 
 def test_processes_of_a_network_pause_before_they_move(traveller: Traveller) -> None:
-    """One of several neither goes back nor moves its clock alone; a pause ends by itself."""
-    inputs = traveller.node.inputs
-    travel = TimeTravel(traveller.node.core, is_alone=False)
+    """One of several neither goes back, nor makes blocks at once, nor moves its clock alone; a
+    pause ends by itself."""
+    inputs, head = traveller.node.inputs, traveller.node.chain.head_id
+    inputs.travel = travel = TimeTravel(traveller.node.core, is_alone=False)
     now_ms = inputs.now_ms()
     number = travel.snapshot(now_ms).number
     for move in (
         lambda: travel.revert(number, now_ms),
         lambda: travel.rewind(2, now_ms),
         lambda: travel.set_clock_offset(5, now_ms),
+        lambda: inputs.generate_blocks(1),
+        lambda: traveller.node.backend.travel_to(traveller.node.chain.head_time + 60),
     ):
-        with pytest.raises(NotPaused):
+        with pytest.raises(NotPaused, match="network_mine"):
             move()
+    assert (traveller.node.chain.head_id, travel.moved_ms) == (head, 0)
     travel.pause(now_ms)
+    assert inputs.generate_blocks(1)
     travel.revert(number, now_ms)
     travel.set_clock_offset(5, now_ms)
     travel.tick(now_ms + PAUSE_MAX_MS - 1)
