@@ -52,6 +52,7 @@ from node.services.development_access import (
     is_development_network,
     refuse_public_keys,
 )
+from node.services.follower import Follower
 from node.services.garbage import GarbageSchedule
 from node.services.log_limits import LogLimits
 from node.services.metrics import NodeCollector
@@ -99,20 +100,22 @@ def run_node(
     seeds: tuple[str, ...] = (),
     max_rss_mib: int | None = None,
     *,
+    trusted_node: str | None = None,
     has_parent: bool = False,
 ) -> int:
     """Run a node until it is interrupted; the exit code of the process.
 
-    `node_key` is the file of its key and `max_rss_mib` its limit of memory instead of what the
-    settings say, `seeds` are dialled beside those of the settings. `has_parent` is true where
-    standard input is the other end of the command that started it.
+    `node_key` is the file of its key, `max_rss_mib` its limit of memory and `trusted_node` the node
+    that it follows instead of what the settings say, `seeds` are dialled beside those of the
+    settings. `has_parent` is true where standard input is the other end of the command that
+    started it.
     """
     parent = parent_at_standard_input() if has_parent else None
     configure_log()
     sys.setswitchinterval(HELPER_WAIT_S)
     raise_limit()
     try:
-        opened = open_node(settings_path, node_key, seeds, max_rss_mib, parent)
+        opened = open_node(settings_path, node_key, seeds, max_rss_mib, parent, trusted_node)
     except StorageError as error:
         return _fail(error, error.exit_code)
     except PegboardError as error:
@@ -294,7 +297,10 @@ async def _serve(
         nursery.start_soon(_stop_on_signals, nursery, service)
         nursery.start_soon(_stop_when_asked, nursery, service, after)
         nursery.start_soon(GarbageSchedule().run)
-        listen = split_address(settings.p2p.listen) if settings.p2p.listen else None
+        has_peers = bool(settings.p2p.listen) and not settings.trusted_node
+        listen = split_address(settings.p2p.listen) if has_peers else None
+        if settings.trusted_node:
+            nursery.start_soon(make_follower(opened, service.inputs).run)
         peer_port = await nursery.start(service.run, listen)
         api_port = 0
         if settings.api.listen:
@@ -312,6 +318,18 @@ async def _serve(
         finally:
             with suppress(StorageError):
                 replace_file(path, json.dumps(peers.remembered()).encode())
+
+
+def make_follower(opened: Opened, inputs: NodeInputs) -> Follower:
+    """What takes in the blocks of the trusted node."""
+    chain = inputs.core.chain
+    return Follower(
+        split_address(opened.settings.trusted_node),
+        chain.chain_id,
+        opened.genesis.settings().address_prefix,
+        lambda: chain.head_num,
+        inputs.push_block,
+    )
 
 
 async def _stop_on_signals(nursery: trio.Nursery, service: NodeService) -> None:

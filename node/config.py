@@ -147,6 +147,9 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """Keep what accounts store with custom operations, for the API of that name."""
     custom_operations_start_block: int = 1
     """The first block of which it is kept."""
+    trusted_node: str = ""
+    """Address of the API of a node, "host:port", whose irreversible blocks are taken in instead of
+    those of peers: such a node has no peers and no witnesses (Y7). "" for none."""
     p2p: PeerSettings = PeerSettings()
     api: ApiSettings = ApiSettings()
     production: ProductionSettings = ProductionSettings()
@@ -206,11 +209,29 @@ def parse_settings(text: str, source: str) -> NodeSettings:
         _check_range(f"interval_s of feed {feed.asset}", feed.interval_s, 1, SECONDS_PER_DAY)
     for key in settings.p2p.allowed_keys:
         _read_node_key("p2p.allowed_keys", key)
-    for address in (settings.p2p.listen, settings.api.listen):
+    check_follows(settings)
+    for address in (settings.p2p.listen, settings.api.listen, settings.trusted_node):
         if address:
             split_address(address)
     read_seeds(settings.p2p.seeds)
     return settings
+
+
+def check_follows(settings: NodeSettings) -> None:
+    """Raise `ConfigError` where a node that follows another one has peers or witnesses (Y7)."""
+    if not settings.trusted_node:
+        return
+    for name, is_there in (
+        ("p2p.seeds", bool(settings.p2p.seeds)),
+        ("witnesses", bool(settings.witnesses)),
+        ("production.mode", settings.production.mode != "slots"),
+    ):
+        if is_there:
+            raise ConfigError(
+                f"{name}: a node that follows another one has none",
+                rule="Y7",
+                value=settings.trusted_node,
+            )
 
 
 def read_seeds(texts: Iterable[str]) -> dict[tuple[str, int], bytes | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -45,6 +46,7 @@ ALLOW_ORIGIN = click.option(
     help="Let web pages from there call the API, such as https://wallet.example for a wallet in "
     "the browser.",
 )
+NEEDS_CONFIG = "--node-key, --seed and --follow need --config: a development node has no peers"
 INSTANT_INTERVAL_S = 1
 """Between blocks of a new instant chain: more of them fit into the time that the clock allows."""
 FRESH = click.option(
@@ -98,6 +100,13 @@ DATA_DIR = click.option(
     metavar="[KEY@]HOST:PORT",
     help="With --config: one more address to dial; with a key only the node whose key it is.",
 )
+@click.option(
+    "--follow",
+    "trusted_node",
+    metavar="HOST:PORT",
+    help="With --config: take the irreversible blocks of the node whose API is there, as the only "
+    "source; reads of this one are never taken back.",
+)
 @click.option("--dev", is_flag=True, help="Run a chain in this one process, with all its keys.")
 @click.option(
     "--mode",
@@ -149,6 +158,7 @@ def node(
     config: Path | None,
     node_key: Path | None,
     seeds: tuple[str, ...],
+    trusted_node: str | None,
     dev: bool,
     mode: ProductionMode,
     genesis: Path | None,
@@ -172,6 +182,7 @@ def node(
 
     \b
     pegboard node --config witness/node.toml
+    pegboard node --config reads/node.toml --follow 127.0.0.1:8090
     pegboard node --dev --mode instant
     pegboard node --dev --fork snapshot.jsonl.gz --impersonate
     """
@@ -179,13 +190,11 @@ def node(
 
     if dev == (config is not None):
         raise UsageProblem("give either --config FILE or --dev")
-    if dev and (node_key is not None or seeds):
-        raise UsageProblem("--node-key and --seed need --config: a development node has no peers")
+    _check_given(given_options(context), dev=dev)
     stop_on_signals()
     if config is not None:
-        if origins:
-            raise UsageProblem("--allow-origin is for --dev; with --config, set origins in [api]")
-        sys.exit(run_node(config, node_key, seeds, max_rss_mib, has_parent=has_parent))
+        run = partial(run_node, config, node_key, seeds, max_rss_mib, has_parent=has_parent)
+        sys.exit(run(trusted_node=trusted_node))
     given = _begin_with(context)
     check_free(api)
     wanted = Wanted(
@@ -213,6 +222,14 @@ def node(
     finally:
         lock.release()
     sys.exit(code)
+
+
+def _check_given(given: set[str], *, dev: bool) -> None:
+    """Raise `UsageProblem` for options of a development node with `--config`, or the reverse."""
+    if dev and given & {"node_key", "seeds", "trusted_node"}:
+        raise UsageProblem(NEEDS_CONFIG)
+    if not dev and "origins" in given:
+        raise UsageProblem("--allow-origin is for --dev; with --config, set origins in [api]")
 
 
 def _begin_with(context: click.Context) -> set[str]:

@@ -8,7 +8,14 @@ from pathlib import Path
 import structlog
 from msgspec.structs import replace
 
-from node.config import ConfigError, NodeSettings, read_seeds, read_settings
+from node.config import (
+    ConfigError,
+    NodeSettings,
+    check_follows,
+    read_seeds,
+    read_settings,
+    split_address,
+)
 from node.core.startup import FORK_DIRECTORY
 from node.history.database.open import open_database
 from node.history.database.store import HistoryStore
@@ -70,6 +77,7 @@ def open_node(
     seeds: tuple[str, ...] = (),
     max_rss_mib: int | None = None,
     parent: Parent | None = None,
+    trusted_node: str | None = None,
 ) -> Opened:
     """Read settings and genesis, open the stores; raises their typed errors."""
     settings = read_settings(settings_path)
@@ -82,6 +90,10 @@ def open_node(
         p2p = replace(p2p, key_file=str(node_key.absolute()))
     read_seeds(p2p.seeds)
     settings = replace(settings, p2p=p2p)
+    if trusted_node is not None:
+        split_address(trusted_node)
+        settings = replace(settings, trusted_node=trusted_node)
+    check_follows(settings)
     directory = settings_path.resolve().parent
     data_dir = directory / settings.data_dir
     genesis = read_genesis(directory / settings.genesis)
