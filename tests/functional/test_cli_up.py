@@ -20,7 +20,7 @@ from protocol.json_form import parse_time
 from tests.functional.through_state import go_through_state
 from tests.support.browser import CHROMIUM, Visit, chromium
 from tests.support.canary import find_keys
-from tests.support.commands import pegboard, processes_with, running, wait_until_served
+from tests.support.commands import in_process, pegboard, processes_with, running, wait_until_served
 
 pytestmark = pytest.mark.functional
 
@@ -53,7 +53,7 @@ def test_up_runs_stops_and_continues(tmp_path: Path, monkeypatch: pytest.MonkeyP
         wallet = ("--dev-keys", "-a", "alice", "--url", greeting["http"], "--json")
         borrowed = pegboard("wallet", "borrow", "10 bitUSD", "--ratio", "3", *wallet)
         assert borrowed.returncode == 0, borrowed.stderr
-        refused = pegboard("wallet", "borrow", "100 bitUSD", "--ratio", "1.1", *wallet)
+        refused = in_process("wallet", "borrow", "100 bitUSD", "--ratio", "1.1", *wallet)
         assert refused.returncode == 1
         assert json.loads(refused.stderr)["error"]["rule"].startswith("R3.4")
 
@@ -87,11 +87,11 @@ def test_up_runs_stops_and_continues(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def check_exports(at: tuple[str, ...]) -> None:
     """Positions come from a forked child; blocks and medians while more of them come in."""
     for name in ("positions", "feeds"):
-        found = pegboard("export", name, "bitUSD", *at)
+        found = in_process("export", name, "bitUSD", *at)
         assert found.returncode == 0, found.stderr
         rows = list(csv.DictReader(found.stdout.splitlines()))
         assert {row["base"] for row in rows} == {"bitUSD"}
-    found = pegboard("export", "blocks", *at)
+    found = in_process("export", "blocks", *at)
     nums = [int(row["block_num"]) for row in csv.DictReader(found.stdout.splitlines())]
     assert nums == list(range(1, len(nums) + 1)) != []
 
@@ -104,7 +104,7 @@ def go_through_time(at: tuple[str, ...], borrowed_num: int) -> int:
     """
 
     def go(*arguments: str) -> dict[str, Any]:
-        ended = pegboard(*arguments, *at)
+        ended = in_process(*arguments, *at)
         assert ended.returncode == 0, ended.stderr
         found: dict[str, Any] = json.loads(ended.stdout)
         return found

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import trio
 from trio_websocket import open_websocket_url
 
-from node.cli import run
 from node.cli.client import NodeClient, as_list, as_object, as_text
 from protocol.asset import AssetAmount
 from protocol.constants import CORE_ASSET
@@ -20,6 +17,7 @@ from protocol.json_form import parse_time, to_json
 from protocol.operations.transfer import Transfer
 from protocol.schema import BlockId
 from protocol.transaction import SignedTransaction, reference_block
+from tests.support.commands import in_process
 
 Json = Any
 NOTICE_TIMEOUT_S = 60
@@ -38,10 +36,8 @@ class Desk:
 
     def command(self, *arguments: str) -> tuple[int, str]:
         """Exit code and what was printed."""
-        printed = io.StringIO()
-        with redirect_stdout(printed), redirect_stderr(printed):
-            code = run([*arguments, "--url", self.url, "--json"])
-        return code, printed.getvalue()
+        ended = in_process(*arguments, "--url", self.url, "--json")
+        return ended.returncode, ended.stdout + ended.stderr
 
     def do(self, *arguments: str) -> Json:
         """What a command that must succeed answers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import queue
@@ -12,10 +13,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
+from node.cli import run
 from node.cli.client import NodeClient
 from node.cli.exits import NodeUnreachable
 
@@ -43,6 +45,15 @@ def pegboard(
         stdin=subprocess.DEVNULL,
         cwd=cwd,
     )
+
+
+def in_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end in this process: the same but for a start of Python."""
+    raws = io.BytesIO(), io.BytesIO()
+    out, err = (io.TextIOWrapper(raw, "utf-8", write_through=True) for raw in raws)
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run([*arguments])
+    return subprocess.CompletedProcess(arguments, code, *(raw.getvalue().decode() for raw in raws))
 
 
 def wait_until_served(
