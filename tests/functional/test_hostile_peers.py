@@ -1,4 +1,4 @@
-"""P1 to P5, P10 to P12, P15: a real witness under attack over sockets goes on making its blocks.
+"""P1 to P5, P8, P10 to P12, P15: a real witness under attack over sockets still makes its blocks.
 
 127.x addresses stand for remote hosts. Each test prints its figure (`pytest -rP`), and none may
 cost the witness more slots than its process had to wait for a processor.
@@ -18,6 +18,9 @@ from typing import NamedTuple
 
 import pytest
 
+from node.api.answer_room import ANSWERS_BYTES_MAX
+from node.api.arguments import LIST_MAX
+from node.api.rpc import BATCH_MAX
 from node.cli.client import CallRefused, as_int, as_object
 from node.config import read_settings, split_address
 from node.core.proofs import CONFLICT_FILE, PROOFS_FILE, load_proofs
@@ -33,6 +36,7 @@ from protocol.crypto.keys import PrivateKey, parse_wif, public_key
 from protocol.crypto.signatures import sign_digest
 from protocol.finality import Vote, vote_digest
 from protocol.ids import AccountId, WitnessId
+from protocol.json_form import JsonValue
 from protocol.operations.custom import Custom
 from protocol.p2p.messages import (
     BlockIds,
@@ -56,6 +60,8 @@ pytestmark = pytest.mark.functional
 SLOT_S = 1
 MISSED_MAX = 1
 """Slots that an attack may cost, beside those for which the node found no processor."""
+READING_MIB = 100
+"""What it takes beside the answers that wait: the requests that are read, and the allocator's."""
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -83,7 +89,7 @@ class Target:
         self.chain_id = Digest(bytes.fromhex(str(self.client.call("database", "get_chain_id"))))
         endpoints = json.loads((node.directory / "data" / "endpoints.json").read_text())
         self.address = ("127.0.0.1", int(endpoints["p2p"]))
-        self._before = self.usage()
+        self.before = self.usage()
 
     def peer(self, host: str, **options: object) -> SocketPeer:
         """A peer from an address."""
@@ -114,11 +120,11 @@ class Target:
 
     def begin(self) -> None:
         """From here on the attack counts."""
-        self._before = self.usage()
+        self.before = self.usage()
 
     def tell(self, what: str) -> Usage:
         """Print the figure of the attack; what was used meanwhile."""
-        now, before = self.usage(), self._before
+        now, before = self.usage(), self.before
         used = Usage(
             now.at_s - before.at_s,
             now.cpu_s - before.cpu_s,
@@ -313,6 +319,30 @@ def test_p5_transactions_of_twenty_signatures(target: Target) -> None:
     assert not any(peer.is_closed for peer in peers)
     for peer in peers:
         peer.close()
+
+
+def test_p8_clients_that_ask_for_much_and_read_nothing(target: Target) -> None:
+    """P8: ten ask for three gigabytes together: what waits for them has a limit, and others are
+    answered."""
+    target.begin()
+    ids: list[JsonValue] = ["2.0.0"] * LIST_MAX
+    call: JsonValue = {"id": 1, "method": "call", "params": ["database", "get_objects", [ids]]}
+    body = json.dumps([call] * BATCH_MAX).encode()
+    text = f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+    request = text.encode() + b"Content-Type: application/json\r\n\r\n" + body
+    port = int(target.client.url.rpartition(":")[2])
+    clients = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(10)]
+    for client in clients:
+        client.sendall(request)
+    most = 0.0
+    for _ in range(20):
+        most = max(most, target.usage().rss_mib)
+        time.sleep(0.2)
+    grown = most - target.before.rss_mib
+    target.check_goes_on(f"P8: ten clients that read nothing, at most {grown:+.1f} MiB")
+    assert grown < ANSWERS_BYTES_MAX / 2**20 + READING_MIB
+    for client in clients:
+        client.close()
 
 
 def test_p10_a_listed_block_comes_from_who_has_it(network: LiveNetwork, target: Target) -> None:
