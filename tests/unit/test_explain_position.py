@@ -68,8 +68,8 @@ class Happened:
             op for op in fills(ctx) if (op.order_id.type, op.order_id.instance) == (8, position.id)
         ]
         self.calls = [op for op in own if not op.is_maker]
-        called = [op for op in fills(ctx) if op.order_id.type == 8 and not op.is_maker]
-        self.calls_before = called.index(self.calls[0]) if self.calls else len(called)
+        before_it = fills(ctx)[: fills(ctx).index(own[0])] if own else fills(ctx)
+        self.calls_before = sum(op.order_id.type == 8 and not op.is_maker for op in before_it)
         self.settled = [op for op in own if op.is_maker]
         self.covered = sum(op.receives.amount for op in own)
         self.paid = sum(op.pays.amount for op in own)
@@ -113,12 +113,14 @@ def run_at(market: Market, position: CallOrder, price: Price | None = None) -> H
 @example(7, TRIGGER_BID, 0, False)
 @example(7, TRIGGER_FEED, 0, False)
 @example(232, TRIGGER_BID, 0, False)
+@example(649, TRIGGER_FEED, 2, False)
 def test_what_is_predicted_happens(seed: int, trigger: int, response: int, match: bool) -> None:
     """R4.2, R4.3, R6.1, R6.2, BS3-BS5, SM3, SM4: called or not, what is paid and kept, and the feed
     that calls, under all responses, with and without settlement matching.
 
     The examples have calls by several bids, by bids among others, at a price less a fee, and with
-    targets that are reached at the worst price in two steps.
+    targets that are reached at the worst price in two steps; in the last, a call comes after a
+    position that is settled alone.
     """
     market, positions = random_market(seed, trigger, response, match=match)
     for position in positions:
