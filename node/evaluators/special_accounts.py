@@ -73,11 +73,9 @@ def check_buyback(state: State, options: BuybackAccountOptions) -> None:
             value=asset.symbol,
             limit=account_text(asset.buyback_account),
         )
-    count = len(options.markets)
-    if count > BUYBACK_MARKETS_MAX:
-        raise LimitExceeded(
-            "too many assets to buy with", rule="Y2.1", value=count, limit=BUYBACK_MARKETS_MAX
-        )
+    count, limit = len(options.markets), BUYBACK_MARKETS_MAX
+    if count > limit:
+        raise LimitExceeded("too many assets to buy with", rule="Y2.1", value=count, limit=limit)
     for market in options.markets:
         state.assets.get(market)
 
