@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
+from node.state.objects.accounts import (
+    Account,
+    AccountBalance,
+    AccountStatistics,
+    SpecialAuthority,
+)
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.htlc import Htlc
@@ -32,7 +37,7 @@ def accounts_of_object(item: StateObject) -> tuple[AccountId, ...]:
         return (item.withdraw_from_account, item.authorized_account)
     if isinstance(item, CustomAuthority):
         return (item.account, *(account for account, _ in item.auth.account_auths))
-    if isinstance(item, Ticket):
+    if isinstance(item, Ticket | SpecialAuthority):
         return (item.account,)
     if isinstance(item, Htlc):
         return (item.transfer.from_, item.transfer.to)

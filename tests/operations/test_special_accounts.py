@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from node.api.impacted import accounts_of_object
 from node.chain.buyback import buy_back
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
@@ -132,7 +133,8 @@ def test_what_is_special_is_kept_and_noted(ctx: Context) -> None:
     state = ctx.state
     new = account(ctx, created(apply(ctx, create(owner_special_authority=holders()))))
     assert new.special == replace(NO_HOLDERS, owner=holders())
-    assert state.special_authorities.get(SpecialAuthorityId(0)).account == new.id
+    note = state.special_authorities.get(SpecialAuthorityId(0))
+    assert (note.account, accounts_of_object(note)) == (new.id, (new.id,))
     apply(ctx, update(new.id, active_special_authority=holders(255, GOLD)))
     assert new.special == replace(NO_HOLDERS, owner=holders(), active=holders(255, GOLD))
     apply(ctx, update(new.id, owner_special_authority=Void()))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from protocol.asset import NO_FEE, AssetAmount, Price
-from protocol.authority import Authority, key_authority
+from protocol.authority import NULL_AUTHORITY, Authority, key_authority
 from protocol.chain_parameters import (
     ChainParametersExtensions,
     CustomAuthorityOptions,
@@ -34,10 +34,14 @@ from protocol.ids import (
 )
 from protocol.operations.account import (
     AccountCreate,
+    AccountCreateExtensions,
     AccountOptions,
     AccountUpdate,
+    AccountUpdateExtensions,
     AccountUpgrade,
     AccountWhitelist,
+    BuybackAccountOptions,
+    TopHoldersSpecialAuthority,
 )
 from protocol.operations.asset import (
     NEW_ASSET,
@@ -58,7 +62,7 @@ from protocol.operations.asset_options import (
     AssetOptionsExtensions,
 )
 from protocol.operations.balance import BalanceClaim
-from protocol.operations.base import Operation
+from protocol.operations.base import Operation, Void
 from protocol.operations.bitasset import (
     AssetGlobalSettle,
     AssetPublishFeed,
@@ -327,6 +331,15 @@ class BusyChain(TestChain):
         vote = state.witnesses.get(WitnessId(1)).vote_id
         options = AccountOptions(key_of("alice"), votes=(vote,), num_witness=1)
         yield self.register("erin")
+        holders = TopHoldersSpecialAuthority(self.asset("COIN"), 3)
+        options_of_new = AccountCreateExtensions(None, Void(), holders)
+        yield replace(self.register("frank"), extensions=options_of_new)
+        bought = BuybackAccountOptions(self.asset("BLANK"), alice, (self.asset("TEST"),))
+        options_of_new = AccountCreateExtensions(buyback_options=bought)
+        nobody = replace(self.register("grace"), owner=NULL_AUTHORITY, active=NULL_AUTHORITY)
+        yield replace(nobody, extensions=options_of_new)
+        special = AccountUpdateExtensions(None, holders, holders)
+        yield AccountUpdate(NO_FEE, alice, extensions=special)
         yield AccountUpdate(NO_FEE, alice, active=key_authority(key_of("new")), new_options=options)
         yield AccountWhitelist(NO_FEE, alice, bob, 1)
         yield AccountUpgrade(NO_FEE, self.account("dave"), True)
