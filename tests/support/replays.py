@@ -10,7 +10,7 @@ from node.state.errors import DuplicateTransaction, TransactionExpired, Transact
 from protocol.crypto.hashes import sha256
 from protocol.crypto.keys import CURVE_ORDER, PrivateKey, public_key
 from protocol.crypto.signatures import SIGNATURE_LENGTH, recover_keys, sign_digest
-from protocol.schema import Digest, PublicKey, Signature
+from protocol.schema import BlockId, Digest, PublicKey, Signature
 from protocol.transaction import TransactionEnvelope
 from tests.support.chain import TestChain
 
@@ -113,7 +113,13 @@ class Listener:
         self.node.block()
 
     def fork(self) -> None:
-        """The other makes blocks of what it has heard, and the longer chain wins."""
+        """The other makes blocks of what it has heard, and the longer chain wins.
+
+        Where it parted from what is irreversible by now, it comes back first.
+        """
+        lowest = self.node.chain.last_irreversible_num
+        if id_in(self.other, lowest) != id_in(self.node, lowest):
+            self.meet()
         before = self.node.chain.head_num
         for _ in range(self.chance.randrange(1, 4)):
             self.other.block(slot=self.chance.randrange(1, 3))
@@ -140,6 +146,11 @@ class Listener:
         for node in (self.node, self.other):
             ids = included(node)
             assert len(ids) == len(set(ids)), "a transaction stands twice in a chain"
+
+
+def id_in(node: TestChain, num: int) -> BlockId | None:
+    """The id of a block of a node's main chain; None for what it never had."""
+    return node.main[num].id if num in node.main else None
 
 
 def included(node: TestChain) -> list[object]:

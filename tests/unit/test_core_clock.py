@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from node.core.clock_watch import ClockWatch
 from node.core.effects import Report, ReserveSlot
+from node.core.own_blocks import OwnBlocks
+from node.core.settings import CoreSettings
 from protocol.genesis_form import Genesis
-from tests.support.chain import make_genesis, witness_names
+from tests.support.chain import TestChain, make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode
 from tests.support.world import BLOCK_INTERVAL_S
 
@@ -120,3 +123,23 @@ def test_a_second_of_skew_costs_nobody_a_slot(clocks: Clocks) -> None:
     head = clocks.nodes[1].chain.head_num
     clocks.run(3 * ROUND_MS)
     assert clocks.nodes[1].chain.head_num - head >= 3 * NODES - 1
+
+
+def test_who_builds_before_all_others_hears_their_clocks() -> None:
+    """T-K1: blocks that come too late to be its head, and are as high, tell how far it is ahead."""
+    node = TestChain(witnesses=3)
+    rivals = [node.twin(), node.twin()]
+    own = OwnBlocks(
+        node.chain, CoreSettings(), [node.witness_secret(node.chain.scheduled_witness(1))], {}
+    )
+    watch, now_ms = ClockWatch(node.chain, own), node.chain.slot_time(1) * 1_000
+    watch.read(now_ms + HOUR_MS, now_ms)
+    node.block()
+    for slot, rival in enumerate(rivals, 2):
+        assert watch.refusal(now_ms) is None, "two of three are a majority"
+        front = rival.block(slot=slot).envelope.front
+        assert front.num == node.chain.head_num
+        watch.note_block(front, now_ms)
+    refusal = watch.refusal(now_ms)
+    assert refusal is not None
+    assert refusal.name == "clock_off"

@@ -159,6 +159,19 @@ FINALITY = (
         "",
     ),
     bug(
+        "votes for heads alone",
+        "finality",
+        "blocks that travel for longer than a slot part the votes for ever (F5)",
+        ByTest(
+            "tests/simulation/test_networks.py"
+            "::test_blocks_that_travel_longer_than_a_slot_become_irreversible"
+        ),
+        "node/witness/voter.py",
+        "_target_of",
+        "return chain.head_id if parent is None else parent",
+        "return chain.head_id",
+    ),
+    bug(
         "a floor that falls",
         "finality",
         "a key that somebody else has, too, goes back on what was noted of it (F5)",
@@ -448,7 +461,9 @@ CLOCKS = (
         "clocks of rivals unheard",
         "clocks",
         "who builds before all others never learns that its clock is ahead (T-K1)",
-        Kept("late_clock", "liveness"),
+        ByTest(
+            "tests/unit/test_core_clock.py::test_who_builds_before_all_others_hears_their_clocks"
+        ),
         "node/core/clock_watch.py",
         "ClockWatch.note_block",
         "if front.num < self._chain.head_num or",
