@@ -88,6 +88,7 @@ class TimeTravel:
         self.paused_by = ""
         """Who has it paused, in a word of their own."""
         self._resume_ms = 0
+        self._is_ending = False
 
     # Snapshots.
 
@@ -267,7 +268,15 @@ class TimeTravel:
         if by == self.paused_by:
             self._go_on()
 
+    def stop(self, now_ms: int) -> None:
+        """Stand still for good, since the process ends. Whoever has it paused may say so again
+        meanwhile, as one does who waits for it to start again."""
+        self.hold(now_ms, self.paused_by)
+        self._is_ending = True
+
     def _go_on(self) -> None:
+        if self._is_ending:
+            return
         self.paused_by = ""
         self.core.is_paused = False
         self.core.peers.resume()

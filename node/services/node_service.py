@@ -242,7 +242,7 @@ class NodeService:
 
         From now on nothing comes of peers, and no block is made that none would hear of (P15).
         """
-        self.inputs.go(lambda travel, now_ms: travel.hold(now_ms))
+        self.inputs.go(lambda travel, now_ms: travel.stop(now_ms))
         self.api.stop()
         with trio.move_on_after(GOODBYE_MAX_S):
             await wait_until_stored(self.api.durability)

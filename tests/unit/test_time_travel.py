@@ -17,7 +17,13 @@ from hypothesis import strategies as st
 from node.api.json_text import joined
 from node.chain.undo_marks import NotUndoable
 from node.core.settings import CoreSettings
-from node.core.time_travel import PAUSE_MAX_MS, NoSuchPlace, NotPaused, TimeTravel
+from node.core.time_travel import (
+    PAUSE_MAX_MS,
+    NoSuchPlace,
+    NotPaused,
+    PausedByAnother,
+    TimeTravel,
+)
 from protocol.constants import CORE_ASSET
 from protocol.schema import BlockId, Digest
 from tests.support.core_nodes import transfer
@@ -230,6 +236,21 @@ def test_processes_of_a_network_pause_before_they_move(traveller: Traveller) -> 
     assert traveller.node.core.is_paused
     travel.tick(now_ms + PAUSE_MAX_MS)
     assert not traveller.node.core.is_paused
+
+
+def test_a_process_that_ends_stands_still(traveller: Traveller) -> None:
+    """P15: who has it paused may prolong that until it is gone, as `rewind` does that waits for it
+    to start again; nobody ends it, and nobody else takes it over."""
+    travel, core = traveller.node.inputs.travel, traveller.node.core
+    now_ms = traveller.node.inputs.now_ms()
+    travel.pause(now_ms, "me")
+    travel.stop(now_ms)
+    travel.pause(now_ms, "me")
+    with pytest.raises(PausedByAnother):
+        travel.pause(now_ms, "you")
+    travel.resume("me")
+    travel.tick(now_ms + PAUSE_MAX_MS)
+    assert core.is_paused
 
 
 STEPS = (
