@@ -131,11 +131,16 @@ def _play(
         yield from play_with(executor, count, plan, runs)
 
 
+def _is_watched() -> bool:
+    """Whether somebody sees a bar move."""
+    return sys.stderr.isatty()
+
+
 @contextmanager
 def _progress(output: Output, plan: Plan, runs: Sequence[Run]) -> Iterator[Callable[[int], None]]:
     """A bar on standard error, if that is a terminal, and what to do after Ctrl-C."""
     total = plan.cell_count * plan.paths
-    hidden = output.is_json or not sys.stderr.isatty()
+    hidden = output.is_json or not _is_watched()
     try:
         label = count_of(total, "run")
         with click.progressbar(

@@ -15,10 +15,13 @@ from random import Random
 import pytest
 from playwright.sync_api import Browser, Route, WebSocketRoute, expect
 
+from node.cli import run
 from node.cli.client import NodeClient
+from node.lab.measures import MEASURES
 from pegboard.processes import Served, served
 from protocol.wording import count_of, format_decimal, format_units_ratio
-from tests.support.browser import Scheme, Visit, chromium
+from tests.support.browser import DESK, Scheme, Visit, chromium
+from tests.support.lab import WALK
 from tests.support.prediction_market import make_prediction_market
 from tests.support.told import CORE, Json, Told
 
@@ -27,6 +30,8 @@ pytestmark = pytest.mark.functional
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 CONTRAST_MIN = 4.5
 """WCAG 2.2, 1.4.3, level AA, for text of any size."""
+PHONE, PROJECTOR, WIDE_PROJECTOR = (360, 780), (1024, 768), (1920, 1080)
+"""Width and height in pixels."""
 LONG_AGO = "1970-01-01T00:00:00"
 
 
@@ -435,7 +440,8 @@ def test_whoever_has_only_keys_reaches_everything(page: Visit, told: Told) -> No
 
 
 def test_everything_is_readable(page: Visit) -> None:
-    """WCAG 1.4.3, 1.4.10: contrast in both schemes; 360 pixels need no scrolling sideways."""
+    """WCAG 1.4.3, 1.4.10: contrast in both schemes; 360 pixels and projectors need no scrolling
+    sideways. T-A7: nothing is kept of who looks."""
     for summary in page.page.locator("summary").all():
         summary.click()
     page.page.locator("#positions-table button").first.click()
@@ -445,9 +451,10 @@ def test_everything_is_readable(page: Visit) -> None:
         assert len(others) > 100
         assert worst[0] >= CONTRAST_MIN, (scheme, [worst, *others][:5])
     page.page.keyboard.press("Escape")
-    page.page.set_viewport_size({"width": 360, "height": 780})
-    assert page.page.evaluate("document.documentElement.scrollWidth") == 360
-    page.page.set_viewport_size({"width": 1280, "height": 900})
+    for width, height in (PHONE, PROJECTOR, WIDE_PROJECTOR, DESK):
+        page.page.set_viewport_size({"width": width, "height": height})
+        assert page.page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.context.cookies() == []
 
 
 def test_the_page_lives_on(page: Visit, node: Served, told: Told) -> None:
@@ -510,6 +517,26 @@ def test_the_page_lives_on(page: Visit, node: Served, told: Told) -> None:
     page.page.click("#faucet button")
     expect(page.page.locator("#development-told")).to_contain_text("gets 1,000.00000 OPS")
     page.wait_for_head(told.head()["head_block_id"])
+
+
+def test_the_lab_s_page_draws_its_plots(browser: Browser, tmp_path: Path) -> None:
+    """Each measure of each BitAsset, from the file alone, in both schemes and on a phone."""
+    scenario, out = tmp_path / "it.toml", tmp_path / "out"
+    scenario.write_text(WALK)
+    asked = ["--vary", "MCR=1.6,1.75", "--paths", "2", "--workers", "1", "--out", str(out)]
+    assert run(["lab", str(scenario), *asked]) == 0
+    visit = Visit(browser, (out / "report.html").as_uri(), size=PHONE)
+    page = visit.page
+    page.goto(visit.url)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator(".plot .main-svg:first-child")).to_have_count(len(MEASURES))
+        ticks = [one.text_content() for one in page.locator(".plot").first.locator(".xtick").all()]
+        assert {"1.6", "1.75"} <= set(ticks)
+    assert page.locator(".plot .trace").count() >= len(MEASURES)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    visit.check()
+    visit.close()
 
 
 def guess(lesson: Visit, text: str) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from statistics import fmean, stdev
@@ -359,6 +362,28 @@ def test_the_command_writes_tables_and_a_page(
     assert before == {
         path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".lock"
     }
+
+
+def test_all_cores_play_and_a_terminal_sees_how_far_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unless told otherwise; whoever reads a file of errors is spared the bar."""
+    scenario, asked_for = tmp_path / "it.toml", list[int]()
+    scenario.write_text(WALK.replace("count = 4", "count = 1"))
+
+    @contextmanager
+    def one_process(workers: int) -> Iterator[Executor]:
+        asked_for.append(workers)
+        yield ThreadPoolExecutor(1)
+
+    monkeypatch.setattr("node.cli.laboratory.processes", one_process)
+    monkeypatch.setattr("node.cli.laboratory.cores", lambda: 7)
+    assert run(["lab", str(scenario), "--paths", "2", "--out", str(tmp_path / "quiet")]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("node.cli.laboratory._is_watched", lambda: True)
+    assert run(["lab", str(scenario), "--paths", "3", "--out", str(tmp_path / "shown")]) == 0
+    assert "3 runs" in capsys.readouterr().err
+    assert asked_for == [7, 7]
 
 
 def test_bad_input_of_the_command_is_typed(
