@@ -68,6 +68,12 @@ CHANGED = {
     ".venv/bin/pip install -e '.[lab]'": (
         ".venv/bin/uv pip install -q --python .venv/bin/python -e '.[lab]' || {command}"
     ),
+    ".venv/bin/python -m pip install -qq --disable-pip-version-check pytest": (
+        ".venv/bin/uv pip install -q --python .venv/bin/python pytest || {command}"
+    ),
+    ".venv/bin/pip install 'psycopg[binary]>=3.3'": (
+        ".venv/bin/uv pip install -q --python .venv/bin/python 'psycopg[binary]>=3.3' || {command}"
+    ),
     "python3 -m venv bots && bots/bin/pip install bitshares==0.7.1": (
         "python3 -m venv --without-pip bots"
         " && .venv/bin/uv pip install -q --python bots/bin/python bitshares==0.7.1 || ({command})"
@@ -137,7 +143,7 @@ class Walk:
         """Run one command of the README, to its end or until the next that stays."""
         if isinstance(command, Transcript):
             fails = any(" failed" in line for line in command.printed)
-            said = self._run(command.command, fails=fails)
+            said = self._run(self._adapted(command.command), fails=fails)
             wrong = first_difference(command.printed, said)
             if wrong is not None:
                 self._fail(f"{command.command}\nis not said to print: {wrong}", said)
@@ -147,16 +153,21 @@ class Walk:
             program.write_text(command)
             self._run(f".venv/bin/python -P {program}")
             return
-        wanted = CHANGED.get(command, command)
-        wanted = wanted.format(command=command, data=self.network, api=self.api)
-        wanted = re.sub(r"postgresql://\S+", self.history, wanted)
-        wanted = re.sub(r"^pegboard ", ".venv/bin/pegboard ", wanted)
+        wanted = self._adapted(command)
         if command.startswith(STANDING):
             self._start(command, wanted)
         elif wanted:
             if "replay" in wanted:
                 self.stop()
             self._run(wanted)
+
+    def _adapted(self, command: str) -> str:
+        """What runs in place of a command."""
+        if command in CHANGED:
+            names = {"command": command, "data": self.network, "api": self.api}
+            command = CHANGED[command].format(**names)
+        command = re.sub(r"postgresql://\S+", self.history, command)
+        return re.sub(r"^pegboard ", ".venv/bin/pegboard ", command)
 
     def _start(self, command: str, wanted: str) -> None:
         self.stop()
@@ -242,8 +253,12 @@ until +1d`.
         "import pegboard\n\nprint(1)",
         "pegboard blocks until +1d",
     ]
-    found = [one for one in commands_of(README.read_text()) if isinstance(one, str)]
-    assert found[:2] == ["./scripts/up", "./scripts/test"]
+    written = list(commands_of(README.read_text()))
+    found = [one if isinstance(one, str) else one.command for one in written]
+    assert [one for one in written if isinstance(one, str)][:2] == [
+        "./scripts/up",
+        "./scripts/test",
+    ]
     assert set(CHANGED) <= set(found), "a change for a command that the README has no more"
 
 
