@@ -243,7 +243,7 @@ PEERS = (
         ByTest("tests/unit/test_p2p_fairness.py::test_newcomers_find_room_among_idle_peers"),
         "node/p2p/connections.py",
         "Connections.make_room",
-        "victim = choose_victim(crowd, self._secret)",
+        "victim = choose_victim(self._crowd(inbound), self._secret)",
         "victim = None",
     ),
     bug(
