@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,11 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("no /usr/bin/chromium: as root, scripts/browser installs it on Debian")
     expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        # the path of its socket has to be short
+        environment: dict[str, str | float | bool] = {**os.environ, "TMPDIR": "/tmp"}
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=list(ARGUMENTS), env=environment
+        )
         try:
             yield browser
         finally:
