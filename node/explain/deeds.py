@@ -135,7 +135,11 @@ def _call_order_update(op: CallOrderUpdate, names: Names) -> str:
         if delta.amount:
             text = names.amount(replace(delta, amount=abs(delta.amount)))
             parts.append(f"{up if delta.amount > 0 else down} {text}")
-    return f"{names.account(op.funding_account)} {' and '.join(parts)}"
+    target = op.extensions.target_collateral_ratio
+    if target is not None:
+        parts.append(f"sets a target ratio of {target / 1_000:g}")
+    done = " and ".join(parts) or "leaves its position as it is"
+    return f"{names.account(op.funding_account)} {done}"
 
 
 def _offer(op: CreditOfferCreate, names: Names) -> str:

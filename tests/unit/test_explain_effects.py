@@ -34,6 +34,7 @@ from protocol.ids import (
 from protocol.operations import OPERATIONS, OperationEntry, fee_payer
 from protocol.operations.base import Operation
 from protocol.operations.bitasset import AssetGlobalSettle, AssetSettleCancel, ExecuteBid
+from protocol.operations.call_order import CallOrderUpdate, CallOrderUpdateExtensions
 from protocol.operations.credit_offer import CreditDealExpired, CreditDealRepay
 from protocol.operations.htlc import HtlcExtend, HtlcRedeemed, HtlcRefund
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel
@@ -217,5 +218,10 @@ def test_a_sentence_tells_amounts_accounts_and_ids() -> None:
     repaid = CreditDealRepay(NO_FEE, AccountId(3), CreditDealId(2), amount, other)
     said = "account 3 repays 5 of asset 1 of 1.22.2 with a fee of 7 of asset 2"
     assert describe(repaid, Numbers()) == said
+    nothing, ratio = AssetAmount(0, USD), CallOrderUpdateExtensions(1_750)
+    update = CallOrderUpdate(NO_FEE, AccountId(3), AssetAmount(0, CORE_ASSET), nothing)
+    assert describe(update, Numbers()) == "account 3 leaves its position as it is"
+    said = "account 3 sets a target ratio of 1.75"
+    assert describe(replace(update, extensions=ratio), Numbers()) == said
     extend = HtlcExtend(NO_FEE, HtlcId(6), AccountId(3), 60)
     assert describe(extend, Numbers()) == "account 3 gives 1.16.6 60 s more"
