@@ -137,7 +137,7 @@ def _call_order_update(op: CallOrderUpdate, names: Names) -> str:
             parts.append(f"{up if delta.amount > 0 else down} {text}")
     target = op.extensions.target_collateral_ratio
     if target is not None:
-        parts.append(f"sets a target ratio of {target / 1_000:g}")
+        parts.append(f"sets a target ratio of {target // 1_000}.{target % 1_000:03}")
     done = " and ".join(parts) or "leaves its position as it is"
     return f"{names.account(op.funding_account)} {done}"
 

@@ -221,7 +221,7 @@ def test_a_sentence_tells_amounts_accounts_and_ids() -> None:
     nothing, ratio = AssetAmount(0, USD), CallOrderUpdateExtensions(1_750)
     update = CallOrderUpdate(NO_FEE, AccountId(3), AssetAmount(0, CORE_ASSET), nothing)
     assert describe(update, Numbers()) == "account 3 leaves its position as it is"
-    said = "account 3 sets a target ratio of 1.75"
+    said = "account 3 sets a target ratio of 1.750"
     assert describe(replace(update, extensions=ratio), Numbers()) == said
     extend = HtlcExtend(NO_FEE, HtlcId(6), AccountId(3), 60)
     assert describe(extend, Numbers()) == "account 3 gives 1.16.6 60 s more"
