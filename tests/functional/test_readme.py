@@ -57,7 +57,7 @@ CHANGED = {
     "./scripts/soak --hours 24": "./scripts/soak --help",
     "./scripts/flood": "./scripts/flood --help",
     "./scripts/shocks": "./scripts/shocks --help",
-    ".venv/bin/pegboard node --config FILE --follow HOST:PORT": ".venv/bin/pegboard node --help",
+    "pegboard node --config FILE --follow HOST:PORT": "pegboard node --help",
     "./scripts/threats --share 0.01": "./scripts/threats --help",
     "./scripts/campaign": "./scripts/campaign --help",
     # 360 runs take minutes; two of a smaller scenario are played.
