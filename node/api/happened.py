@@ -29,8 +29,9 @@ from node.rules import sentence_of
 from node.state.events import MarginCallEvent
 from protocol.asset import AssetAmount
 from protocol.ids import AssetId, CallOrderId, ForceSettlementId
+from protocol.operations import fee_payer
 from protocol.operations.base import Operation
-from protocol.operations.limit_order import FillOrder
+from protocol.operations.limit_order import FillOrder, LimitOrderCancel, LimitOrderCreate
 from protocol.schema import Record, schema_of
 
 EVENTS_A_READ = 100
@@ -95,6 +96,7 @@ def effect_of(
         beside=beside,
         turns=turns,
         is_matched=margin_call is not None and margin_call.request is not None,
+        is_buyback=_is_buyback(call, record.op),
     )
     trigger, explanation = call.state.chain.margin_call_trigger, None
     if margin_call is not None and rule in (MARGIN_CALL, MATCHED_POSITION):
@@ -108,6 +110,14 @@ def effect_of(
         trx_in_block=None if record.is_virtual else record.trx_in_block,
         explanation=explanation,
     )
+
+
+def _is_buyback(call: Call, op: Operation) -> bool:
+    """Whether it is an order of an account that buys an asset back, or its end (Y2.3)."""
+    if not isinstance(op, LimitOrderCreate | LimitOrderCancel):
+        return False
+    account = call.state.accounts.find(fee_payer(op))
+    return account is not None and account.allowed_assets is not None
 
 
 def _margin_call_of(call: Call, record: OperationRecord) -> MarginCallEvent | None:

@@ -20,10 +20,7 @@ from node.market.feeds import live_feeds, median_of
 from node.market.pricing import pool_of
 from node.market.settled_debt import find_settled_debt_order, size_at
 from node.state.database import State
-from node.state.objects.accounts import (
-    NO_TICKETS,
-    TicketFigures,
-)
+from node.state.objects.accounts import NO_TICKETS, TicketFigures
 from node.state.objects.assets import NULL_FEED, Asset, BitassetData
 from node.state.objects.credit import CreditDeal, CreditOffer
 from node.state.objects.custom_authorities import CustomAuthority

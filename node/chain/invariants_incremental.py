@@ -8,9 +8,9 @@ after it. Tests run both on random histories.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import attrgetter, itemgetter
-from typing import cast
+from typing import TypeVar, cast
 
 from msgspec.structs import astuple
 
@@ -179,32 +179,26 @@ def _check_sums(changes: Changes) -> None:
             )
     for asset_id, difference in changes.debts.items():
         _check_debt(changes, asset_id, difference)
-    for account, difference in changes.core_in_orders.items():
-        if difference:
-            raise violated("I5", f"CORE in orders of {account_text(account)}", difference, 0)
-    for offer, difference in changes.lent.items():
-        if difference:
-            raise violated("J4", f"lent by {credit_offer_text(offer)}", difference, 0)
-    for (offer, account), difference in changes.owed.items():
-        if difference:
-            what = f"summary of {account_text(account)} at {credit_offer_text(offer)}"
-            raise violated("J4", what, difference, 0)
+    _check_even("I5", changes.core_in_orders, lambda one: f"CORE in orders of {account_text(one)}")
+    _check_even("J4", changes.lent, lambda one: f"lent by {credit_offer_text(one)}")
+    _check_even(
+        "J4",
+        changes.owed,
+        lambda one: f"summary of {account_text(one[1])} at {credit_offer_text(one[0])}",
+    )
     for account, differences in changes.tickets.items():
         if any(differences):
             raise violated("K6.1", f"tickets of {account_text(account)}", differences, 0)
     if any(changes.locked):
         raise violated("K6.1", "CORE locked for ever", changes.locked, 0)
-    _check_notes(changes)
+    _check_even("Y1.1", changes.special, lambda one: f"notes of {account_text(one)}")
+    _check_even("Y2.1", changes.bought_back, lambda one: f"notes of {asset_text(one)}")
 
 
-def _check_notes(changes: Changes) -> None:
-    """Y1.1 and Y2.1: what maintenance goes by."""
-    for account, difference in changes.special.items():
+def _check_even(rule: str, differences: Mapping[K, int], what: Callable[[K], str]) -> None:
+    for key, difference in differences.items():
         if difference:
-            raise violated("Y1.1", f"notes of {account_text(account)}", difference, 0)
-    for asset_id, difference in changes.bought_back.items():
-        if difference:
-            raise violated("Y2.1", f"notes of {asset_text(asset_id)}", difference, 0)
+            raise violated(rule, what(key), difference, 0)
 
 
 def _check_debt(changes: Changes, asset_id: AssetId, difference: int) -> None:
@@ -447,6 +441,7 @@ _balance_before: Callable[[Values], int] = itemgetter(
     AccountBalance.__struct_fields__.index("balance")
 )
 
+K = TypeVar("K")
 NO_LOCKS = astuple(NO_TICKETS)
 _COUNTED = ("total_core_in_orders", "pending_fees", "pending_vested_fees", "tickets")
 _counted_of = attrgetter(*_COUNTED)

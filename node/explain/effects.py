@@ -60,7 +60,6 @@ from protocol.operations.samet_fund import (
     SametFundUpdate,
 )
 from protocol.operations.ticket import TicketCreate, TicketUpdate
-from protocol.schema import MAX_TIMESTAMP
 
 ANY_OPERATION = "R8.18"
 """What holds of every operation."""
@@ -142,11 +141,13 @@ def rule_of(
     beside: Sequence[Operation],
     turns: Turns,
     is_matched: bool = False,
+    is_buyback: bool = False,
 ) -> str:
     """The id of the rule.
 
     `beside` are the operations of the same transaction, or of the same boundary. `is_matched` says
-    of a fill that a margin call took a settlement request in it.
+    of a fill that a margin call took a settlement request in it, `is_buyback` of an order that it
+    is of an account that buys an asset back, which makes none itself.
     """
     match op:
         case FillOrder() if is_matched:
@@ -156,14 +157,12 @@ def rule_of(
         case ExecuteBid():
             is_by_bids = op.debt.asset_id in turns.revived_by_bids
             return REVIVED_BY_BIDS if is_by_bids else REVIVED_BY_FEED
-        case LimitOrderCreate() if is_virtual and _buys_back(op):
+        case LimitOrderCreate() | LimitOrderCancel() if is_buyback:
             return BOUGHT_BACK
         case LimitOrderCreate() | LimitOrderUpdate() if is_virtual and _fills(op.seller, beside):
             return "T4"
         case CreditDealRepay() if is_virtual and _approves(beside):
             return "O6"
-        case LimitOrderCancel() if is_virtual and _is_left_of_buyback(op, beside):
-            return BOUGHT_BACK
         case LimitOrderCancel() if is_virtual:
             return "R2.8" if _has_traded(op.order, beside) else "R2.10"
         case _:
@@ -197,21 +196,6 @@ def _fills(seller: AccountId, beside: Iterable[Operation]) -> bool:
     """Whether an account's order, or position, was filled there: what it then orders by itself is
     an action (T3), and no proposal's."""
     return any(isinstance(one, FillOrder) and one.account_id == seller for one in beside)
-
-
-def _buys_back(op: LimitOrderCreate) -> bool:
-    """Whether an order is one that maintenance makes: for ever, and at any price."""
-    return op.expiration == MAX_TIMESTAMP and op.min_to_receive.amount == 1
-
-
-def _is_left_of_buyback(op: LimitOrderCancel, beside: Iterable[Operation]) -> bool:
-    """Whether the account that gets a rest back has bought back there."""
-    return any(
-        isinstance(one, LimitOrderCreate)
-        and one.seller == op.fee_paying_account
-        and _buys_back(one)
-        for one in beside
-    )
 
 
 def _approves(beside: Iterable[Operation]) -> bool:

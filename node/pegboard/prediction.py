@@ -199,8 +199,8 @@ class Prediction:
             raise NotPossibleHere(what, rule="R5.4", value=volume, limit=HUNDRED_PERCENT)
         parent_s = self._ledger.head().time - self._ledger.block_interval_s()
         due = parent_s + options.force_settlement_delay_sec
-        for request in self._ledger.requests(self._peg.id):
-            due = request.due if request.id == request_id else due
+        waiting = self._ledger.requests(self._peg.id)
+        due = next((one.due for one in waiting if one.id == request_id), due)
         self.model.ask_settlement(self._name(asked.account), asked.amount.amount, due)
 
     def _place(self, order: LimitOrderCreate, order_id: str) -> None:

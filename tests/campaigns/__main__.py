@@ -92,6 +92,11 @@ def soak(plan: Plan) -> list[str]:
     return ["--hours", f"{max(plan.seconds, 30) / 3_600:.4f}", "--seed", str(plan.seed)]
 
 
+def live(plan: Plan) -> list[str]:
+    """A day of the cores alone, or half an hour of them."""
+    return ["--simulated", "--hours", "0.5" if plan.is_short else "24"]
+
+
 def shock(plan: Plan) -> list[str]:
     """A minute of each phase with 10,000 positions, or a look."""
     few = ["--positions", "1000", "--at-once", "4", "--minutes", "0.15"]
@@ -128,6 +133,7 @@ PARTS = (
     Part("siege", "siege", 0.15, besiege, r"slots, \d+ missed"),
     Part("little memory", "siege", 0.0, starve, r"slots, \d+ missed|SKIPPED"),
     Part("soak", "soak", 0.25, soak, r"slots, \d+ missed|MiB/h|too short"),
+    Part("a day", "soak", 0.0, live, r"MiB/h"),
     Part("shocks", "shocks", 0.0, shock, r"slots, \d+ missed|each took"),
     Part("floods", "flood", 0.0, flood, r"^T-P|^P15|FOUND"),
     Part("threats", "threats", 0.0, threaten, r"^T-|^FOUND|^FAILED|^WRONG"),

@@ -22,20 +22,16 @@ from node.services.memory_watch import give_back, resident_bytes
 from node.storage.block_store import BlockStore
 from node.storage.snapshots import SnapshotFiles
 from protocol.block import BlockEnvelope
-from protocol.errors import PegboardError
 from protocol.genesis import FINALITY_VOTES, chain_id
 from protocol.genesis_form import Genesis
-from protocol.schema import TransactionId
-from protocol.transaction import TransactionEnvelope
-from tests.campaigns.slope import slope_of
+from tests.campaigns.siege import MEGABYTE
+from tests.campaigns.slope import judge_growth, slope_of
 from tests.support.chain import make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, run, transfer
 from tests.support.memory_stores import MemorySigningGuard
+from tests.support.observers import QuietObserver
 from tests.support.world import BLOCK_INTERVAL_S
 
-GROWTH_MAX = 1.0
-"""MiB an hour of a witness (RELIABILITY, T-R1)."""
-MEBIBYTE = 1 << 20
 TICK_MS = 500
 SAMPLES = 400
 TOLD_SAMPLES = 40
@@ -44,7 +40,7 @@ PAYMENTS = 2
 """In each block."""
 
 
-class Keeper:
+class Keeper(QuietObserver):
     """Has what a node applies kept in its history, as the service of a node does."""
 
     def __init__(self, history: StoredHistory) -> None:
@@ -55,12 +51,6 @@ class Keeper:
 
     def block_popped(self, block: BlockEnvelope) -> None:
         self.history.revert_block(block.num)
-
-    def transaction_pending(self, envelope: TransactionEnvelope) -> None:
-        """Nothing."""
-
-    def transaction_dropped(self, transaction: TransactionId, reason: PegboardError) -> None:
-        """Nothing."""
 
     def write(self, irreversible_num: int) -> None:
         """Put what is irreversible into the file."""
@@ -81,12 +71,10 @@ def live_through(hours: float, witnesses: int, warm_up: float) -> bool:
         samples = watch(nodes, keepers, hours)
         head, final = nodes[0].chain.head_num, nodes[0].chain.last_irreversible_num
     after = [(at, mib / witnesses) for at, mib in samples if at >= warm_up * hours]
-    slope = slope_of(after)
-    is_kept = slope.low < GROWTH_MAX
+    verdict, is_kept = judge_growth(slope_of(after), hours, hours * (1 - warm_up))
     print(
         f"{hours:g} simulated hours of {witnesses} witnesses, {head} blocks, irreversible to"
-        f" {final}: a witness grew by {slope.text('MiB/h')} after {warm_up * hours:g} hours;"
-        f" below {GROWTH_MAX:.0f} MiB/h: {'kept' if is_kept else 'BROKEN'}"
+        f" {final}: a witness grew by {verdict}"
     )
     return is_kept
 
@@ -130,7 +118,7 @@ def watch(
         if number % max(slots // SAMPLES, 1) == 0:
             gc.collect()
             give_back()
-            samples.append((number * BLOCK_INTERVAL_S / 3_600, resident_bytes() / MEBIBYTE))
+            samples.append((number * BLOCK_INTERVAL_S / 3_600, resident_bytes() / MEGABYTE))
             if len(samples) % TOLD_SAMPLES == 1:
                 print(f"{samples[-1][0]:.1f} h: {samples[-1][1]:.1f} MiB in all", flush=True)
     return samples

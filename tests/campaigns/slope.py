@@ -10,6 +10,12 @@ from typing import NamedTuple
 BLOCKS = 12
 """Stretches of equal length that the samples are cut into: what hangs together for less than one
 of them does no harm to the interval."""
+GROWTH_MAX = 1.0
+"""MiB an hour of a witness (RELIABILITY, T-R1)."""
+JUDGED_HOURS = 24.0
+"""A run of so many hours must show that no witness grows faster; a shorter one cannot."""
+FILLED_MIB = 40.0
+"""What may fill up after the warm-up of a shorter one, the answers that are kept among it."""
 STUDENT_T = 2.228
 """97.5 % quantile of Student's distribution with `BLOCKS` - 2 degrees of freedom."""
 
@@ -44,3 +50,16 @@ def slope_of(samples: Sequence[tuple[float, float]]) -> Slope:
     left = fsum((y - value - found * (x - time)) ** 2 for x, y in pairs)
     half = STUDENT_T * sqrt(left / (BLOCKS - 2) / spread)
     return Slope(found, found - half, found + half)
+
+
+def judge_growth(slope: Slope, hours: float, watched_hours: float) -> tuple[str, bool]:
+    """What a slope in MiB an hour says of a run of so many hours, all but the warm-up watched, and
+    whether that is no failure."""
+    if slope.high < GROWTH_MAX:
+        verdict = "kept"
+    elif hours >= JUDGED_HOURS or slope.low * watched_hours > FILLED_MIB:
+        verdict = "BROKEN"
+    else:
+        verdict = "too short to tell"
+    text = f"{slope.text('MiB/h')} in {watched_hours:.2f} h"
+    return f"{text}; below {GROWTH_MAX:.0f} MiB/h: {verdict}", verdict != "BROKEN"

@@ -28,16 +28,10 @@ import trio
 from node.config import read_settings, split_address
 from tests.campaigns.siege import MEGABYTE, client_of, resident_bytes, slot_and_head
 from tests.campaigns.simulated_day import live_through
-from tests.campaigns.slope import BLOCKS, slope_of
+from tests.campaigns.slope import BLOCKS, judge_growth, slope_of
 from tests.campaigns.traffic import TRADERS, Traffic
 from tests.support.live_network import START_TIMEOUT_S, LiveNetwork, LiveNode, wait_for
 
-GROWTH_MAX = 1.0
-"""MiB an hour (RELIABILITY, T-R1)."""
-JUDGED_HOURS = 24.0
-"""A run of so many hours must show that no witness grows faster; a shorter one cannot."""
-FILLED_MIB = 40.0
-"""What may fill up after the warm-up of a shorter one, the answers that are kept among it."""
 SAMPLE_S = 5.0
 TOLD_S = 300.0
 SLOW_PEERS = 8
@@ -74,17 +68,11 @@ class Memory:
             if len(after) < BLOCKS:
                 print(f"{name}: too short for a slope")
                 continue
-            slope = slope_of(after)
-            span = hours * (1 - warm_up)
-            verdict = "too short to tell"
-            if slope.high < GROWTH_MAX:
-                verdict = "kept"
-            elif hours >= JUDGED_HOURS or slope.low * span > FILLED_MIB:
-                verdict, is_kept = "BROKEN", False
+            verdict, is_fine = judge_growth(slope_of(after), hours, hours * (1 - warm_up))
+            is_kept &= is_fine
             print(
-                f"{name}: {after[0][1]:.1f} MiB after the warm-up, {after[-1][1]:.1f} at the end: "
-                f"{slope.text('MiB/h')} in {span:.2f} h; "
-                f"below {GROWTH_MAX:.0f} MiB/h: {verdict}"
+                f"{name}: {after[0][1]:.1f} MiB after the warm-up, {after[-1][1]:.1f} at the end:"
+                f" {verdict}"
             )
         return is_kept
 

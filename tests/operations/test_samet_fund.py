@@ -121,8 +121,10 @@ def test_whoever_lends_borrows_or_repays_may_hold_it(desk: Desk) -> None:
     apply(desk.ctx, desk.borrow(400))
     desk.nobody_may_hold(it=True)
     not_held(desk, desk.repay(400, 1))
+    assert desk.fund() == (LENT, RATE, 400)
     desk.nobody_may_hold(it=False)
     apply(desk.ctx, desk.repay(400, 1))
+    assert desk.fund() == (LENT + 1, RATE, 0)
 
 
 def test_an_owner_who_may_not_hold_it_gets_it_back(desk: Desk) -> None:

@@ -61,7 +61,7 @@ from tests.support.state import (
     make_context,
     make_state,
 )
-from tests.support.world import ALICE, BOB, CAROL, GENESIS_TIME, key_of
+from tests.support.world import ALICE, BLOCK_INTERVAL_S, BOB, CAROL, GENESIS_TIME, key_of
 
 NOTHING = AssetId(99)
 NO_TURNS = Turns(frozenset(), frozenset())
@@ -380,7 +380,9 @@ def test_all_it_holds_is_sold_at_once(ctx: Context) -> None:
     assert all(one.is_virtual and one.op.fee.amount == 0 for one in ctx.applied)
     assert {COIN, CORE_ASSET} <= ctx.dirty_assets, "margin calls have their turn later"
     ops = [one.op for one in ctx.applied]
-    rules = [rule_of(op, is_virtual=True, beside=ops, turns=NO_TURNS) for op in ops]
+    rules = [
+        rule_of(op, is_virtual=True, beside=ops, turns=NO_TURNS, is_buyback=True) for op in ops
+    ]
     assert rules == ["Y2.3", *["R2.7"] * 4, "Y2.3", "Y2.3"]
     ctx.applied.clear()
     maintain(ctx, lambda: buy_back(ctx))
@@ -432,6 +434,28 @@ def test_buybacks_come_before_the_count_of_votes() -> None:
     ]  # fmt: skip
     other.follow(chain)
     assert other.chain.state_hash() == chain.chain.state_hash()
+
+
+def test_what_is_bought_back_has_its_rule() -> None:
+    """Y2.3: the order of a buyback account and its end, and not the order that it meets."""
+    backend = ChainBackend(TestChain("alice", "bob"))
+    chain = backend.test_chain
+    backend.produce(share_asset(chain, "alice", "COIN"))
+    coin, alice = chain.asset("COIN"), chain.account("alice")
+    op = replace(buyback(name="shells-back", bought=coin, issuer=alice), registrar=alice)
+    backend.produce(
+        AssetIssue(NO_FEE, alice, chain.amount(50, "COIN"), alice), replace(op, referrer=alice)
+    )
+    ever = replace(sell(alice, chain.amount(50, "COIN"), chain.amount(1)), expiration=2**32 - 1)
+    backend.produce(chain.transfer("bob", "shells-back", 70), ever)
+    client, num = Client(backend), chain.chain.head_num
+    placed = client.call("explain_block", num, api="pegboard")["effects"]
+    assert "Y2.3" not in [effect["rule"] for effect in placed]
+    wait_s = chain.state.dynamic.next_maintenance_time - chain.chain.head_time
+    backend.produce(slot=wait_s // BLOCK_INTERVAL_S)
+    effects = client.call("explain_block", num + 1, api="pegboard")["effects"]
+    own = [effect["rule"] for effect in effects if effect["text"].startswith("shells-back")]
+    assert own == ["Y2.3", "Y2.3"]
 
 
 def forget_note(state: State) -> None:

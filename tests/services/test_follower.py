@@ -126,6 +126,8 @@ async def test_whatever_answers_it_tries_again(
     """Y7: what is no node's API ends nothing."""
     monkeypatch.setattr(follower, "RETRY_S", 0.01)
     connections: list[int] = []
+    told: list[str] = []
+    monkeypatch.setattr(follower.log, "warning", lambda *_, reason, **__: told.append(reason))
 
     async def handle(stream: trio.SocketStream) -> None:
         connections.append(1)
@@ -140,6 +142,8 @@ async def test_whatever_answers_it_tries_again(
         lost = Follower(("127.0.0.1", port), Digest(bytes(32)), "TEST", lambda: 0, lambda _: None)
         nursery.start_soon(lost.run)
         await until(lambda: len(connections) > 2)
+        assert len(told) >= 2, "each failure is told"
+        assert all(reason.startswith(("trusted_node_failed", "[")) for reason in told), told
         nursery.cancel_scope.cancel()
 
 

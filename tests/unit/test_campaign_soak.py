@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.campaigns import simulated_day
+from tests.campaigns.siege import MEGABYTE
 from tests.campaigns.simulated_day import Keeper, live_through
-from tests.campaigns.soak import JUDGED_HOURS, Memory
+from tests.campaigns.slope import JUDGED_HOURS
+from tests.campaigns.soak import Memory
 
 
 @pytest.mark.parametrize(
@@ -32,12 +34,12 @@ def test_a_day_must_show_it_and_less_is_judged_by_what_can_fill_up(
 def test_a_simulated_day_finds_what_a_node_keeps_of_each_block(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two nodes that keep a MiB of each block are found, and blocks become irreversible."""
+    """Two nodes that keep 4 MiB of each block are found, and blocks become irreversible."""
     kept, write = [], Keeper.write
 
     def leak(keeper: Keeper, irreversible_num: int) -> None:
         write(keeper, irreversible_num)
-        kept.append(b"." * simulated_day.MEBIBYTE)
+        kept.append(b"." * (4 * MEGABYTE))
 
     monkeypatch.setattr(Keeper, "write", leak)
     assert not live_through(0.03, 2, 0.25)

@@ -40,23 +40,15 @@ from protocol.transaction import TransactionEnvelope
 from tests.support.chain import make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, run, signed, transfer
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
+from tests.support.observers import QuietObserver
 from tests.support.world import GENESIS_TIME, key_of, secret_of
 
 
-class ToldPending:
+class ToldPending(QuietObserver):
     """A `ChainObserver` that notes what became pending."""
 
     def __init__(self, told: list[object]) -> None:
         self.told = told
-
-    def block_applied(self, block: object) -> None:
-        """Nothing is noted."""
-
-    def block_popped(self, block: object) -> None:
-        """Nothing is noted."""
-
-    def transaction_dropped(self, transaction: object, reason: object) -> None:
-        """Nothing is noted."""
 
     def transaction_pending(self, envelope: TransactionEnvelope) -> None:
         self.told.append(envelope.id)
