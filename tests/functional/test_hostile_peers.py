@@ -322,7 +322,7 @@ def test_p5_transactions_of_twenty_signatures(target: Target) -> None:
 
 
 def test_p8_clients_that_ask_for_much_and_read_nothing(target: Target) -> None:
-    """P8: ten ask for three gigabytes together: what waits for them has a limit, and others are
+    """P8: ten ask for more than a gigabyte: what waits for them has a limit, and others are
     answered."""
     target.begin()
     ids: list[JsonValue] = ["2.0.0"] * LIST_MAX
