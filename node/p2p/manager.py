@@ -303,7 +303,7 @@ class PeerManager:
         elif refusal is BlockRefusal.OTHER_FORK:
             fork = ForkBelowIrreversible("block is on another fork", value=block_id.hex())
             self._penalise_key(peer, fork, now_ms)
-        elif refusal is BlockRefusal.UNLINKABLE and misled is None and self._is_active(peer):
+        elif refusal is BlockRefusal.UNLINKABLE and misled is None and self.is_active(peer):
             relay.sync.request_round(peer, now_ms)
         if misled is not None:
             self._penalise_key(*misled, now_ms)
@@ -499,7 +499,8 @@ class PeerManager:
         self._effects.append(ClosePeer(peer.key, GoodbyeCode(goodbye.code), reason, host))
         self._remove(peer, now_ms)
 
-    def _is_active(self, key: PeerKey) -> bool:
+    def is_active(self, key: PeerKey) -> bool:
+        """Whether both sides of a connection have accepted each other."""
         peer = self._peers.get(key)
         return peer is not None and peer.ready_ms is not None
 

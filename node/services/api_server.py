@@ -39,9 +39,12 @@ from node.services.metrics import make_registry
 from node.services.page_files import PREFIX, SAFE_LINES, page_files, tell_missing
 from node.services.pages import PAGES, Page, Pages
 from node.services.request_runner import TEXT_S, RequestRunner
+from node.services.turns import Turns
 from node.services.websocket_connection import WebSocketConnection
 from node.state.errors import InvariantViolated
 
+AT_ONCE_MAX = 64
+"""Connections taken in a round of the event loop; each then waits for its client's turn."""
 ANSWER_TIMEOUT_S = 30.0
 """For an answer over HTTP that waits for a block."""
 TOO_MANY_REQUESTS = 429
@@ -103,6 +106,8 @@ async def serve_api(
     server = ApiServer(api, options)
     tell_missing()
     async with trio.open_nursery() as nursery:
+        turns = Turns(AT_ONCE_MAX)
+        nursery.start_soon(turns.run)
         nursery.start_soon(server.runner.run)
         if options.max_rss_mib:
             tell_bound(options.max_rss_mib)
@@ -110,7 +115,7 @@ async def serve_api(
             nursery.start_soon(watch.run)
         task_status.started(listeners[0].socket.getsockname()[1])
         for listener in listeners:
-            nursery.start_soon(take_connections, listener, server.handle, nursery)
+            nursery.start_soon(take_connections, listener, server.handle, nursery, turns)
 
 
 class ApiServer:

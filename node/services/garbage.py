@@ -10,10 +10,10 @@ import gc
 
 import trio
 
-YOUNG_OBJECTS = 50_000
+YOUNG_OBJECTS = 5_000
 """New container objects after which a collection is due."""
 LOOK_EVERY_S = 0.1
-FULL_EVERY = 200
+FULL_EVERY = 2_000
 """Young collections between two full ones, after which the survivors are frozen."""
 
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import structlog
 import trio
 
 from node.services.descriptors import is_reserved
+from node.services.turns import Turns
 
-AT_ONCE_MAX = 64
-"""Connections taken in before others have their turn, where each then waits for its own."""
 PAUSE_S = 0.1
 """After a connection was refused because file descriptors have run out, or all but have (T-R2)."""
 
@@ -28,19 +27,16 @@ log = structlog.get_logger()
 
 
 async def take_connections(
-    listener: trio.SocketListener,
-    handle: Handler,
-    nursery: trio.Nursery,
-    at_once: int = AT_ONCE_MAX,
+    listener: trio.SocketListener, handle: Handler, nursery: trio.Nursery, turns: Turns
 ) -> None:
-    """Have each connection handled by a task of its own, until cancelled; `at_once` in a round of
-    the event loop."""
+    """Have each connection handled by a task of its own, in its turn, until cancelled."""
     with socket.socket(fileno=listener.socket.detach()) as listening:
         listening.setblocking(False)
         while True:
             await trio.lowlevel.wait_readable(listening)
             try:
-                for connection in _waiting(listening, at_once):
+                while (connection := _take_one(listening)) is not None:
+                    await turns.take()
                     stream = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
                     nursery.start_soon(handle, stream)
             except OSError as error:
@@ -48,13 +44,13 @@ async def take_connections(
                 await trio.sleep(PAUSE_S)
 
 
-def _waiting(listening: socket.socket, at_once: int) -> Iterator[socket.socket]:
-    for _ in range(at_once):
-        try:
-            connection, _ = listening.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return
-        if is_reserved(connection):
-            connection.close()
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        yield connection
+def _take_one(listening: socket.socket) -> socket.socket | None:
+    """A connection that waits, if one does."""
+    try:
+        connection, _ = listening.accept()
+    except (BlockingIOError, ConnectionAbortedError):
+        return None
+    if is_reserved(connection):
+        connection.close()
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    return connection

@@ -85,6 +85,10 @@ class NodeInputs:
         self.core.dial_failed(address, self.now_ms())
         self._queue_effects()
 
+    def is_peer_active(self, peer: PeerKey) -> bool:
+        """Whether both sides have accepted each other."""
+        return self.core.peers.is_active(peer)
+
     # From this node.
 
     def tick(self) -> int:

@@ -12,6 +12,7 @@ import trio
 
 from node.p2p.effects import PeerAddress, PeerKey
 from node.services.listening import take_connections
+from node.services.turns import Turns
 from node.state.errors import InvariantViolated
 
 RECEIVE_BYTES = 64 * 1024
@@ -24,9 +25,9 @@ SEND_QUEUES_BYTES = 64 * 1024 * 1024
 WRITE_STALL_S = 20.0
 """A peer that takes nothing for so long is dropped (T-P5)."""
 DIAL_TIMEOUT_S = 5.0
-AT_ONCE_MAX = 8
-"""Connections judged in a round of the event loop: a thousand that come at the same time must not
-keep others for as long as that takes (T-P5)."""
+STRANGERS_AT_ONCE = 4
+"""Connections judged, and messages of handshakes answered, in a round of the event loop: a thousand
+that come at the same time must not keep others for as long as that takes (T-P5)."""
 
 log = structlog.get_logger()
 
@@ -49,11 +50,15 @@ class PeerInputs(Protocol):
     def dial_failed(self, address: PeerAddress) -> None:
         """Nobody answered at the address."""
 
+    def is_peer_active(self, peer: PeerKey) -> bool:
+        """Whether both sides have accepted each other."""
+        ...
+
 
 class Connection:
     """One peer's stream and what waits to be sent on it."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.SocketStream, *, is_known: bool = False) -> None:
         self.stream = stream
         self.queue: deque[bytes] = deque()
         self.queued_bytes = 0
@@ -61,6 +66,8 @@ class Connection:
         self.largest_bytes = 0
         """The largest item since nothing waited."""
         self.closing = False
+        self.is_known = is_known
+        """Whether this side has called or accepted it: it waits for no turn of strangers."""
         self.scope = trio.CancelScope()
         self.wakeup = trio.Event()
 
@@ -125,6 +132,7 @@ class PeerConnections:
         self.nursery = nursery
         self.open: dict[PeerKey, Connection] = {}
         self.last_key = 0
+        self.strangers = Turns(STRANGERS_AT_ONCE)
 
     async def listen(
         self,
@@ -136,9 +144,10 @@ class PeerConnections:
         """Accept peers for ever; reports the port that it got."""
         listeners = await trio.open_tcp_listeners(port, host=host)
         task_status.started(int(listeners[0].socket.getsockname()[1]))
+        self.nursery.start_soon(self.strangers.run)
         for listener in listeners:
             self.nursery.start_soon(
-                take_connections, listener, self._accept, self.nursery, AT_ONCE_MAX
+                take_connections, listener, self._accept, self.nursery, self.strangers
             )
 
     def dial(self, address: PeerAddress) -> None:
@@ -184,7 +193,7 @@ class PeerConnections:
     ) -> None:
         self.last_key += 1
         peer = PeerKey(self.last_key)
-        connection = self.open[peer] = Connection(stream)
+        connection = self.open[peer] = Connection(stream, is_known=outbound)
         try:
             with connection.scope:
                 self.inputs.peer_connected(peer, address, outbound=outbound)
@@ -211,5 +220,9 @@ class PeerConnections:
             data = await connection.stream.receive_some(RECEIVE_BYTES)
             if not data:
                 return
+            if not connection.is_known:
+                connection.is_known = self.inputs.is_peer_active(peer)
+                if not connection.is_known:
+                    await self.strangers.take()
             if not connection.closing:
                 self.inputs.peer_received(peer, bytes(data))

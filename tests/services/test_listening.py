@@ -7,7 +7,7 @@ import resource
 import socket
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,9 +19,11 @@ import trio.testing
 from node.app import HELPER_WAIT_S, run_node
 from node.exit_codes import Exit
 from node.p2p.effects import PeerAddress, PeerKey
-from node.services import descriptors, listening, p2p_server
+from node.services import descriptors, listening
+from node.services.api_server import AT_ONCE_MAX
 from node.services.listening import take_connections
-from node.services.p2p_server import PeerConnections
+from node.services.p2p_server import STRANGERS_AT_ONCE, PeerConnections
+from node.services.turns import Turns
 
 WAITING = 20
 
@@ -36,7 +38,7 @@ class Rounds(trio.abc.Instrument):
         self.count += 1
 
 
-async def rounds_of(connections: int, refused: int = 0) -> list[int]:
+async def rounds_of(connections: int, refused: int = 0, a_round: int = AT_ONCE_MAX) -> list[int]:
     """In which round of the event loop each of some connections that wait was handled, but for
     those that are refused."""
     rounds, handled = Rounds(), []
@@ -52,7 +54,9 @@ async def rounds_of(connections: int, refused: int = 0) -> list[int]:
         for _ in range(connections):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(take_connections, listener, handle, nursery)
+            turns = Turns(a_round)
+            nursery.start_soon(turns.run)
+            nursery.start_soon(take_connections, listener, handle, nursery, turns)
             while len(handled) < connections - refused:
                 await trio.sleep(0)
             nursery.cancel_scope.cancel()
@@ -60,17 +64,22 @@ async def rounds_of(connections: int, refused: int = 0) -> list[int]:
 
 
 class Arrivals:
-    """Notes in which round of the event loop each peer came."""
+    """Notes in which round of the event loop each peer came, and each that was heard."""
 
-    def __init__(self, rounds: Rounds) -> None:
+    def __init__(self, rounds: Rounds, known: Collection[int]) -> None:
         self.rounds = rounds
+        self.known = known
         self.came: list[int] = []
+        self.heard: dict[PeerKey, int] = {}
 
     def peer_connected(self, peer: PeerKey, address: PeerAddress, *, outbound: bool) -> None:
         self.came.append(self.rounds.count)
 
     def peer_received(self, peer: PeerKey, data: bytes) -> None:
-        """Nothing."""
+        self.heard[peer] = self.rounds.count
+
+    def is_peer_active(self, peer: PeerKey) -> bool:
+        return peer in self.known
 
     def peer_written(self, peer: PeerKey, size: int) -> None:
         """Nothing."""
@@ -82,28 +91,45 @@ class Arrivals:
         """Nothing."""
 
 
-async def rounds_of_peers(connections: int) -> list[int]:
-    """The same of connections at the door of peers."""
+async def arrivals_of_peers(connections: int, known: Collection[int] = ()) -> Arrivals:
+    """The same of connections at the door of peers, each of which then says something, all at the
+    same time; some are known by then."""
     rounds = Rounds()
-    arrivals = Arrivals(rounds)
+    arrivals = Arrivals(rounds, known)
     trio.lowlevel.add_instrument(rounds)
     with ExitStack() as stack, trio.fail_after(20):
         async with trio.open_nursery() as nursery:
             port = await nursery.start(PeerConnections(arrivals, nursery).listen, "127.0.0.1", 0)
-            for _ in range(connections):
+            peers = [
                 stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+                for _ in range(connections)
+            ]
             while len(arrivals.came) < connections:
                 await trio.sleep(0)
+            await trio.testing.wait_all_tasks_blocked()
+            for peer in peers:
+                peer.send(b"hello")
+            while len(arrivals.heard) < connections:
+                await trio.sleep(0)
             nursery.cancel_scope.cancel()
-    return arrivals.came
+    return arrivals
 
 
 def test_a_crowd_of_peers_comes_in_by_and_by() -> None:
     """P12, T-P5: some of those that wait at the door of peers in a round, and not all of a crowd,
     whose greetings others would have to wait for."""
-    rounds = trio.run(rounds_of_peers, 3 * p2p_server.AT_ONCE_MAX)
-    assert max(Counter(rounds).values()) == p2p_server.AT_ONCE_MAX
-    assert len(set(rounds)) == 3
+    arrivals = trio.run(arrivals_of_peers, 3 * STRANGERS_AT_ONCE)
+    for rounds in (arrivals.came, list(arrivals.heard.values())):
+        assert max(Counter(rounds).values()) == STRANGERS_AT_ONCE
+        assert len(set(rounds)) == 3
+
+
+def test_a_known_peer_waits_for_no_crowd_of_strangers() -> None:
+    """T-P5: the last that came is heard in the first round, and a crowd of known ones at once."""
+    last = 3 * STRANGERS_AT_ONCE
+    heard = trio.run(arrivals_of_peers, last, (last,)).heard
+    assert heard[PeerKey(last)] == min(heard.values()) < max(heard.values())
+    assert len(set(trio.run(arrivals_of_peers, last, range(last + 1)).heard.values())) == 1
 
 
 def test_a_newcomer_waits_for_no_round_of_those_before_it() -> None:
@@ -111,24 +137,23 @@ def test_a_newcomer_waits_for_no_round_of_those_before_it() -> None:
     assert len(set(trio.run(rounds_of, WAITING))) == 1
 
 
-def test_not_all_of_a_flood_are_taken_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_all_of_a_flood_are_taken_in_at_once() -> None:
     """T-A2: others have their turn after some."""
-    monkeypatch.setattr(take_connections, "__defaults__", (WAITING // 4,))
-    assert len(set(trio.run(rounds_of, WAITING))) == 4
+    assert len(set(trio.run(rounds_of, WAITING, 0, WAITING // 4))) == 4
 
 
 def test_a_machine_without_room_for_connections_is_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """T-A3: a refusal of the machine ends no server."""
-    waiting, refusals = listening._waiting, [OSError(errno.EMFILE, "too many open files")]
+    take, refusals = listening._take_one, [OSError(errno.EMFILE, "too many open files")]
 
-    def refuse_once(listener: socket.socket, at_once: int) -> Iterator[socket.socket]:
+    def refuse_once(listener: socket.socket) -> socket.socket | None:
         if refusals:
             raise refusals.pop()
-        return waiting(listener, at_once)
+        return take(listener)
 
-    monkeypatch.setattr(listening, "_waiting", refuse_once)
+    monkeypatch.setattr(listening, "_take_one", refuse_once)
     assert len(trio.run(rounds_of, 1)) == 1
     assert not refusals
 

@@ -51,6 +51,9 @@ class SocketNode:
         self.manager.received(peer, data, now_ms())
         self.carry_out()
 
+    def is_peer_active(self, peer: PeerKey) -> bool:
+        return self.manager.is_active(peer)
+
     def peer_written(self, peer: PeerKey, size: int) -> None:
         self.manager.written(peer, size, now_ms())
         self.carry_out()
