@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 from node.evaluators.authority import ApprovalCheck
 from node.state.database import State
@@ -20,6 +21,7 @@ from protocol.operations.base import Operation
 from protocol.schema import PublicKey
 from tests.campaigns.threats_row import Figure, Row, least_ms
 from tests.operations.test_authority_check import CountingCheck, SlowCheck
+from tests.support.golden import read_recording, record, replay
 from tests.support.leaves import leaves
 from tests.support.next_blocks import try_next_blocks, undo_blocks
 from tests.support.random_life import lives
@@ -48,6 +50,7 @@ DEPTH_MAX = 1_000
 DEEP_EVERY = 1_000
 HASH_SEEDS = ("0", "1", "4242")
 OPERATIONS_OF_A_CHAIN = 400
+BLOCKS_OF_A_RECORDING = 1_000
 
 
 def say_again(count: int, seed: int) -> Figure:
@@ -205,6 +208,28 @@ def hash_differently(count: int, seed: int) -> Figure:
     )
 
 
+def agree_with_others(count: int, seed: int) -> Figure:
+    """T-V1: the kept chain of an earlier version, and new ones in a process with another order of
+    its sets; state hashes are compared block by block."""
+    found = [str(one) for one in (replay(*read_recording()),) if one is not None]
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "chain"
+        for number, first in enumerate(range(0, count, BLOCKS_OF_A_RECORDING)):
+            record(path, f"{seed}/{number}", min(BLOCKS_OF_A_RECORDING, count - first))
+            program = (sys.executable, "-m", "tests.support.golden", str(path))
+            variables = {**os.environ, "PYTHONHASHSEED": str(number)}
+            answer = subprocess.run(
+                program,
+                cwd=REPO,
+                env=variables,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            found += [answer.stdout + answer.stderr] if answer.returncode else []
+    return Figure(f"{count:,} blocks, {len(found)} deviations {' '.join(found):.200}", not found)
+
+
 def lie_about_prices(count: int, seed: int) -> Figure:
     """T-W5: fewer liars than honest producers move a median inside the honest range alone."""
     chance = Random(seed)
@@ -239,5 +264,6 @@ CHAINS = (
     Row("T-E3", 1_000_000, "applied or refused by name", overflow),
     Row("T-E4", 10_000_000, "exact", add_up),
     Row("T-E5", 10, "one outcome", hash_differently),
+    Row("T-V1", 1_000_000, "the same state hash after each block", agree_with_others),
     Row("T-W5", 100_000, "inside the honest range", lie_about_prices),
 )
