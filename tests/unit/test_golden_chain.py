@@ -33,7 +33,7 @@ def test_the_recorded_chain_has_operations_of_nearly_every_kind() -> None:
 def test_a_deviation_is_told_with_its_block(tmp_path: Path) -> None:
     """T-V1: where two versions part."""
     genesis, blocks = golden.read_recording()
-    wrong = blocks[:4] + [blocks[4]._replace(state_hash=blocks[3].state_hash)]
+    wrong = [*blocks[:4], blocks[4]._replace(state_hash=blocks[3].state_hash)]
     found = golden.replay(genesis, wrong)
     assert found is not None
     assert (found.block_num, found.recorded) == (5, blocks[3].state_hash.hex())
