@@ -12,10 +12,11 @@ DIR/fork/               of a forked chain: the state that it goes on from
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,11 @@ LOG = "node.log"
 API_NODE = "api"
 DEVELOPMENT_NODE = "dev"
 FORMAT_VERSION = 1
+EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+EPHEMERAL_FIRST = 49_152
+"""Of the ports that a system other than Linux gives to outgoing connections (RFC 6335)."""
+LISTENED_FIRST = 16_384
+PORT_TRIES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,12 +289,32 @@ def api_settings(api: str, origins: Sequence[str]) -> ApiSettings:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface on which nobody listens now."""
+    """Ports of the loopback interface on which nobody listens now.
+
+    The system gives them to no outgoing connection before they are listened at.
+    """
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [item.getsockname()[1] for item in sockets]
+        ports: list[int] = []
+        for port in _ports_to_try():
+            item = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                item.bind(("127.0.0.1", port))
+                ports.append(item.getsockname()[1])
+            if len(ports) == count:
+                break
+        return ports
+
+
+def _ports_to_try() -> Iterator[int]:
+    """Ports below those of outgoing connections, as chance has it; then any that the system has."""
+    try:
+        first = int(EPHEMERAL_PORTS.read_text(encoding="ascii").split()[0])
+    except OSError:
+        first = EPHEMERAL_FIRST
+    for _ in range(PORT_TRIES if first > LISTENED_FIRST else 0):
+        yield secrets.choice(range(LISTENED_FIRST, first))
+    while True:
+        yield 0
 
 
 def check_free(address: str) -> None:
