@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import subprocess
+import sys
 import textwrap
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +26,33 @@ PERSON_UNITS = 1_000_000 * 10**5
 
 def test_the_version_is_that_of_the_package() -> None:
     assert pegboard.__version__ == version("pegboard")
+
+
+def test_a_name_is_loaded_when_it_is_first_used() -> None:
+    """A program that only may need a market starts as quickly as without."""
+    code = (
+        "import sys, pegboard; before = {*sys.modules}; pegboard.market; "
+        "print('pegboard.fresh' in before, 'msgspec' in before, 'pegboard.fresh' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False", "False", "True"]
+
+
+def test_every_name_is_there_and_no_other() -> None:
+    """What is promised is what is loaded, what type checkers see, and what `dir` lists."""
+    tree = ast.parse(inspect.getsource(pegboard))
+    [typed] = [node for node in tree.body if isinstance(node, ast.If)]
+    places = {
+        name.name: node.module
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert {*places, "__version__"} == {*pegboard.__all__} <= {*dir(pegboard)}
+    for name, module in places.items():
+        assert getattr(pegboard, name) is getattr(import_module(str(module)), name)
+    with pytest.raises(AttributeError, match="has no attribute 'markt'"):
+        _ = getattr(pegboard, "markt")  # noqa: B009  # mypy knows that it is not there
 
 
 @pytest.mark.parametrize("preset", PRESETS)
