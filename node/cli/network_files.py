@@ -49,9 +49,9 @@ from node.presets import (
     known_signing_key,
 )
 from node.services.opened import open_stores
-from node.storage.durable import flush_directory, make_directory, replace_file
-from node.storage.guard import RECORD_FILE, SigningGuard
-from node.storage.key_files import write_key_file
+from node.storage.durable import Draft, make_directory
+from node.storage.guard import RECORD_FILE, empty_record
+from node.storage.key_files import DIRECTORY_MODE
 from node.storage.snapshots import SnapshotFiles
 from node.witness.feed_text import publication_interval_s
 from protocol.crypto.keys import PrivateKey, public_key, wif
@@ -433,27 +433,22 @@ def _write_network(
 
     `add` puts more into it.
     """
-    draft = directory.with_name(f".{directory.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    make_directory(draft)
+    draft = Draft(directory)
     text = genesis_text(genesis)
-    replace_file(draft / GENESIS, text.encode())
+    draft.put(GENESIS, text.encode())
     network = Network(directory, preset, load_genesis(text))
+    record = empty_record(chain_id(network.genesis))
     for witness, signing_key in network.signing_keys.items():
         secrets = {"signing": signing_key, "active": development_key(witness, "active")}
         for role, secret in secrets.items():
-            write_key_file(draft / witness / "keys" / f"{role}.wif", wif(secret) + "\n")
-        record = draft / witness / "data" / RECORD_FILE
-        make_directory(record.parent)
-        guard = SigningGuard(record, chain_id(network.genesis))
-        guard.begin()
-        guard.close()
+            text = wif(secret) + "\n"
+            draft.put(f"{witness}/keys/{role}.wif", text.encode(), DIRECTORY_MODE)
+        draft.put(f"{witness}/data/{RECORD_FILE}", record)
     if add is not None:
-        add(draft)
+        add(draft.path)
     marker = {"version": FORMAT_VERSION, "preset": preset}
-    replace_file(draft / MARKER, json.dumps(marker).encode())
-    draft.replace(directory)
-    flush_directory(directory.parent)
+    draft.put(MARKER, json.dumps(marker).encode())
+    draft.publish()
     return network
 
 

@@ -115,6 +115,11 @@ class SigningGuard:
         self._lock.release()
 
 
+def empty_record(chain_id: Digest) -> bytes:
+    """What the file of a witness of a chain holds that has signed nothing yet."""
+    return _serialize({}, {}, chain_id)
+
+
 def check_slot(signed: dict[WitnessId, int], slot: SignedSlot) -> None:
     """Raise `SlotAlreadySigned` unless the slot is later than the witness' last one."""
     last_s = signed.get(slot.witness)

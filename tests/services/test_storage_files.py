@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from node.storage.durable import Draft
 from node.storage.errors import (
     DiskError,
     KeyFileRefused,
@@ -33,6 +34,48 @@ from tests.unit.test_block_store import CHAIN, make_block
 
 REPO = Path(__file__).resolve().parents[2]
 ALICE, BOB = WitnessId(1), WitnessId(2)
+
+
+def test_a_draft_takes_its_place_when_all_of_it_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T-S2: each file and each directory is flushed before the rename, its parent after it."""
+    flushed: list[tuple[str, bool]] = []
+    fsync, place = os.fsync, tmp_path / "net"
+
+    def note(descriptor: int) -> None:
+        fsync(descriptor)
+        flushed.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, place.exists()))
+
+    (tmp_path / ".net.new").mkdir()
+    (tmp_path / ".net.new" / "of an earlier try").touch()
+    draft = Draft(place)
+    monkeypatch.setattr(os, "fsync", note)
+    draft.put("init0/keys/a.wif", b"secret", 0o700)
+    draft.put("genesis.json", b"{}")
+    assert not flushed
+    draft.publish()
+    names = {".net.new", "init0", "keys", "a.wif", "genesis.json"}
+    assert {name for name, is_there in flushed if not is_there} == names
+    assert flushed[-1] == (tmp_path.name, True)
+    assert {path.name for path in place.rglob("*")} == names - {".net.new"}
+    assert read_key_file(place / "init0" / "keys" / "a.wif") == "secret"
+
+
+def test_a_draft_that_cannot_be_flushed_takes_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T-S2, T-S4: whatever fsync fails."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    draft = Draft(tmp_path / "net")
+    draft.put("genesis.json", b"{}")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(DiskError, match="cannot make net"):
+        draft.publish()
+    assert not (tmp_path / "net").exists()
 
 
 @pytest.fixture(params=["disk", "memory"])
