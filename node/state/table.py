@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import cache
 from heapq import nsmallest
 from typing import Generic, NoReturn, TypeVar, cast
 
@@ -11,12 +12,18 @@ from node.state.indexes import Index, OrderedIndex
 from node.state.undo import CREATE, EDIT, REKEY, REMOVE, StateObject, UndoLog, Values
 from protocol.binary_source import values_source
 from protocol.ids import ID_TYPES, ObjectId
-from protocol.schema import IdType, schema_of
-from protocol.widths import width_check_of
+from protocol.schema import schema_of
+from protocol.widths import WidthCheck, width_check_of
 
 K = TypeVar("K", bound=int)
 """The type of the table's ids, as `AccountId`."""
 T = TypeVar("T", bound=StateObject)
+
+
+@cache
+def names_of(cls: type) -> tuple[str, ...]:
+    """Names of the declared fields of a class, in order."""
+    return tuple(field.name for field in schema_of(cls).fields)
 
 
 class Rows(dict[int, T]):
@@ -40,7 +47,6 @@ class Table(Generic[K, T]):
         "at",
         "check_width",
         "cls",
-        "field_names",
         "index_list",
         "log",
         "mutable_indexes",
@@ -61,15 +67,29 @@ class Table(Generic[K, T]):
         """What `get` reads, by the same ids: for what is asked once a transaction or oftener."""
         self.next_id = cast(K, 0)
         """The id of the next object to be created."""
-        fields = schema_of(cast(type, cls)).fields
-        assert (fields[0].name, fields[0].type) == ("id", IdType(self.space, self.type)), cls
-        self.field_names = tuple(field.name for field in fields)
-        self.check_width = width_check_of(cast(type, cls))
-        self.values_of: Callable[[T], Values] = values_source(cast(type, cls))
+        self.values_of: Callable[[T], Values] = self._first_values
+        """Gives the declared fields of an object, in order."""
+        self.check_width: WidthCheck = self._first_check_width
         self.index_list: list[Index[T]] = []
         self.mutable_indexes: list[OrderedIndex[Hashable, T]] = []
         self.touched_sets: list[set[int]] = []
         """Each takes the number of every object that is created, edited, removed or taken back."""
+
+    # What is derived from the declaration is derived when it is first needed: most chains use few
+    # tables, and one that starts should not wait for the others.
+
+    def _first_values(self, item: T) -> Values:
+        self.values_of = values_source(cast(type, self.cls))
+        return self.values_of(item)
+
+    def _first_check_width(self, item: object, old: Values) -> None:
+        self.check_width = width_check_of(cast(type, self.cls))
+        self.check_width(item, old)
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the declared fields, in order."""
+        return names_of(cast(type, self.cls))
 
     def add_index(self, index: Index[T]) -> None:
         """Attach an index; the table must still be empty."""

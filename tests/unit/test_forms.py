@@ -32,7 +32,7 @@ from protocol.json_form import format_time, from_json, from_json_as, parse_time,
 from protocol.msgpack_form import from_plain, pack_document, to_plain, unpack_document
 from protocol.operations.transfer import Transfer
 from protocol.operations.witness import WitnessCreate
-from protocol.schema import Int64, PublicKey, UInt64
+from protocol.schema import IdType, Int64, PublicKey, UInt64, schema_of
 from protocol.transaction import SignedTransaction
 from tests.support.chain import TestChain
 from tests.support.declared import instances
@@ -44,6 +44,13 @@ CLASSES = [*OPERATION_CLASSES, SignedTransaction, SignedBlock, ChainParameters]
 
 def name_of(cls: type) -> str:
     return cls.__name__
+
+
+def test_each_object_says_its_own_id_first() -> None:
+    """A table's objects have ids of the table's own type; `Table` derives all else later."""
+    for table in State().tables:
+        first = schema_of(table.cls).fields[0]
+        assert (first.name, first.type) == ("id", IdType(table.space, table.type)), table.cls
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=name_of)
