@@ -6,16 +6,17 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
-from prometheus_client.registry import Collector
 
 from node.api.api import Api
 from node.api.backend import FeedInfo
@@ -55,7 +56,6 @@ from node.services.development_access import (
 from node.services.follower import Follower
 from node.services.garbage import GarbageSchedule
 from node.services.log_limits import LogLimits
-from node.services.metrics import NodeCollector
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped
 from node.services.opened import Opened, open_history, open_node
@@ -70,11 +70,16 @@ from node.storage.node_key import open_node_key
 from node.version import VERSION
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from node.witness.feed_text import FeedContext, parse_feed_source
-from pegboard.lessons.told import LessonTeacher
 from protocol.crypto.keys import PrivateKey, parse_wif
 from protocol.errors import DecodeError, PegboardError
 from protocol.p2p.noise import parse_node_key
 from protocol.p2p.noise_transport import NoiseTransport
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
+    from node.api.teacher import Teacher
+    from node.services.metrics import ReportCounts
 
 TOKEN_BYTES = 32
 TOKEN_LENGTH_MIN = 32
@@ -272,7 +277,7 @@ async def _run_with(
         if may_develop
         else None,
     )
-    api = Api(backend, core.durability, LessonTeacher())
+    api = Api(backend, core.durability, load_teacher)
     service = NodeService(
         inputs,
         opened.stores,
@@ -305,7 +310,7 @@ async def _serve(
         api_port = 0
         if settings.api.listen:
             host, port = split_address(settings.api.listen)
-            options = api_options(opened, host, NodeCollector(core, service.reports))
+            options = api_options(opened, host, partial(node_collectors, core, service.reports))
             serve = partial(serve_api, service.api, host, port, options=options)
             api_port = await nursery.start(serve)
         endpoints = {"p2p": peer_port, "api": api_port, "pid": os.getpid()}
@@ -439,7 +444,9 @@ def _read_proofs(path: Path) -> list[Equivocation]:
         return []
 
 
-def api_options(opened: Opened, host: str, *collectors: Collector) -> ApiOptions:
+def api_options(
+    opened: Opened, host: str, collectors: Callable[[], Iterable[Collector]]
+) -> ApiOptions:
     """How the API is served at an address; raises `ConfigError` or `KeyFileRefused`."""
     api = opened.settings.api
     token = read_token(opened.directory / api.token_file) if api.token_file else ""
@@ -451,6 +458,20 @@ def api_options(opened: Opened, host: str, *collectors: Collector) -> ApiOptions
         max_rss_mib=opened.settings.max_rss_mib,
         collectors=collectors,
     )
+
+
+def node_collectors(core: NodeCore, reports: ReportCounts) -> Iterable[Collector]:
+    """What `/metrics` tells of the node; few nodes are asked, so it is loaded for who asks."""
+    from node.services.metrics import NodeCollector
+
+    return (NodeCollector(core, reports),)
+
+
+def load_teacher() -> Teacher:
+    """Who teaches lessons; loaded for the first learner."""
+    from pegboard.lessons.told import LessonTeacher
+
+    return LessonTeacher()
 
 
 def read_token(path: Path) -> str:

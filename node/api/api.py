@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import cached_property
 
 from node.api.answer_room import AnswerRoom
 from node.api.aside import Aside
@@ -38,12 +39,12 @@ class Api:
         self,
         backend: ApiBackend,
         durability: Durability | None = None,
-        teacher: Teacher | None = None,
+        load_teacher: Callable[[], Teacher] | None = None,
     ) -> None:
         """Without a `durability`, everything is taken for durable as soon as it happens; without a
-        `teacher`, no lessons are played."""
+        `load_teacher`, no lessons are played; it is called for the first of them."""
         self.backend = backend
-        self.teacher = teacher
+        self._load_teacher = load_teacher
         self.durability = durability or Durability()
         self._directory = Directory(backend.state)
         self._recent = RecentTransactions()
@@ -79,6 +80,11 @@ class Api:
     def holds(self) -> Holds:
         """States that are read piece by piece."""
         return self._holds
+
+    @cached_property
+    def teacher(self) -> Teacher | None:
+        """Who teaches lessons here, if anybody does."""
+        return None if self._load_teacher is None else self._load_teacher()
 
     def drop_caches(self) -> None:
         """Forget what is kept only to be quick (T-R1)."""

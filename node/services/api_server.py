@@ -6,13 +6,13 @@ the node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import trio
-from prometheus_client.registry import Collector
 
 from node.api.api import Api
 from node.api.errors import InternalError, NotConfirmedYet, TooSlow
@@ -35,13 +35,16 @@ from node.services.http_head import RequestHead, RequestRefused, wants_websocket
 from node.services.listening import take_connections
 from node.services.memory_bound import tell_bound
 from node.services.memory_watch import MemoryWatch, resident_bytes
-from node.services.metrics import make_registry
 from node.services.page_files import PREFIX, SAFE_LINES, page_files, tell_missing
 from node.services.pages import PAGES, Page, Pages
 from node.services.request_runner import TEXT_S, RequestRunner
 from node.services.turns import Turns
 from node.services.websocket_connection import WebSocketConnection
 from node.state.errors import InvariantViolated
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.registry import Collector
 
 AT_ONCE_MAX = 64
 """Connections taken in a round of the event loop; each then waits for its client's turn."""
@@ -74,8 +77,8 @@ class ApiOptions:
     connections_max: int = CONNECTIONS_MAX
     max_rss_mib: int = 0
     """Memory of this process, below which clients keep it; 0 for no limit (T-R1)."""
-    collectors: tuple[Collector, ...] = ()
-    """What `/metrics` tells beside the chain and the API."""
+    collectors: Callable[[], Iterable[Collector]] = tuple
+    """Gives what `/metrics` tells beside the chain and the API, when it is first asked for."""
 
 
 async def serve_api(
@@ -125,11 +128,22 @@ class ApiServer:
         self.api = api
         self.options = options
         self.runner = RequestRunner(options.group_of)
-        self.registry = make_registry(api, self.runner.seconds, options.collectors)
-        self.pages = Pages(api, self.registry)
+        self.pages = Pages(api, self.scrape)
         self.logins = FailedLogins()
         self.connections = ConnectionTable(options.connections_max)
         self.handled = 0
+
+    def scrape(self) -> str:
+        """The figures for Prometheus; what makes them is loaded for the first who asks."""
+        from node.services.metrics import metrics_text
+
+        return metrics_text(self._registry)
+
+    @cached_property
+    def _registry(self) -> CollectorRegistry:
+        from node.services.metrics import make_registry
+
+        return make_registry(self.api, self.runner.seconds, self.options.collectors())
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one connection; whatever goes wrong with it ends here."""

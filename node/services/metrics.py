@@ -6,16 +6,23 @@ witnesses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from node.api.api import Api
 from node.core.core import NodeCore
 from node.market.pricing import call_terms
+from node.services.request_runner import SECONDS_BUCKETS, Durations
 from node.state.database import State
 from node.state.objects.assets import BitassetData
 from protocol.ids import witness_text
@@ -32,8 +39,9 @@ class ReportCounts(Protocol):
 class ApiCollector(Collector):
     """The chain as the API sees it, and the API itself."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, seconds: Durations) -> None:
         self.api = api
+        self.seconds = seconds
 
     def collect(self) -> Iterator[Metric]:
         """Every series, in one state."""
@@ -51,6 +59,7 @@ class ApiCollector(Collector):
         for (api, method, code), count in sorted(self.api.calls.items()):
             calls.add_metric((api, method, str(code)), count)
         yield calls
+        yield request_seconds(self.seconds)
         sessions = self.api.sessions
         yield GaugeMetricFamily("pegboard_rpc_sessions", "Sessions", len(sessions))
         yield GaugeMetricFamily(
@@ -154,10 +163,21 @@ def least_collateral_ratio(state: State, bitasset: BitassetData) -> float | None
     return worth / (position.debt * price.quote.amount)
 
 
-def make_registry(api: Api, seconds: Histogram, more: tuple[Collector, ...]) -> CollectorRegistry:
+def request_seconds(seconds: Durations) -> Metric:
+    """How long requests took."""
+    bounds = [*map(str, SECONDS_BUCKETS), "+Inf"]
+    return HistogramMetricFamily(
+        "pegboard_rpc_seconds",
+        "Time that this node worked for one request",
+        buckets=list(zip(bounds, accumulate(seconds.counts), strict=True)),
+        sum_value=seconds.total_s,
+    )
+
+
+def make_registry(api: Api, seconds: Durations, more: Iterable[Collector]) -> CollectorRegistry:
     """Everything that one process tells."""
     registry = CollectorRegistry()
-    for collector in (ApiCollector(api), seconds, *more):
+    for collector in (ApiCollector(api, seconds), *more):
         registry.register(collector)
     ProcessCollector(registry=registry)
     return registry

@@ -8,12 +8,9 @@ from html import escape
 from string import Template
 from typing import Final, NamedTuple
 
-from prometheus_client import CollectorRegistry
-
 from node.api.api import Api
 from node.api.json_text import write_json
 from node.api.methods.tables import api_document
-from node.services.metrics import metrics_text
 from node.services.page_files import SAFE_LINES, document
 from protocol.constants import CORE_ASSET
 from protocol.json_form import JsonValue, format_time
@@ -38,9 +35,10 @@ class Page(NamedTuple):
 class Pages:
     """The pages of one node; each is made when it is asked for."""
 
-    def __init__(self, api: Api, registry: CollectorRegistry) -> None:
+    def __init__(self, api: Api, scrape: Callable[[], str]) -> None:
+        """`scrape` gives the figures for Prometheus."""
         self.api = api
-        self.registry = registry
+        self.scrape = scrape
 
     def make(self, target: str, host: str) -> Generator[None, None, Page]:
         """The page of a path of `PAGES`, for who addresses this node by a name; in steps."""
@@ -83,7 +81,7 @@ class Pages:
 
     def metrics(self, host: str) -> Page:
         """Figures for Prometheus."""
-        return Page(200, METRICS_TYPE, metrics_text(self.registry).encode())
+        return Page(200, METRICS_TYPE, self.scrape().encode())
 
     def version(self, host: str) -> Page:
         """Which program this is, on which chain."""

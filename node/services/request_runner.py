@@ -9,11 +9,11 @@ seldom.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
 import trio
-from prometheus_client import Histogram
 
 from node.api.fair_queue import Client, FairQueue, Job, group_of
 from node.api.json_text import Text
@@ -40,17 +40,28 @@ PART_BYTES = 64 * 1024
 T = TypeVar("T")
 
 
+class Durations:
+    """How often this node worked for one request for how long, and all together."""
+
+    __slots__ = ("counts", "total_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(SECONDS_BUCKETS) + 1)
+        """By the first bound that is not below it, and beyond the last."""
+        self.total_s = 0.0
+
+    def observe(self, took_s: float) -> None:
+        """One more request."""
+        self.counts[bisect_left(SECONDS_BUCKETS, took_s)] += 1
+        self.total_s += took_s
+
+
 class RequestRunner(trio.abc.Instrument):
     """Serves requests, whichever way they came; `run` has to run meanwhile."""
 
     def __init__(self, group_of: Callable[[str], tuple[str, bool]] = group_of) -> None:
         self.queue = FairQueue(monotonic_s, cpu_s, group_of)
-        self.seconds = Histogram(
-            "pegboard_rpc_seconds",
-            "Time that this node worked for one request",
-            buckets=SECONDS_BUCKETS,
-            registry=None,
-        )
+        self.seconds = Durations()
         self._has_waiting = trio.Event()
 
     async def run(self) -> None:

@@ -57,7 +57,7 @@ def backend() -> ChainBackend:
 
 def scrape(backend: ChainBackend) -> Scraped:
     server = ApiServer(backend.api, ApiOptions())
-    return Scraped(metrics_text(server.registry))
+    return Scraped(server.scrape())
 
 
 def test_the_chain_is_measured(backend: ChainBackend) -> None:

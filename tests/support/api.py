@@ -56,7 +56,7 @@ class ChainBackend:
         self.bugs: list[Exception] = []
         self.places: dict[int | str, tuple[Place, Mark]] = {}
         self.clock_offset_ms = 0
-        self.api = Api(self, teacher=LessonTeacher())
+        self.api = Api(self, load_teacher=LessonTeacher)
 
     @property
     def state(self) -> State:

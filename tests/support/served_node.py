@@ -126,7 +126,7 @@ class ServedNode:
         self.history = history
         self.inputs = NodeInputs(self.core, self.clock)
         self.backend = NodeApiBackend(self.inputs, reader, genesis, history, is_development=True)
-        self.api = Api(self.backend, self.core.durability, LessonTeacher())
+        self.api = Api(self.backend, self.core.durability, LessonTeacher)
         stores = Stores(self.blocks, self.guard, MemorySnapshots())
         self.service = NodeService(self.inputs, stores, history, self.api, lambda *_: None)
         self.port = 0
