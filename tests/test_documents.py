@@ -74,8 +74,8 @@ def unknown_options(text: str) -> list[str]:
         words = re.split(r" {2,}|[;|]", shown)[0].split()
         command = cli.get_command(click.Context(cli), words.pop(0))
         while isinstance(command, click.Group) and words and NAME.fullmatch(words[0]):
-            found += [] if words[0] in command.commands else [shown]
-            command = command.commands.get(words.pop(0))
+            command = command.get_command(click.Context(command), words.pop(0))
+            found += [] if command is not None else [shown]
         if command is None:
             continue
         known = {name for one in command.params for name in one.opts} | {"--help"}

@@ -14,7 +14,7 @@ import pytest
 
 from node.api.methods.tables import APIS
 from node.cli.commands import PLACES
-from node.cli.show import show
+from node.cli.show import VIEWS
 from node.exit_codes import Exit
 from node.rules import rules
 
@@ -35,7 +35,7 @@ def test_every_command_and_method_has_its_place(pages: dict[str, str]) -> None:
     """A command or method that is added is in the site without a further word."""
     for name in PLACES:
         assert pages[f"commands/{name}"].startswith(f"# pegboard {name}\n"), name
-    for name in show.commands:
+    for name in VIEWS:
         assert f"\n## pegboard show {name}\n" in pages["commands/show"], name
     for api, table in APIS.items():
         for name in table:

@@ -10,13 +10,12 @@ from contextlib import suppress
 
 import click
 
-from node.cli.commands import Commands
+from node.cli.commands import PLACES, LazyGroup
 from node.cli.completion import COMPLETE_VARIABLE
 from node.cli.exits import UsageProblem, exit_code_of
 from node.cli.output import show_error
 from node.cli.program import PROGRAM
 from node.exit_codes import Exit
-from node.version import VERSION
 from protocol.errors import PegboardError
 
 PR_SET_DUMPABLE = 4
@@ -25,11 +24,12 @@ EXIT_CODES = "\n".join(f"{code.value:>4}  {code.meaning}" for code in Exit)
 
 
 @click.group(
-    cls=Commands,
+    cls=LazyGroup,
+    places=PLACES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"Exit codes:\n\n\b\n{EXIT_CODES}",
 )
-@click.version_option(VERSION, prog_name=PROGRAM)
+@click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
 def cli() -> None:
     """A market for BitAssets on one's own desk: a network, wallets, and a look inside.
 

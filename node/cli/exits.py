@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from node.config import ConfigError
 from node.exit_codes import Exit
-from node.lab.errors import LabError
-from node.rules import UnknownRule
-from node.storage.errors import StorageError
-from node.witness.feed_text import FeedSourceError
 from protocol.errors import DecodeError, KeyFormatError, PegboardError
 
 
@@ -66,7 +61,16 @@ class Refused(CliError):
 
 
 def exit_code_of(error: PegboardError) -> Exit:
-    """The exit code that a refusal ends a command with."""
+    """The exit code that a refusal ends a command with.
+
+    Most commands end well, so what only a refusal is compared with is loaded for it.
+    """
+    from node.config import ConfigError
+    from node.lab.errors import LabError
+    from node.rules import UnknownRule
+    from node.storage.errors import StorageError
+    from node.witness.feed_text import FeedSourceError
+
     if isinstance(error, CliError | StorageError | LabError):
         return error.exit_code
     if isinstance(error, UnknownRule):

@@ -23,9 +23,10 @@ from node.cli.export_tables import (
     trade_record,
     trades_table,
 )
+from node.cli.options import output_options, with_options
 from node.cli.output import Output
 from node.cli.output import table as make_table
-from node.cli.sessions import Session, chain_options, output_options, with_options
+from node.cli.sessions import Session, chain_options
 from protocol.json_form import JsonValue
 from protocol.wording import count_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from node.cli.exits import FileUnreadable, UsageProblem
+from node.cli.options import output_options
 from node.cli.output import Output, table
-from node.cli.sessions import output_options
 from node.clock import wall_s
 from node.presets import BLOCK_INTERVAL_S, PRESETS, WITNESSES, build_genesis, genesis_text
 from protocol.constants import CORE_PRECISION

@@ -12,8 +12,9 @@ import click
 
 from node.cli.exits import UsageProblem
 from node.cli.keyring import WalletFiles, password_reader, random_key
+from node.cli.options import output_options
 from node.cli.output import Output
-from node.cli.sessions import PASSWORD_FD, output_options
+from node.cli.wallet_sessions import PASSWORD_FD
 from node.storage.key_files import read_key_file
 from node.storage.node_key import open_node_key
 from protocol.crypto.keys import (

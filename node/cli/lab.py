@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from node.cli.options import output_options
 from node.cli.output import Output
 from node.cli.play import rules_option
-from node.cli.sessions import output_options
 
 
 @click.command()

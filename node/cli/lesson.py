@@ -8,8 +8,8 @@ from typing import Literal, cast
 
 import click
 
+from node.cli.options import output_options
 from node.cli.output import Output
-from node.cli.sessions import output_options
 from node.presets import PRESETS
 
 LANGUAGES = ("en", "zh", "ru")

@@ -22,8 +22,8 @@ from node.cli.network_files import (
     plan_development_node,
     remove_network,
 )
+from node.cli.options import output_options
 from node.cli.output import Output
-from node.cli.sessions import output_options
 from node.cli.welcome import welcome, welcome_document
 from node.clock import wall_s
 from node.config import RSS_MIB_MAX, RSS_MIB_MIN, ProductionMode

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from node.cli.options import output_options
 from node.cli.output import Output
-from node.cli.sessions import output_options
 
 rules_option = click.option(
     "--rules",

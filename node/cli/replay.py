@@ -8,8 +8,8 @@ import click
 
 from node.cli.exits import CliError, SetupRefused, exit_code_of
 from node.cli.network_files import API_NODE, DEVELOPMENT_NODE, SETTINGS
+from node.cli.options import output_options
 from node.cli.output import Output, table
-from node.cli.sessions import output_options
 from node.clock import monotonic_s
 from node.exit_codes import Exit
 from node.storage.errors import StorageError

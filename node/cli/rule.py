@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from node.cli.options import output_options
 from node.cli.output import Output, heading
-from node.cli.sessions import output_options
 from node.rules import Rule, rule, rules, section
 
 

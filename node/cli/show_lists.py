@@ -199,6 +199,3 @@ def _subject(chain: RemoteChain, name: str) -> str:
     if found.bitasset_data_id is None:
         raise UsageProblem("neither an account nor a BitAsset", value=name)
     return found.symbol
-
-
-LISTS = (assets, accounts, trades, feeds, calls)

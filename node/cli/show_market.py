@@ -250,6 +250,3 @@ def settlements(session: Session, symbol: str, limit: int) -> None:
         lines += [] if reason is None else reason.lines()
     document: list[JsonValue] = [{**item, "reason": why.to_json()} for item, why in queue]
     session.output.answer(document, lines)
-
-
-MARKET_VIEWS = (asset, book, positions, settlements)

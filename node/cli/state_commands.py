@@ -11,8 +11,9 @@ from node.cli.client import JsonObject, NodeClient, as_int, as_list, as_object, 
 from node.cli.exits import CliError
 from node.cli.keyring import WalletFiles, default_wallet_directory, password_reader, random_key
 from node.cli.program import command_name
-from node.cli.sessions import PASSWORD_FD, WALLET, Session, chain_options
+from node.cli.sessions import Session, chain_options
 from node.cli.time_network import API, TimeNetwork
+from node.cli.wallet_sessions import PASSWORD_FD, WALLET
 from node.exit_codes import Exit
 from node.presets import development_key
 from protocol.block import BlockEnvelope

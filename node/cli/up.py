@@ -31,9 +31,9 @@ from node.cli.node_command import (
     default_data_dir,
     given_options,
 )
+from node.cli.options import output_options
 from node.cli.output import Output
 from node.cli.remote_chain import RemoteChain
-from node.cli.sessions import output_options
 from node.cli.supervisor import Supervisor
 from node.cli.welcome import welcome, welcome_document
 from node.clock import wall_s

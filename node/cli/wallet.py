@@ -19,14 +19,7 @@ from node.cli.keyring import (
     random_key,
 )
 from node.cli.output import table
-from node.cli.sessions import (
-    PASSWORD_FD,
-    WALLET,
-    Session,
-    WalletSession,
-    chain_options,
-    wallet_options,
-)
+from node.cli.sessions import Session, chain_options
 from node.cli.wallet_credit import CREDIT_COMMANDS
 from node.cli.wallet_custom_authority import CUSTOM_AUTHORITY_COMMANDS
 from node.cli.wallet_funds import fund
@@ -34,6 +27,7 @@ from node.cli.wallet_htlc import LOCK_COMMANDS
 from node.cli.wallet_market import MARKET_COMMANDS
 from node.cli.wallet_ownership import OWNERSHIP_COMMANDS
 from node.cli.wallet_pools import pool
+from node.cli.wallet_sessions import PASSWORD_FD, WALLET, WalletSession, wallet_options
 from node.cli.wallet_special import SPECIAL_COMMANDS
 from node.cli.wallet_ticket import TICKET_COMMANDS
 from protocol.crypto.keys import PrivateKey, parse_wif

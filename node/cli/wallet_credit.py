@@ -7,7 +7,7 @@ import click
 from node.cli import drafts, drafts_credit
 from node.cli.drafts_credit import AUTO_REPAY
 from node.cli.exits import UsageProblem
-from node.cli.sessions import WalletSession, wallet_options
+from node.cli.wallet_sessions import WalletSession, wallet_options
 from protocol.asset import NO_FEE
 from protocol.operations.credit_offer import CreditOfferCreate, CreditOfferUpdate
 

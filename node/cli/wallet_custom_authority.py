@@ -11,7 +11,7 @@ from node.cli import drafts
 from node.cli.client import as_list
 from node.cli.exits import FileUnreadable, UsageProblem
 from node.cli.remote_chain import RemoteChain, id_argument
-from node.cli.sessions import WalletSession, wallet_options
+from node.cli.wallet_sessions import WalletSession, wallet_options
 from protocol.asset import NO_FEE
 from protocol.authority import Authority
 from protocol.crypto.keys import parse_key

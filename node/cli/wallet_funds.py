@@ -9,8 +9,8 @@ import click
 from node.cli.client import as_int
 from node.cli.exits import UsageProblem
 from node.cli.remote_chain import RemoteChain, id_argument, parse_decimal
-from node.cli.sessions import WalletSession, wallet_options
 from node.cli.wallet_ownership import read_operations
+from node.cli.wallet_sessions import WalletSession, wallet_options
 from node.evaluators.samet_fund import fund_fee
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.ids import SametFundId

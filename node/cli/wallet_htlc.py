@@ -10,7 +10,7 @@ import click
 from node.cli import drafts
 from node.cli.exits import UsageProblem
 from node.cli.remote_chain import id_argument
-from node.cli.sessions import WalletSession, wallet_options
+from node.cli.wallet_sessions import WalletSession, wallet_options
 from protocol.asset import NO_FEE
 from protocol.ids import HtlcId
 from protocol.operations.htlc import (

@@ -9,7 +9,7 @@ import click
 
 from node.cli import drafts
 from node.cli.exits import UsageProblem
-from node.cli.sessions import WalletSession, wallet_options
+from node.cli.wallet_sessions import WalletSession, wallet_options
 from protocol.constants import (
     DEFAULT_MAINTENANCE_COLLATERAL_RATIO,
     DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO,

@@ -13,8 +13,8 @@ from node.cli.client import as_list
 from node.cli.drafts_ownership import FED_BY
 from node.cli.exits import FileUnreadable, UsageProblem
 from node.cli.remote_chain import RemoteChain, parse_decimal
-from node.cli.sessions import WalletSession, wallet_options
 from node.cli.transactions import read_operation
+from node.cli.wallet_sessions import WalletSession, wallet_options
 from protocol.crypto.keys import parse_key
 from protocol.json_form import from_json_as
 from protocol.operations import Operation

@@ -7,7 +7,7 @@ import click
 from node.cli.client import JsonObject, as_list, as_object, as_text
 from node.cli.exits import UsageProblem
 from node.cli.remote_chain import NoSuchName, RemoteChain, id_argument, parse_decimal
-from node.cli.sessions import WalletSession, wallet_options
+from node.cli.wallet_sessions import WalletSession, wallet_options
 from protocol.asset import NO_FEE
 from protocol.ids import LiquidityPoolId, asset_text, parse_id
 from protocol.operations.liquidity_pool import (

@@ -6,7 +6,7 @@ import click
 
 from node.cli.exits import UsageProblem
 from node.cli.remote_chain import RemoteChain
-from node.cli.sessions import WalletSession, wallet_options
+from node.cli.wallet_sessions import WalletSession, wallet_options
 from protocol.asset import NO_FEE
 from protocol.authority import NULL_AUTHORITY
 from protocol.operations.account import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from node.cli.remote_chain import id_argument
-from node.cli.sessions import WalletSession, wallet_options
+from node.cli.wallet_sessions import WalletSession, wallet_options
 from protocol.asset import NO_FEE
 from protocol.ids import TicketId
 from protocol.operations.ticket import TicketCreate, TicketType, TicketUpdate

@@ -8,7 +8,7 @@ import pytest
 
 from node.cli.blocks import BLOCKS_AT_ONCE
 from node.cli.program import command_name
-from node.cli.sessions import MANUAL_HINT
+from node.cli.wallet_sessions import MANUAL_HINT
 from protocol.json_form import format_time, parse_time
 from tests.support.desk import Desk
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import click
 import pytest
 
 from node.cli import cli, run
+from node.cli.commands import LazyGroup
 from node.exit_codes import Exit
 from node.presets import PRESETS
 from node.storage.node_key import open_node_key
@@ -54,6 +57,26 @@ def test_every_command_has_help(path: tuple[str, ...], capsys: pytest.CaptureFix
         if isinstance(parameter, click.Option) and not parameter.hidden:
             assert parameter.help, parameter.name
             assert parameter.help.rstrip().endswith((".", ")", "]", "...")), parameter.help
+
+
+def test_lists_of_commands_say_what_the_commands_say_themselves() -> None:
+    """A list of commands loads none of them, so it has their first sentences from a table."""
+    groups = [cli, command_at(("show",))]
+    for group in groups:
+        assert isinstance(group, LazyGroup)
+        for name, place in group.places.items():
+            told = click.Command(name, help=place.told)
+            assert told.get_short_help_str(999) == place.load().get_short_help_str(999), name
+            assert place.load().name in (name, name.replace("-", "_")), name
+
+
+def test_a_list_of_commands_loads_none_of_them() -> None:
+    """`pegboard --help` starts as quickly as any command."""
+    code = "from node.cli import run; run(['--help']); import sys; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "node.cli.commands" in told.stdout
+    assert not re.findall(r"node\.cli\.(?:wallet|show|node_command|up)\b", told.stdout)
+    assert "trio" not in told.stdout.split()
 
 
 def test_exit_codes_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
