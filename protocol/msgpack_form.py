@@ -12,6 +12,7 @@ from functools import cache
 from typing import TypeAlias, TypeVar, assert_never, cast
 
 import msgpack
+from msgspec.structs import astuple
 
 from protocol.errors import DecodeError
 from protocol.ids import ObjectId
@@ -139,8 +140,10 @@ class _Flatten(Visitor[Flatten]):
         return _as_it_is
 
     def scalar(self, node: ScalarType) -> Flatten:
-        if node.kind in ("object_id", "empty"):
-            return lambda value: list(cast("tuple[int, ...]", value))
+        if node.kind == "object_id":
+            return lambda value: list(astuple(cast(ObjectId, value)))
+        if node.kind == "empty":
+            return lambda value: []
         return _as_it_is
 
     def fixed_bytes(self, node: FixedBytesType) -> Flatten:
