@@ -193,7 +193,7 @@ class State:
 
     def _add_market_indexes(self) -> None:
         self.book = OrderedIndex[tuple[AssetId, AssetId], LimitOrder](
-            lambda item: (item.sells, item.receives), lambda item: offer_key(item.sell_price)
+            _market_of, lambda item: offer_key(item.sell_price)
         )
         """By (asset sold, asset wanted): best offer first, older first at one price (R2.3)."""
         self.limit_orders.add_index(self.book)
@@ -471,6 +471,12 @@ class State:
         for item in items:
             table.load(from_plain(table.cls, item))
         table.next_id = next_instance
+
+
+def _market_of(order: LimitOrder) -> tuple[AssetId, AssetId]:
+    """What an order sells and what it wants."""
+    price = order.sell_price
+    return price.base.asset_id, price.quote.asset_id
 
 
 def table_head(table: Table[int, StateObject], next_instance: int, count: int) -> bytes:

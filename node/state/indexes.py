@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Generic, Protocol, TypeVar
 
 from sortedcontainers import SortedList
 
@@ -22,10 +22,11 @@ K = TypeVar("K", bound=Hashable)
 G = TypeVar("G", bound=Hashable)
 """What the objects of a group have in common."""
 Key = int | tuple[int, ...]
-"""What the objects of a group are ordered by."""
+"""What the objects of a group are ordered by; all keys of one index are of one kind."""
 M = TypeVar("M", bound=Key)
 """What tells the objects of one group apart."""
-Entry = tuple[Key, int, T]
+FEW = 6
+"""So many members of a group are looked through; among more, a search is quicker."""
 
 
 class Index(Protocol[T_contra]):
@@ -52,8 +53,8 @@ class UniqueIndex(Generic[K, T]):
     def insert(self, item: T) -> None:
         key_of, entries = self.key_of, self.entries
         key = key_of(item)
-        assert key not in entries, f"duplicate key {key!r}"
-        entries[key] = item
+        found = entries.setdefault(key, item)
+        assert found is item, f"duplicate key {key!r}"
 
     def remove(self, item: T) -> None:
         del self.entries[self.key_of(item)]
@@ -78,13 +79,16 @@ class GroupIndex(Generic[G, M, T]):
         members = self.groups.get(group)
         if members is None:
             return None
-        if isinstance(members, list):
-            place = bisect_left(members, key, key=self.key_of)
-            if place == len(members):
-                return None
-            members = members[place]
         key_of = self.key_of
-        return members if key_of(members) == key else None
+        if not isinstance(members, list):
+            return members if key_of(members) == key else None
+        if len(members) > FEW:
+            place = bisect_left(members, key, key=key_of)
+            members = members[place : place + 1]
+        for item in members:
+            if key_of(item) == key:
+                return item
+        return None
 
     def items(self, group: G) -> list[T]:
         """The objects of a group in ascending order of their keys."""
@@ -111,9 +115,13 @@ class GroupIndex(Generic[G, M, T]):
             return
         if not isinstance(members, list):
             members = self.groups[group] = [members]
-        key = self.key_of(item)
-        place = bisect_left(members, key, key=self.key_of)
-        assert place == len(members) or self.key_of(members[place]) != key, f"duplicate {key!r}"
+        key_of = self.key_of
+        key = key_of(item)
+        if key_of(members[-1]) < key:  # type: ignore[operator]
+            members.append(item)
+            return
+        place = bisect_left(members, key, key=key_of)
+        assert key_of(members[place]) != key, f"duplicate {key!r}"
         members.insert(place, item)
 
     def remove(self, item: T) -> None:
@@ -122,7 +130,10 @@ class GroupIndex(Generic[G, M, T]):
         if not isinstance(members, list):
             del self.groups[group]
             return
-        del members[bisect_left(members, self.key_of(item), key=self.key_of)]
+        if len(members) > FEW:
+            del members[bisect_left(members, self.key_of(item), key=self.key_of)]
+        else:
+            members.remove(item)
         if len(members) == 1:
             (self.groups[group],) = members
 
@@ -172,6 +183,83 @@ class TimeIndex(Generic[T]):
             self.times.remove(time)
 
 
+class Ladder(Generic[T]):
+    """The objects of one group: a level for each key, least first, by instance within a level.
+
+    Many orders share a price: they come and go without a search, but for the first of a level and
+    the last. A level of one object is that object.
+    """
+
+    __slots__ = ("keys", "least", "levels")
+
+    def __init__(self, key: Key, item: T) -> None:
+        self.keys = SortedList((key,))
+        self.least = key
+        """The least key; of a ladder without objects, which nobody keeps, an old one."""
+        self.levels: dict[Key, T | list[T]] = {key: item}
+
+    def first(self) -> T:
+        """The least object."""
+        level = self.levels[self.least]
+        return level[0] if isinstance(level, list) else level
+
+    def up_to(self, key: Key | None) -> Iterator[T]:
+        """The objects whose key is at most `key`, or all, in order."""
+        for one in self.keys.irange(maximum=key):
+            yield from self._level(one)
+
+    def place_of(self, key: Key, instance: int) -> int:
+        """How many objects come before the one of a key and an instance number."""
+        before = sum(len(self._level(one)) for one in self.keys.irange(maximum=key))
+        return before - sum(item.id >= instance for item in self._level(key))
+
+    def __len__(self) -> int:
+        return sum(map(len, map(self._level, self.keys)))
+
+    def _level(self, key: Key) -> list[T]:
+        level = self.levels[key]
+        return level if isinstance(level, list) else [level]
+
+    def add(self, key: Key, item: T) -> None:
+        """Put an object on the level of its key."""
+        levels = self.levels
+        level = levels.get(key)
+        if level is None:
+            levels[key] = item
+            self.keys.add(key)
+            if key < self.least:  # type: ignore[operator]
+                self.least = key
+        elif not isinstance(level, list):
+            levels[key] = [level, item] if level.id < item.id else [item, level]
+        elif level[-1].id < item.id:
+            level.append(item)
+        else:
+            level.insert(bisect_left(level, item.id, key=_instance_of), item)
+
+    def remove(self, key: Key, item: T) -> bool:
+        """Take an object from the level of its key; returns whether it was the last of all."""
+        levels = self.levels
+        level = levels[key]
+        if isinstance(level, list):
+            del level[0 if level[0] is item else bisect_left(level, item.id, key=_instance_of)]
+            if len(level) == 1:
+                (levels[key],) = level
+            return False
+        del levels[key]
+        if key != self.least:
+            self.keys.remove(key)
+            return False
+        self.keys.pop(0)
+        if not levels:
+            return True
+        self.least = self.keys[0]
+        return False
+
+
+def _instance_of(item: StateObject) -> int:
+    return item.id
+
+
 class OrderedIndex(Generic[G, T]):
     """Keeps the objects of each group in ascending order of (key, instance)."""
 
@@ -187,9 +275,8 @@ class OrderedIndex(Generic[G, T]):
         self.group_of = group_of
         self.key_of = key_of
         self.mutable = mutable
-        self.groups: dict[G, SortedList] = {}
-        """Entries of key, instance and object; no two are equal in the first two."""
-        self.places: dict[int, tuple[G, Entry[T]]] = {}
+        self.groups: dict[G, Ladder[T]] = {}
+        self.places: dict[int, tuple[G, Key]] = {}
         """Where the objects of a mutable index stand; their keys may have changed since."""
         self.suspended: dict[int, T] = {}
 
@@ -197,33 +284,31 @@ class OrderedIndex(Generic[G, T]):
         """The least object of a group, or None."""
         if self.suspended:
             self.refresh()
-        entries = self.groups.get(group)
-        return None if entries is None else cast(T, entries[0][2])
+        ladder = self.groups.get(group)
+        return None if ladder is None else ladder.first()
 
     def items(self, group: G) -> Iterator[T]:
         """The objects of a group in order; the group must not change meanwhile."""
         self.refresh()
-        for entry in self.groups.get(group, ()):
-            yield entry[2]
+        ladder = self.groups.get(group)
+        return iter(()) if ladder is None else ladder.up_to(None)
 
     def up_to(self, group: G, key: Key) -> list[T]:
         """The objects of a group whose key is at most `key`, in order, as a list of its own."""
         self.refresh()
-        entries = self.groups.get(group)
-        if entries is None or entries[0][0] > key:
-            return []
-        end = entries.bisect_right((key, 1 << 62))
-        return [entry[2] for entry in entries.islice(0, end)]
+        ladder = self.groups.get(group)
+        return [] if ladder is None else list(ladder.up_to(key))
 
     def count(self, group: G) -> int:
         """Number of objects in a group."""
         self.refresh()
-        return len(self.groups.get(group, ()))
+        ladder = self.groups.get(group)
+        return 0 if ladder is None else len(ladder)
 
     def place_of(self, group: G, item: T) -> int:
         """How many objects of a group stand before one of it."""
         self.refresh()
-        return int(self.groups[group].bisect_left((self.key_of(item), item.id)))
+        return self.groups[group].place_of(self.key_of(item), item.id)
 
     def group_keys(self) -> list[G]:
         """The groups that have objects; in no particular order."""
@@ -254,23 +339,23 @@ class OrderedIndex(Generic[G, T]):
             self.suspended.clear()
 
     def _place(self, item: T) -> None:
-        group, entry = self.group_of(item), (self.key_of(item), item.id, item)
-        entries = self.groups.get(group)
-        if entries is None:
-            entries = self.groups[group] = SortedList()
-        entries.add(entry)
+        group, key = self.group_of(item), self.key_of(item)
+        ladder = self.groups.get(group)
+        if ladder is None:
+            self.groups[group] = Ladder(key, item)
+        else:
+            ladder.add(key, item)
         if self.mutable:
-            self.places[item.id] = (group, entry)
+            self.places[item.id] = (group, key)
 
     def _displace(self, item: T) -> None:
-        """Take the object out; the first one of its group, the usual case, without a search."""
-        place = self.places.pop(item.id) if self.mutable else None
-        group = self.group_of(item) if place is None else place[0]
-        entries = self.groups[group]
-        if entries[0][2] is item:
-            entries.pop(0)
+        """Take the object out; the key of the first one, the usual case, need not be computed."""
+        if self.mutable:
+            group, key = self.places.pop(item.id)
+            ladder = self.groups[group]
         else:
-            entry = (self.key_of(item), item.id, item) if place is None else place[1]
-            entries.remove(entry)
-        if not entries:
+            group = self.group_of(item)
+            ladder = self.groups[group]
+            key = ladder.least if ladder.first() is item else self.key_of(item)
+        if ladder.remove(key, item):
             del self.groups[group]

@@ -180,7 +180,8 @@ class Table(Generic[K, T]):
         for index in self.index_list:
             index.remove(item)
         self.log.records.append((REMOVE, self, item, ()))
-        self._touch(item.id)
+        for touched in self.touched_sets:
+            touched.add(item.id)
 
     def current_values(self, item: StateObject) -> Values:
         """The declared fields of an object of this table, in order."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
+from node.state.indexes import FEW, G, GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
 from node.state.table import Table
 from node.state.undo import CREATE, EDIT, REMOVE, StateObject, UndoLog
 from protocol.ids import AccountId, CallOrderId
@@ -30,7 +32,7 @@ class Store:
             lambda item: item.debt % 2, lambda item: item.debt, mutable=True
         )
         self.by_age = OrderedIndex[tuple[()], Position](
-            lambda item: (), lambda item: -item.borrower
+            lambda item: (), lambda item: -(item.borrower // 2)
         )
         self.by_third = GroupIndex[int, int, Position](
             lambda item: item.borrower % 3, lambda item: -item.borrower
@@ -124,9 +126,9 @@ class UndoMachine(RuleBasedStateMachine):
         items = list(self.store.table.rows.values())
         for group in (0, 1):
             expected = sorted((item.debt, item.id) for item in items if item.debt % 2 == group)
-            assert [(i.debt, i.id) for i in self.store.by_debt.items(group)] == expected
-        ages = [item.id for item in self.store.by_age.items(())]
-        assert ages == [i.id for i in sorted(items, key=lambda i: (-i.borrower, i.id))]
+            _check_ordered(self.store.by_debt, group, expected)
+        ages = sorted((-(item.borrower // 2), item.id) for item in items)
+        _check_ordered(self.store.by_age, (), ages)
         for third in range(3):
             members = [item for item in items if item.borrower % 3 == third]
             members.sort(key=lambda i: (-i.borrower, i.id))
@@ -140,6 +142,39 @@ class UndoMachine(RuleBasedStateMachine):
         assert due == [instance for time, instance in times if time <= 5]
         for item in items:
             assert self.store.by_borrower.find(item.borrower) is item
+
+
+def _check_ordered(
+    index: OrderedIndex[G, Position], group: G, expected: Sequence[tuple[int, int]]
+) -> None:
+    """All answers of an ordered index, from what it must hold: keys and instance numbers."""
+    instances = [instance for _, instance in expected]
+    found = list(index.items(group))
+    assert [item.id for item in found] == instances
+    assert index.count(group) == len(found)
+    assert index.first(group) is (found[0] if found else None)
+    assert [index.place_of(group, item) for item in found] == list(range(len(found)))
+    for key in (-5, 4):
+        due = [instance for at, instance in expected if at <= key]
+        assert [item.id for item in index.up_to(group, key)] == due
+
+
+def test_many_members_of_a_group_are_found_as_few_are() -> None:
+    """R9.1: also after some were taken out of the middle, and put back."""
+    store = Store()
+    store.log.begin()
+    items = [store.create(debt) for debt in range(1, 6 * FEW)]
+    for gone in (items[:0], items[FEW : 2 * FEW], items[: 5 * FEW]):
+        store.log.begin()
+        for item in gone:
+            store.table.remove(item)
+        for third in range(3):
+            members = [item for item in items if item.borrower % 3 == third and item not in gone]
+            assert store.by_third.items(third) == members[::-1]
+            for item in items:
+                found = store.by_third.find(third, -item.borrower)
+                assert found is (item if item in members else None)
+        store.log.undo()
 
 
 TestUndoMachine = UndoMachine.TestCase
