@@ -21,7 +21,7 @@ from protocol.block import OperationResults
 from protocol.constants import COMMITTEE_ACCOUNT
 from protocol.errors import TIME
 from protocol.schema import Digest
-from protocol.transaction import TransactionEnvelope, reference_prefix
+from protocol.transaction import SignedTransaction, TransactionEnvelope, reference_prefix
 
 
 def apply_transaction(
@@ -42,7 +42,10 @@ def apply_transaction(
     envelope.validate()
     if envelope.id in state.transaction_by_id.entries:
         raise DuplicateTransaction("transaction was applied already", rule="R9.3")
-    _check_size(state, envelope)
+    dynamic = state.dynamic_properties.rows[0]
+    parameters = state.global_properties.rows[0].parameters
+    if dynamic.head_block_number:
+        _check_size(envelope, parameters.maximum_transaction_size)
     transaction = envelope.transaction
     operations = transaction.operations
     if check_signatures:
@@ -56,9 +59,9 @@ def apply_transaction(
                     raise
                 committee = COMMITTEE_ACCOUNT in approved
                 verify_authority(state, operations, keys, committee, approved, approved)
-    dynamic = state.dynamic_properties.rows[0]
     if dynamic.head_block_number:
-        _check_place_and_time(state, envelope, dynamic.time)
+        latest = dynamic.time + parameters.maximum_time_until_expiration
+        _check_place_and_time(state, transaction, dynamic.time, latest)
 
     table = state.transactions
     table.create(TransactionHistory(table.next_id, envelope.id, transaction.expiration))
@@ -66,27 +69,26 @@ def apply_transaction(
     for position, op in enumerate(operations):
         ctx.op_in_trx = position
         ctx.virtual_op = 0
-        entry = AppliedOperation(op, ctx.trx_in_block, position, 0, is_virtual=False)
+        entry = AppliedOperation(op, ctx.trx_in_block, position, 0, False)
         ctx.applied.append(entry)
         entry.result = result = apply_operation(ctx, op, fee_free)
         results.append(result)
-    check_all_repaid(state)
+    if state.samet_funds.rows:
+        check_all_repaid(state)
     return tuple(results)
 
 
-def _check_size(state: State, envelope: TransactionEnvelope) -> None:
+def _check_size(envelope: TransactionEnvelope, limit: int) -> None:
     """Whether a block may hold it; before its signatures cost a look (T-P4)."""
-    if not state.dynamic_properties.rows[0].head_block_number:
-        return
-    limit = state.global_properties.rows[0].parameters.maximum_transaction_size
-    size = len(envelope.packed())
+    size = envelope.size
     if size > limit:
         raise TransactionTooLarge("transaction too large", rule="R9.3", value=size, limit=limit)
 
 
-def _check_place_and_time(state: State, envelope: TransactionEnvelope, now: int) -> None:
-    """TaPoS and expiration, in R9.3's order."""
-    transaction, parameters = envelope.transaction, state.global_properties.rows[0].parameters
+def _check_place_and_time(
+    state: State, transaction: SignedTransaction, now: int, latest: int
+) -> None:
+    """TaPoS and expiration, in R9.3's order; `latest` is the latest time to expire at."""
     summary = state.block_summaries.rows.get(transaction.ref_block_num)
     prefix = None if summary is None else reference_prefix(summary.block_id)
     if prefix != transaction.ref_block_prefix:
@@ -96,7 +98,7 @@ def _check_place_and_time(state: State, envelope: TransactionEnvelope, now: int)
             value=transaction.ref_block_prefix,
             limit=prefix,
         )
-    expiration, latest = transaction.expiration, now + parameters.maximum_time_until_expiration
+    expiration = transaction.expiration
     if expiration > latest:
         raise ExpirationTooFar(
             "transaction expires too late",

@@ -58,6 +58,7 @@ from protocol.ids import (
     AssetBitassetDataId,
     AssetId,
     CreditOfferId,
+    LimitOrderId,
     LiquidityPoolId,
     account_text,
     asset_text,
@@ -145,12 +146,9 @@ def check_block(state: State, revision: Revision) -> None:
         count = _COUNTERS.get(type(item))
         if count is None:
             continue
-        if (
-            kind == EDIT
-            and isinstance(item, AccountStatistics)
-            and _counted_of(item) == _counted_before(old_values)
-        ):
-            continue  # a maintenance block edits those of all voters, not what is counted of them
+        if kind == EDIT and isinstance(item, AccountStatistics):
+            _count_moved_statistics(changes, item, old_values)
+            continue
         if kind != CREATE:
             count(changes, _object_of(item, old_values), -1)
         if kind != REMOVE:
@@ -327,21 +325,28 @@ def _add_figures(changes: Changes, account: AccountId, figures: TicketFigures, s
 def _count_order(changes: Changes, item: LimitOrder, sign: int) -> None:
     if sign > 0:
         check_order_is_not_dust(item)
-        check_link(changes.state, item)
-    elif item.take_profit_order_id is not None:
-        other = changes.state.limit_orders.find(item.take_profit_order_id)
-        if other is not None:
-            check_link(changes.state, other)
-    paid = item.deferred_paid_fee
-    if not item.is_settled_debt:
-        changes.holdings[item.sells] += sign * item.for_sale
-    changes.holdings[paid.asset_id] += sign * paid.amount
-    changes.holdings[CORE_ASSET] += sign * item.deferred_fee
-    if item.sells == CORE_ASSET and not item.is_settled_debt:
-        changes.core_in_orders[item.seller] += sign * item.for_sale
+    if item.take_profit_order_id is not None:
+        _check_links_of(changes.state, item, item.take_profit_order_id, sign)
+    sold, wanted, paid = item.sells, item.receives, item.deferred_paid_fee
+    holdings, for_sale = changes.holdings, sign * item.for_sale
+    if paid.amount:
+        holdings[paid.asset_id] += sign * paid.amount
+    if item.deferred_fee:
+        holdings[CORE_ASSET] += sign * item.deferred_fee
     if item.is_settled_debt:
-        _note_bitasset(changes, item.receives)
-    changes.markets[min((item.sells, item.receives), (item.receives, item.sells))] = None
+        _note_bitasset(changes, wanted)
+    else:
+        holdings[sold] += for_sale
+        if sold == CORE_ASSET:
+            changes.core_in_orders[item.seller] += for_sale
+    changes.markets[(sold, wanted) if sold < wanted else (wanted, sold)] = None
+
+
+def _check_links_of(state: State, item: LimitOrder, linked: LimitOrderId, sign: int) -> None:
+    """J7 for an order as it is, or for the one that it was linked with."""
+    other = item if sign > 0 else state.limit_orders.find(linked)
+    if other is not None:
+        check_link(state, other)
 
 
 def _note_bitasset(changes: Changes, asset_id: AssetId) -> None:
@@ -456,6 +461,19 @@ def _count_statistics(changes: Changes, item: AccountStatistics, sign: int) -> N
         _add_figures(changes, item.owner, item.tickets, -sign)
         changes.locked[0] += sign * item.tickets.total_core_pob
         changes.locked[1] += sign * item.tickets.total_core_inactive
+
+
+def _count_moved_statistics(changes: Changes, item: AccountStatistics, values: Values) -> None:
+    """What `_count_statistics` does before and after: a block of orders edits those of all traders,
+    a maintenance block those of all voters, but not what is counted of them."""
+    now, before = _counted_of(item), _counted_before(values)
+    if now == before:
+        return
+    if now[1:] == before[1:]:
+        changes.core_in_orders[item.owner] -= now[0] - before[0]
+        return
+    _count_statistics(changes, cast(AccountStatistics, _object_of(item, values)), -1)
+    _count_statistics(changes, item, 1)
 
 
 def _count_budget(changes: Changes, item: DynamicGlobalProperties, sign: int) -> None:

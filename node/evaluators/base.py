@@ -33,8 +33,8 @@ def apply_operation(ctx: Context, op: Operation, fee_free: bool = False) -> Oper
     found = _evaluator_of(cls)
     if found is None:
         raise _not_executed(op)
-    if isinstance(op, ProposalCreate):
-        _check_proposed(op)
+    if cls is ProposalCreate:
+        _check_proposed(cast(ProposalCreate, op))
     payer = ctx.state.accounts.at[PAYER_OF[cls](op)]
     if cls is Custom:
         fee_free = fee_free or is_carried_out(ctx.state, cast(Custom, op))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from node.evaluators.fees import core_worth_of
 from node.evaluators.lists import check_authorized, check_market_lists
 from node.evaluators.membership import check_owner
@@ -36,9 +34,10 @@ from protocol.operations.limit_order import (
     LimitOrderUpdate,
 )
 from protocol.operations.results import VoidResult
+from protocol.schema import Record
 
 
-class DeferredFee(NamedTuple):
+class DeferredFee(Record):
     """The creation fee that the order will hold (R2.12)."""
 
     core: int
@@ -112,7 +111,7 @@ def apply_limit_order_cancel(ctx: Context, op: LimitOrderCancel, order: LimitOrd
     return cancel_order(ctx, order, virtual=False)
 
 
-class OrderChange(NamedTuple):
+class OrderChange(Record):
     """What an update makes of an order."""
 
     order: LimitOrder
@@ -262,8 +261,8 @@ def _own_order(state: State, order_id: LimitOrderId, account: AccountId) -> Limi
 
 def _check_market(state: State, account: AccountId, sold: AssetId, received: AssetId) -> None:
     """The market lists admit the market, and the seller may hold both assets (R2.1, R2.20)."""
-    seller = state.accounts.get(account)
-    sold_asset, received_asset = state.assets.get(sold), state.assets.get(received)
+    assets = state.assets.at
+    seller, sold_asset, received_asset = state.accounts.at[account], assets[sold], assets[received]
     check_market_lists(sold_asset, received)
     check_authorized(seller, sold_asset, SellingAssetUnauthorized)
     check_authorized(seller, received_asset, ReceivingAssetUnauthorized)

@@ -46,7 +46,7 @@ def pay_market_fee(ctx: Context, payer: AccountId, received: AssetAmount, *, is_
     and referrer go to vesting balances, what is left to the asset's accumulated fees.
     """
     state, asset_id = ctx.state, received.asset_id
-    asset = state.assets.get(asset_id)
+    asset = state.assets.at[asset_id]
     fee = market_fee(asset, received.amount, is_maker=is_maker)
     if fee == 0:
         return 0

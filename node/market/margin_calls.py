@@ -237,7 +237,9 @@ def _fill(
     event = _event_of(terms, position, match, bid, price)
     with _one_fill(ctx):
         fill_position(ctx, position, pays, covered, price, fee=match.fee, is_maker=False)
-        fill_limit_order(ctx, bid, covered, match.order_receives, price, is_maker=True, cull=True)
+        paid = AssetAmount(covered, bid.sells)
+        received = AssetAmount(match.order_receives, bid.receives)
+        fill_limit_order(ctx, bid, paid, received, price, is_maker=True, cull=True)
     ctx.events.append(event)
 
 

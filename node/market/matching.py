@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from node.market.pricing import worth_ceil, worth_floor
 from protocol.asset import Price
+from protocol.schema import Record
 
 
-class OrderMatch(NamedTuple):
+class OrderMatch(Record):
     """Two limit orders meet: what the taker gives, and what it gets from the maker."""
 
     taker_pays: int

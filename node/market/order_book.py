@@ -14,7 +14,6 @@ from node.state.balances import adjust_balance, adjust_core_in_orders
 from node.state.context import Context
 from node.state.objects.market import LimitOrder
 from protocol.asset import NO_FEE, AssetAmount, Price
-from protocol.ids import LimitOrderId, object_id
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel
 
 
@@ -24,10 +23,10 @@ def place_order(ctx: Context, order: LimitOrder) -> bool:
     Best offers first, older ones first at one price, each at its own price. Returns whether the
     order is gone, filled but for dust; what else remains rests. Raises `PriceOverflow`.
     """
-    state = ctx.state
-    ctx.mark_dirty(order.sells)
-    ctx.mark_dirty(order.receives)
-    opposite = (order.receives, order.sells)
+    state, sold, wanted = ctx.state, order.sells, order.receives
+    ctx.mark_dirty(sold)
+    ctx.mark_dirty(wanted)
+    opposite = (wanted, sold)
     while True:
         maker = state.book.first(opposite)
         if maker is None or not crosses(order.sell_price, maker.sell_price):
@@ -43,12 +42,13 @@ def place_order(ctx: Context, order: LimitOrder) -> bool:
         match = match_orders(order.for_sale, maker.for_sale, price)
         if match is None:
             break
-        pays, receives, is_taker_smaller = match
+        paid = AssetAmount(match.taker_pays, sold)
+        received = AssetAmount(match.taker_receives, wanted)
         is_taker_gone = fill_limit_order(
-            ctx, order, pays, receives, price, is_maker=False, cull=is_taker_smaller
+            ctx, order, paid, received, price, is_maker=False, cull=match.is_taker_smaller
         )
         is_maker_gone = fill_limit_order(
-            ctx, maker, receives, pays, price, is_maker=True, cull=True
+            ctx, maker, received, paid, price, is_maker=True, cull=True
         )
         if is_taker_gone:
             return True
@@ -73,7 +73,8 @@ def _take_settled_debt(ctx: Context, order: LimitOrder, maker: LimitOrder) -> bo
         pays = worth_ceil(receives, price.quote, price.base)
     else:
         pays, receives = debt, maker.for_sale
-    is_gone = fill_limit_order(ctx, order, pays, receives, price, is_maker=False, cull=is_smaller)
+    paid, received = AssetAmount(pays, order.sells), AssetAmount(receives, order.receives)
+    is_gone = fill_limit_order(ctx, order, paid, received, price, is_maker=False, cull=is_smaller)
     give_from_pool(ctx, bitasset, maker, pays, receives, price, is_maker=True)
     assert is_gone or not is_smaller, "the smaller of two sides is used up, but for dust (R2.6)"
     return is_gone
@@ -87,40 +88,31 @@ def crosses(taker: Price, maker: Price) -> bool:
 def fill_limit_order(
     ctx: Context,
     order: LimitOrder,
-    pays: int,
-    receives: int,
+    paid: AssetAmount,
+    received: AssetAmount,
     price: Price,
     *,
     is_maker: bool,
     cull: bool,
 ) -> bool:
-    """Trade an order: it gives `pays` of what it sells, and gets `receives` less fee (R2.7).
+    """Trade an order: it gives `paid` of what it sells, and gets `received` less fee (R2.7).
 
     Its action, if it has one, follows (T3). With `cull`, a rest that is worth nothing at the
     order's own price is refunded (R2.8). Returns whether the order is gone. Raises `PriceOverflow`.
     """
     state, seller = ctx.state, order.seller
+    pays, bought = paid.amount, received.asset_id
     assert 0 < pays <= order.for_sale, (order, pays)
-    sold, bought = order.sells, order.receives
-    paid, received = AssetAmount(pays, sold), AssetAmount(receives, bought)
     fee = pay_market_fee(ctx, seller, received, is_maker=is_maker)
-    adjust_core_in_orders(state, seller, sold, -pays)
-    adjust_balance(state, seller, bought, receives - fee)
-    ctx.emit(
-        FillOrder(
-            fee=AssetAmount(fee, bought),
-            order_id=object_id(LimitOrderId, order.id),
-            account_id=seller,
-            pays=paid,
-            receives=received,
-            fill_price=price,
-            is_maker=is_maker,
-        )
-    )
+    left = received.amount - fee
+    adjust_core_in_orders(state, seller, paid.asset_id, -pays)
+    adjust_balance(state, seller, bought, left)
+    order_id = state.limit_orders.id_of(order)
+    ctx.emit(FillOrder(AssetAmount(fee, bought), order_id, seller, paid, received, price, is_maker))
     if order.deferred_fee or order.deferred_paid_fee.amount:
         consume_deferred_fee(ctx, order, is_maker=is_maker)
     if order.on_fill:
-        take_profit(ctx, order, AssetAmount(receives - fee, bought))
+        take_profit(ctx, order, AssetAmount(left, bought))
     if pays == order.for_sale:
         unlink(state, order)
         state.limit_orders.remove(order)
@@ -148,14 +140,14 @@ def cancel_order(ctx: Context, order: LimitOrder, *, virtual: bool) -> AssetAmou
     `virtual` is for expiry and culling: a record is emitted, and a cancel fee is taken out of the
     deferred creation fee (R2.13). Otherwise the owner's operation is the record and pays its fee.
     """
-    state, seller = ctx.state, order.seller
-    refund = AssetAmount(order.for_sale, order.sells)
-    ctx.mark_dirty(order.sells)
+    state, seller, sold = ctx.state, order.seller, order.sells
+    refund = AssetAmount(order.for_sale, sold)
+    ctx.mark_dirty(sold)
     fee = NO_FEE
     if order.deferred_fee or order.deferred_paid_fee.amount:
         fee = refund_deferred_fee(ctx, order, charge_cancel=virtual)
-    adjust_core_in_orders(state, seller, order.sells, -order.for_sale)
-    adjust_balance(state, seller, order.sells, order.for_sale)
+    adjust_core_in_orders(state, seller, sold, -refund.amount)
+    adjust_balance(state, seller, sold, refund.amount)
     if virtual:
         ctx.emit(LimitOrderCancel(fee=fee, fee_paying_account=seller, order=order.id))
         ctx.applied[-1].result = refund

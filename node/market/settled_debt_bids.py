@@ -7,6 +7,7 @@ from node.market.pricing import worth_ceil, worth_floor
 from node.market.settled_debt import find_settled_debt_order, give_from_pool
 from node.state.context import Context
 from node.state.objects.assets import BitassetData
+from protocol.asset import AssetAmount
 
 
 def sell_settled_debt(ctx: Context, bitasset: BitassetData) -> None:
@@ -30,5 +31,6 @@ def sell_settled_debt(ctx: Context, bitasset: BitassetData) -> None:
             covered = debt
             receives = worth_ceil(debt, price.quote, price.base)
         is_over = give_from_pool(ctx, bitasset, order, covered, receives, price, is_maker=False)
-        is_bid_gone = fill_limit_order(ctx, bid, covered, receives, price, is_maker=True, cull=True)
+        paid, received = AssetAmount(covered, bid.sells), AssetAmount(receives, bid.receives)
+        is_bid_gone = fill_limit_order(ctx, bid, paid, received, price, is_maker=True, cull=True)
         is_over |= not is_bid_gone

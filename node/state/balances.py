@@ -78,6 +78,7 @@ def adjust_supply(state: State, asset_id: AssetId, delta: int) -> None:
 def adjust_core_in_orders(state: State, account: AccountId, asset_id: AssetId, delta: int) -> None:
     """Keep the account's CORE in orders and collateral (I5); other assets are not counted."""
     if asset_id == CORE_ASSET and delta:
-        statistics = state.statistics.edit(state.statistics_of(account))
+        statistics = state.statistics.at[state.accounts.at[account].statistics]
+        state.statistics.edit(statistics)
         statistics.total_core_in_orders += delta
         assert statistics.total_core_in_orders >= 0, statistics

@@ -94,12 +94,8 @@ class Context:
 
     def emit(self, op: Operation) -> None:
         """Note a virtual operation: a fill, an expiry, a settlement cancelled (B6a)."""
-        self.virtual_op += 1
-        self.applied.append(
-            AppliedOperation(
-                op, self.trx_in_block, self.op_in_trx, self.virtual_op, is_virtual=True
-            )
-        )
+        self.virtual_op = place = self.virtual_op + 1
+        self.applied.append(AppliedOperation(op, self.trx_in_block, self.op_in_trx, place, True))
 
     def mark_dirty(self, asset_id: AssetId) -> None:
         """Have the market engine look at a BitAsset at this block's boundary (R4.12)."""
