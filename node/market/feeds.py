@@ -14,7 +14,6 @@ from node.state.objects.assets import NULL_FEED, Asset, BitassetData, Feeds, Fee
 from protocol.asset import Price
 from protocol.operations.asset_options import COMMITTEE_FED_ASSET, WITNESS_FED_ASSET
 from protocol.operations.bitasset_options import BitassetOptions
-from protocol.schema import MAX_TIMESTAMP
 
 
 def update_median(ctx: Context, asset: Asset, bitasset: BitassetData) -> None:
@@ -108,22 +107,17 @@ def _asks_the_same(feed: FeedValues, other: FeedValues) -> bool:
 
 def expire_feeds(ctx: Context) -> None:
     """Recompute the medians whose oldest feed has run out, by ascending id (R1.17)."""
-    for bitasset in ctx.state.bitassets.in_order():
-        if not bitasset.has_feed():
-            continue
-        expiration = bitasset.current_feed_publication_time + bitasset.options.feed_lifetime_sec
-        if min(expiration, MAX_TIMESTAMP) <= ctx.now:
-            update_median(ctx, ctx.state.assets.get(bitasset.asset_id), bitasset)
-            ctx.events.append(FeedExpiredEvent(bitasset.asset_id))
+    due = ctx.state.bitassets_by_feed_end.up_to(True, ctx.now)
+    for bitasset in sorted(due, key=lambda bitasset: bitasset.id):
+        update_median(ctx, ctx.state.assets.get(bitasset.asset_id), bitasset)
+        ctx.events.append(FeedExpiredEvent(bitasset.asset_id))
 
 
 def copy_core_exchange_rates(ctx: Context) -> None:
     """Copy median exchange rates that changed into the assets' options (R1.21)."""
     state = ctx.state
-    for bitasset in state.bitassets.in_order():
+    for bitasset in list(state.bitassets_by_rate_due.items(True)):
         rate = bitasset.current_feed.core_exchange_rate
-        if not (bitasset.feed_cer_updated or bitasset.asset_cer_updated) or rate.is_null():
-            continue
         asset = state.assets.get(bitasset.asset_id)
         if not asset.options.core_exchange_rate.same_as(rate):
             state.assets.edit(asset).options = replace(asset.options, core_exchange_rate=rate)

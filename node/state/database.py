@@ -236,6 +236,16 @@ class State:
         )
         """By whether the next boundary looks at them whatever its block touches (BK1a)."""
         self.bitassets.add_index(self.bitassets_to_look_at)
+        self.bitassets_by_feed_end = OrderedIndex[bool, BitassetData](
+            BitassetData.has_feed, BitassetData.feed_end, mutable=True
+        )
+        """By whether they have a feed: the first to run out first (R1.17)."""
+        self.bitassets.add_index(self.bitassets_by_feed_end)
+        self.bitassets_by_rate_due = OrderedIndex[bool, BitassetData](
+            BitassetData.is_rate_due, lambda item: item.id, mutable=True
+        )
+        """By whether their core exchange rate is to be copied at the next boundary (R1.21)."""
+        self.bitassets.add_index(self.bitassets_by_rate_due)
         self.funds_by_open = OrderedIndex[bool, SametFund](
             lambda item: item.unpaid_amount > 0, lambda item: item.id, mutable=True
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Never
 
 import pytest
 from hypothesis import given
@@ -18,8 +19,9 @@ from node.market.feeds import (
 )
 from node.state.context import Context
 from node.state.events import FeedExpiredEvent
-from node.state.objects.assets import NULL_FEED, FeedValues
+from node.state.objects.assets import NULL_FEED, BitassetData, FeedValues
 from node.state.objects.governance import TRIGGER_FEED
+from node.state.table import Table
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.ids import AccountId, AssetId
 from protocol.operations.asset_options import COMMITTEE_FED_ASSET, WITNESS_FED_ASSET
@@ -27,6 +29,7 @@ from protocol.operations.bitasset_options import BitassetOptions
 from protocol.schema import MAX_TIMESTAMP
 from tests.support.market import CORE, Market, make_market
 from tests.support.slow_market import slow_median_feed, value
+from tests.support.state import add_bitasset, set_feed
 from tests.support.world import GENESIS_TIME
 
 DAY = 86_400
@@ -262,6 +265,38 @@ def test_a_lifetime_beyond_the_end_of_time_saturates() -> None:
     ctx = market.context(MAX_TIMESTAMP)
     expire_feeds(ctx)
     assert ctx.events != []
+
+
+def test_feeds_run_out_by_ascending_id_whichever_was_older() -> None:
+    """R1.17: of two that end with one block the BitAsset with the lower id comes first."""
+    market = make_market()
+    eur = add_bitasset(market.state, "EUR")
+    set_feed(market.state, eur, 1, 10, now=900)
+    set_feed(market.state, market.usd, 1, 10, now=1000)
+    ctx = market.context(1000 + DAY)
+    expire_feeds(ctx)
+    expired = [event.asset_id for event in ctx.events if isinstance(event, FeedExpiredEvent)]
+    assert expired == [market.usd, eur]
+
+
+def test_a_block_without_an_end_or_a_new_rate_looks_at_no_bitasset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """T-E4: R1.17 and R1.21 cost a block nothing, however many BitAssets there are."""
+    market = make_market()
+    update(market, 1000, (990, feed_of(12)))
+    copy_core_exchange_rates(market.context())
+    expire_feeds(market.context(1000))
+
+    def look(_: object) -> Never:
+        raise AssertionError("a block looks at each BitAsset")
+
+    monkeypatch.setattr(Table, "in_order", look)
+    monkeypatch.setattr(BitassetData, "has_feed", look)
+    ctx = market.context(990 + DAY - 1)
+    expire_feeds(ctx)
+    copy_core_exchange_rates(ctx)
+    assert not ctx.events
 
 
 def test_a_changed_exchange_rate_is_copied_once() -> None:

@@ -21,7 +21,16 @@ from protocol.ids import (
 )
 from protocol.operations.asset_options import AssetOptions
 from protocol.operations.bitasset_options import BitassetOptions, BlackSwanResponse
-from protocol.schema import SORTED, Int64, Record, Timestamp, UInt8, UInt16, UInt32
+from protocol.schema import (
+    MAX_TIMESTAMP,
+    SORTED,
+    Int64,
+    Record,
+    Timestamp,
+    UInt8,
+    UInt16,
+    UInt32,
+)
 
 
 class Asset(StateObject):
@@ -145,6 +154,16 @@ class BitassetData(StateObject):
     def has_feed(self) -> bool:
         """Whether there is a settlement price."""
         return not self.current_feed.settlement_price.is_null()
+
+    def feed_end(self) -> int:
+        """When the oldest feed of the median runs out, at most the end of time (R1.17)."""
+        end = self.current_feed_publication_time + self.options.feed_lifetime_sec
+        return min(end, MAX_TIMESTAMP)
+
+    def is_rate_due(self) -> bool:
+        """Whether the median's core exchange rate has to be copied, and there is one (R1.21)."""
+        is_marked = self.feed_cer_updated or self.asset_cer_updated
+        return is_marked and not self.current_feed.core_exchange_rate.is_null()
 
     def has_margin_calls(self) -> bool:
         """Whether its positions may be called, and settled in a black swan (R4.1, R6.1)."""
