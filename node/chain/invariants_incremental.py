@@ -327,7 +327,8 @@ def _count_order(changes: Changes, item: LimitOrder, sign: int) -> None:
         check_order_is_not_dust(item)
     if item.take_profit_order_id is not None:
         _check_links_of(changes.state, item, item.take_profit_order_id, sign)
-    sold, wanted, paid = item.sells, item.receives, item.deferred_paid_fee
+    price, paid = item.sell_price, item.deferred_paid_fee
+    sold, wanted = price.base.asset_id, price.quote.asset_id
     holdings, for_sale = changes.holdings, sign * item.for_sale
     if paid.amount:
         holdings[paid.asset_id] += sign * paid.amount

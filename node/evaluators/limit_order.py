@@ -8,7 +8,7 @@ from node.evaluators.membership import check_owner
 from node.market.fees import settle_old_fee
 from node.market.order_book import cancel_order, place_order
 from node.market.take_profit import keeps_link, unlink
-from node.state.balances import adjust_balance, adjust_core_in_orders, check_balance, debit
+from node.state.balances import adjust_balance, adjust_core_in_orders, check_balance
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import (
@@ -22,6 +22,7 @@ from node.state.errors import (
     TooSmall,
     WrongAssetType,
 )
+from node.state.objects.accounts import AccountBalance
 from node.state.objects.market import LimitOrder
 from protocol.asset import NO_FEE, AssetAmount, Price, multiply_floor
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
@@ -46,8 +47,15 @@ class DeferredFee(Record):
     """The same as paid, when it was paid in another asset; else 0 CORE."""
 
 
-def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> DeferredFee:
-    """The fee to defer, once R2.1 holds, in its order."""
+class Placing(Record):
+    """What a new order takes its amount from, and the fee that it will hold."""
+
+    held: AccountBalance
+    fee: DeferredFee
+
+
+def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> Placing:
+    """What an order begins with, once R2.1 holds, in its order."""
     state, sold = ctx.state, op.amount_to_sell
 
     on_fill = op.extensions.on_fill
@@ -66,14 +74,15 @@ def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> DeferredF
             "order has expired", rule="R2.1", value=op.expiration, limit=ctx.now, unit=TIME
         )
     _check_market(state, op.seller, sold.asset_id, op.min_to_receive.asset_id)
-    check_balance(state, op.seller, sold, rule="R2.1")
-    return _deferred_fee(state, op.fee)
+    held = check_balance(state, op.seller, sold, rule="R2.1")
+    assert held is not None, "the amount is positive"
+    return Placing(held, _deferred_fee(state, op.fee))
 
 
-def apply_limit_order_create(ctx: Context, op: LimitOrderCreate, fee: DeferredFee) -> ObjectId:
+def apply_limit_order_create(ctx: Context, op: LimitOrderCreate, placing: Placing) -> ObjectId:
     """Take the amount out of the balance, then match at once; what is left rests (R2.2, R2.4)."""
-    state, sold = ctx.state, op.amount_to_sell
-    debit(state, op.seller, sold)
+    state, sold, fee = ctx.state, op.amount_to_sell, placing.fee
+    state.balances.edit(placing.held).balance -= sold.amount
     adjust_core_in_orders(state, op.seller, sold.asset_id, sold.amount)
     order_id = state.limit_orders.next_id
     order = state.limit_orders.create(

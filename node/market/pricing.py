@@ -20,7 +20,6 @@ from protocol.asset import (
     scale_price,
 )
 from protocol.constants import HUNDRED_PERCENT, MAX_SUPPLY, RATIO_DENOMINATOR
-from protocol.ids import AssetId
 from protocol.operations.bitasset_options import BitassetOptionsExtensions, BlackSwanResponse
 
 
@@ -233,15 +232,15 @@ def worth_floor(amount: int, numerator: AssetAmount, denominator: AssetAmount) -
 
     Raises `PriceOverflow`.
     """
-    return _bounded(amount * numerator.amount // denominator.amount, numerator.asset_id)
+    worth = amount * numerator.amount // denominator.amount
+    if worth > MAX_SUPPLY:
+        raise overflow(worth, numerator.asset_id)
+    return worth
 
 
 def worth_ceil(amount: int, numerator: AssetAmount, denominator: AssetAmount) -> int:
     """The same, rounded up; raises `PriceOverflow` (R1.4)."""
-    return _bounded(-(-amount * numerator.amount // denominator.amount), numerator.asset_id)
-
-
-def _bounded(value: int, asset_id: AssetId) -> int:
-    if value > MAX_SUPPLY:
-        raise overflow(value, asset_id)
-    return value
+    worth = -(-amount * numerator.amount // denominator.amount)
+    if worth > MAX_SUPPLY:
+        raise overflow(worth, numerator.asset_id)
+    return worth

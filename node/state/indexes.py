@@ -8,7 +8,7 @@ reads the index. So code edits an object and never thinks of indexes.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from sortedcontainers import SortedList
@@ -193,7 +193,8 @@ class Ladder(Generic[T]):
     __slots__ = ("keys", "least", "levels")
 
     def __init__(self, key: Key, item: T) -> None:
-        self.keys = SortedList((key,))
+        self.keys: SortedList | None = None
+        """The keys in order, once there were two: most ladders have one, and many not for long."""
         self.least = key
         """The least key; of a ladder without objects, which nobody keeps, an old one."""
         self.levels: dict[Key, T | list[T]] = {key: item}
@@ -205,16 +206,22 @@ class Ladder(Generic[T]):
 
     def up_to(self, key: Key | None) -> Iterator[T]:
         """The objects whose key is at most `key`, or all, in order."""
-        for one in self.keys.irange(maximum=key):
+        for one in self._keys_up_to(key):
             yield from self._level(one)
 
     def place_of(self, key: Key, instance: int) -> int:
         """How many objects come before the one of a key and an instance number."""
-        before = sum(len(self._level(one)) for one in self.keys.irange(maximum=key))
+        before = sum(len(self._level(one)) for one in self._keys_up_to(key))
         return before - sum(item.id >= instance for item in self._level(key))
 
     def __len__(self) -> int:
-        return sum(map(len, map(self._level, self.keys)))
+        return sum(map(len, map(self._level, self.levels)))
+
+    def _keys_up_to(self, key: Key | None) -> Iterable[Key]:
+        if self.keys is not None:
+            found: Iterator[Key] = self.keys.irange(maximum=key)
+            return found
+        return () if key is not None and self.least > key else (self.least,)  # type: ignore[operator]
 
     def _level(self, key: Key) -> list[T]:
         level = self.levels[key]
@@ -226,7 +233,10 @@ class Ladder(Generic[T]):
         level = levels.get(key)
         if level is None:
             levels[key] = item
-            self.keys.add(key)
+            if self.keys is None:
+                self.keys = SortedList(levels)
+            else:
+                self.keys.add(key)
             if key < self.least:  # type: ignore[operator]
                 self.least = key
         elif not isinstance(level, list):
@@ -246,13 +256,15 @@ class Ladder(Generic[T]):
                 (levels[key],) = level
             return False
         del levels[key]
-        if key != self.least:
-            self.keys.remove(key)
-            return False
-        self.keys.pop(0)
+        keys = self.keys
         if not levels:
             return True
-        self.least = self.keys[0]
+        assert keys is not None, "there were two levels"
+        if key == self.least:
+            keys.pop(0)
+            self.least = keys[0]
+        else:
+            keys.remove(key)
         return False
 
 
