@@ -194,18 +194,18 @@ class _Restore(Visitor[Restore]):
     def integer(self, node: IntegerType) -> Restore:
         if node.bits > 64:
             return lambda data: int.from_bytes(_expect(data, bytes), "little")
-        return lambda data: _expect(data, int)
+        return _expecting(int)
 
     def scalar(self, node: ScalarType) -> Restore:
         match node.kind:
             case "varint" | "time" | "vote_id":
-                return lambda data: _expect(data, int)
+                return _expecting(int)
             case "bool":
-                return lambda data: _expect(data, bool)
+                return _expecting(bool)
             case "string":
-                return lambda data: _expect(data, str)
+                return _expecting(str)
             case "bytes":
-                return lambda data: _expect(data, bytes)
+                return _expecting(bytes)
             case "object_id":
                 return lambda data: ObjectId(*(_expect(part, int) for part in _list_of(data, 3)))
             case "empty":
@@ -214,10 +214,10 @@ class _Restore(Visitor[Restore]):
                 assert_never(node.kind)
 
     def fixed_bytes(self, node: FixedBytesType) -> Restore:
-        return lambda data: _expect(data, bytes)
+        return _expecting(bytes)
 
     def instance(self, node: IdType) -> Restore:
-        return lambda data: _expect(data, int)
+        return _expecting(int)
 
     def optional(self, node: OptionalType) -> Restore:
         inner = restore_of(node.inner)
@@ -273,6 +273,16 @@ def _expect(data: Plain, cls: type[T]) -> T:
     if not isinstance(data, cls):
         raise DecodeError(f"not of type {cls.__name__}", value=data)
     return data
+
+
+@cache
+def _expecting(cls: type) -> Restore:
+    def restore(data: Plain) -> object:
+        if not isinstance(data, cls):
+            raise DecodeError(f"not of type {cls.__name__}", value=data)
+        return data
+
+    return restore
 
 
 def _list_of(data: Plain, length: int | None = None) -> list[Plain]:

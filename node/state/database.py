@@ -41,6 +41,7 @@ from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.tickets import Ticket
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
 from node.state.objects.vesting import GenesisBalance, VestingBalance
+from node.state.sharing import Sharing
 from node.state.stakes import Stakes
 from node.state.table import Table
 from node.state.touched import Touched
@@ -455,9 +456,9 @@ class State:
     @classmethod
     def restore(cls, data: Plain) -> State:
         """The state of a snapshot; raises `DecodeError`."""
-        state = cls()
+        state, sharing = cls(), Sharing()
         for entry in cast("list[tuple[int, int, int, list[Plain]]]", data):
-            state._load_table(*entry)
+            state._load_table(sharing, *entry)
         state.look_through()
         return state
 
@@ -465,21 +466,30 @@ class State:
     def read(cls, data: bytes) -> State:
         """The state of a snapshot as it is packed, without its plain form as a whole in memory;
         raises `DecodeError`."""
-        state, reader = cls(), DocumentReader(data)
+        state, sharing, reader = cls(), Sharing(), DocumentReader(data)
         for _ in range(reader.array()):
             if reader.array() != TABLE_PARTS:
                 raise DecodeError("not a snapshot of a state")
             kind = cast("tuple[int, int, int]", tuple(reader.item() for _ in range(3)))
-            state._load_table(*kind, (reader.item() for _ in range(reader.array())))
+            state._load_table(sharing, *kind, (reader.item() for _ in range(reader.array())))
         state.look_through()
         return state
 
     def _load_table(
-        self, space: int, type_: int, next_instance: int, items: Iterable[Plain]
+        self,
+        sharing: Sharing,
+        space: int,
+        type_: int,
+        next_instance: int,
+        items: Iterable[Plain],
     ) -> None:
         table = self.table_of_type[space, type_]
-        for item in items:
-            table.load(from_plain(table.cls, item))
+        for plain in items:
+            item = from_plain(table.cls, plain)
+            sharing.unify(item)
+            if isinstance(item, AccountStatistics):
+                item.name = self.accounts.get(item.owner).name
+            table.load(item)
         table.next_id = next_instance
 
 
