@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from node.state.database import State
 from protocol.schema import TransactionId
 from protocol.transaction import TransactionEnvelope
@@ -17,7 +19,8 @@ class RecentTransactions:
 
     def __init__(self, maximum: int = REMEMBERED_MAX) -> None:
         self.maximum = maximum
-        self._seen: dict[TransactionId, TransactionEnvelope] = {}
+        self._seen: OrderedDict[TransactionId, TransactionEnvelope] = OrderedDict()
+        """Those looked at longest ago first: a plain dict would walk over all that left it."""
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -28,12 +31,13 @@ class RecentTransactions:
         self._seen.pop(envelope.id, None)
         for _ in range(min(LOOKED_AT, len(self._seen))):
             oldest = next(iter(self._seen))
-            kept = self._seen.pop(oldest)
-            if state.transaction_by_id.find(oldest) is not None:
-                self._seen[oldest] = kept
+            if state.transaction_by_id.find(oldest) is None:
+                del self._seen[oldest]
+            else:
+                self._seen.move_to_end(oldest)
         self._seen[envelope.id] = envelope
         if len(self._seen) > self.maximum:
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
 
     def find(self, state: State, transaction: TransactionId) -> TransactionEnvelope | None:
         """A transaction that the state knows, so that it is neither dropped nor expired (R9.3)."""

@@ -6,6 +6,7 @@ The argument why no two nodes ever call conflicting blocks irreversible (T-W4, S
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
@@ -72,7 +73,9 @@ def choose_signatures(
     return tuple(votes[key] for key in sorted(chosen))
 
 
-KNOWN_SIGNERS: dict[tuple[Digest, BlockId, BlockId, Signature], PublicKey | None] = {}
+KNOWN_SIGNERS: OrderedDict[tuple[Digest, BlockId, BlockId, Signature], PublicKey | None] = (
+    OrderedDict()
+)
 """Who signed a vote, a pure function of it: the newest are kept."""
 
 
@@ -103,7 +106,7 @@ def note_own_vote(
 
 def _keep_signer(vote: tuple[Digest, BlockId, BlockId, Signature], key: PublicKey | None) -> None:
     if len(KNOWN_SIGNERS) >= SIGNERS_KEPT:
-        del KNOWN_SIGNERS[next(iter(KNOWN_SIGNERS))]
+        KNOWN_SIGNERS.popitem(last=False)
     KNOWN_SIGNERS[vote] = key
 
 

@@ -152,8 +152,8 @@ class NodeCore:
         self.peers.connection_failed(address, now_ms)
         self._follow_peers(now_ms)
 
-    def keys_recovered(self, token: int, keys: Sequence[PublicKey | None], now_ms: int) -> None:
-        """The answer to `RecoverKeys`, in the order of its items."""
+    def keys_recovered(self, token: int, keys: bytes, now_ms: int) -> None:
+        """The answer to `RecoverKeys`, as `protocol.crypto.signatures.recover_keys` gives it."""
         self.inbox.set_keys(token, keys)
         self._drain_inbox(now_ms)
         self._follow_peers(now_ms)

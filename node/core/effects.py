@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from node.exit_codes import Exit
 from node.p2p.effects import ConnectionEffect
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, Digest, PublicKey, Signature
+from protocol.schema import BlockId, PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,8 @@ class RecoverKeys:
     """Recover the keys of signatures; answer with `NodeCore.keys_recovered`."""
 
     token: int
-    items: tuple[tuple[Digest, Signature], ...]
+    questions: bytes
+    """As `protocol.crypto.signatures.recover_keys` has them."""
 
 
 @dataclass(frozen=True, slots=True)

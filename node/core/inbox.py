@@ -6,7 +6,7 @@ refused before they would cost anything. A lying witness's block holds up nobody
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from node.chain.header_rules import HeaderVerdict
@@ -24,12 +24,14 @@ from node.state.errors import (
 )
 from protocol.asset import PriceOverflow
 from protocol.block import BlockEnvelope, HeaderEnvelope
+from protocol.crypto.keys import NULL_KEY
+from protocol.crypto.signatures import KEY_LENGTH
 from protocol.errors import PegboardError, ProtocolError
 from protocol.schema import BlockId, Digest, PublicKey
-from protocol.transaction import TransactionEnvelope
+from protocol.transaction import DuplicateSignature, TransactionEnvelope
 
 WORKER_FROM_SIGNATURES = 64
-"""Blocks with fewer signatures are not worth a trip to the worker process."""
+"""Blocks with fewer signatures are not worth a trip to the worker processes."""
 
 INBOX_BYTES_MAX = 48 * 1024 * 1024
 """Bytes of blocks that wait; what would be beyond that may come again later (T-P6)."""
@@ -51,15 +53,15 @@ class QueuedBlock:
     unrecovered: tuple[TransactionEnvelope, ...] = ()
     """The transactions that it is about."""
 
-    def set_keys(self, keys: Sequence[PublicKey | None]) -> None:
-        """Take what the worker found; a transaction that lacks a key is judged when applied."""
-        position = 0
+    def set_keys(self, keys: bytes) -> None:
+        """Take what the workers found; a transaction that lacks a key is judged when applied."""
+        end = 0
         for envelope in self.unrecovered:
-            count = len(envelope.transaction.signatures)
-            found = [key for key in keys[position : position + count] if key is not None]
-            position += count
-            if len(found) == count == len(set(found)):
-                envelope.set_signature_keys(found)
+            start, end = end, end + KEY_LENGTH * len(envelope.transaction.signatures)
+            found = [PublicKey(keys[at : at + KEY_LENGTH]) for at in range(start, end, KEY_LENGTH)]
+            if NULL_KEY not in found:
+                with suppress(DuplicateSignature):
+                    envelope.set_signature_keys(found)
 
 
 class BlockInbox:
@@ -82,7 +84,7 @@ class BlockInbox:
     def add(
         self, peer: PeerKey, envelope: BlockEnvelope, verdict: HeaderVerdict
     ) -> RecoverKeys | None:
-        """Queue a block; what to ask the worker about it, if anything.
+        """Queue a block; what to ask the workers about it, if anything.
 
         Keys are recovered beforehand only if a witness has signed the block (T-P6). A block that
         waits already, with the same verdict to come, changes nothing. Raises `TooManyForks` for one
@@ -117,18 +119,18 @@ class BlockInbox:
     def _ask_about(
         self, queued: QueuedBlock, unrecovered: tuple[TransactionEnvelope, ...]
     ) -> RecoverKeys:
-        items = tuple(
-            (transaction.digest(self._chain_id), signature)
-            for transaction in unrecovered
-            for signature in transaction.transaction.signatures
-        )
+        parts: list[bytes] = []
+        for transaction in unrecovered:
+            digest = transaction.digest(self._chain_id)
+            for signature in transaction.transaction.signatures:
+                parts += (digest, signature)
         self._last_token += 1
         queued.token = self._last_token
         queued.unrecovered = unrecovered
-        return RecoverKeys(queued.token, items)
+        return RecoverKeys(queued.token, b"".join(parts))
 
-    def set_keys(self, token: int, keys: Sequence[PublicKey | None]) -> None:
-        """Take the worker's answer to the question with this number."""
+    def set_keys(self, token: int, keys: bytes) -> None:
+        """Take the workers' answer to the question with this number."""
         for queued in self._blocks.values():
             if queued.token == token:
                 queued.token = None

@@ -6,7 +6,7 @@ anything; it is told the wall clock beside, for the slots (T-K1). At the start b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 import trio
@@ -18,7 +18,6 @@ from node.p2p.effects import PeerAddress, PeerKey
 from node.services.effect_queue import Batch, EffectQueue
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey
-from protocol.schema import PublicKey
 from protocol.transaction import TransactionEnvelope
 
 T = TypeVar("T")
@@ -100,8 +99,8 @@ class NodeInputs:
         self._queue_effects()
         return self.core.clock.slot_ms(now_ms)
 
-    def keys_recovered(self, token: int, keys: Sequence[PublicKey | None]) -> None:
-        """The worker answered."""
+    def keys_recovered(self, token: int, keys: bytes) -> None:
+        """The workers answered."""
         self.core.keys_recovered(token, keys, self.now_ms())
         self._queue_effects()
 

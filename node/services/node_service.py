@@ -144,19 +144,17 @@ class NodeService:
 
         Raises `NodeStopped` when the core or a store says that the node must end.
         """
-        try:
-            async with trio.open_nursery() as nursery:
-                peers = self._peers = PeerConnections(self.inputs, nursery)
-                nursery.start_soon(self._keep_history)
-                nursery.start_soon(AsideRunner(self.api.aside, self.api.flush_sessions).run)
-                nursery.start_soon(self._carry_effects, peers)
-                port = 0
-                if listen is not None:
-                    port = await nursery.start(peers.listen, *listen)
-                nursery.start_soon(self._tick)
-                task_status.started(port)
-        finally:
-            self.pool.close()
+        async with trio.open_nursery() as nursery:
+            peers = self._peers = PeerConnections(self.inputs, nursery)
+            nursery.start_soon(self._keep_history)
+            nursery.start_soon(AsideRunner(self.api.aside, self.api.flush_sessions).run)
+            nursery.start_soon(self.pool.run)
+            nursery.start_soon(self._carry_effects, peers)
+            port = 0
+            if listen is not None:
+                port = await nursery.start(peers.listen, *listen)
+            nursery.start_soon(self._tick)
+            task_status.started(port)
 
     async def _tick(self) -> None:
         while True:
@@ -288,5 +286,5 @@ class NodeService:
         self.stores.blocks.prune_forks(snapshot.irreversible_num)
 
     async def _recover_keys(self, effect: RecoverKeys) -> None:
-        keys = await self.pool.recover(effect.items)
+        keys = await self.pool.recover(effect.questions)
         self.inputs.keys_recovered(effect.token, keys)

@@ -6,20 +6,22 @@ signed big-endian numbers of exactly 32 bytes; then each signature has one form 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from coincurve._libsecp256k1 import ffi, lib
 from coincurve.context import GLOBAL_CONTEXT
 
 from protocol.crypto.hashes import sha256
-from protocol.crypto.keys import CURVE_ORDER, PrivateKey
+from protocol.crypto.keys import CURVE_ORDER, NULL_KEY, PrivateKey
 from protocol.errors import KeyFormatError
 from protocol.schema import Digest, PublicKey, Signature
 
 SIGNATURE_LENGTH = 65
+DIGEST_LENGTH = 32
+QUESTION_LENGTH = DIGEST_LENGTH + SIGNATURE_LENGTH
+"""A digest and a signature on it, one behind the other: who signed?"""
+KEY_LENGTH = 33
 
-_HEADER = 31  # 27, and 4 for a compressed key
-_KEY_LENGTH = 33
+HEADER = 31
+"""The first byte for recovery id 0: 27, and 4 for a compressed key."""
 _COMPRESSED = lib.SECP256K1_EC_COMPRESSED
 _HALF_ORDER = (CURVE_ORDER // 2).to_bytes(32, "big")
 _context = GLOBAL_CONTEXT.ctx
@@ -67,7 +69,7 @@ def _sign_once(secret: PrivateKey, digest: Digest, attempt: int) -> Signature:
     lib.secp256k1_ecdsa_recoverable_signature_serialize_compact(
         _context, compact, recovery_id, found
     )
-    return Signature(bytes((_HEADER + recovery_id[0],)) + bytes(ffi.buffer(compact)))
+    return Signature(bytes((HEADER + recovery_id[0],)) + bytes(ffi.buffer(compact)))
 
 
 def is_canonical(signature: Signature) -> bool:
@@ -94,15 +96,15 @@ class _Recovery:
     def __init__(self) -> None:
         self._signature = ffi.new("secp256k1_ecdsa_recoverable_signature *")
         self._key = ffi.new("secp256k1_pubkey *")
-        self._output = ffi.new("unsigned char[]", _KEY_LENGTH)
+        self._output = ffi.new("unsigned char[]", KEY_LENGTH)
         self._serialized = ffi.buffer(self._output)
-        self._length = ffi.new("size_t *", _KEY_LENGTH)
+        self._length = ffi.new("size_t *", KEY_LENGTH)
 
     def recover(self, digest: Digest, signature: Signature) -> PublicKey:
         """See `recover_key`."""
         _check_form(digest, signature)
         parsed = lib.secp256k1_ecdsa_recoverable_signature_parse_compact(
-            _context, self._signature, signature[1:], signature[0] - _HEADER
+            _context, self._signature, signature[1:], signature[0] - HEADER
         )
         if not parsed or not lib.secp256k1_ecdsa_recover(
             _context, self._key, self._signature, digest
@@ -123,16 +125,23 @@ def recover_key(digest: Digest, signature: Signature) -> PublicKey:
     return _Recovery().recover(digest, signature)
 
 
-def recover_keys(pairs: Iterable[tuple[Digest, Signature]]) -> list[PublicKey | None]:
-    """The keys of many (digest, signature) pairs in order; None where `recover_key` refuses."""
+def recover_keys(questions: bytes) -> bytes:
+    """The keys behind many signatures, one behind the other, in the order of the questions.
+
+    A question is `QUESTION_LENGTH` bytes. Where `recover_key` refuses stands `NULL_KEY`, which is
+    nobody's.
+    """
+    assert len(questions) % QUESTION_LENGTH == 0, "whole questions"
     recovery = _Recovery()
-    found: list[PublicKey | None] = []
-    for digest, signature in pairs:
+    found: list[PublicKey] = []
+    for at in range(0, len(questions), QUESTION_LENGTH):
+        signed, end = at + DIGEST_LENGTH, at + QUESTION_LENGTH
         try:
-            found.append(recovery.recover(digest, signature))
+            key = recovery.recover(Digest(questions[at:signed]), Signature(questions[signed:end]))
         except KeyFormatError:
-            found.append(None)
-    return found
+            key = NULL_KEY
+        found.append(key)
+    return b"".join(found)
 
 
 def _check_form(digest: Digest, signature: Signature) -> None:
@@ -140,9 +149,9 @@ def _check_form(digest: Digest, signature: Signature) -> None:
         raise KeyFormatError(
             "wrong length of a signature", value=len(signature), limit=SIGNATURE_LENGTH
         )
-    if len(digest) != 32:
+    if len(digest) != DIGEST_LENGTH:
         raise KeyFormatError("wrong length of a signed digest", value=len(digest), limit=32)
-    if not _HEADER <= signature[0] < _HEADER + 4:
+    if not HEADER <= signature[0] < HEADER + 4:
         raise KeyFormatError("wrong header of a signature", value=signature[0], limit="31 … 34")
     if not is_canonical(signature):
         raise KeyFormatError("signature is not canonical", value=signature.hex())

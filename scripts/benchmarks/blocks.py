@@ -9,10 +9,15 @@ from time import perf_counter, process_time
 import trio
 
 from node.chain.chain import Chain
+from node.chain.header_rules import HeaderVerdict
+from node.core.effects import RecoverKeys
+from node.core.inbox import BlockInbox
+from node.p2p.effects import PeerKey
+from node.p2p.limits import PeerLimits
 from node.services.garbage import GarbageSchedule
 from node.services.signature_pool import SignaturePool
 from protocol.block import BlockEnvelope
-from protocol.crypto.signatures import recover_keys
+from protocol.crypto.signatures import QUESTION_LENGTH, recover_keys
 from protocol.operations.limit_order import FillOrder
 
 from .measure import cpu_seconds, print_rate, print_ratio, print_time, wall_seconds
@@ -24,8 +29,6 @@ TRADERS = 1_000
 ORDERS = 4_000
 ROUNDS = 5
 RAW_SIGNATURES = 3_000
-BLOCKS_AHEAD = 4
-"""Blocks whose keys the worker recovers while earlier ones are applied."""
 
 ReadBlock = Callable[[bytes], BlockEnvelope]
 
@@ -36,7 +39,7 @@ def _transfers() -> Recording:
 
 
 def bench_full_validation() -> None:
-    """(a): decode, recover in the worker process, check and apply; two cores, on the wall."""
+    """(a): decode, recover in worker processes, check and apply; two cores, on the wall."""
     recording = _transfers()
     rates, raw_rates, main_process = trio.run(_validate_rounds, recording)
     print_rate("a", "raw key recovery, one core, wall", raw_rates)
@@ -46,12 +49,13 @@ def bench_full_validation() -> None:
 
 
 async def _validate_rounds(recording: Recording) -> tuple[list[float], list[float], list[float]]:
-    signatures = recording.signatures()
-    sample = signatures[:RAW_SIGNATURES]
-    pool = SignaturePool()
+    questions = recording.questions(TRANSFERS)
+    sample = questions[: RAW_SIGNATURES * QUESTION_LENGTH]
+    pool = SignaturePool(workers_max=2)
     rates, raw_rates, main_process = [], [], []
-    try:
-        await pool.recover(signatures)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pool.run)
+        await pool.recover(questions)
         for _ in range(ROUNDS):
             chain = recording.start()
             garbage = GarbageSchedule()
@@ -60,57 +64,39 @@ async def _validate_rounds(recording: Recording) -> tuple[list[float], list[floa
             await _validate(chain, recording.measured, pool, garbage)
             main_process.append((process_time() - cpu_start) / TRANSFERS)
             rates.append(TRANSFERS / (perf_counter() - start))
-    finally:
-        pool.close()
+        nursery.cancel_scope.cancel()
     return rates, raw_rates, main_process
 
 
 async def _validate(
     chain: Chain, blocks: Sequence[bytes], pool: SignaturePool, garbage: GarbageSchedule
 ) -> None:
-    """Apply blocks in order, the worker some blocks ahead."""
-    envelopes: dict[int, BlockEnvelope] = {}
-    ready = [trio.Event() for _ in blocks]
-    room = trio.Semaphore(BLOCKS_AHEAD)
+    """Apply blocks in order, the workers as many blocks ahead as in a sync."""
+    inbox = BlockInbox(chain.chain_id)
+    room = trio.Semaphore(PeerLimits().sync_unjudged)
 
-    async def recover(number: int) -> None:
-        await _find_keys(envelopes[number], chain, pool)
-        ready[number].set()
-
-    async def read() -> None:
-        for number, data in enumerate(blocks):
-            await room.acquire()
-            envelopes[number] = BlockEnvelope.from_bytes(data)
-            nursery.start_soon(recover, number)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(read)
-        for number, is_ready in enumerate(ready):
-            await is_ready.wait()
-            chain.push_block(envelopes.pop(number))
+    async def recover(question: RecoverKeys) -> None:
+        inbox.set_keys(question.token, await pool.recover(question.questions))
+        while (queued := inbox.take_ready()) is not None:
+            chain.push_block(queued.envelope)
             garbage.collect_if_due()
             room.release()
+
+    async with trio.open_nursery() as nursery:
+        for data in blocks:
+            await room.acquire()
+            envelope = BlockEnvelope.from_bytes(data)
+            question = inbox.add(PeerKey(1), envelope, HeaderVerdict.RIGHT)
+            assert question is not None, "a full block"
+            nursery.start_soon(recover, question)
             await trio.lowlevel.checkpoint()
-
-
-async def _find_keys(envelope: BlockEnvelope, chain: Chain, pool: SignaturePool) -> None:
-    transactions = [transaction for transaction, _ in envelope.transactions]
-    keys = await pool.recover(
-        [
-            (transaction.digest(chain.chain_id), transaction.transaction.signatures[0])
-            for transaction in transactions
-        ]
-    )
-    for transaction, key in zip(transactions, keys, strict=True):
-        assert key is not None, transaction
-        transaction.set_signature_keys([key])
 
 
 def bench_known_signatures() -> None:
     """(b): decode, check and apply with the keys found beforehand; one core, CPU time."""
     recording = _transfers()
     read = recording.reader_with_keys()
-    sample = recording.signatures()[:RAW_SIGNATURES]
+    sample = recording.questions(RAW_SIGNATURES)
     rates, raw_rates, decoding = [], [], []
     for _ in range(ROUNDS):
         chain = recording.start()

@@ -11,7 +11,7 @@ from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.block import BlockEnvelope
 from protocol.constants import CORE_ASSET
 from protocol.crypto.signatures import sign_digest
-from protocol.genesis import Genesis
+from protocol.genesis import Genesis, chain_id
 from protocol.ids import AccountId, AssetId
 from protocol.operations.base import Operation
 from protocol.operations.bitasset import AssetPublishFeed
@@ -19,7 +19,6 @@ from protocol.operations.bitasset_options import PriceFeed
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.transfer import Transfer
-from protocol.schema import Digest, Signature
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 from tests.support.chain import make_genesis, make_parameters
 from tests.support.world import secret_of
@@ -56,14 +55,14 @@ class Recording:
             for transaction, _ in BlockEnvelope.from_bytes(data).transactions
         ]
 
-    def signatures(self) -> list[tuple[Digest, Signature]]:
-        """Every signature of the measured transactions, with the digest that it signs."""
-        chain_id = self.start().chain_id
-        return [
-            (transaction.digest(chain_id), signature)
-            for transaction in self.transactions()
+    def questions(self, count: int) -> bytes:
+        """So many signatures of the measured transactions, as `recover_keys` takes them."""
+        ours = chain_id(self.genesis)
+        return b"".join(
+            transaction.digest(ours) + signature
+            for transaction in self.transactions()[:count]
             for signature in transaction.transaction.signatures
-        ]
+        )
 
     def reader_with_keys(self) -> Callable[[bytes], BlockEnvelope]:
         """Reads a measured block and gives it its signing keys, which were recovered before."""

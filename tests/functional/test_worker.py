@@ -1,20 +1,23 @@
-"""The process that recovers keys: it may die, and never outlives the node (P7)."""
+"""The processes that recover keys: they may die, and never outlive the node (P7)."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
 
+from node.services import signature_pool
 from node.services.signature_pool import SignaturePool
-from protocol.crypto.signatures import sign_digest
-from protocol.schema import Digest, PublicKey, Signature
+from node.services.signature_worker import CHUNK
+from protocol.crypto.keys import NULL_KEY
+from protocol.crypto.signatures import QUESTION_LENGTH, sign_digest
+from protocol.schema import Digest
 from tests.support.world import key_of, secret_of
 
 pytestmark = pytest.mark.functional
@@ -22,7 +25,6 @@ pytestmark = pytest.mark.functional
 GONE_WITHIN_S = 10
 
 PARENT = """
-import multiprocessing
 import sys
 
 import trio
@@ -31,77 +33,112 @@ from node.services.signature_pool import SignaturePool
 from protocol.crypto.signatures import sign_digest
 
 async def main():
-    pool = SignaturePool()
-    items = [(bytes(32), sign_digest(development_key("alice", "active"), bytes(32)))] * 1_000
-    await pool.recover(items)
-    print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
-    while sys.argv[1] == "working":
-        await pool.recover(items)
-    await trio.sleep_forever()
+    pool = SignaturePool(2)
+    questions = (bytes(32) + sign_digest(development_key("alice", "active"), bytes(32))) * 1_000
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pool.run)
+        await pool.recover(questions)
+        print(*pool.processes, flush=True)
+        while sys.argv[1] == "working":
+            await pool.recover(questions)
 
-if __name__ == "__main__":
-    trio.run(main)
+trio.run(main)
 """
 
 
-def questions(count: int) -> list[tuple[Digest, Signature]]:
+def questions(count: int) -> bytes:
     """Digests with alice's signatures."""
-    digests = [Digest(bytes([number]) * 32) for number in range(count)]
-    return [(digest, sign_digest(secret_of("alice"), digest)) for digest in digests]
+    digests = [Digest(bytes([number % 256]) * 32) for number in range(count)]
+    return b"".join(digest + sign_digest(secret_of("alice"), digest) for digest in digests)
 
 
-async def kill_workers_between(times: int) -> list[Sequence[PublicKey | None]]:
-    """What is recovered when the worker is killed before each question but the first."""
-    pool = SignaturePool()
-    answers: list[Sequence[PublicKey | None]] = []
-    try:
-        for number in range(times + 1):
-            for worker in multiprocessing.active_children() if number else ():
-                worker.kill()
-            answers.append(await pool.recover(questions(3)))
-    finally:
-        pool.close()
-    return answers
+def run_pool(use: Callable[[SignaturePool], Awaitable[None]], workers: int) -> None:
+    """Have a test use a pool."""
+
+    async def run() -> None:
+        pool = SignaturePool(workers)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pool.run)
+            await use(pool)
+            nursery.cancel_scope.cancel()
+        assert pool.processes == []
+
+    trio.run(run)
+
+
+def kill_workers(pool: SignaturePool) -> int:
+    """End all workers at once; how many there were."""
+    for process in pool.processes:
+        os.kill(process, signal.SIGKILL)
+    return len(pool.processes)
 
 
 def test_a_killed_worker_is_replaced() -> None:
     """P7: whoever waits for keys gets them all the same, as often as it happens."""
-    answers = trio.run(kill_workers_between, 2)
-    assert answers == [[key_of("alice")] * 3] * 3
+
+    async def use(pool: SignaturePool) -> None:
+        for _ in range(3):
+            assert await pool.recover(questions(3)) == key_of("alice") * 3
+            assert kill_workers(pool) == 1
+
+    run_pool(use, 2)
 
 
-async def kill_worker_amid(count: int) -> tuple[int, Sequence[PublicKey | None]]:
-    """How many workers were killed while they worked at so many questions, and the answers."""
-    pool = SignaturePool()
-    answers: list[PublicKey | None] = []
+def test_workers_that_are_killed_at_their_work_lose_nothing() -> None:
+    """P7: what they were asked is asked of the next ones, and each key comes to its place."""
+    bad = bytes(QUESTION_LENGTH)
+    asked = b"".join(questions(1) * (number % 50) + bad for number in range(400))
+    keys = b"".join(key_of("alice") * (number % 50) + NULL_KEY for number in range(400))
     killed = 0
-    try:
+
+    async def use(pool: SignaturePool) -> None:
+        nonlocal killed
+        found = []
+
+        async def ask() -> None:
+            found.append(await pool.recover(asked))
+
         async with trio.open_nursery() as nursery:
-
-            async def ask() -> None:
-                answers.extend(await pool.recover(questions(1) * count))
-                nursery.cancel_scope.cancel()
-
             nursery.start_soon(ask)
             while not killed:
                 await trio.sleep(0.05)
-                for worker in multiprocessing.active_children()[:1]:
-                    worker.kill()
-                    killed += 1
-    finally:
-        pool.close()
-    return killed, answers
+                killed += kill_workers(pool)
+        assert found == [keys]
+
+    run_pool(use, 2)
+    assert killed == 2
 
 
-def test_a_worker_that_is_killed_at_its_work_loses_nothing() -> None:
-    """P7: what it was asked is asked of the next one."""
-    killed, answers = trio.run(kill_worker_amid, 20_000)
-    assert killed
-    assert answers == [key_of("alice")] * 20_000
+def test_a_chunk_that_kills_workers_is_recovered_without_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """P7: also where no process can be started, or none lives for long."""
+    asked = questions(CHUNK + 1)
+
+    async def use(pool: SignaturePool) -> None:
+        assert await pool.recover(asked) == key_of("alice") * (CHUNK + 1)
+
+    for command in ("/nowhere/python", "/bin/false"):
+        monkeypatch.setattr(signature_pool, "COMMAND", (command,))
+        run_pool(use, 2)
+
+
+def test_work_is_shared_between_all_workers() -> None:
+    """A block of two chunks is halved, and one of a single chunk starts no second process."""
+
+    async def use(pool: SignaturePool) -> None:
+        await pool.recover(questions(CHUNK))
+        assert len(pool.processes) == 1
+        await pool.recover(questions(2 * CHUNK))
+        assert len(pool.processes) == 2
+        await pool.recover(questions(8 * CHUNK))
+        assert len(pool.processes) == 2
+
+    run_pool(use, 2)
 
 
 @pytest.mark.parametrize("state", ["idle", "working"])
-def test_the_worker_does_not_outlive_a_killed_node(state: str) -> None:
+def test_the_workers_do_not_outlive_a_killed_node(state: str) -> None:
     """P7: kill -9 of the parent leaves no process behind, whatever they are at."""
     command = [sys.executable, "-c", PARENT, state]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

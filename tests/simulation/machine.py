@@ -522,5 +522,5 @@ class Machine:
             self._input(lambda core: core.keys_recovered(effect.token, keys, self.now_ms))
 
         self.world.checkers.counts["keys recovered"] += 1
-        keys = recover_keys(effect.items)
+        keys = recover_keys(effect.questions)
         self.world.loop.later(self.rng.randrange(1, 300), self._in_this_life(answer))

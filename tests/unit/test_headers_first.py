@@ -21,6 +21,7 @@ from node.p2p.verdicts import BlockRefusal
 from node.state.errors import AgainstCheckpoint, TooManyForks
 from protocol.block import BlockBody, BlockEnvelope, HeaderEnvelope
 from protocol.constants import MAX_BLOCK_BYTES
+from protocol.crypto.signatures import KEY_LENGTH, QUESTION_LENGTH
 from protocol.genesis_form import Genesis
 from protocol.p2p.messages import (
     BlockMessage,
@@ -117,7 +118,7 @@ def test_a_lying_witness_holds_up_only_its_own_block(genesis: Genesis) -> None:
     later = Maker(node.chain).make(slot=2, body=BlockBody())
     assert honest.deliver(later, later.packed) == ""
     assert node.chain.head_id == later.id
-    node.core.keys_recovered(question.token, [None] * len(question.items), NOW_MS)
+    node.core.keys_recovered(question.token, bytes(KEY_LENGTH * count_of(question)), NOW_MS)
     assert node.chain.head_id == later.id
 
 
@@ -159,6 +160,11 @@ def test_a_fork_is_neither_stored_nor_passed_on_before_it_wins(genesis: Genesis)
     assert node.chain.head_id == fork[1].id
     assert announced(listener.hear(sender.effects)) == [block.id for block in fork]
     assert listener.send(wanted) == [BlockMessage(fork[0].packed)]
+
+
+def count_of(question: RecoverKeys) -> int:
+    """How many signatures a question is about."""
+    return len(question.questions) // QUESTION_LENGTH
 
 
 def announced(messages: list[Message]) -> list[bytes]:
@@ -228,7 +234,7 @@ def test_a_synced_chain_keeps_its_pace(genesis: Genesis) -> None:
     for block in made:
         player.send(BlockMessage(block.packed))
     questions = [item for item in player.effects if isinstance(item, RecoverKeys)]
-    assert [len(question.items) for question in questions] == [WORKER_FROM_SIGNATURES] * 3
+    assert [count_of(question) for question in questions] == [WORKER_FROM_SIGNATURES] * 3
     assert PeerLimits().sync_unjudged >= 3
 
 
@@ -273,7 +279,7 @@ def test_a_block_is_judged_once(genesis: Genesis, checks: list[bytes], waits: bo
         questions += [item for item in player.effects if isinstance(item, RecoverKeys)]
     assert len(questions) == waits
     for question in questions:
-        node.core.keys_recovered(question.token, [None] * len(question.items), NOW_MS)
+        node.core.keys_recovered(question.token, bytes(KEY_LENGTH * count_of(question)), NOW_MS)
     assert node.chain.head_id == fork[-1].id
     assert sorted(checks) == sorted(
         one for block in fork for one in (block.id, b"body of " + block.id)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import coincurve
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.crypto import signatures
 from protocol.crypto.hashes import sha256
-from protocol.crypto.keys import CURVE_ORDER, PrivateKey, parse_wif, public_key
+from protocol.crypto.keys import CURVE_ORDER, NULL_KEY, PrivateKey, parse_wif, public_key
 from protocol.errors import KeyFormatError
 from protocol.schema import Digest, Signature
 
@@ -66,8 +67,7 @@ def test_what_is_signed_is_canonical_and_recovers(number: int, digest: bytes) ->
 
 def test_the_twin_with_high_s_is_refused() -> None:
     """Malleability: negating s and the parity gives the same key, so only one form may count."""
-    s = CURVE_ORDER - int.from_bytes(PYTHON[33:], "big")
-    twin = Signature(bytes(((PYTHON[0] - 31 ^ 1) + 31,)) + PYTHON[1:33] + s.to_bytes(32, "big"))
+    twin = twin_of(PYTHON)
     assert not signatures.is_canonical(twin)
     with pytest.raises(KeyFormatError, match="not canonical"):
         signatures.recover_key(DIGEST, twin)
@@ -120,25 +120,59 @@ def test_numbers_that_belong_to_no_key_are_refused() -> None:
 
 
 def test_another_digest_or_bit_gives_another_key_or_none() -> None:
-    pairs = [(sha256(DIGEST), PYTHON)]
+    questions = sha256(DIGEST) + PYTHON
     for position in range(signatures.SIGNATURE_LENGTH):
         changed = bytearray(PYTHON)
         changed[position] ^= 1
-        pairs.append((DIGEST, Signature(bytes(changed))))
-    assert KEY not in signatures.recover_keys(pairs)
+        questions += DIGEST + bytes(changed)
+    assert KEY not in answers(questions)
 
 
 def test_a_batch_keeps_order_and_places_of_refusals() -> None:
-    bad = Signature(PYTHON[:-1])
     other = PrivateKey(b"\7" * 32)
-    pairs = [
-        (DIGEST, PYTHON),
-        (DIGEST, bad),
-        (DIGEST, signatures.sign_digest(other, DIGEST)),
-        (DIGEST, Signature(b"\x21" + PYTHON[1:])),
-        (DIGEST, PYTHON),
+    asked = [
+        PYTHON,
+        b"\x1b" + PYTHON[1:],
+        signatures.sign_digest(other, DIGEST),
+        b"\x21" + PYTHON[1:],
+        twin_of(PYTHON),
+        PYTHON,
     ]
-    assert signatures.recover_keys(pairs) == [KEY, None, public_key(other), None, KEY]
+    found = answers(b"".join(DIGEST + signature for signature in asked))
+    assert found == [KEY, NULL_KEY, public_key(other), NULL_KEY, NULL_KEY, KEY]
+    assert signatures.recover_keys(b"") == b""
+
+
+def answers(questions: bytes) -> list[bytes]:
+    """The keys one by one."""
+    size, keys = signatures.KEY_LENGTH, signatures.recover_keys(questions)
+    return [keys[at : at + size] for at in range(0, len(keys), size)]
+
+
+def twin_of(signature: Signature) -> Signature:
+    """The signature that another sign of s gives, by the same key."""
+    s = CURVE_ORDER - int.from_bytes(signature[33:], "big")
+    return Signature(
+        bytes(((signature[0] - signatures.HEADER ^ 1) + signatures.HEADER,))
+        + signature[1:33]
+        + s.to_bytes(32, "big")
+    )
+
+
+@pytest.mark.parametrize("flipped", range(1, 4))
+def test_a_wrong_recovery_id_is_another_key_whatever_a_verification_says(flipped: int) -> None:
+    """T-C3: r is the x coordinate of two points. Verifying by the key that is expected would take
+    either one's signature, and nodes that recover would find another key or none: so all recover.
+    """
+    wrong = Signature(
+        bytes((signatures.HEADER + (PYTHON[0] - signatures.HEADER ^ flipped),)) + PYTHON[1:]
+    )
+    found = answers(DIGEST + wrong)[0]
+    assert found != KEY
+    assert (found == NULL_KEY) == (flipped >= 2)
+    expected = coincurve.PublicKey(KEY)
+    plain = coincurve.ecdsa.cdata_to_der(coincurve.ecdsa.deserialize_compact(wrong[1:]))
+    assert expected.verify(plain, DIGEST, hasher=None)
 
 
 def test_threads_do_not_share_buffers() -> None:
