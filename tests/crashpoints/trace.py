@@ -229,9 +229,12 @@ class _File:
 
     def writelines(self, chunks: Iterable[bytes]) -> None:
         for chunk in chunks:
-            _raise(self.recorder.write(self.path, self.size, bytes(chunk)))
-            self.file.write(chunk)
-            self.size += len(chunk)
+            self.write(chunk)
+
+    def write(self, chunk: bytes) -> None:
+        _raise(self.recorder.write(self.path, self.size, bytes(chunk)))
+        self.file.write(chunk)
+        self.size += len(chunk)
 
     def flush(self) -> None:
         self.file.flush()
