@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from node.state.database import State
+from node.chain.chain import Chain
 from protocol.schema import TransactionId
 from protocol.transaction import TransactionEnvelope
 
@@ -15,7 +15,7 @@ LOOKED_AT = 2
 
 
 class RecentTransactions:
-    """Remembers what was pending or in a block; whether it still is, the state says."""
+    """Remembers what was pending or in a block; whether it still is, the chain says."""
 
     def __init__(self, maximum: int = REMEMBERED_MAX) -> None:
         self.maximum = maximum
@@ -25,22 +25,22 @@ class RecentTransactions:
     def __len__(self) -> int:
         return len(self._seen)
 
-    def remember(self, state: State, envelope: TransactionEnvelope) -> None:
-        """A transaction became pending, or came in a block; those leave that the state knows no
+    def remember(self, chain: Chain, envelope: TransactionEnvelope) -> None:
+        """A transaction became pending, or came in a block; those leave that the chain knows no
         more, for nobody is told of them (T-R1)."""
         self._seen.pop(envelope.id, None)
         for _ in range(min(LOOKED_AT, len(self._seen))):
             oldest = next(iter(self._seen))
-            if state.transaction_by_id.find(oldest) is None:
-                del self._seen[oldest]
-            else:
+            if chain.has_transaction(oldest):
                 self._seen.move_to_end(oldest)
+            else:
+                del self._seen[oldest]
         self._seen[envelope.id] = envelope
         if len(self._seen) > self.maximum:
             self._seen.popitem(last=False)
 
-    def find(self, state: State, transaction: TransactionId) -> TransactionEnvelope | None:
-        """A transaction that the state knows, so that it is neither dropped nor expired (R9.3)."""
-        if state.transaction_by_id.find(transaction) is None:
+    def find(self, chain: Chain, transaction: TransactionId) -> TransactionEnvelope | None:
+        """A transaction that the chain knows, so that it is neither dropped nor expired (R9.3)."""
+        if not chain.has_transaction(transaction):
             return None
         return self._seen.get(transaction)

@@ -66,7 +66,7 @@ def apply_block(
     trusted: bool = False,
     checkpoint: BlockId | None = None,
 ) -> AppliedBlock:
-    """Apply a block that follows the head, or leave no trace; no session may be open.
+    """Apply a block that follows the head, or leave no trace; no block's session may be open.
 
     Its header was judged by `HeaderRules` and its body by `check_merkle_root`, before it came to
     this. Raises `BlockRejected`. A trusted block, one that this node has checked before, is applied

@@ -30,13 +30,14 @@ def apply_transaction(
     chain_id: Digest,
     check_signatures: bool = True,
     fee_free: bool = False,
+    remember: bool = True,
 ) -> OperationResults:
     """Check a transaction and apply its operations; the answers of these, in order (R9.3).
 
     The caller's session takes back what a refusal leaves behind. Raises `TransactionRejected`,
     or `ProtocolError` for what needs no chain state. Authorities are checked unless a caller
-    that trusts the signatures says otherwise. With `fee_free` no fee is asked for. No loan outlives
-    the transaction (U7).
+    that trusts the signatures says otherwise. With `fee_free` no fee is asked for. What only
+    waits for a block the chain need not `remember`. No loan outlives the transaction (U7).
     """
     state = ctx.state
     envelope.validate()
@@ -63,8 +64,9 @@ def apply_transaction(
         latest = dynamic.time + parameters.maximum_time_until_expiration
         _check_place_and_time(state, transaction, dynamic.time, latest)
 
-    table = state.transactions
-    table.create(TransactionHistory(table.next_id, envelope.id, transaction.expiration))
+    if remember:
+        table = state.transactions
+        table.create(TransactionHistory(table.next_id, envelope.id, transaction.expiration))
     results = []
     for position, op in enumerate(operations):
         ctx.op_in_trx = position

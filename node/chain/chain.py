@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from node.chain import witness_schedule
 from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
@@ -272,7 +273,8 @@ class Chain:
 
     def has_transaction(self, transaction_id: TransactionId) -> bool:
         """Whether the transaction is pending, or in a block and not expired yet."""
-        return self.state.transaction_by_id.find(transaction_id) is not None
+        is_pending = self.pending.find(transaction_id) is not None
+        return is_pending or self.state.transaction_by_id.find(transaction_id) is not None
 
     def pending_transaction(self, transaction_id: TransactionId) -> TransactionEnvelope | None:
         """A pending transaction by its id."""
@@ -370,8 +372,12 @@ class Chain:
         item = self._add_to_forks(envelope, verdict, trusted=trusted)
         if item.rank <= self._head.rank:
             return PushResult()
-        waiting = self._session.close()
         result = PushResult()
+        if item.parent is self._head and self.pending:
+            beneath = self._apply_beneath(item, envelope, trusted=trusted)
+            if beneath is not None:
+                return PushResult([beneath])
+        waiting = self._session.close()
         try:
             self._switch_to(item, result, trusted=trusted)
         except BaseException:
@@ -415,8 +421,26 @@ class Chain:
                     self._apply(old, trusted=True)
                 raise
 
+    def _apply_beneath(
+        self, item: ForkItem, envelope: BlockEnvelope, *, trusted: bool
+    ) -> AppliedBlock | None:
+        """Extend the head beneath what waits; None if all that waits has to be applied anew."""
+        try:
+            applied = self._session.apply_beneath(envelope, partial(self._check, item, trusted))
+        except BaseException:
+            self._forks.remove(item)
+            raise
+        if applied is not None:
+            self._accept(item, applied)
+            self.keep_irreversible(self.state.dynamic.last_irreversible_block_num)
+        return applied
+
     def _apply(self, item: ForkItem, *, trusted: bool) -> AppliedBlock:
         """Apply a block on the head, check the invariants, make it the head."""
+        return self._accept(item, self._check(item, trusted))
+
+    def _check(self, item: ForkItem, trusted: bool) -> AppliedBlock:
+        """Apply a block on the head and check the invariants; nothing stays that is refused."""
         envelope, parent = item.envelope, item.parent
         assert envelope is not None, "the root is applied already"
         assert parent is not None, "all blocks of the tree descend from its root"
@@ -436,6 +460,10 @@ class Chain:
         except InvariantViolated:
             self.state.log.revert(applied.revision)
             raise
+        return applied
+
+    def _accept(self, item: ForkItem, applied: AppliedBlock) -> AppliedBlock:
+        """Make an applied block the head."""
         self._main[item.num] = applied
         item.rules = item.rules or HeaderRules.after(self.state, self._head.rules)
         self._forks.move_to_main(item, is_main=True)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from node.chain.apply_block import AppliedBlock
 from node.chain.apply_transaction import apply_transaction
 from node.chain.block_builder import check_fits_a_block
 from node.chain.pending import AppliedTransaction, PendingPool
+from node.chain.pending_footprint import Footprint
 from node.evaluators.base import run_proposed_operation
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import DuplicateTransaction
 from node.state.undo import EDIT
+from protocol.block import BlockEnvelope
 from protocol.errors import PegboardError
 from protocol.ids import WitnessId
 from protocol.schema import Digest, PublicKey, TransactionId
@@ -21,7 +26,7 @@ Dropped = tuple[TransactionId, PegboardError]
 class PendingSession:
     """A state with pending transactions on top; it is open but for the time of a block."""
 
-    __slots__ = ("_chain_id", "_context", "_since", "_state", "pool")
+    __slots__ = ("_chain_id", "_context", "_footprint", "_state", "pool")
 
     def __init__(self, state: State, chain_id: Digest) -> None:
         self.pool = PendingPool()
@@ -30,12 +35,37 @@ class PendingSession:
         self._open()
 
     def _open(self) -> None:
-        dynamic = self._state.dynamic
         self._state.log.begin()
-        self._since = self._state.log.serial
+        self._footprint = Footprint(self._state)
+        self._follow_head()
+
+    def _follow_head(self) -> None:
+        dynamic = self._state.dynamic
         self._context = Context(
             self._state, dynamic.time, dynamic.head_block_number + 1, run_proposed_operation
         )
+
+    def apply_beneath(
+        self, block: BlockEnvelope, apply: Callable[[], AppliedBlock]
+    ) -> AppliedBlock | None:
+        """Apply a block that follows the head beneath what waits, which stays as it is.
+
+        None, and nothing done, if that is not known to come to the same as to take all back, apply
+        the block and then all anew: then that has to be done. So it is for a block that fails.
+        """
+        if any(self.pool.find(envelope.id) for envelope, _ in block.transactions):
+            return None
+        if not self._footprint.may_stay(self._state, block):
+            return None
+        try:
+            applied = apply()
+        except PegboardError:
+            return None
+        if not self._footprint.is_apart(applied.revision):
+            self._state.log.revert(applied.revision)
+            return None
+        self._follow_head()
+        return applied
 
     def close(self) -> list[TransactionEnvelope]:
         """Take the pending transactions' effects back; the transactions, oldest first."""
@@ -60,8 +90,7 @@ class PendingSession:
 
     def push(self, envelope: TransactionEnvelope) -> AppliedTransaction:
         """See `Chain.push_transaction`."""
-        if self.pool.find(envelope.id) is not None:
-            raise DuplicateTransaction("transaction is pending already", rule="R9.3")
+        self._check_new(envelope)
         self.pool.check_room(envelope)
         applied = self.attempt(envelope, keep=True)
         self.pool.add(applied)
@@ -76,12 +105,14 @@ class PendingSession:
         self, envelope: TransactionEnvelope, *, keep: bool, check_signatures: bool = True
     ) -> AppliedTransaction:
         """Apply in a session of its own inside this one, then merge it or take it back."""
+        self._check_new(envelope)
         log, ctx = self._state.log, self._context
         ctx.trx_in_block = len(self.pool)
+        start = len(log.records)
         log.begin()
         try:
             results = apply_transaction(
-                ctx, envelope, self._chain_id, check_signatures=check_signatures
+                ctx, envelope, self._chain_id, check_signatures=check_signatures, remember=False
             )
             applied = AppliedTransaction(envelope, results, ctx.applied)
             check_fits_a_block(applied, self._state.parameters.maximum_block_size)
@@ -90,6 +121,7 @@ class PendingSession:
             raise
         finally:
             if keep:
+                self._footprint.add(self._state, envelope, log.records[start:])
                 log.merge()
             else:
                 log.undo()
@@ -97,11 +129,15 @@ class PendingSession:
             ctx.events = []
         return applied
 
+    def _check_new(self, envelope: TransactionEnvelope) -> None:
+        if self.pool.find(envelope.id) is not None:
+            raise DuplicateTransaction("transaction is pending already", rule="R9.3")
+
     def signing_key(self, witness: WitnessId) -> PublicKey | None:
         """See `Chain.signing_key`."""
         witnesses = self._state.witnesses
         item = witnesses.find(witness)
-        if item is None or item.stamp < self._since:
+        if item is None or item not in self._footprint.touched:
             return None if item is None else item.signing_key
         for kind, _, touched, values in self._state.log.records:
             if touched is item:

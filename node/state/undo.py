@@ -178,18 +178,22 @@ class UndoLog:
         self._walk_back(records)
 
     def finish(self) -> Revision:
-        """Close the outermost session and keep its changes; its records can be reverted later."""
-        assert len(self.marks) == 1, self.marks
-        self.marks.pop()
+        """Close the innermost session and keep its changes; its records can be reverted later.
+
+        If it was inside another one, that goes on, as if it had begun after these changes: they
+        must not touch the same objects.
+        """
+        assert len(self.marks) in (1, 2), self.marks
+        mark = self.marks.pop()
         self.serial += 1
-        revision = Revision(self.records)
-        self.records = []
+        revision = Revision(self.records[mark:])
+        del self.records[mark:]
         self._tell(revision.records, 1)
         return revision
 
     def revert(self, revision: Revision) -> None:
-        """Take back the newest finished revision; no session may be open."""
-        assert not self.marks, "a revision is reverted below all sessions"
+        """Take back the newest finished revision; a session that was open then may still be."""
+        assert len(self.marks) <= 1, "a revision is reverted below the sessions of transactions"
         self._tell(revision.records, -1)
         self._walk_back(revision.records)
 

@@ -21,6 +21,7 @@ from .lab import bench_lab
 from .market import bench_market
 from .measure import print_machine
 from .memory import bench_memory
+from .pending import bench_pending
 from .pools import bench_pools
 from .startup import bench_startup
 from .stretches import bench_stretches
@@ -51,6 +52,7 @@ SECTIONS = {
     "t": bench_fork,
     "u": bench_pools,
     "v": bench_credit,
+    "w": bench_pending,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {
     "p:anvil": bench_anvil,

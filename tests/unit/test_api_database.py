@@ -117,8 +117,8 @@ def test_few_transactions_are_remembered(backend: ChainBackend) -> None:
     for envelope in (first, second, third):
         chain.chain.push_transaction(envelope)
     for envelope in (first, second, first, third):
-        recent.remember(chain.state, envelope)
-    found = [recent.find(chain.state, item.id) for item in (first, second, third)]
+        recent.remember(chain.chain, envelope)
+    found = [recent.find(chain.chain, item.id) for item in (first, second, third)]
     assert found == [first, None, third]
 
 
@@ -131,7 +131,7 @@ def test_what_is_over_is_remembered_no_more(backend: ChainBackend) -> None:
         pay = chain.transfer("alice", "bob", amount)
         envelope = chain.transaction(pay, expiration=now_s + seconds)
         chain.chain.push_transaction(envelope)
-        recent.remember(chain.state, envelope)
+        recent.remember(chain.chain, envelope)
         return envelope
 
     kept = [seen(amount, seconds) for amount, seconds in ((1, 60), (2, 61), (3, 9_000), (4, 62))]
@@ -139,7 +139,7 @@ def test_what_is_over_is_remembered_no_more(backend: ChainBackend) -> None:
     chain.blocks(1)
     chain.block_at(now_s + 100)
     later = [seen(amount, 9_000 + amount) for amount in (5, 6)]
-    assert [recent.find(chain.state, one.id) for one in (kept[2], *later)] == [kept[2], *later]
+    assert [recent.find(chain.chain, one.id) for one in (kept[2], *later)] == [kept[2], *later]
     assert len(recent) == 3
 
 

@@ -55,7 +55,7 @@ def get_recent_transaction_by_id(call: Call, transaction_id: TransactionIdArg) -
 
     Of the transactions that this process has not seen since it started nothing is told.
     """
-    found = call.services.recent.find(call.state, transaction_id)
+    found = call.services.recent.find(call.backend.chain, transaction_id)
     return None if found is None else view_transaction(call.backend, found.transaction)
 
 

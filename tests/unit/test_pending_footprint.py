@@ -1,0 +1,322 @@
+"""A block beneath what waits: it must come to the same as to apply all that waits anew (R9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from random import Random
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from node.chain import pending_footprint
+from node.chain.pending_footprint import Footprint
+from node.chain.pending_session import PendingSession
+from node.state.database import State
+from protocol.asset import NO_FEE
+from protocol.authority import Authority
+from protocol.block import BlockEnvelope
+from protocol.constants import TAPOS_WINDOW
+from protocol.errors import PegboardError
+from protocol.ids import LimitOrderId
+from protocol.operations.account import AccountUpdate
+from protocol.operations.base import Operation
+from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
+from protocol.operations.transfer import Transfer
+from protocol.operations.vesting import CddVestingPolicy, VestingBalanceCreate
+from protocol.schema import MAX_TIMESTAMP
+from protocol.transaction import TransactionEnvelope, reference_block
+from tests.support.chain import TestChain, make_genesis, make_parameters
+from tests.support.world import BLOCK_INTERVAL_S, key_of
+
+WAITING = ("ann", "bea", "cid", "dan")
+"""Whose transactions wait at the node..."""
+TRADING = ("eve", "fay", "gus", "dan")
+"""...and who is in blocks that come from others; one is both."""
+SEEDS = range(8)
+STEPS = 30
+CYCLE = 24
+"""Blocks from one maintenance to the next."""
+PARAMETERS = make_parameters(maintenance_interval=CYCLE * BLOCK_INTERVAL_S)
+
+Act = Callable[[Random, TestChain, tuple[str, ...]], Operation]
+
+
+def pay(rng: Random, chain: TestChain, people: tuple[str, ...]) -> Transfer:
+    sender, receiver = rng.sample(people, 2)
+    symbol = rng.choice(("TEST", "TEST", "USD"))
+    fee = chain.amount(rng.choice((0, 7)))
+    amount = chain.amount(rng.choice((1, 50, 400)), symbol)
+    return Transfer(fee, chain.account(sender), chain.account(receiver), amount, None)
+
+
+def trade(rng: Random, chain: TestChain, people: tuple[str, ...]) -> Operation:
+    seller = chain.account(rng.choice(people))
+    own = chain.state.orders_of_account.items(seller)
+    if own and rng.random() < 0.3:
+        return LimitOrderCancel(NO_FEE, seller, LimitOrderId(rng.choice(own).id))
+    sold, wanted = rng.sample(("TEST", "USD"), 2)
+    return LimitOrderCreate(
+        NO_FEE,
+        seller,
+        chain.amount(rng.randint(10, 60), sold),
+        chain.amount(rng.randint(10, 60), wanted),
+        chain.chain.head_time + rng.choice((4, 20, 3600)),
+        fill_or_kill=False,
+    )
+
+
+def borrow(rng: Random, chain: TestChain, people: tuple[str, ...]) -> CallOrderUpdate:
+    debt, collateral = rng.choice(((40, 100), (20, 60), (0, 10), (-5, 0)))
+    who = chain.account(rng.choice(people))
+    return CallOrderUpdate(NO_FEE, who, chain.amount(collateral), chain.amount(debt, "USD"))
+
+
+def publish(rng: Random, chain: TestChain, people: tuple[str, ...]) -> Operation:
+    (feed,) = chain.feed("USD", 10, rng.randint(8, 14))
+    return feed
+
+
+@contextmanager
+def all_anew(patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every block takes back what waits and has it applied anew."""
+    with patch.context() as inner:
+        inner.setattr(PendingSession, "apply_beneath", lambda *_: None)
+        yield
+
+
+class Twins:
+    """A node that is tried, one that applies all anew, and one that makes the blocks."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, rng: Random) -> None:
+        genesis = make_genesis(*WAITING, *TRADING[:-1], core=2_000, parameters=PARAMETERS)
+        self.tried, self.plain, self.maker = (TestChain(genesis=genesis) for _ in range(3))
+        self.patch, self.rng = patch, rng
+        self.beneath = 0
+        self.produce()
+        feed = publish(rng, self.maker, ())
+        debts = [(name, 40) for name in (*WAITING, "eve", "fay")]
+        self.produce(feed, *(self._debt(name, debt) for name, debt in debts))
+
+    def _debt(self, name: str, debt: int) -> CallOrderUpdate:
+        chain, who = self.maker, self.maker.account(name)
+        return CallOrderUpdate(NO_FEE, who, chain.amount(4 * debt), chain.amount(debt, "USD"))
+
+    def push(self, envelope: TransactionEnvelope) -> None:
+        """A transaction comes to both nodes, which agree on it."""
+        told: list[str] = []
+        for chain in (self.tried, self.plain):
+            try:
+                applied = chain.chain.push_transaction(envelope)
+                told.append(repr(applied))
+            except PegboardError as error:
+                told.append(f"{error.name} {error}")
+        assert told[0] == told[1]
+
+    def wait(self, operation: Operation, seconds: int = 600, **how: Any) -> None:
+        """A transaction of one operation waits at both nodes, not at the maker."""
+        expiration = self.maker.chain.head_time + seconds
+        self.push(self.maker.transaction(operation, expiration=expiration, **how))
+        assert self.tried.chain.pending
+
+    def produce(self, *operations: Operation, slot: int = 1) -> None:
+        """A block of what the maker can apply of some operations comes to both nodes."""
+        for operation in operations:
+            with suppress(PegboardError):
+                self.maker.push(operation)
+        self.receive(self.maker.build(slot))
+
+    def receive(self, block: BlockEnvelope) -> None:
+        self.maker.receive(block)
+        before = self.tried.chain._session._footprint
+        result = self.tried.chain.push_block(block)
+        if self.tried.chain._session._footprint is before:
+            self.beneath += bool(self.tried.chain.pending)
+        with all_anew(self.patch):
+            expected = self.plain.chain.push_block(block)
+        assert [(one, str(why)) for one, why in result.dropped] == [
+            (one, str(why)) for one, why in expected.dropped
+        ]
+        self.compare()
+
+    def compare(self) -> None:
+        """The same waits, in the same order, with the same answers, over the same state."""
+        tried, plain = self.tried.chain, self.plain.chain
+        assert [entry.envelope.id for entry in tried.pending] == [
+            entry.envelope.id for entry in plain.pending
+        ]
+        for mine, theirs in zip(tried.pending, plain.pending, strict=True):
+            assert repr(mine) == repr(theirs)
+        assert tried.state.state_hash() == plain.state.state_hash()
+        for table, other in zip(tried.state.tables, plain.state.tables, strict=True):
+            assert table.next_id == other.next_id, table.cls
+        witness, slot = tried.scheduled_witness(1), tried.slot_time(1)
+        mine_next, their_next = (
+            chain.build_block(witness, slot, lambda digest: bytes(65))  # type: ignore[arg-type, return-value]
+            for chain in (tried, plain)
+        )
+        assert mine_next.packed == their_next.packed
+
+    def finish(self) -> None:
+        """Beneath all that waits the heads are the same, and so are their undone blocks."""
+        tried, plain = self.tried.chain, self.plain.chain
+        assert tried.state_hash() == plain.state_hash()
+        for chain in (tried, plain):
+            chain.rewind(chain.lowest_undoable_num)
+        assert tried.state_hash() == plain.state_hash()
+
+
+def live(twins: Twins, rng: Random) -> None:
+    """Some transactions and blocks of a market; now and then what waits is in a block."""
+    if rng.random() < 0.6:
+        act: Act = pay if rng.random() < 0.93 else rng.choice((trade, borrow, publish))
+        operation = act(rng, twins.maker, WAITING)
+        expiration = twins.tried.chain.head_time + rng.choice((3, 10, 600, 600, 600, 600))
+        twins.maker.serial += 1
+        with suppress(KeyError):
+            twins.push(
+                twins.maker.transaction(operation, expiration=expiration + twins.maker.serial % 3)
+            )
+        return
+    waiting = [entry.envelope for entry in twins.tried.chain.pending]
+    if waiting and rng.random() < 0.2:
+        for envelope in rng.sample(waiting, min(len(waiting), 2)):
+            with suppress(PegboardError):
+                twins.maker.chain.push_transaction(envelope)
+    acts = rng.choices((pay, trade, borrow, publish), (4, 4, 2, 1), k=rng.choice((0, 0, 1, 2)))
+    operations = [act(rng, twins.maker, TRADING) for act in acts]
+    twins.produce(*operations, slot=rng.choice((1, 1, 1, 2, 4)))
+
+
+def test_a_block_beneath_comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R9.2: random markets, blocks and pools; the same stays, in the same order and state."""
+    beneath = 0
+    for seed in SEEDS:
+        rng = Random(seed)
+        twins = Twins(monkeypatch, rng)
+        for _ in range(STEPS):
+            live(twins, rng)
+        twins.finish()
+        beneath += twins.beneath
+    assert beneath > len(SEEDS)
+
+
+def of_both(twins: Twins) -> None:
+    """A waiting payment spends what a trade in a block brings."""
+    order = LimitOrderCreate(
+        NO_FEE,
+        twins.maker.account("ann"),
+        twins.maker.amount(40),
+        twins.maker.amount(20, "USD"),
+        twins.maker.chain.head_time + 3600,
+        fill_or_kill=False,
+    )
+    twins.produce(order)
+    twins.wait(twins.maker.transfer("ann", "bea", 30, "USD"))
+    other = replace(
+        order,
+        seller=twins.maker.account("eve"),
+        amount_to_sell=order.min_to_receive,
+        min_to_receive=order.amount_to_sell,
+    )
+    twins.produce(other)
+
+
+def numbered_by_both(twins: Twins) -> None:
+    """Both make the first balance of somebody, which the table numbers."""
+    twins.wait(twins.maker.transfer("ann", "gus", 1, "USD"))
+    twins.produce(twins.maker.transfer("eve", "init1", 1, "USD"))
+
+
+def of_the_clock(twins: Twins) -> None:
+    """Coin seconds of a new vesting balance count from the time of the head."""
+    ann, amount = twins.maker.account("ann"), twins.maker.amount(50)
+    twins.wait(VestingBalanceCreate(NO_FEE, ann, ann, amount, CddVestingPolicy(0, 60)))
+    twins.produce()
+
+
+def expired(twins: Twins) -> None:
+    """What waits expires."""
+    twins.wait(twins.maker.transfer("ann", "bea", 1), seconds=BLOCK_INTERVAL_S)
+    twins.produce()
+    assert twins.tried.chain.pending
+    twins.produce()
+
+
+def of_a_forgotten_block(twins: Twins) -> None:
+    """The summary of the block that a waiting transaction refers to makes room for the next."""
+    for chain in (twins.tried, twins.plain, twins.maker):
+        chain.jump_to(TAPOS_WINDOW + 1, TAPOS_WINDOW)
+    summary = twins.maker.state.block_summary(2)
+    assert summary is not None
+    twins.wait(twins.maker.transfer("ann", "bea", 1), reference=reference_block(summary.block_id))
+    twins.produce()
+
+
+def counted(twins: Twins) -> None:
+    """Maintenance looks at every balance that has moved."""
+    twins.wait(twins.maker.transfer("ann", "bea", 100))
+    for _ in range(CYCLE):
+        twins.produce()
+
+
+def signed_with_an_old_key(twins: Twins) -> None:
+    """The key of an account whose transaction waits changes."""
+    twins.wait(twins.maker.transfer("ann", "bea", 1))
+    key = Authority(1, (), ((key_of("new"), 1),), ())
+    twins.produce(AccountUpdate(NO_FEE, twins.maker.account("ann"), active=key, owner=key))
+
+
+def blind(name: str, value: object) -> Callable[[pytest.MonkeyPatch], None]:
+    """A footprint that has forgotten something of what waits."""
+    add = Footprint.add
+
+    def forget(self: Footprint, state: State, *told: Any) -> None:
+        add(self, state, *told)
+        setattr(self, name, value)
+
+    return lambda patch: patch.setattr(Footprint, "add", forget)
+
+
+def without(owner: object, name: str, answer: object) -> Callable[[pytest.MonkeyPatch], None]:
+    """A question that always has the same answer."""
+    return lambda patch: patch.setattr(owner, name, lambda *_: answer)
+
+
+CASES: dict[Callable[[Twins], None], tuple[Callable[[pytest.MonkeyPatch], None], ...]] = {
+    of_both: (blind("touched", set()), without(Footprint, "is_apart", answer=True)),
+    numbered_by_both: (blind("_created", set()),),
+    of_the_clock: (without(pending_footprint, "_is_local", answer=True),),
+    expired: (blind("_expiration", MAX_TIMESTAMP),),
+    of_a_forgotten_block: (blind("_references", set()),),
+    counted: (
+        without(pending_footprint, "_is_anything_due", answer=False),
+        blind("_rests_on", ()),
+    ),
+    signed_with_an_old_key: (
+        without(Footprint, "_meets", answer=False),
+        blind("_rests_on", ()),
+    ),
+}
+"""Where a block and what waits meet, each with what would have to be overlooked."""
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_where_they_meet_all_is_applied_anew(
+    case: Callable[[Twins], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R9.2: and the test would see if that were overlooked."""
+    _run(case, monkeypatch)
+    with monkeypatch.context() as patch:
+        for overlook in CASES[case]:
+            overlook(patch)
+        with pytest.raises((AssertionError, PegboardError)):
+            _run(case, monkeypatch)
+
+
+def _run(case: Callable[[Twins], None], patch: pytest.MonkeyPatch) -> None:
+    twins = Twins(patch, Random(0))
+    case(twins)
+    twins.finish()
