@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from node.chain import witness_schedule
 from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
 from node.chain.block_builder import build_block
 from node.chain.finality import id_of, justified_num
@@ -19,6 +18,7 @@ from node.chain.invariants_incremental import check_block
 from node.chain.pending import AppliedTransaction
 from node.chain.pending_session import Dropped, PendingSession
 from node.chain.undo_marks import HeldBlock, HeldBlocks, Mark, NotUndoable, Rewound
+from node.chain.witness_schedule import NextSlots, participation
 from node.state.cut import StateCut
 from node.state.database import State
 from node.state.errors import InvariantViolated, WrongChain
@@ -190,17 +190,23 @@ class Chain:
         """Number of the last irreversible block; it never goes back, whatever fork wins (I14)."""
         return self._forks.root.num
 
+    @property
+    def _slots(self) -> NextSlots:
+        rules = self._head.rules
+        assert rules is not None, "the head is applied"
+        return rules.slots
+
     def slot_time(self, slot: int) -> int:
         """Time in seconds of a slot after the head; slot 1 is the next one (R8.4)."""
-        return witness_schedule.slot_time(self.state, slot)
+        return self._slots.time_of(slot)
 
     def slot_at(self, time_s: int) -> int:
         """The slot that holds a time; 0 before the next slot begins (R8.4)."""
-        return witness_schedule.slot_at(self.state, time_s)
+        return self._slots.at(time_s)
 
     def scheduled_witness(self, slot: int) -> WitnessId:
         """Whose turn a slot after the head is (R8.5)."""
-        return witness_schedule.scheduled_witness(self.state, slot)
+        return self._slots.witness_of(slot)
 
     def signing_key(self, witness: WitnessId) -> PublicKey | None:
         """The key of a witness for the next block: the head's, whatever pending ones change (T-D2).
@@ -211,7 +217,7 @@ class Chain:
 
     def participation(self) -> int:
         """Share of the last 128 slots that have a block, over 10,000 (R8.5)."""
-        return witness_schedule.participation(self.state)
+        return participation(self.state)
 
     # Known blocks and transactions.
 
@@ -373,7 +379,7 @@ class Chain:
         if item.rank <= self._head.rank:
             return PushResult()
         result = PushResult()
-        if item.parent is self._head and self.pending:
+        if item.parent is self._head:
             beneath = self._apply_beneath(item, envelope, trusted=trusted)
             if beneath is not None:
                 return PushResult([beneath])

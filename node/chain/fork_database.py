@@ -240,6 +240,8 @@ class ForkDatabase:
 
     def branches(self, old: ForkItem, new: ForkItem) -> tuple[list[ForkItem], list[ForkItem]]:
         """What to pop, newest first, and what to apply, oldest first, to go from old to new."""
+        if new.parent is old:
+            return [], [new]
         pop: list[ForkItem] = []
         apply: list[ForkItem] = []
         while old is not new:

@@ -40,7 +40,8 @@ class HeaderRules(NamedTuple):
 
     @classmethod
     def after(cls, state: State, like: HeaderRules | None = None) -> HeaderRules:
-        """The rules after the head; no session may be open. Equal keys are shared with `like`."""
+        """The rules after the head; nothing that waits may have changed them. Equal keys are shared
+        with `like`."""
         slots = NextSlots.after(state)
         keys: Mapping[WitnessId, PublicKey] = {
             witness: state.witnesses.get(witness).signing_key for witness in slots.witnesses

@@ -51,8 +51,13 @@ class PendingSession:
         """Apply a block that follows the head beneath what waits, which stays as it is.
 
         None, and nothing done, if that is not known to come to the same as to take all back, apply
-        the block and then all anew: then that has to be done. So it is for a block that fails.
+        the block and then all anew: then that has to be done. So it is for a block that fails,
+        unless nothing waits: then its refusal is raised.
         """
+        if not self.pool:
+            applied = apply()
+            self._follow_head()
+            return applied
         if any(self.pool.find(envelope.id) for envelope, _ in block.transactions):
             return None
         if not self._footprint.may_stay(self._state, block):

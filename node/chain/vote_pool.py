@@ -145,9 +145,10 @@ class VotePool:
             del self._heard[old]
         for num in [num for num in self._votes if num < lowest]:
             del self._votes[num]
-        for block in [block for block in self._waiting if block_num_of(block) < lowest]:
-            self.take_waiting(block)
-        self._waiting_of = +self._waiting_of
+        if self._waiting_of:
+            for block in [block for block in self._waiting if block_num_of(block) < lowest]:
+                self.take_waiting(block)
+            self._waiting_of = +self._waiting_of
 
     def forget_above_head(self) -> None:
         """Let go of the votes for blocks that a development chain has taken back on purpose.
@@ -212,12 +213,14 @@ class VotePool:
         if source is None or target is None:
             return
         heard = self._heard.setdefault(num, {}).setdefault(target, {})
+        good = self._votes.get(num, {})
         for signature in certificate.signatures:
             vote = Vote(source, target, signature)
             key = signer_of_vote(chain.chain_id, source, target, signature)
             assert key is not None, "it was checked when the block was applied"
             heard[key] = vote
-            self._is_lie(key, vote)
+            if good.get(key) != vote:  # all good ones were held against each other
+                self._is_lie(key, vote)
 
     def note_block(self, block: BlockId, key: PublicKey) -> None:
         """Keep the proof, if there is one, that a key has signed another block of the slot."""
@@ -258,6 +261,8 @@ class VotePool:
         chain = self._chain
         finality = chain.state.finality
         if finality is None or self._is_rewritten or num > chain.last_irreversible_num:
+            return None
+        if len(self._heard[num]) == 1 and not self._waiting:
             return None
         sets = needed_sets(finality, num)
         ours = id_of(chain.state, num)

@@ -182,6 +182,7 @@ class DevelopmentChain:
             lambda digest: sign_digest(secret, digest),
             self._votes.certificate(),
         )
+        block.front.note_signer(production.signing_key)
         self._serial = 0
         applied = self.chain.push_block(block).applied[-1]
         self._votes.forget_old()

@@ -45,31 +45,25 @@ def sign_digest(secret: PrivateKey, digest: Digest) -> Signature:
     """
     if len(digest) != 32:
         raise KeyFormatError("wrong length of a digest to sign", value=len(digest), limit=32)
+    found = ffi.new("secp256k1_ecdsa_recoverable_signature *")
+    compact = ffi.new("unsigned char[64]")
+    recovery_id = ffi.new("int *")
+    nonce_function, data = ffi.NULL, ffi.NULL
     attempt = 0
     while True:
-        signature = _sign_once(secret, digest, attempt)
+        done = lib.secp256k1_ecdsa_sign_recoverable(
+            _context, found, digest, secret.reveal(), nonce_function, data
+        )
+        assert done == 1, "libsecp256k1 signs with any valid secret"
+        lib.secp256k1_ecdsa_recoverable_signature_serialize_compact(
+            _context, compact, recovery_id, found
+        )
+        signature = Signature(bytes((HEADER + recovery_id[0],)) + bytes(ffi.buffer(compact)))
         if is_canonical(signature):
             return signature
         attempt += 1
-
-
-def _sign_once(secret: PrivateKey, digest: Digest, attempt: int) -> Signature:
-    found = ffi.new("secp256k1_ecdsa_recoverable_signature *")
-    if attempt == 0:
-        nonce_function, data = ffi.NULL, ffi.NULL
-    else:
         nonce_function = _nonce_of_salted_digest
         data = ffi.from_buffer(sha256(digest + bytes(attempt)))
-    done = lib.secp256k1_ecdsa_sign_recoverable(
-        _context, found, digest, secret.reveal(), nonce_function, data
-    )
-    assert done == 1, "libsecp256k1 signs with any valid secret"
-    compact = ffi.new("unsigned char[64]")
-    recovery_id = ffi.new("int *")
-    lib.secp256k1_ecdsa_recoverable_signature_serialize_compact(
-        _context, compact, recovery_id, found
-    )
-    return Signature(bytes((HEADER + recovery_id[0],)) + bytes(ffi.buffer(compact)))
 
 
 def is_canonical(signature: Signature) -> bool:
