@@ -23,6 +23,8 @@ from .measure import print_machine
 from .memory import bench_memory
 from .pending import bench_pending
 from .pools import bench_pools
+from .sizes import bench_sizes
+from .stages import bench_stages
 from .startup import bench_startup
 from .stretches import bench_stretches
 from .sync import bench_sync
@@ -52,7 +54,9 @@ SECTIONS = {
     "t": bench_fork,
     "u": bench_pools,
     "v": bench_credit,
-    "w": bench_pending,
+    "w": bench_stages,
+    "x": bench_sizes,
+    "y": bench_pending,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {
     "p:anvil": bench_anvil,

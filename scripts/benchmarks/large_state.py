@@ -1,9 +1,10 @@
-"""A chain of 250,000 accounts with balances, votes, orders and positions, made in some minutes."""
+"""A chain of 250,000 accounts with balances, votes, orders and positions, made in a minute."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -21,49 +22,62 @@ from tests.support.chain import TestChain, make_genesis, make_parameters
 from tests.support.state import add_position, set_feed
 from tests.support.world import secret_of
 
-ACCOUNTS = 250_000
 CORE_EACH = 10**6
-VOTERS = 5_000
-"""Accounts that vote themselves."""
-FOLLOWERS = 20_000
-"""Accounts that let one of `PROXIES` vote."""
+
+
+class Size(NamedTuple):
+    """How much there is of each kind."""
+
+    accounts: int
+    voters: int
+    """Accounts that vote themselves."""
+    followers: int
+    """Accounts that let one of `PROXIES` vote."""
+    orders: int
+    positions: int
+
+
+LARGE = Size(250_000, 5_000, 20_000, 100_000, 5_000)
+SMALL = Size(1_000, 20, 80, 1_000, 100)
 PROXIES = 20
-ORDERS = 100_000
 MAKERS = [f"maker{number}" for number in range(200)]
 """Who placed them."""
-POSITIONS = 5_000
 HOLDERS = [f"holder{number}" for number in range(200)]
 """Who can sign."""
+DEBT_EACH = 10**7
+"""What a holder owes and holds of the BitAsset."""
 RICH = 10**12
 
 _serial = count()
 
 
-def large_chain() -> TestChain:
+def large_chain(size: Size = LARGE) -> TestChain:
     """The chain; nothing of it is pending, and its first maintenance lies ahead."""
     parameters = make_parameters()
     genesis = make_genesis(*MAKERS, *HOLDERS, core=RICH, parameters=parameters)
-    chain = TestChain(genesis=_with_many_accounts(genesis))
+    chain = TestChain(genesis=_with_many_accounts(genesis, size.accounts))
     chain.chain.paranoid = False
     with chain.chain.head_state() as state:
         state.log.begin()
         first = state.account_named("account0").id
         usd = state.asset_named("USD").id
         set_feed(state, usd, 1, 10)
-        _add_votes(state, first)
-        _add_positions(state, usd, first)
-        _add_orders(state, usd)
+        _add_votes(state, first, size)
+        _add_positions(state, usd, first, size.positions)
+        _add_orders(state, usd, size.orders)
         state.log.finish()
     return chain
 
 
-def touch_accounts(chain: TestChain, transfers: int) -> Iterator[TransactionEnvelope]:
+def touch_accounts(
+    chain: TestChain, transfers: int, accounts: int = LARGE.accounts
+) -> Iterator[TransactionEnvelope]:
     """Signed transfers, each to another account."""
     first = chain.account("account0")
     for _ in range(transfers):
         number = next(_serial)
         name = HOLDERS[number % len(HOLDERS)]
-        receiver = AccountId(first + number * 7_919 % ACCOUNTS)
+        receiver = AccountId(first + number * 7_919 % accounts)
         transfer = chain.transfer(name, name, 1)
         yield chain.transaction(
             replace(transfer, to=receiver, amount=AssetAmount(1 + number, CORE_ASSET)),
@@ -71,8 +85,8 @@ def touch_accounts(chain: TestChain, transfers: int) -> Iterator[TransactionEnve
         )
 
 
-def _with_many_accounts(genesis: Genesis) -> Genesis:
-    names = [f"account{number}" for number in range(ACCOUNTS)]
+def _with_many_accounts(genesis: Genesis, count: int) -> Genesis:
+    names = [f"account{number}" for number in range(count)]
     accounts = tuple(InitialAccount(name, _key(number)) for number, name in enumerate(names))
     section = genesis.pegboard
     assert section is not None
@@ -89,11 +103,11 @@ def _key(number: int) -> PublicKey:
     return PublicKey(public_key(secret_of("anybody"))[:25] + number.to_bytes(8, "big"))
 
 
-def _add_votes(state: State, first: AccountId) -> None:
+def _add_votes(state: State, first: AccountId, size: Size) -> None:
     votes = tuple(sorted(witness.vote_id for witness in state.witnesses.in_order()))
-    for number in range(VOTERS + FOLLOWERS):
+    for number in range(size.voters + size.followers):
         account = state.accounts.edit(state.accounts.get(AccountId(first + 10 * number)))
-        if number < VOTERS:
+        if number < size.voters:
             own: tuple[VoteId, ...] = votes[: 1 + number % len(votes)]
             account.options = replace(account.options, votes=own, num_witness=1)
         else:
@@ -101,15 +115,17 @@ def _add_votes(state: State, first: AccountId) -> None:
             account.options = replace(account.options, voting_account=proxy)
 
 
-def _add_positions(state: State, usd: AssetId, first: AccountId) -> None:
-    for number in range(POSITIONS):
+def _add_positions(state: State, usd: AssetId, first: AccountId, count: int) -> None:
+    for number in range(count):
         add_position(state, AccountId(first + 10 * number + 5), usd, 1_000, 40_000 + number)
+    for name in HOLDERS:
+        add_position(state, state.account_named(name).id, usd, DEBT_EACH, 100 * DEBT_EACH)
 
 
-def _add_orders(state: State, usd: AssetId) -> None:
+def _add_orders(state: State, usd: AssetId, count: int) -> None:
     makers = [state.account_named(name).id for name in MAKERS]
-    for number in range(ORDERS):
-        seller = makers[0] if number < ORDERS // 5 else makers[number % len(makers)]
+    for number in range(count):
+        seller = makers[0] if number < count // 5 else makers[number % len(makers)]
         sold = AssetAmount(1_000, CORE_ASSET)
         wanted = AssetAmount(200 + number % 977, usd)
         adjust_balance(state, seller, CORE_ASSET, -sold.amount)

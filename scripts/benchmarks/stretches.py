@@ -31,7 +31,7 @@ from tests.support.chain import TestChain
 from tests.support.memory_stores import MemoryBlockStore
 from tests.support.world import secret_of
 
-from .large_state import FOLLOWERS, HOLDERS, MAKERS, VOTERS, large_chain, touch_accounts
+from .large_state import HOLDERS, LARGE, MAKERS, large_chain, touch_accounts
 from .measure import print_value
 
 TARGET_MS = 50
@@ -204,7 +204,8 @@ async def _measure(node: LargeNode, watch: Stopwatch) -> None:
             await node.maintain()
         await node.blocks(BLOCKS, TRANSFERS_A_BLOCK)
         await node.wait_for_maintenance()
-        await report(f"maintenance, {VOTERS:,} opinions of {VOTERS + FOLLOWERS:,}", node.maintain)
+        voting = LARGE.voters + LARGE.followers
+        await report(f"maintenance, {LARGE.voters:,} opinions of {voting:,}", node.maintain)
         await report("snapshot, and blocks meanwhile", lambda: _snapshot(node))
         await report("state hash", lambda: node.call(session, "pegboard", "get_state_hash", []))
         for api, method, arguments in LISTINGS:
