@@ -32,12 +32,23 @@ def pack(value: object) -> bytes:
 
 def pack_as(annotation: Hashable, value: object) -> bytes:
     """The binary form of a value of any annotation of the vocabulary."""
-    out = bytearray()
-    try:
-        writer_for(annotation)(out, value)
-    except (struct.error, OverflowError, ValueError) as error:
-        raise EncodeError(f"value does not fit {annotation}: {error}", value=value) from error
-    return bytes(out)
+    return packer_for(annotation)(value)
+
+
+@cache
+def packer_for(annotation: Hashable) -> Callable[[object], bytes]:
+    """What `pack_as` does for one annotation; to be kept where a long one is asked for often."""
+    write = writer_for(annotation)
+
+    def packed(value: object) -> bytes:
+        out = bytearray()
+        try:
+            write(out, value)
+        except (struct.error, OverflowError, ValueError) as error:
+            raise EncodeError(f"value does not fit {annotation}: {error}", value=value) from error
+        return bytes(out)
+
+    return packed
 
 
 def unpack(cls: type[T], data: bytes) -> T:

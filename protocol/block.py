@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated, TypeVar, cast
 
 from protocol.binary import (
     MALFORMED,
     malformed,
     pack,
-    pack_as,
+    packer_for,
     read_varint,
     reader_for,
     unpack_from,
@@ -357,7 +358,12 @@ def processed(envelope: TransactionEnvelope, results: OperationResults) -> Proce
 
 def pack_results(results: OperationResults) -> bytes:
     """The binary form of the answers, which follows a transaction in a block."""
-    return pack_as(OperationResults, results)
+    return _results_packer()(results)
+
+
+@cache
+def _results_packer() -> Callable[[object], bytes]:
+    return packer_for(OperationResults)
 
 
 def _block_id(previous: BlockId, signed_header: bytes) -> BlockId:

@@ -54,9 +54,9 @@ SECTIONS = {
     "t": bench_fork,
     "u": bench_pools,
     "v": bench_credit,
-    "w": bench_stages,
-    "x": bench_sizes,
-    "y": bench_pending,
+    "x": bench_pending,
+    "y": bench_stages,
+    "z": bench_sizes,
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {
     "p:anvil": bench_anvil,

@@ -1,4 +1,4 @@
-"""(y) What waiting transactions cost a block: one that leaves them as they are, and another."""
+"""(x) What waiting transactions cost a block: one that leaves them as they are, and another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS = {
 
 
 def bench_pending() -> None:
-    """(y): CPU time of blocks that come to a node with an empty pool, and with a full one."""
+    """(x): CPU time of blocks that come to a node with an empty pool, and with a full one."""
     waiting, others = Recorder(2 * ACCOUNTS), Recorder(2 * ACCOUNTS)
     waiting.ids, waiting.names = waiting.ids[:ACCOUNTS], waiting.names[:ACCOUNTS]
     others.ids, others.names = others.ids[ACCOUNTS:], others.names[ACCOUNTS:]
@@ -45,13 +45,13 @@ def bench_pending() -> None:
             for took, chain in zip(times.values(), (bare, full), strict=True):
                 took.append(cpu_seconds(partial(_push, chain, others.blocks[-1])))
         for waits, took in times.items():
-            print_time("y", f"{what}; {waits} wait", took, note)
+            print_time("x", f"{what}; {waits} wait", took, note)
     assert len(full.pending) == WAITING, "none of them is in these blocks"
     (one,) = islice(full.pending, 1)
     others.chain.push_transaction(one.envelope)
     others.make_block()
     took = [cpu_seconds(partial(_push, full, others.blocks[-1]))]
-    print_time("y", f"a block of one of them; {WAITING:,} wait", took, "all applied anew")
+    print_time("x", f"a block of one of them; {WAITING:,} wait", took, "all applied anew")
 
 
 def fill(chain: Chain, operations: Iterable[SignedBy]) -> None:

@@ -1,4 +1,4 @@
-"""(x) What transfers and orders cost with 250,000 accounts and 100,000 orders, by a small state."""
+"""(z) What transfers and orders cost with 250,000 accounts and 100,000 orders, by a small state."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ class Played:
 
 
 def bench_sizes() -> None:
-    """(x): the same blocks on a large and on a small state by turns; keys known, CPU time."""
+    """(z): the same blocks on a large and on a small state by turns; keys known, CPU time."""
     small, large = Played(SMALL), Played(LARGE)
     GarbageSchedule()
     rounds = [(small.cost(), large.cost()) for _ in range(ROUNDS)]
     for kind in KINDS:
-        print_time("x", f"{kind}, {SMALL.accounts:,} accounts", [one[kind] for one, _ in rounds])
-        print_time("x", f"{kind}, {LARGE.accounts:,} accounts", [one[kind] for _, one in rounds])
+        print_time("z", f"{kind}, {SMALL.accounts:,} accounts", [one[kind] for one, _ in rounds])
+        print_time("z", f"{kind}, {LARGE.accounts:,} accounts", [one[kind] for _, one in rounds])
         ratios = [many[kind] / few[kind] for few, many in rounds]
-        print_ratio("x", f"{kind}: large / small", ratios, "target at most 1.3")
+        print_ratio("z", f"{kind}: large / small", ratios, "target at most 1.3")

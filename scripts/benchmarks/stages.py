@@ -1,4 +1,4 @@
-"""(w) Where the time of a block goes: nanoseconds a transaction, stage by stage."""
+"""(y) Where the time of a block goes: nanoseconds a transaction, stage by stage."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class Stages:
 
 
 def bench_stages() -> None:
-    """(w): each stage of full blocks for itself; keys known, CPU time."""
+    """(y): each stage of full blocks for itself; keys known, CPU time."""
     resting, matching = record_orders(TRADERS, ORDERS)
     for what, recording in (
         ("transfers", record_transfers(ACCOUNTS, TRANSFERS)),
@@ -176,4 +176,4 @@ def _bench(what: str, recording: Recording) -> None:
     count = sum(map(stages.take, recording.measured))
     for stage, meaning in STAGES.items():
         value = f"{stages.seconds[stage] / count * 1e9:>10,.0f} ns a transaction"
-        print_value("w", f"{what}: {stage}", value, meaning)
+        print_value("y", f"{what}: {stage}", value, meaning)
