@@ -13,6 +13,7 @@ from node.fork.errors import NotCarriedOver, SnapshotIncomplete
 from node.fork.forms import FORMS, LEFT_OUT, MUST_BE_EMPTY, Form, Json
 from node.state.database import State
 from node.state.objects.development import Development
+from node.state.sharing import Sharing
 from protocol.crypto.keys import key_prefix
 from protocol.errors import DecodeError, PegboardError
 from protocol.genesis import with_whole_fees
@@ -48,6 +49,7 @@ class CoreState:
         self._carried: Counter[Type] = Counter()
         self._left_out: Counter[Type] = Counter()
         self._newest: dict[Type, int] = {}
+        self._sharing = Sharing()
 
     def take(self, line: bytes, number: int) -> None:
         """An object as the file has it in line `number`."""
@@ -84,6 +86,7 @@ class CoreState:
         item = from_json(form.cls, form.adapt(data), self.prefix)
         if item.id in table.rows:
             raise DecodeError("an object given twice", value=str(table.id_of(item)))
+        self._sharing.unify(item)
         table.load(item)
         self._note(kind, item.id)
         self._carried[kind] += 1

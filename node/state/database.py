@@ -417,6 +417,10 @@ class State:
 
     def look_through(self) -> None:
         """Note of a restored state what the undo log would have told of it."""
+        for figures in self.statistics.rows.values():
+            name = self.accounts.get(figures.owner).name
+            if figures.name == name:
+                figures.name = name  # the same object: half of what the names take
         self.stakes.look_through()
         self._touched_statistics.note(
             one.id
@@ -487,8 +491,6 @@ class State:
         for plain in items:
             item = from_plain(table.cls, plain)
             sharing.unify(item)
-            if isinstance(item, AccountStatistics):
-                item.name = self.accounts.get(item.owner).name
             table.load(item)
         table.next_id = next_instance
 
