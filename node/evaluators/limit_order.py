@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from node.evaluators.fees import core_worth_of
 from node.evaluators.lists import check_authorized, check_market_lists
 from node.evaluators.membership import check_owner
@@ -35,23 +37,12 @@ from protocol.operations.limit_order import (
     LimitOrderUpdate,
 )
 from protocol.operations.results import VoidResult
-from protocol.schema import Record
 
-
-class DeferredFee(Record):
-    """The creation fee that the order will hold (R2.12)."""
-
-    core: int
-    """Its worth in CORE."""
-    paid: AssetAmount
-    """The same as paid, when it was paid in another asset; else 0 CORE."""
-
-
-class Placing(Record):
-    """What a new order takes its amount from, and the fee that it will hold."""
-
-    held: AccountBalance
-    fee: DeferredFee
+DeferredFee = tuple[int, AssetAmount]
+"""The creation fee that the order will hold: its worth in CORE, and the same as paid, when it was
+paid in another asset; else 0 CORE (R2.12)."""
+Placing = tuple[AccountBalance, DeferredFee]
+"""What a new order takes its amount from, and its fee."""
 
 
 def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> Placing:
@@ -76,13 +67,13 @@ def evaluate_limit_order_create(ctx: Context, op: LimitOrderCreate) -> Placing:
     _check_market(state, op.seller, sold.asset_id, op.min_to_receive.asset_id)
     held = check_balance(state, op.seller, sold, rule="R2.1")
     assert held is not None, "the amount is positive"
-    return Placing(held, _deferred_fee(state, op.fee))
+    return held, _deferred_fee(state, op.fee)
 
 
 def apply_limit_order_create(ctx: Context, op: LimitOrderCreate, placing: Placing) -> ObjectId:
     """Take the amount out of the balance, then match at once; what is left rests (R2.2, R2.4)."""
-    state, sold, fee = ctx.state, op.amount_to_sell, placing.fee
-    state.balances.edit(placing.held).balance -= sold.amount
+    state, sold, (held, (core_fee, paid_fee)) = ctx.state, op.amount_to_sell, placing
+    state.balances.edit(held).balance -= sold.amount
     adjust_core_in_orders(state, op.seller, sold.asset_id, sold.amount)
     order_id = state.limit_orders.next_id
     order = state.limit_orders.create(
@@ -93,8 +84,8 @@ def apply_limit_order_create(ctx: Context, op: LimitOrderCreate, placing: Placin
             for_sale=sold.amount,
             sell_price=op.sell_price(),
             filled_amount=0,
-            deferred_fee=fee.core,
-            deferred_paid_fee=fee.paid,
+            deferred_fee=core_fee,
+            deferred_paid_fee=paid_fee,
             on_fill=op.extensions.on_fill or (),
         )
     )
@@ -120,7 +111,7 @@ def apply_limit_order_cancel(ctx: Context, op: LimitOrderCancel, order: LimitOrd
     return cancel_order(ctx, order, virtual=False)
 
 
-class OrderChange(Record):
+class OrderChange(NamedTuple):
     """What an update makes of an order."""
 
     order: LimitOrder
@@ -239,8 +230,7 @@ def apply_limit_order_update(ctx: Context, op: LimitOrderUpdate, change: OrderCh
             updated.expiration = op.new_expiration
         if op.on_fill is not None:
             updated.on_fill = op.on_fill
-        updated.deferred_fee = change.fee.core
-        updated.deferred_paid_fee = change.fee.paid
+        updated.deferred_fee, updated.deferred_paid_fee = change.fee
 
     state.limit_orders.rekey(order, become)
     place_order(ctx, order)
@@ -279,5 +269,5 @@ def _check_market(state: State, account: AccountId, sold: AssetId, received: Ass
 
 def _deferred_fee(state: State, fee: AssetAmount) -> DeferredFee:
     if fee.asset_id == CORE_ASSET:
-        return DeferredFee(fee.amount, NO_FEE)
-    return DeferredFee(core_worth_of(state, fee), fee)
+        return fee.amount, NO_FEE
+    return core_worth_of(state, fee), fee

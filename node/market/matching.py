@@ -10,16 +10,10 @@ from typing import NamedTuple
 
 from node.market.pricing import worth_ceil, worth_floor
 from protocol.asset import Price
-from protocol.schema import Record
 
-
-class OrderMatch(Record):
-    """Two limit orders meet: what the taker gives, and what it gets from the maker."""
-
-    taker_pays: int
-    taker_receives: int
-    is_taker_smaller: bool
-    """Whether the taker is used up, but for dust that buys nothing."""
+OrderMatch = tuple[int, int, bool]
+"""Two limit orders meet: what the taker gives, what it gets from the maker, and whether it is the
+smaller one: used up, but for dust that buys nothing. Bare, for each match makes one."""
 
 
 def match_orders(taker_for_sale: int, maker_for_sale: int, price: Price) -> OrderMatch | None:
@@ -35,8 +29,8 @@ def match_orders(taker_for_sale: int, maker_for_sale: int, price: Price) -> Orde
         receives = worth_floor(taker_for_sale, base, quote)
         if receives == 0:
             return None
-        return OrderMatch(worth_ceil(receives, quote, base), receives, True)
-    return OrderMatch(maker_worth, worth_ceil(maker_worth, base, quote), False)
+        return worth_ceil(receives, quote, base), receives, True
+    return maker_worth, worth_ceil(maker_worth, base, quote), False
 
 
 class CallMatch(NamedTuple):

@@ -42,10 +42,10 @@ def place_order(ctx: Context, order: LimitOrder) -> bool:
         match = match_orders(order.for_sale, maker.for_sale, price)
         if match is None:
             break
-        paid = AssetAmount(match.taker_pays, sold)
-        received = AssetAmount(match.taker_receives, wanted)
+        pays, receives, is_taker_smaller = match
+        paid, received = AssetAmount(pays, sold), AssetAmount(receives, wanted)
         is_taker_gone = fill_limit_order(
-            ctx, order, paid, received, price, is_maker=False, cull=match.is_taker_smaller
+            ctx, order, paid, received, price, is_maker=False, cull=is_taker_smaller
         )
         is_maker_gone = fill_limit_order(
             ctx, maker, received, paid, price, is_maker=True, cull=True

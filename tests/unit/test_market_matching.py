@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from node.market.matching import OrderMatch, match_call, match_orders, match_settlement
+from node.market.matching import match_call, match_orders, match_settlement
 from node.market.pricing import affordable_price
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price, PriceOverflow
@@ -27,24 +27,24 @@ def price_of(base: int, quote: int) -> Price:
 
 def test_a_smaller_taker_is_rounded_down_and_gets_its_dust_back() -> None:
     """R2.5: at 3 for 10, a taker of 25 buys 7 and pays 24, not 25; the maker gains."""
-    assert match_orders(25, 1000, price_of(3, 10)) == OrderMatch(24, 7, True)
+    assert match_orders(25, 1000, price_of(3, 10)) == (24, 7, True)
 
 
 def test_a_smaller_maker_is_rounded_down_and_gets_its_dust_back() -> None:
     """R2.5: at 10 for 3, a maker of 25 gets 7 and pays 24 of its 25; the taker gains."""
-    assert match_orders(1000, 25, price_of(10, 3)) == OrderMatch(7, 24, False)
+    assert match_orders(1000, 25, price_of(10, 3)) == (7, 24, False)
 
 
 def test_orders_of_equal_worth_are_the_taker_s_match() -> None:
     """R2.5: taker <= maker's worth, inclusive."""
-    assert match_orders(30, 9, price_of(3, 10)) == OrderMatch(30, 9, True)
-    assert match_orders(31, 9, price_of(3, 10)) == OrderMatch(30, 9, False)
+    assert match_orders(30, 9, price_of(3, 10)) == (30, 9, True)
+    assert match_orders(31, 9, price_of(3, 10)) == (30, 9, False)
 
 
 def test_a_taker_that_can_buy_nothing_does_not_trade() -> None:
     """R2.5: 3 at 3 for 10 are not one unit, 4 are."""
     assert match_orders(3, 1000, price_of(3, 10)) is None
-    assert match_orders(4, 1000, price_of(3, 10)) == OrderMatch(4, 1, True)
+    assert match_orders(4, 1000, price_of(3, 10)) == (4, 1, True)
 
 
 def test_an_order_worth_more_than_the_largest_supply_does_not_match() -> None:
@@ -67,8 +67,7 @@ def test_nobody_overpays(taker: int, maker: int, base: int, quote: int) -> None:
     if match is None:
         assert floor(taker * exact) == 0
         return
-    pays, receives = match.taker_pays, match.taker_receives
-    is_taker_smaller = match.is_taker_smaller
+    pays, receives, is_taker_smaller = match
     assert 0 < pays <= taker
     assert 0 < receives <= maker
     if is_taker_smaller:
