@@ -110,7 +110,6 @@ LaterEffect = (
     SaveSnapshot
     | StoreHistory
     | StoreEvidence
-    | RecoverKeys
     | FlushSessions
     | Report
     | StopNode
@@ -118,4 +117,4 @@ LaterEffect = (
 )
 """What waits until all that was to be made durable before it is so."""
 
-Effect = ReserveSlot | ReserveVote | StoreBlocks | LaterEffect
+Effect = RecoverKeys | ReserveSlot | ReserveVote | StoreBlocks | LaterEffect

@@ -6,7 +6,6 @@ refused before they would cost anything. A lying witness's block holds up nobody
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from node.chain.header_rules import HeaderVerdict
@@ -28,7 +27,7 @@ from protocol.crypto.keys import NULL_KEY
 from protocol.crypto.signatures import KEY_LENGTH
 from protocol.errors import PegboardError, ProtocolError
 from protocol.schema import BlockId, Digest, PublicKey
-from protocol.transaction import DuplicateSignature, TransactionEnvelope
+from protocol.transaction import TransactionEnvelope
 
 WORKER_FROM_SIGNATURES = 64
 """Blocks with fewer signatures are not worth a trip to the worker processes."""
@@ -59,9 +58,8 @@ class QueuedBlock:
         for envelope in self.unrecovered:
             start, end = end, end + KEY_LENGTH * len(envelope.transaction.signatures)
             found = [PublicKey(keys[at : at + KEY_LENGTH]) for at in range(start, end, KEY_LENGTH)]
-            if NULL_KEY not in found:
-                with suppress(DuplicateSignature):
-                    envelope.set_signature_keys(found)
+            if NULL_KEY not in found and len(set(found)) == len(found):
+                envelope.set_signature_keys(found)
 
 
 class BlockInbox:

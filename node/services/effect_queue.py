@@ -1,8 +1,8 @@
 """The order in which effects are carried out; one place for the real shell and the simulated one.
 
-Whatever waits makes one batch: its blocks are stored, then its slots and votes recorded, durably,
-then everything else follows in order. Storing early is always safe, and one flush serves many
-blocks.
+Whatever waits makes one batch: what is to be worked out is begun, blocks are stored, then slots and
+votes recorded, durably, then everything else follows in order. Storing early is always safe, and
+one flush serves many blocks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from node.core.effects import Effect, LaterEffect, ReserveSlot, ReserveVote, StoreBlocks
+from node.core.effects import (
+    Effect,
+    LaterEffect,
+    RecoverKeys,
+    ReserveSlot,
+    ReserveVote,
+    StoreBlocks,
+)
 from protocol.block import block_num_of
 from protocol.schema import BlockId
 
@@ -19,10 +26,12 @@ from protocol.schema import BlockId
 class Batch:
     """Effects that are carried out together."""
 
+    questions: tuple[RecoverKeys, ...]
+    """To be asked at once: they tell nobody anything, and no worker must wait for the disk."""
     moves: tuple[StoreBlocks, ...]
-    """To be made durable first. A recorded vote for a block that was lost could forbid its key to
-    vote ever again (F5); an own block without a record of its slot was told to nobody, and the
-    chain shows it at the next start (T-W1)."""
+    """To be made durable before all that follows. A recorded vote for a block that was lost could
+    forbid its key to vote ever again (F5); an own block without a record of its slot was told to
+    nobody, and the chain shows it at the next start (T-W1)."""
     slots: tuple[ReserveSlot, ...]
     """To be made durable after `moves`, and before anything of `rest`."""
     votes: tuple[ReserveVote, ...]
@@ -45,12 +54,15 @@ class EffectQueue:
         if not self._waiting:
             return None
         effects, self._waiting = self._waiting, []
+        questions: list[RecoverKeys] = []
         slots: list[ReserveSlot] = []
         votes: list[ReserveVote] = []
         moves: list[StoreBlocks] = []
         rest: list[LaterEffect] = []
         for effect in effects:
             match effect:
+                case RecoverKeys():
+                    questions.append(effect)
                 case ReserveSlot():
                     slots.append(effect)
                 case ReserveVote():
@@ -62,7 +74,8 @@ class EffectQueue:
                         votes.clear()
                 case _:
                     rest.append(effect)
-        return Batch(tuple(join_moves(moves)), tuple(slots), tuple(votes), tuple(rest))
+        moved = tuple(join_moves(moves))
+        return Batch(tuple(questions), moved, tuple(slots), tuple(votes), tuple(rest))
 
 
 def join_moves(moves: Sequence[StoreBlocks]) -> list[StoreBlocks]:

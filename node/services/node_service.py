@@ -188,6 +188,8 @@ class NodeService:
             await self._carry(await self.inputs.next_batch(), peers)
 
     async def _carry(self, batch: Batch, peers: PeerConnections) -> None:
+        for question in batch.questions:
+            peers.nursery.start_soon(self._recover_keys, question)
         if batch.slots or batch.votes or batch.moves:
             await self._persist(partial(self._store, batch))
             self._note_stored(batch)
@@ -212,8 +214,6 @@ class NodeService:
                     peers.close(effect.peer)
                 case OpenConnection():
                     peers.dial(effect.address)
-                case RecoverKeys():
-                    peers.nursery.start_soon(self._recover_keys, effect)
                 case SaveSnapshot():
                     await self._persist(partial(self._save_snapshot, effect))
                 case StoreHistory():
@@ -285,6 +285,6 @@ class NodeService:
         self.stores.snapshots.save(snapshot.num, snapshot.block_id, *snapshot.payload)
         self.stores.blocks.prune_forks(snapshot.irreversible_num)
 
-    async def _recover_keys(self, effect: RecoverKeys) -> None:
-        keys = await self.pool.recover(effect.questions)
-        self.inputs.keys_recovered(effect.token, keys)
+    async def _recover_keys(self, question: RecoverKeys) -> None:
+        keys = await self.pool.recover(question.questions)
+        self.inputs.keys_recovered(question.token, keys)

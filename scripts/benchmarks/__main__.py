@@ -21,7 +21,10 @@ from .lab import bench_lab
 from .market import bench_market
 from .measure import print_machine
 from .memory import bench_memory
-from .pending import bench_pending
+    "w": bench_pipeline,
+    "x": bench_pending,
+    "y": bench_stages,
+    "z": bench_sizes,
 from .pools import bench_pools
 from .sizes import bench_sizes
 from .stages import bench_stages
@@ -54,6 +57,7 @@ SECTIONS = {
     "t": bench_fork,
     "u": bench_pools,
     "v": bench_credit,
+    "w": bench_pipeline,
     "x": bench_pending,
     "y": bench_stages,
     "z": bench_sizes,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +20,8 @@ from protocol.asset import NO_FEE
 from protocol.operations.limit_order import LimitOrderCreate
 from tests.support.api import ChainBackend
 from tests.support.chain import TestChain
+
+from .measure import cpu_seconds_of
 
 ORDERS = 600
 """In the one market, half of them on each side."""
@@ -41,7 +42,7 @@ class ServerProcess:
 
     def busy_seconds(self) -> float:
         """Processor time that it has used up to now, all threads together; quick to read."""
-        return time.clock_gettime(~self.pid << 3 | 2)  # what clock_getcpuclockid(3) makes
+        return cpu_seconds_of(self.pid)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import platform
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter, process_time
+from time import clock_gettime, perf_counter, process_time
 
 
 def cpu_seconds(run: Callable[[], object]) -> float:
@@ -17,8 +17,14 @@ def cpu_seconds(run: Callable[[], object]) -> float:
 
 
 def cpu_seconds_of(process: int) -> float:
-    """CPU time that the main thread of another process has used, of Linux alone."""
-    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
+    """CPU time that all threads of another process have used; quick to read."""
+    return clock_gettime(~process << 3 | 2)  # what clock_getcpuclockid(3) makes
+
+
+def children_of(process: int) -> list[int]:
+    """The processes that another one has started, of Linux alone."""
+    lists = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for listed in lists for child in listed.read_text().split()]
 
 
 def wall_seconds(run: Callable[[], object]) -> float:

@@ -371,6 +371,8 @@ class Machine:
     def _carry_on(self) -> None:
         batch = None if self._is_carrying else self.queue.take_batch()
         if batch is not None:
+            for question in batch.questions:
+                self._recover_keys(question)
             self._is_carrying = True
             self._step(self.carry(batch))
 
@@ -416,8 +418,6 @@ class Machine:
                     self.observer.flush()
                 case Report():
                     self._note(effect)
-                case RecoverKeys():
-                    self._recover_keys(effect)
                 case StoreHistory() | StoreEvidence():
                     pass
                 case StopNode():
@@ -515,12 +515,12 @@ class Machine:
             effect.name, self.number, *(f"{name}={fields[name]}" for name in fields)
         )
 
-    def _recover_keys(self, effect: RecoverKeys) -> None:
-        """The worker process answers after a while, in the order of its own."""
+    def _recover_keys(self, question: RecoverKeys) -> None:
+        """The worker processes answer after a while, in the order of its own."""
 
         def answer() -> None:
-            self._input(lambda core: core.keys_recovered(effect.token, keys, self.now_ms))
+            self._input(lambda core: core.keys_recovered(question.token, keys, self.now_ms))
 
         self.world.checkers.counts["keys recovered"] += 1
-        keys = recover_keys(effect.questions)
+        keys = recover_keys(question.questions)
         self.world.loop.later(self.rng.randrange(1, 300), self._in_this_life(answer))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.core.effects import FlushSessions, Report, ReserveSlot, StoreBlocks
+from node.core.effects import FlushSessions, RecoverKeys, Report, ReserveSlot, StoreBlocks
 from node.p2p.effects import PeerKey, SendBytes
 from node.services.effect_queue import EffectQueue, join_moves
 from protocol.ids import WitnessId
@@ -33,6 +33,17 @@ def test_slots_and_blocks_come_before_all_else_of_their_batch() -> None:
     assert [item.main_chain for item in batch.moves] == [(id_of(1), id_of(2))]
     assert batch.rest == (report, send, FlushSessions())
     assert queue.take_batch() is None
+
+
+def test_questions_about_keys_wait_for_no_disk() -> None:
+    """The workers go on while blocks are being stored; slots, blocks and what is told wait."""
+    queue = EffectQueue()
+    first, second = RecoverKeys(1, b"x"), RecoverKeys(2, b"y")
+    queue.put([move(1), first, FlushSessions(), second])
+    batch = queue.take_batch()
+    assert batch is not None
+    assert batch.questions == (first, second)
+    assert batch.rest == (FlushSessions(),)
 
 
 def test_only_moves_that_continue_each_other_are_joined() -> None:
