@@ -66,6 +66,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """
 
 
+class Mutable(msgspec.Struct, eq=False, gc=False):
+    """Base of records whose fields may be set: none is another one, whatever their fields say."""
+
+
 PublicKey = NewType("PublicKey", bytes)
 """A compressed secp256k1 public key, 33 bytes."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 
-import msgspec
-
 from protocol.binary import pack, unpack_from
 from protocol.constants import MAX_TRANSACTION_SIGNATURES
 from protocol.crypto.hashes import sha256
@@ -18,6 +16,7 @@ from protocol.operations.base import TaggedOperation
 from protocol.schema import (
     BlockId,
     Digest,
+    Mutable,
     NoExtensions,
     PublicKey,
     Record,
@@ -76,7 +75,7 @@ class ProcessedTransaction(Record):
     """One answer for each operation, in order; BitShares' producers leave it empty in a block."""
 
 
-class TransactionEnvelope(msgspec.Struct, eq=False, gc=False):
+class TransactionEnvelope(Mutable):
     """A signed transaction with its bytes, its id and, once known, the keys that signed it."""
 
     transaction: SignedTransaction

@@ -16,7 +16,7 @@ from node.api.teacher import Teacher
 from node.api.views import view_object
 from node.state.database import State
 from node.state.objects.accounts import AccountStatistics
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from node.whatif.simulate import Guard
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue

@@ -17,11 +17,12 @@ from node.api.collateral import CollateralSums
 from node.state.database import State
 from node.state.objects.accounts import Account, AccountBalance, AccountStatistics
 from node.state.objects.assets import Asset
+from node.state.objects.base import StateObject
 from node.state.objects.liquidity import LiquidityPool, SametFund
 from node.state.objects.transactions import Proposal
 from node.state.rankings import Place, Ranking
 from node.state.table import Table
-from node.state.undo import REMOVE, Revision, StateObject
+from node.state.undo import REMOVE, Revision
 from protocol.crypto.addresses import addresses_of
 from protocol.ids import AccountId, AssetId
 from protocol.schema import Address, PublicKey

@@ -10,8 +10,8 @@ from node.api.governance import proposals_of, view_votes
 from node.api.views import Json, view_object
 from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset
+from node.state.objects.base import StateObject
 from node.state.objects.market import CallOrder, ForceSettlement
-from node.state.undo import StateObject
 from protocol.ids import AccountId, asset_text
 from protocol.json_form import JsonValue
 

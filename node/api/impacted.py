@@ -8,6 +8,7 @@ from node.state.objects.accounts import (
     AccountStatistics,
     SpecialAuthority,
 )
+from node.state.objects.base import StateObject
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.htlc import Htlc
@@ -17,7 +18,6 @@ from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.tickets import Ticket
 from node.state.objects.transactions import Proposal
 from node.state.objects.vesting import VestingBalance
-from node.state.undo import StateObject
 from protocol.ids import AccountId
 
 

@@ -20,9 +20,10 @@ from node.chain.undo_marks import Rewound
 from node.history.figures import market_of
 from node.history.impacted import account_not_notified
 from node.history.records import Market
+from node.state.objects.base import StateObject
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.table import Table
-from node.state.undo import CREATE, EDIT, REMOVE, Change, StateObject, UndoableTable
+from node.state.undo import CREATE, EDIT, REMOVE, Change, UndoableTable
 from protocol.block import processed
 from protocol.ids import AccountHistoryId, AccountId, ObjectId, OperationHistoryId, object_id
 from protocol.json_form import JsonValue, format_time

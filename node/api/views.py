@@ -30,11 +30,11 @@ from node.state.objects.accounts import (
     AccountStatistics,
 )
 from node.state.objects.assets import AssetDynamicData, BitassetData
+from node.state.objects.base import StateObject
 from node.state.objects.governance import ChainProperties, DynamicGlobalProperties, Worker
 from node.state.objects.market import CallOrder, CollateralBid, LimitOrder
 from node.state.objects.tickets import STATUS_NAMES, Ticket
 from node.state.objects.vesting import BALANCE_NAMES, VestingBalance
-from node.state.undo import StateObject
 from protocol.asset import NULL_PRICE, AssetAmount, Price
 from protocol.block import BlockEnvelope, BlockHeader
 from protocol.ids import (

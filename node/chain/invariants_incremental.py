@@ -42,6 +42,7 @@ from node.state.objects.accounts import (
     TicketFigures,
 )
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData, Buyback
+from node.state.objects.base import StateObject
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.governance import DynamicGlobalProperties
@@ -50,7 +51,7 @@ from node.state.objects.liquidity import LiquidityPool, SametFund
 from node.state.objects.market import CallOrder, CollateralBid, ForceSettlement, LimitOrder
 from node.state.objects.tickets import NEVER, Ticket
 from node.state.objects.vesting import GenesisBalance, VestingBalance
-from node.state.undo import CREATE, EDIT, REMOVE, Revision, StateObject, Values
+from node.state.undo import CREATE, EDIT, REMOVE, Revision, Values
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
 from protocol.errors import EncodeError
 from protocol.ids import (

@@ -58,7 +58,7 @@ def evaluate_proposal_create(ctx: Context, op: ProposalCreate) -> RequiredApprov
         )
     _check_nested_updates(op, ctx.state.proposals.next_id)
     required = _required_approvals(operations)
-    if COMMITTEE_ACCOUNT in (*required.active, *required.owner):
+    if COMMITTEE_ACCOUNT in required.active or COMMITTEE_ACCOUNT in required.owner:
         shortest = parameters.committee_proposal_review_period
         if review is None or review < shortest:
             raise ProposalRefused(

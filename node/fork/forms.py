@@ -21,6 +21,7 @@ from node.state.objects.accounts import (
     VotingPower,
 )
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData, Buyback
+from node.state.objects.base import StateObject
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.governance import (
@@ -42,7 +43,6 @@ from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.tickets import STATUS_NAMES, Ticket
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
 from node.state.objects.vesting import BALANCE_NAMES, GenesisBalance, VestingBalance
-from node.state.undo import StateObject
 from protocol.errors import DecodeError
 from protocol.json_form import JsonValue, from_json_as, to_json
 from protocol.operations import account

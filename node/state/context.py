@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import msgspec
-
 from node.state.database import State
 from node.state.events import ChainEvent
 from protocol.errors import PegboardError
 from protocol.ids import AssetId, ForceSettlementId
 from protocol.operations.base import Operation
 from protocol.operations.results import OperationResult, VoidResult
+from protocol.schema import Mutable
 
 NO_RESULT = VoidResult()
 """What an operation answers until it has answered, and most do after."""
 
 
-class AppliedOperation(msgspec.Struct, eq=False, gc=False):
+class AppliedOperation(Mutable):
     """One operation of a block, real or virtual, with its place and its result (B7)."""
 
     op: Operation

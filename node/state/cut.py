@@ -13,8 +13,9 @@ from typing import TypeVar, cast
 
 from node.state.database import TABLE_PARTS, State, table_head
 from node.state.errors import CutReverted
+from node.state.objects.base import StateObject
 from node.state.table import Table
-from node.state.undo import CREATE, EDIT, REKEY, Record, StateObject, Values
+from node.state.undo import CREATE, EDIT, REKEY, Record, Values
 from protocol.binary import pack
 from protocol.msgpack_form import array_header, pack_items, to_plain
 from protocol.schema import Digest

@@ -7,8 +7,8 @@ else; `state_hash` covers all of it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar, cast
 
 from node.state.errors import NoSuchObject
 from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
@@ -20,6 +20,7 @@ from node.state.objects.accounts import (
     SpecialAuthority,
 )
 from node.state.objects.assets import Asset, AssetDynamicData, BitassetData, Buyback
+from node.state.objects.base import StateObject
 from node.state.objects.credit import CreditDeal, CreditDealSummary, CreditOffer
 from node.state.objects.custom_authorities import CustomAuthority
 from node.state.objects.development import Development
@@ -45,7 +46,7 @@ from node.state.sharing import Sharing
 from node.state.stakes import Stakes
 from node.state.table import Table
 from node.state.touched import Touched
-from node.state.undo import StateObject, UndoLog
+from node.state.undo import UndoLog
 from protocol import ids
 from protocol.binary import pack, write_varint
 from protocol.chain_parameters import ChainParameters
@@ -68,6 +69,9 @@ from protocol.ids import (
 from protocol.msgpack_form import DocumentReader, Plain, from_plain, to_plain
 from protocol.schema import Address, Digest, TransactionId
 
+K = TypeVar("K", bound=int)
+T = TypeVar("T", bound=StateObject)
+
 TABLE_PARTS = 4
 """Of a table in a snapshot: space, type, next instance number, objects."""
 ALL = ()
@@ -78,48 +82,44 @@ class State:
     """All tables, their indexes, and the undo log."""
 
     def __init__(self) -> None:
-        self.log = log = UndoLog()
-        self.accounts = Table(Account, ids.AccountId, log)
-        self.assets = Table(Asset, ids.AssetId, log)
-        self.force_settlements = Table(ForceSettlement, ids.ForceSettlementId, log)
-        self.committee_members = Table(CommitteeMember, ids.CommitteeMemberId, log)
-        self.witnesses = Table(Witness, ids.WitnessId, log)
-        self.limit_orders = Table(LimitOrder, ids.LimitOrderId, log)
-        self.call_orders = Table(CallOrder, ids.CallOrderId, log)
-        self.proposals = Table(Proposal, ids.ProposalId, log)
-        self.withdraw_permissions = Table(WithdrawPermission, ids.WithdrawPermissionId, log)
-        self.vesting_balances = Table(VestingBalance, ids.VestingBalanceId, log)
-        self.workers = Table(Worker, ids.WorkerId, log)
-        self.genesis_balances = Table(GenesisBalance, ids.BalanceId, log)
-        self.htlcs = Table(Htlc, ids.HtlcId, log)
-        self.custom_authorities = Table(CustomAuthority, ids.CustomAuthorityId, log)
-        self.tickets = Table(Ticket, ids.TicketId, log)
-        self.liquidity_pools = Table(LiquidityPool, ids.LiquidityPoolId, log)
-        self.samet_funds = Table(SametFund, ids.SametFundId, log)
-        self.credit_offers = Table(CreditOffer, ids.CreditOfferId, log)
-        self.credit_deals = Table(CreditDeal, ids.CreditDealId, log)
-        self.global_properties = Table(GlobalProperties, ids.GlobalPropertyId, log)
-        self.dynamic_properties = Table(DynamicGlobalProperties, ids.DynamicGlobalPropertyId, log)
-        self.asset_dynamic_data = Table(AssetDynamicData, ids.AssetDynamicDataId, log)
-        self.bitassets = Table(BitassetData, ids.AssetBitassetDataId, log)
-        self.balances = Table(AccountBalance, ids.AccountBalanceId, log)
-        self.statistics = Table(AccountStatistics, ids.AccountStatisticsId, log)
-        self.transactions = Table(TransactionHistory, ids.TransactionHistoryId, log)
-        self.block_summaries = Table(BlockSummary, ids.BlockSummaryId, log)
-        self.chain_properties = Table(ChainProperties, ids.ChainPropertyId, log)
-        self.witness_schedules = Table(WitnessSchedule, ids.WitnessScheduleId, log)
-        self.budget_records = Table(BudgetRecord, ids.BudgetRecordId, log)
-        self.special_authorities = Table(SpecialAuthority, ids.SpecialAuthorityId, log)
-        self.buybacks = Table(Buyback, ids.BuybackId, log)
-        self.collateral_bids = Table(CollateralBid, ids.CollateralBidId, log)
-        self.credit_deal_summaries = Table(CreditDealSummary, ids.CreditDealSummaryId, log)
-        self.finalities = Table(Finality, ids.FinalityId, log)
-        self.developments = Table(Development, ids.DevelopmentId, log)
-        self.tables: tuple[Table[int, StateObject], ...] = tuple(
-            cast("Table[int, StateObject]", value)
-            for value in vars(self).values()
-            if isinstance(value, Table)
-        )
+        self.log = UndoLog()
+        self.tables: list[Table[int, StateObject]] = []
+        self.accounts = self._table(Account, ids.AccountId)
+        self.assets = self._table(Asset, ids.AssetId)
+        self.force_settlements = self._table(ForceSettlement, ids.ForceSettlementId)
+        self.committee_members = self._table(CommitteeMember, ids.CommitteeMemberId)
+        self.witnesses = self._table(Witness, ids.WitnessId)
+        self.limit_orders = self._table(LimitOrder, ids.LimitOrderId)
+        self.call_orders = self._table(CallOrder, ids.CallOrderId)
+        self.proposals = self._table(Proposal, ids.ProposalId)
+        self.withdraw_permissions = self._table(WithdrawPermission, ids.WithdrawPermissionId)
+        self.vesting_balances = self._table(VestingBalance, ids.VestingBalanceId)
+        self.workers = self._table(Worker, ids.WorkerId)
+        self.genesis_balances = self._table(GenesisBalance, ids.BalanceId)
+        self.htlcs = self._table(Htlc, ids.HtlcId)
+        self.custom_authorities = self._table(CustomAuthority, ids.CustomAuthorityId)
+        self.tickets = self._table(Ticket, ids.TicketId)
+        self.liquidity_pools = self._table(LiquidityPool, ids.LiquidityPoolId)
+        self.samet_funds = self._table(SametFund, ids.SametFundId)
+        self.credit_offers = self._table(CreditOffer, ids.CreditOfferId)
+        self.credit_deals = self._table(CreditDeal, ids.CreditDealId)
+        self.global_properties = self._table(GlobalProperties, ids.GlobalPropertyId)
+        self.dynamic_properties = self._table(DynamicGlobalProperties, ids.DynamicGlobalPropertyId)
+        self.asset_dynamic_data = self._table(AssetDynamicData, ids.AssetDynamicDataId)
+        self.bitassets = self._table(BitassetData, ids.AssetBitassetDataId)
+        self.balances = self._table(AccountBalance, ids.AccountBalanceId)
+        self.statistics = self._table(AccountStatistics, ids.AccountStatisticsId)
+        self.transactions = self._table(TransactionHistory, ids.TransactionHistoryId)
+        self.block_summaries = self._table(BlockSummary, ids.BlockSummaryId)
+        self.chain_properties = self._table(ChainProperties, ids.ChainPropertyId)
+        self.witness_schedules = self._table(WitnessSchedule, ids.WitnessScheduleId)
+        self.budget_records = self._table(BudgetRecord, ids.BudgetRecordId)
+        self.special_authorities = self._table(SpecialAuthority, ids.SpecialAuthorityId)
+        self.buybacks = self._table(Buyback, ids.BuybackId)
+        self.collateral_bids = self._table(CollateralBid, ids.CollateralBidId)
+        self.credit_deal_summaries = self._table(CreditDealSummary, ids.CreditDealSummaryId)
+        self.finalities = self._table(Finality, ids.FinalityId)
+        self.developments = self._table(Development, ids.DevelopmentId)
         self.table_of_type = {(table.space, table.type): table for table in self.tables}
         self._touched_balances = Touched(self.balances)
         self._touched_statistics = Touched(self.statistics)
@@ -128,6 +128,12 @@ class State:
         self._add_market_indexes()
         self._add_credit_indexes()
         self._add_time_indexes()
+
+    def _table(self, cls: type[T], id_type: Callable[[int], K]) -> Table[K, T]:
+        """An empty table, the next one of `tables`."""
+        table = Table(cls, id_type, self.log)
+        self.tables.append(cast("Table[int, StateObject]", table))
+        return table
 
     def _add_account_indexes(self) -> None:
         self.account_by_name = UniqueIndex[str, Account](lambda item: item.name)

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from sortedcontainers import SortedList
 
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 
 T = TypeVar("T", bound=StateObject)
 T_contra = TypeVar("T_contra", bound=StateObject, contravariant=True)

@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 from sortedcontainers import SortedList
 
+from node.state.objects.base import StateObject
 from node.state.table import Table
 from node.state.touched import Touched
-from node.state.undo import StateObject
 
 K = TypeVar("K", bound=int)
 T = TypeVar("T", bound=StateObject)

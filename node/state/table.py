@@ -9,7 +9,8 @@ from typing import Generic, NoReturn, TypeVar, cast
 
 from node.state.errors import NoSuchObject
 from node.state.indexes import Index, OrderedIndex
-from node.state.undo import CREATE, EDIT, REKEY, REMOVE, StateObject, UndoLog, Values
+from node.state.objects.base import StateObject
+from node.state.undo import CREATE, EDIT, REKEY, REMOVE, UndoLog, Values
 from protocol.binary_source import values_source
 from protocol.ids import ID_TYPES, ObjectId
 from protocol.schema import schema_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
+from node.state.objects.base import StateObject
 from node.state.table import Table
-from node.state.undo import StateObject
 
 K = TypeVar("K", bound=int)
 T = TypeVar("T", bound=StateObject)

@@ -10,27 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Annotated, Final, Literal, NamedTuple, Protocol, assert_never
+from typing import Final, Literal, NamedTuple, Protocol, assert_never
 
-import msgspec
-
+from node.state.objects.base import StateObject
 from protocol.ids import ObjectId
-from protocol.schema import LOCAL
 from protocol.widths import WidthCheck
 
 Values = tuple[object, ...]
 """The declared fields of an object, in order."""
-
-
-class StateObject(msgspec.Struct, kw_only=True, eq=False, gc=False):
-    """Base of every object of the state: a mutable record with the field `id`.
-
-    Change an object only after `Table.edit`, in the same function; fields hold immutable values.
-    """
-
-    id: int
-    stamp: Annotated[int, LOCAL] = 0
-    """Serial number of the session that saved the object last."""
 
 
 class UndoableTable(Protocol):

@@ -11,9 +11,10 @@ from node.state.context import AppliedOperation
 from node.state.database import State
 from node.state.events import ChainEvent
 from node.state.objects.accounts import AccountBalance
+from node.state.objects.base import StateObject
 from node.state.objects.market import CallOrder, ForceSettlement, LimitOrder
 from node.state.table import Table
-from node.state.undo import CREATE, REMOVE, Record, Revision, StateObject
+from node.state.undo import CREATE, REMOVE, Record, Revision
 from protocol.asset import Price
 from protocol.errors import PegboardError
 from protocol.ids import AccountId, AssetId, CallOrderId, ForceSettlementId, LimitOrderId

@@ -14,10 +14,10 @@ from node.state.context import Context
 from node.state.database import State
 from node.state.errors import InvariantViolated
 from node.state.objects.assets import NULL_FEED
+from node.state.objects.base import StateObject
 from node.state.objects.market import LimitOrder
 from node.state.objects.transactions import TransactionHistory
 from node.state.table import Table
-from node.state.undo import StateObject
 from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import CORE_ASSET
 from protocol.ids import (

@@ -10,8 +10,8 @@ import pytest
 from node.api.directory import ALL_STAKES, Directory
 from node.state import rankings
 from node.state.database import State
+from node.state.objects.base import StateObject
 from node.state.rankings import Ranking
-from node.state.undo import StateObject
 from protocol.errors import PegboardError
 from tests.support.chain import TestChain
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from node.state.indexes import FEW, G, GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
+from node.state.objects.base import StateObject
 from node.state.table import Table
-from node.state.undo import CREATE, EDIT, REMOVE, StateObject, UndoLog
+from node.state.undo import CREATE, EDIT, REMOVE, UndoLog
 from protocol.ids import AccountId, CallOrderId
 from protocol.schema import Int64
 

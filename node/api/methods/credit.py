@@ -8,7 +8,7 @@ from typing import Annotated
 from node.api.arguments import AccountArg, AssetArg, at_most, instance_of
 from node.api.call import Answer, Call
 from node.api.views import view_object
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.ids import CreditDealId, CreditOfferId
 from protocol.json_form import JsonValue
 

@@ -29,8 +29,8 @@ from node.history.figures import market_of
 from node.history.records import NEWEST, Market
 from node.state.keys import RATIO_KEY_BITS, offer_key
 from node.state.objects.assets import Asset
+from node.state.objects.base import StateObject
 from node.state.objects.market import LimitOrder
-from node.state.undo import StateObject
 from protocol.asset import Price
 from protocol.ids import AssetId, ForceSettlementId, LimitOrderId, order_text
 from protocol.json_form import JsonValue

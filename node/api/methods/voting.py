@@ -8,7 +8,7 @@ from node.api.arguments import BOOLEAN, AccountArg, Text, Texts, at_most, instan
 from node.api.call import Answer, Call
 from node.api.governance import proposals_of, view_votes, witnesses_of
 from node.api.views import view_object
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.ids import (
     AccountId,
     CommitteeMemberId,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.asset import NULL_PRICE, Price
 from protocol.constants import (
     DEFAULT_MAINTENANCE_COLLATERAL_RATIO,

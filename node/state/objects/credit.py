@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.asset import AssetAmount
 from protocol.ids import AccountId, AssetId, CreditDealId, CreditDealSummaryId, CreditOfferId
 from protocol.operations.credit_offer import AcceptableBorrowers, AcceptableCollateral

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.ids import FinalityId, WitnessId
 from protocol.schema import PublicKey, Record, UInt32
 

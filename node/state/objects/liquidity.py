@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.ids import AccountId, AssetId, LiquidityPoolId, SametFundId
 from protocol.schema import Int64, UInt16, UInt32, UInt128
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.asset import AssetAmount, Price
 from protocol.ids import (
     AccountId,

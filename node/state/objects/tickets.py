@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.state.objects.accounts import TicketFigures
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.asset import AssetAmount
 from protocol.ids import AccountId, TicketId
 from protocol.operations.ticket import TicketType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.ids import AccountId, BlockSummaryId, ProposalId, TransactionHistoryId
 from protocol.schema import SORTED, BlockId, PublicKey, Timestamp, TransactionId
 from protocol.transaction import Transaction

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.asset import AssetAmount
 from protocol.ids import AccountId, BalanceId, VestingBalanceId
 from protocol.schema import Address, Int64, Record, Timestamp, UInt8, UInt32, UInt128, Variant

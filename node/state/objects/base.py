@@ -1,0 +1,18 @@
+"""What every object of the state is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from protocol.schema import LOCAL, Mutable
+
+
+class StateObject(Mutable, kw_only=True):
+    """Base of every object of the state: a mutable record with the field `id`.
+
+    Change an object only after `Table.edit`, in the same function; fields hold immutable values.
+    """
+
+    id: int
+    stamp: Annotated[int, LOCAL] = 0
+    """Serial number of the session that saved the object last."""
