@@ -21,10 +21,8 @@ from .lab import bench_lab
 from .market import bench_market
 from .measure import print_machine
 from .memory import bench_memory
-    "w": bench_pipeline,
-    "x": bench_pending,
-    "y": bench_stages,
-    "z": bench_sizes,
+from .pending import bench_pending
+from .pipeline import bench_pipeline
 from .pools import bench_pools
 from .sizes import bench_sizes
 from .stages import bench_stages
