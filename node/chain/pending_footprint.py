@@ -19,7 +19,8 @@ from collections.abc import Container, Iterable, Sequence
 
 from node.chain.maintenance import is_maintenance_due
 from node.state.database import State
-from node.state.undo import CREATE, Record, Revision, StateObject
+from node.state.objects.base import StateObject
+from node.state.undo import CREATE, Record, Revision
 from protocol.block import BlockEnvelope
 from protocol.constants import CORE_ASSET, TAPOS_WINDOW
 from protocol.ids import AccountId, AssetId

@@ -11,7 +11,7 @@ from typing import cast
 
 from msgspec.structs import force_setattr
 
-from node.state.undo import StateObject
+from node.state.objects.base import StateObject
 from protocol.ids import ID_TYPES, AccountId, AccountStatisticsId, AssetId
 from protocol.schema import (
     ExtensionType,
