@@ -22,6 +22,7 @@ from node.api.api import Api
 from node.api.backend import FeedInfo
 from node.chain.vote_pool import Equivocation
 from node.clock import SystemClock, monotonic_s
+from node.compiled import how_it_runs
 from node.config import (
     ConfigError,
     read_origin,
@@ -316,7 +317,8 @@ async def _serve(
         endpoints = {"p2p": peer_port, "api": api_port, "pid": os.getpid()}
         replace_file(opened.data_dir / ENDPOINTS_FILE, json.dumps(endpoints).encode())
         key = peers.config.node_id.hex()
-        log.info("ready", ev="ready", node=settings.node_name, node_key=key, **endpoints)
+        facts = {"node": settings.node_name, "node_key": key, "inner_modules": how_it_runs()}
+        log.info("ready", ev="ready", **facts, **endpoints)
         path = opened.data_dir / PEERS_FILE
         try:
             await _save_peers(path, peers)

@@ -133,8 +133,9 @@ class TransactionEnvelope(Mutable):
             self.set_signature_keys(
                 [recover_key(digest, signature) for signature in self.transaction.signatures]
             )
-            assert self._signature_keys is not None
-        return self._signature_keys
+        keys = self._signature_keys
+        assert keys is not None, "they were set"
+        return keys
 
     def set_signature_keys(self, keys: Sequence[PublicKey]) -> None:
         """Take keys that were recovered elsewhere; raises `DuplicateSignature` (R9.5)."""

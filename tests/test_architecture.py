@@ -53,7 +53,14 @@ CONFIG = (
     "node.presets",
     "node.storage",
 )
-SERVICES = (*CONFIG, "node.clock", "node.config", "node.version", "node.history.database")
+SERVICES = (
+    *CONFIG,
+    "node.clock",
+    "node.compiled",
+    "node.config",
+    "node.version",
+    "node.history.database",
+)
 SHELL = ("trio", "h11", "wsproto", "click", "structlog", "prometheus_client")
 SHELL_TOOLS = (*SHELL, "msgspec", "msgpack", "platformdirs", "tomli_w")
 
@@ -88,6 +95,7 @@ LAYERS = {
         SHELL_BANS,
     ),
     "node.config": Layer(CONFIG, SHELL_TOOLS, SHELL_BANS),
+    "node.compiled": Layer(("node.state",), (), ("clock",)),
     "node.version": Layer(),
     "node.shipped": Layer((), (), ("clock",)),
     "node.services": Layer(SERVICES, SHELL_TOOLS, SHELL_BANS),

@@ -23,13 +23,29 @@ PR_SET_DUMPABLE = 4
 EXIT_CODES = "\n".join(f"{code.value:>4}  {code.meaning}" for code in Exit)
 
 
+def _show_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not ctx.resilient_parsing:
+        from node.compiled import how_it_runs
+        from node.version import VERSION
+
+        click.echo(f"{PROGRAM}, version {VERSION} ({how_it_runs()})")
+        ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     places=PLACES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"Exit codes:\n\n\b\n{EXIT_CODES}",
 )
-@click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version, and whether the inner modules are compiled.",
+)
 def cli() -> None:
     """A market for BitAssets on one's own desk: a network, wallets, and a look inside.
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from node.compiled import SWITCH
 
 from .anvil import bench_anvil
 from .api import bench_api
@@ -75,14 +81,33 @@ def main() -> None:
         f"{name} {run.__name__.removeprefix('bench_')}" for name, run in SECTIONS.items()
     )
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=known)
-    chosen = parser.parse_args().sections or list(SECTIONS)
+    parser.add_argument(
+        "--turns",
+        type=int,
+        default=0,
+        metavar="N",
+        help="each section N times interpreted and N times compiled, by turns",
+    )
+    options = parser.parse_args()
+    chosen = options.sections or list(SECTIONS)
     runs = SECTIONS | PARTS
     unknown = [name for name in chosen if name not in runs]
     if unknown:
         parser.error(f"no section {unknown[0]}; there are {known}, {', '.join(PARTS)}")
+    if options.turns:
+        _run_by_turns(chosen, options.turns)
+        return
     print_machine()
     for name in chosen:
         runs[name]()
+
+
+def _run_by_turns(sections: Sequence[str], turns: int) -> None:
+    """Each in processes of its own, interpreted and, if there is anything compiled, compiled."""
+    for name in sections:
+        for switch in ("0", "1") * turns:
+            command = [sys.executable, "-m", "scripts.benchmarks", name]
+            subprocess.run(command, env={**os.environ, SWITCH: switch}, check=True)
 
 
 if __name__ == "__main__":

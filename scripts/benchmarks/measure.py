@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import clock_gettime, perf_counter, process_time
 
+from node.compiled import how_it_runs
+
 
 def cpu_seconds(run: Callable[[], object]) -> float:
     """CPU time of this process that a call takes: what it costs one core."""
@@ -44,6 +46,7 @@ def print_machine() -> None:
     load = Path("/proc/loadavg").read_text().split()[0]
     python = f"{platform.python_implementation()} {platform.python_version()}"
     print(f"machine: {len(cpus)} x {cpus[0]}, {platform.system()}, {python}, load {load}")
+    print(f"inner modules: {how_it_runs()}")
 
 
 def print_rate(section: str, what: str, rates: Sequence[float], note: str = "") -> None:
