@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
@@ -35,6 +36,8 @@ class Tracer:
             return applied
 
         self.patch.setattr(Chain, "_apply", apply)
+        # Hypothesis also tries numbers that it finds in sources, and extensions are none.
+        self.patch.setattr(providers, "_get_local_constants", lambda: providers._local_constants)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Say which test the next blocks are of."""
