@@ -32,7 +32,7 @@ Id = TypeVar("Id", bound=int)
 T = TypeVar("T", bound=StateObject)
 
 ALL_STAKES = 0
-_LISTED = (Account, Asset, LiquidityPool, Proposal, SametFund)
+_LISTED = frozenset((Account, Asset, LiquidityPool, Proposal, SametFund))
 Sides = tuple[AssetId | None, AssetId | None]
 """The assets of a pool; None for any."""
 
@@ -106,7 +106,7 @@ class Directory:
     def apply_block(self, revision: Revision) -> None:
         """Take in what a block created and changed."""
         for kind, _, item, _ in revision.net_records():
-            if not isinstance(item, _LISTED) or kind == REMOVE:
+            if type(item) not in _LISTED or kind == REMOVE:
                 continue
             if isinstance(item, Account):
                 _insert(self.names, item.name)
@@ -118,7 +118,7 @@ class Directory:
                 self._link_pool(item)
             elif isinstance(item, SametFund):
                 self._link_fund(item)
-            else:
+            elif isinstance(item, Proposal):
                 self._link_proposal(item)
 
     def names_from(self, state: State, lower_bound: str) -> Iterator[Account]:

@@ -42,6 +42,8 @@ class Waits:
 
     def confirm(self, news: BlockNews) -> None:
         """A block became the head: its transactions are what was waited for."""
+        if not self._by_transaction:
+            return
         for transaction in news.positions:
             if transaction in self._by_transaction:
                 self.settle(transaction, news.confirmation(transaction))

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
+import trio.testing
 
 from node.services import signature_pool
-from node.services.signature_pool import SignaturePool
+from node.services.signature_pool import AHEAD, SignaturePool
 from node.services.signature_worker import CHUNK
 from protocol.crypto.keys import NULL_KEY
 from protocol.crypto.signatures import QUESTION_LENGTH, sign_digest
@@ -23,6 +24,7 @@ from tests.support.world import key_of, secret_of
 pytestmark = pytest.mark.functional
 
 GONE_WITHIN_S = 10
+PATIENCE_S = 60
 
 PARENT = """
 import sys
@@ -57,10 +59,11 @@ def run_pool(use: Callable[[SignaturePool], Awaitable[None]], workers: int) -> N
 
     async def run() -> None:
         pool = SignaturePool(workers)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(pool.run)
-            await use(pool)
-            nursery.cancel_scope.cancel()
+        with trio.fail_after(PATIENCE_S):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(pool.run)
+                await use(pool)
+                nursery.cancel_scope.cancel()
         assert pool.processes == []
 
     trio.run(run)
@@ -124,17 +127,34 @@ def test_a_chunk_that_kills_workers_is_recovered_without_them(
 
 
 def test_work_is_shared_between_all_workers() -> None:
-    """A block of two chunks is halved, and one of a single chunk starts no second process."""
+    """The chunks of a block go to who has least to do; a process is started when all have some."""
 
     async def use(pool: SignaturePool) -> None:
-        await pool.recover(questions(CHUNK))
-        assert len(pool.processes) == 1
-        await pool.recover(questions(2 * CHUNK))
-        assert len(pool.processes) == 2
-        await pool.recover(questions(8 * CHUNK))
-        assert len(pool.processes) == 2
+        for _ in range(2):
+            await pool.recover(questions(CHUNK))
+            assert len(pool.processes) == 1
+        for _ in range(2):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(pool.recover, questions(1) * (7 * CHUNK))
+                await trio.testing.wait_all_tasks_blocked()
+                loads = sorted(worker.load for worker in pool._workers)
+                assert loads == [3 * CHUNK, 4 * CHUNK]
+            assert len(pool.processes) == 2
 
     run_pool(use, 2)
+
+
+def test_a_worker_is_given_no_more_than_it_needs_for_a_while() -> None:
+    """What waits beyond that is given to who is done first."""
+
+    async def use(pool: SignaturePool) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pool.recover, questions(1) * (2 * AHEAD))
+            await trio.testing.wait_all_tasks_blocked()
+            assert [worker.load for worker in pool._workers] == [AHEAD]
+            nursery.cancel_scope.cancel()
+
+    run_pool(use, 1)
 
 
 @pytest.mark.parametrize("state", ["idle", "working"])

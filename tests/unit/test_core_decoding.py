@@ -7,11 +7,14 @@ from collections.abc import Hashable
 
 import pytest
 
+from node.core.effects import RecoverKeys
+from node.core.inbox import WORKER_FROM_SIGNATURES
 from node.core.settings import CoreSettings
 from node.p2p.effects import ClosePeer
 from protocol import block, transaction
 from protocol.binary import Reader, reader_for, unpack_from
 from protocol.block import BlockEnvelope, SignedBlockHeader
+from protocol.crypto.signatures import KEY_LENGTH, recover_keys
 from protocol.genesis_form import Genesis
 from protocol.p2p.messages import GoodbyeCode
 from protocol.transaction import SignedTransaction, TransactionEnvelope
@@ -108,6 +111,37 @@ def test_a_synced_block_is_read_once(genesis: Genesis, reads: Reads) -> None:
     assert fresh.chain.head_id == old.chain.head_id
     assert {reads.of(item) for item in sent} == {reads.of(item) for item in made} == {1}
     assert fresh.chain.state_hash() == old.chain.state_hash()
+
+
+def test_keys_of_what_is_pending_are_not_recovered_again(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that came before its block keeps its keys: no worker is asked, nor is its
+    signature looked at again, however many they are; only those that did not come are."""
+    maker = CoreNode(genesis, witness_names(3), ON_DEMAND, name=1)
+    sent = [transfer(maker.chain, number + 1) for number in range(2 * WORKER_FROM_SIGNATURES)]
+    for one in sent:
+        maker.core.broadcast(one, START_MS)
+    (made,) = maker.core.generate_blocks(1, START_MS)
+    now_ms = maker.chain.head_time * 1_000
+    for known in (len(sent), WORKER_FROM_SIGNATURES):
+        player = Player(CoreNode(genesis, name=2), 1, now_ms)
+        for one in sent[:known]:
+            player.node.chain.push_transaction(TransactionEnvelope.from_bytes(one.packed()))
+        monkeypatch.setattr(transaction, "recover_key", _refuse)
+        assert player.deliver(made, made.packed) == ""
+        monkeypatch.undo()
+        asked = [item for item in player.effects if isinstance(item, RecoverKeys)]
+        for question in asked:
+            keys = recover_keys(question.questions)
+            assert len(keys) == KEY_LENGTH * (len(sent) - known)
+            player.node.core.keys_recovered(question.token, keys, now_ms)
+        assert len(asked) == (known < len(sent))
+        assert player.node.chain.head_id == made.id
+
+
+def _refuse(*_: object) -> None:
+    raise AssertionError("a key is recovered again")
 
 
 def block_with_a_transfer(genesis: Genesis) -> BlockEnvelope:
