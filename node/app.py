@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -54,7 +55,6 @@ from node.services.development_access import (
     is_development_network,
     refuse_public_keys,
 )
-from node.services.follower import Follower
 from node.services.garbage import GarbageSchedule
 from node.services.log_limits import LogLimits
 from node.services.node_inputs import NodeInputs
@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
     from node.api.teacher import Teacher
+    from node.services.follower import Follower
     from node.services.metrics import ReportCounts
 
 TOKEN_BYTES = 32
@@ -131,6 +132,7 @@ def run_node(
         again: StartAgain | None = StartAgain()
         while again is not None:
             again = trio.run(_run, opened, again, instruments=[StepWatch()])
+            gc.collect()
     except* KeyboardInterrupt:
         pass
     except* PegboardError as group:
@@ -328,7 +330,9 @@ async def _serve(
 
 
 def make_follower(opened: Opened, inputs: NodeInputs) -> Follower:
-    """What takes in the blocks of the trusted node."""
+    """What takes in the blocks of the trusted node; most nodes have none."""
+    from node.services.follower import Follower
+
     chain = inputs.core.chain
     return Follower(
         split_address(opened.settings.trusted_node),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from node.exit_codes import Exit
 from node.p2p.effects import ConnectionEffect
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, PublicKey
+from protocol.schema import BlockId, PublicKey, Record
 
 
-@dataclass(frozen=True, slots=True)
-class ReserveSlot:
+class ReserveSlot(Record):
     """Record durably that a witness signs a slot, before anything produced later is sent."""
 
     witness: WitnessId
@@ -19,8 +18,7 @@ class ReserveSlot:
     block_num: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReserveVote:
+class ReserveVote(Record):
     """Record durably that a key votes so, before anything produced later is sent (F5)."""
 
     key: PublicKey
@@ -28,8 +26,7 @@ class ReserveVote:
     target_num: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoreBlocks:
+class StoreBlocks(Record):
     """Store blocks and move the main chain durably, before anything later is sent (T-S1)."""
 
     blocks: tuple[tuple[BlockId, int, bytes], ...]
@@ -49,8 +46,7 @@ class StoreBlocks:
     """How far the node's clock is from the machine's by now, if somebody has moved it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SaveSnapshot:
+class SaveSnapshot(Record):
     """Keep the state after a block, so that a restart replays little; and tidy up the store."""
 
     num: int
@@ -61,23 +57,20 @@ class SaveSnapshot:
     """No fork reaches below this block any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreHistory:
+class StoreHistory(Record):
     """What blocks did may be kept up to this one, which is irreversible; no hurry."""
 
     irreversible_num: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoreEvidence:
+class StoreEvidence(Record):
     """Keep a file of proofs in place of what it held before (F11, T-W4)."""
 
     name: str
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RecoverKeys:
+class RecoverKeys(Record):
     """Recover the keys of signatures; answer with `NodeCore.keys_recovered`."""
 
     token: int
@@ -85,21 +78,18 @@ class RecoverKeys:
     """As `protocol.crypto.signatures.recover_keys` has them."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlushSessions:
+class FlushSessions(Record):
     """API sessions may have something to send that is durable by now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Record):
     """One line of the log: `ev=name` and fields."""
 
     name: str
-    fields: dict[str, str | int] = field(default_factory=dict)
+    fields: dict[str, str | int] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class StopNode:
+class StopNode(Record):
     """The node must end with this exit code."""
 
     exit_code: Exit

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
 from protocol.block import HeaderEnvelope
 from protocol.finality import Vote
 from protocol.p2p.messages import GoodbyeCode, Hello
+from protocol.schema import Record
 from protocol.transaction import TransactionEnvelope
 
 PeerKey = NewType("PeerKey", int)
@@ -24,16 +24,14 @@ class PeerAddress(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class SendBytes:
+class SendBytes(Record):
     """Write to the connection, after all that was to be written before."""
 
     peer: PeerKey
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ClosePeer:
+class ClosePeer(Record):
     """Write out what is queued, then close. The manager has forgotten the peer already."""
 
     peer: PeerKey
@@ -43,23 +41,20 @@ class ClosePeer:
     """Where the other end is, for the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenConnection:
+class OpenConnection(Record):
     """Dial; the outcome is told by `connected` or `connection_failed`."""
 
     address: PeerAddress
 
 
-@dataclass(frozen=True, slots=True)
-class PeerReady:
+class PeerReady(Record):
     """The handshake with a peer is done."""
 
     peer: PeerKey
     hello: Hello
 
 
-@dataclass(frozen=True, slots=True)
-class BlockReceived:
+class BlockReceived(Record):
     """A block that was asked for, its header read and the rest not.
 
     Answer with `block_accepted` or `block_rejected`.
@@ -72,8 +67,7 @@ class BlockReceived:
     """Binary form of the whole block."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockRefetched:
+class BlockRefetched(Record):
     """A block that is damaged here, sent again; its header read and the rest not.
 
     Answer with `block_rejected` if it is not that block, and fetch it again then.
@@ -84,8 +78,7 @@ class BlockRefetched:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionReceived:
+class TransactionReceived(Record):
     """A transaction that was asked for; answer with `announce_transaction` or
     `transaction_rejected`."""
 
@@ -93,16 +86,14 @@ class TransactionReceived:
     envelope: TransactionEnvelope
 
 
-@dataclass(frozen=True, slots=True)
-class VoteReceived:
+class VoteReceived(Record):
     """A vote on irreversibility; answer with `announce_vote`, with `vote_refused`, or not."""
 
     peer: PeerKey
     vote: Vote
 
 
-@dataclass(frozen=True, slots=True)
-class PeerPenalised:
+class PeerPenalised(Record):
     """A peer broke a rule; for the log."""
 
     peer: PeerKey
@@ -111,8 +102,7 @@ class PeerPenalised:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class SplitClaimed:
+class SplitClaimed(Record):
     """Irreversible blocks of a peer and of this node contradict each other, by what the peer says:
     no proof, which alone would end a node (T-W4)."""
 

@@ -39,7 +39,6 @@ from node.services.page_files import PREFIX, SAFE_LINES, page_files, tell_missin
 from node.services.pages import PAGES, Page, Pages
 from node.services.request_runner import TEXT_S, RequestRunner
 from node.services.turns import Turns
-from node.services.websocket_connection import WebSocketConnection
 from node.state.errors import InvariantViolated
 
 if TYPE_CHECKING:
@@ -200,6 +199,8 @@ class ApiServer:
             await http.refuse(refusal, [text], head_only=head_only)
 
     async def _open_socket(self, http: HttpConnection, head: RequestHead, entry: Entry) -> None:
+        from node.services.websocket_connection import WebSocketConnection  # for the first one
+
         check_route(head, SOCKETS)
         received = await http.accept_websocket(head)
         socket = WebSocketConnection(self.api, self.runner, entry.client, http.stream, received)

@@ -23,7 +23,6 @@ class GarbageSchedule:
     def __init__(self) -> None:
         """Freeze all that is there: the code and the state."""
         gc.disable()
-        gc.collect()
         gc.freeze()
         self._collections = 0
 

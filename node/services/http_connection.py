@@ -8,7 +8,6 @@ from typing import Final
 
 import h11
 import trio
-from wsproto.utilities import generate_accept_token
 
 from node.api.answer_room import AnswerShare
 from node.api.fair_queue import Client
@@ -141,6 +140,8 @@ class HttpConnection:
 
     async def accept_websocket(self, head: RequestHead) -> bytes:
         """Agree to a handshake; what the client has sent after it."""
+        from wsproto.utilities import generate_accept_token  # for the first one
+
         token = generate_accept_token((head.field(b"sec-websocket-key") or "").encode("latin-1"))
         await self._send([SWITCHING, token, b"\r\n\r\n"])
         return self.received

@@ -33,7 +33,7 @@ def test_rings_are_freed_when_a_collection_is_due_and_not_before(
     gone = weakref.ref(Ring())
     schedule.collect_if_due()
     assert gone() is not None
-    piled_up: list[list[int]] = [[] for _ in range(YOUNG_OBJECTS + 1)]
+    piled_up: list[list[int]] = [[] for _ in range(YOUNG_OBJECTS + 1_000)]
     assert gone() is not None
     schedule.collect_if_due()
     assert gone() is None
