@@ -5,8 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 import pegboard
+from node.presets import development_key
+from protocol.crypto.hashes import sha256
+from protocol.crypto.signatures import sign_digest
 
-from .measure import cpu_seconds, print_rate, print_time
+from .measure import cpu_seconds, print_rate, print_ratio, print_time
 
 ROUNDS = 20
 BLOCKS = 200
@@ -22,8 +25,21 @@ def bench_market() -> None:
     print_time("o", "a fresh market, a position, a margin call", called, "2 blocks")
     for witnesses in (1, 11):
         market = pegboard.market(witnesses=witnesses)
-        rates = [BLOCKS / cpu_seconds(partial(market.block, BLOCKS)) for _ in range(3)]
-        print_rate("o", "empty blocks on demand", rates, f"{witnesses} witnesses that vote")
+        rounds = [
+            (cpu_seconds(partial(market.block, BLOCKS)), cpu_seconds(_sign)) for _ in range(5)
+        ]
+        note = f"{witnesses} witnesses that vote"
+        print_rate("o", "empty blocks on demand", [BLOCKS / took for took, _ in rounds], note)
+        signing = [(witnesses + 1) * sign for _, sign in rounds]
+        ratios = [took / one for (took, _), one in zip(rounds, signing, strict=True)]
+        print_ratio("o", "empty blocks on demand / their signatures", ratios, note)
+
+
+def _sign() -> None:
+    """One signature for each block."""
+    secret = development_key("init0", "signing")
+    for number in range(BLOCKS):
+        sign_digest(secret, sha256(number.to_bytes(4, "big")))
 
 
 def _call_somebody() -> None:
