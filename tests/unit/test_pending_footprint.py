@@ -17,12 +17,14 @@ from node.state.database import State
 from protocol.asset import NO_FEE
 from protocol.authority import Authority
 from protocol.block import BlockEnvelope
+from protocol.chain_parameters import ChainParametersExtensions, CustomAuthorityOptions
 from protocol.constants import TAPOS_WINDOW
 from protocol.errors import PegboardError
 from protocol.ids import LimitOrderId
 from protocol.operations.account import AccountUpdate
 from protocol.operations.base import Operation
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.operations.custom_authority import CustomAuthorityCreate
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.transfer import Transfer
 from protocol.operations.vesting import CddVestingPolicy, VestingBalanceCreate
@@ -39,7 +41,10 @@ SEEDS = range(8)
 STEPS = 30
 CYCLE = 24
 """Blocks from one maintenance to the next."""
-PARAMETERS = make_parameters(maintenance_interval=CYCLE * BLOCK_INTERVAL_S)
+PARAMETERS = make_parameters(
+    maintenance_interval=CYCLE * BLOCK_INTERVAL_S,
+    extensions=ChainParametersExtensions(custom_authority_options=CustomAuthorityOptions()),
+)
 
 Act = Callable[[Random, TestChain, tuple[str, ...]], Operation]
 
@@ -269,6 +274,16 @@ def signed_with_an_old_key(twins: Twins) -> None:
     twins.produce(AccountUpdate(NO_FEE, twins.maker.account("ann"), active=key, owner=key))
 
 
+def signed_by_a_deputy(twins: Twins) -> None:
+    """A custom authority ends while what it has signed waits (C4.1)."""
+    ann, bea = twins.maker.account("ann"), twins.maker.account("bea")
+    auth, end = Authority(1, ((bea, 1),)), twins.maker.chain.head_time + 3 * BLOCK_INTERVAL_S
+    twins.produce(CustomAuthorityCreate(NO_FEE, ann, True, 0, end, 0, auth, ()))
+    twins.wait(twins.maker.transfer("ann", "bea", 1), signers=("bea",))
+    for _ in range(4):
+        twins.produce()
+
+
 def blind(name: str, value: object) -> Callable[[pytest.MonkeyPatch], None]:
     """A footprint that has forgotten something of what waits."""
     add = Footprint.add
@@ -289,6 +304,7 @@ CASES: dict[Callable[[Twins], None], tuple[Callable[[pytest.MonkeyPatch], None],
     of_both: (blind("touched", set()), without(Footprint, "is_apart", answer=True)),
     numbered_by_both: (blind("_created", set()),),
     of_the_clock: (without(pending_footprint, "_is_local", answer=True),),
+    signed_by_a_deputy: (without(pending_footprint, "_is_local", answer=True),),
     expired: (blind("_expiration", MAX_TIMESTAMP),),
     of_a_forgotten_block: (blind("_references", set()),),
     counted: (
