@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import gcd
 
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.errors import ValidationError
+from protocol.errors import PriceOverflow, ValidationError
 from protocol.ids import AssetId, asset_text
 from protocol.schema import Int64, Record
 
@@ -86,12 +86,6 @@ NO_FEE = AssetAmount(0, CORE_ASSET)
 
 NULL_PRICE = Price(NO_FEE, NO_FEE)
 """No feed, not globally settled (R1.1)."""
-
-
-class PriceOverflow(ValidationError):
-    """A product exceeds the largest supply (R1.4)."""
-
-    name = "overflow"
 
 
 def multiply_floor(amount: AssetAmount, price: Price) -> AssetAmount:

@@ -84,6 +84,18 @@ class ValidationError(ProtocolError):
     name = "validation_error"
 
 
+class PriceOverflow(ValidationError):
+    """A product exceeds the largest supply (R1.4)."""
+
+    name = "overflow"
+
+
+class DuplicateSignature(ValidationError):
+    """Two signatures of a transaction are by one key (R9.5)."""
+
+    name = "duplicate_sig"
+
+
 class KeyFormatError(ProtocolError):
     """A key, signature, WIF, memo or keystore file is malformed or does not belong here."""
 

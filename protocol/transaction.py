@@ -10,7 +10,7 @@ from protocol.constants import MAX_TRANSACTION_SIGNATURES
 from protocol.crypto.hashes import sha256
 from protocol.crypto.keys import PrivateKey
 from protocol.crypto.signatures import recover_key, sign_digest
-from protocol.errors import DecodeError, ValidationError
+from protocol.errors import DecodeError, DuplicateSignature, ValidationError
 from protocol.operations import OperationResult
 from protocol.operations.base import TaggedOperation
 from protocol.schema import (
@@ -29,12 +29,6 @@ from protocol.schema import (
 
 _SIGNATURE_LENGTH = 65
 _unpack_prefix: Callable[[bytes, int], tuple[int]] = struct.Struct("<I").unpack_from
-
-
-class DuplicateSignature(ValidationError):
-    """Two signatures of a transaction are by one key (R9.5)."""
-
-    name = "duplicate_sig"
 
 
 class Transaction(Record):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from node.compiled import how_it_runs
 from tests.support.history_databases import HistoryPlace, PostgresPlace, SqlitePlace
 from tests.support.postgres import NoServer, PostgresServer
 
@@ -31,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no process is left alone with it at the end."""
     ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
+@pytest.fixture
+def interpreted() -> None:
+    """For tests that put functions into modules: compiled code calls its own all the same."""
+    if how_it_runs() == "compiled":
+        pytest.skip("compiled modules call their own functions, whatever is put in their place")
 
 
 @pytest.fixture(scope="session")

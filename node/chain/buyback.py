@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from node.state.context import Context
 from node.state.errors import TransactionRejected
-from protocol.asset import NO_FEE, AssetAmount, PriceOverflow
+from protocol.asset import NO_FEE, AssetAmount
+from protocol.errors import PriceOverflow
 from protocol.ids import AccountId, AssetId
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.schema import MAX_TIMESTAMP

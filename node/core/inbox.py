@@ -21,11 +21,10 @@ from node.state.errors import (
     UnlinkableBlock,
     WrongMerkleRoot,
 )
-from protocol.asset import PriceOverflow
 from protocol.block import BlockEnvelope, HeaderEnvelope
 from protocol.crypto.keys import NULL_KEY
 from protocol.crypto.signatures import KEY_LENGTH
-from protocol.errors import PegboardError, ProtocolError
+from protocol.errors import PegboardError, PriceOverflow, ProtocolError
 from protocol.schema import BlockId, Digest, PublicKey
 from protocol.transaction import TransactionEnvelope
 

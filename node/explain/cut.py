@@ -32,7 +32,8 @@ from node.state.database import State
 from node.state.keys import ratio_key
 from node.state.objects.assets import BitassetData, FeedValues
 from node.state.objects.market import CallOrder
-from protocol.asset import AssetAmount, Price, PriceOverflow
+from protocol.asset import AssetAmount, Price
+from protocol.errors import PriceOverflow
 from protocol.ids import AccountId
 from protocol.operations.bitasset_options import BitassetOptionsExtensions, BlackSwanResponse
 

@@ -15,8 +15,8 @@ from node.market.credit import credit_fee
 from node.state.database import State
 from node.state.errors import BorrowerNotAccepted, OfferDisabled
 from node.state.objects.credit import CreditOffer
-from protocol.asset import NO_FEE, AssetAmount, PriceOverflow, multiply_ceil
-from protocol.errors import PegboardError
+from protocol.asset import NO_FEE, AssetAmount, multiply_ceil
+from protocol.errors import PegboardError, PriceOverflow
 from protocol.json_form import format_time
 from protocol.operations.base import Operation
 from protocol.operations.credit_offer import (

@@ -21,7 +21,8 @@ from node.state.database import State
 from node.state.objects.assets import BitassetData
 from node.state.objects.governance import TRIGGER_FEED
 from node.state.objects.market import CallOrder, LimitOrder
-from protocol.asset import AssetAmount, Price, PriceOverflow
+from protocol.asset import AssetAmount, Price
+from protocol.errors import PriceOverflow
 from protocol.ids import AssetId, ForceSettlementId, object_id, position_text
 from protocol.operations.bitasset_options import BlackSwanResponse
 

@@ -15,7 +15,8 @@ from node.market.settled_debt import price_at_feed
 from node.market.take_profit import target_price
 from node.state.database import State
 from node.state.objects.market import CollateralBid, LimitOrder
-from protocol.asset import AssetAmount, PriceOverflow
+from protocol.asset import AssetAmount
+from protocol.errors import PriceOverflow
 from protocol.ids import CollateralBidId, LimitOrderId, object_id, order_text
 from protocol.json_form import format_time
 from protocol.operations.limit_order import CreateTakeProfitOrder

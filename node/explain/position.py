@@ -37,7 +37,8 @@ from node.state.objects.accounts import Account
 from node.state.objects.assets import Asset, BitassetData
 from node.state.objects.governance import TRIGGER_FEED, TRIGGER_NAMES
 from node.state.objects.market import CallOrder
-from protocol.asset import AssetAmount, PriceOverflow
+from protocol.asset import AssetAmount
+from protocol.errors import PriceOverflow
 
 Steps = Generator[None, None, PositionExplanation]
 """Work that gives way to others at every yield; it is about the moment at which it began."""

@@ -33,8 +33,9 @@ from node.state.events import MarginCallEvent, MarketRunAbandonedEvent
 from node.state.objects.assets import BitassetData
 from node.state.objects.governance import TRIGGER_FEED
 from node.state.objects.market import CallOrder, ForceSettlement, LimitOrder
-from protocol.asset import AssetAmount, Price, PriceOverflow
+from protocol.asset import AssetAmount, Price
 from protocol.constants import HUNDRED_PERCENT, RATIO_DENOMINATOR
+from protocol.errors import PriceOverflow
 from protocol.operations.bitasset_options import BlackSwanResponse
 
 

@@ -25,11 +25,11 @@ from protocol.asset import (
     NO_FEE,
     AssetAmount,
     Price,
-    PriceOverflow,
     multiply_ceil,
     multiply_floor,
 )
 from protocol.constants import HUNDRED_PERCENT
+from protocol.errors import PriceOverflow
 from protocol.ids import AccountId, AssetId, ForceSettlementId, asset_text, object_id
 from protocol.operations.bitasset import AssetSettleCancel
 from protocol.operations.limit_order import FillOrder

@@ -467,8 +467,15 @@ class State:
     def restore(cls, data: Plain) -> State:
         """The state of a snapshot; raises `DecodeError`."""
         state, sharing = cls(), Sharing()
-        for entry in cast("list[tuple[int, int, int, list[Plain]]]", data):
-            state._load_table(sharing, *entry)
+        for entry in cast("list[list[Plain]]", data):
+            space, type_, next_instance, items = entry
+            state._load_table(
+                sharing,
+                cast(int, space),
+                cast(int, type_),
+                cast(int, next_instance),
+                cast("list[Plain]", items),
+            )
         state.look_through()
         return state
 
@@ -481,7 +488,7 @@ class State:
             if reader.array() != TABLE_PARTS:
                 raise DecodeError("not a snapshot of a state")
             kind = cast("tuple[int, int, int]", tuple(reader.item() for _ in range(3)))
-            state._load_table(sharing, *kind, (reader.item() for _ in range(reader.array())))
+            state._load_table(sharing, *kind, _items_of(reader))
         state.look_through()
         return state
 
@@ -505,6 +512,12 @@ def _market_of(order: LimitOrder) -> tuple[AssetId, AssetId]:
     """What an order sells and what it wants."""
     price = order.sell_price
     return price.base.asset_id, price.quote.asset_id
+
+
+def _items_of(reader: DocumentReader) -> Iterator[Plain]:
+    """The items of a list, one by one, also where this is compiled."""
+    for _ in range(reader.array()):
+        yield reader.item()
 
 
 def table_head(table: Table[int, StateObject], next_instance: int, count: int) -> bytes:

@@ -31,9 +31,9 @@ from node.state.objects.market import CallOrder
 from node.whatif.outcome import Outcome
 from node.whatif.plan import LIMITS, Limits, Transact
 from node.whatif.simulate import Guard, simulate_and_look, unguarded
-from protocol.asset import NO_FEE, AssetAmount, Price, PriceOverflow, scale_price
+from protocol.asset import NO_FEE, AssetAmount, Price, scale_price
 from protocol.constants import HUNDRED_PERCENT
-from protocol.errors import PERCENT, ValidationError
+from protocol.errors import PERCENT, PriceOverflow, ValidationError
 from protocol.ids import AccountId, AssetId, LimitOrderId, asset_text
 from protocol.operations.asset_options import DISABLE_FORCE_SETTLE
 from protocol.operations.base import Operation

@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 
 from protocol.binary import pack, unpack
-from protocol.errors import KeyFormatError, ProtocolError, ValidationError
+from protocol.errors import DuplicateSignature, KeyFormatError, ProtocolError, ValidationError
 from protocol.fees import DEFAULT_FEE_SCHEDULE, required_fee
 from protocol.json_form import from_json, to_json
 from protocol.msgpack_form import from_plain, pack_document, to_plain, unpack_document
 from protocol.operations.authorities import required_authorities
 from protocol.schema import Digest
-from protocol.transaction import DuplicateSignature, SignedTransaction, TransactionEnvelope
+from protocol.transaction import SignedTransaction, TransactionEnvelope
 from tests.fuzz.targets import Refused, accepted, typed
 
 MAX_BYTES = 1_024

@@ -22,9 +22,9 @@ from node.state.errors import (
     WrongAccount,
     WrongAssetType,
 )
-from protocol.asset import NO_FEE, AssetAmount, Price, PriceOverflow
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import MAX_AMOUNT, MAX_SUPPLY
-from protocol.errors import ValidationError
+from protocol.errors import PriceOverflow, ValidationError
 from protocol.ids import AccountId, AssetId, CreditOfferId, ObjectId, asset_text
 from protocol.operations.account import BLACK_LISTED, AccountWhitelist
 from protocol.operations.asset_options import WHITE_LIST

@@ -29,9 +29,9 @@ from node.state.errors import (
     TransactionRejected,
     WrongAssetType,
 )
-from protocol.asset import NO_FEE, AssetAmount, Price, PriceOverflow
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import CORE_ASSET, MAX_SUPPLY
-from protocol.errors import ValidationError
+from protocol.errors import PriceOverflow, ValidationError
 from protocol.fee_schedule import FlatFee
 from protocol.fees import ZERO_FEE_SCHEDULE, with_parameters
 from protocol.ids import AssetId, LimitOrderId, ObjectId

@@ -29,10 +29,16 @@ from node.state.errors import (
     WrongWitness,
 )
 from node.witness.producer import Production, maybe_produce
-from protocol.asset import NO_FEE, PriceOverflow
+from protocol.asset import NO_FEE
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
-from protocol.errors import DecodeError, KeyFormatError, PegboardError, ValidationError
+from protocol.errors import (
+    DecodeError,
+    KeyFormatError,
+    PegboardError,
+    PriceOverflow,
+    ValidationError,
+)
 from protocol.genesis_form import Genesis
 from protocol.operations.witness import WitnessUpdate
 from protocol.p2p.transport import PlainTransport

@@ -53,7 +53,7 @@ class Reads:
 
 
 @pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+def reads(interpreted: None, monkeypatch: pytest.MonkeyPatch) -> Reads:
     found = Reads()
     monkeypatch.setattr(block, "unpack_from", found.unpack_from)
     monkeypatch.setattr(block, "reader_for", found.reader_for)

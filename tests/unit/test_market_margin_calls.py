@@ -12,7 +12,8 @@ from node.state.events import MarketRunAbandonedEvent
 from node.state.objects.assets import NULL_FEED
 from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
 from node.state.objects.market import CallOrder
-from protocol.asset import NO_FEE, NULL_PRICE, AssetAmount, PriceOverflow
+from protocol.asset import NO_FEE, NULL_PRICE, AssetAmount
+from protocol.errors import PriceOverflow
 from protocol.ids import LimitOrderId
 from protocol.operations.asset_options import CHARGE_MARKET_FEE
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from node.market.matching import match_call, match_orders, match_settlement
 from node.market.pricing import affordable_price
 from node.state.objects.market import CallOrder
-from protocol.asset import AssetAmount, Price, PriceOverflow
+from protocol.asset import AssetAmount, Price
 from protocol.constants import MAX_SUPPLY
+from protocol.errors import PriceOverflow
 from protocol.ids import AccountId, AssetId, CallOrderId, asset_text
 
 CORE, USD = AssetId(0), AssetId(1)

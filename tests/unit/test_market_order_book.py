@@ -14,8 +14,9 @@ from node.market.order_book import cancel_order, expire_orders
 from node.state.context import Context
 from node.state.database import State
 from node.state.objects.market import LimitOrder
-from protocol.asset import AssetAmount, PriceOverflow
+from protocol.asset import AssetAmount
 from protocol.constants import MAX_SUPPLY
+from protocol.errors import PriceOverflow
 from protocol.ids import AssetId, LimitOrderId
 from protocol.operations.limit_order import FillOrder, LimitOrderCancel
 from tests.support.market import CORE, emitted, fills, kinds_emitted, place, trade

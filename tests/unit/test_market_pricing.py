@@ -16,13 +16,12 @@ from protocol.asset import (
     NULL_PRICE,
     AssetAmount,
     Price,
-    PriceOverflow,
     multiply_ceil,
     multiply_floor,
     scale_price,
 )
 from protocol.constants import MAX_SUPPLY
-from protocol.errors import ValidationError
+from protocol.errors import PriceOverflow, ValidationError
 from protocol.ids import AccountId, AssetId, CallOrderId
 from tests.support.market import make_market
 from tests.support.slow_market import slow_scaled, value

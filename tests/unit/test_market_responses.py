@@ -33,8 +33,9 @@ from node.state.events import IndividuallySettledEvent, MarginCallEvent, MarketR
 from node.state.objects.assets import NULL_FEED
 from node.state.objects.governance import TRIGGER_BID, TRIGGER_FEED
 from node.state.objects.market import CallOrder
-from protocol.asset import NO_FEE, AssetAmount, Price, PriceOverflow
+from protocol.asset import NO_FEE, AssetAmount, Price
 from protocol.constants import MAX_SUPPLY, NULL_ACCOUNT
+from protocol.errors import PriceOverflow
 from protocol.ids import AssetId, LimitOrderId
 from protocol.operations.asset_options import DISABLE_FORCE_SETTLE
 from protocol.operations.bitasset import AssetSettle

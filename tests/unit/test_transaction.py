@@ -10,12 +10,11 @@ from protocol.binary import pack
 from protocol.constants import MAX_TRANSACTION_SIGNATURES
 from protocol.crypto.hashes import sha256
 from protocol.crypto.keys import PrivateKey, public_key
-from protocol.errors import DecodeError, KeyFormatError, ValidationError
+from protocol.errors import DecodeError, DuplicateSignature, KeyFormatError, ValidationError
 from protocol.ids import AccountId, AssetId
 from protocol.operations.transfer import Transfer
 from protocol.schema import BlockId, Signature
 from protocol.transaction import (
-    DuplicateSignature,
     SignedTransaction,
     Transaction,
     TransactionEnvelope,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from protocol.schema import LOCAL, Mutable
+import msgspec
+
+from protocol.schema import LOCAL
 
 
-class StateObject(Mutable, kw_only=True):
+class StateObject(msgspec.Struct, kw_only=True, eq=False, gc=False):
     """Base of every object of the state: a mutable record with the field `id`.
 
     Change an object only after `Table.edit`, in the same function; fields hold immutable values.
