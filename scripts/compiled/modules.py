@@ -22,7 +22,7 @@ COMPILED = {
     "protocol": "asset binary block checks fee_schedule fees ids transaction",
     "protocol/crypto": "hashes",
     "protocol/operations": "authorities limit_order results transfer",
-    "node/state": "balances context database indexes keys stakes table touched undo",
+    "node/state": "balances database indexes keys stakes table touched undo",
     "node/state/objects": "accounts assets market transactions",
     "node/market": (
         "boundary cover current_feed feeds fees margin_calls matching order_book positions pricing "
