@@ -40,7 +40,8 @@ COMPILED = {
 """What transfers, orders and margin calls run through.
 
 Left out is what mypyc cannot compile: `protocol.schema` and `node.state.objects.base`, for classes
-with arguments, and modules with `dataclass(slots=True)` or `cls.__new__`.
+with arguments, modules with `dataclass(slots=True)` or `cls.__new__`, and `node.state.context`, of
+which an interpreted class inherits.
 """
 
 
