@@ -19,7 +19,7 @@ state of these folders alone, since types and constants of one module go into th
 """
 
 COMPILED = {
-    "protocol": "asset binary block checks fee_schedule fees ids transaction",
+    "protocol": "asset binary block checks fee_schedule fees transaction",
     "protocol/crypto": "hashes",
     "protocol/operations": "authorities limit_order results transfer",
     "node/state": "balances database indexes keys stakes table touched undo",
@@ -39,9 +39,9 @@ COMPILED = {
 }
 """What transfers, orders and margin calls run through.
 
-Left out is what mypyc cannot compile: `protocol.schema` and `node.state.objects.base`, for classes
-with arguments, modules with `dataclass(slots=True)` or `cls.__new__`, and `node.state.context`, of
-which an interpreted class inherits.
+Left out is what mypyc cannot compile: `protocol.schema`, `protocol.ids` and
+`node.state.objects.base`, for classes with arguments; modules with `dataclass(slots=True)` or
+`cls.__new__`; and `node.state.context`, of which an interpreted class inherits.
 """
 
 
