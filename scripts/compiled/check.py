@@ -58,8 +58,7 @@ def first_difference(first: list[str], second: list[str]) -> str | None:
 
 
 def _pytest(arguments: list[str], environment: dict[str, str]) -> int:
-    # The hook that rewrites assertions would have its packages interpreted.
-    command = [sys.executable, "-m", "pytest", "-q", "--assert=plain", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", *arguments]
     return subprocess.run(
         command, cwd=REPO, env={**os.environ, **environment}, check=False
     ).returncode

@@ -3,77 +3,107 @@
 A copy of this file, `pegboard_compiled`, and of `pegboard_compiled.pth`, which imports it, stand in
 the environment that `scripts/compile` made them for. It imports next to nothing: every Python of
 the environment reads it.
+
+It stands where Python asks what a folder holds, beneath all that look for modules: whatever asks,
+also the hook of pytest that rewrites assertions, finds the same. So all of the library is let in or
+nothing: compiled code takes no interpreted class for a compiled one.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    ModuleSpec,
+    SourceFileLoader,
+)
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import ModuleType
 
 SWITCH = "PEGBOARD_COMPILED"
 """Environment variable; "0" has everything interpreted."""
 LIBRARY = "pegboard__mypyc"
-"""The module that holds the code of all others."""
+"""The module that holds the code of all others; it stands beside the copy of this file."""
 FOLDER = os.path.join(os.path.dirname(__file__), "pegboard_compiled_modules")  # noqa: PTH118, PTH120
 """Extensions by module, and a manifest."""
 MANIFEST = "manifest.json"
 
 
-class CompiledFinder:
-    """Finds the compiled form of a module where every source is as it was.
+class CompiledFolder(FileFinder):
+    """A folder of sources of which some are compiled."""
 
-    That is decided once a process, at the first module asked for: the library is made as a whole,
-    so either all of it is right or nothing.
-    """
+    def __init__(self, path: str, files: Mapping[str, str]) -> None:
+        """`files` has the extension of each module that is compiled."""
+        super().__init__(
+            path, (ExtensionFileLoader, EXTENSION_SUFFIXES), (SourceFileLoader, SOURCE_SUFFIXES)
+        )
+        self.files = files
 
-    def __init__(self, folder: str = FOLDER) -> None:
-        self.folder = folder
-        self.modules: dict[str, str] | None = None
-        """File of each module, relative to the folder; None before the first was asked for."""
-        self.is_stale = False
-        """Whether something is compiled that is not of these sources."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """What Python's import asks for: where a module is, or None to have it looked for."""
-        if name != LIBRARY and not (path and name.startswith(("protocol.", "node."))):
-            return None
-        if self.modules is None:
-            if not path:
-                return None
-            self.modules = self._decide(path[0], name.count("."))
-        file = self.modules.get(name)
+    def find_spec(self, name: str, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Where a module of the folder is, or None."""
+        file = self.files.get(name)
         if file is None:
-            return None
+            return super().find_spec(name, target)
         from importlib.util import spec_from_file_location
 
-        return spec_from_file_location(name, os.path.join(self.folder, file))  # noqa: PTH118
+        return spec_from_file_location(name, file, loader=ExtensionFileLoader(name, file))
 
-    def _decide(self, package: str, depth: int) -> dict[str, str]:
-        """The modules that are compiled for the sources that a package belongs to, or none."""
+
+class Compiled:
+    """What is compiled, and for which folders of sources it is right."""
+
+    def __init__(self, folder: str = FOLDER) -> None:
+        """Raises `OSError` or `ValueError` where nothing whole is compiled."""
         import json
 
-        try:
-            with open(os.path.join(self.folder, MANIFEST)) as file:  # noqa: PTH118, PTH123
-                manifest = json.load(file)
-        except (OSError, ValueError):
-            return {}
-        root = package
-        for _ in range(depth):
-            root = os.path.dirname(root)  # noqa: PTH120
-        self.is_stale = (
-            manifest["suffix"] != EXTENSION_SUFFIXES[0]
-            or manifest["python"] != sys.version
-            or manifest["digest"] != digest_of(root, manifest["sources"])
+        with open(os.path.join(folder, MANIFEST)) as file:  # noqa: PTH118, PTH123
+            manifest = json.load(file)
+        self.sources: Sequence[str] = manifest["sources"]
+        self.digest: str = manifest["digest"]
+        self.is_of_this_python = (
+            manifest["suffix"] == EXTENSION_SUFFIXES[0] and manifest["python"] == sys.version
         )
-        return {} if self.is_stale else manifest["modules"]
+        self.files: dict[str, dict[str, str]] = {}
+        """Extensions by module, for each folder of sources, which is relative to its root."""
+        for module, name in manifest["modules"].items():
+            place = self.files.setdefault(os.path.dirname(name), {})  # noqa: PTH120
+            place[module] = os.path.join(folder, name)  # noqa: PTH118
+        self.is_right: dict[str, bool] = {}
+        """By root of sources that was asked for: decided once a process."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether sources are interpreted because others were compiled."""
+        return not all(self.is_right.values())
+
+    def open(self, path: str) -> CompiledFolder:
+        """What a folder holds; `ImportError` for one that has nothing compiled."""
+        for place, files in self.files.items():
+            if place and path.endswith(os.sep + place) and self._is_right(path[: -len(place) - 1]):
+                return CompiledFolder(path, files)
+        raise ImportError
+
+    def _is_right(self, root: str) -> bool:
+        """Whether the sources at a root are those that were compiled."""
+        if root not in self.is_right:
+            first = os.path.join(root, self.sources[0])  # noqa: PTH118
+            if not os.path.exists(first):  # noqa: PTH110
+                return False
+            self.is_right[root] = (
+                self.is_of_this_python and digest_of(root, self.sources) == self.digest
+            )
+        return self.is_right[root]
+
+
+in_place: list[Compiled] = []
+"""What this process looks at."""
 
 
 def digest_of(root: str, sources: Sequence[str]) -> str:
@@ -93,11 +123,17 @@ def digest_of(root: str, sources: Sequence[str]) -> str:
 
 
 def install() -> None:
-    """Have modules looked for here first."""
-    if os.environ.get(SWITCH) != "0":
-        sys.meta_path.insert(0, CompiledFinder())
+    """Have what folders hold looked for here first, if anything is compiled."""
+    if os.environ.get(SWITCH) == "0":
+        return
+    try:
+        compiled = Compiled()
+    except (OSError, ValueError, KeyError):
+        return
+    in_place.append(compiled)
+    sys.path_hooks.insert(0, compiled.open)
 
 
 def is_stale() -> bool:
     """Whether this process interprets sources because others were compiled."""
-    return any(isinstance(one, CompiledFinder) and one.is_stale for one in sys.meta_path)
+    return any(compiled.is_stale for compiled in in_place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sysconfig
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from . import finder
@@ -13,6 +14,7 @@ from .build import OWN_FILES
 SITE = Path(sysconfig.get_path("platlib"))
 MODULES = SITE / Path(finder.FOLDER).name
 FINDER = SITE / "pegboard_compiled.py"
+LIBRARY = SITE / (finder.LIBRARY + EXTENSION_SUFFIXES[0])
 STARTER = SITE / "pegboard_compiled.pth"
 """Read by every Python of the environment when it starts."""
 
@@ -31,6 +33,7 @@ def put(made: Path) -> None:
     """Put extensions in place; processes that run keep those that they have."""
     remove()
     shutil.copytree(made, MODULES)
+    shutil.move(MODULES / LIBRARY.name, LIBRARY)
     shutil.copy(OWN_FILES / "finder.py", FINDER)
     STARTER.write_text("import pegboard_compiled; pegboard_compiled.install()\n")
 
@@ -39,4 +42,5 @@ def remove() -> None:
     """Take everything out; from now on the sources are interpreted."""
     STARTER.unlink(missing_ok=True)
     FINDER.unlink(missing_ok=True)
+    LIBRARY.unlink(missing_ok=True)
     shutil.rmtree(MODULES, ignore_errors=True)

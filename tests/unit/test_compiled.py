@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -68,26 +68,46 @@ def tree(tmp_path: Path) -> Path:
 
 
 def found(tree: Path, name: str = MODULE) -> tuple[str | None, bool]:
-    """The file that is let in for a module, relative to the tree, and whether all is stale."""
-    one = finder.CompiledFinder(str(tree))
-    spec = one.find_spec(name, [str((tree / SOURCE).parent)])
+    """The extension that is let in for a module, relative to the tree, and whether all is stale."""
+    compiled = finder.Compiled(str(tree))
+    try:
+        spec = compiled.open(str((tree / SOURCE).parent)).find_spec(name)
+    except ImportError:
+        spec = None
     origin = None if spec is None or spec.origin is None else Path(spec.origin)
-    return None if origin is None else origin.relative_to(tree).as_posix(), one.is_stale
+    return None if origin is None else origin.relative_to(tree).as_posix(), compiled.is_stale
 
 
 def test_what_was_compiled_of_these_sources_is_let_in(tree: Path) -> None:
+    (tree / "node/state/table.py").write_text("x = 1\n")
     assert found(tree) == (f"node/state/undo{SUFFIX}", False)
-    assert found(tree, "node.state.table") == (None, False)
+    assert found(tree, "node.state.table") == ("node/state/table.py", False)
+    assert found(tree, "node.state.nothing") == (None, False)
 
 
-@pytest.mark.parametrize("change", ["x = 2\n", "x = 1\n\n", None])
-def test_a_changed_source_is_never_shadowed(tree: Path, change: str | None) -> None:
-    """Not by anything that was compiled, be the change as old and as long as it likes."""
+def test_whoever_looks_for_modules_finds_the_same(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hook of pytest that rewrites assertions asks Python's own finder for sources; half of the
+    library compiled would take interpreted classes for its own."""
+    compiled = finder.Compiled(str(tree))
+    monkeypatch.setattr(sys, "path_hooks", [compiled.open, *sys.path_hooks])
+    spec = PathFinder.find_spec(MODULE, [str((tree / SOURCE).parent)])
+    assert spec is not None
+    assert isinstance(spec.loader, ExtensionFileLoader)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_stale"), [("x = 2\n", True), ("x = 1\n\n", True), (None, False)]
+)
+def test_a_changed_source_is_never_shadowed(tree: Path, change: str | None, is_stale: bool) -> None:
+    """Not by anything that was compiled, be the change as old and as long as it likes; a folder
+    without the sources is somebody else's."""
     if change is None:
         (tree / SOURCE).unlink()
     else:
         (tree / SOURCE).write_text(change)
-    assert found(tree) == (None, True)
+    assert found(tree) == (None, is_stale)
 
 
 @pytest.mark.parametrize(("fact", "other"), [("python", "3.11.0 (other)"), ("suffix", ".x.so")])
@@ -98,41 +118,53 @@ def test_what_another_python_compiled_is_not_let_in(tree: Path, fact: str, other
 
 
 @pytest.mark.parametrize("content", [None, "{"])
-def test_without_a_whole_manifest_all_is_interpreted(tree: Path, content: str | None) -> None:
+def test_without_a_whole_manifest_all_is_interpreted(
+    tree: Path, content: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if content is None:
         (tree / finder.MANIFEST).unlink()
     else:
         (tree / finder.MANIFEST).write_text(content)
-    assert found(tree) == (None, False)
+    assert not is_installed(tree, monkeypatch)
 
 
-def test_other_packages_are_not_looked_at(tree: Path) -> None:
-    one = finder.CompiledFinder(str(tree))
-    assert one.find_spec("json", None) is None
-    assert one.find_spec("nodes.x", [str(tree)]) is None
-    assert one.modules is None
+def test_other_folders_are_not_looked_at(tree: Path) -> None:
+    compiled = finder.Compiled(str(tree))
+    (tree / "node/other").mkdir()
+    with pytest.raises(ImportError):
+        compiled.open(str(tree / "node/other"))
+    assert not compiled.is_right
 
 
-def test_the_switch_leaves_all_interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    before = len(sys.meta_path)
+def test_the_switch_leaves_all_interpreted(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert finder.SWITCH == SWITCH
     monkeypatch.setenv(SWITCH, "0")
-    finder.install()
-    assert len(sys.meta_path) == before
+    assert not is_installed(tree, monkeypatch)
     monkeypatch.delenv(SWITCH)
+    assert is_installed(tree, monkeypatch)
+
+
+def is_installed(tree: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether what is compiled is looked at first, once it is let in."""
+    monkeypatch.setattr(sys, "path_hooks", before := list(sys.path_hooks))
+    placed: list[Any] = []
+    monkeypatch.setattr(finder, "in_place", placed)
+    monkeypatch.setattr(finder.Compiled.__init__, "__defaults__", (str(tree),))
+    count = len(before)
     finder.install()
-    assert len(sys.meta_path) == before + 1
-    assert isinstance(sys.meta_path[0], finder.CompiledFinder)
+    assert len(sys.path_hooks) == count + len(placed)
+    return sys.path_hooks[0] == (placed[0].open if placed else None)
 
 
-def test_how_it_runs_says_when_other_sources_were_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_it_runs_says_when_other_sources_were_compiled(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("node.compiled.undo", Interpreted)
     monkeypatch.setitem(sys.modules, "pegboard_compiled", finder)
-    stale = finder.CompiledFinder()
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, stale])
+    compiled = finder.Compiled(str(tree))
+    monkeypatch.setattr(finder, "in_place", [compiled])
     assert how_it_runs() == "interpreted"
-    stale.is_stale = True
+    compiled.is_right[str(tree)] = False
     assert how_it_runs().startswith("interpreted: the sources are not those")
 
 
