@@ -278,6 +278,7 @@ def test_every_address_of_a_key_counts(state: State, form: int) -> None:
         verify_authority(state, [pays(BOB)], keys("carol"))
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_wide_graphs_are_checked_in_bounded_work(state: State) -> None:
     """T-C4: ten members on each of many levels, all failing, at the largest depth."""
     parameters = replace(state.parameters, max_authority_depth=60)
