@@ -25,6 +25,7 @@ from tests.simulation.test_networks import CALM
 QUICK = [bug for bug in BUGS if isinstance(bug.found_by, Kept | Attacked)]
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("bug", QUICK, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found(bug: Bug) -> None:
     """P16, T-S1, T-W1, T-W3, T-W4, S2: each breaks its promise where sound nodes keep it."""
@@ -32,6 +33,7 @@ def test_a_planted_bug_is_found(bug: Bug) -> None:
     assert found.where, found.note
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("name", ["a trace of popped blocks", "frames of any size"])
 def test_a_bug_is_found_by_drawn_networks_and_by_tests(name: str) -> None:
     """T-E2, I18, T-P2: one of those that seeds find, and one of those that a named test does."""
@@ -53,6 +55,7 @@ def test_bugs_are_of_all_layers() -> None:
         assert name in {bug.name for bug in BUGS}
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_each_bug_can_still_be_planted(bug: Bug) -> None:
     """The code that it breaks stands there, and so does the test that finds it."""

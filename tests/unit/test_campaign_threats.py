@@ -20,6 +20,7 @@ def run(*arguments: str) -> int:
     return main([*arguments, "--share", "0.000002", "--seed", "3"])
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_the_rows_print_their_figures(capsys: pytest.CaptureFixture[str]) -> None:
     """T-P2, T-P12, T-C3, T-C4, T-E2, T-E4, T-W1, T-W5: with limit, verdict and seed."""
     assert run(*(word for name in QUICK for word in ("--only", name))) == 0

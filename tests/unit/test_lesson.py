@@ -164,6 +164,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize(("rule", "broken"), BROKEN, ids=lambda one: one.__name__)
 def test_a_broken_rule_breaks_the_lesson(
     rule: Callable[..., Any], broken: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

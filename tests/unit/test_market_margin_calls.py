@@ -310,6 +310,7 @@ def test_only_the_book_against_the_backing_counts() -> None:
     assert called(market) == 0
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_an_overflow_abandons_the_run_and_takes_the_fill_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

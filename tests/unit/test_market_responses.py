@@ -597,6 +597,7 @@ def test_nobody_touches_the_order_of_a_pool() -> None:
     assert (order.for_sale, order.sell_price) == before
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_the_pool_meets_bids_though_the_calls_were_abandoned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

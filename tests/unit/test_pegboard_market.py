@@ -27,6 +27,7 @@ def quiet() -> Market:
     return pegboard.market(maker=False)
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_a_fall_calls_a_position(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first example of the manual; and a chain that calls nobody does not pass it."""
 

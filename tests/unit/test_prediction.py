@@ -63,6 +63,7 @@ def test_the_demo_comes_out_as_foretold(desk: Desk) -> None:
         assert events[-1]["foretold"] == sum(step["foretold"] for step in steps) > 300
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_a_broken_rule_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chain that never calls anybody does not come out as foretold: exit code 1."""
     monkeypatch.setattr(margin_calls, "is_within_reach", lambda *arguments: False)
