@@ -43,6 +43,9 @@ CHANGED = {
     "./scripts/bench": "./scripts/bench --help",
     # `scripts/test` begins with it.
     "./scripts/check": "",
+    # Minutes of a C compiler; that it starts is seen.
+    "./scripts/compile": "./scripts/compile --help",
+    "./scripts/compile --check": "",
     # Half a minute of simulated faults, as tests/simulation has many.
     "./scripts/simulate --seed 7": "./scripts/simulate --help",
     "./scripts/simulate --seed 7 --scenario config/scenarios/lira.toml": "",
