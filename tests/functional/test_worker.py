@@ -103,9 +103,10 @@ def test_workers_that_are_killed_at_their_work_lose_nothing() -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
-            while not killed:
-                await trio.sleep(0.05)
-                killed += kill_workers(pool)
+            while len(pool.processes) < 2:
+                await trio.sleep(0.005)
+            await trio.sleep(0.02)  # until they have something
+            killed = kill_workers(pool)
         assert found == [keys]
 
     run_pool(use, 2)
