@@ -36,7 +36,11 @@ async def take_connections(
             await trio.lowlevel.wait_readable(listening)
             try:
                 while (connection := _take_one(listening)) is not None:
-                    await turns.take()
+                    try:
+                        await turns.take()
+                    except trio.Cancelled:
+                        connection.close()
+                        raise
                     stream = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
                     nursery.start_soon(handle, stream)
             except OSError as error:

@@ -142,6 +142,25 @@ def test_not_all_of_a_flood_are_taken_in_at_once() -> None:
     assert len(set(trio.run(rounds_of, WAITING, 0, WAITING // 4))) == 4
 
 
+def test_who_waits_for_a_turn_when_the_server_ends_is_closed() -> None:
+    """T-A3: a connection that was taken in already is nobody's else."""
+
+    async def run() -> bytes:
+        [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        address = listener.socket.getsockname()
+        async with trio.open_nursery() as nursery:
+            turns = Turns(0)
+            nursery.start_soon(take_connections, listener, trio.aclose_forcefully, nursery, turns)
+            client = await trio.open_tcp_stream(*address)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        async with client:
+            with trio.fail_after(20):
+                return bytes(await client.receive_some())
+
+    assert trio.run(run) == b""
+
+
 def test_a_machine_without_room_for_connections_is_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
