@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from protocol.binary import pack, unpack_from
 from protocol.constants import MAX_TRANSACTION_SIGNATURES
@@ -28,7 +27,6 @@ from protocol.schema import (
 )
 
 _SIGNATURE_LENGTH = 65
-_unpack_prefix: Callable[[bytes, int], tuple[int]] = struct.Struct("<I").unpack_from
 
 
 class Transaction(Record):
@@ -201,5 +199,4 @@ def reference_block(block: BlockId) -> tuple[int, int]:
 
 def reference_prefix(block: BlockId) -> int:
     """The second four bytes of a block's id: `ref_block_prefix` (R9.3)."""
-    (prefix,) = _unpack_prefix(block, 4)
-    return prefix
+    return int.from_bytes(block[4:8], "little")

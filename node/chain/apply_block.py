@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from node.chain.apply_transaction import apply_transaction
 from node.chain.budget import pay_witness
@@ -46,8 +46,7 @@ from protocol.errors import ProtocolError
 from protocol.schema import BlockId, Digest
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedBlock:
+class AppliedBlock(NamedTuple):
     """A block of the main chain and what it did."""
 
     envelope: BlockEnvelope

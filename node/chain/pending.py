@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from node.state.context import AppliedOperation
 from node.state.errors import PoolFull
@@ -17,8 +17,7 @@ _FRONT_BYTES = 64
 """Bytes by which a transaction is looked for in a block; few have the first so many in common."""
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedTransaction:
+class AppliedTransaction(NamedTuple):
     """A transaction on top of the head and what it did there."""
 
     envelope: TransactionEnvelope

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from node.state.context import Context
 from protocol.operations.base import Operation
@@ -26,8 +25,7 @@ class FeeUse(Enum):
     """Half into the fee pool of the new asset, the rest shared out (R8.19)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluator:
+class Evaluator(NamedTuple):
     """The two halves of an operation's execution, with the types of one operation erased."""
 
     evaluate: Callable[[Context, Operation], object]

@@ -43,6 +43,7 @@ class Context:
         "dirty_assets",
         "events",
         "now",
+        "on_effect",
         "op_in_trx",
         "proposal_depth",
         "requests_made",
@@ -59,6 +60,7 @@ class Context:
         block_num: int,
         run_operation: Callable[[Context, Operation], OperationResult],
         block_time: int | None = None,
+        on_effect: Callable[[], None] | None = None,
     ) -> None:
         self.state = state
         self.now = now
@@ -66,6 +68,8 @@ class Context:
         self.block_time = now if block_time is None else block_time
         self.run_operation = run_operation
         """Applies one operation of a proposal in this context (R8.23)."""
+        self.on_effect = on_effect
+        """Called before each virtual operation is noted, for who bounds what may happen."""
         self.applied: list[AppliedOperation] = []
         self.events: list[ChainEvent] = []
         self.dirty_assets: set[AssetId] = set()
@@ -93,6 +97,8 @@ class Context:
 
     def emit(self, op: Operation) -> None:
         """Note a virtual operation: a fill, an expiry, a settlement cancelled (B6a)."""
+        if self.on_effect is not None:
+            self.on_effect()
         self.virtual_op = place = self.virtual_op + 1
         self.applied.append(AppliedOperation(op, self.trx_in_block, self.op_in_trx, place, True))
 

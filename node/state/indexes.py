@@ -7,16 +7,16 @@ reads the index. So code edits an object and never thinks of indexes.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from sortedcontainers import SortedList
 
 from node.state.objects.base import StateObject
 
 T = TypeVar("T", bound=StateObject)
-T_contra = TypeVar("T_contra", bound=StateObject, contravariant=True)
 K = TypeVar("K", bound=Hashable)
 """What a unique index finds by, as an account's name or the pair of account and asset."""
 G = TypeVar("G", bound=Hashable)
@@ -29,15 +29,19 @@ FEW = 6
 """So many members of a group are looked through; among more, a search is quicker."""
 
 
-class Index(Protocol[T_contra]):
+class Index(ABC, Generic[T]):
     """What a table tells an index."""
 
-    def insert(self, item: T_contra) -> None: ...
+    __slots__ = ()
 
-    def remove(self, item: T_contra) -> None: ...
+    @abstractmethod
+    def insert(self, item: T) -> None: ...
+
+    @abstractmethod
+    def remove(self, item: T) -> None: ...
 
 
-class UniqueIndex(Generic[K, T]):
+class UniqueIndex(Index[T], Generic[K, T]):
     """Finds an object by a key that it keeps for life."""
 
     __slots__ = ("entries", "key_of")
@@ -60,7 +64,7 @@ class UniqueIndex(Generic[K, T]):
         del self.entries[self.key_of(item)]
 
 
-class GroupIndex(Generic[G, M, T]):
+class GroupIndex(Index[T], Generic[G, M, T]):
     """Finds the objects of a group, such as one account's, and each by its key within the group.
 
     Group and key of an object do not change. Most groups have one member, which stands alone, and
@@ -138,7 +142,7 @@ class GroupIndex(Generic[G, M, T]):
             (self.groups[group],) = members
 
 
-class TimeIndex(Generic[T]):
+class TimeIndex(Index[T]):
     """Finds the objects whose time has come.
 
     Objects of one time share a bucket, so most come and go without a search. An object's time
@@ -272,10 +276,23 @@ def _instance_of(item: StateObject) -> int:
     return item.id
 
 
-class OrderedIndex(Generic[G, T]):
-    """Keeps the objects of each group in ascending order of (key, instance)."""
+class OrderedIndex(Index[T], Generic[G, T]):
+    """Keeps the objects of each group in ascending order of (key, instance).
 
-    __slots__ = ("group_of", "groups", "key_of", "mutable", "places", "suspended")
+    The newest object of an immutable one is put in its place when somebody looks at its group, or
+    when the next one comes: many an order goes before that.
+    """
+
+    __slots__ = (
+        "group_of",
+        "groups",
+        "key_of",
+        "mutable",
+        "newest",
+        "newest_group",
+        "places",
+        "suspended",
+    )
 
     def __init__(
         self,
@@ -291,10 +308,12 @@ class OrderedIndex(Generic[G, T]):
         self.places: dict[int, tuple[G, Key]] = {}
         """Where the objects of a mutable index stand; their keys may have changed since."""
         self.suspended: dict[int, T] = {}
+        self.newest: T | None = None
+        self.newest_group: G | None = None
 
     def first(self, group: G) -> T | None:
         """The least object of a group, or None."""
-        if self.suspended:
+        if self.suspended or (self.newest is not None and self.newest_group == group):
             self.refresh()
         ladder = self.groups.get(group)
         return None if ladder is None else ladder.first()
@@ -331,7 +350,9 @@ class OrderedIndex(Generic[G, T]):
         if self.mutable:
             self.suspended[item.id] = item
         else:
-            self._place(item)
+            group = self.group_of(item)
+            self.refresh()
+            self.newest, self.newest_group = item, group
 
     def suspend(self, item: T) -> None:
         """Take the object out until the next read; called before it is edited."""
@@ -340,18 +361,24 @@ class OrderedIndex(Generic[G, T]):
             self.suspended[item.id] = item
 
     def remove(self, item: T) -> None:
-        if self.suspended.pop(item.id, None) is None:
+        if item is self.newest:
+            self.newest = self.newest_group = None
+        elif self.suspended.pop(item.id, None) is None:
             self._displace(item)
 
     def refresh(self) -> None:
-        """Put suspended objects back under their present keys."""
+        """Put suspended objects back under their present keys, and the newest in its place."""
+        newest, group = self.newest, self.newest_group
+        if newest is not None and group is not None:
+            self.newest = self.newest_group = None
+            self._place(newest, group)
         if self.suspended:
             for item in self.suspended.values():
-                self._place(item)
+                self._place(item, self.group_of(item))
             self.suspended.clear()
 
-    def _place(self, item: T) -> None:
-        group, key = self.group_of(item), self.key_of(item)
+    def _place(self, item: T, group: G) -> None:
+        key = self.key_of(item)
         ladder = self.groups.get(group)
         if ladder is None:
             self.groups[group] = Ladder(key, item)

@@ -86,19 +86,6 @@ def simulate_and_look(
             trial.take_back()
 
 
-class _BoundedContext(Context):
-    """A context that bounds the virtual operations of a whole simulation."""
-
-    __slots__ = ("trial",)
-
-    trial: _Trial
-
-    def emit(self, op: Operation) -> None:
-        """See `Context.emit`; raises `WorkLimit`."""
-        self.trial.count_effect()
-        super().emit(op)
-
-
 _Waiting = tuple[TransactionEnvelope, int | None, bool]
 """A transaction, the number of its step in the plan, and whether it is free of fees."""
 
@@ -182,10 +169,14 @@ class _Trial:
             (),
         )
         envelope = BlockEnvelope.produce(header, BlockBody(), lambda _: NO_SIGNATURE)
-        ctx = _BoundedContext(
-            state, state.dynamic.time, envelope.num, run_proposed_operation, header.timestamp
+        ctx = Context(
+            state,
+            state.dynamic.time,
+            envelope.num,
+            run_proposed_operation,
+            header.timestamp,
+            self.count_effect,
         )
-        ctx.trial = self
         self.context = ctx
         state.log.begin()
         room = state.parameters.maximum_block_size - HEADER_BYTES_MAX

@@ -26,7 +26,17 @@ from .modules import REPO, compiled, sources
 OWN_FILES = REPO / "scripts" / "compiled"
 WORK = REPO / "build" / "compiled"
 """What is made on the way, kept for the next time."""
-OPTIONS = ("-O2", "-g0", "-w", "-fPIC", "-fno-strict-aliasing", "-fwrapv", "-DNDEBUG")
+OPTIONS = (
+    "-O2",
+    "-fvisibility=hidden",
+    "-fno-plt",
+    "-g0",
+    "-w",
+    "-fPIC",
+    "-fno-strict-aliasing",
+    "-fwrapv",
+    "-DNDEBUG",
+)
 UNIX_COMPILERS = ("gcc", "clang")
 
 

@@ -22,26 +22,26 @@ COMPILED = {
     "protocol": "asset binary block checks fee_schedule fees transaction",
     "protocol/crypto": "hashes",
     "protocol/operations": "authorities limit_order results transfer",
-    "node/state": "balances database indexes keys stakes table touched undo",
+    "node/state": "balances context database indexes keys stakes table touched undo",
     "node/state/objects": "accounts assets market transactions",
     "node/market": (
         "boundary cover current_feed feeds fees margin_calls matching order_book positions pricing "
         "settled_debt settlement take_profit"
     ),
     "node/evaluators": (
-        "asset_rules authority base bitasset call_order fees limit_order lists membership "
-        "samet_fund transfer"
+        "asset_rules authority base bitasset call_order evaluator fees limit_order lists "
+        "membership samet_fund transfer"
     ),
     "node/chain": (
-        "apply_transaction budget expirations header_rules invariants_incremental irreversibility "
-        "witness_schedule"
+        "apply_block apply_transaction budget expirations header_rules invariants_incremental "
+        "irreversibility pending pending_footprint pending_session witness_schedule"
     ),
 }
 """What transfers, orders and margin calls run through.
 
 Left out is what mypyc cannot compile: `protocol.schema`, `protocol.ids` and
 `node.state.objects.base`, for classes with arguments; modules with `dataclass(slots=True)` or
-`cls.__new__`; and `node.state.context`, of which an interpreted class inherits.
+`cls.__new__`.
 """
 
 
