@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, PathFinder
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
+from node.chain.chain import Chain
 from node.compiled import SWITCH, how_it_runs
+from protocol.block import BlockEnvelope
 from protocol.schema import schema_of
 
 # Scripts are no package to the type checker.
@@ -23,6 +29,7 @@ finder: Any = import_module("scripts.compiled.finder")
 quoting: Any = import_module("scripts.compiled.annotations")
 modules: Any = import_module("scripts.compiled.modules")
 check: Any = import_module("scripts.compiled.check")
+workload: Any = import_module("scripts.benchmarks.workload")
 
 REPO = Path(__file__).resolve().parents[2]
 COMPILED: list[str] = modules.compiled(REPO)
@@ -227,6 +234,47 @@ def test_the_digest_is_over_all_that_a_compiled_module_imports() -> None:
             if line.startswith("from ") and words[1].startswith(("node.", "protocol")):
                 path = words[1].replace(".", "/")
                 assert f"{path}.py" in known or f"{path}/__init__.py" in known, line
+
+
+@pytest.mark.usefixtures("interpreted")
+@pytest.mark.parametrize("kind", ["transfers", "orders that rest", "orders that match"])
+def test_what_everyday_transactions_run_through_is_compiled(kind: str) -> None:
+    """Or it is said why not. Of a module counts what is called for each transaction."""
+    if kind == "transfers":
+        recording = workload.record_transfers(200, 40)
+    else:
+        recording = workload.record_orders(40, 40)[kind == "orders that match"]
+    push_blocks(recording.start(), recording.measured)
+    calls = calls_by_file(partial(push_blocks, recording.start(), recording.measured))
+    busy = {
+        module
+        for module in modules.sources(REPO)
+        if calls[str(REPO / module)] >= len(recording.transactions())
+    }
+    assert "node/state/table.py" in busy
+    assert busy - set(COMPILED) - set(modules.LEFT_OUT) == set()
+
+
+def push_blocks(chain: Chain, blocks: Iterable[bytes]) -> None:
+    for data in blocks:
+        chain.push_block(BlockEnvelope.from_bytes(data))
+
+
+def calls_by_file(run: Callable[[], None]) -> Counter[str]:
+    """How often functions of each source are called."""
+    calls: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            calls[frame.f_code.co_filename] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        run()
+    finally:
+        sys.setprofile(before)
+    return calls
 
 
 def test_the_first_difference_of_two_traces_is_told_with_its_test() -> None:
