@@ -43,8 +43,8 @@ COMPILED = {
 LEFT_OUT = {"protocol/crypto/signatures.py": "its time is that of libsecp256k1"}
 """What they call as well, and why it is not compiled.
 
-Classes with arguments (`protocol.schema`, `protocol.ids`, `node.state.objects.base`) mypyc cannot
-compile, nor modules with `dataclass(slots=True)` or `cls.__new__`; they have nothing that is called.
+mypyc cannot compile classes with arguments, as in `protocol.schema`, `protocol.ids` and
+`node.state.objects.base`, where nothing is called, nor `dataclass(slots=True)` or `cls.__new__`.
 """
 
 
