@@ -15,11 +15,11 @@
 #ifndef Py_GIL_DISABLED
 
 #define PEG_TYPES 4
-#define PEG_NOWHERE (-1)
+#define PEG_NOWHERE 0
 
 typedef struct {
-    unsigned int version; /* 0 is the version of types that changed. */
-    int offset;           /* PEG_NOWHERE for what goes the slow way. */
+    unsigned int version; /* 0 is that of types that changed, and of places nothing was put in. */
+    int offset;           /* PEG_NOWHERE for what goes the slow way, as for the version 0. */
 } PegField;
 
 typedef struct {

@@ -15,13 +15,18 @@ from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, PathFinder
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from node.chain.chain import Chain
 from node.compiled import SWITCH, how_it_runs
+from node.state.objects.base import StateObject
+from node.state.objects.market import LimitOrder
+from node.state.table import Table
+from node.state.undo import UndoLog
 from protocol.block import BlockEnvelope
+from protocol.ids import LimitOrderId
 from protocol.schema import schema_of
 
 # Scripts are no package to the type checker.
@@ -275,6 +280,34 @@ def calls_by_file(run: Callable[[], None]) -> Counter[str]:
     finally:
         sys.setprofile(before)
     return calls
+
+
+def test_fields_are_found_wherever_types_put_them() -> None:
+    """Compiled code remembers where fields of some types lie; one that changes must not mislead."""
+    table = Table(LimitOrder, LimitOrderId, UndoLog())
+
+    def id_of(item: object) -> str:
+        return str(table.id_of(cast(StateObject, item)))
+
+    class Slotted:
+        __slots__ = ("a", "id")
+
+    class Changed:
+        __slots__ = ("id",)
+
+    class Dynamic:
+        pass
+
+    items: list[Any] = [Slotted(), Changed(), Dynamic()]
+    for number, item in enumerate(items, 1):
+        item.id = number
+        vars_of: Any = type(item)
+        for change in range(3):
+            assert id_of(item) == f"1.7.{number}"
+            vars_of.other = change
+            assert id_of(item) == f"1.7.{number}"
+    items[2].__class__.id = property(lambda _: 9)
+    assert [id_of(item) for item in items] == ["1.7.1", "1.7.2", "1.7.9"]
 
 
 def test_the_first_difference_of_two_traces_is_told_with_its_test() -> None:
