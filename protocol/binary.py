@@ -14,6 +14,7 @@ from typing import TypeVar, cast
 from protocol.binary_source import ReadSource, WriteSource
 from protocol.errors import DecodeError, EncodeError
 from protocol.ids import ObjectId
+from protocol.leb128 import read_varint, write_varint
 from protocol.schema import Tagged, VariantType, WireType, wire_type
 
 T = TypeVar("T")
@@ -96,8 +97,8 @@ def writer_of(node: WireType) -> Writer:
     """The function that appends the binary form of a value to a buffer."""
     if isinstance(node, VariantType):
         return pack_variant_of(node)
-    constants = {"write_varint": write_varint, "pack_object_id": pack_object_id}
-    return cast(Writer, WriteSource(writer_of, constants).compile(node))
+    constants = {"pack_object_id": pack_object_id}
+    return cast(Writer, WriteSource(writer_of, constants).derive(node).build())
 
 
 @cache
@@ -105,46 +106,23 @@ def reader_of(node: WireType) -> Reader:
     """The function (data, offset, depth) -> (value, offset behind it)."""
     if isinstance(node, VariantType):
         return variant_reader_of(node).read
+    return cast(Reader, read_source_of(node).build())
+
+
+def read_source_of(node: WireType) -> ReadSource:
+    """The source of the reader of all but a tagged union."""
     constants = {
         "MAX_DEPTH": MAX_DEPTH,
         "Tagged": Tagged,
-        "read_varint": read_varint,
         "unpack_object_id": unpack_object_id,
     }
-    return cast(Reader, ReadSource(variant_reader_of, constants).compile(node))
+    return ReadSource(variant_reader_of, constants).derive(node)
 
 
 @cache
 def variant_reader_of(node: VariantType) -> VariantReader:
     """The reader of a tagged union."""
     return VariantReader(node)
-
-
-def write_varint(out: bytearray, value: int) -> None:
-    """Append an unsigned LEB128 integer."""
-    if value < 0:
-        raise EncodeError("a LEB128 integer cannot be negative", value=value, limit=0)
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-
-
-def read_varint(data: bytes, offset: int) -> tuple[int, int]:
-    """Read an unsigned, minimal LEB128 integer of at most 48 bits."""
-    value = shift = 0
-    while True:
-        byte = data[offset]
-        offset += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-        if shift > 42:
-            raise DecodeError("LEB128 integer too long", value=value, limit="48 bits")
-    if byte == 0 and shift:
-        raise DecodeError("LEB128 integer is not minimal", value=value)
-    return value, offset
 
 
 def pack_object_id(value: ObjectId) -> int:

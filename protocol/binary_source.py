@@ -1,20 +1,25 @@
 """Generates the source of one reader or writer from a tree of wire types.
 
 Nested structs are written inline and neighbouring fixed-width fields share one `struct` call:
-that makes a derived codec as fast as one written by hand.
+that makes a derived codec as fast as one written by hand. The lines of readers carry the types with
+which mypyc compiles them: `scripts/compile` has it do so, and `Source.build` takes what it made.
 """
 
 from __future__ import annotations
+import __future__
 
+import hashlib
 import itertools
 import linecache
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, Protocol, TypeAlias, assert_never, cast
+from typing import Any, Protocol, Self, TypeAlias, assert_never, cast
 
+from protocol.compiled_codecs import FACTORIES
 from protocol.crypto.hashes import address_of
 from protocol.errors import DecodeError, EncodeError
+from protocol.leb128 import read_varint, write_varint
 from protocol.schema import (
     ExtensionType,
     FixedBytesType,
@@ -66,12 +71,27 @@ def sort_key_of(node: WireType) -> Callable[[Any], Any]:
             return lambda value: value
 
 
+KNOWN: Mapping[str, object] = {
+    "DecodeError": DecodeError,
+    "EncodeError": EncodeError,
+    "read_varint": read_varint,
+    "write_varint": write_varint,
+}
+"""What every derived function may refer to, by a name that means nothing else."""
+
+
 class Source:
-    """Lines of one function, the constants that it refers to, and fixed fields not yet written."""
+    """Lines of one function, the constants that it refers to, and fixed fields not yet written.
+
+    The text alone says what the function does with its constants, so that one compiled function
+    may stand for several of the same text.
+    """
 
     def __init__(self, constants: Mapping[str, object]) -> None:
+        self.text = ""
+        """The whole function, once it is finished."""
         self.lines: list[str] = []
-        self.names = {"DecodeError": DecodeError, "EncodeError": EncodeError, **constants}
+        self.names = {**KNOWN, **constants}
         self.indent = 1
         self.pending: list[tuple[str, str]] = []
         self.numbers = itertools.count()
@@ -87,21 +107,43 @@ class Source:
     def variable(self) -> str:
         return f"v{next(self.numbers)}"
 
-    def build(self, head: str) -> Any:
-        """The function of the lines, which no input reaches (T-X2); a traceback shows them."""
+    def finish(self, head: str) -> Self:
+        """Put the head above the lines; nothing may be added from now on."""
+        self.text = "\n".join([head, *self.lines, ""])
+        return self
+
+    def build(self) -> Any:
+        """The function, which no input reaches (T-X2); a traceback shows the lines."""
+        make = FACTORIES.get(digest_of(self.text))
+        if make is not None:
+            return make(self.names)
         file = f"<derived codec {next(_numbers_of_codecs)}>"
-        text = "\n".join([head, *self.lines, ""])
-        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-        exec(compile(text, file, "exec"), self.names)
+        lines = self.text.splitlines(keepends=True)
+        linecache.cache[file] = (len(self.text), None, lines, file)
+        exec(compile(self.text, file, "exec", _ANNOTATIONS), self.names)
         return self.names["codec"]
 
 
-@cache
-def values_source(cls: type) -> Callable[[Any], tuple[object, ...]]:
-    """A function that gives the declared fields of an object of a class, in order."""
+_ANNOTATIONS = __future__.annotations.compiler_flag
+"""Has the types in the text not evaluated."""
+
+
+def digest_of(text: str) -> str:
+    """What a compiled function is found by: SHA256 of its source, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def values_source_of(cls: type) -> Source:
+    """The source of `values_of` of a class."""
     source = Source({})
     source.line(f"return {''.join(f'value.{field.name}, ' for field in schema_of(cls).fields)}")
-    return cast("Callable[[Any], tuple[object, ...]]", source.build("def codec(value):"))
+    return source.finish("def codec(value: Any) -> tuple[object, ...]:")
+
+
+@cache
+def values_of(cls: type) -> Callable[[Any], tuple[object, ...]]:
+    """A function that gives the declared fields of an object of a class, in order."""
+    return cast("Callable[[Any], tuple[object, ...]]", values_source_of(cls).build())
 
 
 class WriteSource(Source, Visitor[Emit]):
@@ -116,11 +158,12 @@ class WriteSource(Source, Visitor[Emit]):
         super().__init__(constants)
         self.writer_of = writer_of
 
-    def compile(self, node: WireType) -> Any:
+    def derive(self, node: WireType) -> Self:
+        """Write the whole function."""
         self.visit(node)("value")
         self.flush()
         self.line("return None")
-        return self.build("def codec(out, value):")
+        return self.finish("def codec(out, value):")
 
     def flush(self) -> None:
         if self.pending:
@@ -284,20 +327,23 @@ class ReadSource(Source, Visitor[str]):
         self.variant_reader_of = variant_reader_of
         self.ahead = 0
 
-    def compile(self, node: WireType) -> Any:
+    def derive(self, node: WireType) -> Self:
+        """Write the whole function."""
         result = self.visit(node)
         self.flush()
         self.line(f"return {result}, {self.here()}")
-        return self.build("def codec(data, at, depth):")
+        return self.finish("def codec(data: bytes, at: int, depth: int) -> tuple[object, int]:")
 
     def flush(self) -> None:
         if len(self.pending) == 1 and self.pending[0][0] == "B":
             self.line(f"{self.pending.pop()[1]} = data[{self.here()}]")
             self.ahead += 1
         elif self.pending:
-            unpacker = struct.Struct("<" + "".join(form for form, _ in self.pending))
+            form = "".join(form for form, _ in self.pending)
+            unpacker = struct.Struct(f"<{form}")
             targets = ", ".join(name for _, name in self.pending)
-            reader = self.constant(unpacker.unpack_from, "unpack")
+            reader = f"unpack_{form}"
+            self.names[reader] = unpacker.unpack_from
             self.line(f"{targets}, = {reader}(data, {self.here()})")
             self.ahead += unpacker.size
             self.pending.clear()
@@ -335,8 +381,12 @@ class ReadSource(Source, Visitor[str]):
         form = _FORMATS.get((node.bits, node.signed))
         if form is not None:
             return self.fixed(form)
-        name = self.fixed_now(f"{node.bits // 8}s")
-        self.line(f"{name} = int.from_bytes({name}, 'little')")
+        return self.made("int.from_bytes({}, 'little')", self.fixed_now(f"{node.bits // 8}s"))
+
+    def made(self, expression: str, source: str) -> str:
+        """A variable of its own, and so of its own type, for what is made of another one."""
+        name = self.variable()
+        self.line(f"{name} = {expression.format(source)}")
         return name
 
     def scalar(self, node: ScalarType) -> str:
@@ -348,17 +398,12 @@ class ReadSource(Source, Visitor[str]):
             case "bool":
                 return self.flag()
             case "empty":
-                name = self.byte_up_to(0, "empty")
-                self.line(f"{name} = ()")
-                return name
+                self.byte_up_to(0, "empty")
+                return "()"
             case "object_id":
-                name = self.fixed_now("Q")
-                self.line(f"{name} = unpack_object_id({name})")
-                return name
+                return self.made("unpack_object_id({})", self.fixed_now("Q"))
             case "string":
-                name = self.read_bytes()
-                self.line(f"{name} = {name}.decode()")
-                return name
+                return self.made("{}.decode()", self.read_bytes())
             case "bytes":
                 return self.read_bytes()
             case _:
@@ -371,9 +416,7 @@ class ReadSource(Source, Visitor[str]):
         return name
 
     def flag(self) -> str:
-        name = self.byte_up_to(1, "bool")
-        self.line(f"{name} = {name} == 1")
-        return name
+        return self.made("{} == 1", self.byte_up_to(1, "bool"))
 
     def read_bytes(self) -> str:
         length, name = self.varint(), self.variable()
@@ -394,6 +437,7 @@ class ReadSource(Source, Visitor[str]):
         name = self.variable()
         reader = self.variant_reader_of(node)
         bodies = self.constant(reader.bodies, "bodies")
+        self.line(f"{name}: object")
         self.line(f"tag = data[{self.here()}]")
         self.line(f"read = {bodies}[tag]")
         self.line("if read is None or depth > MAX_DEPTH:")
@@ -428,7 +472,7 @@ class ReadSource(Source, Visitor[str]):
     def optional(self, node: OptionalType) -> str:
         flag, name = self.flag(), self.variable()
         ahead = self.ahead
-        self.line(f"{name} = None")
+        self.line(f"{name}: object = None")
         self.line(f"if {flag}:")
         self.indent += 1
         value = self.visit(node.inner)
@@ -444,6 +488,7 @@ class ReadSource(Source, Visitor[str]):
         if isinstance(node.inner, VariantType | FixedBytesType):
             # One item, without a loop: the operation of most transactions, and its signature.
             ahead = self.ahead
+            self.line(f"{items}: tuple[object, ...]")
             self.line(f"if {count} == 1:")
             self.indent += 1
             item = self.visit(node.inner)
@@ -463,17 +508,18 @@ class ReadSource(Source, Visitor[str]):
     def read_items(self, node: SequenceType, count: str, items: str) -> None:
         self.settle()
         self.line(f"if {count} > len(data) - at: raise IndexError")
-        self.line(f"{items} = []")
+        listed = self.variable()
+        self.line(f"{listed}: list[object] = []")
         self.line(f"for _ in range({count}):")
         self.indent += 1
         item = self.visit(node.inner)
         self.flush()
         self.settle()
-        self.line(f"{items}.append({item})")
+        self.line(f"{listed}.append({item})")
         self.indent -= 1
         if node.sorted:
-            self.refuse_unsorted(node, count, items)
-        self.line(f"{items} = tuple({items})")
+            self.refuse_unsorted(node, count, listed)
+        self.line(f"{items} = tuple({listed})")
 
     def refuse_unsorted(self, node: SequenceType, count: str, items: str) -> None:
         key = self.constant(sort_key_of(node.inner), "key")
@@ -489,7 +535,7 @@ class ReadSource(Source, Visitor[str]):
         count, last = self.varint(), self.variable()
         names = [self.variable() for _ in fields]
         for name in names:
-            self.line(f"{name} = None")
+            self.line(f"{name}: object = None")
         self.settle()
         self.line(f"{last} = -1")
         self.line(f"for _ in range({count}):")

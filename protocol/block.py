@@ -11,10 +11,8 @@ from protocol.binary import (
     malformed,
     pack,
     packer_for,
-    read_varint,
     reader_for,
     unpack_from,
-    write_varint,
 )
 from protocol.constants import MAX_BLOCK_BYTES
 from protocol.crypto.hashes import ripemd160, sha224, sha256
@@ -22,6 +20,7 @@ from protocol.crypto.signatures import recover_key
 from protocol.errors import DecodeError, ValidationError
 from protocol.finality import Certificate
 from protocol.ids import WitnessId
+from protocol.leb128 import read_varint, write_varint
 from protocol.operations import OperationResult
 from protocol.operations.base import Void
 from protocol.schema import (

@@ -46,7 +46,12 @@ _RANGES = {"time": MAX_TIMESTAMP, "vote_id": MAX_TIMESTAMP, "varint": MAX_INSTAN
 @cache
 def width_check_of(cls: type) -> WidthCheck:
     """The check of a declared class."""
-    return _WidthSource().compile(cls)
+    return cast(WidthCheck, width_source_of(cls).build())
+
+
+def width_source_of(cls: type) -> Source:
+    """The source of the check of a declared class."""
+    return _WidthSource().derive(cls)
 
 
 def check_width(value: object) -> None:
@@ -66,7 +71,7 @@ class _WidthSource(Source, Visitor[_Emit | None]):
     def __init__(self) -> None:
         super().__init__({"refuse": _refuse, "check_member": _check_member})
 
-    def compile(self, cls: type) -> WidthCheck:
+    def derive(self, cls: type) -> Source:
         for position, field in enumerate(schema_of(cls).fields):
             emit = self.visit(field.type)
             if emit is None:
@@ -80,15 +85,15 @@ class _WidthSource(Source, Visitor[_Emit | None]):
             emit(expression, field.name)
             self.indent -= 1
         self.line("return None")
-        return cast(WidthCheck, self.build("def codec(value, old):"))
+        return self.finish("def codec(value: Any, old: tuple[object, ...]) -> None:")
 
-    def compile_type(self, node: WireType) -> WidthCheck:
-        """The check of a value that is no record."""
+    def derive_type(self, node: WireType) -> Source:
+        """Write the check of a value that is no record."""
         emit = self.visit(node)
         if emit is not None:
             emit("value", "value")
         self.line("return None")
-        return cast(WidthCheck, self.build("def codec(value, old):"))
+        return self.finish("def codec(value: Any, old: tuple[object, ...]) -> None:")
 
     def number(self, smallest: int, largest: int) -> _Emit:
         def emit(value: str, field: str) -> None:
@@ -120,7 +125,7 @@ class _WidthSource(Source, Visitor[_Emit | None]):
             return None
 
         def emit(value: str, field: str) -> None:
-            name = self.named(value)
+            name = self.variable_of(value)
             self.line(f"if {name} is not None:")
             self.indent += 1
             inner(name, field)
@@ -169,13 +174,13 @@ class _WidthSource(Source, Visitor[_Emit | None]):
             return None
 
         def emit(value: str, field: str) -> None:
-            name = self.named(value)
+            name = self.variable_of(value)
             for suffix, check in checked:
                 check(f"{name}{suffix}", f"{field}{suffix}")
 
         return emit
 
-    def named(self, value: str) -> str:
+    def variable_of(self, value: str) -> str:
         """A variable of the value of an expression."""
         if value.isidentifier():
             return value
@@ -190,7 +195,7 @@ def _check_of_tag(key: str, tag: int) -> WidthCheck:
     node = wire_type(VariantType(key, tagged=True).resolve()[tag])
     if isinstance(node, StructType | ExtensionType):
         return width_check_of(node.cls)
-    return _WidthSource().compile_type(node)
+    return cast(WidthCheck, _WidthSource().derive_type(node).build())
 
 
 def _check_member(value: object, field: str, key: str) -> None:

@@ -48,7 +48,7 @@ from node.state.table import Table
 from node.state.touched import Touched
 from node.state.undo import UndoLog
 from protocol import ids
-from protocol.binary import pack, write_varint
+from protocol.binary import pack
 from protocol.chain_parameters import ChainParameters
 from protocol.constants import CORE_ASSET, TAPOS_WINDOW
 from protocol.errors import DecodeError
@@ -66,6 +66,7 @@ from protocol.ids import (
     VestingBalanceId,
     WithdrawPermissionId,
 )
+from protocol.leb128 import write_varint
 from protocol.msgpack_form import DocumentReader, Plain, from_plain, to_plain
 from protocol.schema import Address, Digest, TransactionId
 

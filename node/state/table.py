@@ -11,7 +11,7 @@ from node.state.errors import NoSuchObject
 from node.state.indexes import Index, OrderedIndex
 from node.state.objects.base import StateObject
 from node.state.undo import CREATE, EDIT, REKEY, REMOVE, UndoLog, Values
-from protocol.binary_source import values_source
+from protocol.binary_source import values_of
 from protocol.ids import ID_TYPES, ObjectId
 from protocol.schema import schema_of
 from protocol.widths import WidthCheck, width_check_of
@@ -80,7 +80,7 @@ class Table(Generic[K, T]):
     # tables, and one that starts should not wait for the others.
 
     def _first_values(self, item: T) -> Values:
-        self.values_of = values_source(cast(type, self.cls))
+        self.values_of = values_of(cast(type, self.cls))
         return self.values_of(item)
 
     def _first_check_width(self, item: object, old: Values) -> None:

@@ -38,7 +38,7 @@ def _compile() -> None:
         print("compiled already")
         return
     compiler, start = build.find_compiler(), monotonic()
-    print("compiling; this takes a minute or two", flush=True)
+    print("compiling; this takes two minutes or three", flush=True)
     made = build.build(compiler)
     place.put(made)
     print(f"compiled in {monotonic() - start:.0f} s; `scripts/compile --remove` takes it back")

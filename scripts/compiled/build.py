@@ -19,6 +19,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import version
 from pathlib import Path
 
+from . import codecs
 from .annotations import quoted, uncompilable
 from .finder import LIBRARY, MANIFEST, digest_of
 from .modules import REPO, compiled, sources
@@ -85,6 +86,7 @@ def build(compiler: Sequence[str]) -> Path:
         name = uncompilable((REPO / module).read_text())
         if name is not None:
             raise CannotCompile(f"{module}: mypyc ignores the arguments of class {name}")
+    modules.append(codecs.write(tree))
     with contextlib.chdir(tree):
         extensions = _generate(modules, code)
     for own in ("attributes.c", "attributes.h"):
@@ -150,7 +152,8 @@ def _generate(modules: Sequence[str], code: Path) -> dict[str, list[Path]]:
 
 def _compile(compiler: Sequence[str], code: Path, files: Iterable[Path], target: Path) -> None:
     """One extension of some files, as many at once as there are cores."""
-    include = [f"-I{code}", f"-I{_runtime()}", f"-I{sysconfig.get_path('include')}"]
+    folders = (code, _runtime(), _runtime() / "strings", sysconfig.get_path("include"))
+    include = [f"-I{folder}" for folder in folders]
     objects = WORK / "objects"
     objects.mkdir(exist_ok=True)
     headers = _digest(sorted(code.glob("*.h")), include)

@@ -19,7 +19,7 @@ state of these folders alone, since types and constants of one module go into th
 """
 
 COMPILED = {
-    "protocol": "asset binary block checks fee_schedule fees transaction",
+    "protocol": "asset binary block checks fee_schedule fees leb128 transaction",
     "protocol/crypto": "hashes",
     "protocol/operations": "authorities limit_order results transfer",
     "node/state": "balances context database indexes keys stakes table touched undo",

@@ -20,9 +20,9 @@ def main() -> None:
         from protocol import binary_source
     original = binary_source.Source.build
 
-    def build(self: binary_source.Source, head: str) -> Any:
+    def build(self: binary_source.Source) -> Any:
         """Derived codecs are compiled from source at run time, where no import hook sees them."""
-        return atheris.instrument_func(original(self, head))
+        return atheris.instrument_func(original(self))
 
     binary_source.Source.build = build  # type: ignore[method-assign]
     with atheris.instrument_imports(include=INSTRUMENTED):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from node.state.database import State
 from protocol import operations
 from protocol.asset import AssetAmount, Price
-from protocol.binary import pack, read_varint, unpack, write_varint
+from protocol.binary import pack, unpack
 from protocol.block import SignedBlock
 from protocol.chain_parameters import ChainParameters
 from protocol.errors import DecodeError, EncodeError, ProtocolError
@@ -29,6 +29,7 @@ from protocol.ids import (
     parse_vote_id,
 )
 from protocol.json_form import format_time, from_json, from_json_as, parse_time, to_json, to_json_as
+from protocol.leb128 import read_varint, write_varint
 from protocol.msgpack_form import from_plain, pack_document, to_plain, unpack_document
 from protocol.operations.transfer import Transfer
 from protocol.operations.witness import WitnessCreate

@@ -11,7 +11,7 @@ CODEC = (
         "codec",
         "one transaction has many forms, and as many ids (T-P3)",
         ByTest("tests/unit/test_forms.py::test_a_varint_that_is_not_minimal_is_refused"),
-        "protocol/binary.py",
+        "protocol/leb128.py",
         "read_varint",
         "if byte == 0 and shift:",
         "if False:",
