@@ -175,7 +175,7 @@ class ApiBackend(Protocol):
         """Apply a transaction and take it back; raises its refusal."""
 
     def generate_blocks(self, count: int, wif: str | None = None) -> Generator[None, None, int]:
-        """Make blocks at the next slots (development chain), one a step; number of the last.
+        """Make blocks at the next slots (development chain), in steps; number of the last.
 
         They are signed with this node's keys, and with one more when it is given.
         """

@@ -62,6 +62,7 @@ from node.state.errors import BlockRejected, FutureBlock, InvariantViolated
 from node.witness.feed_publisher import FeedPublisher
 from node.witness.producer import Production
 from node.witness.undo_reserve import standstill
+from node.witness.voter import may_pass_over
 from protocol.block import BlockEnvelope, HeaderEnvelope
 from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError, ProtocolError
@@ -229,18 +230,19 @@ class NodeCore:
         *,
         earliest_s: int = 0,
         made: int = 0,
+        to_come: int = 0,
     ) -> list[BlockEnvelope]:
         """Make blocks at the next slots whose witness keys are here, whatever the clock says.
 
-        Slots that begin before `earliest_s` are left out. Raises `NoSigningKey`, which says how
-        many blocks were made if the keys were missing only after some, with those that the same
-        demand has `made` before.
+        Slots that begin before `earliest_s` are left out. The same demand has `made` blocks before
+        these, and as many more are `to_come`. Raises `NoSigningKey`, which says how many blocks
+        were made if the keys were missing only after some.
         """
         envelopes: list[BlockEnvelope] = []
-        for done in range(made, made + count):
-            production = self.own.on_demand(secret, earliest_s=earliest_s, made=done)
+        for done in range(count):
+            production = self.own.on_demand(secret, earliest_s=earliest_s, made=made + done)
             own = self._push_own(production, secret)
-            self._follow_own(own, now_ms)
+            self._follow_own(own, now_ms, to_come + count - done - 1)
             envelopes.append(own.envelope)
         return envelopes
 
@@ -344,8 +346,11 @@ class NodeCore:
             case Judgement.MALFORMED:
                 self.peers.vote_refused(peer, now_ms)
 
-    def _follow_block(self, block: BlockEnvelope, now_ms: int) -> None:
-        """Judge the votes that waited for a block, and vote for the head if it is new (F5, F7)."""
+    def _follow_block(self, block: BlockEnvelope, now_ms: int, to_come: int = 0) -> None:
+        """Judge the votes that waited for a block, and vote for the head if it is new (F5, F7).
+
+        `to_come` blocks follow at once, as somebody has demanded them.
+        """
         pool = self.ballots.pool
         pool.forget_old()
         pool.note_block(block.id, block.signing_key())
@@ -356,7 +361,8 @@ class NodeCore:
             return
         for peer, vote in pool.take_waiting(block.id):
             self._receive_vote(PeerKey(peer), vote, now_ms)
-        self.vote_for_head(now_ms)
+        if not may_pass_over(self.chain, self.own.secrets, to_come):
+            self.vote_for_head(now_ms)
 
     def vote_for_head(self, now_ms: int) -> None:
         """Cast the votes of this node's witnesses for the head, as far as the rules allow (F5)."""
@@ -566,11 +572,11 @@ class NodeCore:
             self._stop(str(error) or repr(error))
             raise
 
-    def _follow_own(self, made: MadeBlock, now_ms: int) -> None:
-        """Store, tell and announce a block of this node."""
+    def _follow_own(self, made: MadeBlock, now_ms: int, to_come: int = 0) -> None:
+        """Store, tell and announce a block of this node, before `to_come` more of one demand."""
         self.follow_push(made.result)
         self.peers.announce_block(made.envelope, now_ms)
-        self._follow_block(made.envelope, now_ms)
+        self._follow_block(made.envelope, now_ms, to_come)
         self._follow_peers(now_ms)
 
     def _report_refusal(self, name: str, detail: str) -> None:

@@ -124,7 +124,13 @@ class NodeInputs:
             self._queue_effects()
 
     def generate_blocks(
-        self, count: int, secret: PrivateKey | None = None, *, earliest_s: int = 0, made: int = 0
+        self,
+        count: int,
+        secret: PrivateKey | None = None,
+        *,
+        earliest_s: int = 0,
+        made: int = 0,
+        to_come: int = 0,
     ) -> list[BlockEnvelope]:
         """Make blocks on demand; see `NodeCore.generate_blocks`.
 
@@ -135,7 +141,7 @@ class NodeInputs:
         self.travel.check_may_go(now_ms)
         try:
             return self.core.generate_blocks(
-                count, now_ms, secret, earliest_s=earliest_s, made=made
+                count, now_ms, secret, earliest_s=earliest_s, made=made, to_come=to_come
             )
         finally:
             self._queue_effects()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from node.chain.chain import Chain
-from node.chain.finality import note_own_vote, voting_keys
+from node.chain.finality import missing_votes, note_own_vote, voting_keys
+from node.state.objects.finality import VotingSet
 from protocol.block import block_num_of
 from protocol.crypto.keys import PrivateKey
 from protocol.crypto.signatures import sign_digest
@@ -16,6 +17,12 @@ from protocol.schema import BlockId, PublicKey
 
 LATE_ROUNDS = 2
 """While more blocks than so many for each member can be taken back, parents are voted for (F5)."""
+
+VOTED_LAST = 3
+"""So many blocks at the end of a demand are voted for each, so that it ends as if all were."""
+
+PASSED_OVER_MAX = 100
+"""So many blocks that can be taken back are let grow by a demand before two are voted for."""
 
 SLOTS_AHEAD = 2
 """So many slots a block may have been ahead of this node's clock when it was voted for (T-W3)."""
@@ -49,6 +56,19 @@ class Cast:
     vote: Vote | None
 
 
+def may_pass_over(chain: Chain, keys: Collection[PublicKey], to_come: int) -> bool:
+    """Whether votes for the head may be left out, as the same demand makes more blocks (F5).
+
+    `to_come` is how many. With votes for two later blocks in a row this one becomes irreversible
+    as well, if whoever has these `keys` needs nobody else for them.
+    """
+    finality = chain.state.finality
+    if finality is None or to_come < VOTED_LAST:
+        return False
+    undoable = chain.head_num - chain.last_irreversible_num
+    return undoable < PASSED_OVER_MAX and _is_quorum(finality.sets, keys)
+
+
 def cast_votes(
     chain: Chain,
     secrets: Mapping[PublicKey, PrivateKey],
@@ -69,7 +89,7 @@ def cast_votes(
     finality = chain.state.finality
     if finality is None or chain.head_num == 0:
         return []
-    target = _target_of(chain, len(finality.sets[-1].members))
+    target = _target_of(chain, finality.sets, secrets)
     source = chain.source_of(target)
     assert source is not None, "blocks of the main chain are in the fork database"
     span = VoteSpan(block_num_of(source), block_num_of(target))
@@ -91,12 +111,18 @@ def cast_votes(
     return found
 
 
-def _target_of(chain: Chain, members: int) -> BlockId:
+def _is_quorum(sets: Sequence[VotingSet], keys: Collection[PublicKey]) -> bool:
+    """Whether whoever has these keys has a quorum of every set without anybody else (F2, F8)."""
+    return not any(missing_votes(one, keys) for one in sets)
+
+
+def _target_of(chain: Chain, sets: Sequence[VotingSet], keys: Collection[PublicKey]) -> BlockId:
     """What to vote for: the head, or its parent, of which all have chosen already, while blocks of
     one height part the votes (F5). A node that has just started may know no block below its head.
     """
     parent = None
-    if chain.head_num - chain.last_irreversible_num > LATE_ROUNDS * members:
+    undoable = chain.head_num - chain.last_irreversible_num
+    if undoable > LATE_ROUNDS * len(sets[-1].members) and not _is_quorum(sets, keys):
         parent = chain.id_at(chain.head_num - 1)
     return chain.head_id if parent is None else parent
 

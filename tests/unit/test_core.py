@@ -7,9 +7,10 @@ from random import Random
 import pytest
 
 from node.chain.chain import Chain
+from node.chain.finality import quorum_of
 from node.core.chain_reader import ChainReader
 from node.core.core import NodeCore
-from node.core.effects import Report, ReserveSlot, StopNode, StoreBlocks
+from node.core.effects import Report, ReserveSlot, ReserveVote, StopNode, StoreBlocks
 from node.core.inbox import block_refusal, transaction_refusal
 from node.core.own_blocks import INSTANT_LEAD_MS, NoSigningKey
 from node.core.settings import CoreSettings
@@ -29,6 +30,7 @@ from node.state.errors import (
     WrongWitness,
 )
 from node.witness.producer import Production, maybe_produce
+from node.witness.voter import PASSED_OVER_MAX
 from protocol.asset import NO_FEE
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
@@ -39,6 +41,7 @@ from protocol.errors import (
     PriceOverflow,
     ValidationError,
 )
+from protocol.genesis import FINALITY_VOTES
 from protocol.genesis_form import Genesis
 from protocol.operations.witness import WitnessUpdate
 from protocol.p2p.transport import PlainTransport
@@ -387,6 +390,37 @@ def test_generated_blocks_run_ahead_of_the_clock(genesis: Genesis) -> None:
     made = node.core.generate_blocks(10, START_MS)
     assert [block.num for block in made] == list(range(1, 11))
     assert node.chain.head_time == GENESIS_TIME + 50
+
+
+@pytest.mark.parametrize("names", [3, 2])
+def test_of_blocks_demanded_in_a_row_only_some_are_voted_for(names: int) -> None:
+    """F5: by who needs nobody else for it; and all but the last two are irreversible at the end."""
+    genesis = make_genesis("alice", finality=FINALITY_VOTES)
+    node = CoreNode(genesis, witness_names(names), CoreSettings(by_the_clock=False))
+    undoable = []
+    for made in range(0, 250, 10):
+        node.core.generate_blocks(10, START_MS, made=made, to_come=240 - made)
+        undoable.append(node.chain.head_num - node.chain.last_irreversible_num)
+    node.carry(START_MS)
+    voted = {effect.target_num for effect in node.seen if isinstance(effect, ReserveVote)}
+    if names < quorum_of(3):
+        assert voted == set(range(1, 250)), "each, and the parents of the late ones"
+        return
+    assert voted == {100, 101, 200, 201, 248, 249, 250}
+    assert max(undoable) == PASSED_OVER_MAX
+    assert undoable[-1] == 2
+
+
+def test_a_demand_that_ends_early_puts_nothing_off() -> None:
+    """F5: who has all keys votes for heads, however much can be taken back, so that two blocks
+    later the last but two is irreversible again."""
+    genesis = make_genesis("alice", finality=FINALITY_VOTES)
+    node = CoreNode(genesis, witness_names(3), CoreSettings(by_the_clock=False))
+    node.core.generate_blocks(50, START_MS, to_come=1_000)
+    assert node.chain.last_irreversible_num == 0
+    for _ in range(3):
+        node.core.generate_blocks(1, START_MS)
+    assert node.chain.last_irreversible_num == 51
 
 
 def test_a_block_is_generated_at_a_time_or_after_it(genesis: Genesis) -> None:

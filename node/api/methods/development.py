@@ -184,7 +184,7 @@ def set_rewind_callback(call: Call, callback: Callback) -> Answer:
 def generate_blocks(call: Call, count: BlockCount) -> Answer:
     """Make blocks at the next slots, signed with this node's keys; the new head.
 
-    Others are served between two blocks. Chain time runs ahead of the clock then: a node that
+    Others are served after every few blocks. Chain time runs ahead of the clock then: a node that
     makes blocks by the clock waits until the clock has caught up. In a network of several processes
     it is refused unless all are paused; `network_mine` has all of them make and take the blocks.
     """
