@@ -1,10 +1,14 @@
-"""What one block adds to the history, numbered: derived once, when the block becomes the head."""
+"""What one block adds to the history, numbered: derived once, when somebody needs to know.
+
+That is the thread that writes, as a rule; the main thread only takes a block in.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple, Protocol, assert_never
 
 from node.history.figures import market_of
@@ -72,13 +76,28 @@ from protocol.operations.limit_order import (
 from protocol.operations.results import ExtendableOperationResult, OperationResult
 from protocol.schema import BlockId
 
-AccountEntry = tuple[AccountId, int, int]
-"""An account, the number of an operation in its history, and the operation's instance."""
+AccountEntry = tuple[AccountId, int, int, int]
+"""An account, the number of an operation in its history, the operation's instance, and the id of
+its class."""
 
 Events = dict[EventKind, list[EventRecord]]
 """Records by their kind; kinds without any may be missing."""
 
 _POSITION_TYPE = ID_TYPES[CallOrderId][1]
+_ID_OF: dict[type, int] = {cls: entry.id for cls, entry in ENTRY_OF.items()}
+_NUMBERED: frozenset[type] = POOL_OPERATIONS | {BidCollateral}
+"""Operations that are numbered once more among their like."""
+_STEPS: frozenset[type] = frozenset(
+    {
+        FillOrder,
+        LimitOrderCreate,
+        LimitOrderCancel,
+        LimitOrderUpdate,
+        AssetSettle,
+        AssetSettleCancel,
+    }
+)
+"""Operations that may be a step of an order or a request; see `_subject`."""
 
 
 class HistoryTrace(Protocol):
@@ -130,7 +149,7 @@ class HistoryCounts:
         self.fills = block.first_fill
         for kind, records in block.events.items():
             self.events[kind] -= len(records)
-        for account, number, _ in reversed(block.entries):
+        for account, number, _, _ in reversed(block.entries):
             if number > 1:
                 self.by_account[account] = number - 1
             else:
@@ -150,34 +169,42 @@ class HistoryCounts:
 
 @dataclass
 class BlockHistory:
-    """What one block adds to the history.
+    """What one block adds to the history, once `number_block` has numbered it.
 
-    What the main thread need not know at once is worked out when somebody asks: it is the thread
-    that writes, as a rule, or a client of the API.
+    What not even that tells is worked out when somebody asks.
     """
 
     num: int
     id: BlockId
     time: int
-    first_operation: int
-    """Instance of the first operation; the others follow without gaps."""
     operations: list[AppliedOperation]
-    first_entry: int
+    told: list[ChainEvent]
+    """What the chain told of it beside the operations, in order."""
+    first_operation: int = 0
+    """Instance of the first operation; the others follow without gaps."""
+    first_entry: int = 0
     """Instance of the first entry (2.9.n); the others follow without gaps."""
-    entries: list[AccountEntry]
+    entries: list[AccountEntry] = field(default_factory=list)
     """In the order of the operations, then of the accounts."""
-    events: Events
+    events: Events = field(default_factory=dict)
     """Of `COUNTED_KINDS`."""
-    first_fill: int
+    first_fill: int = 0
     """Instance of the first fill; the others follow without gaps."""
-    next_fill: int
+    next_fill: int = 0
     """Instance of the first fill of the next block."""
-    sequences: dict[Market, int]
+    sequences: dict[Market, int] = field(default_factory=dict)
     """The markets that traded, each with the sequence of its first fill here."""
     pool_operations: list[PoolOperation] = field(default_factory=list)
     """Entries in the histories of liquidity pools, in order."""
     pools_before: dict[LiquidityPoolId, PoolCounts | None] = field(default_factory=dict)
     """The pools of these, as they were before the block."""
+
+    @classmethod
+    def of(cls, trace: HistoryTrace) -> BlockHistory:
+        """A block that was applied, not numbered yet."""
+        envelope = trace.envelope
+        time = envelope.header.timestamp
+        return cls(envelope.num, envelope.id, time, trace.operations, trace.events)
 
     @cached_property
     def fills(self) -> list[FillRecord]:
@@ -187,10 +214,14 @@ class BlockHistory:
     @cached_property
     def steps(self) -> list[StepRecord]:
         """By which operations orders and settlement requests began, changed or ended, in order."""
-        subjects = (_subject(applied.op, applied.result) for applied in self.operations)
+        steps = (
+            (instance, _subject(applied.op, applied.result))
+            for instance, applied in enumerate(self.operations, self.first_operation)
+            if type(applied.op) in _STEPS
+        )
         return [
             StepRecord(instance, subject_of(subject), self.num)
-            for instance, subject in enumerate(subjects, self.first_operation)
+            for instance, subject in steps
             if subject is not None
         ]
 
@@ -219,7 +250,7 @@ class BlockHistory:
         """Of each account that is concerned, what there is of it up to this block."""
         return {
             account: AccountTotal(account, number, AccountHistoryId(instance))
-            for instance, (account, number, _) in enumerate(self.entries, self.first_entry)
+            for instance, (account, number, _, _) in enumerate(self.entries, self.first_entry)
         }
 
     @cached_property
@@ -231,9 +262,11 @@ class BlockHistory:
                 number,
                 OperationHistoryId(operation),
                 AccountHistoryId(instance),
-                ENTRY_OF[type(self.operations[operation - self.first_operation].op)].id,
+                operation_type,
             )
-            for instance, (account, number, operation) in enumerate(self.entries, self.first_entry)
+            for instance, (account, number, operation, operation_type) in enumerate(
+                self.entries, self.first_entry
+            )
         ]
 
     def _fills(self) -> Iterator[FillRecord]:
@@ -280,60 +313,47 @@ class BlockHistory:
             yield self.operation(self.first_operation + offset)
 
 
-def derive_block(trace: HistoryTrace, counts: HistoryCounts) -> BlockHistory:
-    """The history of a block on top of what is counted; the counts then include it."""
-    envelope = trace.envelope
-    first = instance = counts.operations
-    entries: list[AccountEntry] = []
-    sequences: dict[Market, int] = {}
-    totals, markets = counts.by_account, counts.by_market
-    fills = 0
-    pool_operations: list[int] = []
-    bids: list[int] = []
-    for applied in trace.operations:
+def number_block(block: BlockHistory, counts: HistoryCounts) -> None:
+    """Work out what a block adds on top of what is counted; the counts then include it."""
+    block.first_operation = instance = counts.operations
+    block.first_entry, block.first_fill = counts.entries, counts.fills
+    entries, totals, fills = block.entries, counts.by_account, 0
+    special: dict[type, list[int]] = {}
+    for applied in block.operations:
         op = applied.op
+        cls = type(op)
         accounts: tuple[AccountId, ...]
-        if type(op) is FillOrder:
+        if cls is FillOrder:
+            assert isinstance(op, FillOrder)
             accounts = (op.account_id,)
             fills += 1
-            market = market_of(op.pays.asset_id, op.receives.asset_id)
-            if market not in sequences:
-                if market not in markets:
-                    markets[market] = MarketCounts(len(markets), 0)
-                sequences[market] = markets[market].fills
-            markets[market].fills += 1
+            _count_fill(block, op, counts)
         else:
             accounts = accounts_of_operation(op, applied.result)
-            if type(op) in POOL_OPERATIONS:
-                pool_operations.append(instance)
-            elif type(op) is BidCollateral:
-                bids.append(instance)
+            if cls in _NUMBERED:
+                special.setdefault(cls, []).append(instance)
+        operation_type = _ID_OF[cls]
         for account in accounts:
             totals[account] = number = totals.get(account, 0) + 1
-            entries.append((account, number, instance))
+            entries.append((account, number, instance, operation_type))
         instance += 1
-    block = BlockHistory(
-        num=envelope.num,
-        id=envelope.id,
-        time=envelope.header.timestamp,
-        first_operation=first,
-        operations=trace.operations,
-        first_entry=counts.entries,
-        entries=entries,
-        events={},
-        first_fill=counts.fills,
-        next_fill=counts.fills + fills,
-        sequences=sequences,
-    )
+    block.next_fill = counts.fills + fills
     counts.operations, counts.fills = instance, block.next_fill
     counts.entries += len(entries)
-    if pool_operations:
-        _add_pool_operations(block, pool_operations, counts)
-    if bids:
-        _add_bids(block, bids, counts)
-    if trace.events:
-        _add_events(block, trace.events, counts)
-    return block
+    bids = special.pop(BidCollateral, [])
+    _add_pool_operations(block, sorted(chain.from_iterable(special.values())), counts)
+    _add_bids(block, bids, counts)
+    if block.told:
+        _add_events(block, counts)
+
+
+def _count_fill(block: BlockHistory, op: FillOrder, counts: HistoryCounts) -> None:
+    markets, market = counts.by_market, market_of(op.pays.asset_id, op.receives.asset_id)
+    if market not in block.sequences:
+        if market not in markets:
+            markets[market] = MarketCounts(len(markets), 0)
+        block.sequences[market] = markets[market].fills
+    markets[market].fills += 1
 
 
 def _add_pool_operations(block: BlockHistory, operations: list[int], counts: HistoryCounts) -> None:
@@ -351,7 +371,7 @@ def _add_pool_operations(block: BlockHistory, operations: list[int], counts: His
                 after.operations,
                 counts.pool_operations,
                 OperationHistoryId(operation),
-                ENTRY_OF[type(applied.op)].id,
+                _ID_OF[type(applied.op)],
                 block.num,
                 block.time,
                 pack(after.figures),
@@ -375,9 +395,9 @@ def _completes(first: FillRecord, op: FillOrder) -> bool:
     )
 
 
-def _add_events(block: BlockHistory, events: list[ChainEvent], counts: HistoryCounts) -> None:
+def _add_events(block: BlockHistory, counts: HistoryCounts) -> None:
     fills = _fills_of_called(block)
-    for event in events:
+    for event in block.told:
         kind = _kind_of(event)
         instance = counts.events[kind]
         record = _record_of(block, event, instance, fills)

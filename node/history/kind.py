@@ -8,7 +8,8 @@
 | a pair | two, with `_first` and `_second` behind the name |
 | an amount, a price | one for each integer in it, such as `debt_asset_id` |
 | any other record | its own columns, under their own names |
-| a tagged union, such as an operation | its binary form; a checksum stands behind the last column |
+
+Behind the last column of a table with bytes of any length stands a checksum.
 
 The time of a block stands in the block's row alone: a column `block_time` is read from there.
 """
@@ -24,7 +25,6 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from zlib import crc32
 
 from protocol.asset import AssetAmount, Price
-from protocol.binary import reader_of, writer_of
 from protocol.schema import (
     FixedBytesType,
     IdType,
@@ -33,7 +33,6 @@ from protocol.schema import (
     PairType,
     ScalarType,
     StructType,
-    VariantType,
     WireType,
     schema_of,
 )
@@ -53,7 +52,7 @@ _numbers = itertools.count(1)
 
 
 class RowDamaged(ValueError):
-    """A row's checksum is not that of its binary forms."""
+    """A row's checksum is not that of its key and its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ class _Derivation:
         return {column.name: self._function("r", place) for column, place in pairs}
 
     def _checksum(self) -> str:
-        """CRC-32 over the key and the binary forms of a `row`."""
+        """CRC-32 over the key and the bytes of a `row`."""
         text = "row[0] & 0xFFFF_FFFF"
         stored = (column for column in self.columns if column.name != BLOCK_TIME)
         for place, column in enumerate(stored):
@@ -184,10 +183,10 @@ class _Derivation:
         if isinstance(wire, PairType):
             first = self._value(wire.first, f"{place}[0]", f"{name}_first")
             return f"({first}, {self._value(wire.second, f'{place}[1]', f'{name}_second')})"
-        if isinstance(wire, VariantType):
-            return self._variant(wire, place, name)
         if isinstance(wire, OptionalType):
             return self._column(Column(name, _column_type(wire.inner, name), True), place)
+        if isinstance(wire, ScalarType) and wire.kind == "bytes":
+            self.has_checksum = True
         return self._column(Column(name, _column_type(wire, name)), place)
 
     def _column(self, column: Column, place: str) -> str:
@@ -197,19 +196,6 @@ class _Derivation:
         self.places.append(place)
         text = f"v[{len(self.columns) - 1}]"
         return f"bool({text})" if column.type == "boolean" and not column.is_optional else text
-
-    def _variant(self, wire: VariantType, place: str, name: str) -> str:
-        write, read = writer_of(wire), reader_of(wire)
-
-        def pack(value: object) -> bytes:
-            out = bytearray()
-            write(out, value)
-            return bytes(out)
-
-        self.names[f"pack_{name}"] = pack
-        self.names[f"unpack_{name}"] = lambda data: read(data, 0, 0)[0]
-        self.has_checksum = True
-        return f"unpack_{name}({self._column(Column(name, 'bytes'), f'pack_{name}({place})')})"
 
 
 def _column_type(wire: WireType, name: str) -> Literal["integer", "boolean", "text", "bytes"]:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice, takewhile
 from typing import cast
 
 from node.history.account_storage import AccountStorage
-from node.history.block import AccountEntry, BlockHistory, HistoryCounts, HistoryTrace, derive_block
+from node.history.block import (
+    AccountEntry,
+    BlockHistory,
+    HistoryCounts,
+    HistoryTrace,
+    number_block,
+)
 from node.history.figures import extend_buckets, sum_last_day
 from node.history.kind import Kind
 from node.history.reader import E
 from node.history.records import (
+    NEWEST,
     AccountOperation,
     Bucket,
     DaySummary,
@@ -22,42 +30,102 @@ from node.history.records import (
     PoolOperation,
 )
 from protocol.ids import AccountId, LiquidityPoolId
-from protocol.operations import ENTRY_OF
 
 
 class MemoryHistory:
     """A `HistoryReader` of blocks that follow each other; the oldest can be forgotten.
 
-    Ids and numbers go on from `counts`, which tell what came before the first block.
+    Ids and numbers go on from `counts`, which tell what came before the first block. Blocks are
+    numbered when somebody asks, or is about to write them: that may be another thread, one at a
+    time beside the owner's.
     """
 
     def __init__(
-        self, counts: HistoryCounts | None = None, storage: AccountStorage | None = None
+        self,
+        counts: HistoryCounts | None = None,
+        storage: AccountStorage | None = None,
+        lock: AbstractContextManager[object] | None = None,
     ) -> None:
-        self.counts = counts or HistoryCounts()
-        self.storage = storage
-        self.blocks: deque[BlockHistory] = deque()
+        """`lock` is one where another thread numbers blocks."""
+        self._counts = counts or HistoryCounts()
+        self._storage = storage
+        self._blocks: deque[BlockHistory] = deque()
+        self._unnumbered: deque[BlockHistory] = deque()
+        """Those of them that are not numbered yet."""
+        self._lock: AbstractContextManager[object] = lock or nullcontext()
+
+    @property
+    def blocks(self) -> deque[BlockHistory]:
+        """All blocks, oldest first, numbered."""
+        self.number()
+        return self._blocks
+
+    @property
+    def counts(self) -> HistoryCounts:
+        """How much there is, with all blocks."""
+        self.number()
+        return self._counts
+
+    @property
+    def storage(self) -> AccountStorage | None:
+        """See `HistoryReader.storage`."""
+        if self._storage is not None:
+            self.number()
+        return self._storage
+
+    @property
+    def head_num(self) -> int | None:
+        """Number of the newest block, if there is any."""
+        return self._blocks[-1].num if self._blocks else None
+
+    def __len__(self) -> int:
+        """How many blocks are here."""
+        return len(self._blocks)
+
+    def __iter__(self) -> Iterator[BlockHistory]:
+        """All blocks, oldest first; those that nobody asked about are not numbered."""
+        return iter(self._blocks)
 
     def apply_block(self, trace: HistoryTrace) -> None:
         """Take in a block that became the head."""
-        block = derive_block(trace, self.counts)
-        self.blocks.append(block)
-        if self.storage is not None:
-            self.storage.apply_block(block.num, (applied.op for applied in block.operations))
+        block = BlockHistory.of(trace)
+        self._blocks.append(block)
+        self._unnumbered.append(block)
+
+    def number(self, last: int = NEWEST) -> None:
+        """Number the blocks up to one; from any thread."""
+        while self._unnumbered:
+            with self._lock:
+                if not self._unnumbered or self._unnumbered[0].num > last:
+                    return
+                block = self._unnumbered.popleft()
+                number_block(block, self._counts)
+                if self._storage is not None:
+                    self._storage.apply_block(block.num, (one.op for one in block.operations))
+
+    def market_numbers(self, blocks: Sequence[BlockHistory]) -> dict[Market, int]:
+        """The numbers of the markets that trade in numbered blocks; from any thread."""
+        markets = {market for block in blocks for market in block.sequences}
+        return {market: self._counts.by_market[market].number for market in markets}
 
     def revert_block(self) -> None:
         """Take the newest block back, and its ids with it."""
-        block = self.blocks.pop()
-        self.counts.take_back(block)
-        if self.storage is not None:
-            self.storage.revert_block(block.num)
+        block = self._blocks.pop()
+        with self._lock:
+            if self._unnumbered:
+                self._unnumbered.pop()
+                return
+            self._counts.take_back(block)
+            if self._storage is not None:
+                self._storage.revert_block(block.num)
 
     def forget(self, num: int) -> None:
-        """Drop the blocks up to a number, which somebody else keeps."""
-        while self.blocks and self.blocks[0].num <= num:
-            self.blocks.popleft()
-        if self.storage is not None:
-            self.storage.forget(num)
+        """Drop the numbered blocks up to a number, which somebody else keeps."""
+        while self._blocks and self._blocks[0].num <= num:
+            self._blocks.popleft()
+        if self._storage is not None:
+            with self._lock:
+                self._storage.forget(num)
 
     def operation(self, instance: int) -> OperationRecord | None:
         """See `HistoryReader.operation`."""
@@ -69,7 +137,7 @@ class MemoryHistory:
     ) -> list[OperationRecord]:
         """See `HistoryReader.operations_of`."""
         entries = takewhile(lambda entry: entry[2] >= oldest, self._entries(account))
-        instances = (instance for _, _, instance in entries if instance <= newest)
+        instances = (entry[2] for entry in entries if entry[2] <= newest)
         return list(self._records(islice(instances, limit)))
 
     def numbered_operations_of(
@@ -77,7 +145,7 @@ class MemoryHistory:
     ) -> list[OperationRecord]:
         """See `HistoryReader.numbered_operations_of`."""
         entries = takewhile(lambda entry: entry[1] >= oldest, self._entries(account))
-        instances = (instance for _, number, instance in entries if number <= newest)
+        instances = (entry[2] for entry in entries if entry[1] <= newest)
         return list(self._records(islice(instances, limit)))
 
     def operation_count(self, account: AccountId) -> int:
@@ -88,15 +156,11 @@ class MemoryHistory:
         self, account: AccountId, operation_type: int, *, newest: int, oldest: int, limit: int
     ) -> list[OperationRecord]:
         """See `HistoryReader.typed_operations_of`."""
-        records = self._records(
-            instance
-            for _, _, instance in takewhile(
-                lambda entry: entry[2] >= oldest, self._entries(account)
-            )
-            if instance <= newest
+        entries = takewhile(lambda entry: entry[2] >= oldest, self._entries(account))
+        instances = (
+            entry[2] for entry in entries if entry[2] <= newest and entry[3] == operation_type
         )
-        wanted = (one for one in records if ENTRY_OF[type(one.op)].id == operation_type)
-        return list(islice(wanted, limit))
+        return list(self._records(islice(instances, limit)))
 
     def operations_until(self, time: int) -> int:
         """See `HistoryReader.operations_until`; 0 also when all such are forgotten here."""
@@ -236,9 +300,10 @@ class MemoryHistory:
 
     def block(self, num: int) -> BlockHistory | None:
         """The block of a number, if it is here."""
-        if not self.blocks or not 0 <= num - self.blocks[0].num < len(self.blocks):
+        blocks = self.blocks
+        if not blocks or not 0 <= num - blocks[0].num < len(blocks):
             return None
-        return self.blocks[num - self.blocks[0].num]
+        return blocks[num - blocks[0].num]
 
     def fills_above(self, market: Market, block_num: int) -> list[FillRecord]:
         """Sides of trades of the blocks above a number, oldest first."""
@@ -273,14 +338,15 @@ class MemoryHistory:
             yield block.operation(instance)
 
     def _block_of(self, instance: int) -> BlockHistory | None:
-        low, high = 0, len(self.blocks)
+        blocks = self.blocks
+        low, high = 0, len(blocks)
         while low < high:
             middle = (low + high) // 2
-            if self.blocks[middle].first_operation <= instance:
+            if blocks[middle].first_operation <= instance:
                 low = middle + 1
             else:
                 high = middle
         if low == 0:
             return None
-        block = self.blocks[low - 1]
+        block = blocks[low - 1]
         return block if instance - block.first_operation < len(block.operations) else None

@@ -88,6 +88,38 @@ class AccountOperation(Record):
     """Id of the operation's class."""
 
 
+class OperationRun(Record):
+    """Operations of one block that follow each other; see `node.history.runs`."""
+
+    instance: OperationHistoryId
+    """Of the first."""
+    block_num: UInt32
+    block_time: Timestamp
+    operations: bytes
+
+
+class AccountRun(Record):
+    """Entries in the history of an account that follow each other; see `node.history.runs`."""
+
+    account: AccountId
+    number: Int64
+    """Of the first."""
+    operation: OperationHistoryId
+    """Of the first."""
+    newest: AccountHistoryId
+    """Of the last, by the order of all accounts' entries."""
+    entries: bytes
+
+
+class AccountRunType(Record):
+    """That a run of an account's history holds operations of a type."""
+
+    operation_type: UInt16
+    account: AccountId
+    number: Int64
+    """Of the run's first entry."""
+
+
 class AccountTotal(Record):
     """How many operations have concerned an account, and the newest of them."""
 
@@ -266,12 +298,10 @@ def subject_of(found: ObjectId) -> int:
 
 
 BLOCKS = Kind("block", BlockRecord, ("num",))
-OPERATIONS = Kind("operation", OperationRecord, ("instance",))
-ACCOUNT_OPERATIONS = Kind(
-    "account_operation",
-    AccountOperation,
-    ("account", "number"),
-    (("operation_type", "account", "number"),),
+OPERATIONS = Kind("operation", OperationRun, ("instance",))
+ACCOUNT_OPERATIONS = Kind("account_operation", AccountRun, ("account", "number"))
+ACCOUNT_TYPES = Kind(
+    "account_operation_type", AccountRunType, ("operation_type", "account", "number")
 )
 ACCOUNT_TOTALS = Kind("account_total", AccountTotal, ("account",))
 FILLS = Kind("fill", FillEntry, ("market_first", "market_second", "sequence"))
@@ -311,6 +341,7 @@ KINDS: tuple[Kind[Any], ...] = (
     BLOCKS,
     OPERATIONS,
     ACCOUNT_OPERATIONS,
+    ACCOUNT_TYPES,
     ACCOUNT_TOTALS,
     FILLS,
     MARKETS,

@@ -12,7 +12,7 @@ from node.chain.apply_transaction import apply_transaction
 from node.chain.invariants_incremental import check_block
 from node.evaluators.authority import verify_authority
 from node.evaluators.base import apply_operation, run_proposed_operation
-from node.history.block import HistoryCounts, derive_block
+from node.history.block import BlockHistory, HistoryCounts, number_block
 from node.services.garbage import GarbageSchedule
 from node.state.context import Context
 from node.state.database import State
@@ -129,7 +129,7 @@ class Stages:
         records = applied.revision.records
         results = [answers for _, answers in applied.envelope.transactions]
         self._note("results", lambda: [pack_results(one) for one in results])
-        self._note("history", lambda: derive_block(applied, HistoryCounts()))
+        self._note("history", lambda: number_block(BlockHistory.of(applied), HistoryCounts()))
         self._note("notices", partial(self._tell, applied))
         with self._chain.head_state() as state:
             self._note("invariants", lambda: check_block(state, Revision(records)))

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 import trio
+import trio.testing
 
 from node.api.api import Api
 from node.core.chain_reader import ChainReader
@@ -15,12 +16,15 @@ from node.core.core import NodeCore
 from node.core.settings import CoreSettings
 from node.core.startup import start_chain
 from node.history.block import BlockHistory
+from node.history.database import stored
 from node.history.database.errors import HistoryUnavailable
 from node.history.database.store import HistoryStore
-from node.history.database.stored import StoredHistory
+from node.history.database.stored import MainChain, StoredHistory
 from node.p2p.config import PeerConfig
 from node.p2p.manager import PeerManager
+from node.services import history_keeper
 from node.services.api_backend import NodeApiBackend
+from node.services.history_keeper import GATHER_S, HistoryKeeper
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped, Stores
 from node.storage.errors import DiskError
@@ -75,8 +79,11 @@ def make_service(history_class: type[StoredHistory], place: HistoryPlace) -> Nod
 
 
 @pytest.mark.trio
-async def test_blocks_are_written_once_they_are_irreversible(place: HistoryPlace) -> None:
+async def test_blocks_are_written_once_they_are_irreversible(
+    place: HistoryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """R9.2: what may be taken back is in memory alone, which stays small."""
+    monkeypatch.setattr(history_keeper, "GATHER_S", 0)
     service = make_service(StoredHistory, place)
     history, chain = service.history, service.inputs.core.chain
     async with trio.open_nursery() as nursery:
@@ -90,6 +97,56 @@ async def test_blocks_are_written_once_they_are_irreversible(place: HistoryPlace
             assert len(history.recent.blocks) == chain.head_num - history.stored_num
         nursery.cancel_scope.cancel()
     assert chain.last_irreversible_num > 190
+    history.close()
+
+
+class Counts(StoredHistory):
+    """A history that notes how many blocks each write takes."""
+
+    def __init__(self, store: HistoryStore, chain: MainChain) -> None:
+        super().__init__(store, chain)
+        self.writes: list[int] = []
+
+    def write(self, blocks: Sequence[BlockHistory]) -> None:
+        self.writes.append(len(blocks))
+        super().write(blocks)
+
+
+@pytest.mark.trio
+async def test_blocks_that_come_soon_after_a_write_share_the_next(
+    tmp_path: Path, mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One write for many costs less; as many as one takes wait for nothing, and nobody for long."""
+    service = make_service(Counts, SqlitePlace(tmp_path / "history.sqlite"))
+    history, chain = service.history, service.inputs.core.chain
+    assert isinstance(history, Counts)
+    keeper = HistoryKeeper(history)
+
+    def make(count: int) -> None:
+        service.inputs.generate_blocks(count)
+        keeper.advance(chain.last_irreversible_num)
+
+    async def until_written() -> None:
+        while history.stored_num < chain.last_irreversible_num:
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keeper.run)
+        make(10)
+        await until_written()
+        for _ in range(3):
+            make(5)
+            await trio.testing.wait_all_tasks_blocked()
+        assert len(history.writes) == 1
+        mock_clock.jump(GATHER_S)
+        await until_written()
+        assert len(history.writes) == 2
+        assert history.writes[1] > 10
+        monkeypatch.setattr(stored, "SIZE_OF_A_WRITE", 1)
+        make(3)
+        await until_written()
+        assert set(history.writes[2:]) == {1}
+        nursery.cancel_scope.cancel()
     history.close()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from node.api.methods.limits import LIMITED
 from node.history.account_storage import AccountStorage
+from node.history.memory import MemoryHistory
 from protocol.asset import NO_FEE
 from protocol.binary import pack
 from protocol.ids import (
@@ -309,7 +310,7 @@ def test_the_longest_names_are_kept_and_proposals_store_too(
 def test_nothing_is_kept_of_blocks_before_the_first(backend: ChainBackend, client: Client) -> None:
     """Y3.1: `custom_operations_start_block`; its own block is kept."""
     first = backend.test_chain.chain.head_num + 2
-    backend.history.storage = AccountStorage(first)
+    backend.history = MemoryHistory(storage=AccountStorage(first))
     for key in ("before", "first"):
         backend.produce(stores(backend, "alice", "c", {key: "1"}))
     assert [item["key"] for item in storage(client)] == ["first"]

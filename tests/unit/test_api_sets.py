@@ -9,6 +9,7 @@ from node.api.methods.debug import BLOCKS_MAX
 from node.api.methods.development import TRAVEL_MAX_S
 from node.api.methods.tables import APIS
 from node.api.moments import parse_moment
+from node.history.memory import MemoryHistory
 from protocol.asset import NO_FEE
 from protocol.errors import DecodeError
 from protocol.ids import account_text, asset_text
@@ -69,7 +70,7 @@ def test_api_sets_that_may_be_used(backend: ChainBackend, client: Client) -> Non
 @pytest.mark.parametrize("name", ["crypto", "custom_operations"])
 def test_api_sets_that_are_not_given(backend: ChainBackend, client: Client, name: str) -> None:
     """T-A4: code 10 in BitShares' words, whether the API is opened or called by its name."""
-    backend.history.storage = None
+    backend.history = MemoryHistory()
     for error in (client.refuse(name, api=1), client.refuse("blind", api=name)):
         assert error["code"] == 10
         assert error["message"].startswith("Execution error: Assert Exception: is_allowed: ")

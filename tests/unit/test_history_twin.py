@@ -102,7 +102,7 @@ def test_the_stored_history_equals_its_twin(
     place: HistoryPlace, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """R9.2, T-S1: through pops, writes and restarts, every answer is that of the twin."""
-    monkeypatch.setattr(stored_history, "ROWS_A_WRITE", 40)
+    monkeypatch.setattr(stored_history, "SIZE_OF_A_WRITE", 20)
     pair = Pair(place, seed)
     for _ in range(STEPS if isinstance(place, SqlitePlace) else STEPS_ON_A_SERVER):
         pair.step()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from node.history.database.account_rows import cut_account_runs
 from node.history.database.session import Session
-from node.history.database.view import ROWS_AT_ONCE, HistoryView
+from node.history.database.view import HistoryView
 from node.history.figures import join_minutes, minutes_of
 from node.history.kind import Value
 from node.history.records import (
@@ -14,50 +15,43 @@ from node.history.records import (
     BUCKETS,
     EVENT_KINDS,
     MARKETS,
+    NEWEST,
     AccountTotal,
     BlockRecord,
     Bucket,
     Market,
     MarketTotal,
 )
-from protocol.ids import AccountHistoryId, AccountId
+from protocol.ids import AccountId
 
 
 def cut_history(session: Session, last: BlockRecord) -> None:
     """Take back all that came after a block; what was added up is added up again without it."""
-    touched = session.rows(
-        "SELECT DISTINCT account FROM account_operation WHERE instance >= ?", last.entries
-    )
+    view = HistoryView(session)
+    runs = view.account_runs_from(last.entries)
     session.rows("DELETE FROM block WHERE num > ?", last.num)
     session.rows("DELETE FROM operation WHERE instance >= ?", last.operations)
-    session.rows("DELETE FROM account_operation WHERE instance >= ?", last.entries)
+    cut_account_runs(session, runs, last.entries)
     session.rows("DELETE FROM fill WHERE instance >= ?", last.fills)
     session.rows("DELETE FROM pool_operation WHERE operation >= ?", last.operations)
     for kind in EVENT_KINDS:
         session.rows(f'DELETE FROM "{kind.name}" WHERE block_num > ?', last.num)
-    _count_accounts(session, [account for (account,) in touched])
+    _count_accounts(session, view, {run.account for run in runs})
     markets = list(_count_markets(session))
     session.rows("DELETE FROM bucket WHERE open_time + seconds > ?", last.time)
-    view = HistoryView(session)
     open_buckets = [BUCKETS.row_of(one) for market in markets for one in _open(view, market, last)]
     session.replace(BUCKETS, open_buckets)
 
 
-def _count_accounts(session: Session, accounts: list[Value]) -> None:
-    for first in range(0, len(accounts), ROWS_AT_ONCE):
-        part = accounts[first : first + ROWS_AT_ONCE]
-        among = f"WHERE account IN ({', '.join('?' * len(part))})"
-        session.rows(f"DELETE FROM account_total {among}", *part)
-        counted = session.rows(
-            f"SELECT account, max(number), max(instance) FROM account_operation {among}"
-            " GROUP BY account",
-            *part,
-        )
-        totals = [
-            AccountTotal(AccountId(account), number, AccountHistoryId(newest))
-            for account, number, newest in _integers(counted)
-        ]
-        session.replace(ACCOUNT_TOTALS, [ACCOUNT_TOTALS.row_of(total) for total in totals])
+def _count_accounts(session: Session, view: HistoryView, accounts: Iterable[AccountId]) -> None:
+    totals = []
+    for account in accounts:
+        newest = view.account_entries(account, NEWEST, 1, 1)
+        if newest:
+            totals.append(AccountTotal(account, newest[0].number, newest[0].instance))
+        else:
+            session.rows("DELETE FROM account_total WHERE account = ?", account)
+    session.replace(ACCOUNT_TOTALS, [ACCOUNT_TOTALS.row_of(total) for total in totals])
 
 
 def _count_markets(session: Session) -> Iterator[Market]:

@@ -20,6 +20,9 @@ ROWS_AT_ONCE = 500
 """Rows of one INSERT. SQLite lets other threads run while a statement is carried out, and getting
 back is slow beside a busy one: many rows in one statement are paid for once."""
 
+CACHE_KIB = 16 * 1024
+"""Pages that the writer keeps: a write touches some of each account, all over the file."""
+
 _TYPES = {"integer": "BIGINT", "boolean": "BOOLEAN", "text": "TEXT", "bytes": "BLOB"}
 
 
@@ -77,6 +80,7 @@ class SqliteDatabase:
             self._writer.execute("PRAGMA journal_mode = WAL").fetchone()
             self._writer.execute("PRAGMA synchronous = NORMAL")
             self._writer.execute("PRAGMA cell_size_check = ON")
+            self._writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._reader = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             self._reader.execute("PRAGMA query_only = ON")
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from typing import cast
 
 from node.history.block import BlockHistory
+from node.history.database.account_rows import add_account_runs
 from node.history.database.cut import cut_history
 from node.history.database.session import Database, Session, schema_statements
 from node.history.database.view import HistoryView
 from node.history.figures import bucket_keys, fill_entry, join_minutes, minutes_of
 from node.history.records import (
-    ACCOUNT_OPERATIONS,
     ACCOUNT_TOTALS,
     BLOCKS,
     BUCKETS,
@@ -27,16 +27,15 @@ from node.history.records import (
     MARKETS,
     OPERATIONS,
     POOL_OPERATIONS,
-    AccountTotal,
     BlockRecord,
     Market,
     MarketTotal,
 )
+from node.history.runs import account_runs, newest_totals, operation_runs
 from node.storage.errors import StorageError, StoreDamaged, WrongChain, WrongFormat
-from protocol.ids import AccountId
 from protocol.schema import Digest
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 
 
 class HistoryStore:
@@ -198,16 +197,14 @@ def _write(
     session: Session, view: HistoryView, blocks: Sequence[BlockHistory], markets: dict[Market, int]
 ) -> None:
     fills = [fill for block in blocks for fill in block.fills]
-    entries = [entry for block in blocks for entry in block.account_operations]
     minutes = minutes_of(fills)
     before = {key: view.bucket(*key) for key in bucket_keys(minutes)}
     known = {key: bucket for key, bucket in before.items() if bucket is not None}
     session.add(BLOCKS, [BLOCKS.row_of(_block_record(block)) for block in blocks])
     session.add(
-        OPERATIONS,
-        [OPERATIONS.row_of(record) for block in blocks for record in block.records()],
+        OPERATIONS, [OPERATIONS.row_of(run) for block in blocks for run in operation_runs(block)]
     )
-    session.add(ACCOUNT_OPERATIONS, [ACCOUNT_OPERATIONS.row_of(entry) for entry in entries])
+    add_account_runs(session, account_runs(blocks))
     session.add(FILLS, [FILLS.row_of(fill_entry(fill)) for fill in fills])
     session.add(
         POOL_OPERATIONS,
@@ -225,10 +222,8 @@ def _write(
             for market, count in counts.items()
         ],
     )
-    totals: dict[AccountId, AccountTotal] = {}
-    for block in blocks:
-        totals.update(block.totals)
-    session.replace(ACCOUNT_TOTALS, [ACCOUNT_TOTALS.row_of(total) for total in totals.values()])
+    totals = newest_totals(blocks).values()
+    session.replace(ACCOUNT_TOTALS, [ACCOUNT_TOTALS.row_of(total) for total in totals])
 
 
 def _block_record(block: BlockHistory) -> BlockRecord:

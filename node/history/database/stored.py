@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Protocol, TypeVar
 
 from node.history.account_storage import AccountStorage
@@ -35,6 +36,7 @@ from node.history.records import (
     PoolFigures,
     PoolOperation,
 )
+from node.history.runs import newest_totals
 from node.storage.errors import StorageError, StoreDamaged, WrongChain
 from protocol.asset import Price
 from protocol.binary import unpack
@@ -44,8 +46,8 @@ from protocol.operations import ENTRY_OF
 from protocol.operations.custom import Custom
 from protocol.schema import BlockId
 
-ROWS_A_WRITE = 20_000
-"""A write ends after the block with which it reaches so many rows."""
+SIZE_OF_A_WRITE = 20_000
+"""A write ends after the block with which it reaches so many operations and blocks."""
 
 
 class MainChain(Protocol):
@@ -97,6 +99,8 @@ class StoredHistory:
         self._totals: dict[AccountId, AccountTotal] = {}
         """Of each account the newest stored entry. Notices of blocks tell it: they must not wait
         for a server."""
+        self._written: dict[AccountId, AccountTotal] = {}
+        """The same of the blocks of the newest write."""
         try:
             self._cut_to(chain)
             self.recent = self._begin()
@@ -129,7 +133,7 @@ class StoredHistory:
     def _begin(self) -> MemoryHistory:
         """What is to be known beside the store, which holds the main chain's blocks alone."""
         storage = AccountStorage(self._storage_begins) if self._has_storage else None
-        return MemoryHistory(self._counts(storage), storage)
+        return MemoryHistory(self._counts(storage), storage, Lock())
 
     def _counts(self, storage: AccountStorage | None) -> HistoryCounts:
         self._stored_num, self._totals = self._begins_after, {}
@@ -182,16 +186,14 @@ class StoredHistory:
     def apply_block(self, trace: HistoryTrace) -> None:
         """Take in a block that became the head; one that is here already, when a node restarts,
         changes nothing."""
-        blocks = self.recent.blocks
-        newest = blocks[-1].num if blocks else self._stored_num
+        newest = self.recent.head_num or self._stored_num
         if trace.envelope.num > newest:
             assert trace.envelope.num == newest + 1, "a history without gaps"
             self.recent.apply_block(trace)
 
     def revert_block(self, num: int) -> None:
         """Take the newest block of this node back, unless others have written one of its number."""
-        blocks = self.recent.blocks
-        if blocks and blocks[-1].num == num:
+        if self.recent.head_num == num:
             self.recent.revert_block()
         else:
             assert self.store.is_shared, "what is in the store is irreversible"
@@ -212,24 +214,28 @@ class StoredHistory:
     def writable(self, irreversible_num: int) -> list[BlockHistory]:
         """The oldest blocks that may be written, up to a number; as many as one write takes."""
         found: list[BlockHistory] = []
-        rows = 0
-        for block in self.recent.blocks:
-            if block.num > irreversible_num or rows >= ROWS_A_WRITE:
+        size = 0
+        for block in self.recent:
+            if block.num > irreversible_num or size >= SIZE_OF_A_WRITE:
                 break
             found.append(block)
-            rows += 1 + len(block.operations) + len(block.entries)
+            size += _size_of(block)
         return found
+
+    @staticmethod
+    def is_full(blocks: Sequence[BlockHistory]) -> bool:
+        """Whether one write takes no more than these."""
+        return sum(map(_size_of, blocks)) >= SIZE_OF_A_WRITE
 
     def write(self, blocks: Sequence[BlockHistory]) -> None:
         """Put blocks in the store; for any thread, one at a time. Raises `StorageError`."""
-        by_market = self.recent.counts.by_market
-        markets = {market for block in blocks for market in block.sequences}
-        self.store.write(blocks, {market: by_market[market].number for market in markets})
+        self.recent.number(max(block.num for block in blocks))
+        self.store.write(blocks, self.recent.market_numbers(blocks))
+        self._written = newest_totals(blocks)
 
     def written(self, blocks: Sequence[BlockHistory]) -> None:
         """Forget blocks that are in the store now."""
-        for block in blocks:
-            self._totals.update(block.totals)
+        self._totals.update(self._written)
         self._stored_num = blocks[-1].num
         self.recent.forget(self._stored_num)
 
@@ -453,6 +459,10 @@ class StoredHistory:
         """The store, and of the newest records those that it does not have."""
         with self.store.view() as view:
             yield view, [record for record in recent if record.block_num > view.head_num]
+
+
+def _size_of(block: BlockHistory) -> int:
+    return 1 + len(block.operations)
 
 
 def _pool_counts(newest: PoolOperation) -> PoolCounts:

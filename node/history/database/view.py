@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar, cast
 
@@ -23,6 +24,7 @@ from node.history.records import (
     OPERATIONS,
     POOL_OPERATIONS,
     AccountOperation,
+    AccountRun,
     AccountTotal,
     BlockRecord,
     Bucket,
@@ -33,9 +35,9 @@ from node.history.records import (
     OperationRecord,
     PoolOperation,
 )
+from node.history.runs import ENTRIES_A_RUN, OPERATIONS_A_RUN, entries_of, records_of
 from node.storage.errors import StoreDamaged
 from protocol.block import NO_BLOCK
-from protocol.errors import DecodeError
 from protocol.ids import operation_text
 from protocol.operations.limit_order import FillOrder
 
@@ -45,6 +47,10 @@ _BEFORE_ALL = BlockRecord(0, NO_BLOCK, 0, 0, 0, 0)
 ROWS_AT_ONCE = 500
 """Rows that are asked for by their ids in one statement."""
 _OF_MARKET = "WHERE market_first = ? AND market_second = ? "
+_OF_TYPE = (
+    "JOIN account_operation_type AS found ON found.account = account_operation.account"
+    " AND found.number = account_operation.number WHERE found.operation_type = ?"
+)
 
 
 class HistoryView:
@@ -120,53 +126,93 @@ class HistoryView:
 
     def operations(self, first: int, last: int) -> list[OperationRecord]:
         """Operations with ids within bounds, ascending."""
-        return self._records(
-            OPERATIONS, "WHERE instance BETWEEN ? AND ? ORDER BY instance", first, last
+        runs = self._records(
+            OPERATIONS,
+            "WHERE instance BETWEEN ? AND ? ORDER BY instance",
+            first - OPERATIONS_A_RUN + 1,
+            last,
         )
+        return [record for run in runs for record in records_of(run, first, last)]
+
+    def _operations_by_id(self, ids: Sequence[int]) -> dict[int, OperationRecord]:
+        """Operations by their ids."""
+        found: dict[int, OperationRecord] = {}
+        for start in range(0, len(ids), ROWS_AT_ONCE):
+            part = ids[start : start + ROWS_AT_ONCE]
+            marks = ", ".join(["(?)"] * len(part))
+            runs = self._records(
+                OPERATIONS,
+                f"WHERE instance IN (WITH wanted (id) AS (VALUES {marks})"
+                " SELECT (SELECT max(run.instance) FROM operation AS run WHERE run.instance <= id)"
+                " FROM wanted)",
+                *part,
+            )
+            by_run = {int(run.instance): run for run in runs}
+            starts = sorted(by_run)
+            for wanted in part:
+                place = bisect_right(starts, wanted) - 1
+                run = by_run[starts[place]] if place >= 0 else None
+                records = () if run is None else records_of(run, wanted, wanted)
+                found.update((wanted, record) for record in records)
+        return found
 
     def account_operations(
         self, account: int, newest: int, oldest: int, limit: int
     ) -> list[OperationRecord]:
         """Operations of an account by their number in its history, descending."""
-        return self._records(
-            OPERATIONS,
-            "JOIN account_operation ON account_operation.operation = operation.instance"
-            " WHERE account = ? AND number BETWEEN ? AND ? ORDER BY number DESC LIMIT ?",
+        return self._operations_of(self.account_entries(account, newest, oldest, limit))
+
+    def account_entries(
+        self, account: int, newest: int, oldest: int, limit: int
+    ) -> list[AccountOperation]:
+        """Entries of an account by number, descending."""
+        runs = self._records(
+            ACCOUNT_OPERATIONS,
+            "WHERE account = ? AND number BETWEEN ? AND ? ORDER BY number DESC LIMIT ?",
             account,
-            oldest,
+            oldest - ENTRIES_A_RUN + 1,
             newest,
             limit,
         )
+        return _newest_first(runs, newest, oldest, limit)
 
     def typed_operations(
         self, account: int, operation_type: int, newest: int, oldest: int, limit: int
     ) -> list[OperationRecord]:
         """Operations of one type of an account by their number in its history, descending."""
-        return self._records(
-            OPERATIONS,
-            "JOIN account_operation ON account_operation.operation = operation.instance"
-            " WHERE account = ? AND operation_type = ? AND number BETWEEN ? AND ?"
-            " ORDER BY number DESC LIMIT ?",
-            account,
+        runs = self._records(
+            ACCOUNT_OPERATIONS,
+            f"{_OF_TYPE} AND found.account = ? AND found.number BETWEEN ? AND ?"
+            " ORDER BY found.number DESC LIMIT ?",
             operation_type,
-            oldest,
+            account,
+            oldest - ENTRIES_A_RUN + 1,
             newest,
-            limit,
+            limit + 1,
         )
+        return self._operations_of(_newest_first(runs, newest, oldest, limit, operation_type))
 
     def operations_of_type(self, operation_type: int) -> Iterator[OperationRecord]:
         """All operations of one type, ascending; for a start, before anything else runs."""
-        rows = self._session.rows(
-            "SELECT DISTINCT operation FROM account_operation WHERE operation_type = ?"
-            " ORDER BY operation",
-            operation_type,
-        )
-        ids = [instance for (instance,) in rows]
+        runs = self._records(ACCOUNT_OPERATIONS, _OF_TYPE, operation_type)
+        found = {
+            int(entry.operation)
+            for run in runs
+            for entry in entries_of(run)
+            if entry.operation_type == operation_type
+        }
+        ids = sorted(found)
         for first in range(0, len(ids), ROWS_AT_ONCE):
             part = ids[first : first + ROWS_AT_ONCE]
-            marks = ", ".join("?" * len(part))
-            clause = f"WHERE instance IN ({marks}) ORDER BY instance"
-            yield from self._records(OPERATIONS, clause, *part)
+            records = self._operations_by_id(part)
+            yield from (records[instance] for instance in part)
+
+    def _operations_of(self, entries: Sequence[AccountOperation]) -> list[OperationRecord]:
+        """The operations of entries, in their order; raises `StoreDamaged`."""
+        found = self._operations_by_id([entry.operation for entry in entries])
+        if len(found) < len(entries):
+            raise _damaged(OPERATIONS, "missing")
+        return [found[entry.operation] for entry in entries]
 
     def operations_until(self, time: int) -> int:
         """How many operations there were up to a time, inclusive."""
@@ -195,17 +241,25 @@ class HistoryView:
 
     def numbered_entry(self, account: int, number: int) -> AccountOperation | None:
         """An entry in an account's history by its number there."""
-        return self._one(ACCOUNT_OPERATIONS, "WHERE account = ? AND number = ?", account, number)
+        found = self.account_entries(account, number, number, 1)
+        return found[0] if found else None
 
     def account_number(self, account: int, operation: int, total: int) -> int:
         """How many of an account's first `total` operations have ids up to an operation's."""
-        return self._count_up_to(
-            "SELECT operation FROM account_operation WHERE account = ? AND number = ?",
+        last = self._count_up_to(
+            "SELECT operation FROM account_operation WHERE account = ? AND number <= ?"
+            " ORDER BY number DESC LIMIT 1",
             (account,),
             operation,
             total,
             first=1,
         )
+        entries = self.account_entries(account, last, last - ENTRIES_A_RUN + 1, ENTRIES_A_RUN)
+        return next((entry.number for entry in entries if entry.operation <= operation), 0)
+
+    def account_runs_from(self, entries: int) -> list[AccountRun]:
+        """The runs of all accounts that hold entries from an instance on."""
+        return self._records(ACCOUNT_OPERATIONS, "WHERE newest >= ?", entries)
 
     def account_total(self, account: int) -> int:
         """How many operations are in an account's history."""
@@ -256,11 +310,8 @@ class HistoryView:
         entries = self._records(FILLS, clause, *values)
         if not entries:
             return []
-        ids = [entry.operation for entry in entries]
-        marks = ", ".join("?" * len(ids))
-        found = self._records(OPERATIONS, f"WHERE instance IN ({marks})", *ids)
-        operations = {int(record.instance): record for record in found}
-        return [_fill(entry, operations.get(int(entry.operation))) for entry in entries]
+        found = self._operations_by_id([int(entry.operation) for entry in entries])
+        return [_fill(entry, found.get(int(entry.operation))) for entry in entries]
 
     def volumes(self, market: Market, after: int) -> tuple[int, int]:
         """What makers traded after a time: of the base, and of the quote.
@@ -309,7 +360,7 @@ class HistoryView:
         rows = self._session.rows(f"{select_from(kind)} {clause}", *values)
         try:
             return [kind.record_of(row) for row in rows]
-        except (RowDamaged, DecodeError) as error:
+        except RowDamaged as error:
             raise _damaged(kind, error) from error
 
     def _one(self, kind: Kind[R], clause: str, *values: Value) -> R | None:
@@ -345,6 +396,23 @@ class HistoryView:
             else:
                 high = middle
         return low
+
+
+def _newest_first(
+    runs: Iterable[AccountRun],
+    newest: int,
+    oldest: int,
+    limit: int,
+    operation_type: int | None = None,
+) -> list[AccountOperation]:
+    """Entries of runs, which come newest first, with numbers within bounds, descending."""
+    entries = (
+        entry
+        for run in runs
+        for entry in reversed(entries_of(run))
+        if oldest <= entry.number <= newest and operation_type in (None, entry.operation_type)
+    )
+    return list(islice(entries, limit))
 
 
 def _damaged(kind: Kind[Any], value: object) -> StoreDamaged:

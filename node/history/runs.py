@@ -1,0 +1,168 @@
+"""Runs: what a row of the database holds of operations and of accounts' histories.
+
+A row costs about as much as all else that is done for an operation. So operations of one block
+that follow each other share a row, and so do the entries of an account that are written together.
+Which entries share one depends on when they were written; what they say does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import cast
+
+import msgspec
+
+from node.history.block import BlockHistory
+from node.history.records import (
+    AccountOperation,
+    AccountRun,
+    AccountRunType,
+    AccountTotal,
+    OperationRecord,
+    OperationRun,
+)
+from protocol.binary import packer_for, reader_for
+from protocol.ids import AccountHistoryId, AccountId, OperationHistoryId
+from protocol.operations.base import Operation, TaggedOperation
+from protocol.operations.results import OperationResult
+
+OPERATIONS_A_RUN = 16
+"""At most; of small ones, so many fit in a page of a database."""
+ENTRIES_A_RUN = 64
+"""At most: whoever asks for one reads all of its run."""
+
+_Packed = tuple[bytes, bytes, int, int, int, bool]
+"""An operation: its binary form, that of its result, its place in the block, whether virtual."""
+_ENTRY = 3
+"""Numbers of an entry: its operation, its instance, the id of the operation's class."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_operations = msgspec.msgpack.Decoder(list[_Packed]).decode
+_decode_entries = msgspec.msgpack.Decoder(list[int]).decode
+
+
+def operation_runs(block: BlockHistory) -> Iterator[OperationRun]:
+    """All operations of a block."""
+    pack_operation, pack_result = _packers()
+    for start in range(0, len(block.operations), OPERATIONS_A_RUN):
+        packed = [
+            (
+                pack_operation(one.op),
+                pack_result(one.result),
+                one.trx_in_block,
+                one.op_in_trx,
+                one.virtual_op,
+                one.is_virtual,
+            )
+            for one in block.operations[start : start + OPERATIONS_A_RUN]
+        ]
+        instance = OperationHistoryId(block.first_operation + start)
+        yield OperationRun(instance, block.num, block.time, _encode(packed))
+
+
+def records_of(run: OperationRun, first: int, last: int) -> Iterator[OperationRecord]:
+    """The operations of a run with ids within bounds, ascending."""
+    read_operation, read_result = _readers()
+    for instance, packed in enumerate(_decode_operations(run.operations), run.instance):
+        if first <= instance <= last:
+            op, result, trx_in_block, op_in_trx, virtual_op, is_virtual = packed
+            yield OperationRecord(
+                OperationHistoryId(instance),
+                read_operation(op, 0, 0)[0],
+                read_result(result, 0, 0)[0],
+                run.block_num,
+                run.block_time,
+                trx_in_block,
+                op_in_trx,
+                virtual_op,
+                is_virtual,
+            )
+
+
+def account_runs(blocks: Iterable[BlockHistory]) -> Iterator[AccountRun]:
+    """All entries of blocks that follow each other."""
+    numbers: dict[AccountId, list[int]] = {}
+    firsts: dict[AccountId, int] = {}
+    for block in blocks:
+        for instance, entry in enumerate(block.entries, block.first_entry):
+            account, number, operation, operation_type = entry
+            known = numbers.get(account)
+            if known is None:
+                numbers[account] = [operation, instance, operation_type]
+                firsts[account] = number
+            else:
+                known += (operation, instance, operation_type)
+    for account, found in numbers.items():
+        yield from _runs_of(account, firsts[account], found)
+
+
+def _runs_of(account: AccountId, number: int, numbers: list[int]) -> Iterator[AccountRun]:
+    """Entries as runs, the first of which has a number."""
+    size = _ENTRY * ENTRIES_A_RUN
+    for start in range(0, len(numbers), size):
+        part = numbers[start : start + size] if len(numbers) > size else numbers
+        yield AccountRun(
+            account,
+            number + start // _ENTRY,
+            OperationHistoryId(part[0]),
+            AccountHistoryId(part[-2]),
+            _encode(part),
+        )
+
+
+def entries_of(run: AccountRun) -> list[AccountOperation]:
+    """The entries of a run, ascending."""
+    numbers = _decode_entries(run.entries)
+    parts = zip(numbers[::_ENTRY], numbers[1::_ENTRY], numbers[2::_ENTRY], strict=True)
+    return [
+        AccountOperation(
+            run.account,
+            number,
+            OperationHistoryId(operation),
+            AccountHistoryId(instance),
+            operation_type,
+        )
+        for number, (operation, instance, operation_type) in enumerate(parts, run.number)
+    ]
+
+
+def types_of(run: AccountRun) -> Iterator[AccountRunType]:
+    """Which types of operations a run holds."""
+    for operation_type in sorted(set(_decode_entries(run.entries)[2::_ENTRY])):
+        yield AccountRunType(operation_type, run.account, run.number)
+
+
+def cut_run(run: AccountRun, entries: int) -> Iterator[AccountRun]:
+    """What is left of a run of which entries from an instance on are gone: one, or none."""
+    numbers = _decode_entries(run.entries)
+    kept = sum(instance < entries for instance in numbers[1::_ENTRY])
+    yield from _runs_of(run.account, run.number, numbers[: _ENTRY * kept])
+
+
+def newest_totals(blocks: Sequence[BlockHistory]) -> dict[AccountId, AccountTotal]:
+    """Of each account that is concerned by numbered blocks, what there is of it up to the last."""
+    newest = {
+        entry[0]: (entry[1], instance)
+        for block in blocks
+        for instance, entry in enumerate(block.entries, block.first_entry)
+    }
+    return {
+        account: AccountTotal(account, number, AccountHistoryId(instance))
+        for account, (number, instance) in newest.items()
+    }
+
+
+_OperationReader = Callable[[bytes, int, int], tuple[Operation, int]]
+_ResultReader = Callable[[bytes, int, int], tuple[OperationResult, int]]
+
+
+@cache
+def _packers() -> tuple[Callable[[Operation], bytes], Callable[[OperationResult], bytes]]:
+    return packer_for(TaggedOperation), packer_for(OperationResult)
+
+
+@cache
+def _readers() -> tuple[_OperationReader, _ResultReader]:
+    operation, result = reader_for(TaggedOperation), reader_for(OperationResult)
+    return cast(_OperationReader, operation), cast(_ResultReader, result)
