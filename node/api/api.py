@@ -113,8 +113,7 @@ class Api:
 
     def block_applied(self, trace: BlockTrace) -> None:
         """Tell subscribers of a block that became the head, and confirm its transactions."""
-        for envelope, _ in trace.envelope.transactions:
-            self._recent.remember(self.backend.chain, envelope)
+        self._recent.remember_block(trace.envelope)
         self._directory.apply_block(trace.revision)
         self._holds.let_go(self.backend.now_s())
         news = BlockNews(self.backend, trace)

@@ -56,6 +56,11 @@ class QueuedBlock:
         end = 0
         for envelope in self.unrecovered:
             start, end = end, end + KEY_LENGTH * len(envelope.transaction.signatures)
+            if end - start == KEY_LENGTH:  # the most frequent by far
+                key = PublicKey(keys[start:end])
+                if key != NULL_KEY:
+                    envelope.set_signature_keys((key,))
+                continue
             found = [PublicKey(keys[at : at + KEY_LENGTH]) for at in range(start, end, KEY_LENGTH)]
             if NULL_KEY not in found and len(set(found)) == len(found):
                 envelope.set_signature_keys(found)

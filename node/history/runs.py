@@ -22,6 +22,7 @@ from node.history.records import (
     OperationRecord,
     OperationRun,
 )
+from node.state.context import NO_RESULT
 from protocol.binary import packer_for, reader_for
 from protocol.ids import AccountHistoryId, AccountId, OperationHistoryId
 from protocol.operations.base import Operation, TaggedOperation
@@ -45,11 +46,12 @@ _decode_entries = msgspec.msgpack.Decoder(list[int]).decode
 def operation_runs(block: BlockHistory) -> Iterator[OperationRun]:
     """All operations of a block."""
     pack_operation, pack_result = _packers()
+    no_result = pack_result(NO_RESULT)
     for start in range(0, len(block.operations), OPERATIONS_A_RUN):
         packed = [
             (
                 pack_operation(one.op),
-                pack_result(one.result),
+                no_result if one.result is NO_RESULT else pack_result(one.result),
                 one.trx_in_block,
                 one.op_in_trx,
                 one.virtual_op,

@@ -103,6 +103,9 @@ class PeerLimits(Record):
     """Bytes of blocks that wait for a predecessor; above it nothing new is requested."""
     sync_unjudged: int = 32
     """Blocks handed to the core that it has not judged yet."""
+    sync_unjudged_bytes: int = 32 * 1024 * 1024
+    """Their bytes, unless it is a single one: the core has room for so many, and for some that are
+    announced besides (T-P6)."""
     sync_peers: int = 8
     """Peers that blocks are fetched from at a time."""
     sync_backoff_ms: int = 1_000

@@ -42,6 +42,8 @@ class _Handed(NamedTuple):
     """The peer on whose list it was."""
     follows: bool
     """Whether it follows the block that the list has before it."""
+    size: int
+    """Its bytes."""
 
 
 class BlockSync:
@@ -343,18 +345,26 @@ class BlockSync:
                 found.previous = found.ids.popleft()
                 if self._release(block_id):
                     self._drop_arrived(block_id)
-            elif block_id in self._arrived and len(self._unjudged) < self._limits.sync_unjudged:
+            elif block_id in self._arrived and self._may_hand_over(self._arrived[block_id]):
                 arrived = self._arrived[block_id]
                 found.ids.popleft()
                 self._release(block_id)
                 self._drop_arrived(block_id)
                 follows = arrived.front.header.previous == found.previous
-                self._unjudged[block_id] = _Handed(key, follows)
+                self._unjudged[block_id] = _Handed(key, follows, len(arrived.data))
                 found.previous = block_id
                 ready.append(arrived)
             else:
                 return
             found.has_progressed = True
+
+    def _may_hand_over(self, arrived: BlockReceived) -> bool:
+        """Whether the core, which still has to judge others, has room for a block."""
+        if not self._unjudged:
+            return True
+        size = len(arrived.data) + sum(handed.size for handed in self._unjudged.values())
+        limits = self._limits
+        return len(self._unjudged) < limits.sync_unjudged and size <= limits.sync_unjudged_bytes
 
     def _check_continues(self, found: SyncRound, message: BlockIds) -> BlockId:
         """The block of the synopsis that an answer goes on from."""

@@ -1,6 +1,6 @@
 """Writes what became irreversible to the history, beside everything else that a node does.
 
-Nothing waits for it: what comes within a second of a write is gathered for the next, since many
+Nothing waits for it: what comes within two seconds of a write is gathered for the next, since many
 blocks at once are less work than each by itself. A file that fails stops the node, as the blocks'
 does; a server that fails is tried again, ever more slowly, and what was not written waits in
 memory.
@@ -18,7 +18,7 @@ from node.history.block import BlockHistory
 from node.history.database.stored import StoredHistory
 from node.storage.errors import StorageError
 
-GATHER_S = 1.0
+GATHER_S = 2.0
 """From the end of a write to the next one, unless there is as much as one write takes."""
 PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 30.0

@@ -27,6 +27,7 @@ from node.core.settings import CoreSettings
 from node.core.startup import start_chain
 from node.p2p.config import PeerConfig
 from node.p2p.effects import ClosePeer, OpenConnection, PeerAddress, PeerKey, SendBytes
+from node.p2p.limits import PeerLimits
 from node.p2p.manager import PeerManager
 from node.storage.interface import (
     BlockStorage,
@@ -62,6 +63,7 @@ class CoreNode:
         stores: tuple[BlockStorage, SigningStorage, SnapshotStorage] | None = None,
         checkpoint: BlockId | None = None,
         proofs: bytes = b"[]",
+        limits: PeerLimits = PeerLimits(),  # noqa: B008, it cannot change
     ) -> None:
         memory = MemoryBlockStore(), MemorySigningGuard(), MemorySnapshots()
         self.blocks: BlockStorage
@@ -73,7 +75,7 @@ class CoreNode:
         reader = ChainReader(self.chain, self.blocks)
         peers = PeerManager(
             reader,
-            PeerConfig(bytes([name]) * 32, "test"),
+            PeerConfig(bytes([name]) * 32, "test", limits=limits),
             Random(name),
             make_transport=PlainTransport,
         )

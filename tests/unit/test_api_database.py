@@ -120,6 +120,14 @@ def test_few_transactions_are_remembered(backend: ChainBackend) -> None:
         recent.remember(chain.chain, envelope)
     found = [recent.find(chain.chain, item.id) for item in (first, second, third)]
     assert found == [first, None, third]
+    for _ in range(2):
+        recent.remember_block(chain.block().envelope)
+    blocks = [chain.block(chain.transfer("alice", "bob", 10 + at)).envelope for at in range(3)]
+    for block in blocks:
+        recent.remember_block(block)
+    assert len(recent) <= 2 + recent.maximum
+    sent = [block.transactions[0][0] for block in blocks]
+    assert [recent.find(chain.chain, one.id) for one in sent] == [None, *sent[1:]]
 
 
 def test_what_is_over_is_remembered_no_more(backend: ChainBackend) -> None:

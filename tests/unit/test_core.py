@@ -8,9 +8,17 @@ import pytest
 
 from node.chain.chain import Chain
 from node.chain.finality import quorum_of
+from node.core import inbox
 from node.core.chain_reader import ChainReader
 from node.core.core import NodeCore
-from node.core.effects import Report, ReserveSlot, ReserveVote, StopNode, StoreBlocks
+from node.core.effects import (
+    RecoverKeys,
+    Report,
+    ReserveSlot,
+    ReserveVote,
+    StopNode,
+    StoreBlocks,
+)
 from node.core.inbox import block_refusal, transaction_refusal
 from node.core.own_blocks import INSTANT_LEAD_MS, NoSigningKey
 from node.core.settings import CoreSettings
@@ -34,6 +42,7 @@ from node.witness.voter import PASSED_OVER_MAX
 from protocol.asset import NO_FEE
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
+from protocol.crypto.signatures import recover_keys
 from protocol.errors import (
     DecodeError,
     KeyFormatError,
@@ -91,6 +100,33 @@ def test_a_fresh_node_takes_what_is_synced_in_its_order(genesis: Genesis) -> Non
     assert fresh.chain.head_id == old.chain.head_id
     told = [effect.name for effect in fresh.seen if isinstance(effect, Report)]
     assert "block_rejected" not in told
+
+
+def test_large_blocks_are_handed_over_as_far_as_there_is_room(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T-P6: while their keys are recovered, synced blocks wait elsewhere than in a full inbox."""
+    monkeypatch.setattr(inbox, "WORKER_FROM_SIGNATURES", 1)
+    old = CoreNode(genesis, witness_names(3), CoreSettings(by_the_clock=False), name=1)
+    for amount in range(1, 13):
+        old.core.broadcast(transfer(old.chain, amount), START_MS)
+        (made,) = old.core.generate_blocks(1, START_MS)
+    monkeypatch.setattr(inbox, "INBOX_BYTES_MAX", 4 * len(made.packed))
+    fresh = CoreNode(genesis, name=2, limits=PeerLimits(sync_unjudged_bytes=3 * len(made.packed)))
+    now_ms = old.chain.head_time * 1_000
+    fresh.connect(old, now_ms)
+    waiting = []
+    while fresh.chain.head_num < old.chain.head_num:
+        now_ms = run([old, fresh], now_ms, 1)
+        asked = [effect for effect in fresh.seen if isinstance(effect, RecoverKeys)]
+        told = [effect.name for effect in fresh.seen if isinstance(effect, Report)]
+        assert "block_rejected" not in told
+        waiting.append(len(fresh.core.inbox))
+        for question in asked[sum(waiting[:-1]) :]:
+            keys = recover_keys(question.questions)
+            fresh.core.keys_recovered(question.token, keys, now_ms)
+    assert waiting == [3, 3, 3, 3]
+    assert fresh.chain.state_hash() == old.chain.state_hash()
 
 
 def test_slot_and_block_are_kept_before_the_block_is_sent(genesis: Genesis) -> None:

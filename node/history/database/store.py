@@ -7,7 +7,7 @@ chain, is put away and begun anew. A history that nodes share is not, unless som
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -27,12 +27,14 @@ from node.history.records import (
     MARKETS,
     OPERATIONS,
     POOL_OPERATIONS,
+    AccountTotal,
     BlockRecord,
     Market,
     MarketTotal,
 )
-from node.history.runs import account_runs, newest_totals, operation_runs
+from node.history.runs import account_runs, operation_runs
 from node.storage.errors import StorageError, StoreDamaged, WrongChain, WrongFormat
+from protocol.ids import AccountId
 from protocol.schema import Digest
 
 FORMAT_VERSION = 9
@@ -82,10 +84,16 @@ class HistoryStore:
         with self.database.reading() as session:
             yield HistoryView(session)
 
-    def write(self, blocks: Sequence[BlockHistory], markets: dict[Market, int]) -> None:
+    def write(
+        self,
+        blocks: Sequence[BlockHistory],
+        markets: dict[Market, int],
+        totals: Mapping[AccountId, AccountTotal],
+    ) -> None:
         """Add blocks that follow each other, in one transaction; those that are here are passed.
 
-        `markets` are the numbers of those that trade. Raises `StorageError`; `WrongChain` if the
+        `markets` are the numbers of those that trade, `totals` what there is then of each account
+        that is concerned. Raises `StorageError`; `WrongChain` if the
         blocks that are here are others, `StoreDamaged` if some are missing.
         """
         with self.database.writing() as session:
@@ -102,6 +110,8 @@ class HistoryStore:
                 )
             if new:
                 _write(session, view, new, markets)
+                rows = [ACCOUNT_TOTALS.row_of(total) for total in totals.values()]
+                session.replace(ACCOUNT_TOTALS, rows)
 
     def cut(self, num: int) -> None:
         """Take back what came after a block of a history that is not shared; `StorageError`."""
@@ -222,8 +232,6 @@ def _write(
             for market, count in counts.items()
         ],
     )
-    totals = newest_totals(blocks).values()
-    session.replace(ACCOUNT_TOTALS, [ACCOUNT_TOTALS.row_of(total) for total in totals])
 
 
 def _block_record(block: BlockHistory) -> BlockRecord:

@@ -46,7 +46,7 @@ from protocol.operations import ENTRY_OF
 from protocol.operations.custom import Custom
 from protocol.schema import BlockId
 
-SIZE_OF_A_WRITE = 20_000
+SIZE_OF_A_WRITE = 40_000
 """A write ends after the block with which it reaches so many operations and blocks."""
 
 
@@ -230,8 +230,8 @@ class StoredHistory:
     def write(self, blocks: Sequence[BlockHistory]) -> None:
         """Put blocks in the store; for any thread, one at a time. Raises `StorageError`."""
         self.recent.number(max(block.num for block in blocks))
-        self.store.write(blocks, self.recent.market_numbers(blocks))
         self._written = newest_totals(blocks)
+        self.store.write(blocks, self.recent.market_numbers(blocks), self._written)
 
     def written(self, blocks: Sequence[BlockHistory]) -> None:
         """Forget blocks that are in the store now."""
