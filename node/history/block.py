@@ -50,7 +50,7 @@ from node.state.events import (
 )
 from protocol.asset import NULL_PRICE, Price
 from protocol.binary import pack
-from protocol.block import BlockEnvelope
+from protocol.block import BlockEnvelope, OperationResults
 from protocol.ids import (
     ID_TYPES,
     AccountHistoryId,
@@ -75,6 +75,7 @@ from protocol.operations.limit_order import (
 )
 from protocol.operations.results import ExtendableOperationResult, OperationResult
 from protocol.schema import BlockId
+from protocol.transaction import TransactionEnvelope
 
 AccountEntry = tuple[AccountId, int, int, int]
 """An account, the number of an operation in its history, the operation's instance, and the id of
@@ -180,6 +181,7 @@ class BlockHistory:
     operations: list[AppliedOperation]
     told: list[ChainEvent]
     """What the chain told of it beside the operations, in order."""
+    transactions: list[tuple[TransactionEnvelope, OperationResults]]
     first_operation: int = 0
     """Instance of the first operation; the others follow without gaps."""
     first_entry: int = 0
@@ -203,8 +205,14 @@ class BlockHistory:
     def of(cls, trace: HistoryTrace) -> BlockHistory:
         """A block that was applied, not numbered yet."""
         envelope = trace.envelope
-        time = envelope.header.timestamp
-        return cls(envelope.num, envelope.id, time, trace.operations, trace.events)
+        return cls(
+            envelope.num,
+            envelope.id,
+            envelope.header.timestamp,
+            trace.operations,
+            trace.events,
+            envelope.transactions,
+        )
 
     @cached_property
     def fills(self) -> list[FillRecord]:

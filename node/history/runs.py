@@ -7,9 +7,9 @@ Which entries share one depends on when they were written; what they say does no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -17,7 +17,6 @@ from node.history.block import BlockHistory
 from node.history.records import (
     AccountOperation,
     AccountRun,
-    AccountRunType,
     AccountTotal,
     OperationRecord,
     OperationRun,
@@ -38,6 +37,20 @@ _Packed = tuple[bytes, bytes, int, int, int, bool]
 _ENTRY = 3
 """Numbers of an entry: its operation, its instance, the id of the operation's class."""
 
+_SOLE = slice(11, -1)
+"""Where the binary form of a transaction of one operation has that, without the signatures."""
+
+
+class MadeRun(NamedTuple):
+    """A run that is to be written."""
+
+    run: AccountRun
+    length: int
+    """Its entries."""
+    types: frozenset[int]
+    """Ids of the classes of their operations."""
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode_operations = msgspec.msgpack.Decoder(list[_Packed]).decode
 _decode_entries = msgspec.msgpack.Decoder(list[int]).decode
@@ -47,10 +60,11 @@ def operation_runs(block: BlockHistory) -> Iterator[OperationRun]:
     """All operations of a block."""
     pack_operation, pack_result = _packers()
     no_result = pack_result(NO_RESULT)
+    known = _sole_operations(block)
     for start in range(0, len(block.operations), OPERATIONS_A_RUN):
         packed = [
             (
-                pack_operation(one.op),
+                known.get(id(one.op)) or pack_operation(one.op),
                 no_result if one.result is NO_RESULT else pack_result(one.result),
                 one.trx_in_block,
                 one.op_in_trx,
@@ -61,6 +75,18 @@ def operation_runs(block: BlockHistory) -> Iterator[OperationRun]:
         ]
         instance = OperationHistoryId(block.first_operation + start)
         yield OperationRun(instance, block.num, block.time, _encode(packed))
+
+
+def _sole_operations(block: BlockHistory) -> dict[int, bytes]:
+    """The binary forms, as they came, of operations that are alone in their transactions.
+
+    By the identities of the operations, which live as long as the block.
+    """
+    return {
+        id(envelope.transaction.operations[0]): envelope.body[_SOLE]
+        for envelope, _ in block.transactions
+        if len(envelope.transaction.operations) == 1
+    }
 
 
 def records_of(run: OperationRun, first: int, last: int) -> Iterator[OperationRecord]:
@@ -82,35 +108,42 @@ def records_of(run: OperationRun, first: int, last: int) -> Iterator[OperationRe
             )
 
 
-def account_runs(blocks: Iterable[BlockHistory]) -> Iterator[AccountRun]:
+def account_runs(blocks: Iterable[BlockHistory]) -> list[MadeRun]:
     """All entries of blocks that follow each other."""
-    numbers: dict[AccountId, list[int]] = {}
-    firsts: dict[AccountId, int] = {}
+    found: dict[AccountId, list[int]] = {}
     for block in blocks:
-        for instance, entry in enumerate(block.entries, block.first_entry):
-            account, number, operation, operation_type = entry
-            known = numbers.get(account)
+        instance = block.first_entry
+        for account, number, operation, operation_type in block.entries:
+            known = found.get(account)
             if known is None:
-                numbers[account] = [operation, instance, operation_type]
-                firsts[account] = number
+                found[account] = [number, operation, instance, operation_type]
             else:
                 known += (operation, instance, operation_type)
-    for account, found in numbers.items():
-        yield from _runs_of(account, firsts[account], found)
+            instance += 1
+    return [
+        made
+        for account, (number, *numbers) in found.items()
+        for made in _runs_of(account, number, numbers)
+    ]
 
 
-def _runs_of(account: AccountId, number: int, numbers: list[int]) -> Iterator[AccountRun]:
+def _runs_of(account: AccountId, number: int, numbers: list[int]) -> Iterator[MadeRun]:
     """Entries as runs, the first of which has a number."""
     size = _ENTRY * ENTRIES_A_RUN
     for start in range(0, len(numbers), size):
-        part = numbers[start : start + size] if len(numbers) > size else numbers
-        yield AccountRun(
-            account,
-            number + start // _ENTRY,
-            OperationHistoryId(part[0]),
-            AccountHistoryId(part[-2]),
-            _encode(part),
-        )
+        part = numbers[start : start + size]
+        operation, newest = OperationHistoryId(part[0]), AccountHistoryId(part[-2])
+        first = number + start // _ENTRY
+        run = AccountRun(account, first, operation, newest, _encode(part))
+        yield MadeRun(run, len(part) // _ENTRY, frozenset(part[2::_ENTRY]))
+
+
+def totals_of(runs: Iterable[MadeRun]) -> dict[AccountId, AccountTotal]:
+    """Of each account with a run, what there is of it up to its last."""
+    return {
+        run.account: AccountTotal(run.account, run.number + length - 1, run.newest)
+        for run, length, _ in runs
+    }
 
 
 def entries_of(run: AccountRun) -> list[AccountOperation]:
@@ -129,30 +162,11 @@ def entries_of(run: AccountRun) -> list[AccountOperation]:
     ]
 
 
-def types_of(run: AccountRun) -> Iterator[AccountRunType]:
-    """Which types of operations a run holds."""
-    for operation_type in sorted(set(_decode_entries(run.entries)[2::_ENTRY])):
-        yield AccountRunType(operation_type, run.account, run.number)
-
-
-def cut_run(run: AccountRun, entries: int) -> Iterator[AccountRun]:
+def cut_run(run: AccountRun, entries: int) -> Iterator[MadeRun]:
     """What is left of a run of which entries from an instance on are gone: one, or none."""
     numbers = _decode_entries(run.entries)
     kept = sum(instance < entries for instance in numbers[1::_ENTRY])
     yield from _runs_of(run.account, run.number, numbers[: _ENTRY * kept])
-
-
-def newest_totals(blocks: Sequence[BlockHistory]) -> dict[AccountId, AccountTotal]:
-    """Of each account that is concerned by numbered blocks, what there is of it up to the last."""
-    newest = {
-        entry[0]: (entry[1], instance)
-        for block in blocks
-        for instance, entry in enumerate(block.entries, block.first_entry)
-    }
-    return {
-        account: AccountTotal(account, number, AccountHistoryId(instance))
-        for account, (number, instance) in newest.items()
-    }
 
 
 _OperationReader = Callable[[bytes, int, int], tuple[Operation, int]]

@@ -65,6 +65,7 @@ class MadeEnvelope:
     num: int
     id: BlockId
     header: MadeHeader
+    transactions: list[object] = field(default_factory=list)
 
 
 @dataclass

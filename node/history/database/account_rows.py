@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from node.history.database.session import Session
-from node.history.records import ACCOUNT_OPERATIONS, ACCOUNT_TYPES, AccountRun
-from node.history.runs import cut_run, types_of
+from node.history.records import ACCOUNT_OPERATIONS, ACCOUNT_TYPES, AccountRun, AccountRunType
+from node.history.runs import MadeRun, cut_run
 
 
-def add_account_runs(session: Session, runs: Iterable[AccountRun]) -> None:
+def add_account_runs(session: Session, runs: Sequence[MadeRun]) -> None:
     """Add runs that are not there."""
-    added = list(runs)
-    session.add(ACCOUNT_OPERATIONS, [ACCOUNT_OPERATIONS.row_of(run) for run in added])
-    types = [ACCOUNT_TYPES.row_of(found) for run in added for found in types_of(run)]
-    session.add(ACCOUNT_TYPES, types)
+    session.add(ACCOUNT_OPERATIONS, [ACCOUNT_OPERATIONS.row_of(made.run) for made in runs])
+    types = (
+        AccountRunType(operation_type, run.account, run.number)
+        for run, _, found in runs
+        for operation_type in found
+    )
+    session.add(ACCOUNT_TYPES, [ACCOUNT_TYPES.row_of(one) for one in types])
 
 
 def cut_account_runs(session: Session, runs: Iterable[AccountRun], entries: int) -> None:

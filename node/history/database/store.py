@@ -7,7 +7,7 @@ chain, is put away and begun anew. A history that nodes share is not, unless som
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -32,7 +32,7 @@ from node.history.records import (
     Market,
     MarketTotal,
 )
-from node.history.runs import account_runs, operation_runs
+from node.history.runs import account_runs, operation_runs, totals_of
 from node.storage.errors import StorageError, StoreDamaged, WrongChain, WrongFormat
 from protocol.ids import AccountId
 from protocol.schema import Digest
@@ -85,16 +85,13 @@ class HistoryStore:
             yield HistoryView(session)
 
     def write(
-        self,
-        blocks: Sequence[BlockHistory],
-        markets: dict[Market, int],
-        totals: Mapping[AccountId, AccountTotal],
-    ) -> None:
+        self, blocks: Sequence[BlockHistory], markets: dict[Market, int]
+    ) -> dict[AccountId, AccountTotal]:
         """Add blocks that follow each other, in one transaction; those that are here are passed.
 
-        `markets` are the numbers of those that trade, `totals` what there is then of each account
-        that is concerned. Raises `StorageError`; `WrongChain` if the
-        blocks that are here are others, `StoreDamaged` if some are missing.
+        `markets` are the numbers of those that trade. Gives what there is then of each account
+        that is concerned. Raises `StorageError`; `WrongChain` if the blocks that are here are
+        others, `StoreDamaged` if some are missing.
         """
         with self.database.writing() as session:
             view = HistoryView(session)
@@ -108,10 +105,11 @@ class HistoryStore:
                     value=new[0].num,
                     limit=head.num,
                 )
+            known = blocks[: len(blocks) - len(new)]
+            totals = totals_of(account_runs(known)) if known else {}
             if new:
-                _write(session, view, new, markets)
-                rows = [ACCOUNT_TOTALS.row_of(total) for total in totals.values()]
-                session.replace(ACCOUNT_TOTALS, rows)
+                totals.update(_write(session, view, new, markets))
+        return totals
 
     def cut(self, num: int) -> None:
         """Take back what came after a block of a history that is not shared; `StorageError`."""
@@ -205,7 +203,8 @@ class HistoryStore:
 
 def _write(
     session: Session, view: HistoryView, blocks: Sequence[BlockHistory], markets: dict[Market, int]
-) -> None:
+) -> dict[AccountId, AccountTotal]:
+    """Add what new blocks add; what there is then of each account that is concerned."""
     fills = [fill for block in blocks for fill in block.fills]
     minutes = minutes_of(fills)
     before = {key: view.bucket(*key) for key in bucket_keys(minutes)}
@@ -214,7 +213,10 @@ def _write(
     session.add(
         OPERATIONS, [OPERATIONS.row_of(run) for block in blocks for run in operation_runs(block)]
     )
-    add_account_runs(session, account_runs(blocks))
+    runs = account_runs(blocks)
+    add_account_runs(session, runs)
+    totals = totals_of(runs)
+    session.replace(ACCOUNT_TOTALS, [ACCOUNT_TOTALS.row_of(total) for total in totals.values()])
     session.add(FILLS, [FILLS.row_of(fill_entry(fill)) for fill in fills])
     session.add(
         POOL_OPERATIONS,
@@ -232,6 +234,7 @@ def _write(
             for market, count in counts.items()
         ],
     )
+    return totals
 
 
 def _block_record(block: BlockHistory) -> BlockRecord:

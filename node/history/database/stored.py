@@ -36,7 +36,6 @@ from node.history.records import (
     PoolFigures,
     PoolOperation,
 )
-from node.history.runs import newest_totals
 from node.storage.errors import StorageError, StoreDamaged, WrongChain
 from protocol.asset import Price
 from protocol.binary import unpack
@@ -230,8 +229,7 @@ class StoredHistory:
     def write(self, blocks: Sequence[BlockHistory]) -> None:
         """Put blocks in the store; for any thread, one at a time. Raises `StorageError`."""
         self.recent.number(max(block.num for block in blocks))
-        self._written = newest_totals(blocks)
-        self.store.write(blocks, self.recent.market_numbers(blocks), self._written)
+        self._written = self.store.write(blocks, self.recent.market_numbers(blocks))
 
     def written(self, blocks: Sequence[BlockHistory]) -> None:
         """Forget blocks that are in the store now."""
