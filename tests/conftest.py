@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,16 +23,38 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 LONGEST = (
-    *("readme", "kill", "network", "history_node", "history_postgres", "pauses", "wheel"),
-    *("finality", "hostile_peers", "cli_up"),
+    *("readme", "uptick", "kill", "network", "history_node", "history_postgres", "javascript"),
+    *("pauses", "wheel", "finality", "hostile_peers", "cli_up"),
 )
 """Files of real processes that take a minute or more, the longest first."""
 
+JAVASCRIPT = ("javascript", "bitsharesjs", "btsdex")
+"""Files of `clients` that share a network; all others of them share another."""
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first, so that no process is left alone with it at the end."""
+    """What takes longest begins first, so that no process is left alone with it at the end; and
+    with `--dist loadgroup` what shares a network is of one process, which starts it once."""
     ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+    for item in items:
+        if item.get_closest_marker("functional"):
+            item.add_marker(pytest.mark.xdist_group(group_of(item)))
+
+
+def group_of(item: pytest.Item) -> str:
+    """What shares the network of the clients with a test, or its file."""
+    if "network" not in getattr(item, "fixturenames", ()) or item.path.parent.name != "clients":
+        return item.path.stem
+    in_javascript = item.path.stem.removeprefix("test_") in JAVASCRIPT
+    return "clients in JavaScript" if in_javascript else "clients"
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests and their modules stay; no collection need look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ WITNESS_COUNT = 3
 BLOCK_INTERVAL_S = 1
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNetwork]:
     """Witness processes and the node `api`, which clients speak to; some blocks are final."""
     directory = tmp_path_factory.mktemp("clients") / "net"
@@ -51,7 +51,7 @@ def last_irreversible(client: NodeClient) -> int:
     return num
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tally() -> Iterator[Tally]:
     """What all clients called; written where the conformance table is made from it."""
     found = Tally()
@@ -61,7 +61,7 @@ def tally() -> Iterator[Tally]:
         Path(target).write_text(json.dumps(tally_to_json(found), indent=2))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node_client(network: LiveNetwork) -> NodeClient:
     """A plain caller of the node that the clients use."""
     client = network.nodes["api"].client
@@ -69,7 +69,7 @@ def node_client(network: LiveNetwork) -> NodeClient:
     return client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def open_tap(node_client: NodeClient, tally: Tally) -> Iterator[Callable[[str], int]]:
     """A port for a client of a name, whose calls are counted."""
     host, _, port = node_client.url.removeprefix("http://").partition(":")
@@ -121,7 +121,7 @@ def node_folder() -> Path:
         pytest.skip(f"NO JAVASCRIPT CLIENTS: {error}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def python_driver(
     python_interpreter: Path,
     open_tap: Callable[[str], int],
@@ -151,13 +151,13 @@ def javascript_driver(folder: Path, script: str, port: int, me: str, peg: str) -
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bitsharesjs_driver(node_folder: Path, open_tap: Callable[[str], int]) -> Driver:
     """bitsharesjs with bitsharesjs-ws."""
     return javascript_driver(node_folder, "bitsharesjs.cjs", open_tap("bitsharesjs"), "dave", "RUB")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def btsdex_driver(node_folder: Path, open_tap: Callable[[str], int]) -> Driver:
     """btsdex."""
     return javascript_driver(node_folder, "btsdex.cjs", open_tap("btsdex"), "erin", "GOLD")
