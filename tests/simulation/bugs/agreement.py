@@ -207,7 +207,7 @@ FINALITY = (
         "no record of votes",
         "finality",
         "a restarted node that knows of no vote votes again (F5); in the attack's nodes",
-        Attacked(Attack(43, moving_keys=False, has_records=False, losers=4, slots=120)),
+        Attacked(Attack(72, moving_keys=False, has_records=False, losers=4, slots=120)),
     ),
     bug(
         "the newest confirmation",
