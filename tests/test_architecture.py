@@ -267,8 +267,9 @@ def is_dynamic_class(node: ast.AST) -> bool:
     if not isinstance(node, ast.ClassDef):
         return False
     dynamic = {"__getattr__", "__getattribute__", "__setattr__"}
+    bases = [base for base in node.bases if not ast.unparse(base).startswith("Generic[")]
     return (
-        len(node.bases) > 1
+        len(bases) > 1
         or any(keyword.arg == "metaclass" for keyword in node.keywords)
         or any(isinstance(item, ast.ClassDef) for item in ast.walk(node) if item is not node)
         or any(isinstance(item, ast.FunctionDef) and item.name in dynamic for item in node.body)

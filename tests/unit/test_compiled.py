@@ -26,7 +26,7 @@ from node.state.objects.market import LimitOrder
 from node.state.table import Table
 from node.state.undo import UndoLog
 from protocol.block import BlockEnvelope
-from protocol.ids import LimitOrderId
+from protocol.ids import LimitOrderId, order_text
 from protocol.schema import schema_of
 
 # Scripts are no package to the type checker.
@@ -303,11 +303,11 @@ def test_fields_are_found_wherever_types_put_them() -> None:
         item.id = number
         vars_of: Any = type(item)
         for change in range(3):
-            assert id_of(item) == f"1.7.{number}"
+            assert id_of(item) == order_text(LimitOrderId(number))
             vars_of.other = change
-            assert id_of(item) == f"1.7.{number}"
+            assert id_of(item) == order_text(LimitOrderId(number))
     items[2].__class__.id = property(lambda _: 9)
-    assert [id_of(item) for item in items] == ["1.7.1", "1.7.2", "1.7.9"]
+    assert [id_of(item) for item in items] == [order_text(LimitOrderId(n)) for n in (1, 2, 9)]
 
 
 def test_the_first_difference_of_two_traces_is_told_with_its_test() -> None:
