@@ -8,8 +8,8 @@ import sys
 
 from node.exit_codes import Exit
 
-NEW_OBJECTS = 50_000
-"""After which the garbage collector looks: what is being loaded stays, and looking takes long."""
+NEW_OBJECTS = 200_000
+"""After which the garbage collector looks, more than what is being loaded: that stays."""
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from node.api.development import Development
@@ -16,7 +15,7 @@ from node.state.undo import Revision
 from node.witness.stall import Stall
 from protocol.block import BlockEnvelope
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, Digest
+from protocol.schema import BlockId, Digest, Record
 from protocol.transaction import TransactionEnvelope
 
 
@@ -33,8 +32,7 @@ class BlockTrace(Protocol):
     def revision(self) -> Revision: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PeerInfo:
+class PeerInfo(Record):
     """One connected peer."""
 
     address: str
@@ -48,8 +46,7 @@ class PeerInfo:
     sent_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class KnownPeer:
+class KnownPeer(Record):
     """An address at which a node may listen."""
 
     address: str
@@ -60,8 +57,7 @@ class KnownPeer:
     """Failed attempts since the last success."""
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkInfo:
+class NetworkInfo(Record):
     """What this node is towards other nodes."""
 
     node_id: bytes
@@ -74,8 +70,7 @@ class NetworkInfo:
     """Limits of the peer layer, by BitShares' names."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedInfo:
+class FeedInfo(Record):
     """A price that witnesses of this node, or of its network, publish by themselves."""
 
     asset: str
@@ -84,8 +79,7 @@ class FeedInfo:
     publishers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeInfo:
+class NodeInfo(Record):
     """What this process is, beyond the chain it follows."""
 
     version: str

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from protocol.errors import ValidationError
 from protocol.operations.base import Operation
+from protocol.schema import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Transact:
+class Transact(Record):
     """One transaction, which nobody has to sign.
 
     An operation whose fee is 0 pays the required one in CORE; with `fee_free` it pays nothing.
@@ -20,15 +20,13 @@ class Transact:
     fee_free: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MakeBlocks:
+class MakeBlocks(Record):
     """Make blocks at the next slots, the first of them of what was transacted before."""
 
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class MakeBlockAt:
+class MakeBlockAt(Record):
     """Make one block at the first slot from a time on, in seconds; those before stay empty."""
 
     time_s: int
@@ -38,8 +36,7 @@ Step = Transact | MakeBlocks | MakeBlockAt
 Plan = Sequence[Step]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Record):
     """How much one simulation may do, whatever it is asked for."""
 
     operations: int = 1_000

@@ -35,7 +35,7 @@ from .stages import bench_stages
 from .startup import bench_startup
 from .stretches import bench_stretches
 from .sync import bench_sync
-from .time_travel import bench_far_back, bench_time_travel
+from .time_travel import bench_blocks_on_demand, bench_far_back, bench_time_travel
 from .whatif import bench_whatif
 
 SECTIONS = {
@@ -68,6 +68,7 @@ SECTIONS = {
 }
 PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {
     "p:anvil": bench_anvil,
+    "p:blocks": bench_blocks_on_demand,
     "p:far": bench_far_back,
     "t:2m": bench_whole_fork,
 }

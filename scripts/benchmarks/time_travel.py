@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from http.client import HTTPException
+from os import getpid
 from time import perf_counter, sleep
 
 from tests.support.chain import TestChain
 
 from .anvil import PEGBOARD, Call, bench_anvil, running
 from .large_state import large_chain
-from .measure import print_time
+from .market import BLOCKS_PER_S_MIN, sign
+from .measure import (
+    children_of,
+    cpu_seconds,
+    cpu_seconds_of,
+    print_rate,
+    print_ratio,
+    print_time,
+    wall_seconds,
+)
 
 ROUNDS = 20
 BLOCKS = 10
+DEMANDS = 5
+DEMANDED = 1_000
+"""Empty blocks that a running node is asked for in one call."""
 FAR_BLOCKS = 3_500
 FAR_BACK = (2_900, 2_100, 900)
 """Where a node goes back to: shortly before a snapshot, shortly after one, and before all."""
@@ -24,6 +38,7 @@ MAKERS = 10
 def bench_time_travel() -> None:
     """What goes back is the same at both sizes: so should be the time. And beside anvil's."""
     bench_anvil()
+    bench_blocks_on_demand()
     bench_far_back()
     names = [f"maker{number}" for number in range(MAKERS)]
     small = TestChain(*names)
@@ -44,6 +59,24 @@ def bench_time_travel() -> None:
             chain.chain.release(mark)
         print_time("p", f"snapshot, {label}", marks)
         print_time("p", f"revert of {BLOCKS} blocks, {label}", reverts)
+
+
+def bench_blocks_on_demand() -> None:
+    """Empty blocks of a development node of eleven witnesses, asked for in one call."""
+    rounds: list[tuple[float, float, float]] = []
+    others = {*children_of(getpid())}
+    with running(PEGBOARD) as call:
+        [process] = {*children_of(getpid())} - others
+        for _ in range(DEMANDS):
+            before = cpu_seconds_of(process)
+            wall = wall_seconds(partial(PEGBOARD.blocks, call, DEMANDED))
+            cpu = cpu_seconds_of(process) - before
+            rounds.append((wall, cpu, cpu_seconds(partial(sign, DEMANDED))))
+    note = f"on the wall, each stored; target {BLOCKS_PER_S_MIN:,}"
+    print_rate("p", "empty blocks on demand", [DEMANDED / wall for wall, _, _ in rounds], note)
+    print_rate("p", "the same by CPU time", [DEMANDED / cpu for _, cpu, _ in rounds])
+    ratios = [cpu / signing for _, cpu, signing in rounds]
+    print_ratio("p", "empty blocks on demand / a signature each", ratios, "CPU, by turns")
 
 
 def bench_far_back() -> None:
