@@ -31,6 +31,9 @@ from node.history.records import (
 )
 from protocol.ids import AccountId, LiquidityPoolId
 
+UNNUMBERED_MAX = 20_000
+"""Operations that wait to be numbered; who asks for any of them waits until all are (T-R3)."""
+
 
 class MemoryHistory:
     """A `HistoryReader` of blocks that follow each other; the oldest can be forgotten.
@@ -52,6 +55,9 @@ class MemoryHistory:
         self._blocks: deque[BlockHistory] = deque()
         self._unnumbered: deque[BlockHistory] = deque()
         """Those of them that are not numbered yet."""
+        self._taken = self._numbered = 0
+        """Operations that were taken in, and that were numbered; the owner's thread changes the
+        former, and who holds the lock the latter."""
         self._lock: AbstractContextManager[object] = lock or nullcontext()
 
     @property
@@ -91,6 +97,14 @@ class MemoryHistory:
         block = BlockHistory.of(trace)
         self._blocks.append(block)
         self._unnumbered.append(block)
+        self._taken += len(block.operations)
+        if self.unnumbered > UNNUMBERED_MAX:
+            self.number()
+
+    @property
+    def unnumbered(self) -> int:
+        """How many operations are not numbered yet."""
+        return self._taken - self._numbered
 
     def number(self, last: int = NEWEST) -> None:
         """Number the blocks up to one; from any thread."""
@@ -100,6 +114,7 @@ class MemoryHistory:
                     return
                 block = self._unnumbered.popleft()
                 number_block(block, self._counts)
+                self._numbered += len(block.operations)
                 if self._storage is not None:
                     self._storage.apply_block(block.num, (one.op for one in block.operations))
 
@@ -111,10 +126,12 @@ class MemoryHistory:
     def revert_block(self) -> None:
         """Take the newest block back, and its ids with it."""
         block = self._blocks.pop()
+        self._taken -= len(block.operations)
         with self._lock:
             if self._unnumbered:
                 self._unnumbered.pop()
                 return
+            self._numbered -= len(block.operations)
             self._counts.take_back(block)
             if self._storage is not None:
                 self._storage.revert_block(block.num)

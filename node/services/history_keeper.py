@@ -20,6 +20,8 @@ from node.storage.errors import StorageError
 
 GATHER_S = 2.0
 """From the end of a write to the next one, unless there is as much as one write takes."""
+NUMBERED_AT_ONCE = 2_000
+"""Operations that are numbered before it is their turn to be written, for who asks about them."""
 PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 30.0
 """Bounds of the pause after a write to a server that failed; it doubles from one to the next."""
@@ -45,6 +47,9 @@ class HistoryKeeper:
         while True:
             self._told = trio.Event()
             blocks = self.history.writable(self._irreversible_num)
+            if self.history.recent.unnumbered >= NUMBERED_AT_ONCE:
+                await trio.to_thread.run_sync(self.history.recent.number)
+                continue
             if blocks and (self.history.is_full(blocks) or trio.current_time() >= until_s):
                 return blocks
             with trio.move_on_at(until_s if blocks else math.inf):

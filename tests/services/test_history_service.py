@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -31,6 +32,7 @@ from node.storage.errors import DiskError
 from protocol.genesis import chain_id
 from protocol.p2p.transport import PlainTransport
 from tests.support.chain import make_genesis, witness_names
+from tests.support.core_nodes import transfer
 from tests.support.history_databases import HistoryPlace, PostgresPlace, SqlitePlace
 from tests.support.memory_stores import MemoryBlockStore, MemorySigningGuard, MemorySnapshots
 from tests.support.postgres import PostgresServer
@@ -58,7 +60,7 @@ class FullDisk(StoredHistory):
 
 def make_service(history_class: type[StoredHistory], place: HistoryPlace) -> NodeService:
     """A node whose witnesses are all here."""
-    genesis = make_genesis("alice", witnesses=WITNESSES)
+    genesis = make_genesis("alice", "bob", witnesses=WITNESSES)
     blocks = MemoryBlockStore()
     history = history_class(HistoryStore(place.open(), chain_id(genesis)), blocks)
     chain = start_chain(genesis, blocks, MemorySnapshots(), history=history).chain
@@ -116,7 +118,8 @@ class Counts(StoredHistory):
 async def test_blocks_that_come_soon_after_a_write_share_the_next(
     tmp_path: Path, mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One write for many costs less; as many as one takes wait for nothing, and nobody for long."""
+    """One write for many costs less; as many as one takes wait for nothing, and nobody for long.
+    Meanwhile they are numbered, for whoever asks about them (T-R3)."""
     service = make_service(Counts, SqlitePlace(tmp_path / "history.sqlite"))
     history, chain = service.history, service.inputs.core.chain
     assert isinstance(history, Counts)
@@ -126,14 +129,26 @@ async def test_blocks_that_come_soon_after_a_write_share_the_next(
         service.inputs.generate_blocks(count)
         keeper.advance(chain.last_irreversible_num)
 
+    async def until(is_done: Callable[[], bool]) -> None:
+        """Wait for the threads, for which the clock does not move."""
+        for _ in range(10_000):
+            if is_done():
+                return
+            await trio.to_thread.run_sync(time.sleep, 0.001)
+        raise AssertionError
+
     async def until_written() -> None:
-        while history.stored_num < chain.last_irreversible_num:
-            await trio.lowlevel.checkpoint()
+        await until(lambda: history.stored_num == chain.last_irreversible_num)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.run)
         make(10)
         await until_written()
+        monkeypatch.setattr(history_keeper, "NUMBERED_AT_ONCE", 1)
+        service.inputs.broadcast(transfer(chain, 1))
+        make(1)
+        assert history.recent.unnumbered == 1
+        await until(lambda: history.recent.unnumbered == 0)
         for _ in range(3):
             make(5)
             await trio.testing.wait_all_tasks_blocked()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
+from node.history import memory
 from node.history.block import BlockHistory, HistoryCounts, number_block
 from node.history.records import AccountOperation
 from node.history.runs import (
@@ -97,3 +100,19 @@ def test_entries_come_back_from_their_runs_and_can_be_cut() -> None:
 
 def by_account(entries: list[AccountOperation]) -> list[AccountOperation]:
     return sorted(entries, key=lambda entry: (entry.account, entry.number))
+
+
+def test_operations_do_not_pile_up_without_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-R3: whoever asks for one never waits for very many; blocks that go away do not count."""
+    monkeypatch.setattr(memory, "UNNUMBERED_MAX", 10)
+    random, history = Random(4), memory.MemoryHistory()
+    most = 0
+    for num in range(1, 60):
+        history.apply_block(make_trace(random, num))
+        most = max(most, history.unnumbered)
+    assert 5 < most <= 10
+    while len(history) > 1:
+        history.revert_block()
+        assert 0 <= history.unnumbered <= 10
+    assert history.counts.operations == len(history.blocks[0].operations)
+    assert history.unnumbered == 0
