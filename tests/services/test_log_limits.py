@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +80,3 @@ def test_events_do_not_share_and_errors_are_always_written() -> None:
         log.write("flood", host=f"host {number}")
     assert log.write("other")
     assert all(log.write("flood", level="error") for _ in range(1_000))
-
-
-def test_a_log_without_pictures_of_tracebacks_loads_nothing_to_draw_them() -> None:
-    """A node starts without rich, though structlog would load it; who wants it then has it."""
-    code = "import sys, node.services; assert 'rich' not in sys.modules; import rich"
-    subprocess.run((sys.executable, "-P", "-c", code), check=True)
