@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from node.compiled import how_it_runs
 from tests.support.history_databases import HistoryPlace, PostgresPlace, SqlitePlace
@@ -28,27 +29,33 @@ LONGEST = (
 )
 """Files of real processes that take a minute or more, the longest first."""
 
+ALONE = ("development_node", "metanode", "bitshares_signing", "published_suite")
+"""Files of `clients` that start nodes of their own."""
 JAVASCRIPT = ("javascript", "bitsharesjs", "btsdex")
 """Files of `clients` that share a network; all others of them share another."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first, so that no process is left alone with it at the end; and
-    with `--dist loadgroup` what shares a network is of one process, which starts it once."""
+    """What takes longest begins first, so that no process is left alone with it at the end."""
     ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
-    for item in items:
-        if item.get_closest_marker("functional"):
-            item.add_marker(pytest.mark.xdist_group(group_of(item)))
 
 
-def group_of(item: pytest.Item) -> str:
-    """What shares the network of the clients with a test, or its file."""
-    if "network" not in getattr(item, "fixturenames", ()) or item.path.parent.name != "clients":
-        return item.path.stem
-    in_javascript = item.path.stem.removeprefix("test_") in JAVASCRIPT
-    return "clients in JavaScript" if in_javascript else "clients"
+class ByNetwork(LoadFileScheduling):  # type: ignore[misc]
+    """`--dist loadfile`, but files that share a network go to one process, which starts it once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """The network of the clients that a test shares, or its file."""
+        path = Path(nodeid.partition("::")[0])
+        name = path.stem.removeprefix("test_")
+        if path.parent.name != "clients" or name in ALONE:
+            return str(path)
+        return "clients in JavaScript" if name in JAVASCRIPT else "clients"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    """How `--dist loadfile` hands out tests."""
+    return ByNetwork(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:
