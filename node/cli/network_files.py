@@ -15,6 +15,8 @@ import json
 import secrets
 import shutil
 import socket
+import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -73,6 +75,10 @@ EPHEMERAL_FIRST = 49_152
 """Of the ports that a system other than Linux gives to outgoing connections (RFC 6335)."""
 LISTENED_FIRST = 16_384
 PORT_TRIES = 1_000
+PORTS_HELD_MAX = 256
+
+_held: deque[socket.socket] = deque()
+"""Sockets that keep ports of `free_ports` from other processes, newest last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +297,8 @@ def api_settings(api: str, origins: Sequence[str]) -> ApiSettings:
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback interface on which nobody listens now.
 
-    The system gives them to no outgoing connection before they are listened at.
+    The system gives them to no outgoing connection before they are listened at, and on Linux no
+    other process finds them free while this one lives: its nodes may start, and start again.
     """
     with ExitStack() as stack:
         ports: list[int] = []
@@ -302,7 +309,21 @@ def free_ports(count: int) -> list[int]:
                 ports.append(item.getsockname()[1])
             if len(ports) == count:
                 break
-        return ports
+    if sys.platform == "linux":
+        for port in ports:
+            _hold(port)
+    return ports
+
+
+def _hold(port: int) -> None:
+    """Stay bound to a port and do not listen, which on Linux keeps out who does not reuse ports."""
+    item = socket.socket()
+    item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with suppress(OSError):
+        item.bind(("127.0.0.1", port))
+    _held.append(item)
+    while len(_held) > PORTS_HELD_MAX:
+        _held.popleft().close()
 
 
 def _ports_to_try() -> Iterator[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,20 @@ def test_no_outgoing_connection_takes_a_port_that_was_found_free() -> None:
 def test_a_port_at_which_somebody_listens_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one is tried."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        tries = [server.getsockname()[1], *free_ports(1)]
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            tries = [one.getsockname()[1] for one in (server, gone)]
         monkeypatch.setattr(network_files, "_ports_to_try", lambda: iter(tries))
         assert free_ports(1) == tries[1:]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others let nobody share a port")
+def test_a_port_stays_with_who_has_asked_for_it() -> None:
+    """Nobody else finds it free before its node starts, or while that starts again."""
+    [port] = free_ports(1)
+    for _ in range(2):
+        with socket.socket() as another, pytest.raises(OSError, match="in use"):
+            another.bind(("127.0.0.1", port))
+        socket.create_server(("127.0.0.1", port)).close()
 
 
 def test_a_system_with_few_other_ports_gives_any(
