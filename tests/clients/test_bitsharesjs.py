@@ -39,7 +39,7 @@ def test_watch_blocks_accounts_and_markets(bitsharesjs_driver: Driver) -> None:
     assert found["name"] == "dave"
     assert found["changes"] > 0
     before, after = found["balance"]
-    assert after < before
+    assert after != before, "it pays, and a settlement that it asked for may fall due"
     assert found["blocks"]
     assert all(len(block_id) == 40 for block_id in found["blocks"])
     assert found["market"] > 0
