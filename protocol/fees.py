@@ -59,7 +59,7 @@ from protocol.operations.stealth import BlindTransfer, TransferToBlind
 from protocol.operations.ticket import TicketCreate, TicketUpdate
 from protocol.operations.transfer import OverrideTransfer, Transfer
 from protocol.operations.withdraw_permission import WithdrawPermissionClaim
-from protocol.schema import MAX_TIMESTAMP, Record, Tagged, schema_of
+from protocol.schema import MAX_TIMESTAMP, Record, Tagged, are_equal, schema_of
 
 Parameters = TypeVar("Parameters", bound=FeeParameters)
 
@@ -190,7 +190,7 @@ def required_fee(operation: Operation, schedule: FeeSchedule) -> int:
 
 def with_required_fee(operation: Operation, schedule: FeeSchedule) -> Operation:
     """An operation that pays what it has to, in CORE, if its fee is 0 (R8.17)."""
-    if operation.fee != NO_FEE:
+    if not are_equal(operation.fee, NO_FEE):
         return operation
     return with_fee(operation, AssetAmount(required_fee(operation, schedule), CORE_ASSET))
 

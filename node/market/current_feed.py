@@ -9,6 +9,7 @@ from node.state.context import Context
 from node.state.database import State
 from node.state.objects.assets import BitassetData, FeedValues
 from protocol.operations.bitasset_options import BlackSwanResponse
+from protocol.schema import are_equal
 
 
 def current_feed_of(state: State, bitasset: BitassetData) -> FeedValues:
@@ -29,5 +30,5 @@ CAPPED = (BlackSwanResponse.NO_SETTLEMENT, BlackSwanResponse.INDIVIDUAL_SETTLEME
 def refresh_current_feed(ctx: Context, bitasset: BitassetData) -> None:
     """Compute the current feed anew, once what it follows from has changed (BS3)."""
     feed = current_feed_of(ctx.state, bitasset)
-    if feed != bitasset.current_feed:
+    if not are_equal(feed, bitasset.current_feed):
         ctx.state.bitassets.edit(bitasset).current_feed = feed

@@ -25,9 +25,15 @@ from node.state.objects.base import StateObject
 from node.state.objects.market import LimitOrder
 from node.state.table import Table
 from node.state.undo import UndoLog
+from protocol.asset import NO_FEE, AssetAmount
 from protocol.block import BlockEnvelope
+from protocol.constants import CORE_ASSET
+from protocol.fees import with_required_fee
 from protocol.ids import LimitOrderId, order_text
+from protocol.operations.transfer import Transfer
 from protocol.schema import schema_of
+from tests.support.chain import make_parameters
+from tests.support.world import ALICE, BOB
 
 # Scripts are no package to the type checker.
 finder: Any = import_module("scripts.compiled.finder")
@@ -308,6 +314,19 @@ def test_fields_are_found_wherever_types_put_them() -> None:
             assert id_of(item) == order_text(LimitOrderId(number))
     items[2].__class__.id = property(lambda _: 9)
     assert [id_of(item) for item in items] == [order_text(LimitOrderId(n)) for n in (1, 2, 9)]
+
+
+def test_a_fee_of_nothing_is_none_whichever_object_says_so() -> None:
+    """Records are compared by what they say, also where mypyc would ask whether they are one."""
+    nothing = AssetAmount(0, CORE_ASSET)
+    assert nothing is not NO_FEE
+    schedule = make_parameters().current_fees
+    free, paid = (
+        Transfer(fee, ALICE, BOB, AssetAmount(1, CORE_ASSET))
+        for fee in (nothing, AssetAmount(5, CORE_ASSET))
+    )
+    assert with_required_fee(free, schedule) is not free
+    assert with_required_fee(paid, schedule) is paid
 
 
 def test_the_first_difference_of_two_traces_is_told_with_its_test() -> None:
