@@ -318,10 +318,10 @@ def free_ports(count: int) -> list[int]:
 def _hold(port: int) -> None:
     """Stay bound to a port and do not listen, which on Linux keeps out who does not reuse ports."""
     item = socket.socket()
-    item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    with suppress(OSError):
-        item.bind(("127.0.0.1", port))
     _held.append(item)
+    item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with suppress(OSError):  # somebody was quicker; a node that starts there says so
+        item.bind(("127.0.0.1", port))
     while len(_held) > PORTS_HELD_MAX:
         _held.popleft().close()
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from . import codecs
 from .annotations import quoted, uncompilable
+from .comparisons import compared_records
 from .finder import LIBRARY, MANIFEST, digest_of
 from .modules import REPO, compiled, sources
 
@@ -86,6 +87,8 @@ def build(compiler: Sequence[str]) -> Path:
         name = uncompilable((REPO / module).read_text())
         if name is not None:
             raise CannotCompile(f"{module}: mypyc ignores the arguments of class {name}")
+    for place in compared_records(REPO, modules):
+        raise CannotCompile(f"{place}: mypyc compares records of one class by identity")
     modules.append(codecs.write(tree))
     with contextlib.chdir(tree):
         extensions = _generate(modules, code)
