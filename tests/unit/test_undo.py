@@ -150,10 +150,11 @@ def _check_ordered(
 ) -> None:
     """All answers of an ordered index, from what it must hold: keys and instance numbers."""
     instances = [instance for _, instance in expected]
+    first = index.first(group)
     found = list(index.items(group))
     assert [item.id for item in found] == instances
     assert index.count(group) == len(found)
-    assert index.first(group) is (found[0] if found else None)
+    assert first is (found[0] if found else None)
     assert [index.place_of(group, item) for item in found] == list(range(len(found)))
     for key in (-5, 4):
         due = [instance for at, instance in expected if at <= key]
