@@ -24,9 +24,8 @@ def compared_records(root: Path, sources: Collection[str]) -> list[str]:
     """Places in sources, relative to a root, that compare records of a class of theirs."""
     options = Options()
     parse_config_file(options, lambda: None, str(root / "pyproject.toml"))
-    options.export_types = options.preserve_asts = True
-    options.incremental = False
-    options.mypy_path = [str(root)]
+    changes = {"export_types": True, "preserve_asts": True, "incremental": False}
+    options = options.apply_changes({**changes, "mypy_path": [str(root)]})
     modules = {source.removesuffix(".py").replace("/", "."): source for source in sources}
     files = [BuildSource(str(root / source), name) for name, source in modules.items()]
     found = build.build(files, options)
