@@ -259,6 +259,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return seen
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_block_is_judged_once(genesis: Genesis, checks: list[bytes], waits: bool) -> None:
     """T-P6: on its way from a peer to the head its header is held to the rules once and its body

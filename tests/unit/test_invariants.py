@@ -258,6 +258,7 @@ def broken_rules(state: State) -> set[str]:
     return rules
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_a_block_that_breaks_an_invariant_is_not_kept(
     chain: TestChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
