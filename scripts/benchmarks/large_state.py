@@ -38,7 +38,7 @@ class Size(NamedTuple):
 
 
 LARGE = Size(250_000, 5_000, 20_000, 100_000, 5_000)
-SMALL = Size(1_000, 20, 80, 1_000, 100)
+SMALL = Size(2_000, 20, 80, 1_000, 100)
 PROXIES = 20
 MAKERS = [f"maker{number}" for number in range(200)]
 """Who placed them."""

@@ -27,7 +27,7 @@ Make = Callable[[TestChain, Size], Iterator[TransactionEnvelope]]
 
 
 def _transfers(chain: TestChain, size: Size) -> Iterator[TransactionEnvelope]:
-    """Each to another account of all that there are."""
+    """Each to another account of all that there are, of as many in both states."""
     return touch_accounts(chain, TRANSFERS, size.accounts)
 
 
