@@ -16,13 +16,12 @@ from random import Random
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-import structlog
 import trio
 
 from node.api.api import Api
 from node.api.backend import FeedInfo
 from node.chain.vote_pool import Equivocation
-from node.clock import SystemClock, monotonic_s
+from node.clock import SystemClock
 from node.compiled import how_it_runs
 from node.config import (
     ConfigError,
@@ -55,8 +54,8 @@ from node.services.development_access import (
     is_development_network,
     refuse_public_keys,
 )
+from node.services.event_log import configure_log, log
 from node.services.garbage import GarbageSchedule
-from node.services.log_limits import LogLimits
 from node.services.node_inputs import NodeInputs
 from node.services.node_service import NodeService, NodeStopped
 from node.services.opened import Opened, open_history, open_node
@@ -98,8 +97,6 @@ HELPER_WAIT_S = 0.000_2
 """For the interpreter's lock, of a thread that comes back from the disk to a busy main thread; it
 does so some hundred times for a block, and answers wait for that."""
 
-log = structlog.get_logger()
-
 
 def run_node(
     settings_path: Path,
@@ -138,7 +135,7 @@ def run_node(
     except* PegboardError as group:
         exit_code = _fail_with(group)
     except* Exception as group:
-        log.exception("bug", ev="bug", exc_info=group)
+        log.error("bug", exc_info=group)
         exit_code = Exit.BROKEN
     finally:
         opened.stores.close()
@@ -171,21 +168,6 @@ def replay_node(
         if history is not None:
             history.close()
         opened.stores.close()
-
-
-def configure_log() -> None:
-    """One JSON line an event on standard error, or readable lines on a terminal."""
-    readable = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    structlog.configure(
-        processors=[
-            LogLimits(monotonic_s),
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-    )
 
 
 @dataclass(slots=True)
@@ -290,7 +272,7 @@ async def _run_with(
     )
     _tell_started(started)
     if settings.checkpoint:
-        log.warning("checkpoint", ev="checkpoint", id=settings.checkpoint)
+        log.warning("checkpoint", id=settings.checkpoint)
     if is_development(settings):
         inputs.make_first_block()
     await _serve(opened, core, service, peers, after)
@@ -320,7 +302,7 @@ async def _serve(
         replace_file(opened.data_dir / ENDPOINTS_FILE, json.dumps(endpoints).encode())
         key = peers.config.node_id.hex()
         facts = {"node": settings.node_name, "node_key": key, "inner_modules": how_it_runs()}
-        log.info("ready", ev="ready", **facts, **endpoints)
+        log.info("ready", **facts, **endpoints)
         path = opened.data_dir / PEERS_FILE
         try:
             await _save_peers(path, peers)
@@ -401,7 +383,7 @@ def load_peers(path: Path, database: PeerDatabase) -> None:
         try:
             database.load_json(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, RecursionError, PegboardError) as error:
-            log.warning("peers_file", ev="peers_file", reason=str(error))
+            log.warning("peers_file", reason=str(error))
 
 
 def make_core(
@@ -446,7 +428,7 @@ def _read_proofs(path: Path) -> list[Equivocation]:
     except FileNotFoundError:
         return []
     except (OSError, DecodeError) as error:
-        log.warning("proofs_file", ev="proofs_file", reason=str(error))
+        log.warning("proofs_file", reason=str(error))
         return []
 
 
@@ -526,10 +508,9 @@ async def _save_peers(path: Path, peers: PeerManager) -> None:
 
 def _tell_started(started: Started) -> None:
     for skipped in started.skipped_snapshots:
-        log.warning("snapshot_skipped", ev="snapshot_skipped", reason=str(skipped))
+        log.warning("snapshot_skipped", reason=str(skipped))
     log.info(
         "started",
-        ev="started",
         head=started.chain.head_num,
         replayed=started.replayed,
         chain_id=started.chain.chain_id.hex(),
@@ -537,7 +518,7 @@ def _tell_started(started: Started) -> None:
 
 
 def _fail(error: BaseException, exit_code: int) -> int:
-    log.error("fatal", ev="fatal", reason=str(error), exit_code=exit_code)
+    log.error("fatal", reason=str(error), exit_code=exit_code)
     return exit_code
 
 

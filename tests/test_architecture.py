@@ -61,7 +61,7 @@ SERVICES = (
     "node.version",
     "node.history.database",
 )
-SHELL = ("trio", "h11", "wsproto", "click", "structlog", "prometheus_client")
+SHELL = ("trio", "h11", "wsproto", "click", "prometheus_client")
 SHELL_TOOLS = (*SHELL, "msgspec", "msgpack", "platformdirs", "tomli_w")
 
 LAYERS = {
@@ -157,7 +157,7 @@ BANNED_MODULES = {
     "random": "random secrets uuid",
     "global_random": "secrets uuid",
     "concurrency": "trio asyncio threading multiprocessing concurrent queue",
-    "logging": "logging structlog warnings",
+    "logging": "logging warnings",
 }
 
 BANNED_CALLS = {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-import structlog
-
 from node.api.backend import FeedInfo, KnownPeer, NetworkInfo, NodeInfo, PeerInfo
 from node.api.development import Development
 from node.api.errors import no_development
@@ -17,6 +15,7 @@ from node.history.reader import HistoryReader
 from node.p2p.effects import PeerAddress
 from node.p2p.peer_database import MAX_RETRY_MS
 from node.services.development import NodeDevelopment, has_actions
+from node.services.event_log import log
 from node.services.node_inputs import NodeInputs
 from node.state.context import AppliedOperation
 from node.state.database import State
@@ -30,8 +29,6 @@ from protocol.transaction import TransactionEnvelope
 
 BLOCKS_A_STEP = 8
 """Empty ones take one or two milliseconds together."""
-
-log = structlog.get_logger()
 
 
 class NodeApiBackend:
@@ -192,7 +189,7 @@ class NodeApiBackend:
 
     def report_bug(self, method: str, error: Exception) -> None:
         """Log an exception that is no refusal."""
-        log.warning("api_bug", ev="api_bug", method=method, error=repr(error), exc_info=error)
+        log.warning("api_bug", method=method, error=repr(error), exc_info=error)
 
     def _block_mode(self) -> str:
         settings = self.core.settings

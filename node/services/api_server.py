@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-import structlog
 import trio
 
 from node.api.api import Api
@@ -30,6 +29,7 @@ from node.services.access_rules import (
 )
 from node.services.connection_table import CONNECTIONS_MAX, ConnectionTable, Entry
 from node.services.durable_answers import wait_until_stored
+from node.services.event_log import log
 from node.services.http_connection import HttpConnection
 from node.services.http_head import RequestHead, RequestRefused, wants_websocket
 from node.services.listening import take_connections
@@ -60,8 +60,6 @@ ROUTES: Final[Mapping[str, tuple[str, ...]]] = {
 """Path -> methods; "/ws" is for WebSockets only."""
 SOCKETS: Final[Mapping[str, tuple[str, ...]]] = {"/": ("GET",), "/ws": ("GET",)}
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +159,11 @@ class ApiServer:
                         self.connections.leave(entry)
                         self.runner.queue.close_client(client)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
-            log.debug("api_connection_lost", ev="api_connection_lost")
+            log.debug("api_connection_lost")
         except Exception as error:
             if holds_violation(error):
                 raise
-            log.warning("api_connection", ev="api_connection", error=repr(error)[:200])
+            log.warning("api_connection", error=repr(error)[:200])
         finally:
             self.handled -= 1
             with trio.move_on_after(1):

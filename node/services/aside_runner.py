@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-import structlog
 import trio
 
 from node.api.aside import Aside, AsideJob
 from node.api.errors import InternalError, NotPossible, TooSlow
 from node.clock import monotonic_s
+from node.services.event_log import log
 from node.services.forked_child import Child, ChildFailed, ChildLimits, fork_child, read_answer
 from protocol.errors import PegboardError
 
@@ -22,8 +22,6 @@ ANSWER_BYTES_MAX = 8 << 20
 READ_BYTES = 64 * 1024
 REST = 9
 """After a fork none begins for so many times as long, so that forks take a tenth at most."""
-
-log = structlog.get_logger()
 
 
 class AsideRunner:
@@ -65,7 +63,7 @@ class AsideRunner:
         try:
             child = fork_child(job.work, self.limits)
         except OSError as error:
-            log.warning("no_child", ev="no_child", reason=str(error))
+            log.warning("no_child", reason=str(error))
             return None
         job.abandon = child.kill
         return child
@@ -78,7 +76,7 @@ class AsideRunner:
                 outcome = await self._answer(child)
             self.aside.done(job)
             if isinstance(outcome, ChildFailed):
-                log.warning("aside_bug", ev="aside_bug", reason=outcome.what)
+                log.warning("aside_bug", reason=outcome.what)
                 outcome = InternalError("internal error")
             job.settle(_too_much() if outcome is None else outcome)
             self.told()

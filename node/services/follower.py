@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
-import structlog
 import trio
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from node.services.event_log import log
 from node.state.errors import WrongChain
 from protocol.binary import pack
 from protocol.block import BlockEnvelope, SignedBlock
@@ -29,8 +29,6 @@ RECEIVE_BYTES = 64 * 1024
 TEXT_LENGTH_MAX = 64 << 20
 """A block of the largest size that parameters allow is shorter in JSON."""
 BLOCK_CALLBACK = 1
-
-log = structlog.get_logger()
 
 
 class TrustedNodeFailed(PegboardError):
@@ -66,7 +64,7 @@ class Follower:
             except WrongChain:
                 raise
             except (OSError, trio.BrokenResourceError, trio.TooSlowError, PegboardError) as error:
-                log.warning("trusted_node", ev="trusted_node", reason=str(error))
+                log.warning("trusted_node", reason=str(error))
             await trio.sleep(RETRY_S)
 
     async def _follow(self, link: Link) -> None:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import structlog
 import trio
 
 from node.history.block import BlockHistory
 from node.history.database.stored import StoredHistory
+from node.services.event_log import log
 from node.storage.errors import StorageError
 
 GATHER_S = 2.0
@@ -25,8 +25,6 @@ NUMBERED_AT_ONCE = 2_000
 PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 30.0
 """Bounds of the pause after a write to a server that failed; it doubles from one to the next."""
-
-log = structlog.get_logger()
 
 
 class HistoryKeeper:
@@ -68,7 +66,6 @@ class HistoryKeeper:
                 pause_s = min(max(2 * pause_s, PAUSE_MIN_S), PAUSE_MAX_S)
                 log.warning(
                     "history_waits",
-                    ev="history_waits",
                     reason=str(error),
                     blocks=len(self.history.recent),
                     retry_s=pause_s,
@@ -79,4 +76,4 @@ class HistoryKeeper:
             until_s = trio.current_time() + GATHER_S
             if pause_s:
                 pause_s = 0.0
-                log.info("history_goes_on", ev="history_goes_on", stored=blocks[-1].num)
+                log.info("history_goes_on", stored=blocks[-1].num)

@@ -12,18 +12,16 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 
-import structlog
 import trio
 
 from node.services.descriptors import is_reserved
+from node.services.event_log import log
 from node.services.turns import Turns
 
 PAUSE_S = 0.1
 """After a connection was refused because file descriptors have run out, or all but have (T-R2)."""
 
 Handler = Callable[[trio.SocketStream], Awaitable[object]]
-
-log = structlog.get_logger()
 
 
 async def take_connections(
@@ -44,7 +42,7 @@ async def take_connections(
                     stream = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
                     nursery.start_soon(handle, stream)
             except OSError as error:
-                log.warning("accept_failed", ev="accept_failed", error=repr(error))
+                log.warning("accept_failed", error=repr(error))
                 await trio.sleep(PAUSE_S)
 
 

@@ -7,11 +7,9 @@ were. Errors are always written: those are what ends the process.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping
-from typing import Any
-
-import structlog
+from collections.abc import Callable, Mapping
 
 EVENT_BURST, EVENT_PER_S = 200, 2.0
 """Lines of one event at once, and then in a second: at most 35 MB a day of an event."""
@@ -19,7 +17,8 @@ SENDER_BURST, SENDER_PER_S = 10, 0.1
 """The same of one event for one host, or for one connection where the host is not known."""
 SENDERS_MAX = 1_000
 """Buckets of hosts and peers that are kept; the one used longest ago is forgotten."""
-UNLIMITED = frozenset(("error", "critical"))
+FIELDS = "fields"
+"""Attribute of a record that holds the fields of its event."""
 
 
 class _Bucket:
@@ -44,7 +43,7 @@ class _Bucket:
 
 
 class LogLimits:
-    """A structlog processor, for the front of the chain; `now_s` is a clock that never steps."""
+    """A filter of a handler of `logging`; `now_s` is a clock that never steps."""
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
@@ -52,25 +51,23 @@ class LogLimits:
         self._senders: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
         self._left_out: dict[str, int] = {}
 
-    def __call__(
-        self, _logger: object, level: str, event: MutableMapping[str, Any]
-    ) -> MutableMapping[str, Any]:
-        """The event, or `DropEvent` for one line too many."""
-        name = str(event.get("ev") or event.get("event"))
-        if level not in UNLIMITED and not self._may_write(name, event):
+    def __call__(self, record: logging.LogRecord) -> bool:
+        """Whether to write an event; says in its fields how many were left out before it."""
+        name, fields = record.getMessage(), getattr(record, FIELDS)
+        if record.levelno < logging.ERROR and not self._may_write(name, fields):
             self._left_out[name] = self._left_out.get(name, 0) + 1
-            raise structlog.DropEvent
+            return False
         left_out = self._left_out.pop(name, 0)
         if left_out:
-            event["left_out"] = left_out
-        return event
+            fields["left_out"] = left_out
+        return True
 
-    def _may_write(self, name: str, event: MutableMapping[str, Any]) -> bool:
+    def _may_write(self, name: str, fields: Mapping[str, object]) -> bool:
         now_s = self._now_s()
         if name not in self._events:
             self._events[name] = _Bucket(EVENT_BURST, EVENT_PER_S, now_s)
         buckets = [self._events[name]]
-        sender = event.get("host", event.get("peer"))
+        sender = fields.get("host", fields.get("peer"))
         if sender is not None:
             buckets.append(self._bucket_of((name, str(sender)), now_s))
         if not all(bucket.has_left(now_s) for bucket in buckets):

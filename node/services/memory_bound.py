@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import structlog
-
 from node.api.answer_room import ANSWERS_BYTES_MAX, OWN_BYTES
 from node.api.kept_answers import KEPT_BYTES_MAX
 from node.chain.fork_database import SIDE_BYTES_MAX
@@ -19,6 +17,7 @@ from node.chain.vote_pool import ALL_WAITING_MAX
 from node.core.inbox import INBOX_BYTES_MAX
 from node.p2p.limits import PeerLimits
 from node.services.connection_table import CONNECTIONS_MAX
+from node.services.event_log import log
 from node.services.p2p_server import SEND_QUEUES_BYTES
 
 MEBIBYTE: Final = 1 << 20
@@ -37,8 +36,6 @@ WANTED_BYTES: Final = 760
 SOURCE_BYTES: Final = 45
 """...and of each further one."""
 VOTE_BYTES: Final = 600
-
-log = structlog.get_logger()
 
 
 def kept_for_strangers(limits: PeerLimits) -> Mapping[str, int]:
@@ -78,7 +75,6 @@ def tell_bound(limit_mib: int) -> None:
     """Say what a limit stands against."""
     log.info(
         "memory_limit",
-        ev="memory_limit",
         limit_mib=limit_mib,
         strangers_mib=in_mib(kept_for_strangers(PeerLimits())),
         lying_witnesses_mib=in_mib(kept_for_witnesses()),

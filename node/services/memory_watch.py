@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import structlog
 import trio
 
 from node.api.api import Api
 from node.services.connection_table import ConnectionTable
+from node.services.event_log import log
 
 PRESSURE = 0.8
 """The part of the limit at which something is given up."""
@@ -30,8 +30,6 @@ CACHES_EVERY_S = 2.0
 """Dropping caches holds everybody up for some milliseconds."""
 MEBIBYTE: Final = 1 << 20
 STATM: Final = Path("/proc/self/statm")
-
-log = structlog.get_logger()
 
 
 class MemoryWatch:
@@ -90,7 +88,7 @@ class MemoryWatch:
         if is_short != self.is_short:
             self.is_short = is_short
             event = "memory_short" if is_short else "memory_enough"
-            log.warning(event, ev=event, limit_mib=self.limit_bytes // MEBIBYTE)
+            log.warning(event, limit_mib=self.limit_bytes // MEBIBYTE)
 
 
 def can_watch() -> bool:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
-import structlog
 import trio
 
 from node.api.api import Api
@@ -33,6 +32,7 @@ from node.p2p.effects import ClosePeer, OpenConnection, SendBytes
 from node.services.aside_runner import AsideRunner
 from node.services.durable_answers import wait_until_stored
 from node.services.effect_queue import Batch
+from node.services.event_log import log
 from node.services.history_keeper import HistoryKeeper
 from node.services.node_inputs import NodeInputs
 from node.services.p2p_server import PeerConnections
@@ -55,8 +55,6 @@ TICK_MS = 100
 
 GOODBYE_MAX_S = 1.0
 GOODBYE_LOOK_S = 0.01
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def _fatal_storage() -> Iterator[None]:
     try:
         yield
     except StorageError as error:
-        log.error("storage_failed", ev="storage_failed", reason=str(error))
+        log.error("storage_failed", reason=str(error))
         raise NodeStopped(error.exit_code, str(error)) from error
 
 
@@ -201,11 +199,10 @@ class NodeService:
                     self.api.flush_sessions()
                 case Report():
                     self.reports[effect.name] += 1
-                    log.info(effect.name, ev=effect.name, **effect.fields)
+                    log.info(effect.name, **effect.fields)
                 case ClosePeer():
                     log.info(
                         "peer_closed",
-                        ev="peer_closed",
                         peer=effect.peer,
                         host=effect.host,
                         code=effect.code.name.lower(),
@@ -221,7 +218,7 @@ class NodeService:
                 case StoreEvidence():
                     await self._persist(partial(self.keep_evidence, effect.name, effect.payload))
                 case StopNode():
-                    log.error("stop", ev="stop", reason=effect.reason)
+                    log.error("stop", reason=effect.reason)
                     raise NodeStopped(effect.exit_code, effect.reason)
                 case _:
                     assert_never(effect)

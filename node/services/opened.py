@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
 from msgspec.structs import replace
 
 from node.config import (
@@ -21,6 +20,7 @@ from node.history.database.open import open_database
 from node.history.database.store import HistoryStore
 from node.history.database.stored import StoredHistory
 from node.services.development_access import is_development
+from node.services.event_log import log
 from node.services.memory_watch import can_watch
 from node.services.node_service import Stores
 from node.services.parent import Parent
@@ -34,8 +34,6 @@ from protocol.genesis_form import ForkPoint, Genesis
 from protocol.schema import BlockId
 
 HISTORY_FILE = "history.sqlite"
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,5 +136,5 @@ def open_history(opened: Opened, *, anew: bool = False) -> StoredHistory:
     )
     if store.begun_anew is not None and not anew:
         reason = str(store.begun_anew)
-        log.warning("history_begun_anew", ev="history_begun_anew", reason=reason)
+        log.warning("history_begun_anew", reason=reason)
     return history

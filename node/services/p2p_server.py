@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-import structlog
 import trio
 
 from node.p2p.effects import PeerAddress, PeerKey
+from node.services.event_log import log
 from node.services.listening import take_connections
 from node.services.turns import Turns
 from node.state.errors import InvariantViolated
@@ -28,8 +28,6 @@ DIAL_TIMEOUT_S = 5.0
 STRANGERS_AT_ONCE = 4
 """Connections judged, and messages of handshakes answered, in a round of the event loop: a thousand
 that come at the same time must not keep others for as long as that takes (T-P5)."""
-
-log = structlog.get_logger()
 
 
 class PeerInputs(Protocol):
@@ -208,7 +206,7 @@ class PeerConnections:
         except* InvariantViolated:
             raise
         except* Exception as bug:
-            log.warning("peer_bug", ev="peer_bug", peer=peer, host=address.host, exc_info=bug)
+            log.warning("peer_bug", peer=peer, host=address.host, exc_info=bug)
         finally:
             del self.open[peer]
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):

@@ -14,9 +14,7 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-import structlog
-
-log = structlog.get_logger()
+from node.services.event_log import log
 
 PREFIX = "/page/"
 FOLDER = "page"
@@ -74,7 +72,7 @@ def tell_missing() -> None:
     """Say which charts cannot be drawn; the table is made before anybody has set up the log."""
     for name, (path, _) in CHART_FILES.items():
         if f"{PREFIX}{name}" not in page_files():
-            log.warning("no_charts", ev="no_charts", file=path, bytes=len(_chart_file(path)))
+            log.warning("no_charts", file=path, bytes=len(_chart_file(path)))
 
 
 def document(name: str) -> str:

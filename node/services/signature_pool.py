@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-import structlog
 import trio
 
+from node.services.event_log import log
 from node.services.signature_worker import CHUNK
 from protocol.crypto.signatures import KEY_LENGTH, QUESTION_LENGTH, recover_keys
 
@@ -33,8 +33,6 @@ WORKERS_TRIED = 2
 """So many workers may die over one chunk before the node recovers its keys by itself."""
 COMMAND = (sys.executable, "-P", "-m", "node.services.signature_worker")
 """`-P`: the working directory holds no code of ours."""
-
-log = structlog.get_logger()
 
 
 def cores() -> int:
@@ -204,7 +202,7 @@ class SignaturePool:
             reason = await worker.live()
         finally:
             self._workers.remove(worker)
-        log.warning("worker_died", ev="worker_died", reason=reason)
+        log.warning("worker_died", reason=reason)
         left = worker.given
         if left:
             left[0].deaths += 1

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import structlog
 import trio
 
 from node.clock import monotonic_s
+from node.services.event_log import log
 
 STEP_MAX_S = 0.05
 """A task that computes for longer without letting others in is told."""
-
-log = structlog.get_logger()
 
 
 class StepWatch(trio.abc.Instrument):
@@ -29,7 +27,7 @@ class StepWatch(trio.abc.Instrument):
         if took_s > STEP_MAX_S:
             waits_at = _innermost(task)
             took_ms = round(took_s * 1_000)
-            log.warning("slow_step", ev="slow_step", task=task.name, ms=took_ms, before=waits_at)
+            log.warning("slow_step", task=task.name, ms=took_ms, before=waits_at)
 
 
 def _innermost(task: trio.lowlevel.Task) -> str:

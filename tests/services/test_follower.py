@@ -10,6 +10,7 @@ import trio
 
 from node.config import ConfigError, parse_settings
 from node.services import follower
+from node.services.event_log import log
 from node.services.follower import Follower
 from node.state.errors import InsufficientBalance, WrongChain
 from protocol.block import BlockEnvelope
@@ -95,7 +96,7 @@ async def test_what_a_trusted_node_says_is_checked(
     """Y7: a block that is refused is told, and asked for again later; another chain is the end."""
     monkeypatch.setattr(follower, "RETRY_S", 0.01)
     told: list[str] = []
-    monkeypatch.setattr(follower.log, "warning", lambda *_, reason, **__: told.append(reason))
+    monkeypatch.setattr(log, "warning", lambda *_, reason, **__: told.append(reason))
     asked: list[int] = []
 
     def refuse(envelope: BlockEnvelope) -> None:
@@ -127,7 +128,7 @@ async def test_whatever_answers_it_tries_again(
     monkeypatch.setattr(follower, "RETRY_S", 0.01)
     connections: list[int] = []
     told: list[str] = []
-    monkeypatch.setattr(follower.log, "warning", lambda *_, reason, **__: told.append(reason))
+    monkeypatch.setattr(log, "warning", lambda *_, reason, **__: told.append(reason))
 
     async def handle(stream: trio.SocketStream) -> None:
         connections.append(1)

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import structlog
 import trio
 import trio.testing
 
@@ -24,6 +23,7 @@ from node.services.api_server import AT_ONCE_MAX
 from node.services.listening import take_connections
 from node.services.p2p_server import STRANGERS_AT_ONCE, PeerConnections
 from node.services.turns import Turns
+from tests.support.logs import captured_log
 
 WAITING = 20
 
@@ -186,7 +186,7 @@ def test_the_last_descriptors_are_for_files(monkeypatch: pytest.MonkeyPatch) -> 
             assert descriptors.is_reserved(one) == verdict
     verdicts = [False, True, False]
     monkeypatch.setattr(listening, "is_reserved", lambda connection: verdicts.pop(0))
-    with structlog.testing.capture_logs() as logs:
+    with captured_log() as logs:
         assert len(trio.run(rounds_of, 3, 1)) == 2
     assert [line["event"] for line in logs] == ["accept_failed"]
 

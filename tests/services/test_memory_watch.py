@@ -8,7 +8,6 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-import structlog
 from msgspec.structs import replace
 
 from node.api import answer_room
@@ -35,6 +34,7 @@ from protocol.transaction import TransactionEnvelope
 from tests.support.api import ChainBackend
 from tests.support.chain import TestChain
 from tests.support.core_nodes import transfer
+from tests.support.logs import captured_log
 
 LIMIT_MIB = 512
 ENOUGH = int(PRESSURE * LIMIT_MIB) - 1
@@ -63,7 +63,7 @@ class Desk:
     def look(self, now_s: float, *taken_mib: int) -> list[str]:
         """One look at what is taken; what is told of it."""
         self.taken_mib = list(taken_mib)
-        with structlog.testing.capture_logs() as logs:
+        with captured_log() as logs:
             self.watch.look(now_s)
         return [str(line["event"]) for line in logs]
 

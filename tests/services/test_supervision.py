@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 import trio
 import trio.testing
 
@@ -25,6 +24,7 @@ from node.services.node_service import NodeService
 from node.services.p2p_server import PeerConnections
 from node.services.step_watch import STEP_MAX_S, StepWatch
 from node.state.errors import InvariantViolated
+from tests.support.logs import captured_log
 
 LOCAL = "127.0.0.1"
 
@@ -113,7 +113,7 @@ async def meet_bug(peers: Peers) -> bytes:
 def test_a_bug_that_a_peer_meets_costs_its_connection_only() -> None:
     """T-R4: the others are served on, and the log has the traceback."""
     peers = Peers(KeyError("a bug"))
-    with structlog.testing.capture_logs() as logs:
+    with captured_log() as logs:
         assert trio.run(meet_bug, peers) == b""
     assert peers.received == [b"fine"]
     [line] = [line for line in logs if line["event"] == "peer_bug"]
@@ -135,7 +135,7 @@ async def held_up() -> None:
 
 def test_a_task_that_holds_the_loop_up_is_named() -> None:
     """T-R3: which task, for how long, and where it waits next."""
-    with structlog.testing.capture_logs() as logs:
+    with captured_log() as logs:
         trio.run(held_up, instruments=[StepWatch()])
     found = [line for line in logs if line["event"] == "slow_step" and "held_up" in line["task"]]
     assert len(found) == 1
