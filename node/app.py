@@ -9,13 +9,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from node.api.api import Api
@@ -74,6 +74,7 @@ from protocol.crypto.keys import PrivateKey, parse_wif
 from protocol.errors import DecodeError, PegboardError
 from protocol.p2p.noise import parse_node_key
 from protocol.p2p.noise_transport import NoiseTransport
+from protocol.schema import Mutable
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
@@ -170,15 +171,14 @@ def replay_node(
         opened.stores.close()
 
 
-@dataclass(slots=True)
-class StartAgain:
+class StartAgain(Mutable, gc=True):
     """A node begins anew in the same process, with an earlier block as its head."""
 
     block_num: int = 0
     """0 for a first start."""
     paused_by: str | None = None
     """Who has it paused, if anybody."""
-    is_asked: trio.Event = field(default_factory=trio.Event)
+    is_asked: trio.Event = msgspec.field(default_factory=trio.Event)
 
     def ask(self, block_num: int, paused_by: str | None) -> None:
         """Have the node begin anew as soon as it has answered."""

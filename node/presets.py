@@ -8,7 +8,6 @@ Anybody can compute the keys (`development_key`), so no chain that holds value m
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -43,7 +42,7 @@ from protocol.genesis import (
     genesis_to_json,
 )
 from protocol.operations.bitasset_options import BitassetOptions
-from protocol.schema import Digest, PublicKey
+from protocol.schema import Digest, PublicKey, Record
 
 DEVELOPMENT_PASSWORD = "pegboard-development-chain-only"
 """With an account's name it opens that account in wallets that know password accounts."""
@@ -71,8 +70,7 @@ FEE_SCALE = 100
 """One percent of the default fees (R8.19), of 10,000."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(Record):
     """What tells one chain from another."""
 
     name: str
@@ -103,8 +101,7 @@ PRESETS = {
 """Every preset by name; the first is the default."""
 
 
-@dataclass(frozen=True, slots=True)
-class PegSpecification:
+class PegSpecification(Record):
     """A BitAsset of every preset, and where its prices come from on a fresh network."""
 
     description: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from types import FunctionType, SimpleNamespace
 from typing import Annotated, cast, get_type_hints
@@ -38,7 +37,7 @@ from protocol.ids import (
 from protocol.json_form import JsonValue, from_json_as, parse_time, read_boolean, read_integer
 from protocol.operations.base import Operation, TaggedOperation
 from protocol.p2p.messages import is_ip_address
-from protocol.schema import PublicKey, Timestamp, TransactionId
+from protocol.schema import PublicKey, Record, Timestamp, TransactionId
 from protocol.transaction import SignedTransaction
 
 LIST_MAX = 1_000
@@ -52,8 +51,7 @@ _known_object_id = lru_cache(IDS_KEPT)(parse_object_id)
 Reader = Callable[[ApiBackend, JsonValue], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Record):
     """How an argument is read, and how it is described: in a few words and as JSON Schema."""
 
     kind: str
@@ -63,8 +61,7 @@ class Argument:
     """Most answers or items that it may ask for; 0 where it asks for no number of them (T-A2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Record):
     """One parameter of a method."""
 
     name: str

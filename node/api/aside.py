@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from node.api.call import Answer, Connection, Later, Outcome, Work
 from node.api.errors import NotPossible
 from node.api.json_text import written
 from node.whatif.simulate import unguarded
 from protocol.errors import PegboardError
+from protocol.schema import Mutable
 
 WAITING_MAX = 64
 """Of all connections together..."""
@@ -21,13 +23,12 @@ WAITING_OF_ONE_MAX = 16
 """...and of one."""
 
 
-@dataclass(slots=True, eq=False)
-class AsideJob:
+class AsideJob(Mutable, gc=True):
     """Work that somebody waits for."""
 
     session: Connection
     work: Work
-    later: Later = field(default_factory=Later)
+    later: Later = msgspec.field(default_factory=Later)
     abandon: Callable[[], object] = bool
     """Called when nobody waits for it any more, while it is being done."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable, Iterator
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from node.api.backend import ApiBackend
@@ -20,7 +19,7 @@ from node.state.objects.base import StateObject
 from node.whatif.simulate import Guard
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
-from protocol.schema import TransactionId
+from protocol.schema import Record, TransactionId
 
 Outcome: TypeAlias = "JsonValue | PegboardError"
 """How a call ended."""
@@ -49,8 +48,7 @@ class Later:
             listener(self.outcomes[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Record, gc=True):
     """A list that is worked out item by item, so that others get their turn in between.
 
     `items` may be called again: an answer is of one state, and the state may have moved on.
@@ -63,8 +61,7 @@ Steps: TypeAlias = Generator[None, None, JsonValue]
 """Work on an answer, which gives way to others at every yield."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stepwise:
+class Stepwise(Record, gc=True):
     """An answer that is worked out step by step, so that others get their turn in between.
 
     The work minds by itself that the state moves between its steps.
@@ -102,8 +99,7 @@ class Connection(Protocol):
         """Refuse a call that would wait for a block while too many of this connection do."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Wait:
+class Wait(Record, eq=False, gc=True):
     """Somebody who waits for a transaction to be in a block."""
 
     session: Connection
@@ -150,8 +146,7 @@ class Services(Protocol):
         """Count a call that was answered; code 0 is success. Unknown names come empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Record, gc=True):
     """Passed first to every method."""
 
     backend: ApiBackend

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from protocol.schema import Record
 
 DELAY_S = 0.5
 """For each failure of late from the same group of addresses."""
@@ -12,8 +12,7 @@ GROUPS_KEPT = 1_000
 """Groups that are remembered before those whose failures are forgiven are looked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failures:
+class Failures(Record):
     """How many there were of late, as of a time in seconds."""
 
     number: float

@@ -19,9 +19,12 @@ import heapq
 import ipaddress
 import math
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Generic, TypeVar
+
+import msgspec
+
+from protocol.schema import Mutable
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -47,8 +50,7 @@ GROUPS_KEPT = 1_000
 """Groups that are remembered before those without connections are forgotten, and what they had."""
 
 
-@dataclass(slots=True)
-class Group:
+class Group(Mutable):
     """Clients whose addresses lie close together."""
 
     is_local: bool
@@ -56,8 +58,7 @@ class Group:
     served_until: float = -math.inf
 
 
-@dataclass(slots=True)
-class Client:
+class Client(Mutable):
     """A connection, as far as fairness goes."""
 
     group: Group
@@ -69,8 +70,7 @@ class Client:
     """Jobs of it that wait."""
 
 
-@dataclass(slots=True, eq=False)
-class Job(Generic[T_co]):
+class Job(Mutable, Generic[T_co], gc=True):
     """Work for a client; `is_over` once it has a result, has failed or was given up."""
 
     client: Client
@@ -79,7 +79,7 @@ class Job(Generic[T_co]):
     """What it costs beside its steps: to read, to wake and to send."""
     tell: Callable[[], object] = bool
     """Called when a job that had to wait is over."""
-    results: list[T_co] = field(default_factory=list)
+    results: list[T_co] = msgspec.field(default_factory=list)
     error: Exception | None = None
     spent_s: float = 0.0
     is_over: bool = False

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from node.api.errors import NotPossible
 from node.chain.chain import Chain
 from node.state.cut import StateCut
+from protocol.schema import Mutable
 
 HOLDS_MAX = 4
 """A hold keeps the old fields of whatever changes, so there are few..."""
@@ -14,8 +13,7 @@ IDLE_S = 60
 """...and none that nobody reads."""
 
 
-@dataclass(slots=True)
-class Hold:
+class Hold(Mutable):
     """The state that a block left."""
 
     number: int

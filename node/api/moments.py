@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from protocol.durations import parse_duration
 from protocol.json_form import parse_time
+from protocol.schema import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Record):
     """A time in seconds since 1970, or seconds after some other time."""
 
     seconds: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
 from node.api.backend import ApiBackend, BlockTrace
@@ -29,11 +28,10 @@ from protocol.ids import AccountHistoryId, AccountId, ObjectId, OperationHistory
 from protocol.json_form import JsonValue, format_time
 from protocol.operations.base import Operation
 from protocol.operations.limit_order import FillOrder
-from protocol.schema import TransactionId
+from protocol.schema import Record, TransactionId
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedObject:
+class ChangedObject(Record):
     """One object that a block created, changed or removed."""
 
     id: ObjectId

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
+
+import msgspec
 
 from node.api.answer_room import AnswerRoom, AnswerShare
 from node.api.call import Call, Later, Listing, Outcome, Services, Stepwise
@@ -39,6 +40,7 @@ from node.api.words import core_words
 from node.state.errors import InvariantViolated
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
+from protocol.schema import Mutable
 
 T = TypeVar("T")
 
@@ -52,12 +54,11 @@ Work = Generator[None, None, T]
 """Work that gives way to others at every yield."""
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(Mutable):
     """A request text whose answers are not all there yet."""
 
     is_batch: bool
-    answers: list[bytes] = field(default_factory=list)
+    answers: list[bytes] = msgspec.field(default_factory=list)
     size: int = 0
     """Bytes of the answers."""
     missing: int = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from node.api.decimals import amount_text, price_text
@@ -14,13 +13,13 @@ from node.state.objects.assets import Asset
 from protocol.constants import COMMITTEE_ACCOUNT
 from protocol.ids import account_text
 from protocol.json_form import format_time
+from protocol.schema import Record
 
 NOBODY = account_text(COMMITTEE_ACCOUNT)
 """What stands for a side that was not recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(Record):
     """Maker and taker of one match; a side is missing where only one was recorded."""
 
     maker: FillRecord | None

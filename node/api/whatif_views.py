@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import TypeVar
 
 from node.api.backend import ApiBackend
@@ -83,7 +82,7 @@ class OutcomeViews:
             "events": len(events),
             "refusals": len(outcome.refusals),
         }
-        counts |= {field.name: len(getattr(difference, field.name)) for field in fields(Difference)}
+        counts |= {name: len(getattr(difference, name)) for name in Difference.__struct_fields__}
         return {
             "stopped": self.stopped(outcome),
             "counts": counts,

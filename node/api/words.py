@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from node.api.decimals import amount_text
 from node.state.database import State
 from node.state.errors import InsufficientBalance
 from protocol.errors import PegboardError
+from protocol.schema import Record
 
 ASSERTION = "Assert Exception"
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Record):
     """What BitShares says where we refuse with a name, if our sentence is the given one, too."""
 
     name: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
+
+import msgspec
 
 from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
 from node.chain.block_builder import build_block
@@ -30,21 +31,20 @@ from protocol.genesis_form import Genesis
 from protocol.ids import WitnessId
 from protocol.msgpack_form import Plain
 from protocol.operations.balance import NULL_KEY
-from protocol.schema import BlockId, Digest, PublicKey, TransactionId
+from protocol.schema import BlockId, Digest, PublicKey, Record, TransactionId
 from protocol.transaction import TransactionEnvelope
 
 __all__ = ["AppliedBlock", "AppliedTransaction", "Chain", "Dropped", "PushResult"]
 
 
-@dataclass(frozen=True, slots=True)
-class PushResult:
+class PushResult(Record):
     """What pushing a block did to the main chain; all empty when it only grew a fork."""
 
-    applied: list[AppliedBlock] = field(default_factory=list)
+    applied: list[AppliedBlock] = msgspec.field(default_factory=list)
     """Oldest first."""
-    popped: list[BlockEnvelope] = field(default_factory=list)
+    popped: list[BlockEnvelope] = msgspec.field(default_factory=list)
     """Newest first."""
-    dropped: list[Dropped] = field(default_factory=list)
+    dropped: list[Dropped] = msgspec.field(default_factory=list)
     """Pending transactions that the new head makes invalid, with the reason."""
 
 

@@ -8,14 +8,13 @@ however large the state is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.fork_database import ForkItem
 from node.state.undo import Revision
 from protocol.errors import PegboardError
-from protocol.schema import BlockId, TransactionId
+from protocol.schema import BlockId, Record, TransactionId
 from protocol.transaction import TransactionEnvelope
 
 HELD_CHANGES_MAX = 1_000_000
@@ -24,8 +23,7 @@ HELD_CHANGES_MAX = 1_000_000
 MARKS_MAX = 1_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mark:
+class Mark(Record, eq=False):
     """A place to come back to: a head with the transactions that were pending on it."""
 
     num: int
@@ -35,8 +33,7 @@ class Mark:
     pending: tuple[TransactionEnvelope, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rewound:
+class Rewound(Record):
     """What going back did."""
 
     popped: list[AppliedBlock]

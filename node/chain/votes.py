@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -22,6 +21,7 @@ from protocol.constants import (
 )
 from protocol.ids import AccountId, VoteId, vote_kind
 from protocol.operations.account import COMMITTEE_VOTE, WITNESS_VOTE, WORKER_VOTE
+from protocol.schema import Mutable
 
 WEIGHT_BITS = 16
 """Bits of the largest weight in an elected authority (R8.13)."""
@@ -31,8 +31,7 @@ NO_POWER = Power(0, 0, 0, 0, 0)
 Candidate = TypeVar("Candidate", Witness, CommitteeMember)
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Mutable):
     """What the voters want."""
 
     votes: dict[VoteId, int]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
 from node.cli.remote_chain import RemoteChain
@@ -11,6 +12,7 @@ from protocol.ids import CallOrderId, ForceSettlementId, parse_object_id
 from protocol.operations import ENTRY_OF
 from protocol.operations.bitasset import AssetPublishFeed
 from protocol.operations.limit_order import FillOrder
+from protocol.schema import Mutable
 from protocol.wording import count_of
 
 FILL_ORDER = ENTRY_OF[FillOrder].id
@@ -18,13 +20,12 @@ PUBLISH_FEED = ENTRY_OF[AssetPublishFeed].id
 BLOCKS_AT_ONCE = 50
 
 
-@dataclass(slots=True)
-class BlockLines:
+class BlockLines(Mutable):
     """Follows a chain through a node's API, from the head that it finds first."""
 
     chain: RemoteChain
     _next_num: int | None = None
-    _names: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, str] = msgspec.field(default_factory=dict)
 
     def new_blocks(self) -> Iterator[JsonObject]:
         """What happened in each block since the last call, also of a chain that went back."""

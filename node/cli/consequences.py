@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from node.cli.client import JsonObject, as_int, as_list, as_object, as_objects, as_text
@@ -29,6 +28,7 @@ from protocol.operations.credit_offer import CreditOfferAccept
 from protocol.operations.htlc import HtlcCreate, HtlcRedeem
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.operations.ticket import TicketCreate
+from protocol.schema import Record
 from protocol.wording import count_of
 
 
@@ -39,8 +39,7 @@ class Sent(NamedTuple):
     result: JsonValue
 
 
-@dataclass(frozen=True, slots=True)
-class Consequences:
+class Consequences(Record):
     """What the chain did by itself, line by line, and what waits."""
 
     caused: tuple[str, ...]

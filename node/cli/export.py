@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
@@ -65,7 +64,6 @@ TO = click.option(
 )
 
 
-@dataclass(slots=True)
 class ExportSession(Session):
     """A command that writes what a node tells."""
 

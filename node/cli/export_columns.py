@@ -7,13 +7,13 @@ to 8 decimals in its own column, and exact as the two amounts beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from node.cli.client import JsonObject, as_int, as_object, as_text
 from node.cli.remote_chain import RemoteAsset
 from protocol.ids import asset_text
 from protocol.json_form import JsonValue, parse_time
+from protocol.schema import Record
 from protocol.wording import PRICE_DIGITS, units_ratio
 
 Kind = Literal["integer", "decimal", "text", "boolean", "time"]
@@ -44,8 +44,7 @@ def unit_of(asset: RemoteAsset) -> Unit:
     return Unit(asset_text(asset.id), asset.display_symbol, asset.precision)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Record):
     """One column of a file."""
 
     name: str
@@ -55,16 +54,14 @@ class Column:
     """Of a decimal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Record):
     """One or more columns that come from one thing of a record."""
 
     columns: tuple[Column, ...]
     values: Callable[[JsonObject], Sequence[Value]]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Record):
     """What is exported of one kind, in the market of two assets or of none."""
 
     fields: tuple[Field, ...]

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
 from io import TextIOWrapper
@@ -21,6 +20,7 @@ from node.cli.export_columns import Column, Row, Value
 from node.lab.errors import PackageMissing
 from node.storage.durable import disk_error, replaced_file
 from protocol.json_form import format_time
+from protocol.schema import Record
 from protocol.wording import format_decimal
 
 STANDARD_OUTPUT = "-"
@@ -33,8 +33,7 @@ Facts = dict[str, str]
 Writer = Callable[[BinaryIO, Sequence[Column], Iterable[Row], Facts], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Record):
     """Where an export is written, and in which form; `UsageProblem` if no such file can be."""
 
     place: str

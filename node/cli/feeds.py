@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from node.cli.exits import SetupRefused, UsageProblem
@@ -28,6 +27,7 @@ from node.witness.feed_source import CsvSeries, PriceRatio, RandomWalk
 from node.witness.feed_text import FeedContext, parse_feed_source
 from protocol.block import HeaderEnvelope
 from protocol.genesis import chain_id
+from protocol.schema import Record
 from protocol.wording import format_units_ratio
 
 NONE = "none"
@@ -36,8 +36,7 @@ JUMP_PERCENT_MAX = 5
 """A price may change by so much at once without being asked about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Record):
     """How a network stood when it ran last."""
 
     sources: Mapping[str, str]

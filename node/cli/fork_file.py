@@ -7,7 +7,6 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from node.state.cut import StateCut
 from protocol.crypto.keys import public_key
 from protocol.errors import PegboardError
 from protocol.genesis import Genesis
-from protocol.schema import Digest
+from protocol.schema import Digest, Record
 from protocol.wording import count_of
 
 GZIP = b"\x1f\x8b"
@@ -31,8 +30,7 @@ SLICE_OBJECTS = 10_000
 TELL_EVERY_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class ForkedState:
+class ForkedState(Record):
     """What a forked chain begins with."""
 
     genesis: Genesis
@@ -40,8 +38,7 @@ class ForkedState:
     """The state, packed as snapshots are."""
 
 
-@dataclass(frozen=True, slots=True)
-class ForkFile:
+class ForkFile(Record):
     """A snapshot of bitshares-core, compressed by gzip or not, and how to go on from it."""
 
     path: Path

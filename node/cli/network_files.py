@@ -19,7 +19,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -60,6 +59,7 @@ from protocol.crypto.keys import PrivateKey, public_key, wif
 from protocol.errors import PegboardError
 from protocol.genesis import Genesis, chain_id, load_genesis
 from protocol.genesis_form import NO_CHAIN_ID
+from protocol.schema import Record
 
 MARKER = "network.json"
 GENESIS = "genesis.json"
@@ -81,8 +81,7 @@ _held: deque[socket.socket] = deque()
 """Sockets that keep ports of `free_ports` from other processes, newest last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Record):
     """What the options ask for; None takes what lies in the directory, or the default."""
 
     preset: str | None = None
@@ -96,8 +95,7 @@ class Wanted:
     """Which rule calls positions, "bid" or "feed" (R4.2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Record):
     """A network as it lies on disk."""
 
     directory: Path
@@ -136,8 +134,7 @@ class Network:
         return tuple(item.symbol for item in assets if item.is_bitasset and item.symbol in PEGS)
 
 
-@dataclass(frozen=True, slots=True)
-class NodePlan:
+class NodePlan(Record):
     """One process of a network."""
 
     name: str

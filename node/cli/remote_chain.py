@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from node.cli.client import (
     JsonObject,
@@ -33,7 +32,7 @@ from protocol.ids import (
 from protocol.json_form import JsonValue, from_json
 from protocol.operations.account import AccountOptions
 from protocol.operations.asset_options import AssetOptions
-from protocol.schema import Digest
+from protocol.schema import Digest, Record
 from protocol.wording import format_decimal
 
 _DECIMAL = re.compile(r"(-?)([0-9]{1,16}|[0-9]{1,3}(?:,[0-9]{3}){1,5})(?:\.([0-9]{1,12}))?")
@@ -48,8 +47,7 @@ class NoSuchName(CliError):
     name = "no_such_name"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteAccount:
+class RemoteAccount(Record):
     """An account, as far as signing and voting need it."""
 
     id: AccountId
@@ -59,8 +57,7 @@ class RemoteAccount:
     options: AccountOptions
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteAsset:
+class RemoteAsset(Record):
     """An asset, as far as reading and writing amounts needs it."""
 
     id: AssetId
@@ -82,16 +79,16 @@ class RemoteAsset:
         return AssetAmount(amount, self.id)
 
 
-@dataclass(slots=True)
 class RemoteChain:
     """Look-ups on one node; what never changes is asked for once."""
 
-    client: NodeClient
-    _accounts: dict[str, RemoteAccount] = field(default_factory=dict)
-    _assets: dict[str, RemoteAsset] = field(default_factory=dict)
-    _info: JsonObject = field(default_factory=dict)
-    _settled: dict[str, set[int]] = field(default_factory=dict)
-    _chain_id: Digest | None = None
+    def __init__(self, client: NodeClient) -> None:
+        self.client = client
+        self._accounts: dict[str, RemoteAccount] = {}
+        self._assets: dict[str, RemoteAsset] = {}
+        self._info: JsonObject = {}
+        self._settled: dict[str, set[int]] = {}
+        self._chain_id: Digest | None = None
 
     def info(self) -> JsonObject:
         """What the node says about itself and its chain, as of the first call."""

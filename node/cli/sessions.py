@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -13,10 +12,10 @@ from node.cli.options import JSON, Command, with_options
 from node.cli.output import Output
 from node.cli.refusals import refusals_of
 from node.cli.remote_chain import RemoteChain
+from protocol.schema import Mutable
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Mutable, gc=True):
     """A command that talks to a node."""
 
     output: Output

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -19,15 +18,14 @@ from protocol.json_form import JsonValue, from_json_as, parse_time, to_json, to_
 from protocol.operations import Operation
 from protocol.operations.base import TaggedOperation
 from protocol.operations.proposal import ProposalCreate, ProposedOperation
-from protocol.schema import BlockId
+from protocol.schema import BlockId, Record
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 
 LIFETIME_S = 120
 """Seconds from the head block's time until a transaction expires."""
 
 
-@dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(Record):
     """A transaction that the chain has taken."""
 
     id: str

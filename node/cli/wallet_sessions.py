@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,6 @@ MANUAL_HINT = (
 )
 
 
-@dataclass(slots=True)
 class WalletSession(Session):
     """A command that signs."""
 

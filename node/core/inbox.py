@@ -6,8 +6,6 @@ refused before they would cost anything. A lying witness's block holds up nobody
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from node.chain.header_rules import HeaderVerdict
 from node.core.effects import RecoverKeys
 from node.p2p.effects import PeerKey
@@ -25,7 +23,7 @@ from protocol.block import BlockEnvelope, HeaderEnvelope
 from protocol.crypto.keys import NULL_KEY
 from protocol.crypto.signatures import KEY_LENGTH
 from protocol.errors import PegboardError, PriceOverflow, ProtocolError
-from protocol.schema import BlockId, Digest, PublicKey
+from protocol.schema import BlockId, Digest, Mutable, PublicKey
 from protocol.transaction import TransactionEnvelope
 
 WORKER_FROM_SIGNATURES = 64
@@ -38,8 +36,7 @@ INBOX_BLOCKS_MAX = 256
 """Blocks that wait, too, since all are looked at for the next one; a quarter for strangers'."""
 
 
-@dataclass(slots=True)
-class QueuedBlock:
+class QueuedBlock(Mutable):
     """A block, who sent it, and the question about its keys while that is open."""
 
     peer: PeerKey

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from protocol.schema import Record
 
 
-@dataclass(frozen=True, slots=True)
-class CoreSettings:
+class CoreSettings(Record):
     """How a node core comes to its blocks, and how often it takes snapshots."""
 
     instant: bool = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from node.chain.apply_block import AppliedBlock
@@ -13,7 +12,7 @@ from node.state.database import State
 from protocol.block import BlockEnvelope
 from protocol.errors import PegboardError
 from protocol.genesis_form import Genesis
-from protocol.schema import BlockId
+from protocol.schema import BlockId, Record
 
 FORK_DIRECTORY = "fork"
 """Beside the genesis of a forked chain: the state that it goes on from."""
@@ -63,8 +62,7 @@ class ForkUnreadable(PegboardError):
     name = "fork_unreadable"
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Record):
     """A chain that stands where its store does."""
 
     chain: Chain

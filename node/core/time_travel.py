@@ -9,14 +9,15 @@ makes blocks, and none has peers, from whom it would take the blocks again that 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from node.chain.undo_marks import Mark, NotUndoable, Rewound
 from node.core.core import NodeCore
 from node.core.effects import FlushSessions, Report, StoreBlocks
 from protocol.block import BlockEnvelope, block_num_of
 from protocol.errors import PegboardError
-from protocol.schema import BlockId
+from protocol.schema import BlockId, Mutable, Record
 
 BRANCHES_MAX = 100
 BRANCH_BYTES_MAX = 64 << 20
@@ -44,8 +45,7 @@ class NotPaused(PegboardError):
     name = "not_paused"
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Record):
     """A moment to come back to: a head, what was pending, and what the clock showed."""
 
     number: int
@@ -53,8 +53,7 @@ class Snapshot:
     slot_ms: int
 
 
-@dataclass(slots=True)
-class Branch:
+class Branch(Mutable):
     """A named block, and the blocks below it that are not on the chain now."""
 
     name: str
@@ -62,7 +61,7 @@ class Branch:
     head_time_s: int
     mark: Mark
     """Holds what it takes to go back to where the branch begins."""
-    blocks: list[BlockEnvelope] = field(default_factory=list)
+    blocks: list[BlockEnvelope] = msgspec.field(default_factory=list)
     """Oldest first."""
 
     @property

@@ -8,8 +8,9 @@ values that are written otherwise. A field that no row names is an error: nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import cast
+
+import msgspec
 
 from node.fork.errors import NotCarriedOver
 from node.state.objects.accounts import (
@@ -47,15 +48,14 @@ from protocol.errors import DecodeError
 from protocol.json_form import JsonValue, from_json_as, to_json
 from protocol.operations import account
 from protocol.operations.ticket import TicketType
-from protocol.schema import schema_of
+from protocol.schema import Record, schema_of
 
 Json = dict[str, JsonValue]
 NOTHING: tuple[JsonValue, ...] = (0, "0", None, False, [], {}, [0, {}])
 """What a field says of a feature that nobody uses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Record):
     """How objects of one type are read."""
 
     cls: type[StateObject]
@@ -63,11 +63,11 @@ class Form:
     """Fields that follow from others, or that only bitshares-core's plugins read."""
     unused: frozenset[str] = frozenset()
     """Fields that must say nothing."""
-    reads: Mapping[str, Callable[[JsonValue], Json]] = field(default_factory=dict)
+    reads: Mapping[str, Callable[[JsonValue], Json]] = msgspec.field(default_factory=dict)
     """Fields that come to others of ours."""
     gathers: Callable[[Json], Json] | None = None
     """Puts fields together that are records of ours; it may change what it is given."""
-    added: Mapping[str, JsonValue] = field(default_factory=dict)
+    added: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     """Our fields that bitshares-core has not got, as a chain begins with them."""
 
     def _read(self, data: Json, name: str, value: JsonValue) -> Json:

@@ -6,10 +6,11 @@ That is the thread that writes, as a rule; the main thread only takes a block in
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from typing import NamedTuple, Protocol, assert_never
+
+import msgspec
 
 from node.history.figures import market_of
 from node.history.impacted import accounts_of_operation
@@ -74,7 +75,7 @@ from protocol.operations.limit_order import (
     LimitOrderUpdate,
 )
 from protocol.operations.results import ExtendableOperationResult, OperationResult
-from protocol.schema import BlockId
+from protocol.schema import BlockId, Mutable
 from protocol.transaction import TransactionEnvelope
 
 AccountEntry = tuple[AccountId, int, int, int]
@@ -114,8 +115,7 @@ class HistoryTrace(Protocol):
     def events(self) -> list[ChainEvent]: ...
 
 
-@dataclass(slots=True)
-class MarketCounts:
+class MarketCounts(Mutable):
     """One market that has traded."""
 
     number: int
@@ -130,18 +130,19 @@ class PoolCounts(NamedTuple):
     figures: PoolFigures
 
 
-@dataclass(slots=True)
-class HistoryCounts:
+class HistoryCounts(Mutable):
     """How much history there is up to a block: where the next ids and numbers begin."""
 
     operations: int = 0
     entries: int = 0
     fills: int = 0
-    events: dict[EventKind, int] = field(default_factory=lambda: dict.fromkeys(COUNTED_KINDS, 0))
-    by_account: dict[AccountId, int] = field(default_factory=dict)
-    by_market: dict[Market, MarketCounts] = field(default_factory=dict)
+    events: dict[EventKind, int] = msgspec.field(
+        default_factory=lambda: dict.fromkeys(COUNTED_KINDS, 0)
+    )
+    by_account: dict[AccountId, int] = msgspec.field(default_factory=dict)
+    by_market: dict[Market, MarketCounts] = msgspec.field(default_factory=dict)
     pool_operations: int = 0
-    by_pool: dict[LiquidityPoolId, PoolCounts] = field(default_factory=dict)
+    by_pool: dict[LiquidityPoolId, PoolCounts] = msgspec.field(default_factory=dict)
 
     def take_back(self, block: BlockHistory) -> None:
         """Go back to before a block, which is the newest."""
@@ -168,8 +169,7 @@ class HistoryCounts:
                 self.by_pool[pool] = counts
 
 
-@dataclass
-class BlockHistory:
+class BlockHistory(Mutable, dict=True, gc=True):
     """What one block adds to the history, once `number_block` has numbered it.
 
     What not even that tells is worked out when somebody asks.
@@ -186,19 +186,19 @@ class BlockHistory:
     """Instance of the first operation; the others follow without gaps."""
     first_entry: int = 0
     """Instance of the first entry (2.9.n); the others follow without gaps."""
-    entries: list[AccountEntry] = field(default_factory=list)
+    entries: list[AccountEntry] = msgspec.field(default_factory=list)
     """In the order of the operations, then of the accounts."""
-    events: Events = field(default_factory=dict)
+    events: Events = msgspec.field(default_factory=dict)
     """Of `COUNTED_KINDS`."""
     first_fill: int = 0
     """Instance of the first fill; the others follow without gaps."""
     next_fill: int = 0
     """Instance of the first fill of the next block."""
-    sequences: dict[Market, int] = field(default_factory=dict)
+    sequences: dict[Market, int] = msgspec.field(default_factory=dict)
     """The markets that traded, each with the sequence of its first fill here."""
-    pool_operations: list[PoolOperation] = field(default_factory=list)
+    pool_operations: list[PoolOperation] = msgspec.field(default_factory=list)
     """Entries in the histories of liquidity pools, in order."""
-    pools_before: dict[LiquidityPoolId, PoolCounts | None] = field(default_factory=dict)
+    pools_before: dict[LiquidityPoolId, PoolCounts | None] = msgspec.field(default_factory=dict)
     """The pools of these, as they were before the block."""
 
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -20,6 +19,7 @@ from protocol.asset import Price
 from protocol.constants import SECONDS_PER_DAY
 from protocol.ids import AssetId
 from protocol.operations.limit_order import FillOrder
+from protocol.schema import Mutable
 
 BucketKey = tuple[Market, int, int]
 """Market, width in seconds, time at which it opens."""
@@ -147,8 +147,7 @@ def extend_buckets(
     return buckets
 
 
-@dataclass(slots=True)
-class DaySums:
+class DaySums(Mutable):
     """What is known of the last 24 hours so far."""
 
     latest: Price | None = None

@@ -19,7 +19,6 @@ from __future__ import annotations
 import itertools
 import linecache
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar, cast
 from zlib import crc32
@@ -31,6 +30,7 @@ from protocol.schema import (
     IntegerType,
     OptionalType,
     PairType,
+    Record,
     ScalarType,
     StructType,
     WireType,
@@ -55,8 +55,7 @@ class RowDamaged(ValueError):
     """A row's checksum is not that of its key and its bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Record):
     """One column of a table."""
 
     name: str

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from node.p2p.effects import PeerAddress
 from node.p2p.limits import PeerLimits
+from protocol.schema import Record
 
 
-@dataclass(frozen=True, slots=True)
-class PeerConfig:
+class PeerConfig(Record):
     """What this node is towards others."""
 
     node_id: bytes
@@ -19,10 +20,10 @@ class PeerConfig:
     listen_port: int = 0
     """Port on which this node accepts connections; 0 for none."""
     seeds: tuple[PeerAddress, ...] = ()
-    pinned_keys: Mapping[PeerAddress, bytes] = field(default_factory=dict)
+    pinned_keys: Mapping[PeerAddress, bytes] = msgspec.field(default_factory=dict)
     """Public node keys of those that answer at some addresses; another is refused (T-P13)."""
     trusted_hosts: frozenset[str] = frozenset(("127.0.0.1", "::1"))
     """Hosts without caps and bans; nodes on them are still banned by their ids."""
     allowed_keys: frozenset[bytes] = frozenset()
     """Public node keys of those that may be peers; empty for all (T-P13)."""
-    limits: PeerLimits = field(default_factory=PeerLimits)
+    limits: PeerLimits = msgspec.field(default_factory=PeerLimits)

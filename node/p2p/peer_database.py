@@ -8,7 +8,6 @@ again for ever. Randomness comes with the calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from random import Random
@@ -16,7 +15,7 @@ from random import Random
 from node.p2p.effects import PeerAddress
 from protocol.errors import DecodeError
 from protocol.p2p.messages import MAX_ADDRESSES, KnownAddress, is_ip_address
-from protocol.schema import MAX_TIMESTAMP
+from protocol.schema import MAX_TIMESTAMP, Mutable
 
 MAX_PEERS = 1_000
 """Addresses that are remembered (T-P9)."""
@@ -37,8 +36,7 @@ GROUPS_KEPT = 4_096
 JSON_VERSION = 1
 
 
-@dataclass(slots=True)
-class PeerRecord:
+class PeerRecord(Mutable):
     """What is known of one address."""
 
     address: PeerAddress

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from node.p2p.effects import PeerAddress, PeerKey
+from protocol.schema import Record
 
 
-@dataclass(frozen=True, slots=True)
-class PeerStatistics:
+class PeerStatistics(Record):
     """One connection."""
 
     key: PeerKey
@@ -25,8 +23,7 @@ class PeerStatistics:
     requests_in_flight: int
 
 
-@dataclass(frozen=True, slots=True)
-class PeerLayerStatistics:
+class PeerLayerStatistics(Record):
     """All connections and what they share."""
 
     peers: tuple[PeerStatistics, ...]

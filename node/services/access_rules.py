@@ -9,11 +9,11 @@ settings name, a wallet in the browser, is let in, and the browser is told so.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Final
 
 from node.services.http_head import RequestHead, RequestRefused
+from protocol.schema import Record
 
 UNAUTHORIZED = 401
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -27,8 +27,7 @@ PREFLIGHT_S = 600
 """Seconds in which a browser need not ask again."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRules:
+class AccessRules(Record):
     """Names under which this server may be addressed, beyond those of the loopback."""
 
     hosts: frozenset[str] = frozenset()

@@ -7,10 +7,10 @@ the node.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import trio
 
 from node.api.api import Api
@@ -40,6 +40,7 @@ from node.services.pages import PAGES, Page, Pages
 from node.services.request_runner import TEXT_S, RequestRunner
 from node.services.turns import Turns
 from node.state.errors import InvariantViolated
+from protocol.schema import Record
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -62,11 +63,10 @@ SOCKETS: Final[Mapping[str, tuple[str, ...]]] = {"/": ("GET",), "/ws": ("GET",)}
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiOptions:
+class ApiOptions(Record):
     """Who is served, and how much."""
 
-    rules: AccessRules = field(default_factory=AccessRules)
+    rules: AccessRules = msgspec.field(default_factory=AccessRules)
     group_of: Callable[[str], tuple[str, bool]] = group_of
     """Whose shares an address takes; see `node.api.fair_queue.group_of`."""
     allow_remote: bool = False

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from node.api.answer_room import AnswerShare
 from node.api.fair_queue import Client
+from protocol.schema import Mutable
 
 CONNECTIONS_MAX = 200
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
+class Entry(Mutable, gc=True):
     """An open connection."""
 
     address: str

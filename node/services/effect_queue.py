@@ -8,7 +8,6 @@ one flush serves many blocks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from node.core.effects import (
     Effect,
@@ -19,11 +18,10 @@ from node.core.effects import (
     StoreBlocks,
 )
 from protocol.block import block_num_of
-from protocol.schema import BlockId
+from protocol.schema import BlockId, Record
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Record):
     """Effects that are carried out together."""
 
     questions: tuple[RecoverKeys, ...]

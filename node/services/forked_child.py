@@ -17,7 +17,6 @@ import sys
 import traceback
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,6 +26,7 @@ from node.api.rpc import code_of, plain_value
 from node.clock import cpu_s, monotonic_s
 from node.whatif.simulate import WorkLimit
 from protocol.errors import PegboardError
+from protocol.schema import Record
 
 PR_SET_PDEATHSIG = 1
 NICE = 10
@@ -45,8 +45,7 @@ ANSWER, REFUSAL, BUG = b"\x06", b"\x15", b"\x18"
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-@dataclass(frozen=True, slots=True)
-class ChildLimits:
+class ChildLimits(Record):
     """What one child may take."""
 
     cpu_ms: int = 5_000
@@ -62,8 +61,7 @@ class ChildFailed(PegboardError):
     name = "child_failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(Record):
     """A running child: kill it, read its answer up to the end, and wait for its process."""
 
     pid: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 import h11
 
 from node.api.errors import InvalidRequest
+from protocol.schema import Record
 
 HEAD_BYTES_MAX = 16 * 1024
 HEADER_LINES_MAX = 100
@@ -42,8 +42,7 @@ class RequestRefused(InvalidRequest):
         """Header lines that the status asks for."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(Record):
     """What the head of a request says."""
 
     raw: bytes

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
@@ -47,7 +46,7 @@ from node.storage.interface import (
 )
 from protocol.block import BlockEnvelope, block_num_of
 from protocol.errors import PegboardError
-from protocol.schema import BlockId, TransactionId
+from protocol.schema import BlockId, Record, TransactionId
 from protocol.transaction import TransactionEnvelope
 
 TICK_MS = 100
@@ -57,8 +56,7 @@ GOODBYE_MAX_S = 1.0
 GOODBYE_LOOK_S = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
+class Stores(Record):
     """Everything that a node keeps on disk."""
 
     blocks: BlockStorage

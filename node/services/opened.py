@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -31,13 +30,12 @@ from node.storage.snapshots import OLDER_BYTES, SnapshotFiles
 from protocol.errors import DecodeError
 from protocol.genesis import chain_id, load_genesis
 from protocol.genesis_form import ForkPoint, Genesis
-from protocol.schema import BlockId
+from protocol.schema import BlockId, Record
 
 HISTORY_FILE = "history.sqlite"
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Record):
     """A node's settings, genesis and stores, before anything runs."""
 
     settings: NodeSettings

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
 from protocol.block import block_num_of
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, PublicKey
+from protocol.schema import BlockId, PublicKey, Record
 
 
 class StoredBlock(NamedTuple):
@@ -142,8 +141,7 @@ class SnapshotFault(Enum):
     DAMAGED = "the checksum does not match"
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedSnapshot:
+class SkippedSnapshot(Record):
     """A snapshot that was passed over."""
 
     name: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import starmap
 from typing import NamedTuple, TypeVar, cast
+
+import msgspec
 
 from node.state.context import AppliedOperation
 from node.state.database import State
@@ -14,10 +15,12 @@ from node.state.objects.accounts import AccountBalance
 from node.state.objects.base import StateObject
 from node.state.objects.market import CallOrder, ForceSettlement, LimitOrder
 from node.state.table import Table
-from node.state.undo import CREATE, REMOVE, Record, Revision
+from node.state.undo import CREATE, REMOVE, Revision
+from node.state.undo import Record as UndoRecord
 from protocol.asset import Price
 from protocol.errors import PegboardError
 from protocol.ids import AccountId, AssetId, CallOrderId, ForceSettlementId, LimitOrderId
+from protocol.schema import Record
 
 K = TypeVar("K", bound=int)
 T = TypeVar("T", bound=StateObject)
@@ -82,8 +85,7 @@ class SettlementChange(NamedTuple):
     after: int
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Record):
     """What differs between the state before and after, each object once, by ascending id."""
 
     balances: Sequence[BalanceChange] = ()
@@ -92,8 +94,7 @@ class Difference:
     settlements: Sequence[SettlementChange] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedBlock:
+class SimulatedBlock(Record):
     """A block of a simulation; the last one is not whole when a limit ended it."""
 
     num: int
@@ -118,17 +119,16 @@ class Stopped(NamedTuple):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Record):
     """What a simulation found, up to its end or to where a limit stopped it."""
 
-    difference: Difference = field(default_factory=Difference)
+    difference: Difference = msgspec.field(default_factory=Difference)
     blocks: Sequence[SimulatedBlock] = ()
     refusals: Sequence[Refusal] = ()
     stopped: Stopped | None = None
 
 
-def difference_of(state: State, records: list[Record]) -> Difference:
+def difference_of(state: State, records: list[UndoRecord]) -> Difference:
     """What records of the undo log, oldest first, have made of the objects that people look at."""
     changes = sorted(Revision(records).changes(), key=lambda change: change.item.id)
 

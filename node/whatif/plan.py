@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from protocol.errors import ValidationError
 from protocol.operations.base import Operation
-from protocol.schema import Record
+from protocol.schema import Mutable, Record
 
 
 class Transact(Record):
@@ -48,12 +49,11 @@ class Limits(Record):
 LIMITS = Limits()
 
 
-@dataclass(slots=True)
-class PlannedBlock:
+class PlannedBlock(Mutable):
     """The transactions of a block to be made, each with the number of its step, and its time."""
 
     earliest_s: int = 0
-    transactions: list[tuple[int, Transact]] = field(default_factory=list)
+    transactions: list[tuple[int, Transact]] = msgspec.field(default_factory=list)
 
 
 def planned_blocks(plan: Plan) -> Iterator[PlannedBlock]:

@@ -7,7 +7,6 @@ predicts is what happens if the publishers and sellers do the same, but for the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -40,6 +39,7 @@ from protocol.operations.base import Operation
 from protocol.operations.bitasset import AssetPublishFeed, AssetPublishFeedExtensions
 from protocol.operations.bitasset_options import PriceFeed
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate, LimitOrderUpdate
+from protocol.schema import Record
 
 
 class NewBid(NamedTuple):
@@ -51,8 +51,7 @@ class NewBid(NamedTuple):
     """None for whoever holds most of the BitAsset."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shock:
+class Shock(Record):
     """What happens to a market before the next boundary; nothing unless it is said.
 
     `feed_change` is how much each price that counts (R1.15) moves, over 10,000: -3,000 is a fall by
@@ -111,8 +110,7 @@ class Aftermath(NamedTuple):
     """None where nothing can be redeemed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShockOutcome:
+class ShockOutcome(Record):
     """What a shock does: the market before and after, and all that happens in between."""
 
     before: Aftermath

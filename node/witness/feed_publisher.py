@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from node.chain.chain import Chain
 from node.state.objects.assets import Asset, BitassetData
@@ -13,14 +12,14 @@ from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
 from protocol.fees import required_fee
 from protocol.ids import AccountId
+from protocol.schema import Record
 from protocol.transaction import Transaction, TransactionEnvelope, reference_block, sign
 
 LIFETIME_S = 60
 """Seconds from the head block until a feed's transaction expires."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedPlan:
+class FeedPlan(Record):
     """One witness's feed of one BitAsset."""
 
     publisher: AccountId

@@ -8,7 +8,6 @@ units of both assets. `node.witness.feed_text` reads sources from text.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from protocol.asset import AssetAmount, Price, scale_price
@@ -20,6 +19,7 @@ from protocol.constants import (
 from protocol.ids import AccountId, AssetId
 from protocol.operations.bitasset import AssetPublishFeed
 from protocol.operations.bitasset_options import PriceFeed
+from protocol.schema import Record
 
 WALK_SCALE = 10**12
 """A random walk moves on multiples of 1 / WALK_SCALE; rounding to nearest keeps it above 0."""
@@ -43,8 +43,7 @@ class PriceSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class FixedPrice:
+class FixedPrice(Record):
     """The same price for ever."""
 
     price: PriceRatio
@@ -54,8 +53,7 @@ class FixedPrice:
         return self.price
 
 
-@dataclass(frozen=True, slots=True)
-class CsvSeries:
+class CsvSeries(Record):
     """A recorded series: each row holds until the next, the first and last also beyond the ends.
 
     With `row_interval_s` the rows are played from `start_s` on, one an interval, whatever times
@@ -122,8 +120,7 @@ def scramble(seed: int, counter: int) -> int:
     return state ^ (state >> 31)
 
 
-@dataclass(frozen=True, slots=True)
-class FeedSource:
+class FeedSource(Record):
     """Prices, and the two ratios that a witness publishes with them, in thousandths (R1.12)."""
 
     prices: PriceSource
@@ -131,8 +128,7 @@ class FeedSource:
     maximum_short_squeeze_ratio: int = DEFAULT_MAXIMUM_SHORT_SQUEEZE_RATIO
 
 
-@dataclass(frozen=True, slots=True)
-class PeggedAsset:
+class PeggedAsset(Record):
     """What a feed must know of a BitAsset: two ids and the decimal places of both assets."""
 
     asset_id: AssetId

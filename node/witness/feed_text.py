@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from node.witness.feed_source import (
@@ -35,6 +34,7 @@ from protocol.constants import (
 from protocol.durations import parse_duration
 from protocol.errors import DecodeError, PegboardError
 from protocol.json_form import parse_time
+from protocol.schema import Record
 
 SERIES_ROWS_MAX = 100_000
 """Rows of a CSV series; more are refused."""
@@ -139,8 +139,7 @@ def parse_price(text: str) -> PriceRatio:
     return ratio
 
 
-@dataclass(frozen=True, slots=True)
-class FeedContext:
+class FeedContext(Record):
     """What the text of a source leaves to the node: its start, its block interval, its files."""
 
     start_s: int

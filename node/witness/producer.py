@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from node.chain.chain import Chain
 from protocol.constants import HUNDRED_PERCENT
 from protocol.ids import WitnessId, witness_text
-from protocol.schema import PublicKey
+from protocol.schema import PublicKey, Record
 
 MAX_LAG_MS = 500
 """A slot that began longer ago is left to pass (T-K1)."""
@@ -20,8 +19,7 @@ SLOTS_AHEAD_MAX = 10_000
 """How far generated blocks may skip slots whose witness keys are missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Production:
+class Production(Record):
     """A block to be built and signed now."""
 
     witness: WitnessId
@@ -29,8 +27,7 @@ class Production:
     signing_key: PublicKey
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Record):
     """Why no block is made."""
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from node.chain.chain import Chain
@@ -13,7 +12,7 @@ from protocol.block import block_num_of
 from protocol.crypto.keys import PrivateKey
 from protocol.crypto.signatures import sign_digest
 from protocol.finality import Vote, vote_digest
-from protocol.schema import BlockId, PublicKey
+from protocol.schema import BlockId, PublicKey, Record
 
 LATE_ROUNDS = 2
 """While more blocks than so many for each member can be taken back, parents are voted for (F5)."""
@@ -47,8 +46,7 @@ NEVER = VoteSpan(0, 0)
 """What a key that has not voted is taken to have voted last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cast:
+class Cast(Record):
     """A vote to be recorded and told, or with `vote` None only to be recorded."""
 
     key: PublicKey

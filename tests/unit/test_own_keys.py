@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from shutil import copyfile
 
 import pytest
+from msgspec.structs import replace
 
 from node.core.ballots import Ballots
 from node.core.effects import Report, ReserveSlot, ReserveVote

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from node.state.objects.market import LimitOrder
 from protocol.asset import Price
 from protocol.constants import HUNDRED_PERCENT
 from protocol.json_form import JsonValue
+from protocol.schema import Mutable
 
 TRACKED_GROUPS = (10, 100)
 """How far prices of one group may lie apart, over 10,000."""
@@ -26,8 +26,7 @@ OptionalPrice = Annotated[Price | None, PRICE]
 GroupWidth = Annotated[int, integer(1, HUNDRED_PERCENT)]
 
 
-@dataclass(slots=True)
-class Group:
+class Group(Mutable):
     """Orders of like price."""
 
     best: Price
