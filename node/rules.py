@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 from protocol.errors import PegboardError
 
+ROOT = Path(__file__).parents[1]
+"""Where `node` and `protocol` are."""
 PAGES = (
     ("protocol", "RULES.md"),
     ("node.state", "RULES.md"),
@@ -84,6 +85,8 @@ def rule(rule_id: str) -> Rule:
     for known, item in rules().items():
         if known.upper() == wanted:
             return item
+    from difflib import get_close_matches  # for who mistypes an id
+
     near = get_close_matches(wanted, rules(), n=5)
     raise UnknownRule("no rule has this id", value=rule_id, limit=", ".join(near) or None)
 
@@ -111,8 +114,8 @@ def rules() -> dict[str, Rule]:
 
 def read_page(package: str, name: str) -> list[Rule]:
     """The rules of one page, in its order."""
-    text = files(package).joinpath(name).read_text(encoding="utf-8")
-    return rules_in(text, f"{package.replace('.', '/')}/{name}")
+    page = f"{package.replace('.', '/')}/{name}"
+    return rules_in(ROOT.joinpath(page).read_text(encoding="utf-8"), page)
 
 
 def rules_in(text: str, page: str) -> list[Rule]:

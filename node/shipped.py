@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 
 def shipped_file(path: str) -> Path:
     """Where a file of `config/` lies, by its path from the repository's root."""
-    return Path(str(files("pegboard"))) / path
+    found = find_spec("pegboard")
+    assert found is not None, "it is installed with `node`"
+    assert found.origin is not None
+    return Path(found.origin).parent / path
 
 
 def find_file(path: str) -> Path:

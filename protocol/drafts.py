@@ -34,6 +34,7 @@ from protocol.schema import (
     Tagged,
     VariantType,
     Visitor,
+    defaults_of,
     schema_of,
     wire_type,
 )
@@ -110,7 +111,8 @@ def absent_value(cls: type, field: Field) -> object:
     """What a field that is absent holds."""
     if (cls, field.name) in ABSENT_VALUES:
         return ABSENT_VALUES[cls, field.name]
-    return _zero(field.type) if field.default is None else field.default()
+    default = defaults_of(cls).get(field.name)
+    return _zero(field.type) if default is None else default()
 
 
 _zero = cache(_Zeros().visit)

@@ -36,6 +36,7 @@ from protocol.schema import (
     VariantType,
     Visitor,
     WireType,
+    defaults_of,
     schema_of,
     wire_type,
 )
@@ -367,8 +368,8 @@ class Decoders(Visitor[Decoder]):
 def _absent(cls: type, field: Field) -> object:
     if isinstance(field.type, OptionalType):
         return None
-    if field.default is not None:
-        return field.default()
+    if (default := defaults_of(cls).get(field.name)) is not None:
+        return default()
     if isinstance(field.type, ScalarType) and field.type.kind == "empty":
         return ()
     if isinstance(field.type, ExtensionType):

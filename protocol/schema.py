@@ -44,6 +44,7 @@ from typing import (
     TypeVar,
     Union,
     assert_never,
+    cast,
     dataclass_transform,
     get_args,
     get_origin,
@@ -364,7 +365,6 @@ class Field(Record):
     name: str
     json_name: str
     type: WireType
-    default: Callable[[], object] | None
 
 
 class Schema(Record):
@@ -416,11 +416,18 @@ def schema_of(cls: type) -> Schema:
     return Schema(
         cls,
         tuple(
-            Field(item.name, item.name.rstrip("_"), wire_type(hints[item.name]), _default(item))
-            for item in msgspec.structs.fields(cls)
-            if LOCAL not in get_args(hints[item.name])
+            Field(name, name.rstrip("_"), wire_type(hints[name]))
+            for name in cast("type[msgspec.Struct]", cls).__struct_fields__
+            if LOCAL not in get_args(hints[name])
         ),
     )
+
+
+@cache
+def defaults_of(cls: type) -> Mapping[str, Callable[[], object]]:
+    """What makes the values of the fields of a record that may be left out, by their names."""
+    defaults = ((item.name, _default(item)) for item in msgspec.structs.fields(cls))
+    return {name: default for name, default in defaults if default is not None}
 
 
 def wire_type(annotation: Any) -> WireType:

@@ -23,6 +23,7 @@ from protocol.schema import (
     StructType,
     VariantType,
     Visitor,
+    defaults_of,
     schema_of,
     wire_type,
 )
@@ -106,11 +107,11 @@ class Definitions(Visitor[JsonSchema]):
         return {"$ref": f"#/components/schemas/{name}"}
 
     def _describe(self, cls: type, *, is_extension: bool) -> JsonSchema:
-        fields = schema_of(cls).fields
+        fields, defaults = schema_of(cls).fields, defaults_of(cls)
         required: list[JsonValue] = [
             field.json_name
             for field in fields
-            if not (is_extension or field.default or isinstance(field.type, OptionalType))
+            if not (is_extension or field.name in defaults or isinstance(field.type, OptionalType))
         ]
         return {
             "title": cls.__name__,

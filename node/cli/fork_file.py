@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
 from contextlib import nullcontext
 from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from node.cli.exits import FileUnreadable
 from node.clock import monotonic_s
-from node.fork.core_state import CoreState, read_lines
-from node.fork.genesis import begin_fork
 from node.presets import development_key
 from node.state.cut import StateCut
 from protocol.crypto.keys import public_key
@@ -23,6 +21,9 @@ from protocol.errors import PegboardError
 from protocol.genesis import Genesis
 from protocol.schema import Digest, Record
 from protocol.wording import count_of
+
+if TYPE_CHECKING:
+    from node.fork.core_state import CoreState
 
 GZIP = b"\x1f\x8b"
 READ_BYTES = 1 << 20
@@ -61,6 +62,9 @@ class ForkFile(Record):
 
         Raises `FileUnreadable`, and what `CoreState` raises, with the file's name.
         """
+        from node.fork.core_state import read_lines  # few chains are forked
+        from node.fork.genesis import begin_fork
+
         source = self.digest()
         try:
             with self.path.open("rb") as file:
@@ -85,6 +89,8 @@ class ForkFile(Record):
             cut.close()
 
     def _lines(self, file: BufferedReader) -> Iterator[bytes]:
+        import gzip
+
         is_packed = file.peek(len(GZIP)).startswith(GZIP)
         size, told_at = self.path.stat().st_size, monotonic_s()
         with gzip.open(file) if is_packed else nullcontext(file) as lines:

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import FrameType
 
 import click
-import platformdirs
 
 from node.cli.exits import UsageProblem
 from node.cli.feeds import next_feeds
@@ -247,7 +246,9 @@ def _begin_with(context: click.Context) -> set[str]:
 
 def default_data_dir(kind: str) -> Path:
     """Where a network of a kind lives unless `--data-dir` says otherwise."""
-    return platformdirs.user_data_path("pegboard") / "networks" / kind
+    from platformdirs import user_data_path  # for who names no directory
+
+    return user_data_path("pegboard") / "networks" / kind
 
 
 def stop_on_signals() -> None:

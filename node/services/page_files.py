@@ -9,25 +9,24 @@ from __future__ import annotations
 
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, distribution
-from importlib.resources import files
-from pathlib import Path, PurePosixPath
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from node.services.event_log import log
 
 PREFIX = "/page/"
-FOLDER = "page"
+FOLDER = Path(__file__).parents[1] / "page"
 KINDS: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 """What is served, and as what; documents are made for each request, see `node.services.pages`."""
 CHART_PACKAGE = "youplot"
 CHART_FILES: Final = {
     "uplot.js": (
-        "youplot/vendor/uplot.iife.min.js",
+        "vendor/uplot.iife.min.js",
         "2d27e8ad3d228164525ce213f9dc716f39b4e3aee0cc773fb3491c96cf4921a2",
     ),
     "uplot.css": (
-        "youplot/vendor/uplot.min.css",
+        "vendor/uplot.min.css",
         "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
     ),
 }
@@ -58,13 +57,13 @@ def page_files() -> dict[str, PageFile]:
     """Path -> file. Without uPlot the pages do without charts, and their tables say the same."""
     found = {
         f"{PREFIX}{item.name}": PageFile(KINDS[suffix], item.read_bytes())
-        for item in files("node").joinpath(FOLDER).iterdir()
-        if (suffix := PurePosixPath(item.name).suffix) in KINDS
+        for item in FOLDER.iterdir()
+        if (suffix := item.suffix) in KINDS
     }
     for name, (path, digest) in CHART_FILES.items():
         body = _chart_file(path)
         if sha256(body).hexdigest() == digest:
-            found[f"{PREFIX}{name}"] = PageFile(KINDS[PurePosixPath(name).suffix], body)
+            found[f"{PREFIX}{name}"] = PageFile(KINDS[Path(name).suffix], body)
     return found
 
 
@@ -77,12 +76,15 @@ def tell_missing() -> None:
 
 def document(name: str) -> str:
     """The text of a document, with `$fact` where a fact of the node belongs."""
-    return files("node").joinpath(FOLDER, name).read_text(encoding="utf-8")
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _chart_file(path: str) -> bytes:
     """What the installed package has at a path; b"" if it has nothing there."""
+    found = find_spec(CHART_PACKAGE)
+    if found is None or found.origin is None:
+        return b""
     try:
-        return Path(str(distribution(CHART_PACKAGE).locate_file(path))).read_bytes()
-    except (PackageNotFoundError, OSError):
+        return (Path(found.origin).parent / path).read_bytes()
+    except OSError:
         return b""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from functools import cache
-from html import escape
 from string import Template
 from typing import Final, NamedTuple
 
@@ -56,6 +55,8 @@ class Pages:
     def document(self, name: str, host: str) -> Page:
         """A document of `node/page` with what it says of this node; it loads only what stands in
         `page_files` beside it."""
+        from html import escape  # for the first who looks
+
         backend = self.api.backend
         head, info = backend.state.dynamic, backend.info()
         facts = {

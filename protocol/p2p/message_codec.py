@@ -8,6 +8,7 @@ the largest payload follows from its declaration, and is judged before anything 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import msgpack
@@ -31,7 +32,8 @@ _FIXED_LIST = 0x90
 
 def encode_message(message: Message) -> bytes:
     """The payload of a message; raises `EncodeError` when it is larger than its kind may be."""
-    codec = _BY_CLASS[type(message)]
+    codec = _codec_for(_NUMBERS[type(message)])
+    assert codec is not None
     fields: list[object] = [form.write(getattr(message, name)) for name, form in codec.fields]
     payload: bytes = msgpack.packb([codec.number, *fields], use_bin_type=True)
     limit = codec.bounds.size
@@ -110,7 +112,7 @@ class _Codec(NamedTuple):
 def _codec_of(payload: bytes) -> _Codec:
     """The codec of a payload by its first bytes, before anything is allocated."""
     number = payload[1] if len(payload) > 1 else 0
-    codec = _BY_NUMBER.get(number)
+    codec = _codec_for(number)
     if codec is None:
         raise DecodeError("unknown message number", rule="T-P1", value=number)
     name, limit = codec.cls.__name__, codec.bounds.size
@@ -235,7 +237,15 @@ def _list_bounds(items: Sequence[_Bounds]) -> _Bounds:
     )
 
 
-def _build_codec(number: int, cls: type[Message]) -> _Codec:
+@cache
+def _codec_for(number: int) -> _Codec | None:
+    """The codec of the messages of a number, which is one byte; None where there are none.
+
+    Made for the first of them: a node without peers needs none.
+    """
+    cls = MESSAGES.get(number)
+    if cls is None:
+        return None
     declared: type = cls
     fields = _fields(declared)
     return _Codec(
@@ -256,5 +266,4 @@ def _is_bulk(cls: type) -> bool:
     return False
 
 
-_BY_NUMBER = {number: _build_codec(number, cls) for number, cls in MESSAGES.items()}
-_BY_CLASS: dict[type, _Codec] = {codec.cls: codec for codec in _BY_NUMBER.values()}
+_NUMBERS: dict[type, int] = {cls: number for number, cls in MESSAGES.items()}

@@ -247,7 +247,7 @@ def test_another_script_of_the_chart_library_is_not_served(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A13: a package that ships something else than its makers' script draws nothing here."""
-    for path in (CHART_FILES["uplot.css"][0], "youplot/no_such_file"):
+    for path in (CHART_FILES["uplot.css"][0], "vendor/no_such_file"):
         monkeypatch.setitem(CHART_FILES, "uplot.js", (path, CHART_FILES["uplot.js"][1]))
         found = page_files.__wrapped__()
         assert found.keys() == page_files().keys() - {f"{PREFIX}uplot.js"}
