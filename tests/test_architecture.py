@@ -88,7 +88,7 @@ LAYERS = {
     "node.exit_codes": Layer(),
     "node.core": Layer((*CORE, "node.exit_codes"), ("msgpack", "msgspec"), SANS_IO),
     "node.clock": Layer(),
-    "node.storage": Layer(("protocol", "node.exit_codes"), ("msgpack",), ("clock",)),
+    "node.storage": Layer(("protocol", "node.exit_codes"), ("msgpack", "msgspec"), ("clock",)),
     "node.history.database": Layer(
         (*STATE, "node.history", "node.exit_codes", "node.clock", "node.storage"),
         ("psycopg",),

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import NamedTuple, assert_never
 
 from node.api.durability import Durability
-from node.chain.apply_block import check_merkle_root
+from node.chain.apply_block import AppliedBlock, check_merkle_root
 from node.chain.chain import Chain, PushResult
 from node.chain.pending import AppliedTransaction
 from node.chain.vote_pool import Equivocation, Judgement
@@ -238,13 +238,24 @@ class NodeCore:
         these, and as many more are `to_come`. Raises `NoSigningKey`, which says how many blocks
         were made if the keys were missing only after some.
         """
-        envelopes: list[BlockEnvelope] = []
-        for done in range(count):
-            production = self.own.on_demand(secret, earliest_s=earliest_s, made=made + done)
-            own = self._push_own(production, secret)
-            self._follow_own(own, now_ms, to_come + count - done - 1)
-            envelopes.append(own.envelope)
-        return envelopes
+        applied: list[AppliedBlock] = []
+        before, self.effects = self.effects, []
+        try:
+            for done in range(count):
+                production = self.own.on_demand(secret, earliest_s=earliest_s, made=made + done)
+                own = self._push_own(production, secret)
+                if not applied:
+                    self.durability.make()
+                applied += own.result.applied
+                self._tell(own.result)
+                self._pass_on(own.envelope, now_ms, to_come + count - done - 1)
+        finally:
+            followed, self.effects = self.effects, before
+            if applied:
+                self._store_applied(applied)
+            self.effects += followed
+        self._follow_peers(now_ms)
+        return [block.envelope for block in applied]
 
     def make_first_block(self, now_ms: int) -> None:
         """Give a development chain its first block, if a key for it is here.
@@ -474,17 +485,33 @@ class NodeCore:
         Nothing if it only grew a fork: what was never applied takes no disk, and is told to nobody
         (T-P6).
         """
-        if not result.applied:
-            return
-        applied = [block.envelope for block in result.applied]
-        move = StoreBlocks(
-            tuple((block.id, block.num, block.packed) for block in applied),
-            self.chain.head_id,
-            tuple(block.id for block in applied),
-            self.chain.last_irreversible_num,
-            self.durability.make(),
+        if result.applied:
+            self.durability.make()
+            self._store_applied(result.applied)
+            self._tell(result)
+
+    def _store_applied(self, applied: Sequence[AppliedBlock]) -> None:
+        """Store the newest blocks of the main chain as one move, which was made before anybody was
+        told of them; then send what observers made of them."""
+        blocks = [block.envelope for block in applied]
+        ids, newest = tuple([block.id for block in blocks]), blocks[-1]
+        lib = self.chain.last_irreversible_num
+        kept = tuple([(block.id, block.num, block.packed) for block in blocks])
+        self.store(StoreBlocks(kept, newest.id, ids, lib, self.durability.made))
+        self.effects.append(FlushSessions())
+        self.effects.append(StoreHistory(self.chain.lowest_undoable_num))
+        self._report(
+            "block",
+            num=newest.num,
+            id=newest.id.hex(),
+            witness=newest.header.witness,
+            blocks=len(blocks),
+            transactions=sum([len(block.transactions) for block in blocks]),
+            lib=lib,
         )
-        self.store(move)
+
+    def _tell(self, result: PushResult) -> None:
+        """Tell observers of blocks, the last of which is the head; begin a snapshot in its turn."""
         if result.popped:
             self._report(
                 "fork_switch",
@@ -499,21 +526,10 @@ class NodeCore:
                 observer.block_applied(block)
             for transaction_id, reason in result.dropped:
                 observer.transaction_dropped(transaction_id, reason)
-        for envelope in applied:
-            self.ballots.pool.note_certificate(envelope.id)
-        self.effects.append(FlushSessions())
-        self.effects.append(StoreHistory(self.chain.lowest_undoable_num))
+        for block in result.applied:
+            self.ballots.pool.note_certificate(block.envelope.id)
         for transaction_id, reason in result.dropped:
             self._report("transaction_dropped", id=transaction_id.hex(), reason=str(reason))
-        for block in result.applied:
-            self._report(
-                "block",
-                num=block.envelope.num,
-                id=block.envelope.id.hex(),
-                witness=block.envelope.header.witness,
-                transactions=len(block.envelope.transactions),
-                lib=self.chain.last_irreversible_num,
-            )
         if self.chain.head_num % self.settings.snapshot_interval == 0:
             self._snapshot = self._snapshot or SnapshotSlices(self.chain)
 
@@ -572,12 +588,16 @@ class NodeCore:
             self._stop(str(error) or repr(error))
             raise
 
-    def _follow_own(self, made: MadeBlock, now_ms: int, to_come: int = 0) -> None:
-        """Store, tell and announce a block of this node, before `to_come` more of one demand."""
+    def _follow_own(self, made: MadeBlock, now_ms: int) -> None:
+        """Store, tell and announce a block of this node."""
         self.follow_push(made.result)
-        self.peers.announce_block(made.envelope, now_ms)
-        self._follow_block(made.envelope, now_ms, to_come)
+        self._pass_on(made.envelope, now_ms)
         self._follow_peers(now_ms)
+
+    def _pass_on(self, block: BlockEnvelope, now_ms: int, to_come: int = 0) -> None:
+        """Announce a block of this node and vote, before `to_come` more of one demand."""
+        self.peers.announce_block(block, now_ms)
+        self._follow_block(block, now_ms, to_come)
 
     def _report_refusal(self, name: str, detail: str) -> None:
         """Report why no block is made, once until something else happens."""

@@ -55,9 +55,9 @@ class MemoryHistory:
         self._blocks: deque[BlockHistory] = deque()
         self._unnumbered: deque[BlockHistory] = deque()
         """Those of them that are not numbered yet."""
-        self._taken = self._numbered = 0
-        """Operations that were taken in, and that were numbered; the owner's thread changes the
-        former, and who holds the lock the latter."""
+        self._taken = self._numbered = self._forgotten = 0
+        """Operations that were taken in, that were numbered, and that were dropped; who holds the
+        lock changes the second, the owner's thread the others."""
         self._lock: AbstractContextManager[object] = lock or nullcontext()
 
     @property
@@ -87,6 +87,11 @@ class MemoryHistory:
     def __len__(self) -> int:
         """How many blocks are here."""
         return len(self._blocks)
+
+    @property
+    def size(self) -> int:
+        """How many blocks and operations are here."""
+        return len(self._blocks) + self._taken - self._forgotten
 
     def __iter__(self) -> Iterator[BlockHistory]:
         """All blocks, oldest first; those that nobody asked about are not numbered."""
@@ -139,7 +144,7 @@ class MemoryHistory:
     def forget(self, num: int) -> None:
         """Drop the numbered blocks up to a number, which somebody else keeps."""
         while self._blocks and self._blocks[0].num <= num:
-            self._blocks.popleft()
+            self._forgotten += len(self._blocks.popleft().operations)
         if self._storage is not None:
             with self._lock:
                 self._storage.forget(num)

@@ -9,6 +9,7 @@ from node.api.development import Development
 from node.api.errors import no_development
 from node.chain.chain import Chain
 from node.chain.vote_pool import Equivocation
+from node.clock import cpu_s
 from node.core.chain_reader import ChainReader
 from node.core.head_hash import HashedHead, HeadHash
 from node.history.reader import HistoryReader
@@ -27,8 +28,10 @@ from protocol.p2p.messages import MAX_ADDRESSES
 from protocol.schema import BlockId, Digest
 from protocol.transaction import TransactionEnvelope
 
-BLOCKS_A_STEP = 8
-"""Empty ones take one or two milliseconds together."""
+STEP_S = 0.002
+"""Time for which blocks on demand keep everybody else waiting, about; and at least one."""
+BLOCKS_FIRST, BLOCKS_A_STEP_MAX = 8, 64
+"""How many are made before it is known what they take, and at most."""
 
 
 class NodeApiBackend:
@@ -169,17 +172,20 @@ class NodeApiBackend:
         return self.core.chain.simulate(envelope).operations
 
     def generate_blocks(self, count: int, wif: str | None = None) -> Generator[None, None, int]:
-        """Make blocks at the next slots, `BLOCKS_A_STEP` at once; number of the last of them."""
+        """Make blocks at the next slots, for about `STEP_S` at once; number of the last of them."""
         secret = None if wif is None else parse_wif(wif)
-        num = 0
-        for made in range(0, count, BLOCKS_A_STEP):
-            if made:
-                yield
-            size = min(BLOCKS_A_STEP, count - made)
+        made, size = 0, BLOCKS_FIRST
+        while True:
+            size = min(size, count - made)
+            start_s = cpu_s()
             to_come = count - made - size
             blocks = self.inputs.generate_blocks(size, secret, made=made, to_come=to_come)
-            num = blocks[-1].num
-        return num
+            took_s = cpu_s() - start_s
+            made += size
+            if made >= count:
+                return blocks[-1].num
+            yield
+            size = max(1, min(int(size * STEP_S / took_s), 2 * size, BLOCKS_A_STEP_MAX))
 
     def travel_to(self, time_s: int) -> int:
         """Make one block at the first slot from a time on; its number."""

@@ -44,13 +44,15 @@ class HistoryKeeper:
         """The blocks of the next write: as many as it takes, or those that there are by a time."""
         while True:
             self._told = trio.Event()
-            blocks = self.history.writable(self._irreversible_num)
             if self.history.recent.unnumbered >= NUMBERED_AT_ONCE:
                 await trio.to_thread.run_sync(self.history.recent.number)
                 continue
-            if blocks and (self.history.is_full(blocks) or trio.current_time() >= until_s):
-                return blocks
-            with trio.move_on_at(until_s if blocks else math.inf):
+            is_due = trio.current_time() >= until_s
+            if is_due or self.history.may_fill_a_write:
+                blocks = self.history.writable(self._irreversible_num)
+                if blocks and (is_due or self.history.is_full(blocks)):
+                    return blocks
+            with trio.move_on_at(math.inf if is_due else until_s):
                 await self._told.wait()
 
     async def run(self) -> None:

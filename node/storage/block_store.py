@@ -16,6 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 from node.storage.durable import OWNER_ONLY, disk_error, flush_directory
@@ -44,6 +45,7 @@ CHECKPOINT_BYTES = 4 << 20
 """The WAL is copied into the file after about so many bytes of blocks."""
 
 BLOCKS_PER_READ_MAX = 10_000
+ROWS_A_STATEMENT = 16
 NUM_MAX = 0xFFFF_FFFF
 
 _SCHEMA = (
@@ -116,22 +118,18 @@ class BlockStore:
         kept_num = block_num_of(main_chain[0]) - 1 if main_chain else _num_or_zero(head)
         with self._writing() as database:
             check_move(self._head, head, main_chain, self._id_at(database, kept_num))
-            for block_id, num, data in blocks:
-                assert num == block_num_of(block_id), "a block id starts with the block number"
-                database.execute(
-                    "INSERT INTO block (id, num, checksum, data) VALUES (?, ?, ?, ?)"
-                    " ON CONFLICT (id) DO UPDATE SET checksum = excluded.checksum,"
-                    " data = excluded.data",
-                    (block_id, num, _checksum(block_id, data), data),
-                )
+            _insert_blocks(database, blocks)
             database.execute("DELETE FROM main_chain WHERE num > ?", (kept_num,))
+            new = {block_id for block_id, _, _ in blocks}
             for block_id in main_chain:
-                known = database.execute("SELECT 1 FROM block WHERE id = ?", (block_id,))
-                assert known.fetchone(), "the main chain holds stored blocks only"
-                database.execute(
-                    "INSERT INTO main_chain (num, id) VALUES (?, ?)",
-                    (block_num_of(block_id), block_id),
-                )
+                known = block_id in new or _is_stored(database, block_id)
+                assert known, "the main chain holds stored blocks only"
+            _insert_rows(
+                database,
+                "INSERT INTO main_chain (num, id) VALUES",
+                "(?, ?)",
+                [(block_num_of(block_id), block_id) for block_id in main_chain],
+            )
             _write_header(database, "head", head or b"")
             if irreversible_num > _irreversible(database):
                 _write_header(database, "irreversible", _checked(irreversible_num))
@@ -487,6 +485,43 @@ class BlockStore:
             value=f"{name_of(error)}: {error}",
             rule="T-S3",
         )
+
+
+def _is_stored(database: sqlite3.Connection, block_id: BlockId) -> bool:
+    found = database.execute("SELECT 1 FROM block WHERE id = ?", (block_id,)).fetchone()
+    return found is not None
+
+
+def _insert_blocks(
+    database: sqlite3.Connection, blocks: Sequence[tuple[BlockId, int, bytes]]
+) -> None:
+    """Store blocks; one that is here already is written again."""
+    rows = []
+    for block_id, num, data in blocks:
+        assert num == block_num_of(block_id), "a block id starts with the block number"
+        rows.append((block_id, num, _checksum(block_id, data), data))
+    _insert_rows(
+        database,
+        "INSERT INTO block (id, num, checksum, data) VALUES",
+        "(?, ?, ?, ?)",
+        rows,
+        "ON CONFLICT (id) DO UPDATE SET checksum = excluded.checksum, data = excluded.data",
+    )
+
+
+def _insert_rows(
+    database: sqlite3.Connection,
+    start: str,
+    row: str,
+    rows: Sequence[Sequence[object]],
+    end: str = "",
+) -> None:
+    """Insert rows, many with a statement: with each the interpreter's lock changes hands."""
+    whole = len(rows) - len(rows) % ROWS_A_STATEMENT
+    many = f"{start} {', '.join([row] * ROWS_A_STATEMENT)} {end}"
+    for at in range(0, whole, ROWS_A_STATEMENT):
+        database.execute(many, list(chain.from_iterable(rows[at : at + ROWS_A_STATEMENT])))
+    database.executemany(f"{start} {row} {end}", rows[whole:])
 
 
 def _connect(path: Path) -> sqlite3.Connection:

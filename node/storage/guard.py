@@ -11,6 +11,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from node.storage.durable import disk_error, replace_file
 from node.storage.errors import (
     DiskError,
@@ -155,7 +157,8 @@ def _serialize(signed: Signed, voted: Voted, chain_id: Digest) -> bytes:
             for key, (source_num, target_num) in sorted(voted.items())
         ],
     }
-    return json.dumps(record | {"checksum": _checksum(record)}, indent=1).encode() + b"\n"
+    text = json.dumps(record | {"checksum": _checksum(record)}).encode()
+    return msgspec.json.format(text, indent=1) + b"\n"  # by `json` it would take half a millisecond
 
 
 def _checksum(record: dict[str, object]) -> str:

@@ -20,7 +20,7 @@ LATE_ROUNDS = 2
 VOTED_LAST = 3
 """So many blocks at the end of a demand are voted for each, so that it ends as if all were."""
 
-PASSED_OVER_MAX = 100
+PASSED_OVER_MAX = 1_000
 """So many blocks that can be taken back are let grow by a demand before two are voted for."""
 
 SLOTS_AHEAD = 2

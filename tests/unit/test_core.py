@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from node.chain.apply_block import AppliedBlock
 from node.chain.chain import Chain
 from node.chain.finality import quorum_of
 from node.core import inbox
@@ -37,8 +38,8 @@ from node.state.errors import (
     WrongMerkleRoot,
     WrongWitness,
 )
+from node.witness import voter
 from node.witness.producer import Production, maybe_produce
-from node.witness.voter import PASSED_OVER_MAX
 from protocol.asset import NO_FEE
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
@@ -399,6 +400,9 @@ def test_blocks_that_end_midway_are_counted(genesis: Genesis) -> None:
     with pytest.raises(NoSigningKey, match="1 blocks were made before"):
         node.core.generate_blocks(5, START_MS)
     assert node.chain.head_num == 2
+    node.carry(START_MS)
+    assert node.blocks.head() == (2, node.chain.head_id)
+    assert node.core.durability.is_complete
 
 
 @pytest.mark.parametrize("by_the_clock", [True, False])
@@ -429,8 +433,11 @@ def test_generated_blocks_run_ahead_of_the_clock(genesis: Genesis) -> None:
 
 
 @pytest.mark.parametrize("names", [3, 2])
-def test_of_blocks_demanded_in_a_row_only_some_are_voted_for(names: int) -> None:
+def test_of_blocks_demanded_in_a_row_only_some_are_voted_for(
+    names: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """F5: by who needs nobody else for it; and all but the last two are irreversible at the end."""
+    monkeypatch.setattr(voter, "PASSED_OVER_MAX", 100)
     genesis = make_genesis("alice", finality=FINALITY_VOTES)
     node = CoreNode(genesis, witness_names(names), CoreSettings(by_the_clock=False))
     undoable = []
@@ -443,7 +450,7 @@ def test_of_blocks_demanded_in_a_row_only_some_are_voted_for(names: int) -> None
         assert voted == set(range(1, 250)), "each, and the parents of the late ones"
         return
     assert voted == {100, 101, 200, 201, 248, 249, 250}
-    assert max(undoable) == PASSED_OVER_MAX
+    assert max(undoable) == 100
     assert undoable[-1] == 2
 
 
@@ -457,6 +464,31 @@ def test_a_demand_that_ends_early_puts_nothing_off() -> None:
     for _ in range(3):
         node.core.generate_blocks(1, START_MS)
     assert node.chain.last_irreversible_num == 51
+
+
+def test_blocks_demanded_at_once_are_one_move() -> None:
+    """T-S1: they are stored together before all else, and what was told of each rests on that."""
+    genesis = make_genesis("alice", finality=FINALITY_VOTES)
+    node = CoreNode(genesis, witness_names(3), CoreSettings(by_the_clock=False))
+    told = []
+
+    class Listener(QuietObserver):
+        def block_applied(self, block: AppliedBlock) -> None:
+            move = node.core.durability.made
+            told.append((block.envelope.num, node.chain.head_num, move))
+
+    node.core.observe(Listener())
+    made = node.core.generate_blocks(5, START_MS)
+    assert told == [(num, num, 1) for num in range(1, 6)]
+    first, *others = node.core.take_effects()
+    assert isinstance(first, StoreBlocks)
+    ids = tuple(block.id for block in made)
+    assert tuple(block_id for block_id, _, _ in first.blocks) == first.main_chain == ids
+    assert (first.head, first.irreversible_num, first.serial) == (ids[-1], 3, 1)
+    assert not any(isinstance(effect, StoreBlocks) for effect in others)
+    assert sum(isinstance(effect, ReserveSlot) for effect in others) == 5
+    [line] = [one for one in others if isinstance(one, Report) and one.name == "block"]
+    assert (line.fields["num"], line.fields["blocks"]) == (5, 5)
 
 
 def test_a_block_is_generated_at_a_time_or_after_it(genesis: Genesis) -> None:

@@ -106,6 +106,8 @@ def test_the_stored_history_equals_its_twin(
     pair = Pair(place, seed)
     for _ in range(STEPS if isinstance(place, SqlitePlace) else STEPS_ON_A_SERVER):
         pair.step()
+        recent = pair.stored.recent
+        assert recent.size == sum(1 + len(block.operations) for block in recent)
         compare(pair.stored, pair.twin, pair.random)
     assert pair.stored.stored_num > 0
     pair.stored.close()

@@ -205,25 +205,26 @@ def _write(
     session: Session, view: HistoryView, blocks: Sequence[BlockHistory], markets: dict[Market, int]
 ) -> dict[AccountId, AccountTotal]:
     """Add what new blocks add; what there is then of each account that is concerned."""
-    fills = [fill for block in blocks for fill in block.fills]
+    busy = [block for block in blocks if block.operations or block.events]
+    fills = [fill for block in busy for fill in block.fills]
     minutes = minutes_of(fills)
     before = {key: view.bucket(*key) for key in bucket_keys(minutes)}
     known = {key: bucket for key, bucket in before.items() if bucket is not None}
     session.add(BLOCKS, [BLOCKS.row_of(_block_record(block)) for block in blocks])
     session.add(
-        OPERATIONS, [OPERATIONS.row_of(run) for block in blocks for run in operation_runs(block)]
+        OPERATIONS, [OPERATIONS.row_of(run) for block in busy for run in operation_runs(block)]
     )
-    runs = account_runs(blocks)
+    runs = account_runs(busy)
     add_account_runs(session, runs)
     totals = totals_of(runs)
     session.replace(ACCOUNT_TOTALS, [ACCOUNT_TOTALS.row_of(total) for total in totals.values()])
     session.add(FILLS, [FILLS.row_of(fill_entry(fill)) for fill in fills])
     session.add(
         POOL_OPERATIONS,
-        [POOL_OPERATIONS.row_of(entry) for block in blocks for entry in block.pool_operations],
+        [POOL_OPERATIONS.row_of(entry) for block in busy for entry in block.pool_operations],
     )
     for kind in EVENT_KINDS:
-        records = [record for block in blocks for record in block.records_of(kind)]
+        records = [record for block in busy for record in block.records_of(kind)]
         session.add(kind, [kind.row_of(record) for record in records])
     session.replace(BUCKETS, [BUCKETS.row_of(item) for item in join_minutes(known, minutes)])
     counts = {fill.market: fill.sequence + 1 for fill in fills}

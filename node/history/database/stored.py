@@ -221,6 +221,11 @@ class StoredHistory:
             size += _size_of(block)
         return found
 
+    @property
+    def may_fill_a_write(self) -> bool:
+        """Whether what is not stored may be as much as one write takes; quick to ask."""
+        return self.recent.size >= SIZE_OF_A_WRITE
+
     @staticmethod
     def is_full(blocks: Sequence[BlockHistory]) -> bool:
         """Whether one write takes no more than these."""
