@@ -111,11 +111,6 @@ def block_id(header: SignedBlockHeader) -> BlockId:
     return _block_id(header.previous, pack(header))
 
 
-def header_digest(header: BlockHeader) -> Digest:
-    """What the witness signs: SHA256 of the header (R9.7)."""
-    return sha256(pack(header))
-
-
 def merkle_root(digests: Sequence[Digest]) -> Ripemd160:
     """The root over the digests of processed transactions (R9.7).
 
@@ -142,18 +137,6 @@ def certificate_in(header: SignedBlockHeader) -> Certificate | None:
 
 Sign = Callable[[Digest], Signature]
 """Signs a digest with a key that only the caller has."""
-
-
-def sign_header(header: BlockHeader, sign: Sign) -> SignedBlockHeader:
-    """The header with the witness's signature; `sign` is called once."""
-    return SignedBlockHeader(
-        header.previous,
-        header.timestamp,
-        header.witness,
-        header.transaction_merkle_root,
-        header.extensions,
-        sign(header_digest(header)),
-    )
 
 
 class HeaderEnvelope:
@@ -185,6 +168,21 @@ class HeaderEnvelope:
         """Read the header at the front of a block; raises `DecodeError` or `ValidationError`."""
         header, end = unpack_from(SignedBlockHeader, data, 0)
         return cls(header, data[:end])
+
+    @classmethod
+    def sign(cls, header: BlockHeader, sign: Sign) -> HeaderEnvelope:
+        """The header with the witness's signature on SHA256 of it (R9.7); `sign` is called once."""
+        packed = pack(header)
+        signature = sign(sha256(packed))
+        signed = SignedBlockHeader(
+            header.previous,
+            header.timestamp,
+            header.witness,
+            header.transaction_merkle_root,
+            header.extensions,
+            signature,
+        )
+        return cls(signed, packed + signature)
 
     def note_signer(self, key: PublicKey) -> None:
         """Remember who signed the header: this process has just done so with that key."""
@@ -314,8 +312,7 @@ class BlockEnvelope:
     @classmethod
     def produce(cls, header: BlockHeader, body: BlockBody, sign: Sign) -> BlockEnvelope:
         """Sign a header and join it with its transactions; nothing is encoded or read again."""
-        signed = sign_header(header, sign)
-        front = HeaderEnvelope(signed, pack(signed))
+        front = HeaderEnvelope.sign(header, sign)
         return cls(front, body, front.packed + body.packed())
 
     @property

@@ -115,7 +115,8 @@ class Api:
         """Tell subscribers of a block that became the head, and confirm its transactions."""
         self._recent.remember_block(trace.envelope)
         self._directory.apply_block(trace.revision)
-        self._holds.let_go(self.backend.now_s())
+        if self._holds:
+            self._holds.let_go(self.backend.now_s())
         news = BlockNews(self.backend, trace)
         for session in self.sessions:
             session.tell_block(news)

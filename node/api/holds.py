@@ -32,6 +32,9 @@ class Holds:
         self._held: dict[int, Hold] = {}
         self._newest = 0
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     def make(self, chain: Chain, now_s: int) -> Hold:
         """Hold the state of the head block; raises `NotPossible` if that is one too many (T-A2)."""
         self.let_go(now_s)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
-
-import msgspec
+from typing import NamedTuple
 
 from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
 from node.chain.block_builder import build_block
@@ -31,20 +30,20 @@ from protocol.genesis_form import Genesis
 from protocol.ids import WitnessId
 from protocol.msgpack_form import Plain
 from protocol.operations.balance import NULL_KEY
-from protocol.schema import BlockId, Digest, PublicKey, Record, TransactionId
+from protocol.schema import BlockId, Digest, PublicKey, TransactionId
 from protocol.transaction import TransactionEnvelope
 
 __all__ = ["AppliedBlock", "AppliedTransaction", "Chain", "Dropped", "PushResult"]
 
 
-class PushResult(Record):
+class PushResult(NamedTuple):
     """What pushing a block did to the main chain; all empty when it only grew a fork."""
 
-    applied: list[AppliedBlock] = msgspec.field(default_factory=list)
+    applied: list[AppliedBlock]
     """Oldest first."""
-    popped: list[BlockEnvelope] = msgspec.field(default_factory=list)
+    popped: list[BlockEnvelope]
     """Newest first."""
-    dropped: list[Dropped] = msgspec.field(default_factory=list)
+    dropped: list[Dropped]
     """Pending transactions that the new head makes invalid, with the reason."""
 
 
@@ -76,15 +75,31 @@ class Chain:
         chain_id: Digest | None = None,
         paranoid: bool = False,
         checkpoint: BlockId | None = None,
+        state: State | None = None,
     ) -> None:
         """A chain without blocks. Raises `ValidationError` for an impossible genesis.
 
         A paranoid chain recounts all invariants after each block. A checkpoint is the block that
-        operators take for irreversible (F9).
+        operators take for irreversible (F9). For a `state` of its own see `continue_from`.
         """
         self.chain_id = chain_id_of(genesis) if chain_id is None else chain_id
-        state = build_state(genesis, self.chain_id)
-        self._start(genesis, state, paranoid=paranoid, checkpoint=checkpoint)
+        self.genesis = genesis
+        self.paranoid = paranoid
+        self.state = build_state(genesis, self.chain_id) if state is None else state
+        self._checkpoint = checkpoint
+        dynamic = self.state.dynamic
+        self._forks = ForkDatabase(
+            dynamic.head_block_id, dynamic.head_block_number, justified_num(self.state), checkpoint
+        )
+        self._head = self._forks.root
+        self._head.is_main = True
+        self._head.rules = HeaderRules.after(self.state)
+        self._main: dict[int, AppliedBlock] = {}
+        self._held = HeldBlocks()
+        if paranoid:
+            check_all(self.state)
+        self._session = PendingSession(self.state, self.chain_id)
+        self.pending = self._session.pool
 
     @classmethod
     def restore(
@@ -119,38 +134,11 @@ class Chain:
         checkpoint: BlockId | None = None,
     ) -> Chain:
         """The chain whose head made a state; raises `WrongChain` if it is another chain's."""
-        chain = cls.__new__(cls)
-        chain.chain_id = state.chain.chain_id
+        found = state.chain.chain_id
         expected = chain_id_of(genesis) if chain_id is None else chain_id
-        if chain.chain_id != expected:
-            raise WrongChain(
-                "snapshot of another chain", value=chain.chain_id.hex(), limit=expected.hex()
-            )
-        chain._start(  # noqa: SLF001  # our own
-            genesis, state, paranoid=paranoid, checkpoint=checkpoint
-        )
-        return chain
-
-    def _start(
-        self, genesis: Genesis, state: State, *, paranoid: bool, checkpoint: BlockId | None
-    ) -> None:
-        self.genesis = genesis
-        self.paranoid = paranoid
-        self.state = state
-        dynamic = state.dynamic
-        self._checkpoint = checkpoint
-        self._forks = ForkDatabase(
-            dynamic.head_block_id, dynamic.head_block_number, justified_num(state), checkpoint
-        )
-        self._head = self._forks.root
-        self._head.is_main = True
-        self._head.rules = HeaderRules.after(state)
-        self._main: dict[int, AppliedBlock] = {}
-        self._held = HeldBlocks()
-        if paranoid:
-            check_all(state)
-        self._session = PendingSession(state, self.chain_id)
-        self.pending = self._session.pool
+        if found != expected:
+            raise WrongChain("snapshot of another chain", value=found.hex(), limit=expected.hex())
+        return cls(genesis, chain_id=found, paranoid=paranoid, checkpoint=checkpoint, state=state)
 
     # The head.
 
@@ -191,22 +179,23 @@ class Chain:
         return self._forks.root.num
 
     @property
-    def _slots(self) -> NextSlots:
+    def next_slots(self) -> NextSlots:
+        """The slots after the head."""
         rules = self._head.rules
         assert rules is not None, "the head is applied"
         return rules.slots
 
     def slot_time(self, slot: int) -> int:
         """Time in seconds of a slot after the head; slot 1 is the next one (R8.4)."""
-        return self._slots.time_of(slot)
+        return self.next_slots.time_of(slot)
 
     def slot_at(self, time_s: int) -> int:
         """The slot that holds a time; 0 before the next slot begins (R8.4)."""
-        return self._slots.at(time_s)
+        return self.next_slots.at(time_s)
 
     def scheduled_witness(self, slot: int) -> WitnessId:
         """Whose turn a slot after the head is (R8.5)."""
-        return self._slots.witness_of(slot)
+        return self.next_slots.witness_of(slot)
 
     def signing_key(self, witness: WitnessId) -> PublicKey | None:
         """The key of a witness for the next block: the head's, whatever pending ones change (T-D2).
@@ -373,16 +362,17 @@ class Chain:
         are not looked at: for blocks that this node has checked and stored before. `verdict` is
         that of `judge_header` on a block that `read_block` has read.
         """
+        result = PushResult([], [], [])
         if self.has_block(envelope.id):
-            return PushResult()
+            return result
         item = self._add_to_forks(envelope, verdict, trusted=trusted)
         if item.rank <= self._head.rank:
-            return PushResult()
-        result = PushResult()
+            return result
         if item.parent is self._head:
             beneath = self._apply_beneath(item, envelope, trusted=trusted)
             if beneath is not None:
-                return PushResult([beneath])
+                result.applied.append(beneath)
+                return result
         waiting = self._session.close()
         try:
             self._switch_to(item, result, trusted=trusted)

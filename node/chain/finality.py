@@ -55,7 +55,7 @@ def voting_keys(sets: Sequence[VotingSet]) -> frozenset[PublicKey]:
 
 def missing_votes(one: VotingSet, keys: Collection[PublicKey]) -> int:
     """How many members more must vote until the set has its quorum (F2)."""
-    voted = sum(key in keys for _, key in one.members)
+    voted = len([key for _, key in one.members if key in keys])
     return max(0, quorum_of(len(one.members)) - voted)
 
 

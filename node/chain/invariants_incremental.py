@@ -72,6 +72,8 @@ from protocol.ids import (
     vesting_text,
 )
 
+K = TypeVar("K")
+
 
 class Changes:
     """How the sums that invariants compare have changed; each must come to zero."""
@@ -98,19 +100,19 @@ class Changes:
         self.state = state
         self.holdings: dict[AssetId, int] = defaultdict(int)
         """By asset: units found in all places, minus supply (I1, I2)."""
-        self.debts: dict[AssetId, int] = defaultdict(int)
+        self.debts: dict[AssetId, int] = {}
         """By asset: debt of positions and pool, minus supply (I3)."""
-        self.core_in_orders: dict[AccountId, int] = defaultdict(int)
+        self.core_in_orders: dict[AccountId, int] = {}
         """By account: CORE in orders and positions, minus its statistic (I5)."""
-        self.lent: dict[CreditOfferId, int] = defaultdict(int)
+        self.lent: dict[CreditOfferId, int] = {}
         """By credit offer: what it has lent, minus the debt of its deals (J4)."""
-        self.owed: dict[tuple[CreditOfferId, AccountId], int] = defaultdict(int)
+        self.owed: dict[tuple[CreditOfferId, AccountId], int] = {}
         """By credit offer and borrower: the summary, minus the debt of the deals (J4)."""
-        self.tickets: dict[AccountId, list[int]] = defaultdict(lambda: [0] * len(NO_LOCKS))
+        self.tickets: dict[AccountId, list[int]] = {}
         """By account: what its tickets hold and are worth, minus its figures (K6.1)."""
-        self.special: dict[AccountId, int] = defaultdict(int)
+        self.special: dict[AccountId, int] = {}
         """By account: whether it has special authorities, minus the notes of it (Y1.1)."""
-        self.bought_back: dict[AssetId, int] = defaultdict(int)
+        self.bought_back: dict[AssetId, int] = {}
         """By asset: whether an account buys it back, minus the notes of it (Y2.1)."""
         self.locked = [0, 0]
         """CORE locked for ever, of value and of none: of all accounts, minus the chain's (K6.1)."""
@@ -178,20 +180,30 @@ def _check_sums(changes: Changes) -> None:
             )
     for asset_id, difference in changes.debts.items():
         _check_debt(changes, asset_id, difference)
-    _check_even("I5", changes.core_in_orders, lambda one: f"CORE in orders of {account_text(one)}")
+    if changes.core_in_orders:
+        _check_even(
+            "I5", changes.core_in_orders, lambda one: f"CORE in orders of {account_text(one)}"
+        )
+    if changes.lent or changes.owed:
+        _check_credit(changes)
+    for account, differences in changes.tickets.items():
+        if any(differences):
+            raise violated("K6.1", f"tickets of {account_text(account)}", differences, 0)
+    if any(changes.locked):
+        raise violated("K6.1", "CORE locked for ever", changes.locked, 0)
+    if changes.special:
+        _check_even("Y1.1", changes.special, lambda one: f"notes of {account_text(one)}")
+    if changes.bought_back:
+        _check_even("Y2.1", changes.bought_back, lambda one: f"notes of {asset_text(one)}")
+
+
+def _check_credit(changes: Changes) -> None:
     _check_even("J4", changes.lent, lambda one: f"lent by {credit_offer_text(one)}")
     _check_even(
         "J4",
         changes.owed,
         lambda one: f"summary of {account_text(one[1])} at {credit_offer_text(one[0])}",
     )
-    for account, differences in changes.tickets.items():
-        if any(differences):
-            raise violated("K6.1", f"tickets of {account_text(account)}", differences, 0)
-    if any(changes.locked):
-        raise violated("K6.1", "CORE locked for ever", changes.locked, 0)
-    _check_even("Y1.1", changes.special, lambda one: f"notes of {account_text(one)}")
-    _check_even("Y2.1", changes.bought_back, lambda one: f"notes of {asset_text(one)}")
 
 
 def _check_even(rule: str, differences: Mapping[K, int], what: Callable[[K], str]) -> None:
@@ -264,6 +276,10 @@ def _check_head(state: State) -> None:
         raise violated("K6.1", f"overdue ticket {ticket_text(ticket.id)}", due, dynamic.time)
 
 
+def _add(sums: dict[K, int], key: K, amount: int) -> None:
+    sums[key] = sums.get(key, 0) + amount
+
+
 def _bad_balance(item: AccountBalance) -> InvariantViolated:
     return violated("I6", f"balance {balance_text(item.id)}", item.balance, MAX_SUPPLY)
 
@@ -299,15 +315,15 @@ def _count_account(changes: Changes, item: Account, sign: int) -> None:
     if item.special is not None:
         if sign > 0:
             check_special_account(item)
-        changes.special[item.id] += sign
+        _add(changes.special, item.id, sign)
 
 
 def _count_special_authority(changes: Changes, item: SpecialAuthority, sign: int) -> None:
-    changes.special[item.account] -= sign
+    _add(changes.special, item.account, -sign)
 
 
 def _count_buyback(changes: Changes, item: Buyback, sign: int) -> None:
-    changes.bought_back[item.asset_to_buy] -= sign
+    _add(changes.bought_back, item.asset_to_buy, -sign)
 
 
 def _count_ticket(changes: Changes, item: Ticket, sign: int) -> None:
@@ -318,7 +334,7 @@ def _count_ticket(changes: Changes, item: Ticket, sign: int) -> None:
 
 
 def _add_figures(changes: Changes, account: AccountId, figures: TicketFigures, sign: int) -> None:
-    found = changes.tickets[account]
+    found = changes.tickets.setdefault(account, [0] * len(NO_LOCKS))
     for place, amount in enumerate(astuple(figures)):
         found[place] += sign * amount
 
@@ -340,7 +356,7 @@ def _count_order(changes: Changes, item: LimitOrder, sign: int) -> None:
     else:
         holdings[sold] += for_sale
         if sold == CORE_ASSET:
-            changes.core_in_orders[item.seller] += for_sale
+            _add(changes.core_in_orders, item.seller, for_sale)
     changes.markets[(sold, wanted) if sold < wanted else (wanted, sold)] = None
 
 
@@ -365,10 +381,10 @@ def _count_position(changes: Changes, item: CallOrder, sign: int) -> None:
     if sign > 0 and (item.collateral <= 0 or item.debt <= 0):
         raise violated("I6", f"position {position_text(item.id)}", item, "positive")
     changes.holdings[item.collateral_asset] += sign * item.collateral
-    changes.debts[item.debt_asset] += sign * item.debt
+    _add(changes.debts, item.debt_asset, sign * item.debt)
     _note_bitasset(changes, item.debt_asset)
     if item.collateral_asset == CORE_ASSET:
-        changes.core_in_orders[item.borrower] += sign * item.collateral
+        _add(changes.core_in_orders, item.borrower, sign * item.collateral)
 
 
 def _count_bid(changes: Changes, item: CollateralBid, sign: int) -> None:
@@ -380,22 +396,22 @@ def _count_offer(changes: Changes, item: CreditOffer, sign: int) -> None:
     if sign > 0:
         check_offer(item)
     changes.holdings[item.asset_type] += sign * item.current_balance
-    changes.lent[item.id] += sign * item.lent
+    _add(changes.lent, item.id, sign * item.lent)
 
 
 def _count_deal(changes: Changes, item: CreditDeal, sign: int) -> None:
     if sign > 0:
         check_deal(item)
     changes.holdings[item.collateral_asset] += sign * item.collateral_amount
-    changes.lent[item.offer_id] -= sign * item.debt_amount
-    changes.owed[item.offer_id, item.borrower] -= sign * item.debt_amount
+    _add(changes.lent, item.offer_id, -sign * item.debt_amount)
+    _add(changes.owed, (item.offer_id, item.borrower), -sign * item.debt_amount)
 
 
 def _count_summary(changes: Changes, item: CreditDealSummary, sign: int) -> None:
     if sign > 0 and item.total_debt_amount <= 0:
         what = f"summary of {account_text(item.borrower)} at {credit_offer_text(item.offer_id)}"
         raise violated("J4", what, item.total_debt_amount, 1)
-    changes.owed[item.offer_id, item.borrower] += sign * item.total_debt_amount
+    _add(changes.owed, (item.offer_id, item.borrower), sign * item.total_debt_amount)
 
 
 def _count_bitasset(changes: Changes, item: BitassetData, sign: int) -> None:
@@ -404,7 +420,7 @@ def _count_bitasset(changes: Changes, item: BitassetData, sign: int) -> None:
         changes.settled_before[item.asset_id] = None
     funds = item.settlement_fund + item.individual_settlement_fund
     changes.holdings[item.options.short_backing_asset] += sign * funds
-    changes.debts[item.asset_id] += sign * item.individual_settlement_debt
+    _add(changes.debts, item.asset_id, sign * item.individual_settlement_debt)
 
 
 def _count_pool(changes: Changes, item: LiquidityPool, sign: int) -> None:
@@ -423,7 +439,7 @@ def _count_asset(changes: Changes, item: Asset, sign: int) -> None:
     if item.buyback_account is not None:
         if sign > 0:
             check_buyback_account(changes.state, item)
-        changes.bought_back[item.id] += sign
+        _add(changes.bought_back, item.id, sign)
     if item.for_liquidity_pool is not None:
         changes.pools[item.for_liquidity_pool] = changes.shares[item.id] = None
 
@@ -441,14 +457,13 @@ def _count_figures(changes: Changes, item: AssetDynamicData, sign: int) -> None:
     if asset.bitasset_data_id is not None:
         backing = state.bitassets.get(asset.bitasset_data_id).options.short_backing_asset
         changes.holdings[backing] += sign * item.accumulated_collateral_fees
-        changes.debts[asset.id] -= sign * item.current_supply
+        _add(changes.debts, asset.id, -sign * item.current_supply)
 
 
 _balance_before: Callable[[Values], int] = itemgetter(
     AccountBalance.__struct_fields__.index("balance")
 )
 
-K = TypeVar("K")
 NO_LOCKS = astuple(NO_TICKETS)
 _COUNTED = ("total_core_in_orders", "pending_fees", "pending_vested_fees", "tickets")
 _counted_of = attrgetter(*_COUNTED)
@@ -458,7 +473,7 @@ _counted_before = itemgetter(*map(AccountStatistics.__struct_fields__.index, _CO
 def _count_statistics(changes: Changes, item: AccountStatistics, sign: int) -> None:
     pending = item.pending_fees + item.pending_vested_fees
     changes.holdings[CORE_ASSET] += sign * pending
-    changes.core_in_orders[item.owner] -= sign * item.total_core_in_orders
+    _add(changes.core_in_orders, item.owner, -sign * item.total_core_in_orders)
     if item.tickets is not None:
         _add_figures(changes, item.owner, item.tickets, -sign)
         changes.locked[0] += sign * item.tickets.total_core_pob
@@ -472,7 +487,7 @@ def _count_moved_statistics(changes: Changes, item: AccountStatistics, values: V
     if now == before:
         return
     if now[1:] == before[1:]:
-        changes.core_in_orders[item.owner] -= now[0] - before[0]
+        _add(changes.core_in_orders, item.owner, -(now[0] - before[0]))
         return
     _count_statistics(changes, cast(AccountStatistics, _object_of(item, values)), -1)
     _count_statistics(changes, item, 1)

@@ -133,12 +133,16 @@ class VotePool:
 
     def take_waiting(self, block: BlockId) -> list[tuple[int, Vote]]:
         """The votes that waited for a block, with their senders; they wait no more."""
+        if not self._waiting:
+            return []
         taken = self._waiting.pop(block, [])
         self._waiting_of.subtract(sender for sender, _ in taken)
         return taken
 
     def forget_old(self) -> None:
         """Let go of what no certificate can need any more; to be called when the head has moved."""
+        if not (self._heard or self._waiting_of):
+            return
         lowest = self._lowest()
         for old in [old for old in self._heard if old < lowest]:
             self.conflict = self.conflict or self._find_conflict(old)

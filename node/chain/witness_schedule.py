@@ -34,14 +34,9 @@ class NextSlots(NamedTuple):
     @classmethod
     def after(cls, state: State) -> NextSlots:
         """The slots after the head."""
-        dynamic, parameters = state.dynamic, state.parameters
-        interval = parameters.block_interval
-        base = dynamic.time
-        if dynamic.head_block_number != 0:
-            skipped = parameters.maintenance_skip_slots if dynamic.maintenance_flag else 0
-            base = (base // interval + skipped) * interval
         order = state.witness_schedules.rows[0].current_shuffled_witnesses
-        return cls(base, interval, dynamic.current_aslot, order)
+        interval = state.parameters.block_interval
+        return cls(_base_of(state), interval, state.dynamic.current_aslot, order)
 
     def time_of(self, slot: int) -> int:
         """Time of a slot in seconds (R8.4)."""
@@ -55,6 +50,15 @@ class NextSlots(NamedTuple):
     def witness_of(self, slot: int) -> WitnessId:
         """Whose turn a slot is (R8.5)."""
         return self.witnesses[(self.aslot + slot) % len(self.witnesses)]
+
+
+def _base_of(state: State) -> int:
+    """Time from which the slots after the head are counted, in seconds (R8.4)."""
+    dynamic, parameters = state.dynamic, state.parameters
+    if dynamic.head_block_number == 0:
+        return dynamic.time
+    skipped = parameters.maintenance_skip_slots if dynamic.maintenance_flag else 0
+    return (dynamic.time // parameters.block_interval + skipped) * parameters.block_interval
 
 
 def slot_time(state: State, slot: int) -> int:
@@ -80,7 +84,7 @@ def participation(state: State) -> int:
 
 def count_missed_slots(state: State, block_time_s: int) -> int:
     """Charge the witnesses of the slots skipped before a block; says how many slots (R8.5)."""
-    missed = slot_at(state, block_time_s) - 1
+    missed = (block_time_s - _base_of(state)) // state.parameters.block_interval - 1
     assert missed >= 0, block_time_s
     if missed < len(state.witness_schedules.rows[0].current_shuffled_witnesses):
         for slot in range(1, missed + 1):

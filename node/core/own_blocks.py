@@ -159,7 +159,8 @@ class OwnBlocks:
         Slots that begin before `earliest_s` are left out. `NoSigningKey` tells how many blocks of
         the same demand were made before.
         """
-        keys = {*self.secrets} if more is None else {*self.secrets, public_key(more)}
+        own = self.secrets.keys()
+        keys = own if more is None else own | {public_key(more)}
         production = next_production(
             self.chain, keys, earliest_s=earliest_s, last_signed=self.last_signed
         )

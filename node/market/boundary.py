@@ -44,6 +44,8 @@ def run_boundary(ctx: Context, *, all_assets: bool = False) -> None:
 
 def _settled_last(ctx: Context) -> frozenset[AssetId]:
     """BitAssets that the block has globally settled and given no other median since (R6.7)."""
+    if not ctx.events:
+        return frozenset()
     events = (event for event in ctx.events if isinstance(event, GloballySettledEvent))
     return frozenset(
         event.asset_id
@@ -57,6 +59,8 @@ def _touched(ctx: Context, *, all_assets: bool) -> list[BitassetData]:
     state = ctx.state
     if all_assets:
         return sorted(state.bitassets.in_order(), key=lambda bitasset: bitasset.asset_id)
+    if not ctx.dirty_assets and state.bitassets_to_look_at.first(True) is None:
+        return []
     again = {bitasset.asset_id for bitasset in state.bitassets_to_look_at.items(True)}
     found = map(state.bitasset_of, sorted(ctx.dirty_assets | again))
     return [bitasset for bitasset in found if bitasset is not None]

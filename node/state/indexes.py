@@ -163,6 +163,8 @@ class TimeIndex(Index[T]):
     def up_to(self, time: int) -> list[T]:
         """The objects whose time is at most `time`, by time and instance, as a list of its own."""
         found: list[T] = []
+        if not self.buckets or self.times[0] > time:
+            return found
         for due in self.times.irange(maximum=time):
             bucket = self.buckets[due]
             found += [bucket[instance] for instance in sorted(bucket)]

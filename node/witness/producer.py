@@ -101,13 +101,13 @@ def next_production(
     Slots that begin before `earliest_s` are left out, and those that their witness has signed, or
     later ones: after a crash the record of signed slots may be ahead of the chain (T-W1).
     """
-    first = max(chain.slot_at(earliest_s), 1)
-    if chain.slot_time(first) < earliest_s:
+    slots, signed_s = chain.next_slots, last_signed or {}
+    first = max(slots.at(earliest_s), 1)
+    if slots.time_of(first) < earliest_s:
         first += 1
     for slot in range(first, first + SLOTS_AHEAD_MAX):
-        witness = chain.scheduled_witness(slot)
+        witness, slot_time_s = slots.witness_of(slot), slots.time_of(slot)
         key = chain.signing_key(witness)
-        slot_time_s = chain.slot_time(slot)
-        if key is not None and key in my_keys and slot_time_s > (last_signed or {}).get(witness, 0):
+        if key is not None and key in my_keys and slot_time_s > signed_s.get(witness, 0):
             return Production(witness, slot_time_s, key)
     return None

@@ -25,17 +25,17 @@ COMPILED = {
     "node/state": "balances context database indexes keys stakes table touched undo",
     "node/state/objects": "accounts assets market transactions",
     "node/market": (
-        "boundary cover current_feed feeds fees margin_calls matching order_book positions pricing "
-        "settled_debt settlement take_profit"
+        "boundary cover credit current_feed feeds fees htlcs margin_calls matching order_book "
+        "positions pricing settled_debt settlement take_profit vesting"
     ),
     "node/evaluators": (
         "asset_rules authority base bitasset call_order evaluator fees limit_order lists "
         "membership samet_fund transfer"
     ),
     "node/chain": (
-        "apply_block apply_transaction budget expirations header_rules "
-        "invariants_incremental irreversibility pending pending_footprint pending_session "
-        "witness_schedule"
+        "apply_block apply_transaction block_builder budget chain expirations finality "
+        "fork_database header_rules invariants_incremental irreversibility pending "
+        "pending_footprint pending_session vote_pool witness_schedule"
     ),
 }
 """What transfers, orders and margin calls run through, as far as mypyc can compile it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from protocol.binary import pack
-from protocol.block import BlockEnvelope, BlockHeader, SignedBlock, sign_header
+from protocol.block import BlockEnvelope, BlockHeader, HeaderEnvelope, SignedBlock
 from protocol.crypto.keys import PrivateKey
 from protocol.crypto.signatures import sign_digest
 from protocol.transaction import ProcessedTransaction
@@ -16,7 +16,7 @@ def signed_block(
     header: BlockHeader, transactions: Sequence[ProcessedTransaction], secret: PrivateKey
 ) -> BlockEnvelope:
     """A block of a header that holds the Merkle root already, or a wrong one."""
-    signed = sign_header(header, partial(sign_digest, secret))
+    signed = HeaderEnvelope.sign(header, partial(sign_digest, secret)).header
     block = SignedBlock(
         signed.previous,
         signed.timestamp,

@@ -534,6 +534,7 @@ def test_a_block_from_the_future_is_refused_for_now(genesis: Genesis) -> None:
     assert node.chain.head_num <= 1
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_a_broken_invariant_stops_the_node(
     genesis: Genesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -630,6 +631,7 @@ def test_a_bug_met_by_a_peers_transaction_refuses_it_and_nothing_more(
     assert [e for e in left.seen if isinstance(e, Report) and e.name == "transaction_bug"]
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_a_bug_met_by_a_block_stops_the_node(
     genesis: Genesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def sync_from(source: CoreNode, genesis: Genesis) -> CoreNode:
     return fresh
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_a_fresh_node_that_syncs_checks_the_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
     """F3: it takes a chain up to the first block whose votes are not those of a quorum, and no
     further, however many blocks follow; a true one it takes with all that is irreversible."""
