@@ -22,6 +22,10 @@ from protocol.transaction import TransactionEnvelope
 
 T = TypeVar("T")
 
+BLOCKS_AT_ONCE = 64
+"""So many blocks of one demand are stored together: each write has its price, and nobody is
+answered before the last of them."""
+
 
 class NodeInputs:
     """Gives a core bytes, ticks and calls; hands what it wants done to who carries it out."""
@@ -32,7 +36,8 @@ class NodeInputs:
         self.travel = travel or TimeTravel(core)
         self._start_ms = self._wall_ms() - clock.timer_ms()
         self._queue = EffectQueue()
-        self._has_effects = trio.Event()
+        self._is_due = trio.Event()
+        self._held_blocks = 0
 
     def now_ms(self) -> int:
         """The time of the timers."""
@@ -47,14 +52,17 @@ class NodeInputs:
         return self.clock.wall_ms() + self.travel.moved_ms
 
     async def next_batch(self) -> Batch:
-        """The effects that wait, once there are any."""
-        while (batch := self.take_batch()) is None:
-            self._has_effects = trio.Event()
-            await self._has_effects.wait()
-        return batch
+        """The effects that wait, once there are any that do not wait for more."""
+        while True:
+            if not self._is_due.is_set():
+                await self._is_due.wait()
+            self._is_due = trio.Event()
+            if (batch := self.take_batch()) is not None:
+                return batch
 
     def take_batch(self) -> Batch | None:
         """The effects that wait, if there are any."""
+        self._held_blocks = 0
         return self._queue.take_batch()
 
     # From peers; see `node.services.p2p_server.PeerInputs`.
@@ -134,17 +142,21 @@ class NodeInputs:
     ) -> list[BlockEnvelope]:
         """Make blocks on demand; see `NodeCore.generate_blocks`.
 
-        Raises `NotPaused` where other processes would not come along: they take no block from the
-        future, and make others for the same slots.
+        What follows from blocks before the last of a demand waits for more, or for anything else
+        that happens. Raises `NotPaused` where other processes would not come along: they take no
+        block from the future, and make others for the same slots.
         """
         now_ms = self.now_ms()
         self.travel.check_may_go(now_ms)
+        held_blocks = 0
         try:
-            return self.core.generate_blocks(
+            blocks = self.core.generate_blocks(
                 count, now_ms, secret, earliest_s=earliest_s, made=made, to_come=to_come
             )
+            held_blocks = count if to_come else 0
+            return blocks
         finally:
-            self._queue_effects()
+            self._queue_effects(held_blocks)
 
     def go(self, act: Callable[[TimeTravel, int], T]) -> T:
         """Go through time: what an act gives that is given the node and the time of the timers."""
@@ -153,6 +165,9 @@ class NodeInputs:
         finally:
             self._queue_effects()
 
-    def _queue_effects(self) -> None:
+    def _queue_effects(self, held_blocks: int = 0) -> None:
+        """Have carried out what the core wants done; of blocks that more follow not at once."""
         self._queue.put(self.core.take_effects())
-        self._has_effects.set()
+        self._held_blocks += held_blocks
+        if not held_blocks or self._held_blocks >= BLOCKS_AT_ONCE:
+            self._is_due.set()

@@ -12,7 +12,9 @@ import trio
 import trio.testing
 from trio_websocket import connect_websocket_url
 
+from node.core.own_blocks import NoSigningKey
 from node.core.settings import CoreSettings
+from node.services.node_inputs import BLOCKS_AT_ONCE
 from node.services.pages import PAGES
 from protocol.crypto.keys import wif
 from tests.support.api import transaction_json
@@ -297,3 +299,40 @@ async def test_a_clean_stop_stores_what_waits(tmp_path: Path) -> None:
         node.blocks.gate.set()
     assert node.blocks.head() == head == (MANY + 6, node.chain.head_id)
     assert node.core.durability.is_complete
+
+
+@pytest.mark.trio
+async def test_blocks_of_one_demand_are_stored_together(tmp_path: Path) -> None:
+    """T-S1: as many as one write takes, all that there are at the end or at a refusal, and not
+    later than anything else."""
+    node = ServedNode(tmp_path, CoreSettings(by_the_clock=False))
+    stored: list[int] = []
+
+    async def carry() -> None:
+        while True:
+            batch = await node.inputs.next_batch()
+            stored.extend(len(move.blocks) for move in batch.moves)
+
+    async def make(count: int, to_come: int) -> list[int]:
+        node.inputs.generate_blocks(count, to_come=to_come)
+        await trio.testing.wait_all_tasks_blocked()
+        return stored
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(carry)
+        assert await make(3, 3) == []
+        assert await make(3, 0) == [6]
+        assert await make(BLOCKS_AT_ONCE - 1, 3) == [6]
+        assert await make(1, 2) == [6, BLOCKS_AT_ONCE]
+        assert await make(1, 1) == [6, BLOCKS_AT_ONCE]
+        node.inputs.tick()
+        await trio.testing.wait_all_tasks_blocked()
+        assert stored == [6, BLOCKS_AT_ONCE, 1]
+        assert await make(2, 9) == [6, BLOCKS_AT_ONCE, 1]
+        node.core.own.secrets.clear()
+        with pytest.raises(NoSigningKey):
+            await make(1, 8)
+        await trio.testing.wait_all_tasks_blocked()
+        assert stored == [6, BLOCKS_AT_ONCE, 1, 2]
+        nursery.cancel_scope.cancel()
+    node.history.close()
