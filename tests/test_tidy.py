@@ -176,7 +176,7 @@ def class_bases(module: Module) -> dict[str, list[str]]:
     if not module.path.startswith(PRODUCT):
         return {}
     return {
-        node.name: [ast.unparse(base).split(".")[-1] for base in node.bases]
+        node.name: [ast.unparse(base) for base in node.bases]
         for node in statements_of(module.tree)
         if isinstance(node, ast.ClassDef)
     }

@@ -56,7 +56,8 @@ def configure_log() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(ReadableLines() if readable else JsonLines())
     handler.addFilter(LogLimits(monotonic_s))
-    LOGGER.handlers = [handler]
+    LOGGER.handlers.clear()
+    LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.DEBUG)
 
 
