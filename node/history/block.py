@@ -325,6 +325,9 @@ def number_block(block: BlockHistory, counts: HistoryCounts) -> None:
     """Work out what a block adds on top of what is counted; the counts then include it."""
     block.first_operation = instance = counts.operations
     block.first_entry, block.first_fill = counts.entries, counts.fills
+    if not (block.operations or block.told):
+        block.next_fill = counts.fills
+        return
     entries, totals, fills = block.entries, counts.by_account, 0
     special: dict[type, list[int]] = {}
     for applied in block.operations:

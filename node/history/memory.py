@@ -31,6 +31,8 @@ from node.history.records import (
 )
 from protocol.ids import AccountId, LiquidityPoolId
 
+NUMBERED_AT_ONCE = 100
+"""Blocks and operations between two chances for who waits for the lock."""
 UNNUMBERED_MAX = 20_000
 """Operations that wait to be numbered; who asks for any of them waits until all are (T-R3)."""
 
@@ -115,13 +117,19 @@ class MemoryHistory:
         """Number the blocks up to one; from any thread."""
         while self._unnumbered:
             with self._lock:
-                if not self._unnumbered or self._unnumbered[0].num > last:
-                    return
-                block = self._unnumbered.popleft()
-                number_block(block, self._counts)
-                self._numbered += len(block.operations)
-                if self._storage is not None:
-                    self._storage.apply_block(block.num, (one.op for one in block.operations))
+                size = 0
+                while size < NUMBERED_AT_ONCE:
+                    if not self._unnumbered or self._unnumbered[0].num > last:
+                        return
+                    block = self._unnumbered.popleft()
+                    self._number(block)
+                    size += 1 + len(block.operations)
+
+    def _number(self, block: BlockHistory) -> None:
+        number_block(block, self._counts)
+        self._numbered += len(block.operations)
+        if self._storage is not None and block.operations:
+            self._storage.apply_block(block.num, (one.op for one in block.operations))
 
     def market_numbers(self, blocks: Sequence[BlockHistory]) -> dict[Market, int]:
         """The numbers of the markets that trade in numbered blocks; from any thread."""

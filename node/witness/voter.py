@@ -93,7 +93,7 @@ def cast_votes(
     span = VoteSpan(block_num_of(source), block_num_of(target))
     digest = vote_digest(chain.chain_id, source, target)
     found = []
-    for key in sorted(voting_keys(finality.sets) & secrets.keys()):
+    for key in sorted([key for key in voting_keys(finality.sets) if key in secrets]):
         last = last_votes.get(key, NEVER)
         if key in doubted:
             if floor_num is None:

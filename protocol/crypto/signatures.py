@@ -25,6 +25,9 @@ HEADER = 31
 _COMPRESSED = lib.SECP256K1_EC_COMPRESSED
 _HALF_ORDER = (CURVE_ORDER // 2).to_bytes(32, "big")
 _context = GLOBAL_CONTEXT.ctx
+_SIGNATURE = ffi.typeof("secp256k1_ecdsa_recoverable_signature *")
+_COMPACT = ffi.typeof("unsigned char[64]")
+_RECOVERY_ID = ffi.typeof("int *")
 
 
 @ffi.callback("secp256k1_nonce_function")
@@ -45,9 +48,7 @@ def sign_digest(secret: PrivateKey, digest: Digest) -> Signature:
     """
     if len(digest) != 32:
         raise KeyFormatError("wrong length of a digest to sign", value=len(digest), limit=32)
-    found = ffi.new("secp256k1_ecdsa_recoverable_signature *")
-    compact = ffi.new("unsigned char[64]")
-    recovery_id = ffi.new("int *")
+    found, compact, recovery_id = ffi.new(_SIGNATURE), ffi.new(_COMPACT), ffi.new(_RECOVERY_ID)
     nonce_function, data = ffi.NULL, ffi.NULL
     attempt = 0
     while True:
@@ -58,9 +59,10 @@ def sign_digest(secret: PrivateKey, digest: Digest) -> Signature:
         lib.secp256k1_ecdsa_recoverable_signature_serialize_compact(
             _context, compact, recovery_id, found
         )
-        signature = Signature(bytes((HEADER + recovery_id[0],)) + bytes(ffi.buffer(compact)))
-        if is_canonical(signature):
-            return signature
+        if compact[0] < 0x80:  # nearly all that are not canonical have a larger r
+            signature = Signature(bytes((HEADER + recovery_id[0],)) + bytes(ffi.buffer(compact)))
+            if is_canonical(signature):
+                return signature
         attempt += 1
         nonce_function = _nonce_of_salted_digest
         data = ffi.from_buffer(sha256(digest + bytes(attempt)))

@@ -13,6 +13,7 @@ SOURCE_FOLDERS = (
     "node/evaluators",
     "node/explain",
     "node/chain",
+    "node/witness",
 )
 """All that a compiled module may import of this repository: what is compiled is right for one
 state of these folders alone, since types and constants of one module go into the code of another.
@@ -23,7 +24,7 @@ COMPILED = {
     "protocol/crypto": "hashes",
     "protocol/operations": "authorities limit_order results transfer",
     "node/state": "balances context database indexes keys stakes table touched undo",
-    "node/state/objects": "accounts assets market transactions",
+    "node/state/objects": "accounts assets governance market transactions vesting",
     "node/market": (
         "boundary cover credit current_feed feeds fees htlcs margin_calls matching order_book "
         "positions pricing settled_debt settlement take_profit vesting"
@@ -37,6 +38,7 @@ COMPILED = {
         "fork_database header_rules invariants_incremental irreversibility pending "
         "pending_footprint pending_session vote_pool witness_schedule"
     ),
+    "node/witness": "producer voter",
 }
 """What transfers, orders and margin calls run through, as far as mypyc can compile it."""
 
