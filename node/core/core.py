@@ -33,6 +33,7 @@ from node.core.effects import (
     StopNode,
     StoreBlocks,
     StoreHistory,
+    report_of_blocks,
 )
 from node.core.inbox import BlockInbox, block_refusal, transaction_refusal
 from node.core.observer import ChainObserver
@@ -426,15 +427,9 @@ class NodeCore:
             return
         if self._reader is None or not self._reader.damaged.mend(front.id):
             return
-        self.store(
-            StoreBlocks(
-                ((envelope.id, envelope.num, envelope.packed),),
-                self.chain.head_id,
-                (),
-                self.chain.last_irreversible_num,
-                self.durability.make(),
-            )
-        )
+        kept = ((envelope.id, envelope.num, envelope.packed),)
+        head_id, lib = self.chain.head_id, self.chain.last_irreversible_num
+        self.store(StoreBlocks(kept, head_id, (), lib, self.durability.make()))
         self._report("block_mended", num=front.num, id=front.id.hex(), peer=received.peer)
 
     def store(self, move: StoreBlocks) -> None:
@@ -494,21 +489,11 @@ class NodeCore:
         """Store the newest blocks of the main chain as one move, which was made before anybody was
         told of them; then send what observers made of them."""
         blocks = [block.envelope for block in applied]
-        ids, newest = tuple([block.id for block in blocks]), blocks[-1]
         lib = self.chain.last_irreversible_num
-        kept = tuple([(block.id, block.num, block.packed) for block in blocks])
-        self.store(StoreBlocks(kept, newest.id, ids, lib, self.durability.made))
+        self.store(StoreBlocks.of_main_chain(blocks, lib, self.durability.made))
         self.effects.append(FlushSessions())
         self.effects.append(StoreHistory(self.chain.lowest_undoable_num))
-        self._report(
-            "block",
-            num=newest.num,
-            id=newest.id.hex(),
-            witness=newest.header.witness,
-            blocks=len(blocks),
-            transactions=sum([len(block.transactions) for block in blocks]),
-            lib=lib,
-        )
+        self.effects.append(report_of_blocks(blocks, lib))
 
     def _tell(self, result: PushResult) -> None:
         """Tell observers of blocks, the last of which is the head; begin a snapshot in its turn."""

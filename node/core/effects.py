@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from node.exit_codes import Exit
 from node.p2p.effects import ConnectionEffect
+from protocol.block import BlockEnvelope
 from protocol.ids import WitnessId
 from protocol.schema import BlockId, PublicKey, Record
 
@@ -44,6 +47,15 @@ class StoreBlocks(Record):
     more, and whatever was signed may be signed again."""
     clock_offset_ms: int | None = None
     """How far the node's clock is from the machine's by now, if somebody has moved it."""
+
+    @classmethod
+    def of_main_chain(
+        cls, blocks: Sequence[BlockEnvelope], irreversible_num: int, serial: int
+    ) -> StoreBlocks:
+        """Of new blocks that are the top of the main chain, ascending."""
+        kept = tuple([(block.id, block.num, block.packed) for block in blocks])
+        ids = tuple([block.id for block in blocks])
+        return cls(kept, blocks[-1].id, ids, irreversible_num, serial)
 
 
 class SaveSnapshot(Record):
@@ -87,6 +99,20 @@ class Report(Record):
 
     name: str
     fields: dict[str, str | int] = msgspec.field(default_factory=dict)
+
+
+def report_of_blocks(blocks: Sequence[BlockEnvelope], irreversible_num: int) -> Report:
+    """Of new blocks of the main chain, ascending; all were made or came together."""
+    newest = blocks[-1]
+    fields: dict[str, str | int] = {
+        "num": newest.num,
+        "id": newest.id.hex(),
+        "witness": newest.header.witness,
+        "blocks": len(blocks),
+        "transactions": sum([len(block.transactions) for block in blocks]),
+        "lib": irreversible_num,
+    }
+    return Report("block", fields)
 
 
 class StopNode(Record):

@@ -10,15 +10,28 @@ One connection writes, another one reads: nobody who reads waits for a flush.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
 from pathlib import Path
 
+from node.storage.block_rows import (
+    HOW_TO_MEND,
+    damaged_block,
+    insert_blocks,
+    insert_rows,
+    is_place_of,
+    is_stored,
+    is_whole,
+    num_or_zero,
+    read_header,
+    read_irreversible,
+    with_checksum,
+    write_clock,
+    write_header,
+)
 from node.storage.durable import OWNER_ONLY, disk_error, flush_directory
 from node.storage.errors import (
     DiskError,
@@ -45,7 +58,6 @@ CHECKPOINT_BYTES = 4 << 20
 """The WAL is copied into the file after about so many bytes of blocks."""
 
 BLOCKS_PER_READ_MAX = 10_000
-ROWS_A_STATEMENT = 16
 NUM_MAX = 0xFFFF_FFFF
 
 _SCHEMA = (
@@ -54,8 +66,6 @@ _SCHEMA = (
     " checksum BLOB NOT NULL, data BLOB NOT NULL)",
     "CREATE TABLE main_chain (num INTEGER PRIMARY KEY, id BLOB NOT NULL)",
 )
-HOW_TO_MEND = "move blocks.sqlite* away, keep signed.json, and start again with peers"
-"""What helps where the running node cannot help itself with a single block from a peer."""
 
 
 class BlockStore:
@@ -115,27 +125,27 @@ class BlockStore:
         main_chain: Sequence[BlockId],
         irreversible_num: int,
     ) -> None:
-        kept_num = block_num_of(main_chain[0]) - 1 if main_chain else _num_or_zero(head)
+        kept_num = block_num_of(main_chain[0]) - 1 if main_chain else num_or_zero(head)
         with self._writing() as database:
             check_move(self._head, head, main_chain, self._id_at(database, kept_num))
-            _insert_blocks(database, blocks)
+            insert_blocks(database, blocks)
             database.execute("DELETE FROM main_chain WHERE num > ?", (kept_num,))
             new = {block_id for block_id, _, _ in blocks}
             for block_id in main_chain:
-                known = block_id in new or _is_stored(database, block_id)
+                known = block_id in new or is_stored(database, block_id)
                 assert known, "the main chain holds stored blocks only"
-            _insert_rows(
+            insert_rows(
                 database,
                 "INSERT INTO main_chain (num, id) VALUES",
                 "(?, ?)",
                 [(block_num_of(block_id), block_id) for block_id in main_chain],
             )
-            _write_header(database, "head", head or b"")
-            if irreversible_num > _irreversible(database):
-                _write_header(database, "irreversible", _checked(irreversible_num))
+            write_header(database, "head", head or b"")
+            if irreversible_num > read_irreversible(database):
+                write_header(database, "irreversible", with_checksum(irreversible_num))
             touched = min([kept_num + 1, *(num for _, num, _ in blocks)]).to_bytes(4, "big")
-            if touched < _header(database, "forks_pruned"):
-                _write_header(database, "forks_pruned", touched)
+            if touched < read_header(database, "forks_pruned"):
+                write_header(database, "forks_pruned", touched)
 
     def go_back(
         self, head: BlockId, irreversible_num: int, clock_offset_ms: int | None = None
@@ -146,19 +156,19 @@ class BlockStore:
             with self._writing() as database:
                 check_move(self._head, head, (), self._id_at(database, kept_num))
                 database.execute("DELETE FROM main_chain WHERE num > ?", (kept_num,))
-                _write_header(database, "head", head)
-                _write_header(database, "irreversible", _checked(irreversible_num))
+                write_header(database, "head", head)
+                write_header(database, "irreversible", with_checksum(irreversible_num))
                 if clock_offset_ms is not None:
-                    _write_clock(database, clock_offset_ms)
+                    write_clock(database, clock_offset_ms)
                 touched = (kept_num + 1).to_bytes(4, "big")
-                if touched < _header(database, "forks_pruned"):
-                    _write_header(database, "forks_pruned", touched)
+                if touched < read_header(database, "forks_pruned"):
+                    write_header(database, "forks_pruned", touched)
             self._head = head
 
     def keep_clock(self, offset_ms: int) -> None:
         """See `BlockStorage.keep_clock`."""
         with self._mutex, self._writing() as database:
-            _write_clock(database, offset_ms)
+            write_clock(database, offset_ms)
 
     def clock_offset_ms(self) -> int:
         """See `BlockStorage.clock_offset_ms`; a chain that never moved it has no such row."""
@@ -174,7 +184,7 @@ class BlockStore:
             data = self._block(database, block_id)
             num = block_num_of(block_id)
             if data is None and self._is_place(num) and self._id_at(database, num) == block_id:
-                raise _damaged(block_id)
+                raise damaged_block(block_id)
         return data
 
     def id_at(self, num: int) -> BlockId | None:
@@ -211,13 +221,13 @@ class BlockStore:
     def irreversible_num(self) -> int:
         """See `BlockStorage.irreversible_num`."""
         with self._reading() as database:
-            return _irreversible(database)
+            return read_irreversible(database)
 
     def prune_forks(self, below_num: int) -> int:
         """See `BlockStorage.prune_forks`; looks only at what was written since the last time."""
         end = min(max(below_num, 0), NUM_MAX)
         with self._writing() as database:
-            start = int.from_bytes(_header(database, "forks_pruned"), "big")
+            start = int.from_bytes(read_header(database, "forks_pruned"), "big")
             rows = database.execute(
                 "SELECT id FROM block WHERE id >= ? AND id < ?"
                 " AND id NOT IN (SELECT id FROM main_chain WHERE num >= ? AND num < ?)",
@@ -225,7 +235,7 @@ class BlockStore:
             )
             forks = [row for row in rows.fetchall() if not self._is_on_main_chain(database, *row)]
             database.executemany("DELETE FROM block WHERE id = ?", forks)
-            _write_header(database, "forks_pruned", max(start, end).to_bytes(4, "big"))
+            write_header(database, "forks_pruned", max(start, end).to_bytes(4, "big"))
             return len(forks)
 
     def close(self) -> None:
@@ -246,11 +256,11 @@ class BlockStore:
             return 0, 0
         start = min(max(num, self._first_num), NUM_MAX)
         return start, min(
-            start + min(max(count, 0), BLOCKS_PER_READ_MAX), _num_or_zero(self._head) + 1
+            start + min(max(count, 0), BLOCKS_PER_READ_MAX), num_or_zero(self._head) + 1
         )
 
     def _is_place(self, num: int) -> bool:
-        return self._first_num <= num <= _num_or_zero(self._head) and num > 0
+        return self._first_num <= num <= num_or_zero(self._head) and num > 0
 
     def _id_at(self, database: sqlite3.Connection, num: int) -> BlockId | None:
         """What the main chain has there; `StoreDamaged`."""
@@ -270,7 +280,7 @@ class BlockStore:
             " WHERE main_chain.num >= ? AND main_chain.num < ?",
             (start, end),
         )
-        known = {num: BlockId(block_id) for num, block_id in rows if _is_place_of(num, block_id)}
+        known = {num: BlockId(block_id) for num, block_id in rows if is_place_of(num, block_id)}
         if self._head is not None and start <= block_num_of(self._head) < end:
             known[block_num_of(self._head)] = self._head
         return known
@@ -288,13 +298,13 @@ class BlockStore:
         return {
             num: StoredBlock(BlockId(block_id), num, data)
             for num, block_id, checksum, data in rows
-            if self._may_be_at(num, block_id) and _is_whole(block_id, checksum, data)
+            if self._may_be_at(num, block_id) and is_whole(block_id, checksum, data)
         }
 
     def _may_be_at(self, num: int, block_id: object) -> bool:
         """Whether a block can be at a place of the main chain; the head is known always."""
         is_head = self._head is not None and num == block_num_of(self._head)
-        return block_id == self._head if is_head else _is_place_of(num, block_id)
+        return block_id == self._head if is_head else is_place_of(num, block_id)
 
     def _block_at(self, database: sqlite3.Connection, num: int) -> StoredBlock:
         """The block at a place whose rows are damaged; `StoreDamaged` if it is lost, too."""
@@ -310,8 +320,8 @@ class BlockStore:
         while at > num:
             at -= 1
             previous = self._whole(database, block_id)[:20]
-            if not _is_place_of(at, previous):
-                raise _damaged(block_id)
+            if not is_place_of(at, previous):
+                raise damaged_block(block_id)
             block_id = BlockId(previous)
         return block_id
 
@@ -343,15 +353,15 @@ class BlockStore:
         ).fetchone()
         if row is None:
             return None
-        if not _is_whole(block_id, *row):
-            raise _damaged(block_id)
+        if not is_whole(block_id, *row):
+            raise damaged_block(block_id)
         return bytes(row[1])
 
     def _whole(self, database: sqlite3.Connection, block_id: BlockId) -> bytes:
         """The data of a block of the main chain; `StoreDamaged` if it is lost, too."""
         data = self._block(database, block_id)
         if data is None:
-            raise _damaged(block_id)
+            raise damaged_block(block_id)
         return data
 
     def _first_num_or(self, main_chain: Sequence[BlockId]) -> int:
@@ -366,7 +376,7 @@ class BlockStore:
             raise WrongFormat(
                 f"{self._path.name} has another format version", value=version, limit=FORMAT_VERSION
             )
-        found = _header(database, "chain_id")
+        found = read_header(database, "chain_id")
         if found != chain_id:
             raise WrongChain(
                 f"{self._path.name} belongs to another chain",
@@ -379,17 +389,17 @@ class BlockStore:
         database.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA:
             database.execute(statement)
-        _write_header(database, "chain_id", chain_id)
-        _write_header(database, "head", b"")
-        _write_header(database, "irreversible", _checked(0))
-        _write_header(database, "forks_pruned", bytes(4))
+        write_header(database, "chain_id", chain_id)
+        write_header(database, "head", b"")
+        write_header(database, "irreversible", with_checksum(0))
+        write_header(database, "forks_pruned", bytes(4))
         database.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         database.execute("COMMIT")
         flush_directory(self._path.parent)
 
     def _read_head(self) -> BlockId | None:
         database = self._open_database()
-        head = _header(database, "head")
+        head = read_header(database, "head")
         first, last, count = database.execute(
             "SELECT min(num), max(num), count(*) FROM main_chain"
         ).fetchone()
@@ -487,43 +497,6 @@ class BlockStore:
         )
 
 
-def _is_stored(database: sqlite3.Connection, block_id: BlockId) -> bool:
-    found = database.execute("SELECT 1 FROM block WHERE id = ?", (block_id,)).fetchone()
-    return found is not None
-
-
-def _insert_blocks(
-    database: sqlite3.Connection, blocks: Sequence[tuple[BlockId, int, bytes]]
-) -> None:
-    """Store blocks; one that is here already is written again."""
-    rows = []
-    for block_id, num, data in blocks:
-        assert num == block_num_of(block_id), "a block id starts with the block number"
-        rows.append((block_id, num, _checksum(block_id, data), data))
-    _insert_rows(
-        database,
-        "INSERT INTO block (id, num, checksum, data) VALUES",
-        "(?, ?, ?, ?)",
-        rows,
-        "ON CONFLICT (id) DO UPDATE SET checksum = excluded.checksum, data = excluded.data",
-    )
-
-
-def _insert_rows(
-    database: sqlite3.Connection,
-    start: str,
-    row: str,
-    rows: Sequence[Sequence[object]],
-    end: str = "",
-) -> None:
-    """Insert rows, many with a statement: with each the interpreter's lock changes hands."""
-    whole = len(rows) - len(rows) % ROWS_A_STATEMENT
-    many = f"{start} {', '.join([row] * ROWS_A_STATEMENT)} {end}"
-    for at in range(0, whole, ROWS_A_STATEMENT):
-        database.execute(many, list(chain.from_iterable(rows[at : at + ROWS_A_STATEMENT])))
-    database.executemany(f"{start} {row} {end}", rows[whole:])
-
-
 def _connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY))
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -549,64 +522,3 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def _header(database: sqlite3.Connection, name: str) -> bytes:
-    row = database.execute("SELECT value FROM header WHERE name = ?", (name,)).fetchone()
-    if row is None or not isinstance(row[0], bytes):
-        raise StoreDamaged("the header of the block store is damaged", value=name)
-    return row[0]
-
-
-def _irreversible(database: sqlite3.Connection) -> int:
-    """The number in the header; earlier versions wrote it without a checksum."""
-    value = _header(database, "irreversible")
-    num = int.from_bytes(value[:4], "big")
-    if value not in (_checked(num), num.to_bytes(4, "big")):
-        raise StoreDamaged(
-            f"the irreversible number is damaged: {HOW_TO_MEND}", value=value.hex(), rule="T-S3"
-        )
-    return num
-
-
-def _checked(num: int) -> bytes:
-    """A number with a checksum."""
-    data = num.to_bytes(4, "big")
-    return data + hashlib.blake2b(data, digest_size=4).digest()
-
-
-def _write_header(database: sqlite3.Connection, name: str, value: bytes) -> None:
-    database.execute("INSERT OR REPLACE INTO header VALUES (?, ?)", (name, value))
-
-
-def _write_clock(database: sqlite3.Connection, offset_ms: int) -> None:
-    _write_header(database, "clock", offset_ms.to_bytes(8, "big", signed=True))
-
-
-def _num_or_zero(block_id: BlockId | None) -> int:
-    return 0 if block_id is None else block_num_of(block_id)
-
-
-def _checksum(block_id: BlockId, data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=16, key=block_id).digest()
-
-
-def _is_whole(block_id: BlockId, checksum: object, data: object) -> bool:
-    return isinstance(data, bytes) and checksum == _checksum(block_id, data)
-
-
-def _is_place_of(num: int, block_id: object) -> bool:
-    """Whether this can be the id of a block with that number."""
-    if not isinstance(block_id, bytes) or len(block_id) != 20:
-        return False
-    return block_num_of(BlockId(block_id)) == num
-
-
-def _damaged(block_id: BlockId) -> StoreDamaged:
-    error = StoreDamaged(
-        "a stored block is damaged",
-        value=f"block {block_num_of(block_id)} {block_id.hex()}",
-        rule="T-S3",
-    )
-    error.block = block_id
-    return error

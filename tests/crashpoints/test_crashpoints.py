@@ -75,7 +75,7 @@ def test_no_wrong_block_is_served_whatever_bit_flips(directory: Path) -> None:
         flips.flip(rng)
     assert flips.wrong == []
     assert {"refused when read", "cut to an earlier head", "unharmed"} <= {*flips.outcomes}
-    with patch.object(block_store, "_is_whole", lambda *_: True):
+    with patch.object(block_store, "is_whole", lambda *_: True):
         for _ in range(FLIPS):
             flips.flip(rng)
     assert flips.wrong

@@ -59,9 +59,9 @@ STORE = (
         ByTest(
             "tests/unit/test_block_store_damage.py::test_a_flipped_bit_in_a_block_is_detected_and_named"
         ),
-        "node/storage/block_store.py",
-        "_is_whole",
-        "and checksum == _checksum(block_id, data)",
+        "node/storage/block_rows.py",
+        "is_whole",
+        "and checksum == checksum_of(block_id, data)",
         "and checksum is not None",
     ),
     bug(
