@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from protocol.checks import check_percent, require
 from protocol.constants import ASSET_PRECISION_MAX, CORE_PRECISION, MAX_DELAY_S, MAX_SUPPLY
@@ -24,7 +23,7 @@ from protocol.genesis_form import (
 )
 from protocol.names import is_valid_account_name, is_valid_symbol
 from protocol.operations.asset_options import PERMISSION_MASK, UIA_PERMISSION_MASK, VALID_FLAGS_MASK
-from protocol.schema import MAX_TIMESTAMP
+from protocol.schema import MAX_TIMESTAMP, Record
 from protocol.wording import format_decimal
 
 SPECIAL_ACCOUNT_NAMES = (
@@ -276,7 +275,7 @@ def _check_supplies(genesis: Genesis) -> None:
         )
 
 
-class _Unit(NamedTuple):
+class _Unit(Record):
     """An asset as a genesis has it: there is no chain yet that could tell amounts by ids."""
 
     symbol: str

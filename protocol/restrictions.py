@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from operator import attrgetter, eq, ge, gt, le, lt, ne
-from typing import NamedTuple, cast
+from typing import cast
 
 from protocol.errors import ValidationError
 from protocol.ids import ID_TYPES
@@ -20,6 +20,7 @@ from protocol.schema import (
     IdType,
     IntegerType,
     OptionalType,
+    Record,
     ScalarType,
     SequenceType,
     StructType,
@@ -63,7 +64,7 @@ class _Unfit(Exception):
     """The field does not take the function with this argument."""
 
 
-class Scalar(NamedTuple):
+class Scalar(Record):
     """How values of a type are compared with one value."""
 
     tag: int

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from protocol.errors import PegboardError
 from protocol.json_form import JsonValue
 from protocol.operations.base import Operation
-from protocol.schema import BlockId, Digest, TransactionId
+from protocol.schema import BlockId, Digest, Record, TransactionId
 
 
-class Place(NamedTuple):
+class Place(Record):
     """A block to come back to: a snapshot by its number, or a branch by its name."""
 
     name: int | str
@@ -19,7 +19,7 @@ class Place(NamedTuple):
     block_id: BlockId
 
 
-class WentBack(NamedTuple):
+class WentBack(Record):
     """What going back did, or will have done."""
 
     popped: int

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from protocol.json_form import JsonValue
+from protocol.schema import Record
 
 
-class Course(NamedTuple):
+class Course(Record):
     """A lesson, and the chain that it is to be played on."""
 
     lesson: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
 
 from node.chain.witness_schedule import NextSlots
 from node.state.database import State
@@ -16,7 +15,7 @@ from node.state.errors import BlockTooLarge, WrongTimestamp, WrongWitness, Wrong
 from protocol.block import HeaderEnvelope
 from protocol.errors import TIME, KeyFormatError
 from protocol.ids import WitnessId, witness_text
-from protocol.schema import PublicKey
+from protocol.schema import PublicKey, Record
 
 
 class HeaderVerdict(Enum):
@@ -30,7 +29,7 @@ class HeaderVerdict(Enum):
     """Its parent was never applied; another key may be right on that fork."""
 
 
-class HeaderRules(NamedTuple):
+class HeaderRules(Record):
     """The slots after a block, the keys of their witnesses, and how large the next block may be."""
 
     slots: NextSlots

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from node.state.context import AppliedOperation
 from node.state.errors import PoolFull
 from protocol.block import OperationResults
-from protocol.schema import TransactionId
+from protocol.schema import Record, TransactionId
 from protocol.transaction import TransactionEnvelope
 
 POOL_TRANSACTIONS_MAX = 10_000
@@ -17,7 +16,7 @@ _FRONT_BYTES = 64
 """Bytes by which a transaction is looked for in a block; few have the first so many in common."""
 
 
-class AppliedTransaction(NamedTuple):
+class AppliedTransaction(Record):
     """A transaction on top of the head and what it did there."""
 
     envelope: TransactionEnvelope

@@ -8,7 +8,6 @@ however large the state is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from node.chain.apply_block import AppliedBlock
 from node.chain.fork_database import ForkItem
@@ -44,7 +43,7 @@ class Rewound(Record):
     """What was pending and is not any more."""
 
 
-class HeldBlock(NamedTuple):
+class HeldBlock(Record):
     """An irreversible block, and its parent in the tree that it has left."""
 
     parent: ForkItem

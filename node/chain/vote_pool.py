@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple
 
 from node.chain.chain import Chain
 from node.chain.finality import (
@@ -20,7 +19,7 @@ from node.chain.finality import (
 from node.state.objects.finality import VotingSet
 from protocol.block import SignedBlockHeader, block_num_of, certificate_in
 from protocol.finality import Certificate, Vote
-from protocol.schema import BlockId, PublicKey
+from protocol.schema import BlockId, PublicKey, Record
 
 WINDOW_BLOCKS = 128
 """Votes for targets further below the head are not kept: no honest member makes them any more."""
@@ -55,7 +54,7 @@ class Judgement(Enum):
     """Its signature is none: nobody can have relayed it in good faith."""
 
 
-class Equivocation(NamedTuple):
+class Equivocation(Record):
     """A proof that the holder of a key has lied (F11)."""
 
     kind: str
@@ -71,7 +70,7 @@ class Equivocation(NamedTuple):
         )
 
 
-class Conflict(NamedTuple):
+class Conflict(Record):
     """Two blocks of one height with a quorum each, of which this node's is irreversible: more than
     a third of the voting set has lied, and whoever took the other one never comes back (T-W4)."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from node.state.database import State
 from protocol.constants import HUNDRED_PERCENT
 from protocol.ids import WitnessId
+from protocol.schema import Record
 
 SLOT_HISTORY_BITS = 128
 """Slots that the participation is measured over (R8.5)."""
@@ -20,7 +20,7 @@ _MULTIPLIER = 2_685_821_657_736_338_717
 _WORD = (1 << 64) - 1
 
 
-class NextSlots(NamedTuple):
+class NextSlots(Record):
     """The slots after a block, as the state that it left says; slot 1 is the next one."""
 
     base_s: int

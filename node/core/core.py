@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from node.api.durability import Durability
 from node.chain.apply_block import AppliedBlock, check_merkle_root
@@ -69,7 +69,7 @@ from protocol.crypto.keys import PrivateKey
 from protocol.errors import PegboardError, ProtocolError
 from protocol.finality import Vote
 from protocol.ids import WitnessId
-from protocol.schema import BlockId, PublicKey
+from protocol.schema import BlockId, PublicKey, Record
 from protocol.transaction import TransactionEnvelope
 
 OFFERED_MAX = 200
@@ -78,7 +78,7 @@ BROKEN = (InvariantViolated, AssertionError)
 """The state or the code contradicts itself: the block is not kept, and the node must end (T-R4)."""
 
 
-class MadeBlock(NamedTuple):
+class MadeBlock(Record):
     """A block of this node that is the head, of which nobody has been told yet."""
 
     envelope: BlockEnvelope

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from protocol.errors import DamagedData
-from protocol.schema import BlockId
+from protocol.schema import BlockId, Record
 
 DAMAGED_MAX = 1_000
 """So many are remembered; more than that is the end of a disk."""
 
 
-class Damage(NamedTuple):
+class Damage(Record):
     """What was found when a block was read."""
 
     block: BlockId | None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from msgspec.structs import replace
 
 from node.evaluators.asset_rules import (
@@ -54,6 +52,7 @@ from protocol.operations.asset_options import (
     LOCK_MAX_SUPPLY,
 )
 from protocol.operations.results import VoidResult
+from protocol.schema import Record
 
 
 def evaluate_asset_create(ctx: Context, op: AssetCreate) -> int:
@@ -301,7 +300,7 @@ def apply_asset_fund_fee_pool(ctx: Context, op: AssetFundFeePool, checked: None)
     return VoidResult()
 
 
-class Claim(NamedTuple):
+class Claim(Record):
     """Where a claim of fees is taken from."""
 
     figures: AssetDynamicData

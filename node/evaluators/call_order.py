@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from msgspec.structs import replace
 
 from node.evaluators.asset_rules import bitasset_data_of
@@ -41,9 +39,10 @@ from protocol.errors import RATIO
 from protocol.ids import ObjectId, asset_text
 from protocol.operations.asset_options import DISABLE_NEW_SUPPLY
 from protocol.operations.call_order import CallOrderUpdate
+from protocol.schema import Record
 
 
-class NewPosition(NamedTuple):
+class NewPosition(Record):
     """What the position will be; both amounts 0 when it closes."""
 
     position: CallOrder | None

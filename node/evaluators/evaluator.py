@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
 
 from node.state.context import Context
 from protocol.operations.base import Operation
 from protocol.operations.results import OperationResult
+from protocol.schema import Record
 
 Op = TypeVar("Op", bound=Operation)
 Checked = TypeVar("Checked")
@@ -25,7 +26,7 @@ class FeeUse(Enum):
     """Half into the fee pool of the new asset, the rest shared out (R8.19)."""
 
 
-class Evaluator(NamedTuple):
+class Evaluator(Record):
     """The two halves of an operation's execution, with the types of one operation erased."""
 
     evaluate: Callable[[Context, Operation], object]

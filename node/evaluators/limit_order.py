@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from node.evaluators.fees import core_worth_of
 from node.evaluators.lists import check_authorized, check_market_lists
 from node.evaluators.membership import check_owner
@@ -37,6 +35,7 @@ from protocol.operations.limit_order import (
     LimitOrderUpdate,
 )
 from protocol.operations.results import VoidResult
+from protocol.schema import Record
 
 DeferredFee = tuple[int, AssetAmount]
 """The creation fee that the order will hold: its worth in CORE, and the same as paid, when it was
@@ -111,7 +110,7 @@ def apply_limit_order_cancel(ctx: Context, op: LimitOrderCancel, order: LimitOrd
     return cancel_order(ctx, order, virtual=False)
 
 
-class OrderChange(NamedTuple):
+class OrderChange(Record):
     """What an update makes of an order."""
 
     order: LimitOrder

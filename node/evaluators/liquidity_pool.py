@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from node.evaluators.lists import check_authorized, check_market_lists
 from node.evaluators.membership import check_owner
 from node.market import pools
@@ -42,9 +40,10 @@ from protocol.operations.results import (
     GenericOperationResult,
     VoidResult,
 )
+from protocol.schema import Record
 
 
-class Members(NamedTuple):
+class Members(Record):
     """A pool with its three assets."""
 
     pool: LiquidityPool
@@ -53,21 +52,21 @@ class Members(NamedTuple):
     share: Asset
 
 
-class DepositTerms(NamedTuple):
+class DepositTerms(Record):
     """A deposit that passes."""
 
     pool: LiquidityPool
     deposit: pools.Deposit
 
 
-class WithdrawalTerms(NamedTuple):
+class WithdrawalTerms(Record):
     """A withdrawal that passes."""
 
     pool: LiquidityPool
     withdrawal: pools.Withdrawal
 
 
-class ExchangeTerms(NamedTuple):
+class ExchangeTerms(Record):
     """An exchange that passes."""
 
     members: Members

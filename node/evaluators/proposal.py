@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from node.evaluators.authority import verify_authority
 from node.evaluators.samet_fund import check_all_repaid
@@ -17,7 +17,7 @@ from protocol.operations.authorities import required_authorities
 from protocol.operations.base import Operation
 from protocol.operations.proposal import ProposalCreate, ProposalDelete, ProposalUpdate
 from protocol.operations.results import VoidResult
-from protocol.schema import PublicKey
+from protocol.schema import PublicKey, Record
 from protocol.transaction import Transaction
 
 MAX_EXECUTION_DEPTH = 8
@@ -26,7 +26,7 @@ MAX_EXECUTION_DEPTH = 8
 Approval = TypeVar("Approval", AccountId, PublicKey)
 
 
-class RequiredApprovals(NamedTuple):
+class RequiredApprovals(Record):
     """The accounts that must approve; none is in both."""
 
     active: tuple[AccountId, ...]

@@ -35,6 +35,7 @@ from protocol.schema import (
     MAX_TIMESTAMP,
     IdType,
     IntegerType,
+    Record,
     ScalarType,
     SequenceType,
 )
@@ -54,7 +55,7 @@ class Candidate(NamedTuple):
     """Of a number: other numbers, between which the nearest is looked for that passes."""
 
 
-class Scale(NamedTuple):
+class Scale(Record):
     """A number that is refused, one that may pass, and the candidates for those between."""
 
     refused: int

@@ -36,6 +36,7 @@ from protocol.asset import AssetAmount, Price
 from protocol.errors import PriceOverflow
 from protocol.ids import AccountId
 from protocol.operations.bitasset_options import BitassetOptionsExtensions, BlackSwanResponse
+from protocol.schema import Record
 
 POSITIONS_MAX = 20_000
 """Positions that are looked at, the least collateralised first."""
@@ -121,7 +122,7 @@ def cut_of(state: State, bitasset: BitassetData, position: CallOrder) -> Cut:
     )
 
 
-class RequestFill(NamedTuple):
+class RequestFill(Record):
     """What a settlement request gives to a position, and gets of it."""
 
     place: int

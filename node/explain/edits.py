@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -13,6 +13,7 @@ from protocol.schema import (
     ExtensionType,
     OptionalType,
     PairType,
+    Record,
     SequenceType,
     StructType,
     WireType,
@@ -23,7 +24,7 @@ ITEMS_MAX = 20
 """Items of a list that are looked into."""
 
 
-class Leaf(NamedTuple):
+class Leaf(Record):
     """A value inside an operation: an amount with its asset, a number, an id, a text, a list."""
 
     path: tuple[str, ...]

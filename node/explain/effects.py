@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from protocol.constants import NULL_ACCOUNT
 from protocol.ids import AccountId, AssetId, CallOrderId, ForceSettlementId, LimitOrderId, object_id
@@ -60,6 +59,7 @@ from protocol.operations.samet_fund import (
     SametFundUpdate,
 )
 from protocol.operations.ticket import TicketCreate, TicketUpdate
+from protocol.schema import Record
 
 ANY_OPERATION = "R8.18"
 """What holds of every operation."""
@@ -125,7 +125,7 @@ REVIVED_BY_BIDS, REVIVED_BY_FEED = "R6.6", "R6.7"
 BOUGHT_BACK = "Y2.3"
 
 
-class Turns(NamedTuple):
+class Turns(Record):
     """The BitAssets that were settled as a whole in a block, and that bids revived in it."""
 
     settled: frozenset[AssetId]

@@ -6,7 +6,6 @@ As with changes of the operation itself, each is a guess that is tried before it
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -44,6 +43,7 @@ from protocol.operations.base import Operation
 from protocol.operations.bitasset import AssetPublishFeed, AssetUpdateFeedProducers
 from protocol.operations.limit_order import LimitOrderCreate, LimitOrderUpdate
 from protocol.operations.liquidity_pool import LiquidityPoolExchange
+from protocol.schema import Record
 
 FLAGS = {
     DISABLE_COLLATERAL_BIDDING: "allows bids of collateral",
@@ -53,7 +53,7 @@ FLAGS = {
 }
 
 
-class _Deed(NamedTuple):
+class _Deed(Record):
     """What somebody may do, and in which words."""
 
     operations: tuple[Operation, ...]

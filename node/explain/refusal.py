@@ -7,7 +7,6 @@ tried before it is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -46,7 +45,7 @@ from protocol.operations import fee_payer
 from protocol.operations.base import Operation
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.credit_offer import CreditOfferDelete
-from protocol.schema import IdType, PublicKey
+from protocol.schema import IdType, PublicKey, Record
 from protocol.wording import count_of
 
 TRIALS_MAX = 200
@@ -60,7 +59,7 @@ Attempt = Callable[[Sequence[Operation]], PegboardError | None]
 """Tries a transaction of some operations, signed by all, and takes it back: what refuses it."""
 
 
-class Refused(NamedTuple):
+class Refused(Record):
     """A transaction that was refused."""
 
     operations: Sequence[Operation]

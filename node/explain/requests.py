@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from copy import copy
 from itertools import islice
-from typing import NamedTuple
 
 from node.explain.cut import REQUESTS_MAX, Cut, RequestFill, Run, cut_of
 from node.explain.records import OrderExplanation, Payout, Statement
@@ -24,6 +23,7 @@ from protocol.asset import AssetAmount, Price
 from protocol.constants import HUNDRED_PERCENT
 from protocol.ids import AccountId, AssetId, ForceSettlementId, object_id
 from protocol.json_form import format_time
+from protocol.schema import Record
 from protocol.wording import count_of
 
 AHEAD_MAX = 5_000
@@ -34,7 +34,7 @@ Steps = Generator[None, None, OrderExplanation]
 """Work that gives way to others at every yield; it is about the moment at which it began."""
 
 
-class Outlook(NamedTuple):
+class Outlook(Record):
     """What becomes of a request if nothing else happens."""
 
     by_calls: Payout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from node.explain.cut import REQUESTS_MAX, Cut, Ranks, outcome_of
 from node.explain.records import Outcome, SettlementOutcome
@@ -15,9 +14,10 @@ from node.state.objects.assets import BitassetData
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price
 from protocol.constants import HUNDRED_PERCENT
+from protocol.schema import Record
 
 
-class SettlementCut(NamedTuple):
+class SettlementCut(Record):
     """What settlements depend on beside the positions, at one moment."""
 
     price: Price
@@ -65,7 +65,7 @@ def settlement_outcome(cut: Cut, settlements: SettlementCut) -> SettlementOutcom
     )
 
 
-class SettlementFill(NamedTuple):
+class SettlementFill(Record):
     """A due request meets a position."""
 
     place: int

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import NamedTuple
 
 from node.explain.cut import Cut, Run
 from node.explain.records import CALLED, NOT_CALLED, SETTLED, SETTLED_ALONE, FeedThreshold
@@ -18,6 +17,7 @@ from node.market.pricing import CallTerms, call_price
 from node.state.objects.market import CallOrder
 from protocol.asset import AssetAmount, Price
 from protocol.constants import MAX_SUPPLY, RATIO_DENOMINATOR
+from protocol.schema import Record
 
 FILLS_A_STEP = 20
 FILLS_MAX = 100_000
@@ -39,7 +39,7 @@ def status_of(run: Run) -> str:
     return SETTLED if run.ending is Ending.BLACK_SWAN else NOT_CALLED
 
 
-class Grid(NamedTuple):
+class Grid(Record):
     """Settlement prices that differ by one in the base."""
 
     like: Price

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple, cast
+from typing import cast
 
 import msgspec
 
@@ -19,6 +19,7 @@ from protocol.errors import DecodeError, PegboardError
 from protocol.genesis import with_whole_fees
 from protocol.ids import DevelopmentId, parse_object_id
 from protocol.json_form import from_json
+from protocol.schema import Record
 
 Type = tuple[int, int]
 """Space and type of an object id."""
@@ -27,7 +28,7 @@ Type = tuple[int, int]
 NEEDED: tuple[Type, ...] = ((1, 2), (1, 3), (1, 6), (2, 0), (2, 1), (2, 8), (2, 11), (2, 12))
 
 
-class Counts(NamedTuple):
+class Counts(Record):
     """What became of the objects of a snapshot."""
 
     carried: dict[str, int]

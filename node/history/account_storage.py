@@ -52,7 +52,7 @@ class StoredItem(NamedTuple):
     """A JSON text, as it was written."""
 
 
-class Undo(NamedTuple):
+class Undo(Record):
     """What a block changed: each item as it was before, None for one that was not there."""
 
     block_num: int

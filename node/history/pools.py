@@ -7,8 +7,6 @@ no upkeep (L12).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from msgspec.structs import replace
 
 from node.history.reader import HistoryReader
@@ -30,7 +28,7 @@ from protocol.operations.results import (
     GenericOperationResult,
     OperationResult,
 )
-from protocol.schema import schema_of
+from protocol.schema import Record, schema_of
 
 NOTHING = PoolFigures(*(0 for _ in schema_of(PoolFigures).fields))
 """The figures of a new pool."""
@@ -46,7 +44,7 @@ POOL_OPERATIONS: frozenset[type] = frozenset(
 )
 
 
-class PoolStatistics(NamedTuple):
+class PoolStatistics(Record):
     """The figures of a pool: in all, and in the last 24 hours."""
 
     total: PoolFigures

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from msgspec.structs import replace
 
 from node.market.positions import fill_position, open_position
@@ -27,6 +25,7 @@ from protocol.constants import RATIO_DENOMINATOR
 from protocol.ids import AssetId
 from protocol.operations.bitasset import BidCollateral, ExecuteBid
 from protocol.operations.bitasset_options import BlackSwanResponse
+from protocol.schema import Record
 
 
 def is_black_swan(terms: CallTerms, position: CallOrder, pays_price: Price | None) -> bool:
@@ -71,7 +70,7 @@ def settle_globally(ctx: Context, bitasset: BitassetData) -> None:
     _enter_settlement(ctx, bitasset, fund)
 
 
-class SwanTerms(NamedTuple):
+class SwanTerms(Record):
     """What positions pay in a black swan; prices are debt per backing (R6.2)."""
 
     called_price: Price

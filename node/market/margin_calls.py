@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
-from typing import NamedTuple
 
 from node.market.black_swan import is_black_swan, settle_globally
 from node.market.cover import max_cover
@@ -37,6 +36,7 @@ from protocol.asset import AssetAmount, Price
 from protocol.constants import HUNDRED_PERCENT, RATIO_DENOMINATOR
 from protocol.errors import PriceOverflow
 from protocol.operations.bitasset_options import BlackSwanResponse
+from protocol.schema import Record
 
 
 def run_asset(ctx: Context, bitasset: BitassetData) -> None:
@@ -102,7 +102,7 @@ class Ending(Enum):
     """Rounding makes the position unable to pay the bid (R4.9)."""
 
 
-class Offer(NamedTuple):
+class Offer(Record):
     """The highest bid, as far as a call depends on it."""
 
     price: Price

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from node.market.pricing import worth_ceil, worth_floor
 from protocol.asset import Price
+from protocol.schema import Record
 
 OrderMatch = tuple[int, int, bool]
 """Two limit orders meet: what the taker gives, what it gets from the maker, and whether it is the
@@ -73,7 +74,7 @@ def match_call(
     return CallMatch(cover, worth_ceil(cover, quote, base), pays)
 
 
-class RequestMatch(NamedTuple):
+class RequestMatch(Record):
     """A called position that finds no bid meets a settlement request (SM4)."""
 
     debt_covered: int
@@ -92,7 +93,7 @@ class RequestMatch(NamedTuple):
         return self.position_pays - self.settler_receives
 
 
-class RequestPrices(NamedTuple):
+class RequestPrices(Record):
     """At which prices a called position meets a request; debt per backing (SM4)."""
 
     pays: Price

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from node.market.fees import market_fee
 from node.state.objects.assets import Asset
 from node.state.objects.liquidity import LiquidityPool
 from protocol.asset import ceil_div
 from protocol.constants import HUNDRED_PERCENT
+from protocol.schema import Record
 
 
-class Deposit(NamedTuple):
+class Deposit(Record):
     """What a pool takes of both assets, and the shares that it gives for it."""
 
     amount_a: int
@@ -19,7 +18,7 @@ class Deposit(NamedTuple):
     shares: int
 
 
-class Withdrawal(NamedTuple):
+class Withdrawal(Record):
     """What a pool pays of both assets for shares, and what it keeps of that first."""
 
     amount_a: int
@@ -28,7 +27,7 @@ class Withdrawal(NamedTuple):
     fee_b: int
 
 
-class Exchange(NamedTuple):
+class Exchange(Record):
     """What becomes of an amount that is sold to a pool; `in` is the asset sold, `out` the other."""
 
     maker_fee: int

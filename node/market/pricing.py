@@ -21,6 +21,7 @@ from protocol.asset import (
 )
 from protocol.constants import HUNDRED_PERCENT, MAX_SUPPLY, RATIO_DENOMINATOR
 from protocol.operations.bitasset_options import BitassetOptionsExtensions, BlackSwanResponse
+from protocol.schema import Record
 
 
 def squeeze_protection_price(feed: FeedValues) -> Price:
@@ -176,7 +177,7 @@ def current_settlement_price(
     return cap if is_above(cap, price) else price
 
 
-class CallTerms(NamedTuple):
+class CallTerms(Record):
     """What one BitAsset's margin calls depend on beside positions and bids.
 
     They are fixed for a run, but where the current feed is capped (BS3).

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from node.market.current_feed import refresh_current_feed
 from node.market.fees import pay_market_fee
 from node.market.matching import match_settlement
@@ -33,9 +31,10 @@ from protocol.errors import PriceOverflow
 from protocol.ids import AccountId, AssetId, ForceSettlementId, asset_text, object_id
 from protocol.operations.bitasset import AssetSettleCancel
 from protocol.operations.limit_order import FillOrder
+from protocol.schema import Record
 
 
-class FundPayout(NamedTuple):
+class FundPayout(Record):
     """The result of a redemption from a settlement fund or a pool."""
 
     paid: AssetAmount

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import NamedTuple
 
 from node.p2p.limits import PeerLimits
 from protocol.p2p.messages import GoodbyeCode
+from protocol.schema import Record
 
 _INVALID_CODES = frozenset(
     (GoodbyeCode.INVALID_ITEM, GoodbyeCode.LYING_SYNC, GoodbyeCode.UNREQUESTED_ITEM)
 )
 
 
-class _Ban(NamedTuple):
+class _Ban(Record):
     until_ms: int
     offences: int
 

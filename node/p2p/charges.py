@@ -11,7 +11,6 @@ its questions wait, and its transactions are not fetched.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from protocol.finality import Vote
 from protocol.p2p.messages import (
@@ -28,12 +27,13 @@ from protocol.p2p.messages import (
     Pong,
     TransactionMessage,
 )
+from protocol.schema import Record
 
 KIB, MIB = 1024, 1024 * 1024
 UNBOUNDED = 1 << 62
 
 
-class Charge(NamedTuple):
+class Charge(Record):
     """A row of the table: what one side may send of a message in a minute, and what one costs."""
 
     messages: int

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import NamedTuple
 
 from node.p2p.effects import PeerKey
 from node.p2p.limits import PeerLimits
 from node.p2p.recent import RecentSet
 from protocol.p2p.messages import ItemId, ItemKind
+from protocol.schema import Record
 
 
-class Item(NamedTuple):
+class Item(Record):
     """A block or transaction by its id."""
 
     kind: ItemKind

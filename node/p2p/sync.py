@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from node.p2p.chain_view import ChainView
 from node.p2p.effects import BlockReceived, PeerKey
@@ -28,14 +27,14 @@ from node.p2p.synopsis import build_synopsis
 from node.p2p.verdicts import BlockRefusal
 from protocol.block import NO_BLOCK, block_num_of
 from protocol.p2p.messages import BlockIds, Fetch, GetBlockIds, ItemKind
-from protocol.schema import BlockId
+from protocol.schema import BlockId, Record
 
 STRAYS_MAX = 3
 """So many answers in a row, with the waits between them, may show a fork below our irreversible
 block: whoever was dropped at the first could never come over to us while its fork is longer."""
 
 
-class _Handed(NamedTuple):
+class _Handed(Record):
     """A block that was handed to the core."""
 
     owner: PeerKey

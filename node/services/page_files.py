@@ -11,9 +11,10 @@ from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from node.services.event_log import log
+from protocol.schema import Record
 
 PREFIX = "/page/"
 FOLDER = Path(__file__).parents[1] / "page"
@@ -45,7 +46,7 @@ SAFE_LINES: Final = (
 )
 
 
-class PageFile(NamedTuple):
+class PageFile(Record):
     """A file as it is served."""
 
     kind: str

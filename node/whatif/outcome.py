@@ -28,7 +28,7 @@ _Pair = tuple[T, T | None, T | None]
 """An object that was touched, as it was before, and as it is; None where it is not there."""
 
 
-class BalanceChange(NamedTuple):
+class BalanceChange(Record):
     """What an account holds of an asset, in smallest units."""
 
     account: AccountId
@@ -48,7 +48,7 @@ NOTHING = Standing(0, 0)
 """Of a position that is not there."""
 
 
-class PositionChange(NamedTuple):
+class PositionChange(Record):
     """A position; `NOTHING` where it is not there."""
 
     position: CallOrderId
@@ -59,14 +59,14 @@ class PositionChange(NamedTuple):
     after: Standing
 
 
-class Offer(NamedTuple):
+class Offer(Record):
     """What a limit order sells, in smallest units, and at which price, sold / received."""
 
     for_sale: int
     sell_price: Price
 
 
-class OrderChange(NamedTuple):
+class OrderChange(Record):
     """A limit order; None where it is not there."""
 
     order: LimitOrderId
@@ -75,7 +75,7 @@ class OrderChange(NamedTuple):
     after: Offer | None
 
 
-class SettlementChange(NamedTuple):
+class SettlementChange(Record):
     """What a request wants settled, in smallest units; 0 where it is not there."""
 
     settlement: ForceSettlementId

@@ -93,7 +93,7 @@ class Redemption(NamedTuple):
     """Backing for one whole BitAsset, less the settlement fee, rounded down."""
 
 
-class Aftermath(NamedTuple):
+class Aftermath(Record):
     """How the market stands after a shock."""
 
     values: FeedValues

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import NamedTuple
 
 from protocol.ids import WitnessId
+from protocol.schema import Record
 
 STEP_MS = 500
 """A wall clock that moves so far against the timers between two readings has stepped."""
@@ -48,7 +48,7 @@ class ClockChange(Enum):
     """They show the same time again."""
 
 
-class ClockNews(NamedTuple):
+class ClockNews(Record):
     """A change to be told."""
 
     change: ClockChange
@@ -56,14 +56,14 @@ class ClockNews(NamedTuple):
     """By how much, ahead if positive: of its own past, or of the other witnesses."""
 
 
-class _Sample(NamedTuple):
+class _Sample(Record):
     witness: WitnessId
     seen_ms: int
     offset_ms: int
     """What to add to the timers for the block's time: the witness' clock, less the delay."""
 
 
-class _Doubt(NamedTuple):
+class _Doubt(Record):
     offset_ms: int
     since_ms: int
 

@@ -11,7 +11,7 @@ from node.chain.irreversibility import missing_witnesses
 from node.chain.vote_pool import VotePool
 from node.state.objects.finality import VotingSet
 from protocol.ids import WitnessId, witness_text
-from protocol.schema import PublicKey
+from protocol.schema import PublicKey, Record
 
 SILENT_ROUNDS = 2
 """So many rounds of slots without a block are a stall."""
@@ -35,7 +35,7 @@ class Awaited(NamedTuple):
         return f"{self.what}: {self.detail}"
 
 
-class Stall(NamedTuple):
+class Stall(Record):
     """A chain does not go on."""
 
     what: str
@@ -50,7 +50,7 @@ class Stall(NamedTuple):
         return self.what, *(awaited.what for awaited in self.waits_for)
 
 
-class Surroundings(NamedTuple):
+class Surroundings(Record):
     """What a node knows beside its chain."""
 
     clock: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import NamedTuple
 
 from protocol.constants import COMMITTEE_ACCOUNT, CORE_UNIT, TEMP_ACCOUNT
 from protocol.fee_schedule import (
@@ -112,7 +111,7 @@ from protocol.operations.withdraw_permission import (
 )
 from protocol.operations.witness import WitnessCreate, WitnessUpdate
 from protocol.operations.worker import WorkerCreate
-from protocol.schema import define_variant
+from protocol.schema import Record, define_variant
 
 __all__ = [
     "ENTRY_OF",
@@ -126,7 +125,7 @@ __all__ = [
 ]
 
 
-class OperationEntry(NamedTuple):
+class OperationEntry(Record):
     """One row of the table."""
 
     id: int

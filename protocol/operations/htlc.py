@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from protocol.asset import AssetAmount
 from protocol.checks import check_amount, check_fee
@@ -29,7 +29,7 @@ HtlcHash = Annotated[Tagged, Variant({0: Ripemd160, 1: Sha1, 2: Digest, 3: Hash1
 """The hash of a preimage: RIPEMD160, SHA1, SHA256, or RIPEMD160 of SHA256."""
 
 
-class HashKind(NamedTuple):
+class HashKind(Record):
     """One of the hashes that a contract may be locked by."""
 
     name: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import NamedTuple
 
 import msgpack
 
@@ -19,6 +18,7 @@ from protocol.schema import (
     FixedBytesType,
     IntegerType,
     Length,
+    Record,
     ScalarType,
     SequenceType,
     StructType,
@@ -75,7 +75,7 @@ def decode_message(payload: bytes) -> Message:
     return message
 
 
-class _Bounds(NamedTuple):
+class _Bounds(Record):
     """The most that a value can take."""
 
     size: int
@@ -88,7 +88,7 @@ class _Bounds(NamedTuple):
     """Bytes of any text in it."""
 
 
-class _Form(NamedTuple):
+class _Form(Record):
     """How the values of one type are read, written and bounded."""
 
     read: Callable[[object], object]
@@ -96,7 +96,7 @@ class _Form(NamedTuple):
     bounds: _Bounds
 
 
-class _Codec(NamedTuple):
+class _Codec(Record):
     """How the messages of one class are read, written and bounded."""
 
     number: int

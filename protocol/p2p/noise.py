@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hmac
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from protocol.crypto.keys import SecretBytes
 from protocol.errors import KeyFormatError, ProtocolError
+from protocol.schema import Record
 
 PROTOCOL_NAME = b"Noise_XX_25519_ChaChaPoly_SHA256"
 """As long as a hash, so it is the first value of the transcript as it stands."""
@@ -124,7 +125,7 @@ class CipherState:
             self.rekey()
 
 
-class Session(NamedTuple):
+class Session(Record):
     """What a handshake leaves."""
 
     sending: CipherState
