@@ -59,18 +59,16 @@ def missing_votes(one: VotingSet, keys: Collection[PublicKey]) -> int:
     return max(0, quorum_of(len(one.members)) - voted)
 
 
-def choose_signatures(
-    sets: Sequence[VotingSet], votes: dict[PublicKey, Signature]
-) -> tuple[Signature, ...] | None:
-    """No more votes than it takes for a certificate, in the order of keys; None for too few."""
+def choose_voters(sets: Sequence[VotingSet], keys: Collection[PublicKey]) -> list[PublicKey] | None:
+    """No more of some keys than it takes for a certificate, in their order; None for too few."""
     chosen: set[PublicKey] = set()
     for one in sets:
         for _, key in one.members:
-            if key in votes and missing_votes(one, chosen):
+            if key in keys and missing_votes(one, chosen):
                 chosen.add(key)
         if missing_votes(one, chosen):
             return None
-    return tuple(votes[key] for key in sorted(chosen))
+    return sorted(chosen)
 
 
 KNOWN_SIGNERS: OrderedDict[tuple[Digest, BlockId, BlockId, Signature], PublicKey | None] = (

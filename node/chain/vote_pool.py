@@ -9,7 +9,7 @@ from enum import Enum
 
 from node.chain.chain import Chain
 from node.chain.finality import (
-    choose_signatures,
+    choose_voters,
     id_of,
     missing_votes,
     needed_sets,
@@ -193,9 +193,9 @@ class VotePool:
                 if vote.target == target
             }
             source_num = block_num_of(source)
-            signatures = choose_signatures(needed_sets(finality, num), votes)
-            if signatures is not None and source_num in justified:
-                return Certificate(source_num, num, signatures)
+            voters = choose_voters(needed_sets(finality, num), votes)
+            if voters is not None and source_num in justified:
+                return Certificate(source_num, num, tuple([votes[key] for key in voters]))
         return None
 
     def voters(self) -> frozenset[PublicKey]:

@@ -111,7 +111,9 @@ def _missing_of(chain: Chain, one: VotingSet, voters: frozenset[PublicKey]) -> A
     missing = [witness for witness, key in one.members if key not in voters]
     count, quorum = len(one.members) - len(missing), quorum_of(len(one.members))
     detail = f"{count} of {len(one.members)} vote, {quorum} are needed"
-    return Awaited("votes", f"{detail}; missing {_names(chain, missing)}" if missing else detail)
+    if count < quorum:
+        detail += f"; missing {_names(chain, missing)}"
+    return Awaited("votes", detail)
 
 
 def _names(chain: Chain, witnesses: Iterable[WitnessId]) -> str:

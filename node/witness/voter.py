@@ -6,8 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from node.chain.chain import Chain
-from node.chain.finality import missing_votes, note_own_vote, voting_keys
-from node.state.objects.finality import VotingSet
+from node.chain.finality import (
+    choose_voters,
+    missing_votes,
+    needed_sets,
+    note_own_vote,
+    voting_keys,
+)
+from node.state.objects.finality import Finality, VotingSet
 from protocol.block import block_num_of
 from protocol.crypto.keys import PrivateKey
 from protocol.crypto.signatures import sign_digest
@@ -93,7 +99,7 @@ def cast_votes(
     span = VoteSpan(block_num_of(source), block_num_of(target))
     digest = vote_digest(chain.chain_id, source, target)
     found = []
-    for key in sorted([key for key in voting_keys(finality.sets) if key in secrets]):
+    for key in _voters(finality, span, secrets, last_votes, doubted):
         last = last_votes.get(key, NEVER)
         if key in doubted:
             if floor_num is None:
@@ -107,6 +113,22 @@ def cast_votes(
             note_own_vote(chain.chain_id, source, target, vote.signature, key)
             found.append(Cast(key, span, vote))
     return found
+
+
+def _voters(
+    finality: Finality,
+    span: VoteSpan,
+    secrets: Collection[PublicKey],
+    last_votes: Mapping[PublicKey, VoteSpan],
+    doubted: Collection[PublicKey],
+) -> Sequence[PublicKey]:
+    """Who of this node's keys votes; where it has all, no more than a certificate takes (F5)."""
+    keys = voting_keys(finality.sets)
+    own = sorted([key for key in keys if key in secrets])
+    if doubted or len(own) < len(keys):
+        return own
+    free = [key for key in own if span.may_follow(last_votes.get(key, NEVER))]
+    return choose_voters(needed_sets(finality, span.target_num), free) or free
 
 
 def _is_quorum(sets: Sequence[VotingSet], keys: Collection[PublicKey]) -> bool:

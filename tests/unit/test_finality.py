@@ -32,7 +32,7 @@ from protocol.genesis import FINALITY_BITSHARES, FINALITY_VOTES, genesis_from_js
 from protocol.genesis_form import Genesis
 from protocol.operations.witness import WitnessUpdate
 from protocol.schema import BlockId, PublicKey, Signature
-from tests.support.chain import TestChain, make_genesis, make_parameters
+from tests.support.chain import TestChain, make_genesis, make_parameters, witness_names
 from tests.support.core_nodes import START_MS, CoreNode, run
 from tests.support.votes import ALL, PEER, build, certify, extend, irreversible, silent, vote
 from tests.support.world import BLOCK_INTERVAL_S, key_of, secret_of
@@ -282,6 +282,31 @@ def test_an_honest_member_never_contradicts_itself() -> None:
         assert contradict(one, other) == contradict(other, one)
         if second.may_follow(first) or first.may_follow(second):
             assert not contradict(one, other), (first, second)
+
+
+def test_who_has_all_keys_votes_with_no_more_than_a_certificate_takes() -> None:
+    """F5: it is the certificate that all votes would give; of a part of the keys all vote."""
+    chain = silent(witnesses=11)
+    extend(chain, None, None)
+    secrets = {key_of(f"{name} block"): secret_of(f"{name} block") for name in witness_names(11)}
+    few, all_votes = VotePool(chain.chain), VotePool(chain.chain)
+    cast = cast_votes(chain.chain, secrets, {})
+    assert len(cast) == quorum_of(11) == 8
+    for one in cast:
+        assert one.vote is not None
+        few.add(one.vote, PEER)
+    for name in witness_names(11):
+        all_votes.add(vote(chain, name, NO_BLOCK, chain.main[2].id), PEER)
+    assert len(all_votes.voters()) == 11
+    assert few.certificate() == all_votes.certificate() is not None
+    assert len(cast_votes(chain.chain, secrets, {}, doubted=[cast[0].key])) == 11
+    left_out = min(secrets.keys() - {one.key for one in cast})
+    voted = {one.key: one.span for one in cast if one is not cast[0]}
+    assert [one.key for one in cast_votes(chain.chain, secrets, voted)] == sorted(
+        secrets.keys() - voted.keys()
+    )
+    del secrets[left_out]
+    assert len(cast_votes(chain.chain, secrets, {})) == 10
 
 
 def test_a_vote_goes_from_the_highest_justified_block_to_the_head() -> None:

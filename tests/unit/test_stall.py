@@ -8,7 +8,7 @@ import pytest
 
 from node.core.effects import Report
 from node.core.settings import CoreSettings
-from node.witness.stall import Stall
+from node.witness.stall import Awaited, Stall, Surroundings, find_stall
 from protocol.genesis_form import FINALITY_BITSHARES, FINALITY_VOTES
 from tests.support.chain import make_genesis, witness_names
 from tests.support.core_nodes import START_MS, CoreNode
@@ -133,3 +133,15 @@ def test_a_wrong_clock_is_named() -> None:
     assert found is not None
     assert "behind" not in found[1]["clock"]
     assert "ahead of most witnesses' blocks" in found[1]["clock"]
+
+
+def test_whose_vote_is_not_needed_is_not_missing() -> None:
+    """F5: of a node with all keys not all vote."""
+    network = Network(FINALITY_VOTES, [NAMES])
+    network.run(1)
+    [node] = network.nodes
+    node.core.generate_blocks(40, network.now_ms, to_come=3)
+    around = Surroundings("", 0, False, "", frozenset(node.core.own.secrets), "")
+    found = find_stall(node.chain, node.core.ballots.pool, node.chain.head_time, around)
+    assert found is not None
+    assert found.waits_for == (Awaited("votes", "3 of 4 vote, 3 are needed"),)
