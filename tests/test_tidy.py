@@ -182,6 +182,10 @@ def class_bases(module: Module) -> dict[str, list[str]]:
     }
 
 
+DECLARE = ("Record", "Mutable")
+"""Bases that say how a class is declared, as a decorator would."""
+
+
 def deep_classes(bases: dict[str, list[str]]) -> list[str]:
     """Classes that inherit from a class of ours that itself inherits from one of ours."""
 
@@ -192,7 +196,8 @@ def deep_classes(bases: dict[str, list[str]]) -> list[str]:
         name
         for name, parents in bases.items()
         for parent in parents
-        if any(base in bases for base in bases.get(parent, ())) and not is_error(name)
+        if any(base in bases and base not in DECLARE for base in bases.get(parent, ()))
+        and not is_error(name)
     ]
 
 
