@@ -18,11 +18,12 @@ from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import version
 from pathlib import Path
+from time import time
 
 from . import codecs
 from .annotations import quoted, uncompilable
 from .comparisons import compared_records
-from .finder import LIBRARY, MANIFEST, digest_of
+from .finder import LIBRARY, MANIFEST, digest_of, stamp_of
 from .modules import REPO, compiled, sources
 
 OWN_FILES = REPO / "scripts" / "compiled"
@@ -104,11 +105,19 @@ def build(compiler: Sequence[str]) -> Path:
         "suffix": suffix,
         "python": sys.version,
         "digest": digest,
+        "stamps": stamps(REPO, names, digest),
         "sources": names,
         "modules": {file.removesuffix(suffix).replace("/", "."): file for file in sorted(found)},
     }
     (made / MANIFEST).write_text(json.dumps(manifest, indent=1))
     return made
+
+
+def stamps(root: Path, names: Sequence[str], digest: str) -> dict[str, str]:
+    """What tells without reading the sources that they still have a digest, by their root."""
+    stamp = stamp_of(str(root), names, time())
+    # read after the stamp: what is written from now on shows in the next one
+    return {str(root): stamp} if stamp and digest_of(str(root), names) == digest else {}
 
 
 def _copy_sources(tree: Path) -> list[str]:

@@ -67,6 +67,8 @@ class Compiled:
             manifest = json.load(file)
         self.sources: Sequence[str] = manifest["sources"]
         self.digest: str = manifest["digest"]
+        self.stamps: Mapping[str, str] = manifest.get("stamps", {})
+        """By root, what `stamp_of` said of the sources when they had this digest."""
         self.is_of_this_python = (
             manifest["suffix"] == EXTENSION_SUFFIXES[0] and manifest["python"] == sys.version
         )
@@ -96,10 +98,19 @@ class Compiled:
             first = os.path.join(root, self.sources[0])  # noqa: PTH118
             if not os.path.exists(first):  # noqa: PTH110
                 return False
-            self.is_right[root] = (
-                self.is_of_this_python and digest_of(root, self.sources) == self.digest
-            )
+            self.is_right[root] = self.is_of_this_python and self._are_same(root)
         return self.is_right[root]
+
+    def _are_same(self, root: str) -> bool:
+        """Whether the sources at a root are byte by byte those that were compiled.
+
+        They are read, which takes longer than all else that is done here, unless nobody can have
+        written to them since they were read.
+        """
+        stamp = self.stamps.get(root)
+        if stamp and stamp == stamp_of(root, self.sources):
+            return True
+        return digest_of(root, self.sources) == self.digest
 
 
 in_place: list[Compiled] = []
@@ -120,6 +131,28 @@ def digest_of(root: str, sources: Sequence[str]) -> str:
     except OSError:
         return ""
     return digest.hexdigest()
+
+
+SETTLED_S = 2.0
+"""Times of files come in steps; two writes within one step look alike."""
+
+
+def stamp_of(root: str, sources: Sequence[str], now_s: float = 0.0) -> str:
+    """What changes with every write to the sources, whatever their writer does to their times.
+
+    "" where one is not there, or, if `now_s` is given, was written to within `SETTLED_S` before.
+    The system alone sets the time of the last change of a file's content or place.
+    """
+    parts = []
+    try:
+        for source in sources:
+            found = os.stat(os.path.join(root, source))  # noqa: PTH116, PTH118
+            if now_s and found.st_ctime > now_s - SETTLED_S:
+                return ""
+            parts.append(f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_ctime_ns}")
+    except OSError:
+        return ""
+    return "\n".join(parts)
 
 
 def install() -> None:

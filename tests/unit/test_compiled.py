@@ -7,6 +7,7 @@ and compares their states block by block.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from functools import partial
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, PathFinder
 from pathlib import Path
+from time import sleep
 from types import FrameType
 from typing import Any, cast
 
@@ -37,6 +39,7 @@ from tests.support.world import ALICE, BOB
 
 # Scripts are no package to the type checker.
 finder: Any = import_module("scripts.compiled.finder")
+stamps: Any = import_module("scripts.compiled.build").stamps
 quoting: Any = import_module("scripts.compiled.annotations")
 modules: Any = import_module("scripts.compiled.modules")
 check: Any = import_module("scripts.compiled.check")
@@ -127,6 +130,37 @@ def test_a_changed_source_is_never_shadowed(tree: Path, change: str | None, is_s
     else:
         (tree / SOURCE).write_text(change)
     assert found(tree) == (None, is_stale)
+
+
+def test_sources_are_read_only_if_somebody_may_have_written_to_them(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start reads none of two hundred files; whoever hides a write by the old time is seen."""
+    manifest = json.loads((tree / finder.MANIFEST).read_text())
+    digest = manifest["digest"]
+    assert stamps(tree, [SOURCE], digest) == {}, "somebody may be writing"
+    monkeypatch.setattr(finder, "SETTLED_S", -60.0)
+    assert stamps(tree, [SOURCE], "of others") == {}
+    kept = stamps(tree, [SOURCE], digest)
+    (tree / finder.MANIFEST).write_text(json.dumps({**manifest, "stamps": kept}))
+    read: list[str] = []
+    whole = finder.digest_of
+
+    def digest_of(root: str, sources: Iterable[str]) -> object:
+        read.append(root)
+        return whole(root, sources)
+
+    monkeypatch.setattr(finder, "digest_of", digest_of)
+    assert found(tree) == (f"node/state/undo{SUFFIX}", False)
+    assert read == []
+    before = (tree / SOURCE).stat()
+    sleep(0.02)
+    (tree / SOURCE).write_text("x = 2\n")
+    os.utime(tree / SOURCE, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert found(tree) == (None, True)
+    (tree / SOURCE).write_text("x = 1\n")
+    assert found(tree) == (f"node/state/undo{SUFFIX}", False)
+    assert read == [str(tree)] * 2
 
 
 @pytest.mark.parametrize(("fact", "other"), [("python", "3.11.0 (other)"), ("suffix", ".x.so")])
