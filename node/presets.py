@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 from msgspec.structs import replace
 
 from protocol.chain_parameters import (
@@ -182,7 +183,8 @@ def build_genesis(
 
 def genesis_text(genesis: Genesis) -> str:
     """A genesis as the text of a file, which `protocol.genesis.load_genesis` reads back."""
-    return json.dumps(genesis_to_json(genesis), indent=2) + "\n"
+    # as `json` writes it with an indent, without the interpreter
+    return msgspec.json.format(json.dumps(genesis_to_json(genesis)), indent=2) + "\n"
 
 
 def _check_range(what: str, value: int, allowed: range, rule: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from node.api.development import Place, WentBack
 from node.api.errors import NotPossible
@@ -20,7 +21,7 @@ from protocol.errors import PegboardError
 from protocol.genesis_form import Genesis
 from protocol.json_form import JsonValue
 from protocol.operations.base import Operation
-from protocol.schema import TransactionId
+from protocol.schema import Digest, TransactionId
 from protocol.transaction import SignedTransaction, TransactionEnvelope, reference_block
 
 LIFETIME_S = 60
@@ -44,8 +45,13 @@ class NodeDevelopment:
         self._start_at = start_at
         self._parent = parent
         self.members = members
-        self.genesis_hash = sha256(genesis_text(genesis).encode())
+        self._genesis = genesis
         self._serial = 0
+
+    @cached_property
+    def genesis_hash(self) -> Digest:
+        """See `Development.genesis_hash`."""
+        return sha256(genesis_text(self._genesis).encode())
 
     def snapshot(self, number: int | None) -> Place:
         """See `Development.snapshot`."""
