@@ -1,4 +1,4 @@
-"""A plugin of pytest: writes what every block of every chain left in the state, in order."""
+"""A plugin of pytest: writes what every push of a block to a chain left in the state, in order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
-from node.chain.apply_block import AppliedBlock
-from node.chain.chain import Chain
-from node.chain.fork_database import ForkItem
+from node.chain.chain import Chain, PushResult
+from node.chain.header_rules import HeaderVerdict
+from protocol.block import BlockEnvelope
 
 TRACE = "PEGBOARD_TRACE"
 """Environment variable; the file."""
@@ -27,15 +27,23 @@ class Tracer:
 
     def listen(self) -> None:
         """Have every chain tell of its blocks from now on."""
-        plain, lines = Chain._apply, self.lines
+        plain, lines = Chain.push_block, self.lines
 
-        def apply(chain: Chain, item: ForkItem, *, trusted: bool) -> AppliedBlock:
-            applied = plain(chain, item, trusted=trusted)
-            block, state = applied.envelope, chain.state.state_hash()
-            lines.append(f"{block.num} {block.id.hex()} {state.hex()}")
-            return applied
+        def push_block(
+            chain: Chain,
+            envelope: BlockEnvelope,
+            *,
+            trusted: bool = False,
+            verdict: HeaderVerdict | None = None,
+        ) -> PushResult:
+            result = plain(chain, envelope, trusted=trusted, verdict=verdict)
+            for block in result.applied:
+                lines.append(f"{block.envelope.num} {block.envelope.id.hex()}")
+            if result.applied:
+                lines[-1] += f" {chain.state.state_hash().hex()}"
+            return result
 
-        self.patch.setattr(Chain, "_apply", apply)
+        self.patch.setattr(Chain, "push_block", push_block)
         # Hypothesis also tries numbers that it finds in sources, and extensions are none.
         self.patch.setattr(providers, "_get_local_constants", lambda: providers._local_constants)
 
