@@ -14,10 +14,10 @@ from node.history.block import (
     BlockHistory,
     HistoryCounts,
     HistoryTrace,
-    number_block,
 )
 from node.history.figures import extend_buckets, sum_last_day
 from node.history.kind import Kind
+from node.history.numbering import number_block
 from node.history.reader import E
 from node.history.records import (
     NEWEST,

@@ -7,7 +7,7 @@ Which entries share one depends on when they were written; what they say does no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple, cast
 
@@ -21,11 +21,13 @@ from node.history.records import (
     OperationRecord,
     OperationRun,
 )
-from node.state.context import NO_RESULT
+from node.state.context import NO_RESULT, AppliedOperation
 from protocol.binary import packer_for, reader_for
+from protocol.block import OperationResults
 from protocol.ids import AccountHistoryId, AccountId, OperationHistoryId
 from protocol.operations.base import Operation, TaggedOperation
 from protocol.operations.results import OperationResult
+from protocol.transaction import TransactionEnvelope
 
 OPERATIONS_A_RUN = 16
 """At most; of small ones, so many fit in a page of a database."""
@@ -37,7 +39,7 @@ _Packed = tuple[bytes, bytes, int, int, int, bool]
 _ENTRY = 3
 """Numbers of an entry: its operation, its instance, the id of the operation's class."""
 
-_SOLE = slice(11, -1)
+_SOLE_START, _SOLE_END = 11, -1
 """Where the binary form of a transaction of one operation has that, without the signatures."""
 
 
@@ -56,37 +58,46 @@ _decode_operations = msgspec.msgpack.Decoder(list[_Packed]).decode
 _decode_entries = msgspec.msgpack.Decoder(list[int]).decode
 
 
-def operation_runs(block: BlockHistory) -> Iterator[OperationRun]:
+def operation_runs(block: BlockHistory) -> list[OperationRun]:
     """All operations of a block."""
     pack_operation, pack_result = _packers()
     no_result = pack_result(NO_RESULT)
-    known = _sole_operations(block)
-    for start in range(0, len(block.operations), OPERATIONS_A_RUN):
-        packed = [
+    transactions, operations = block.transactions, block.operations
+    packed: list[_Packed] = []
+    for one in operations:
+        result = one.result
+        packed.append(
             (
-                known.get(id(one.op)) or pack_operation(one.op),
-                no_result if one.result is NO_RESULT else pack_result(one.result),
+                _sole_operation(one, transactions) or pack_operation(one.op),
+                no_result if result is NO_RESULT else pack_result(result),
                 one.trx_in_block,
                 one.op_in_trx,
                 one.virtual_op,
                 one.is_virtual,
             )
-            for one in block.operations[start : start + OPERATIONS_A_RUN]
-        ]
-        instance = OperationHistoryId(block.first_operation + start)
-        yield OperationRun(instance, block.num, block.time, _encode(packed))
+        )
+    return [
+        OperationRun(
+            OperationHistoryId(block.first_operation + start),
+            block.num,
+            block.time,
+            _encode(packed[start : start + OPERATIONS_A_RUN]),
+        )
+        for start in range(0, len(packed), OPERATIONS_A_RUN)
+    ]
 
 
-def _sole_operations(block: BlockHistory) -> dict[int, bytes]:
-    """The binary forms, as they came, of operations that are alone in their transactions.
-
-    By the identities of the operations, which live as long as the block.
-    """
-    return {
-        id(envelope.transaction.operations[0]): envelope.body[_SOLE]
-        for envelope, _ in block.transactions
-        if len(envelope.transaction.operations) == 1
-    }
+def _sole_operation(
+    one: AppliedOperation, transactions: Sequence[tuple[TransactionEnvelope, OperationResults]]
+) -> bytes | None:
+    """The binary form, as it came, of an operation that is alone in its transaction."""
+    if one.trx_in_block >= len(transactions):
+        return None
+    envelope = transactions[one.trx_in_block][0]
+    operations = envelope.transaction.operations
+    if len(operations) != 1 or operations[0] is not one.op:
+        return None
+    return envelope.body[_SOLE_START:_SOLE_END]
 
 
 def records_of(run: OperationRun, first: int, last: int) -> Iterator[OperationRecord]:
@@ -120,22 +131,23 @@ def account_runs(blocks: Iterable[BlockHistory]) -> list[MadeRun]:
             else:
                 known += (operation, instance, operation_type)
             instance += 1
-    return [
-        made
-        for account, (number, *numbers) in found.items()
-        for made in _runs_of(account, number, numbers)
-    ]
+    runs: list[MadeRun] = []
+    for account, numbers in found.items():
+        runs += _runs_of(account, numbers[0], numbers[1:])
+    return runs
 
 
-def _runs_of(account: AccountId, number: int, numbers: list[int]) -> Iterator[MadeRun]:
+def _runs_of(account: AccountId, number: int, numbers: list[int]) -> list[MadeRun]:
     """Entries as runs, the first of which has a number."""
     size = _ENTRY * ENTRIES_A_RUN
+    runs: list[MadeRun] = []
     for start in range(0, len(numbers), size):
         part = numbers[start : start + size]
         operation, newest = OperationHistoryId(part[0]), AccountHistoryId(part[-2])
         first = number + start // _ENTRY
         run = AccountRun(account, first, operation, newest, _encode(part))
-        yield MadeRun(run, len(part) // _ENTRY, frozenset(part[2::_ENTRY]))
+        runs.append(MadeRun(run, len(part) // _ENTRY, frozenset(part[2::_ENTRY])))
+    return runs
 
 
 def totals_of(runs: Iterable[MadeRun]) -> dict[AccountId, AccountTotal]:
@@ -162,11 +174,11 @@ def entries_of(run: AccountRun) -> list[AccountOperation]:
     ]
 
 
-def cut_run(run: AccountRun, entries: int) -> Iterator[MadeRun]:
+def cut_run(run: AccountRun, entries: int) -> list[MadeRun]:
     """What is left of a run of which entries from an instance on are gone: one, or none."""
     numbers = _decode_entries(run.entries)
     kept = sum(instance < entries for instance in numbers[1::_ENTRY])
-    yield from _runs_of(run.account, run.number, numbers[: _ENTRY * kept])
+    return _runs_of(run.account, run.number, numbers[: _ENTRY * kept])
 
 
 _OperationReader = Callable[[bytes, int, int], tuple[Operation, int]]

@@ -12,7 +12,8 @@ from node.chain.apply_transaction import apply_transaction
 from node.chain.invariants_incremental import check_block
 from node.evaluators.authority import verify_authority
 from node.evaluators.base import apply_operation, run_proposed_operation
-from node.history.block import BlockHistory, HistoryCounts, number_block
+from node.history.block import BlockHistory, HistoryCounts
+from node.history.numbering import number_block
 from node.services.garbage import GarbageSchedule
 from node.state.context import Context
 from node.state.database import State

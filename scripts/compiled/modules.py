@@ -14,6 +14,7 @@ SOURCE_FOLDERS = (
     "node/explain",
     "node/chain",
     "node/witness",
+    "node/history",
 )
 """All that a compiled module may import of this repository: what is compiled is right for one
 state of these folders alone, since types and constants of one module go into the code of another.
@@ -39,6 +40,7 @@ COMPILED = {
         "pending_footprint pending_session vote_pool witness_schedule"
     ),
     "node/witness": "producer voter",
+    "node/history": "impacted numbering runs",
 }
 """What transfers, orders and margin calls run through, as far as mypyc can compile it."""
 

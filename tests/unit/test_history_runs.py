@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from node.history import memory
-from node.history.block import BlockHistory, HistoryCounts, number_block
+from node.history.block import BlockHistory, HistoryCounts
+from node.history.numbering import number_block
 from node.history.records import AccountOperation
 from node.history.runs import (
     ENTRIES_A_RUN,
