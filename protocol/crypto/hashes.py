@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Protocol, cast
 
 from protocol.schema import Address, Digest, Hash160, PublicKey, Ripemd160, Sha1
 
@@ -14,18 +12,15 @@ except ValueError as error:  # OpenSSL builds without its legacy provider
     raise ImportError("pegboard needs RIPEMD160 in this Python's OpenSSL") from error
 
 _RIPEMD160 = hashlib.new("ripemd160")
-
-
-class _Sha256(Protocol):
-    def digest(self) -> Digest: ...
-
-
-_sha256: Callable[[bytes], _Sha256] = cast(Callable[[bytes], _Sha256], hashlib.sha256)
+_SHA256 = hashlib.sha256()
+"""Hashes begin as copies: OpenSSL looks for the algorithm each time that it is named."""
 
 
 def sha256(data: bytes) -> Digest:
     """SHA256, 32 bytes."""
-    return _sha256(data).digest()
+    state = _SHA256.copy()
+    state.update(data)
+    return Digest(state.digest())
 
 
 def sha224(data: bytes) -> bytes:
