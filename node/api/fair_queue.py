@@ -58,7 +58,7 @@ class Group(Mutable):
     served_until: float = -math.inf
 
 
-class Client(Mutable):
+class Client(Mutable, gc=True):
     """A connection, as far as fairness goes."""
 
     group: Group

@@ -13,7 +13,7 @@ IDLE_S = 60
 """...and none that nobody reads."""
 
 
-class Hold(Mutable):
+class Hold(Mutable, gc=True):
     """The state that a block left."""
 
     number: int

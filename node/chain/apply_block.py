@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from node.chain.apply_transaction import apply_transaction
 from node.chain.budget import pay_witness
 from node.chain.expirations import (
@@ -41,10 +43,10 @@ from node.state.undo import Revision
 from protocol.block import BlockEnvelope, SignedBlockHeader, certificate_in
 from protocol.constants import MAX_UNDO_HISTORY
 from protocol.errors import ProtocolError
-from protocol.schema import BlockId, Digest, Record
+from protocol.schema import BlockId, Digest
 
 
-class AppliedBlock(Record):
+class AppliedBlock(NamedTuple):
     """A block of the main chain and what it did."""
 
     envelope: BlockEnvelope

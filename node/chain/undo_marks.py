@@ -22,7 +22,7 @@ HELD_CHANGES_MAX = 1_000_000
 MARKS_MAX = 1_000
 
 
-class Mark(Record, eq=False):
+class Mark(Record, eq=False, gc=True):
     """A place to come back to: a head with the transactions that were pending on it."""
 
     num: int
@@ -32,7 +32,7 @@ class Mark(Record, eq=False):
     pending: tuple[TransactionEnvelope, ...]
 
 
-class Rewound(Record):
+class Rewound(Record, gc=True):
     """What going back did."""
 
     popped: list[AppliedBlock]
@@ -43,7 +43,7 @@ class Rewound(Record):
     """What was pending and is not any more."""
 
 
-class HeldBlock(Record):
+class HeldBlock(Record, gc=True):
     """An irreversible block, and its parent in the tree that it has left."""
 
     parent: ForkItem

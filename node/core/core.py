@@ -78,7 +78,7 @@ BROKEN = (InvariantViolated, AssertionError)
 """The state or the code contradicts itself: the block is not kept, and the node must end (T-R4)."""
 
 
-class MadeBlock(Record):
+class MadeBlock(Record, gc=True):
     """A block of this node that is the head, of which nobody has been told yet."""
 
     envelope: BlockEnvelope

@@ -36,7 +36,7 @@ INBOX_BLOCKS_MAX = 256
 """Blocks that wait, too, since all are looked at for the next one; a quarter for strangers'."""
 
 
-class QueuedBlock(Mutable):
+class QueuedBlock(Mutable, gc=True):
     """A block, who sent it, and the question about its keys while that is open."""
 
     peer: PeerKey

@@ -62,7 +62,7 @@ class ForkUnreadable(PegboardError):
     name = "fork_unreadable"
 
 
-class Started(Record):
+class Started(Record, gc=True):
     """A chain that stands where its store does."""
 
     chain: Chain

@@ -45,7 +45,7 @@ class NotPaused(PegboardError):
     name = "not_paused"
 
 
-class Snapshot(Record):
+class Snapshot(Record, gc=True):
     """A moment to come back to: a head, what was pending, and what the clock showed."""
 
     number: int
@@ -53,7 +53,7 @@ class Snapshot(Record):
     slot_ms: int
 
 
-class Branch(Mutable):
+class Branch(Mutable, gc=True):
     """A named block, and the blocks below it that are not on the chain now."""
 
     name: str

@@ -55,7 +55,7 @@ class PriceLine(Record):
     """The best resting order that sells the BitAsset for its backing."""
 
 
-class Outcome(Record):
+class Outcome(Record, gc=True):
     """What a position gives up, and what is left of it."""
 
     debt_covered: AssetAmount

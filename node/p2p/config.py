@@ -11,7 +11,7 @@ from node.p2p.limits import PeerLimits
 from protocol.schema import Record
 
 
-class PeerConfig(Record):
+class PeerConfig(Record, gc=True):
     """What this node is towards others."""
 
     node_id: bytes

@@ -63,7 +63,7 @@ SOCKETS: Final[Mapping[str, tuple[str, ...]]] = {"/": ("GET",), "/ws": ("GET",)}
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
 
 
-class ApiOptions(Record):
+class ApiOptions(Record, gc=True):
     """Who is served, and how much."""
 
     rules: AccessRules = msgspec.field(default_factory=AccessRules)

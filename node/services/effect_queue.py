@@ -21,7 +21,7 @@ from protocol.block import block_num_of
 from protocol.schema import BlockId, Record
 
 
-class Batch(Record):
+class Batch(Record, gc=True):
     """Effects that are carried out together."""
 
     questions: tuple[RecoverKeys, ...]

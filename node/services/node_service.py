@@ -56,7 +56,7 @@ GOODBYE_MAX_S = 1.0
 GOODBYE_LOOK_S = 0.01
 
 
-class Stores(Record):
+class Stores(Record, gc=True):
     """Everything that a node keeps on disk."""
 
     blocks: BlockStorage

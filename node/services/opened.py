@@ -35,7 +35,7 @@ from protocol.schema import BlockId, Record
 HISTORY_FILE = "history.sqlite"
 
 
-class Opened(Record):
+class Opened(Record, gc=True):
     """A node's settings, genesis and stores, before anything runs."""
 
     settings: NodeSettings

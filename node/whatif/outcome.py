@@ -94,7 +94,7 @@ class Difference(Record):
     settlements: Sequence[SettlementChange] = ()
 
 
-class SimulatedBlock(Record):
+class SimulatedBlock(Record, gc=True):
     """A block of a simulation; the last one is not whole when a limit ended it."""
 
     num: int
@@ -119,7 +119,7 @@ class Stopped(NamedTuple):
     limit: int
 
 
-class Outcome(Record):
+class Outcome(Record, gc=True):
     """What a simulation found, up to its end or to where a limit stopped it."""
 
     difference: Difference = msgspec.field(default_factory=Difference)

@@ -110,7 +110,7 @@ class Aftermath(Record):
     """None where nothing can be redeemed."""
 
 
-class ShockOutcome(Record):
+class ShockOutcome(Record, gc=True):
     """What a shock does: the market before and after, and all that happens in between."""
 
     before: Aftermath

@@ -19,7 +19,7 @@ LIFETIME_S = 60
 """Seconds from the head block until a feed's transaction expires."""
 
 
-class FeedPlan(Record):
+class FeedPlan(Record, gc=True):
     """One witness's feed of one BitAsset."""
 
     publisher: AccountId

@@ -139,7 +139,7 @@ def parse_price(text: str) -> PriceRatio:
     return ratio
 
 
-class FeedContext(Record):
+class FeedContext(Record, gc=True):
     """What the text of a source leaves to the node: its start, its block interval, its files."""
 
     start_s: int
