@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, perf_counter
 
-from .measure import print_ratio, print_time, print_value, wall_seconds
+from .measure import print_ratio, print_time, print_value
 
 BLOCK_INTERVALS_S = (1, 3)
 LINES_MAX = 200
@@ -49,7 +49,7 @@ def bench_startup() -> None:
     starts: list[tuple[float, float, float]] = []
     for _ in range(ROUNDS):
         yardstick, before = _child_seconds(YARDSTICK), _children_seconds()
-        wall = wall_seconds(_node_until_ready)
+        wall = _node_until_ready()
         starts.append((wall, _children_seconds() - before, yardstick))
     note = "on the wall, in an empty directory; limit 0.5 s"
     print_time("f", "node --dev, start to ready", [wall for wall, _, _ in starts], note)
@@ -75,19 +75,21 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _node_until_ready() -> None:
-    """Start a development node, and end it once it has said that it is ready."""
+def _node_until_ready() -> float:
+    """Seconds from the start of a development node until it says that it is ready; it ends then."""
     with tempfile.TemporaryDirectory(prefix="pegboard-bench-") as directory:
         command = (PEGBOARD, "node", "--dev", "--mode", "manual", "--data-dir", f"{directory}/dev")
+        api = f"127.0.0.1:{free_port()}"
+        start = perf_counter()
         process = subprocess.Popen(
-            (*command, "--api", f"127.0.0.1:{free_port()}"),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            (*command, "--api", api), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         assert process.stderr is not None
         assert any(b'"ev": "ready"' in line for line in process.stderr), "it becomes ready"
+        took = perf_counter() - start
         process.kill()
         process.communicate()
+    return took
 
 
 def _time_blocks(interval_s: int) -> tuple[float, float]:
