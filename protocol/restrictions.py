@@ -64,7 +64,7 @@ class _Unfit(Exception):
     """The field does not take the function with this argument."""
 
 
-class Scalar(Record):
+class Scalar(Record, gc=True):
     """How values of a type are compared with one value."""
 
     tag: int

@@ -64,7 +64,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """Base of every immutable record: its annotated fields, compared and hashed by value.
 
     Its instances must not form cycles, for the garbage collector does not look at them.
-    What holds a chain, its state or its servers says `gc=True`.
+    What holds a chain, its state or its servers, functions or exceptions says `gc=True`.
     """
 
 

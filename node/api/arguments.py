@@ -51,7 +51,7 @@ _known_object_id = lru_cache(IDS_KEPT)(parse_object_id)
 Reader = Callable[[ApiBackend, JsonValue], object]
 
 
-class Argument(Record):
+class Argument(Record, gc=True):
     """How an argument is read, and how it is described: in a few words and as JSON Schema."""
 
     kind: str

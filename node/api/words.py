@@ -18,7 +18,7 @@ from protocol.schema import Record
 ASSERTION = "Assert Exception"
 
 
-class Words(Record):
+class Words(Record, gc=True):
     """What BitShares says where we refuse with a name, if our sentence is the given one, too."""
 
     name: str

@@ -54,7 +54,7 @@ class Column(Record):
     """Of a decimal."""
 
 
-class Field(Record):
+class Field(Record, gc=True):
     """One or more columns that come from one thing of a record."""
 
     columns: tuple[Column, ...]

@@ -55,7 +55,7 @@ class Candidate(NamedTuple):
     """Of a number: other numbers, between which the nearest is looked for that passes."""
 
 
-class Scale(Record):
+class Scale(Record, gc=True):
     """A number that is refused, one that may pass, and the candidates for those between."""
 
     refused: int

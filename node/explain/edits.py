@@ -24,7 +24,7 @@ ITEMS_MAX = 20
 """Items of a list that are looked into."""
 
 
-class Leaf(Record):
+class Leaf(Record, gc=True):
     """A value inside an operation: an amount with its asset, a number, an id, a text, a list."""
 
     path: tuple[str, ...]

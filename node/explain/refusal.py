@@ -59,7 +59,7 @@ Attempt = Callable[[Sequence[Operation]], PegboardError | None]
 """Tries a transaction of some operations, signed by all, and takes it back: what refuses it."""
 
 
-class Refused(Record):
+class Refused(Record, gc=True):
     """A transaction that was refused."""
 
     operations: Sequence[Operation]

@@ -55,7 +55,7 @@ NOTHING: tuple[JsonValue, ...] = (0, "0", None, False, [], {}, [0, {}])
 """What a field says of a feature that nobody uses."""
 
 
-class Form(Record):
+class Form(Record, gc=True):
     """How objects of one type are read."""
 
     cls: type[StateObject]

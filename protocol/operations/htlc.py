@@ -29,7 +29,7 @@ HtlcHash = Annotated[Tagged, Variant({0: Ripemd160, 1: Sha1, 2: Digest, 3: Hash1
 """The hash of a preimage: RIPEMD160, SHA1, SHA256, or RIPEMD160 of SHA256."""
 
 
-class HashKind(Record):
+class HashKind(Record, gc=True):
     """One of the hashes that a contract may be locked by."""
 
     name: str

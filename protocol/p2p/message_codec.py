@@ -88,7 +88,7 @@ class _Bounds(Record):
     """Bytes of any text in it."""
 
 
-class _Form(Record):
+class _Form(Record, gc=True):
     """How the values of one type are read, written and bounded."""
 
     read: Callable[[object], object]
@@ -96,7 +96,7 @@ class _Form(Record):
     bounds: _Bounds
 
 
-class _Codec(Record):
+class _Codec(Record, gc=True):
     """How the messages of one class are read, written and bounded."""
 
     number: int
