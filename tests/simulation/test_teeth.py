@@ -70,6 +70,7 @@ def test_each_bug_can_still_be_planted(bug: Bug) -> None:
         assert name in {"", *names}
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_what_is_planted_is_taken_out_again() -> None:
     """Whoever holds a function meets the bug, while it lasts."""
     held, edit = finality.quorum_of, Edit("node/chain/finality.py", "quorum_of", "+ 1", "+ 2")
