@@ -240,6 +240,7 @@ class NodeCore:
         were made if the keys were missing only after some.
         """
         applied: list[AppliedBlock] = []
+        # One move stores all of them, before anything that follows from any of them.
         before, self.effects = self.effects, []
         try:
             for done in range(count):

@@ -28,9 +28,7 @@ from node.history.records import (
     subject_of,
 )
 from node.state.context import AppliedOperation
-from node.state.events import (
-    ChainEvent,
-)
+from node.state.events import ChainEvent
 from protocol.block import BlockEnvelope, OperationResults
 from protocol.ids import (
     ID_TYPES,
@@ -63,7 +61,8 @@ its class."""
 Events = dict[EventKind, list[EventRecord]]
 """Records by their kind; kinds without any may be missing."""
 
-_POSITION_TYPE = ID_TYPES[CallOrderId][1]
+POSITION_TYPE = ID_TYPES[CallOrderId][1]
+"""The type of an order that is a position, in fills."""
 _STEPS: frozenset[type] = frozenset(
     {
         FillOrder,
@@ -315,7 +314,7 @@ def _subject(op: Operation, result: OperationResult) -> ObjectId | None:
     """The order or settlement request that an operation is a step of, if any."""
     match op:
         case FillOrder():
-            return None if op.order_id.type == _POSITION_TYPE else op.order_id
+            return None if op.order_id.type == POSITION_TYPE else op.order_id
         case LimitOrderCreate():
             return result if isinstance(result, ObjectId) else None
         case LimitOrderCancel() | LimitOrderUpdate():

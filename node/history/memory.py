@@ -9,12 +9,7 @@ from itertools import islice, takewhile
 from typing import cast
 
 from node.history.account_storage import AccountStorage
-from node.history.block import (
-    AccountEntry,
-    BlockHistory,
-    HistoryCounts,
-    HistoryTrace,
-)
+from node.history.block import AccountEntry, BlockHistory, HistoryCounts, HistoryTrace
 from node.history.figures import extend_buckets, sum_last_day
 from node.history.kind import Kind
 from node.history.numbering import number_block

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import assert_never
 
-from node.history.block import BlockHistory, HistoryCounts, MarketCounts, PoolCounts
+from node.history.block import (
+    POSITION_TYPE,
+    BlockHistory,
+    HistoryCounts,
+    MarketCounts,
+    PoolCounts,
+)
 from node.history.figures import market_of
 from node.history.impacted import accounts_of_operation
 from node.history.pools import NOTHING, POOL_OPERATIONS, figures_after, pool_of
@@ -36,10 +42,8 @@ from node.state.events import (
 from protocol.asset import NULL_PRICE, Price
 from protocol.binary import pack
 from protocol.ids import (
-    ID_TYPES,
     AccountId,
     AssetId,
-    CallOrderId,
     ForceSettlementId,
     LimitOrderId,
     OperationHistoryId,
@@ -49,7 +53,6 @@ from protocol.operations import ENTRY_OF
 from protocol.operations.bitasset import BidCollateral
 from protocol.operations.limit_order import FillOrder
 
-_POSITION_TYPE = ID_TYPES[CallOrderId][1]
 _ID_OF: dict[type, int] = {cls: entry.id for cls, entry in ENTRY_OF.items()}
 _NUMBERED: frozenset[type] = POOL_OPERATIONS | {BidCollateral}
 """Operations that are numbered once more among their like."""
@@ -147,7 +150,7 @@ def _fills_of_called(block: BlockHistory) -> _CalledFills:
             continue
         if last is not None:
             yield (*last, op)
-        last = (op, operation) if op.order_id.type == _POSITION_TYPE else None
+        last = (op, operation) if op.order_id.type == POSITION_TYPE else None
 
 
 def _fill_of(event: MarginCallEvent, fills: _CalledFills) -> int:

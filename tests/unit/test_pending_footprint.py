@@ -99,7 +99,8 @@ class Twins:
         genesis = make_genesis(*WAITING, *TRADING[:-1], core=2_000, parameters=PARAMETERS)
         self.tried, self.plain, self.maker = (TestChain(genesis=genesis) for _ in range(3))
         self.patch, self.rng = patch, rng
-        self.beneath = 0
+        self.beneath = self.anew = 0
+        """Blocks that came while something waited: what left it, and what took it back first."""
         self.produce()
         feed = publish(rng, self.maker, ())
         debts = [(name, 40) for name in (*WAITING, "eve", "fay")]
@@ -135,10 +136,12 @@ class Twins:
 
     def receive(self, block: BlockEnvelope) -> None:
         self.maker.receive(block)
-        before = self.tried.chain._session._footprint
+        session, waits = self.tried.chain._session, bool(self.tried.chain.pending)
+        before = session._footprint
         result = self.tried.chain.push_block(block)
-        if self.tried.chain._session._footprint is before:
-            self.beneath += bool(self.tried.chain.pending)
+        is_same = session._footprint is before
+        self.beneath += waits and is_same
+        self.anew += waits and not is_same
         with all_anew(self.patch):
             expected = self.plain.chain.push_block(block)
         assert [(one, str(why)) for one, why in result.dropped] == [
@@ -324,7 +327,7 @@ def test_where_they_meet_all_is_applied_anew(
     case: Callable[[Twins], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R9.2."""
-    _run(case, monkeypatch)
+    assert _run(case, monkeypatch).anew
 
 
 @pytest.mark.usefixtures("interpreted")
@@ -339,7 +342,9 @@ def test_to_overlook_where_they_meet_would_be_seen(
         _run(case, monkeypatch)
 
 
-def _run(case: Callable[[Twins], None], patch: pytest.MonkeyPatch) -> None:
+def _run(case: Callable[[Twins], None], patch: pytest.MonkeyPatch) -> Twins:
+    """A case, played by both nodes: they agree after each of its steps."""
     twins = Twins(patch, Random(0))
     case(twins)
     twins.finish()
+    return twins
