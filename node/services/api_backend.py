@@ -185,7 +185,8 @@ class NodeApiBackend:
             if made >= count:
                 return blocks[-1].num
             yield
-            size = max(1, min(int(size * STEP_S / took_s), 2 * size, BLOCKS_A_STEP_MAX))
+            fitting = int(size * STEP_S / took_s) if took_s else BLOCKS_A_STEP_MAX
+            size = max(1, min(fitting, 2 * size, BLOCKS_A_STEP_MAX))
 
     def travel_to(self, time_s: int) -> int:
         """Make one block at the first slot from a time on; its number."""

@@ -30,12 +30,19 @@ class TimedInputs:
 
 
 @pytest.mark.parametrize(
-    ("block_s", "usual"), [(STEP_S / 40, 40), (STEP_S * 3, 1), (STEP_S / 1_000, BLOCKS_A_STEP_MAX)]
+    ("block_s", "usual"),
+    [
+        (STEP_S / 40, 40),
+        (STEP_S * 3, 1),
+        (STEP_S / 1_000, BLOCKS_A_STEP_MAX),
+        (0.0, BLOCKS_A_STEP_MAX),
+    ],
 )
 def test_a_demand_lets_others_in_before_long(
     monkeypatch: pytest.MonkeyPatch, block_s: float, usual: int
 ) -> None:
-    """T-A2: as many blocks at once as their cost allows, and one however much it costs."""
+    """T-A2: as many blocks at once as their cost allows, one however much it costs, and no more
+    than so many where the clock is too coarse to tell."""
     inputs = TimedInputs(block_s)
     monkeypatch.setattr(api_backend, "cpu_s", lambda: inputs.now_s)
     backend = object.__new__(NodeApiBackend)

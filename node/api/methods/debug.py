@@ -20,7 +20,7 @@ BlockCount = Annotated[int, integer(1, BLOCKS_MAX)]
 def debug_generate_blocks(call: Call, debug_key: Text, count: BlockCount) -> Answer:
     """Make blocks at the next slots, signed with a key in WIF; the number of the last of them.
 
-    Others are served between two blocks. Chain time runs ahead of the clock then.
+    Others are served after every few blocks. Chain time runs ahead of the clock then.
     `pegboard_dev.generate_blocks` needs no key.
     """
     return Stepwise(call.backend.generate_blocks(count, debug_key), is_change=True)
