@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from node.chain.apply_transaction import apply_transaction
+from node.chain.apply_transaction import apply_transaction, remember_transaction
 from node.chain.budget import pay_witness
 from node.chain.expirations import (
     forget_expired_transactions,
@@ -19,6 +20,7 @@ from node.chain.finality import (
 )
 from node.chain.irreversibility import update_irreversible_num
 from node.chain.maintenance import is_maintenance_due, perform_maintenance
+from node.chain.pending import AppliedTransaction, Ready
 from node.chain.witness_schedule import (
     count_missed_slots,
     recently_missed_after,
@@ -57,6 +59,13 @@ class AppliedBlock(NamedTuple):
     """What changed in the state; reverting it pops the block."""
 
 
+NOTHING_READY = Ready()
+
+
+class NotApart(Exception):
+    """A block has met what waits, on top of which it was applied: nothing of it stays."""
+
+
 def apply_block(
     state: State,
     envelope: BlockEnvelope,
@@ -64,12 +73,17 @@ def apply_block(
     *,
     trusted: bool = False,
     checkpoint: BlockId | None = None,
+    ready: Ready = NOTHING_READY,
+    check: Callable[[Revision], None] | None = None,
 ) -> AppliedBlock:
     """Apply a block that follows the head, or leave no trace; no block's session may be open.
 
     Its header was judged by `HeaderRules` and its body by `check_merkle_root`, before it came to
     this. Raises `BlockRejected`. A trusted block, one that this node has checked before, is applied
     without looking at signatures again. With the block after it a checkpoint is irreversible (F9).
+
+    What is `ready` of it is not applied again. Raises `NotApart` if the rest of it may not be
+    applied on top of what else waits. `check` looks at what has changed, and may refuse it.
     """
     assert envelope.header.previous == state.dynamic.head_block_id, "a block follows its parent"
     certificate = certificate_in(envelope.header)
@@ -79,12 +93,19 @@ def apply_block(
     try:
         own_time = envelope.header.timestamp
         ctx = Context(state, state.dynamic.time, envelope.num, run_proposed_operation, own_time)
-        _apply_transactions(ctx, envelope, chain_id, trusted=trusted)
+        for position, entry in enumerate(ready.transactions):
+            _take_over(ctx, entry, position)
+        _apply_transactions(ctx, envelope, chain_id, len(ready.transactions), trusted=trusted)
         cross_boundary(ctx, envelope, checkpoint)
+        draft = state.log.draft(ready.spans)
+        if not ready.is_apart(draft.own):
+            raise NotApart
+        if check is not None:
+            check(draft.revision)
     except BaseException:
         state.log.undo()
         raise
-    return AppliedBlock(envelope, ctx.applied, ctx.events, state.log.finish())
+    return AppliedBlock(envelope, ctx.applied, ctx.events, state.log.finish(draft))
 
 
 def check_merkle_root(envelope: BlockEnvelope) -> None:
@@ -103,11 +124,23 @@ def check_merkle_root(envelope: BlockEnvelope) -> None:
         )
 
 
+def _take_over(ctx: Context, entry: AppliedTransaction, position: int) -> None:
+    """Have a transaction that was applied before the block came belong to it."""
+    remember_transaction(ctx.state, entry.envelope)
+    for applied in entry.operations:
+        applied.trx_in_block = position
+    ctx.applied += entry.operations
+    ctx.events += entry.events
+    ctx.dirty_assets |= entry.dirty_assets
+    ctx.requests_made |= entry.requests_made
+
+
 def _apply_transactions(
-    ctx: Context, envelope: BlockEnvelope, chain_id: Digest, *, trusted: bool
+    ctx: Context, envelope: BlockEnvelope, chain_id: Digest, first: int, *, trusted: bool
 ) -> None:
-    """All transactions in order; the answers of their operations must be those of the block."""
-    for position, (transaction, stated) in enumerate(envelope.transactions):
+    """From the first one on, in order; the answers of their operations must be the block's."""
+    for position in range(first, len(envelope.transactions)):
+        transaction, stated = envelope.transactions[position]
         ctx.trx_in_block = position
         try:
             results = apply_transaction(ctx, transaction, chain_id, not trusted)

@@ -65,8 +65,7 @@ def apply_transaction(
         _check_place_and_time(state, transaction, dynamic.time, latest)
 
     if remember:
-        table = state.transactions
-        table.create(TransactionHistory(table.next_id, envelope.id, transaction.expiration))
+        remember_transaction(state, envelope)
     results = []
     for position, op in enumerate(operations):
         ctx.op_in_trx = position
@@ -78,6 +77,12 @@ def apply_transaction(
     if state.samet_funds.rows:
         check_all_repaid(state)
     return tuple(results)
+
+
+def remember_transaction(state: State, envelope: TransactionEnvelope) -> None:
+    """Have a transaction of a block refused if it comes again, until it expires (R9.3)."""
+    table, expiration = state.transactions, envelope.transaction.expiration
+    table.create(TransactionHistory(table.next_id, envelope.id, expiration))
 
 
 def _check_size(envelope: TransactionEnvelope, limit: int) -> None:

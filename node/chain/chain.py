@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
-from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
+from node.chain.apply_block import NOTHING_READY, AppliedBlock, apply_block, check_merkle_root
 from node.chain.block_builder import build_block
 from node.chain.finality import id_of, justified_num
 from node.chain.fork_database import ForkDatabase, ForkItem
@@ -15,13 +15,13 @@ from node.chain.genesis import build_state
 from node.chain.header_rules import HeaderRules, HeaderVerdict, signer_of
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
-from node.chain.pending import AppliedTransaction
-from node.chain.pending_session import Dropped, PendingSession
+from node.chain.pending import AppliedTransaction, Ready
+from node.chain.pending_session import Beneath, Dropped, PendingSession
 from node.chain.undo_marks import HeldBlock, HeldBlocks, Mark, NotUndoable, Rewound
 from node.chain.witness_schedule import NextSlots, participation
 from node.state.cut import StateCut
 from node.state.database import State
-from node.state.errors import InvariantViolated, WrongChain
+from node.state.errors import WrongChain
 from node.state.undo import Revision
 from protocol.block import BlockEnvelope, HeaderEnvelope, Sign, SignedBlockHeader
 from protocol.finality import Certificate
@@ -98,7 +98,7 @@ class Chain:
         self._held = HeldBlocks()
         if paranoid:
             check_all(self.state)
-        self._session = PendingSession(self.state, self.chain_id)
+        self._session = PendingSession(self.state, self.chain_id, is_whole=paranoid)
         self.pending = self._session.pool
 
     @classmethod
@@ -371,7 +371,9 @@ class Chain:
         if item.parent is self._head:
             beneath = self._apply_beneath(item, envelope, trusted=trusted)
             if beneath is not None:
-                result.applied.append(beneath)
+                result.applied.append(beneath.block)
+                dropped = self._session.push_again(beneath.taken_back, result.applied)
+                result.dropped.extend(dropped)
                 return result
         waiting = self._session.close()
         try:
@@ -387,7 +389,8 @@ class Chain:
             for block in reversed(result.popped)
             for transaction, _ in block.transactions
         ]
-        result.dropped.extend(self._session.reopen([*retried, *waiting]))
+        dropped = self._session.reopen([*retried, *waiting], result.applied)
+        result.dropped.extend(dropped)
         return result
 
     def _add_to_forks(
@@ -419,23 +422,23 @@ class Chain:
 
     def _apply_beneath(
         self, item: ForkItem, envelope: BlockEnvelope, *, trusted: bool
-    ) -> AppliedBlock | None:
+    ) -> Beneath | None:
         """Extend the head beneath what waits; None if all that waits has to be applied anew."""
         try:
-            applied = self._session.apply_beneath(envelope, partial(self._check, item, trusted))
+            beneath = self._session.apply_beneath(envelope, partial(self._check, item, trusted))
         except BaseException:
             self._forks.remove(item)
             raise
-        if applied is not None:
-            self._accept(item, applied)
+        if beneath is not None:
+            self._accept(item, beneath.block)
             self.keep_irreversible(self.state.dynamic.last_irreversible_block_num)
-        return applied
+        return beneath
 
     def _apply(self, item: ForkItem, *, trusted: bool) -> AppliedBlock:
         """Apply a block on the head, check the invariants, make it the head."""
         return self._accept(item, self._check(item, trusted))
 
-    def _check(self, item: ForkItem, trusted: bool) -> AppliedBlock:
+    def _check(self, item: ForkItem, trusted: bool, ready: Ready = NOTHING_READY) -> AppliedBlock:
         """Apply a block on the head and check the invariants; nothing stays that is refused."""
         envelope, parent = item.envelope, item.parent
         assert envelope is not None, "the root is applied already"
@@ -444,19 +447,23 @@ class Chain:
             assert parent.rules is not None, "a block is applied after its parent"
             parent.rules.check(envelope.front, len(envelope.packed), trusted=trusted)
             item.is_judged = True
-        applied = apply_block(
-            self.state, envelope, self.chain_id, trusted=trusted, checkpoint=self._checkpoint
+        return apply_block(
+            self.state,
+            envelope,
+            self.chain_id,
+            trusted=trusted,
+            checkpoint=self._checkpoint,
+            ready=ready,
+            check=partial(self._check_changes, item),
         )
+
+    def _check_changes(self, item: ForkItem, revision: Revision) -> None:
+        """Check the invariants after a block; raises `InvariantViolated`."""
         is_told = self.state.finality is None or item.justified_num == justified_num(self.state)
         assert is_told, "headers tell what is justified"
-        try:
-            check_block(self.state, applied.revision)
-            if self.paranoid:
-                check_all(self.state)
-        except InvariantViolated:
-            self.state.log.revert(applied.revision)
-            raise
-        return applied
+        check_block(self.state, revision)
+        if self.paranoid:
+            check_all(self.state)
 
     def _accept(self, item: ForkItem, applied: AppliedBlock) -> AppliedBlock:
         """Make an applied block the head."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from node.state.context import AppliedOperation
 from node.state.errors import PoolFull
+from node.state.events import ChainEvent
+from node.state.undo import Record
+from protocol import schema
 from protocol.block import OperationResults
-from protocol.schema import Record, TransactionId
+from protocol.ids import AssetId, ForceSettlementId
+from protocol.schema import TransactionId
 from protocol.transaction import TransactionEnvelope
 
 POOL_TRANSACTIONS_MAX = 10_000
@@ -16,14 +22,36 @@ _FRONT_BYTES = 64
 """Bytes by which a transaction is looked for in a block; few have the first so many in common."""
 
 
-class AppliedTransaction(Record):
-    """A transaction on top of the head and what it did there."""
+Reads = AbstractSet[object] | None
+"""Tables whose objects a transaction reads without writing them; None where that is not known."""
+
+
+class AppliedTransaction(schema.Record):
+    """A transaction on top of the head and what it did there: all that a block takes over of it."""
 
     envelope: TransactionEnvelope
     results: OperationResults
     """Answers of its operations, in order."""
     operations: list[AppliedOperation]
-    """Its operations and the virtual ones that they caused."""
+    """Its operations and the virtual ones that they caused; a block gives them their place."""
+    events: Sequence[ChainEvent] = ()
+    dirty_assets: AbstractSet[AssetId] = frozenset()
+    requests_made: AbstractSet[ForceSettlementId] = frozenset()
+    has_guessed_time: bool = False
+    """Whether it depends on the time of its block, which may be another than it had here."""
+    steps: int = 0
+    """Records of the undo log; those of all that wait stand one behind the other."""
+    reads: Reads = None
+
+
+class Ready(NamedTuple):
+    """The first transactions of a block, where they were applied already, on its parent."""
+
+    transactions: Sequence[AppliedTransaction] = ()
+    spans: Sequence[range] = ()
+    """Where their records stand in the undo log."""
+    is_apart: Callable[[Sequence[Record]], bool] = lambda _: True
+    """Whether all that the block does besides may be done on top of what else waits."""
 
 
 class PendingPool:
@@ -82,6 +110,14 @@ class PendingPool:
         self._entries[entry.envelope.id] = entry
         self._by_front[entry.envelope.packed()[:_FRONT_BYTES]] = entry.envelope
         self._bytes += entry.envelope.size
+
+    def forget(self, entries: Iterable[AppliedTransaction]) -> None:
+        """Wait no longer for these."""
+        for entry in entries:
+            envelope = entry.envelope
+            del self._entries[envelope.id]
+            self._by_front.pop(envelope.packed()[:_FRONT_BYTES], None)
+            self._bytes -= envelope.size
 
     def take_all(self) -> list[TransactionEnvelope]:
         """Empty the pool; what was in it, oldest first."""

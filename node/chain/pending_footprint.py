@@ -1,4 +1,4 @@
-"""What waiting transactions have touched, and which blocks leave all of them as they are (R9.2).
+"""What waiting transactions have touched, and which blocks leave them as they are (R9.2).
 
 A block is applied on its parent. Where what waits and the block have nothing to do with each other,
 it comes to the same to apply the block on top of what waits: then nothing is taken back and applied
@@ -15,12 +15,15 @@ anew, as have clocks: an expired transaction, or a reference block that is forgo
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import itemgetter
 
 from node.chain.maintenance import is_maintenance_due
+from node.chain.pending import AppliedTransaction, Reads
+from node.state.context import AppliedOperation
 from node.state.database import State
 from node.state.objects.base import StateObject
-from node.state.undo import CREATE, Record, Revision
+from node.state.undo import CREATE, Kind, Record, UndoableTable
 from protocol.block import BlockEnvelope
 from protocol.constants import CORE_ASSET, TAPOS_WINDOW
 from protocol.ids import AccountId, AssetId
@@ -46,72 +49,138 @@ APART: frozenset[type] = frozenset(
 """Operations that write each balance and each account's figures on which they depend, and nothing
 of accounts, of rules for assets, or of parameters."""
 
+_kind_of: Callable[[Record], Kind] = itemgetter(0)
+_table_of: Callable[[Record], UndoableTable] = itemgetter(1)
+_item_of: Callable[[Record], StateObject] = itemgetter(2)
 
-class Footprint:
-    """Of all waiting transactions together; `add` must hear of each, in order."""
 
-    __slots__ = ("_created", "_expiration", "_is_local", "_references", "_rests_on", "touched")
+class Reading:
+    """Which tables transactions of a state read and do not write, where that is known."""
+
+    __slots__ = ("_of_orders", "_of_transfers", "_state")
 
     def __init__(self, state: State) -> None:
-        self.touched: set[StateObject] = set()
-        """What they have created, edited or removed."""
-        self._created: set[object] = set()
-        """Tables in which they have created something."""
-        self._expiration = MAX_TIMESTAMP
-        """When the first of them expires."""
-        self._references: set[int] = set()
-        """Numbers of the summaries of blocks that they refer to (R9.3)."""
-        self._is_local = True
-        """Whether all read only what they wrote, and `_rests_on`."""
-        self._rests_on: Container[object] = {
+        self._state = state
+        seldom = (
             state.accounts,
             state.global_properties,
             state.custom_authorities,
             state.developments,
-        }
+        )
+        self._of_transfers = frozenset[object](seldom)
+        self._of_orders = frozenset[object]((*seldom, state.assets, state.limit_orders))
 
-    def add(self, state: State, envelope: TransactionEnvelope, records: Iterable[Record]) -> None:
-        """One more transaction was applied on top of the others; its records, oldest first."""
-        for kind, table, item, _ in records:
-            self.touched.add(item)
-            if kind == CREATE:
-                self._created.add(table)
-        transaction = envelope.transaction
-        self._expiration = min(self._expiration, transaction.expiration)
-        self._references.add(transaction.ref_block_num)
-        self._is_local = self._is_local and _is_local(state, transaction.operations)
+    def of(self, operations: Sequence[Operation], applied: Sequence[AppliedOperation]) -> Reads:
+        """What operations that were applied have read; None for all that may look at a clock.
 
-    def may_stay(self, state: State, block: BlockEnvelope) -> bool:
-        """Whether a block that follows the head can be applied on top, as far as can be told now.
-
-        What it touches, `is_apart` has to tell after that.
+        Transfers and cancelled orders are known, with a fee in CORE, since others are paid from a
+        pool; and orders that have found nobody to trade with. Custom authorities look at the clock.
         """
-        now = block.header.timestamp
+        if self._state.custom_authorities.rows or len(applied) > len(operations):
+            return None
+        reads = self._of_transfers
+        for op in operations:
+            if op.fee.asset_id != CORE_ASSET:
+                return None
+            if type(op) is LimitOrderCancel or (
+                isinstance(op, LimitOrderCreate) and op.extensions.on_fill is None
+            ):
+                reads = self._of_orders
+            elif type(op) is not Transfer:
+                return None
+        return reads
+
+    def are_of_orders(self, reads: Reads) -> bool:
+        """Whether a book of orders is among them, which is another without what waits."""
+        return reads is self._of_orders
+
+
+class Footprint:
+    """Of waiting transactions together; it must hear of each, in order."""
+
+    __slots__ = (
+        "_created",
+        "_expiration",
+        "_is_known",
+        "_reading",
+        "_reads",
+        "_references",
+        "_tables",
+        "has_orders",
+        "touched",
+    )
+
+    def __init__(self, reading: Reading) -> None:
+        self.touched: set[StateObject] = set()
+        """What they have created, edited or removed."""
+        self.has_orders = False
+        """Whether some of them have looked at a book of orders."""
+        self._tables: set[object] = set()
+        """The tables of that..."""
+        self._created: set[object] = set()
+        """...and those in which they have created something."""
+        self._expiration = MAX_TIMESTAMP
+        """When the first of them expires, or an order of them."""
+        self._references: set[int] = set()
+        """Numbers of the summaries of blocks that they refer to (R9.3)."""
+        self._is_known = True
+        """Whether it is known what each of them read..."""
+        self._reads: set[object] = set()
+        """...and the tables of that, unless they wrote the same objects."""
+        self._reading = reading
+
+    def add(self, entries: Iterable[AppliedTransaction], records: Collection[Record]) -> None:
+        """More transactions were applied on top of the others; their records, oldest first."""
+        self.touched.update(map(_item_of, records))
+        self._tables.update(map(_table_of, records))
+        if CREATE in map(_kind_of, records):
+            self._created.update(table for kind, table, _, _ in records if kind == CREATE)
+        for entry in entries:
+            self._expiration = min(self._expiration, expiration_of(entry.envelope))
+            self._references.add(entry.envelope.transaction.ref_block_num)
+            if entry.reads is None:
+                self._is_known = False
+            elif not self._reads >= entry.reads:
+                self._reads |= entry.reads
+                self.has_orders = self.has_orders or self._reading.are_of_orders(entry.reads)
+
+    def may_stay(self, block: BlockEnvelope) -> bool:
+        """Whether no clock forbids that all stay beneath the next block, nor what is not known."""
         return (
-            self._is_local
-            and state.dynamic.head_block_number > 0
-            and now <= self._expiration
+            self._is_known
+            and block.header.timestamp <= self._expiration
             and block.num % TAPOS_WINDOW not in self._references
-            and not _is_anything_due(state, now)
-            and not any(
-                self._meets(state, op)
-                for envelope, _ in block.transactions
-                for op in envelope.transaction.operations
-            )
         )
 
-    def is_apart(self, revision: Revision) -> bool:
-        """Whether a block that was applied on top has met nothing of what waits."""
+    def meets(self, state: State, block: BlockEnvelope, first: int = 0) -> bool:
+        """Whether transactions of a block, from the first one on that is not applied yet, may look
+        at what waits, or surely touch the same."""
+        return any(
+            self._meets(state, op)
+            for envelope, _ in block.transactions[first:]
+            for op in envelope.transaction.operations
+        )
+
+    def is_apart(self, records: Iterable[Record]) -> bool:
+        """Whether what was applied on top has met nothing of what waits."""
         return not any(
             item in self.touched
-            or table in self._rests_on
+            or table in self._reads
             or (kind == CREATE and table in self._created)
-            for kind, table, item, _ in revision.records
+            for kind, table, item, _ in records
+        )
+
+    def may_change_places(self, entry: AppliedTransaction, records: Sequence[Record]) -> bool:
+        """Whether a transaction that came after these could as well have come before them."""
+        return (
+            self._is_known
+            and entry.reads is not None
+            and self._tables.isdisjoint(entry.reads)
+            and self.is_apart(records)
         )
 
     def _meets(self, state: State, op: Operation) -> bool:
-        """Whether an operation of a block needs all applied anew, or surely touches the same."""
-        if type(op) not in APART:
+        if type(op) not in APART or (self.has_orders and type(op) is not Transfer):
             return True
         payer = state.accounts.find(PAYER_OF[type(op)](op))
         if payer is None or state.statistics.find(payer.statistics) in self.touched:
@@ -125,19 +194,18 @@ class Footprint:
         return state.balances_of_account.find(account, asset) in self.touched
 
 
-def _is_local(state: State, operations: Sequence[Operation]) -> bool:
-    """Whether operations read only what they write and what seldom changes, and no clock.
-
-    Transfers do, with a fee in CORE: others are paid from a pool. Custom authorities look at the
-    clock.
-    """
-    return not state.custom_authorities.rows and all(
-        type(op) is Transfer and op.fee.asset_id == CORE_ASSET for op in operations
-    )
+def expiration_of(envelope: TransactionEnvelope) -> int:
+    """Until when a transaction can be applied, and no order of it is taken out of the book."""
+    found = envelope.transaction.expiration
+    for op in envelope.transaction.operations:
+        if isinstance(op, LimitOrderCreate) and op.expiration <= found:
+            found = op.expiration - 1
+    return found
 
 
-def _is_anything_due(state: State, now: int) -> bool:
-    """Whether the boundary does what may look at any balance: maintenance, proposals, loans."""
+def is_balance_looked_at(state: State, block: BlockEnvelope) -> bool:
+    """Whether the boundary may look at any balance: maintenance, proposals, loans."""
+    now = block.header.timestamp
     return is_maintenance_due(state, now) or any(
         due is not None and due <= now
         for due in (state.proposal_expirations.earliest(), state.credit_deals_by_end.earliest())

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import NamedTuple
 
-from node.chain.apply_block import AppliedBlock
+from node.chain.apply_block import NOTHING_READY, AppliedBlock, NotApart
 from node.chain.apply_transaction import apply_transaction
 from node.chain.block_builder import check_fits_a_block
-from node.chain.pending import AppliedTransaction, PendingPool
-from node.chain.pending_footprint import Footprint
+from node.chain.pending import AppliedTransaction, PendingPool, Ready
+from node.chain.pending_footprint import Footprint, Reading, is_balance_looked_at
+from node.chain.pending_split import Split, Splitter
 from node.evaluators.base import run_proposed_operation
 from node.state.context import Context
 from node.state.database import State
 from node.state.errors import DuplicateTransaction
-from node.state.undo import EDIT
-from protocol.block import BlockEnvelope
+from node.state.undo import EDIT, Record
+from protocol.block import BlockEnvelope, OperationResults
 from protocol.errors import PegboardError
 from protocol.ids import WitnessId
 from protocol.schema import Digest, PublicKey, TransactionId
@@ -23,20 +27,31 @@ from protocol.transaction import TransactionEnvelope
 Dropped = tuple[TransactionId, PegboardError]
 
 
+class Beneath(NamedTuple):
+    """A block that was applied beneath what waits."""
+
+    block: AppliedBlock
+    taken_back: list[TransactionEnvelope]
+    """What has to be applied again, once the block is the head; oldest first."""
+
+
 class PendingSession:
     """A state with pending transactions on top; it is open but for the time of a block."""
 
-    __slots__ = ("_chain_id", "_context", "_footprint", "_state", "pool")
+    __slots__ = ("_chain_id", "_context", "_footprint", "_is_whole", "_reading", "_state", "pool")
 
-    def __init__(self, state: State, chain_id: Digest) -> None:
+    def __init__(self, state: State, chain_id: Digest, *, is_whole: bool = False) -> None:
+        """With `is_whole` all objects are of one time whenever a block is checked."""
         self.pool = PendingPool()
         self._state = state
         self._chain_id = chain_id
+        self._is_whole = is_whole
+        self._reading = Reading(state)
         self._open()
 
     def _open(self) -> None:
         self._state.log.begin()
-        self._footprint = Footprint(self._state)
+        self._footprint = Footprint(self._reading)
         self._follow_head()
 
     def _follow_head(self) -> None:
@@ -46,46 +61,87 @@ class PendingSession:
         )
 
     def apply_beneath(
-        self, block: BlockEnvelope, apply: Callable[[], AppliedBlock]
-    ) -> AppliedBlock | None:
-        """Apply a block that follows the head beneath what waits, which stays as it is.
+        self, block: BlockEnvelope, apply: Callable[[Ready], AppliedBlock]
+    ) -> Beneath | None:
+        """Apply a block that follows the head, and take back as little as possible of what waits.
 
-        None, and nothing done, if that is not known to come to the same as to take all back, apply
-        the block and then all anew: then that has to be done. So it is for a block that fails,
-        unless nothing waits: then its refusal is raised.
+        What the block holds of it is not applied again, and what it does not touch stays as it is.
+        None, and nothing done, if nothing is known that could be spared, or the block fails; but
+        where nothing waits its refusal is raised.
         """
         if not self.pool:
-            applied = apply()
+            applied = apply(NOTHING_READY)
             self._follow_head()
-            return applied
-        if any(self.pool.find(envelope.id) for envelope, _ in block.transactions):
-            return None
-        if not self._footprint.may_stay(self._state, block):
-            return None
+            return Beneath(applied, [])
         try:
-            applied = apply()
-        except PegboardError:
+            if self._may_all_stay(block):
+                applied = apply(Ready(is_apart=self._footprint.is_apart))
+                self._follow_head()
+                return Beneath(applied, [])
+            for split in Splitter(self._state, self._reading, self.pool, block).splits():
+                applied_on = self._try(split, apply)
+                if applied_on is not None:
+                    return applied_on
+        except (PegboardError, NotApart):
             return None
-        if not self._footprint.is_apart(applied.revision):
-            self._state.log.revert(applied.revision)
+        except BaseException:
+            self.reopen(self.close())
+            raise
+        return None
+
+    def _may_all_stay(self, block: BlockEnvelope) -> bool:
+        """Whether a block holds nothing of the pool, and may be tried on top of all of it."""
+        footprint, transactions = self._footprint, block.transactions
+        return (
+            footprint.may_stay(block)
+            and not any(self.pool.find(envelope.id) for envelope, _ in transactions)
+            and not is_balance_looked_at(self._state, block)
+            and not footprint.meets(self._state, block)
+        )
+
+    def _try(self, split: Split, apply: Callable[[Ready], AppliedBlock]) -> Beneath | None:
+        """Apply a block on a part of the pool; None if it met what was to be kept."""
+        log, pool = self._state.log, self.pool
+        edits = split.edited_since(log.records)
+        if edits is None or (edits and self._is_whole):
             return None
+        log.take_back(split.end)
+        try:
+            with _taken_back(edits):
+                applied = apply(Ready(split.ready, split.ready_spans(), split.footprint.is_apart))
+        except NotApart:
+            return None
+        behind = list(islice(pool, len(split.ready) + len(split.kept), None))
+        pool.forget(split.ready)
+        pool.forget(behind)
+        self._footprint = split.footprint
         self._follow_head()
-        return applied
+        return Beneath(applied, [entry.envelope for entry in behind])
 
     def close(self) -> list[TransactionEnvelope]:
         """Take the pending transactions' effects back; the transactions, oldest first."""
         self._state.log.undo()
         return self.pool.take_all()
 
-    def reopen(self, waiting: list[TransactionEnvelope]) -> list[Dropped]:
-        """Apply waiting transactions on the head; those that are invalid now, with the reason.
-
-        Transactions that the head's chain holds already are left out without a word.
-        """
+    def reopen(
+        self, waiting: Iterable[TransactionEnvelope], blocks: Iterable[AppliedBlock] = ()
+    ) -> list[Dropped]:
+        """Open again, and have transactions wait as `push_again` does."""
         self._open()
+        return self.push_again(waiting, blocks)
+
+    def push_again(
+        self, waiting: Iterable[TransactionEnvelope], blocks: Iterable[AppliedBlock] = ()
+    ) -> list[Dropped]:
+        """Apply on top what was taken back; what is invalid now, with the reason.
+
+        What the new blocks hold, or the head's chain, is left out without a word: of what expires
+        with its block the chain knows nothing any more.
+        """
+        held = {envelope.id for block in blocks for envelope, _ in block.envelope.transactions}
         dropped: list[Dropped] = []
         for envelope in waiting:
-            if self._state.transaction_by_id.find(envelope.id) is not None:
+            if envelope.id in held or self._state.transaction_by_id.find(envelope.id) is not None:
                 continue
             try:
                 self.push(envelope)
@@ -112,27 +168,42 @@ class PendingSession:
         """Apply in a session of its own inside this one, then merge it or take it back."""
         self._check_new(envelope)
         log, ctx = self._state.log, self._context
-        ctx.trx_in_block = len(self.pool)
         start = len(log.records)
         log.begin()
         try:
             results = apply_transaction(
                 ctx, envelope, self._chain_id, check_signatures=check_signatures, remember=False
             )
-            applied = AppliedTransaction(envelope, results, ctx.applied)
+            applied = self._note(envelope, results, len(log.records) - start)
             check_fits_a_block(applied, self._state.parameters.maximum_block_size)
         except BaseException:
             keep = False
             raise
         finally:
             if keep:
-                self._footprint.add(self._state, envelope, log.records[start:])
+                self._footprint.add((applied,), log.records[start:])
                 log.merge()
             else:
                 log.undo()
-            ctx.applied = []
-            ctx.events = []
+            ctx.forget()
         return applied
+
+    def _note(
+        self, envelope: TransactionEnvelope, results: OperationResults, steps: int
+    ) -> AppliedTransaction:
+        """What was just applied."""
+        ctx = self._context
+        return AppliedTransaction(
+            envelope,
+            results,
+            ctx.applied,
+            tuple(ctx.events),
+            frozenset(ctx.dirty_assets),
+            frozenset(ctx.requests_made),
+            ctx.has_guessed_time,
+            steps,
+            self._reading.of(envelope.transaction.operations, ctx.applied),
+        )
 
     def _check_new(self, envelope: TransactionEnvelope) -> None:
         if self.pool.find(envelope.id) is not None:
@@ -148,3 +219,16 @@ class PendingSession:
             if touched is item:
                 return witnesses.detached(values).signing_key if kind == EDIT else None
         return item.signing_key
+
+
+@contextmanager
+def _taken_back(edits: Iterable[Record]) -> Iterator[None]:
+    """Show objects as they were before their edits, and then again as they are."""
+    now = [(table, item, table.current_values(item)) for _, table, item, _ in edits]
+    for _, table, item, values in edits:
+        table.undo_edit(item, values)
+    try:
+        yield
+    finally:
+        for table, item, values in now:
+            table.undo_edit(item, values)

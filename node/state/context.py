@@ -32,16 +32,16 @@ class Context:
     """Passed to every evaluator and market function.
 
     `now` is the time that rules see: the parent block's while operations are applied (R8.2), the
-    block's own at its boundary. `block_num` is the number of the block in the making, `block_time`
-    its own time; of pending transactions, whose block is not made, the parent's.
+    block's own at its boundary. `block_num` is the number of the block in the making.
     """
 
     __slots__ = (
+        "_block_time",
         "applied",
         "block_num",
-        "block_time",
         "dirty_assets",
         "events",
+        "has_guessed_time",
         "now",
         "on_effect",
         "op_in_trx",
@@ -65,7 +65,9 @@ class Context:
         self.state = state
         self.now = now
         self.block_num = block_num
-        self.block_time = now if block_time is None else block_time
+        self._block_time = block_time
+        self.has_guessed_time = False
+        """Whether the time of a block was asked for that is not made yet."""
         self.run_operation = run_operation
         """Applies one operation of a proposal in this context (R8.23)."""
         self.on_effect = on_effect
@@ -80,6 +82,23 @@ class Context:
         self.virtual_op = 0
         self.proposal_depth = 0
         """How many proposals are executing inside each other now (R8.23)."""
+
+    def forget(self) -> None:
+        """Begin anew, at the same time of the same block."""
+        self.applied = []
+        self.events = []
+        self.dirty_assets.clear()
+        self.requests_made.clear()
+        self.has_guessed_time = False
+        self.trx_in_block = 0
+
+    @property
+    def block_time(self) -> int:
+        """The own time of the block; of pending transactions, whose block is not made, `now`."""
+        if self._block_time is not None:
+            return self._block_time
+        self.has_guessed_time = True
+        return self.now
 
     @contextmanager
     def session(self) -> Iterator[None]:

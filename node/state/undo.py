@@ -94,6 +94,28 @@ class Revision:
         return self._net_records
 
 
+class Draft(NamedTuple):
+    """A session that can be finished: its changes, and what stays of the session around it."""
+
+    revision: Revision
+    own: list[Record]
+    """Its own records."""
+    left: list[Record] | None = None
+    """None for all of it."""
+
+
+def _saved_once(*parts: Sequence[Record]) -> list[Record]:
+    """The records of sessions that become one, in which an object is saved only at first."""
+    records: list[Record] = []
+    seen: set[StateObject] = set()
+    for part in parts:
+        for record in part:
+            if record[0] != EDIT or record[2] not in seen:
+                records.append(record)
+                seen.add(record[2])
+    return records
+
+
 def _with_removals(
     first: Mapping[StateObject, Record], removed: Container[StateObject]
 ) -> Iterator[Record]:
@@ -164,17 +186,46 @@ class UndoLog:
             self._tell(records, 0)
         self._walk_back(records)
 
-    def finish(self) -> Revision:
+    def take_back(self, start: int) -> None:
+        """Take back what the innermost session has done since there were `start` records."""
+        assert start >= self.marks[-1], "not below the session"
+        records = self.records[start:]
+        del self.records[start:]
+        self._walk_back(records)
+
+    def draft(self, earlier: Sequence[range] = ()) -> Draft:
+        """What `finish` would keep of the innermost session, to be looked at before.
+
+        Of the session around it, the records in the places `earlier` become the first ones.
+        """
+        assert len(self.marks) in (1, 2), self.marks
+        records, mark = self.records, self.marks[-1]
+        own = records[mark:]
+        if not earlier:
+            return Draft(Revision(own), own)
+        taken: list[Record] = []
+        left: list[Record] = []
+        end = 0
+        for span in earlier:
+            left += records[end : span.start]
+            taken += records[span.start : span.stop]
+            end = span.stop
+        left += records[end:mark]
+        return Draft(Revision(_saved_once(taken, own)), own, left)
+
+    def finish(self, draft: Draft | None = None) -> Revision:
         """Close the innermost session and keep its changes; its records can be reverted later.
 
         If it was inside another one, that goes on, as if it had begun after these changes: they
-        must not touch the same objects.
+        must not touch the same objects, but for what the draft takes over from there.
         """
-        assert len(self.marks) in (1, 2), self.marks
+        revision, _, left = self.draft() if draft is None else draft
         mark = self.marks.pop()
         self.serial += 1
-        revision = Revision(self.records[mark:])
-        del self.records[mark:]
+        if left is None:
+            del self.records[mark:]
+        else:
+            self.records = left
         self._tell(revision.records, 1)
         return revision
 

@@ -124,9 +124,15 @@ class TestChain:
 
     __test__ = False
 
-    def __init__(self, *names: str, genesis: Genesis | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        *names: str,
+        genesis: Genesis | None = None,
+        paranoid: bool = True,
+        **settings: object,
+    ) -> None:
         self.genesis = genesis or make_genesis(*names, **settings)  # type: ignore[arg-type]
-        self.chain = Chain(self.genesis, paranoid=True)
+        self.chain = Chain(self.genesis, paranoid=paranoid)
         self.ballots = Ballots(self.chain, {})
         self.main: dict[int, BlockEnvelope] = {}
         """Every block of the main chain by its number."""
