@@ -162,6 +162,13 @@ class Recorder:
                 number + 1, AssetAmount(11_500, CORE_ASSET), AssetAmount(1_000, self.usd)
             )
 
+    def offers(self, count: int) -> Iterator[SignedBy]:
+        """Orders that sell CORE for ten times the USD that it is worth: they rest."""
+        for number in range(count):
+            amount = 100 + number
+            sold, wanted = AssetAmount(amount, CORE_ASSET), AssetAmount(amount, self.usd)
+            yield self._order(number, sold, wanted)
+
     def _order(self, number: int, sold: AssetAmount, wanted: AssetAmount) -> SignedBy:
         seller = number % len(self.ids)
         return self.names[seller], LimitOrderCreate(NO_FEE, self.ids[seller], sold, wanted)

@@ -37,7 +37,7 @@ COMPILED = {
     "node/chain": (
         "apply_block apply_transaction block_builder budget chain expirations finality "
         "fork_database header_rules invariants_incremental irreversibility pending "
-        "pending_footprint pending_session vote_pool witness_schedule"
+        "pending_footprint pending_session pending_split vote_pool witness_schedule"
     ),
     "node/witness": "producer voter",
     "node/history": "impacted numbering runs",
