@@ -42,6 +42,8 @@ class AppliedTransaction(schema.Record):
     steps: int = 0
     """Records of the undo log; those of all that wait stand one behind the other."""
     reads: Reads = None
+    stays_until: schema.Timestamp = 0
+    """The last time of a block beneath which it may stay (R9.2)."""
 
 
 class Ready(NamedTuple):

@@ -23,6 +23,7 @@ from node.chain.pending import AppliedTransaction, Reads
 from node.state.context import AppliedOperation
 from node.state.database import State
 from node.state.objects.base import StateObject
+from node.state.objects.market import LimitOrder
 from node.state.undo import CREATE, Kind, Record, UndoableTable
 from protocol.block import BlockEnvelope
 from protocol.constants import CORE_ASSET, TAPOS_WINDOW
@@ -33,7 +34,7 @@ from protocol.operations.bitasset import AssetPublishFeed, AssetSettle
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.transfer import Transfer
-from protocol.schema import MAX_TIMESTAMP
+from protocol.schema import MAX_TIMESTAMP, Timestamp
 from protocol.transaction import TransactionEnvelope
 
 APART: frozenset[type] = frozenset(
@@ -100,11 +101,11 @@ class Footprint:
 
     __slots__ = (
         "_created",
-        "_expiration",
         "_is_known",
         "_reading",
         "_reads",
         "_references",
+        "_stays_until",
         "_tables",
         "has_orders",
         "touched",
@@ -119,8 +120,8 @@ class Footprint:
         """The tables of that..."""
         self._created: set[object] = set()
         """...and those in which they have created something."""
-        self._expiration = MAX_TIMESTAMP
-        """When the first of them expires, or an order of them."""
+        self._stays_until: Timestamp = MAX_TIMESTAMP
+        """The last time at which none of them has expired, nor an order that they touched."""
         self._references: set[int] = set()
         """Numbers of the summaries of blocks that they refer to (R9.3)."""
         self._is_known = True
@@ -136,7 +137,8 @@ class Footprint:
         if CREATE in map(_kind_of, records):
             self._created.update(table for kind, table, _, _ in records if kind == CREATE)
         for entry in entries:
-            self._expiration = min(self._expiration, expiration_of(entry.envelope))
+            if entry.stays_until < self._stays_until:
+                self._stays_until = entry.stays_until
             self._references.add(entry.envelope.transaction.ref_block_num)
             if entry.reads is None:
                 self._is_known = False
@@ -148,7 +150,7 @@ class Footprint:
         """Whether no clock forbids that all stay beneath the next block, nor what is not known."""
         return (
             self._is_known
-            and block.header.timestamp <= self._expiration
+            and block.header.timestamp <= self._stays_until
             and block.num % TAPOS_WINDOW not in self._references
         )
 
@@ -194,12 +196,15 @@ class Footprint:
         return state.balances_of_account.find(account, asset) in self.touched
 
 
-def expiration_of(envelope: TransactionEnvelope) -> int:
-    """Until when a transaction can be applied, and no order of it is taken out of the book."""
+def stays_until(envelope: TransactionEnvelope, records: Iterable[Record]) -> Timestamp:
+    """The last time at which a transaction is not expired, nor an order that it has touched.
+
+    One that it has cancelled would still be there when the boundary looks for what expires.
+    """
     found = envelope.transaction.expiration
-    for op in envelope.transaction.operations:
-        if isinstance(op, LimitOrderCreate) and op.expiration <= found:
-            found = op.expiration - 1
+    for _, _, item, _ in records:
+        if isinstance(item, LimitOrder) and item.expiration <= found:
+            found = item.expiration - 1
     return found
 
 

@@ -11,7 +11,7 @@ from node.chain.apply_block import NOTHING_READY, AppliedBlock, NotApart
 from node.chain.apply_transaction import apply_transaction
 from node.chain.block_builder import check_fits_a_block
 from node.chain.pending import AppliedTransaction, PendingPool, Ready
-from node.chain.pending_footprint import Footprint, Reading, is_balance_looked_at
+from node.chain.pending_footprint import Footprint, Reading, is_balance_looked_at, stays_until
 from node.chain.pending_split import Split, Splitter
 from node.evaluators.base import run_proposed_operation
 from node.state.context import Context
@@ -78,7 +78,8 @@ class PendingSession:
                 applied = apply(Ready(is_apart=self._footprint.is_apart))
                 self._follow_head()
                 return Beneath(applied, [])
-            for split in Splitter(self._state, self._reading, self.pool, block).splits():
+            may_stay = self._footprint.may_stay(block)
+            for split in Splitter(self._state, self._reading, self.pool, block, may_stay).splits():
                 applied_on = self._try(split, apply)
                 if applied_on is not None:
                     return applied_on
@@ -108,7 +109,7 @@ class PendingSession:
         log.take_back(split.end)
         try:
             with _taken_back(edits):
-                applied = apply(Ready(split.ready, split.ready_spans(), split.footprint.is_apart))
+                applied = apply(Ready(split.ready, split.ready_spans, split.footprint.is_apart))
         except NotApart:
             return None
         behind = list(islice(pool, len(split.ready) + len(split.kept), None))
@@ -174,7 +175,7 @@ class PendingSession:
             results = apply_transaction(
                 ctx, envelope, self._chain_id, check_signatures=check_signatures, remember=False
             )
-            applied = self._note(envelope, results, len(log.records) - start)
+            applied = self._note(envelope, results, log.records[start:])
             check_fits_a_block(applied, self._state.parameters.maximum_block_size)
         except BaseException:
             keep = False
@@ -189,7 +190,7 @@ class PendingSession:
         return applied
 
     def _note(
-        self, envelope: TransactionEnvelope, results: OperationResults, steps: int
+        self, envelope: TransactionEnvelope, results: OperationResults, records: list[Record]
     ) -> AppliedTransaction:
         """What was just applied."""
         ctx = self._context
@@ -201,8 +202,9 @@ class PendingSession:
             frozenset(ctx.dirty_assets),
             frozenset(ctx.requests_made),
             ctx.has_guessed_time,
-            steps,
+            len(records),
             self._reading.of(envelope.transaction.operations, ctx.applied),
+            stays_until(envelope, records),
         )
 
     def _check_new(self, envelope: TransactionEnvelope) -> None:

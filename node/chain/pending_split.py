@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from node.chain.pending import AppliedTransaction, PendingPool
-from node.chain.pending_footprint import Footprint, Reading, expiration_of, is_balance_looked_at
+from node.chain.pending_footprint import Footprint, Reading, is_balance_looked_at
 from node.state.database import State
 from node.state.objects.base import StateObject
 from node.state.undo import EDIT, Record
@@ -26,15 +26,15 @@ Stays = Callable[[AppliedTransaction], bool]
 class Split:
     """A pool before a block comes, up to a place of the undo log."""
 
-    __slots__ = ("_noted", "_noted_to", "end", "footprint", "kept", "kept_spans", "ready")
+    __slots__ = ("_noted", "_noted_to", "end", "footprint", "kept", "ready", "ready_spans")
 
     def __init__(self, reading: Reading) -> None:
         self.ready: list[AppliedTransaction] = []
         """The first transactions of the block."""
+        self.ready_spans: list[range] = []
+        """Where the records of these stand: between those of what is kept."""
         self.kept: list[AppliedTransaction] = []
         """What stays on top of it."""
-        self.kept_spans: list[range] = []
-        """Where the records of these stand."""
         self.end = 0
         """Where the records of both end, and those of what has to be applied anew begin."""
         self.footprint = Footprint(reading)
@@ -43,35 +43,32 @@ class Split:
 
     def keep(self, entry: AppliedTransaction) -> None:
         """Have the next one stay."""
-        start, self.end = self.end, self.end + entry.steps
-        if self.kept_spans and self.kept_spans[-1].stop == start:
-            start = self.kept_spans.pop().start
-        self.kept_spans.append(range(start, self.end))
         self.kept.append(entry)
+        self.end += entry.steps
 
     def take(self, entry: AppliedTransaction) -> None:
         """Have the next one belong to the block."""
+        start, self.end = self.end, self.end + entry.steps
+        if self.ready_spans and self.ready_spans[-1].stop == start:
+            start = self.ready_spans.pop().start
+        self.ready_spans.append(range(start, self.end))
         self.ready.append(entry)
-        self.end += entry.steps
+
+    def kept_spans(self, start: int = 0) -> Iterator[range]:
+        """Where the records of what is kept stand, from a place on."""
+        for span in (*self.ready_spans, range(self.end, self.end)):
+            if span.start > start:
+                yield range(start, span.start)
+            start = max(start, span.stop)
 
     def note_kept(self, records: Sequence[Record]) -> Footprint:
         """The footprint of all that is kept so far; `records` are those of the undo log."""
         if self._noted < len(self.kept):
-            for span in self.kept_spans:
-                if span.stop > self._noted_to:
-                    self.footprint.add((), records[max(span.start, self._noted_to) : span.stop])
+            for span in self.kept_spans(self._noted_to):
+                self.footprint.add((), records[span.start : span.stop])
             self.footprint.add(self.kept[self._noted :], ())
             self._noted, self._noted_to = len(self.kept), self.end
         return self.footprint
-
-    def ready_spans(self) -> list[range]:
-        """Where the records of the block's transactions stand: between those that are kept."""
-        found, end = [], 0
-        for span in (*self.kept_spans, range(self.end, self.end)):
-            if span.start > end:
-                found.append(range(end, span.start))
-            end = span.stop
-        return found
 
     def edited_since(self, records: Sequence[Record]) -> list[Record] | None:
         """The first edit by what is kept of each object that the block's transactions touched.
@@ -79,11 +76,11 @@ class Split:
         None if what is kept has done more to one of them.
         """
         shared: set[StateObject] = set()
-        for span in self.ready_spans():
+        for span in self.ready_spans:
             items = (item for _, _, item, _ in records[span.start : span.stop])
             shared.update(item for item in items if item in self.footprint.touched)
         edits: dict[StateObject, Record] = {}
-        for span in self.kept_spans if shared else ():
+        for span in self.kept_spans() if shared else ():
             for record in records[span.start : span.stop]:
                 if record[2] in shared:
                     if record[0] != EDIT:
@@ -95,12 +92,19 @@ class Split:
 class Splitter:
     """Finds how a pool may be split before a block, beginning with what spares most."""
 
-    __slots__ = ("_block", "_places", "_pool", "_reading", "_state")
+    __slots__ = ("_block", "_may_all_stay", "_places", "_pool", "_reading", "_state")
 
     def __init__(
-        self, state: State, reading: Reading, pool: PendingPool, block: BlockEnvelope
+        self,
+        state: State,
+        reading: Reading,
+        pool: PendingPool,
+        block: BlockEnvelope,
+        may_all_stay: bool,
     ) -> None:
+        """`may_all_stay` is what `Footprint.may_stay` answers of the whole pool."""
         self._state, self._reading, self._pool, self._block = state, reading, pool, block
+        self._may_all_stay = may_all_stay
         self._places = {
             envelope.id: place for place, (envelope, _) in enumerate(block.transactions)
         }
@@ -143,9 +147,9 @@ class Splitter:
 
     def _may_stay(self, entry: AppliedTransaction) -> bool:
         """Whether it is known what it read, and no clock has it fail (R9.3)."""
-        return (
+        return self._may_all_stay or (
             entry.reads is not None
-            and self._block.header.timestamp <= expiration_of(entry.envelope)
+            and self._block.header.timestamp <= entry.stays_until
             and self._block.num % TAPOS_WINDOW != entry.envelope.transaction.ref_block_num
         )
 

@@ -14,6 +14,7 @@ Layer = Literal[
     "market",
     "second chapters",
     "state",
+    "blocks and pool",
     "fork choice",
     "finality",
     "signing guard",

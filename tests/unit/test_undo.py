@@ -249,3 +249,51 @@ def test_an_object_is_saved_once_a_session() -> None:
     assert len(store.log.records) == records
     store.log.undo()
     assert item.debt == 5
+
+
+def test_a_block_takes_over_a_part_of_the_session_around_it() -> None:
+    """R9.1: the rest goes on as if it had begun after it; each can be taken back alone."""
+    store = Store()
+    store.log.begin()
+    first, second = store.create(1), store.create(2)
+    store.log.finish()
+    origin = image(store)
+    store.log.begin()
+    for item in (first, second, first):
+        with_session(store, item)
+    store.log.begin()
+    third = store.create(7)
+    draft = store.log.draft([range(1), range(2, 3)])
+    assert [record[2] for record in draft.own] == [third]
+    assert [record[2] for record in draft.left or ()] == [second]
+    assert store.log.finish(draft) is draft.revision
+    assert [record[:3:2] for record in draft.revision.records] == [(EDIT, first), (CREATE, third)]
+    assert (first.debt, second.debt, store.log.depth) == (3, 3, 1)
+    store.log.undo()
+    assert (first.debt, second.debt) == (3, 2)
+    store.log.revert(draft.revision)
+    assert image(store) == origin
+
+
+def test_the_newest_changes_of_a_session_are_taken_back() -> None:
+    """R9.1: back to a place, and what is edited after that is saved again."""
+    store = Store()
+    store.log.begin()
+    item = store.create(1)
+    store.log.finish()
+    store.log.begin()
+    with_session(store, item)
+    with_session(store, item)
+    store.log.take_back(1)
+    assert (item.debt, len(store.log.records)) == (2, 1)
+    store.table.edit(item).debt = 9
+    assert len(store.log.records) == 2
+    store.log.undo()
+    assert item.debt == 1
+
+
+def with_session(store: Store, item: Position) -> None:
+    """Edit an object in a session of its own."""
+    store.log.begin()
+    store.table.edit(item).debt += 1
+    store.log.merge()

@@ -10,13 +10,14 @@ from tests.simulation.bug import Bug
 from tests.simulation.bugs.agreement import CLOCKS, FINALITY, FORK_CHOICE, GUARD
 from tests.simulation.bugs.dealings import LOCKS_AND_MANDATES, POOLS_AND_LOANS, RESPONSES
 from tests.simulation.bugs.edges import API, PEERS, STORE, SYNC
-from tests.simulation.bugs.rules import CODEC, EVALUATORS, MARKET, STATE
+from tests.simulation.bugs.rules import CODEC, EVALUATORS, MARKET, POOL, STATE
 
 BUGS: tuple[Bug, ...] = (
     *CODEC,
     *EVALUATORS,
     *MARKET,
     *STATE,
+    *POOL,
     *POOLS_AND_LOANS,
     *RESPONSES,
     *LOCKS_AND_MANDATES,

@@ -251,3 +251,79 @@ STATE = (
         "pass",
     ),
 )
+
+_BENEATH = "tests/unit/test_pending_footprint.py::test_a_block_beneath_comes_to_the_same"
+POOL = (
+    bug(
+        "cancelled before its time",
+        "blocks and pool",
+        "what cancels an order stays on top of the block with which that expires (R9.2)",
+        ByTest("tests/unit/test_pending_footprint.py::test_where_they_meet_all_is_applied_anew"),
+        "node/chain/pending_footprint.py",
+        "stays_until",
+        "if isinstance(item, LimitOrder) and item.expiration <= found:",
+        "if False:",
+    ),
+    bug(
+        "any order",
+        "blocks and pool",
+        "what a block passes over may have been spent by it (R9.2)",
+        ByTest(_BENEATH),
+        "node/chain/pending_split.py",
+        "Splitter._may_take",
+        "return not split.kept or ",
+        "return True or ",
+        "node/chain/pending_split.py",
+        "Split.edited_since",
+        "if record[0] != EDIT:\n                        return None",
+        "if True:\n                        continue",
+    ),
+    bug(
+        "born too early",
+        "blocks and pool",
+        "an account was made when it was heard of, not with its block (R9.4)",
+        ByTest(_BENEATH),
+        "node/state/context.py",
+        "Context.block_time",
+        "self.has_guessed_time = True",
+        "pass",
+    ),
+    bug(
+        "the same id will do",
+        "blocks and pool",
+        "a transaction that waits vouches for another's signatures (R8.1)",
+        ByTest(
+            "tests/unit/test_pending_footprint.py::test_a_waiting_transaction_does_not_vouch_for_other_signatures"
+        ),
+        "node/chain/pending_split.py",
+        "_is_same",
+        "is_same = entry.envelope is envelope or entry.envelope.packed() == envelope.packed()",
+        "is_same = True",
+    ),
+    bug(
+        "margin calls among what waits",
+        "blocks and pool",
+        "bids that are in no block yet keep a position from being called (R4.1)",
+        ByTest("tests/unit/test_pending_footprint.py::test_where_they_meet_all_is_applied_anew"),
+        "node/chain/pending_split.py",
+        "Splitter._may_keep",
+        "if footprint.has_orders and self._is_book_looked_at(split.ready):",
+        "if False:",
+        "node/chain/pending_footprint.py",
+        "Footprint.is_apart",
+        "or table in self._reads",
+        "",
+    ),
+    bug(
+        "forgotten twice",
+        "blocks and pool",
+        "what its own block lets expire is told to be dropped (R9.2)",
+        ByTest(
+            "tests/unit/test_pending_footprint.py::test_what_expires_with_its_block_is_not_told_to_be_dropped"
+        ),
+        "node/chain/pending_session.py",
+        "PendingSession.push_again",
+        "if envelope.id in held or ",
+        "if ",
+    ),
+)
