@@ -297,13 +297,12 @@ def test_a_block_of_all_that_waits_applies_nothing_again() -> None:
 def test_what_expires_with_its_block_is_not_told_to_be_dropped() -> None:
     """R9.2: the boundary has forgotten it, and yet it is in the block."""
     twins = Twins(Random(0))
+    twins.wait(publish(Random(0), twins.maker, ()))
     twins.take_in(twins.wait(twins.maker.transfer("ann", "bea", 1), seconds=1))
-    twins.wait(twins.maker.transfer("ann", "bea", 2), seconds=1)
-    block = twins.maker.build()
-    result = twins.tried.chain.push_block(block)
-    assert [str(error) for _, error in result.dropped] != []
-    assert len(result.dropped) == 1
-    assert not twins.tried.chain.pending
+    late = twins.wait(twins.maker.transfer("ann", "bea", 2), seconds=1)
+    ((dropped, error),) = twins.tried.chain.push_block(twins.maker.build()).dropped
+    assert (dropped, error.name) == (late.id, "transaction_expired")
+    assert len(twins.tried.chain.pending) == 1
 
 
 def test_a_waiting_transaction_does_not_vouch_for_other_signatures() -> None:
