@@ -98,7 +98,7 @@ def apply_block(
         _apply_transactions(ctx, envelope, chain_id, len(ready.transactions), trusted=trusted)
         cross_boundary(ctx, envelope, checkpoint)
         draft = state.log.draft(ready.spans)
-        if not ready.is_apart(draft.own):
+        if not ready.is_apart(ctx, draft.own):
             raise NotApart
         if check is not None:
             check(draft.revision)

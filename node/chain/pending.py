@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from node.state.context import AppliedOperation
+from node.state.context import AppliedOperation, Context
 from node.state.errors import PoolFull
 from node.state.events import ChainEvent
 from node.state.undo import Record
@@ -52,8 +52,8 @@ class Ready(NamedTuple):
     transactions: Sequence[AppliedTransaction] = ()
     spans: Sequence[range] = ()
     """Where their records stand in the undo log."""
-    is_apart: Callable[[Sequence[Record]], bool] = lambda _: True
-    """Whether all that the block does besides may be done on top of what else waits."""
+    is_apart: Callable[[Context, Sequence[Record]], bool] = lambda *_: True
+    """Whether all that the block has done besides could be done on top of what else waits."""
 
 
 class PendingPool:

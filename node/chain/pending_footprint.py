@@ -20,11 +20,11 @@ from operator import itemgetter
 
 from node.chain.maintenance import is_maintenance_due
 from node.chain.pending import AppliedTransaction, Reads
-from node.state.context import AppliedOperation
+from node.state.context import AppliedOperation, Context
 from node.state.database import State
 from node.state.objects.base import StateObject
 from node.state.objects.market import LimitOrder
-from node.state.undo import CREATE, Kind, Record, UndoableTable
+from node.state.undo import CREATE, REMOVE, Kind, Record, UndoableTable
 from protocol.block import BlockEnvelope
 from protocol.constants import CORE_ASSET, TAPOS_WINDOW
 from protocol.ids import AccountId, AssetId
@@ -100,6 +100,7 @@ class Footprint:
     """Of waiting transactions together; it must hear of each, in order."""
 
     __slots__ = (
+        "_cancelled",
         "_created",
         "_is_known",
         "_reading",
@@ -120,6 +121,8 @@ class Footprint:
         """The tables of that..."""
         self._created: set[object] = set()
         """...and those in which they have created something."""
+        self._cancelled: set[tuple[AssetId, AssetId]] = set()
+        """Markets in which they have cancelled orders."""
         self._stays_until: Timestamp = MAX_TIMESTAMP
         """The last time at which none of them has expired, nor an order that they touched."""
         self._references: set[int] = set()
@@ -134,8 +137,14 @@ class Footprint:
         """More transactions were applied on top of the others; their records, oldest first."""
         self.touched.update(map(_item_of, records))
         self._tables.update(map(_table_of, records))
-        if CREATE in map(_kind_of, records):
+        kinds = set(map(_kind_of, records))
+        if CREATE in kinds:
             self._created.update(table for kind, table, _, _ in records if kind == CREATE)
+        if REMOVE in kinds:
+            gone = (item for kind, _, item, _ in records if kind == REMOVE)
+            self._cancelled.update(
+                (item.sells, item.receives) for item in gone if isinstance(item, LimitOrder)
+            )
         for entry in entries:
             if entry.stays_until < self._stays_until:
                 self._stays_until = entry.stays_until
@@ -155,16 +164,27 @@ class Footprint:
         )
 
     def meets(self, state: State, block: BlockEnvelope, first: int = 0) -> bool:
-        """Whether transactions of a block, from the first one on that is not applied yet, may look
-        at what waits, or surely touch the same."""
+        """Whether a block may look at what waits, or surely touches the same.
+
+        That are its transactions, from the first one on that is not applied yet, and margin calls
+        that were put off (BK1a).
+        """
+        if self.has_orders and state.bitassets_to_look_at.first(True) is not None:
+            return True
         return any(
             self._meets(state, op)
             for envelope, _ in block.transactions[first:]
             for op in envelope.transaction.operations
         )
 
+    def was_untouched(self, ctx: Context, records: Iterable[Record]) -> bool:
+        """Whether a block that was applied on top has neither met what waits nor looked at it."""
+        return self.is_apart(records) and not (
+            self.has_orders and any(self._has_bid(ctx.state, asset) for asset in ctx.dirty_assets)
+        )
+
     def is_apart(self, records: Iterable[Record]) -> bool:
-        """Whether what was applied on top has met nothing of what waits."""
+        """Whether what was applied on top has touched nothing that waiting ones have touched."""
         return not any(
             item in self.touched
             or table in self._reads
@@ -180,6 +200,17 @@ class Footprint:
             and self._tables.isdisjoint(entry.reads)
             and self.is_apart(records)
         )
+
+    def _has_bid(self, state: State, asset: AssetId) -> bool:
+        """Whether the last bid that margin calls saw is of what waits, or was another without it.
+
+        The bids before it were filled, so they were touched (R4.1, BS8).
+        """
+        bitasset = state.bitasset_of(asset)
+        if bitasset is None:
+            return False
+        market = (asset, bitasset.options.short_backing_asset)
+        return market in self._cancelled or state.book.first(market) in self.touched
 
     def _meets(self, state: State, op: Operation) -> bool:
         if type(op) not in APART or (self.has_orders and type(op) is not Transfer):

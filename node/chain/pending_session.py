@@ -75,7 +75,7 @@ class PendingSession:
             return Beneath(applied, [])
         try:
             if self._may_all_stay(block):
-                applied = apply(Ready(is_apart=self._footprint.is_apart))
+                applied = apply(Ready(is_apart=self._footprint.was_untouched))
                 self._follow_head()
                 return Beneath(applied, [])
             may_stay = self._footprint.may_stay(block)
@@ -107,9 +107,10 @@ class PendingSession:
         if edits is None or (edits and self._is_whole):
             return None
         log.take_back(split.end)
+        ready = Ready(split.ready, split.ready_spans, split.footprint.was_untouched)
         try:
             with _taken_back(edits):
-                applied = apply(Ready(split.ready, split.ready_spans, split.footprint.is_apart))
+                applied = apply(ready)
         except NotApart:
             return None
         behind = list(islice(pool, len(split.ready) + len(split.kept), None))

@@ -17,7 +17,6 @@ from node.state.objects.base import StateObject
 from node.state.undo import EDIT, Record
 from protocol.block import BlockEnvelope, OperationResults
 from protocol.constants import TAPOS_WINDOW
-from protocol.ids import AssetId
 from protocol.transaction import TransactionEnvelope
 
 Stays = Callable[[AppliedTransaction], bool]
@@ -159,19 +158,7 @@ class Splitter:
     def _may_keep(self, split: Split) -> bool:
         """Whether the rest of the block may be tried on top of what is kept."""
         footprint = split.note_kept(self._state.log.records)
-        if footprint.has_orders and self._is_book_looked_at(split.ready):
-            return False
         return not footprint.meets(self._state, self._block, len(split.ready))
-
-    def _is_book_looked_at(self, ready: Sequence[AppliedTransaction]) -> bool:
-        """Whether there may be margin calls at the boundary, for which kept orders would count."""
-        state = self._state
-        dirty: set[AssetId] = set()
-        for entry in ready:
-            dirty |= entry.dirty_assets
-        return state.bitassets_to_look_at.first(True) is not None or any(
-            state.bitasset_of(asset) is not None for asset in dirty
-        )
 
 
 def _is_same(

@@ -22,6 +22,7 @@ from protocol.operations.account import AccountCreate, AccountOptions
 from protocol.operations.asset import AssetIssue
 from protocol.operations.base import Operation
 from protocol.operations.bitasset import AssetSettle
+from protocol.operations.bitasset_options import BitassetOptions
 from protocol.operations.call_order import CallOrderUpdate
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from protocol.operations.transfer import Transfer
@@ -34,6 +35,8 @@ WAITING = ("ann", "bea", "cid", "dan")
 """Whose transactions wait at the node..."""
 TRADING = ("eve", "fay", "gus", "dan")
 """...and who is in blocks that come from others; one is both."""
+PUBLISHERS = ("init0", "init1", "init2")
+FEED_LIFETIME_S = 100
 CYCLE = 24
 """Blocks from one maintenance to the next."""
 PARAMETERS = make_parameters(
@@ -77,7 +80,7 @@ def borrow(rng: Random, chain: TestChain, people: tuple[str, ...]) -> CallOrderU
 
 
 def publish(rng: Random, chain: TestChain, people: tuple[str, ...]) -> Operation:
-    (feed,) = chain.feed("USD", 10, rng.randint(8, 14))
+    (feed,) = chain.feed("USD", 10, rng.randint(8, 25), rng.sample(PUBLISHERS, 1))
     return feed
 
 
@@ -93,7 +96,7 @@ def register(rng: Random, chain: TestChain, people: tuple[str, ...]) -> AccountC
     return AccountCreate(NO_FEE, registrar, registrar, 0, name, key, key, options)
 
 
-ACTS: dict[Act, int] = {pay: 60, trade: 25, borrow: 3, publish: 1, settle: 1, register: 1}
+ACTS: dict[Act, int] = {pay: 60, trade: 25, borrow: 3, publish: 4, settle: 1, register: 1}
 """How often somebody does what."""
 
 
@@ -119,7 +122,13 @@ class Twins:
     """A node that is tried, one that applies all anew, and one that makes the blocks."""
 
     def __init__(self, rng: Random, *, is_paranoid: bool = False) -> None:
-        genesis = make_genesis(*WAITING, *TRADING[:-1], core=2_000, parameters=PARAMETERS)
+        genesis = make_genesis(
+            *WAITING,
+            *TRADING[:-1],
+            core=2_000,
+            parameters=PARAMETERS,
+            options=BitassetOptions(feed_lifetime_sec=FEED_LIFETIME_S),
+        )
         own = InitialAsset("OWN", "init0")
         genesis = replace(genesis, initial_assets=(*genesis.initial_assets, own))
         self.tried = TestChain(genesis=genesis, paranoid=is_paranoid)
@@ -127,7 +136,7 @@ class Twins:
         self.spared: Counter[str] = Counter()
         """What has become of waiting transactions when a block came, and of blocks."""
         self.produce()
-        feed = publish(rng, self.maker, ())
+        (feed,) = self.maker.feed("USD", 10, 11)
         debts = [(name, 40) for name in (*WAITING, "eve", "fay")]
         issues = (self._issue(name) for name in (*WAITING, *TRADING[:-1]))
         self.produce(feed, *(self._debt(name, debt) for name, debt in debts), *issues)
