@@ -154,6 +154,12 @@ class NodeCore:
         self.peers.connection_failed(address, now_ms)
         self._follow_peers(now_ms)
 
+    def add_peer(self, address: PeerAddress, now_ms: int) -> bool:
+        """Dial an address that the operator named; see `PeerManager.add_address`."""
+        is_kept = self.peers.add_address(address, now_ms)
+        self._follow_peers(now_ms)
+        return is_kept
+
     def keys_recovered(self, token: int, keys: bytes, now_ms: int) -> None:
         """The answer to `RecoverKeys`, as `protocol.crypto.signatures.recover_keys` gives it."""
         self.inbox.set_keys(token, keys)
@@ -305,13 +311,8 @@ class NodeCore:
                 self._report("peer_ready", peer=effect.peer, node_id=node_id, head=hello.head_num)
                 self._offer_pending(now_ms)
             case PeerPenalised():
-                self._report(
-                    "peer_penalised",
-                    peer=effect.peer,
-                    points=effect.points,
-                    score=effect.score,
-                    reason=effect.reason,
-                )
+                counts = {"peer": effect.peer, "points": effect.points, "score": effect.score}
+                self._report("peer_penalised", **counts, reason=effect.reason)
             case SplitClaimed():
                 self._report("split_claimed", peer=effect.peer, host=effect.host, num=effect.num)
             case _:
@@ -533,9 +534,8 @@ class NodeCore:
         """Make the block of the present slot if it is this node's."""
         if not self.own.secrets or self.inbox or self.peers.is_syncing:
             return
-        decision = self._watch.refusal(now_ms) or self.own.by_the_clock(
-            self.clock.slot_ms(now_ms), now_ms
-        )
+        slot_ms = self.clock.slot_ms(now_ms)
+        decision = self._watch.refusal(now_ms) or self.own.by_the_clock(slot_ms, now_ms)
         if isinstance(decision, Production):
             pool = self.ballots.pool
             decision = standstill(self.chain, decision, pool.certificate) or decision

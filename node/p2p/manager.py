@@ -223,6 +223,9 @@ class PeerManager:
         relay.deliver_ready(now_ms)
         if self.split is not None and now_ms - self.split.at_ms >= SPLIT_CLAIM_MS:
             self.split = None
+        self._dial(now_ms)
+
+    def _dial(self, now_ms: int) -> None:
         if not self._is_paused:
             self._connections.dial(now_ms)
 
@@ -327,12 +330,14 @@ class PeerManager:
         elif refusal is TransactionRefusal.REFUSED:
             self._charge_refused(peer, work_to_judge(envelope), now_ms)
 
-    def add_address(self, address: PeerAddress) -> bool:
-        """Dial an address that the operator named as soon as there is room for a connection.
+    def add_address(self, address: PeerAddress, now_ms: int) -> bool:
+        """Dial an address that the operator named: now, or when there is room for a connection.
 
         False when it is this node's own, or when no more addresses can be remembered.
         """
-        return self.database.want(address, self._rng)
+        is_kept = self.database.want(address, self._rng)
+        self._dial(now_ms)
+        return is_kept
 
     def shut_down(self, now_ms: int) -> None:
         """Say goodbye to all peers."""

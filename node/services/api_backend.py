@@ -138,7 +138,7 @@ class NodeApiBackend:
 
     def add_peer(self, host: str, port: int) -> bool:
         """Connect to an address at the next chance; False when it cannot be remembered."""
-        return self.core.peers.add_address(PeerAddress(host, port))
+        return self.inputs.add_peer(PeerAddress(host, port))
 
     def block_at(self, num: int) -> BlockEnvelope | None:
         """The main chain's block of a number, from wherever it is kept; raises `DamagedData`."""

@@ -92,6 +92,12 @@ class NodeInputs:
         self.core.dial_failed(address, self.now_ms())
         self._queue_effects()
 
+    def add_peer(self, address: PeerAddress) -> bool:
+        """The operator names a peer; False when its address cannot be remembered."""
+        is_kept = self.core.add_peer(address, self.now_ms())
+        self._queue_effects()
+        return is_kept
+
     def is_peer_active(self, peer: PeerKey) -> bool:
         """Whether both sides have accepted each other."""
         return self.core.peers.is_active(peer)

@@ -1,12 +1,15 @@
-"""T-P5: what piles up for one peer, how it is written, and when that ends."""
+"""T-P5: what piles up for one peer, how it is written, and when that ends; who is dialled."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
-from node.p2p.effects import PeerKey
+from node.core.settings import CoreSettings
+from node.p2p.effects import OpenConnection, PeerAddress, PeerKey
 from node.services import p2p_server
 from node.services.p2p_server import (
     RECEIVE_BYTES,
@@ -17,6 +20,7 @@ from node.services.p2p_server import (
     PeerConnections,
 )
 from protocol.p2p.framing import MAX_FRAME_BYTES
+from tests.support.served_node import ServedNode
 
 SMALL = 4_096
 
@@ -128,3 +132,13 @@ def test_all_queues_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [one.closing for one in peers.open.values()] == [False] * 3
     peers.send(PeerKey(3), bytes(RECEIVE_BYTES))
     assert [one.closing for one in peers.open.values()] == [True, False, False]
+
+
+@pytest.mark.trio
+async def test_a_named_peer_is_dialled_though_nothing_else_happens(tmp_path: Path) -> None:
+    """T-P9: whoever carries effects out is woken by the call itself; no tick comes here."""
+    node = ServedNode(tmp_path, CoreSettings())
+    assert node.backend.add_peer("127.0.0.1", 4711)
+    with trio.fail_after(1):
+        batch = await node.inputs.next_batch()
+    assert OpenConnection(PeerAddress("127.0.0.1", 4711)) in batch.rest
