@@ -161,7 +161,7 @@ class NodeCore:
         return is_kept
 
     def keys_recovered(self, token: int, keys: bytes, now_ms: int) -> None:
-        """The answer to `RecoverKeys`, as `protocol.crypto.signatures.recover_keys` gives it."""
+        """The answer to `RecoverKeys`, as `protocol.crypto.recovery.recover_keys` gives it."""
         self.inbox.set_keys(token, keys)
         self._drain_inbox(now_ms)
         self._follow_peers(now_ms)

@@ -87,7 +87,7 @@ class RecoverKeys(Record):
 
     token: int
     questions: bytes
-    """As `protocol.crypto.signatures.recover_keys` has them."""
+    """As `protocol.crypto.recovery.recover_keys` has them."""
 
 
 class FlushSessions(Record):

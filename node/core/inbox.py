@@ -20,8 +20,8 @@ from node.state.errors import (
     WrongMerkleRoot,
 )
 from protocol.block import BlockEnvelope, HeaderEnvelope
+from protocol.crypto.curve import KEY_LENGTH
 from protocol.crypto.keys import NULL_KEY
-from protocol.crypto.signatures import KEY_LENGTH
 from protocol.errors import PegboardError, PriceOverflow, ProtocolError
 from protocol.schema import BlockId, Digest, Mutable, PublicKey
 from protocol.transaction import TransactionEnvelope

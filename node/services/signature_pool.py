@@ -14,12 +14,14 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import trio
 
 from node.services.event_log import log
 from node.services.signature_worker import CHUNK
-from protocol.crypto.signatures import KEY_LENGTH, QUESTION_LENGTH, recover_keys
+from protocol.crypto.curve import KEY_LENGTH
+from protocol.crypto.recovery import QUESTION_LENGTH, recover_keys
 
 WORKERS_MAX = 8
 """More would wait for the main process: `scripts/bench w` tells how many it feeds."""
@@ -31,8 +33,21 @@ PIPE_BYTES = 1 << 19
 READ_BYTES = 64 * 1024
 WORKERS_TRIED = 2
 """So many workers may die over one chunk before the node recovers its keys by itself."""
-COMMAND = (sys.executable, "-P", "-m", "node.services.signature_worker")
-"""`-P`: the working directory holds no code of ours."""
+START = (
+    "import sys; sys.path += sys.argv[1:]; from node.services.signature_worker import work; work()"
+)
+ROOT = str(Path(__file__).resolve().parents[2])
+"""The folder that this package stands in; an editable install has it in no list."""
+
+
+def worker_command() -> tuple[str, ...]:
+    """What starts a worker: it looks for modules where this process does.
+
+    `-S`: to find these places anew, and whatever else an environment has done at each start, takes
+    it longer than all the rest. `-P`: the working directory holds no code of ours.
+    """
+    places = (place for place in sys.path if Path(place).is_absolute())
+    return (sys.executable, "-P", "-S", "-c", START, ROOT, *places)
 
 
 def cores() -> int:
@@ -103,7 +118,7 @@ class _Worker:
         """Run the process until it dies; why it did. It does not outlive a cancelled call."""
         try:
             process = self.process = await trio.lowlevel.open_process(
-                COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                worker_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
         except OSError as error:
             return str(error)

@@ -2,6 +2,9 @@
 
 What it is asked and says is that of `recover_keys`, without a beginning or an end. It lives as long
 as somebody asks: its input ends with the node, however that ends.
+
+Each node has as many as cores, and a sync begins with their start: they load what they need alone.
+`node.services.signature_pool.worker_command` starts one.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import os
 import signal
 from typing import Final
 
-from protocol.crypto.signatures import QUESTION_LENGTH, recover_keys
+from protocol.crypto.recovery import QUESTION_LENGTH, recover_keys
 
 CHUNK: Final = 250
 """Signatures that are answered together: each answer is a round of the node's event loop."""
@@ -37,7 +40,3 @@ def _tell(keys: bytes) -> bool:
     except BrokenPipeError:
         return False
     return True
-
-
-if __name__ == "__main__":
-    work()

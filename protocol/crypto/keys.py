@@ -9,14 +9,12 @@ from typing import NoReturn
 
 import coincurve
 
+from protocol.crypto.curve import CURVE_ORDER, KEY_LENGTH
 from protocol.crypto.hashes import ripemd160, sha256, sha512
 from protocol.errors import KeyFormatError
 from protocol.schema import Address, PublicKey
 
-CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
-"""Order n of secp256k1; a secret is a number in 1 … n-1."""
-
-NULL_KEY = PublicKey(bytes(33))
+NULL_KEY = PublicKey(bytes(KEY_LENGTH))
 """BitShares' "no key": 33 zero bytes, no point of the curve."""
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -121,7 +119,7 @@ def parse_key(text: str, prefix: str) -> PublicKey:
 
     Like BitShares it does not ask for a point of the curve: the null key has a text too.
     """
-    return PublicKey(_checked(text, prefix, 33, "a public key"))
+    return PublicKey(_checked(text, prefix, KEY_LENGTH, "a public key"))
 
 
 def key_prefix(text: str) -> str | None:

@@ -18,7 +18,7 @@ from node.p2p.limits import PeerLimits
 from node.services.garbage import GarbageSchedule
 from node.services.signature_pool import SignaturePool
 from protocol.block import BlockEnvelope
-from protocol.crypto.signatures import QUESTION_LENGTH, recover_keys
+from protocol.crypto.recovery import QUESTION_LENGTH, recover_keys
 from protocol.operations.limit_order import FillOrder
 
 from .measure import (

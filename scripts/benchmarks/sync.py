@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from node.services.signature_pool import COMMAND
+from node.services.signature_pool import worker_command
 from node.storage.block_store import BlockStore
 from protocol.block import BlockEnvelope
-from protocol.crypto.signatures import QUESTION_LENGTH, recover_keys
+from protocol.crypto.recovery import QUESTION_LENGTH, recover_keys
 from protocol.genesis import chain_id, genesis_to_json
 from protocol.genesis_form import Genesis
 
@@ -125,7 +125,7 @@ def _raw_slices(questions: bytes) -> list[tuple[float, float]]:
 def _worker_start_s(question: bytes) -> float:
     """CPU time of a worker process until it has answered its first question."""
     before = os.times()
-    subprocess.run(COMMAND, input=question, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(worker_command(), input=question, stdout=subprocess.DEVNULL, check=True)
     after = os.times()
     return sum(after[2:4]) - sum(before[2:4])
 

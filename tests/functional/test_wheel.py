@@ -50,6 +50,7 @@ from node.cli import main
 from node.services.signature_pool import SignaturePool
 
 async def ask():
+    SignaturePool._recover_here = None
     pool = SignaturePool()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pool.run)

@@ -17,7 +17,8 @@ from node.services import signature_pool
 from node.services.signature_pool import AHEAD, SignaturePool
 from node.services.signature_worker import CHUNK
 from protocol.crypto.keys import NULL_KEY
-from protocol.crypto.signatures import QUESTION_LENGTH, sign_digest
+from protocol.crypto.recovery import QUESTION_LENGTH
+from protocol.crypto.signatures import sign_digest
 from protocol.schema import Digest
 from tests.support.world import key_of, secret_of
 
@@ -123,7 +124,7 @@ def test_a_chunk_that_kills_workers_is_recovered_without_them(
         assert await pool.recover(asked) == key_of("alice") * (CHUNK + 1)
 
     for command in ("/nowhere/python", "/bin/false"):
-        monkeypatch.setattr(signature_pool, "COMMAND", (command,))
+        monkeypatch.setattr(signature_pool, "worker_command", lambda command=command: (command,))
         run_pool(use, 2)
 
 

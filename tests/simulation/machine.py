@@ -42,7 +42,8 @@ from node.storage.interface import SignedSlot, SignedVote
 from node.witness.feed_publisher import FeedPlan, FeedPublisher
 from protocol.block import BlockEnvelope
 from protocol.crypto.keys import PrivateKey, public_key
-from protocol.crypto.signatures import recover_key, recover_keys
+from protocol.crypto.recovery import recover_keys
+from protocol.crypto.signatures import recover_key
 from protocol.errors import DamagedData
 from protocol.finality import Vote, vote_digest
 from protocol.genesis_form import Genesis

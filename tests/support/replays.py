@@ -7,9 +7,11 @@ from random import Random
 from node.chain.chain import Chain
 from node.core.ballots import Ballots
 from node.state.errors import DuplicateTransaction, TransactionExpired, TransactionRejected
+from protocol.crypto.curve import CURVE_ORDER
 from protocol.crypto.hashes import sha256
-from protocol.crypto.keys import CURVE_ORDER, PrivateKey, public_key
-from protocol.crypto.signatures import SIGNATURE_LENGTH, recover_key, sign_digest
+from protocol.crypto.keys import PrivateKey, public_key
+from protocol.crypto.recovery import SIGNATURE_LENGTH
+from protocol.crypto.signatures import recover_key, sign_digest
 from protocol.errors import KeyFormatError
 from protocol.schema import BlockId, Digest, PublicKey, Signature
 from protocol.transaction import TransactionEnvelope

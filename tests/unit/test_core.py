@@ -43,7 +43,7 @@ from node.witness.producer import Production, maybe_produce
 from protocol.asset import NO_FEE
 from protocol.constants import CORE_ASSET
 from protocol.crypto.keys import PrivateKey
-from protocol.crypto.signatures import recover_keys
+from protocol.crypto.recovery import recover_keys
 from protocol.errors import (
     DecodeError,
     KeyFormatError,

@@ -14,7 +14,8 @@ from node.p2p.effects import ClosePeer
 from protocol import block, transaction
 from protocol.binary import Reader, reader_for, unpack_from
 from protocol.block import BlockEnvelope, SignedBlockHeader
-from protocol.crypto.signatures import KEY_LENGTH, recover_keys
+from protocol.crypto.curve import KEY_LENGTH
+from protocol.crypto.recovery import recover_keys
 from protocol.genesis_form import Genesis
 from protocol.p2p.messages import GoodbyeCode
 from protocol.transaction import SignedTransaction, TransactionEnvelope

@@ -21,7 +21,8 @@ from node.p2p.verdicts import BlockRefusal
 from node.state.errors import AgainstCheckpoint, TooManyForks
 from protocol.block import BlockBody, BlockEnvelope, HeaderEnvelope
 from protocol.constants import MAX_BLOCK_BYTES
-from protocol.crypto.signatures import KEY_LENGTH, QUESTION_LENGTH
+from protocol.crypto.curve import KEY_LENGTH
+from protocol.crypto.recovery import QUESTION_LENGTH
 from protocol.genesis_form import Genesis
 from protocol.p2p.messages import (
     BlockMessage,

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.crypto import keys
+from protocol.crypto.curve import CURVE_ORDER
 from protocol.crypto.hashes import address_of
 from protocol.crypto.keys import PrivateKey, SecretBytes
 from protocol.errors import KeyFormatError
@@ -22,9 +23,7 @@ BRAIN_KEY = (
     "GANGAN CELEMIN MATZO"
 )
 
-secrets = st.integers(1, keys.CURVE_ORDER - 1).map(
-    lambda number: PrivateKey(number.to_bytes(32, "big"))
-)
+secrets = st.integers(1, CURVE_ORDER - 1).map(lambda number: PrivateKey(number.to_bytes(32, "big")))
 
 
 def test_wif_gives_the_public_key_of_the_clients() -> None:
@@ -144,9 +143,7 @@ def test_an_address_is_no_public_key() -> None:
         keys.parse_address(KEY, "BTS")
 
 
-@pytest.mark.parametrize(
-    "number", [0, keys.CURVE_ORDER, 2**256 - 1], ids=["zero", "order", "largest"]
-)
+@pytest.mark.parametrize("number", [0, CURVE_ORDER, 2**256 - 1], ids=["zero", "order", "largest"])
 def test_secret_outside_the_curve_order_is_refused(number: int) -> None:
     with pytest.raises(KeyFormatError, match="outside"):
         PrivateKey(number.to_bytes(32, "big"))

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.crypto import signatures
+from protocol.crypto import recovery, signatures
+from protocol.crypto.curve import CURVE_ORDER, KEY_LENGTH
 from protocol.crypto.hashes import sha256
-from protocol.crypto.keys import CURVE_ORDER, NULL_KEY, PrivateKey, parse_wif, public_key
+from protocol.crypto.keys import NULL_KEY, PrivateKey, parse_wif, public_key
 from protocol.errors import KeyFormatError
 from protocol.schema import Digest, Signature
 
@@ -60,15 +61,15 @@ def test_recovers_the_key_of_both_clients() -> None:
 def test_what_is_signed_is_canonical_and_recovers(number: int, digest: bytes) -> None:
     secret = PrivateKey(number.to_bytes(32, "big"))
     signature = signatures.sign_digest(secret, Digest(digest))
-    assert len(signature) == signatures.SIGNATURE_LENGTH
-    assert signatures.is_canonical(signature)
+    assert len(signature) == recovery.SIGNATURE_LENGTH
+    assert recovery.is_canonical(signature)
     assert signatures.recover_key(Digest(digest), signature) == public_key(secret)
 
 
 def test_the_twin_with_high_s_is_refused() -> None:
     """Malleability: negating s and the parity gives the same key, so only one form may count."""
     twin = twin_of(PYTHON)
-    assert not signatures.is_canonical(twin)
+    assert not recovery.is_canonical(twin)
     with pytest.raises(KeyFormatError, match="not canonical"):
         signatures.recover_key(DIGEST, twin)
 
@@ -78,8 +79,8 @@ def test_s_is_compared_with_half_the_order_exactly() -> None:
     at_limit = Signature(PYTHON[:33] + half.to_bytes(32, "big"))
     above = Signature(PYTHON[:33] + (half + 1).to_bytes(32, "big"))
     assert above[33] < 0x80
-    assert signatures.is_canonical(at_limit)
-    assert not signatures.is_canonical(above)
+    assert recovery.is_canonical(at_limit)
+    assert not recovery.is_canonical(above)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_s_is_compared_with_half_the_order_exactly() -> None:
 def test_numbers_that_are_not_32_positive_bytes_are_refused(offset: int, number: str) -> None:
     part = bytes.fromhex(number).ljust(32, b"\x01")
     signature = Signature(PYTHON[:offset] + part + PYTHON[offset + 32 :])
-    assert not signatures.is_canonical(signature)
+    assert not recovery.is_canonical(signature)
     with pytest.raises(KeyFormatError, match="not canonical"):
         signatures.recover_key(DIGEST, signature)
 
@@ -121,7 +122,7 @@ def test_numbers_that_belong_to_no_key_are_refused() -> None:
 
 def test_another_digest_or_bit_gives_another_key_or_none() -> None:
     questions = sha256(DIGEST) + PYTHON
-    for position in range(signatures.SIGNATURE_LENGTH):
+    for position in range(recovery.SIGNATURE_LENGTH):
         changed = bytearray(PYTHON)
         changed[position] ^= 1
         questions += DIGEST + bytes(changed)
@@ -140,12 +141,12 @@ def test_a_batch_keeps_order_and_places_of_refusals() -> None:
     ]
     found = answers(b"".join(DIGEST + signature for signature in asked))
     assert found == [KEY, NULL_KEY, public_key(other), NULL_KEY, NULL_KEY, KEY]
-    assert signatures.recover_keys(b"") == b""
+    assert recovery.recover_keys(b"") == b""
 
 
 def answers(questions: bytes) -> list[bytes]:
     """The keys one by one."""
-    size, keys = signatures.KEY_LENGTH, signatures.recover_keys(questions)
+    size, keys = KEY_LENGTH, recovery.recover_keys(questions)
     return [keys[at : at + size] for at in range(0, len(keys), size)]
 
 
@@ -153,7 +154,7 @@ def twin_of(signature: Signature) -> Signature:
     """The signature that another sign of s gives, by the same key."""
     s = CURVE_ORDER - int.from_bytes(signature[33:], "big")
     return Signature(
-        bytes(((signature[0] - signatures.HEADER ^ 1) + signatures.HEADER,))
+        bytes(((signature[0] - recovery.HEADER ^ 1) + recovery.HEADER,))
         + signature[1:33]
         + s.to_bytes(32, "big")
     )
@@ -165,7 +166,7 @@ def test_a_wrong_recovery_id_is_another_key_whatever_a_verification_says(flipped
     either one's signature, and nodes that recover would find another key or none: so all recover.
     """
     wrong = Signature(
-        bytes((signatures.HEADER + (PYTHON[0] - signatures.HEADER ^ flipped),)) + PYTHON[1:]
+        bytes((recovery.HEADER + (PYTHON[0] - recovery.HEADER ^ flipped),)) + PYTHON[1:]
     )
     found = answers(DIGEST + wrong)[0]
     assert found != KEY

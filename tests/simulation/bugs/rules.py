@@ -21,7 +21,7 @@ CODEC = (
         "codec",
         "the twin of a signature, with a high s, passes as well (T-C3)",
         ByTest("tests/unit/test_signatures.py::test_s_is_compared_with_half_the_order_exactly"),
-        "protocol/crypto/signatures.py",
+        "protocol/crypto/recovery.py",
         "is_canonical",
         "and signature[33:] <= _HALF_ORDER",
         "",
