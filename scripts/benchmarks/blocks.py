@@ -21,6 +21,7 @@ from protocol.block import BlockEnvelope
 from protocol.crypto.recovery import QUESTION_LENGTH, recover_keys
 from protocol.operations.limit_order import FillOrder
 
+from .cores import CoreRates, core_rates, print_cores
 from .measure import (
     cpu_seconds,
     cpu_seconds_of,
@@ -67,6 +68,7 @@ def bench_full_validation() -> None:
         [2 * one.raw_s / (one.main_s + one.workers_s) for one in rounds],
         "CPU time alone; target 1.25",
     )
+    print_cores("a", "transfers", [one.rate for one in rounds], [one.cores for one in rounds])
 
 
 class Validation(NamedTuple):
@@ -76,6 +78,8 @@ class Validation(NamedTuple):
     """Recoveries a second on one core, just before."""
     raw_s: float
     """CPU time of one of them."""
+    cores: CoreRates
+    """And of two processes at once."""
     rate: float
     """Transfers a second."""
     main_s: float
@@ -100,13 +104,14 @@ async def validate_rounds(recording: Recording) -> list[Validation]:
             recover_keys(sample)
             raw = RAW_SIGNATURES / (perf_counter() - start)
             raw_s = (process_time() - cpu_start) / RAW_SIGNATURES
+            cores = core_rates(sample)
             start, cpu_start = perf_counter(), process_time()
             workers_start = sum(map(cpu_seconds_of, pool.processes))
             await _validate(chain, recording.measured, pool, garbage)
             rate = TRANSFERS / (perf_counter() - start)
             main_s = (process_time() - cpu_start) / TRANSFERS
             workers_s = (sum(map(cpu_seconds_of, pool.processes)) - workers_start) / TRANSFERS
-            rounds.append(Validation(raw, raw_s, rate, main_s, workers_s))
+            rounds.append(Validation(raw, raw_s, cores, rate, main_s, workers_s))
         nursery.cancel_scope.cancel()
     return rounds
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from time import monotonic, perf_counter, process_time, sleep
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from protocol.crypto.recovery import QUESTION_LENGTH, recover_keys
 from protocol.genesis import chain_id, genesis_to_json
 from protocol.genesis_form import Genesis
 
+from .cores import CoreRates, core_rates, print_cores
 from .measure import children_of, cpu_seconds_of, print_ratio, print_value
 from .workload import Recorder, record_transfers
 
@@ -38,6 +40,10 @@ RAW_SLICES = 10
 HISTORY_S = 4
 """After so long the history of a sync is written."""
 TIMEOUT_S = 600
+LOOK_S = 0.1
+LOOK_AT_LAST_S = 0.01
+NEARLY = 16
+"""A sixteenth of the blocks is missing, or less."""
 RUN_NODE = "import sys, pathlib; from node.app import run_node; run_node(pathlib.Path(sys.argv[1]))"
 
 
@@ -74,6 +80,15 @@ class Synced(NamedTuple):
     """The same without their start: what key recovery cost at the very time."""
 
 
+class SyncRound(NamedTuple):
+    """A sync, and what was measured before and after it."""
+
+    synced: Synced
+    raw: Sequence[tuple[float, float]]
+    """Wall and CPU seconds of a recovery, slice by slice."""
+    cores: CoreRates
+
+
 def _bench_full_blocks() -> None:
     """All that a node does for a transfer of a synced block, as ratios to raw recovery.
 
@@ -85,29 +100,39 @@ def _bench_full_blocks() -> None:
     recording = record_transfers(ACCOUNTS, TRANSFERS)
     blocks = recording.prepared + recording.measured
     sample = recording.questions(RAW_SIGNATURES)
-    by_wall: list[float] = []
-    by_cpu: list[float] = []
-    by_workers: list[float] = []
-    by_recoveries: list[float] = []
     with _network(recording.genesis, blocks) as (directory, full):
-        for number in range(ROUNDS):
-            raw = _raw_slices(sample)
-            start_s = _worker_start_s(sample[:QUESTION_LENGTH])
-            one = _sync_once(directory, f"fresh{number}", full, len(blocks), start_s)
-            raw += _raw_slices(sample)
-            by_wall.append(min(wall for wall, _ in raw) / one.wall)
-            raw_s = statistics.median(cpu for _, cpu in raw)
-            by_cpu.append(2 * raw_s / (one.main + one.workers))
-            by_recoveries.append(one.recoveries / one.wall)
-            by_workers.append(2 * one.workers / (one.main + one.workers))
-            what = f"{1e6 * one.main:.1f} us main process, {1e6 * one.workers:.1f} us workers"
-            note = f"a raw recovery {1e6 * raw_s:.1f} us; {1e6 * one.wall:.1f} us on the wall"
-            print_value("g", "a transfer of a synced full block, CPU", what, note)
+        sync = partial(_sync_once, directory, full=full, head=len(blocks))
+        _print_ratios([_round(partial(sync, f"fresh{at}"), sample) for at in range(ROUNDS)])
+
+
+def _round(sync: Callable[[float], Synced], sample: bytes) -> SyncRound:
+    """Sync once, and recover keys of a sample before and after it."""
+    raw, cores = _raw_slices(sample), core_rates(sample)
+    synced = sync(_worker_start_s(sample[:QUESTION_LENGTH]))
+    found = SyncRound(synced, raw + _raw_slices(sample), cores.joined(core_rates(sample)))
+    what = f"{1e6 * synced.main:.1f} us main process, {1e6 * synced.workers:.1f} us workers"
+    raw_s = statistics.median(cpu for _, cpu in found.raw)
+    note = f"a raw recovery {1e6 * raw_s:.1f} us; {1e6 * synced.wall:.1f} us on the wall"
+    print_value("g", "a transfer of a synced full block, CPU", what, note)
+    return found
+
+
+def _print_ratios(rounds: Sequence[SyncRound]) -> None:
+    syncs = [one.synced for one in rounds]
+    fastest = [min(wall for wall, _ in one.raw) for one in rounds]
+    typical = [statistics.median(cpu for _, cpu in one.raw) for one in rounds]
+    by_wall = [raw_s / one.wall for raw_s, one in zip(fastest, syncs, strict=True)]
     print_ratio("g", "synced transfers / raw recoveries, wall", by_wall, "target 1.2, idle machine")
     note = "of the same time, start of the workers left out; target 1.2"
+    by_recoveries = [one.recoveries / one.wall for one in syncs]
     print_ratio("g", "the same, wall, by the workers' recoveries", by_recoveries, note)
+    pairs = zip(typical, syncs, strict=True)
+    by_cpu = [2 * raw_s / (one.main + one.workers) for raw_s, one in pairs]
     print_ratio("g", "the same, if two cores are full", by_cpu, "CPU time alone; target 1.2")
+    by_workers = [2 * one.workers / (one.main + one.workers) for one in syncs]
     print_ratio("g", "the same, CPU, by the workers' recoveries", by_workers, "of the same time")
+    rates = [1 / one.wall for one in syncs]
+    print_cores("g", "synced transfers", rates, [one.cores for one in rounds])
 
 
 def _raw_slices(questions: bytes) -> list[tuple[float, float]]:
@@ -123,14 +148,14 @@ def _raw_slices(questions: bytes) -> list[tuple[float, float]]:
 
 
 def _worker_start_s(question: bytes) -> float:
-    """CPU time of a worker process until it has answered its first question."""
-    before = os.times()
+    """CPU time of a worker process that answers one question."""
+    before = getrusage(RUSAGE_CHILDREN)
     subprocess.run(worker_command(), input=question, stdout=subprocess.DEVNULL, check=True)
-    after = os.times()
-    return sum(after[2:4]) - sum(before[2:4])
+    after = getrusage(RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def _sync_once(directory: Path, name: str, full: Node, head: int, start_s: float) -> Synced:
+def _sync_once(directory: Path, name: str, start_s: float, full: Node, head: int) -> Synced:
     """A node that is ready hears of a peer, and takes all blocks of it.
 
     Each of its workers takes `start_s` of CPU time before it has done anything.
@@ -225,11 +250,12 @@ def _endpoints(process: subprocess.Popen[bytes], path: Path, log: Path) -> dict[
 
 
 def _wait_for_head(port: int, num: int) -> None:
+    """Ask seldom, since each answer costs the node something, but often once it is nearly there."""
     deadline = monotonic() + TIMEOUT_S
-    while _head_num(port) < num:
+    while (head := _head_num(port)) < num:
         if monotonic() > deadline:
-            raise RuntimeError(f"the node stands at block {_head_num(port)}")
-        sleep(0.1)
+            raise RuntimeError(f"the node stands at block {head}")
+        sleep(LOOK_S if num - head > num // NEARLY else LOOK_AT_LAST_S)
 
 
 def _head_num(port: int) -> int:
