@@ -8,7 +8,7 @@ from itertools import islice
 
 from node.services.garbage import GarbageSchedule
 from protocol.asset import NO_FEE
-from protocol.block import BlockEnvelope
+from protocol.block import BlockEnvelope, HeaderEnvelope
 from protocol.operations.limit_order import LimitOrderCreate
 from protocol.schema import PublicKey, TransactionId
 from protocol.transaction import TransactionEnvelope
@@ -21,7 +21,10 @@ from .workload import TRANSACTIONS_A_BLOCK
 TRANSFERS = 2_000
 ASKS = 2_000
 BIDS = 500
+EMPTY_BLOCKS = 200
 ROUNDS = 9
+WAITED = "transfers that wait, then in blocks"
+EMPTY = "empty blocks"
 
 Make = Callable[[TestChain, Size], Iterator[TransactionEnvelope]]
 
@@ -73,6 +76,7 @@ class Played:
         self._blocks = {
             kind: self._record(chain, make(chain, size)) for kind, make in KINDS.items()
         }
+        self._empty = [chain.block().envelope.packed for _ in range(EMPTY_BLOCKS)]
 
     def _record(self, chain: TestChain, items: Iterator[TransactionEnvelope]) -> list[bytes]:
         """Full blocks of these transactions."""
@@ -84,18 +88,37 @@ class Played:
         return blocks
 
     def cost(self) -> dict[str, float]:
-        """Seconds of a processor for one transaction of each kind, keys known, from bytes on."""
+        """Seconds of a processor for one transaction of each kind, keys known, from bytes on.
+
+        First, they wait and are then in blocks; then, empty blocks.
+        """
         self._chain.revert(self._mark)
-        return {
-            kind: cpu_seconds(partial(self._push, blocks)) / self._count(blocks)
-            for kind, blocks in self._blocks.items()
-        }
+        waiting = self._blocks["transfers"]
+        found = {WAITED: cpu_seconds(partial(self._wait, waiting)) / self._count(waiting)}
+        self._chain.revert(self._mark)
+        for kind, blocks in self._blocks.items():
+            found[kind] = cpu_seconds(partial(self._push, blocks)) / self._count(blocks)
+        found[EMPTY] = cpu_seconds(partial(self._push, self._empty)) / len(self._empty)
+        return found
+
+    def _wait(self, blocks: list[bytes]) -> None:
+        """Take the transactions of blocks into the pool, and then the blocks, which take them."""
+        for data in blocks:
+            for envelope in self._transactions(BlockEnvelope.from_bytes(data)):
+                self._chain.push_transaction(envelope)
+            self._chain.push_block(self._chain.read_block(HeaderEnvelope.read(data), data))
+
+    def _transactions(self, block: BlockEnvelope) -> list[TransactionEnvelope]:
+        """Those of a block, with their keys."""
+        found = [transaction for transaction, _ in block.transactions]
+        for transaction in found:
+            transaction.set_signature_keys(self._keys[transaction.id])
+        return found
 
     def _push(self, blocks: list[bytes]) -> None:
         for data in blocks:
             envelope = BlockEnvelope.from_bytes(data)
-            for transaction, _ in envelope.transactions:
-                transaction.set_signature_keys(self._keys[transaction.id])
+            self._transactions(envelope)
             self._chain.push_block(envelope)
 
     def _count(self, blocks: list[bytes]) -> int:
@@ -107,7 +130,7 @@ def bench_sizes() -> None:
     small, large = Played(SMALL), Played(LARGE)
     GarbageSchedule()
     rounds = [(small.cost(), large.cost()) for _ in range(ROUNDS)]
-    for kind in KINDS:
+    for kind in (WAITED, *KINDS, EMPTY):
         print_time("z", f"{kind}, {SMALL.accounts:,} accounts", [one[kind] for one, _ in rounds])
         print_time("z", f"{kind}, {LARGE.accounts:,} accounts", [one[kind] for _, one in rounds])
         ratios = [many[kind] / few[kind] for few, many in rounds]
