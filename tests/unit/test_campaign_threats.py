@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from protocol.crypto import signatures
+from protocol.crypto import recovery
 from tests.campaigns.threats import ROWS, main
 from tests.test_threats import TABLE
 
@@ -33,7 +33,7 @@ def test_a_broken_promise_shows(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """T-C3: a node that takes any form of a signature is found out; others are not blamed."""
-    monkeypatch.setattr(signatures, "is_canonical", lambda signature: True)
+    monkeypatch.setattr(recovery, "is_canonical", lambda signature: True)
     assert run("--only", "T-C3", "--only", "T-W5") == 1
     assert dict(LINE.findall(capsys.readouterr().out)) == {"T-C3": "BROKEN", "T-W5": "kept"}
 
