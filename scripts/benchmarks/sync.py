@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
@@ -252,22 +252,33 @@ def _endpoints(process: subprocess.Popen[bytes], path: Path, log: Path) -> dict[
 def _wait_for_head(port: int, num: int) -> None:
     """Ask seldom, since each answer costs the node something, but often once it is nearly there."""
     deadline = monotonic() + TIMEOUT_S
-    while (head := _head_num(port)) < num:
-        if monotonic() > deadline:
-            raise RuntimeError(f"the node stands at block {head}")
-        sleep(LOOK_S if num - head > num // NEARLY else LOOK_AT_LAST_S)
+    with closing(_connect(port)) as connection:
+        while (head := _head_num(connection)) < num:
+            if monotonic() > deadline:
+                raise RuntimeError(f"the node stands at block {head}")
+            sleep(LOOK_S if num - head > num // NEARLY else LOOK_AT_LAST_S)
 
 
-def _head_num(port: int) -> int:
-    return int(_call(port, 0, "get_dynamic_global_properties")["head_block_number"])
+def _head_num(connection: http.client.HTTPConnection) -> int:
+    found = _ask(connection, 0, "get_dynamic_global_properties")
+    return int(found["head_block_number"])
 
 
 def _call(port: int, api: str | int, method: str, *arguments: str) -> Any:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with closing(_connect(port)) as connection:
+        return _ask(connection, api, method, *arguments)
+
+
+def _connect(port: int) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+
+def _ask(
+    connection: http.client.HTTPConnection, api: str | int, method: str, *arguments: str
+) -> Any:
     call = {"id": 1, "method": "call", "params": [api, method, arguments]}
     connection.request("POST", "/", json.dumps(call), {"Content-Type": "application/json"})
     answer = json.loads(connection.getresponse().read())
-    connection.close()
     if "error" in answer:
         raise RuntimeError(f"{method} was refused: {answer['error']}")
     return answer["result"]
