@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from node.chain.chain import AppliedTransaction
 from node.chain.pending_footprint import Footprint, Reading
 from node.chain.pending_split import Split
 from node.state.context import Context
+from node.state.cut import StateCut
 from node.state.errors import InvalidTransactionInBlock
 from protocol.asset import NO_FEE
 from protocol.authority import Authority
@@ -28,7 +30,7 @@ from protocol.operations.account import AccountUpdate
 from protocol.operations.custom_authority import CustomAuthorityCreate
 from protocol.operations.limit_order import LimitOrderCancel
 from protocol.operations.vesting import CddVestingPolicy, VestingBalanceCreate
-from protocol.schema import MAX_TIMESTAMP
+from protocol.schema import MAX_TIMESTAMP, Digest
 from protocol.transaction import TransactionEnvelope, reference_block, sign, unsigned
 from tests.support.chain import TestChain
 from tests.support.pool_twins import (
@@ -46,6 +48,7 @@ from tests.support.pool_twins import (
 )
 from tests.support.world import BLOCK_INTERVAL_S, key_of, secret_of
 
+CUTS = 4
 SEEDS = range(12)
 STEPS = 60
 
@@ -63,6 +66,28 @@ def test_a_block_beneath_comes_to_the_same() -> None:
     print(spared)
     for what in ("taken", "kept", "kept orders", "both at once", "anew"):
         assert spared[what] > len(SEEDS), spared
+
+
+def test_a_cut_is_read_while_blocks_take_over_what_waits() -> None:
+    """T-S1: a state that is read piece by piece is that of its block, whatever stays or goes."""
+    for seed in SEEDS:
+        rng = Random(seed)
+        twins = Twins(rng)
+        for _ in range(CUTS):
+            cut, expected = twins.tried.chain.cut(), twins.plain.chain.state_hash()
+            assert _read(cut, partial(live, twins, rng)) == expected
+            cut.close()
+
+
+def _read(cut: StateCut, between: Callable[[], None]) -> Digest:
+    """The hash of a cut, with something between its parts."""
+    slices = cut.hash_slices(size=7)
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            return cast(Digest, end.value)
+        between()
 
 
 def of_both(twins: Twins) -> None:
