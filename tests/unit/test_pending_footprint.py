@@ -48,7 +48,7 @@ from tests.support.pool_twins import (
 )
 from tests.support.world import BLOCK_INTERVAL_S, key_of, secret_of
 
-CUTS = 4
+CUTS = 10
 SEEDS = range(12)
 STEPS = 60
 
@@ -70,24 +70,24 @@ def test_a_block_beneath_comes_to_the_same() -> None:
 
 def test_a_cut_is_read_while_blocks_take_over_what_waits() -> None:
     """T-S1: a state that is read piece by piece is that of its block, whatever stays or goes."""
-    for seed in SEEDS:
+    for seed in SEEDS[:CUTS]:
         rng = Random(seed)
         twins = Twins(rng)
-        for _ in range(CUTS):
-            cut, expected = twins.tried.chain.cut(), twins.plain.chain.state_hash()
-            assert _read(cut, partial(live, twins, rng)) == expected
-            cut.close()
+        cut, expected = twins.tried.chain.cut(), twins.plain.chain.state_hash()
+        assert _read(cut, partial(live, twins, rng)) == expected
+        cut.close()
 
 
 def _read(cut: StateCut, between: Callable[[], None]) -> Digest:
     """The hash of a cut, with something between its parts."""
-    slices = cut.hash_slices(size=7)
+    slices = cut.hash_slices(size=3)
     while True:
         try:
             next(slices)
         except StopIteration as end:
             return cast(Digest, end.value)
-        between()
+        for _ in range(4):
+            between()
 
 
 def of_both(twins: Twins) -> None:
