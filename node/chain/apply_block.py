@@ -20,7 +20,7 @@ from node.chain.finality import (
 )
 from node.chain.irreversibility import update_irreversible_num
 from node.chain.maintenance import is_maintenance_due, perform_maintenance
-from node.chain.pending import AppliedTransaction, Ready
+from node.chain.pending import NOTHING_READY, AppliedTransaction, Ready
 from node.chain.witness_schedule import (
     count_missed_slots,
     recently_missed_after,
@@ -57,9 +57,6 @@ class AppliedBlock(NamedTuple):
     events: list[ChainEvent]
     revision: Revision
     """What changed in the state; reverting it pops the block."""
-
-
-NOTHING_READY = Ready()
 
 
 class NotApart(Exception):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
-from node.chain.apply_block import NOTHING_READY, AppliedBlock, apply_block, check_merkle_root
+from node.chain.apply_block import AppliedBlock, apply_block, check_merkle_root
 from node.chain.block_builder import build_block
 from node.chain.finality import id_of, justified_num
 from node.chain.fork_database import ForkDatabase, ForkItem
@@ -15,7 +15,7 @@ from node.chain.genesis import build_state
 from node.chain.header_rules import HeaderRules, HeaderVerdict, signer_of
 from node.chain.invariants import check_all
 from node.chain.invariants_incremental import check_block
-from node.chain.pending import AppliedTransaction, Ready
+from node.chain.pending import NOTHING_READY, AppliedTransaction, Ready
 from node.chain.pending_session import Beneath, Dropped, PendingSession
 from node.chain.undo_marks import HeldBlock, HeldBlocks, Mark, NotUndoable, Rewound
 from node.chain.witness_schedule import NextSlots, participation

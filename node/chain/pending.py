@@ -56,6 +56,9 @@ class Ready(NamedTuple):
     """Whether all that the block has done besides could be done on top of what else waits."""
 
 
+NOTHING_READY = Ready()
+
+
 class PendingPool:
     """Applied pending transactions by id, oldest first, within a number and a size."""
 

@@ -15,8 +15,7 @@ anew, as have clocks: an expired transaction, or a reference block that is forgo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Collection, Iterable, Sequence
 
 from node.chain.maintenance import is_maintenance_due
 from node.chain.pending import AppliedTransaction, Reads
@@ -24,7 +23,7 @@ from node.state.context import AppliedOperation, Context
 from node.state.database import State
 from node.state.objects.base import StateObject
 from node.state.objects.market import LimitOrder
-from node.state.undo import CREATE, REMOVE, Kind, Record, UndoableTable
+from node.state.undo import CREATE, REMOVE, Record, item_of, kind_of, table_of
 from protocol.block import BlockEnvelope
 from protocol.constants import CORE_ASSET, TAPOS_WINDOW
 from protocol.ids import AccountId, AssetId
@@ -49,10 +48,6 @@ APART: frozenset[type] = frozenset(
 )
 """Operations that write each balance and each account's figures on which they depend, and nothing
 of accounts, of rules for assets, or of parameters."""
-
-_kind_of: Callable[[Record], Kind] = itemgetter(0)
-_table_of: Callable[[Record], UndoableTable] = itemgetter(1)
-_item_of: Callable[[Record], StateObject] = itemgetter(2)
 
 
 class Reading:
@@ -91,10 +86,6 @@ class Reading:
                 return None
         return reads
 
-    def are_of_orders(self, reads: Reads) -> bool:
-        """Whether a book of orders is among them, which is another without what waits."""
-        return reads is self._of_orders
-
 
 class Footprint:
     """Of waiting transactions together; it must hear of each, in order."""
@@ -103,20 +94,16 @@ class Footprint:
         "_cancelled",
         "_created",
         "_is_known",
-        "_reading",
         "_reads",
         "_references",
         "_stays_until",
         "_tables",
-        "has_orders",
         "touched",
     )
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self) -> None:
         self.touched: set[StateObject] = set()
         """What they have created, edited or removed."""
-        self.has_orders = False
-        """Whether some of them have looked at a book of orders."""
         self._tables: set[object] = set()
         """The tables of that..."""
         self._created: set[object] = set()
@@ -131,13 +118,12 @@ class Footprint:
         """Whether it is known what each of them read..."""
         self._reads: set[object] = set()
         """...and the tables of that, unless they wrote the same objects."""
-        self._reading = reading
 
     def add(self, entries: Iterable[AppliedTransaction], records: Collection[Record]) -> None:
         """More transactions were applied on top of the others; their records, oldest first."""
-        self.touched.update(map(_item_of, records))
-        self._tables.update(map(_table_of, records))
-        kinds = set(map(_kind_of, records))
+        self.touched.update(map(item_of, records))
+        self._tables.update(map(table_of, records))
+        kinds = set(map(kind_of, records))
         if CREATE in kinds:
             self._created.update(table for kind, table, _, _ in records if kind == CREATE)
         if REMOVE in kinds:
@@ -153,7 +139,10 @@ class Footprint:
                 self._is_known = False
             elif not self._reads >= entry.reads:
                 self._reads |= entry.reads
-                self.has_orders = self.has_orders or self._reading.are_of_orders(entry.reads)
+
+    def has_read(self, table: object) -> bool:
+        """Whether some of them have read a table: of orders, there is another book without them."""
+        return table in self._reads
 
     def may_stay(self, block: BlockEnvelope) -> bool:
         """Whether no clock forbids that all stay beneath the next block, nor what is not known."""
@@ -169,7 +158,7 @@ class Footprint:
         That are its transactions, from the first one on that is not applied yet, and margin calls
         that were put off (BK1a).
         """
-        if self.has_orders and state.bitassets_to_look_at.first(True) is not None:
+        if self.has_read(state.limit_orders) and state.bitassets_to_look_at.first(True) is not None:
             return True
         return any(
             self._meets(state, op)
@@ -179,8 +168,10 @@ class Footprint:
 
     def was_untouched(self, ctx: Context, records: Iterable[Record]) -> bool:
         """Whether a block that was applied on top has neither met what waits nor looked at it."""
+        state = ctx.state
         return self.is_apart(records) and not (
-            self.has_orders and any(self._has_bid(ctx.state, asset) for asset in ctx.dirty_assets)
+            self.has_read(state.limit_orders)
+            and any(self._has_bid(state, asset) for asset in ctx.dirty_assets)
         )
 
     def is_apart(self, records: Iterable[Record]) -> bool:
@@ -213,7 +204,9 @@ class Footprint:
         return market in self._cancelled or state.book.first(market) in self.touched
 
     def _meets(self, state: State, op: Operation) -> bool:
-        if type(op) not in APART or (self.has_orders and type(op) is not Transfer):
+        if type(op) not in APART or (
+            self.has_read(state.limit_orders) and type(op) is not Transfer
+        ):
             return True
         payer = state.accounts.find(PAYER_OF[type(op)](op))
         if payer is None or state.statistics.find(payer.statistics) in self.touched:

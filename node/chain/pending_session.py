@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
 
-from node.chain.apply_block import NOTHING_READY, AppliedBlock, NotApart
+from node.chain.apply_block import AppliedBlock, NotApart
 from node.chain.apply_transaction import apply_transaction
 from node.chain.block_builder import check_fits_a_block
-from node.chain.pending import AppliedTransaction, PendingPool, Ready
+from node.chain.pending import NOTHING_READY, AppliedTransaction, PendingPool, Ready
 from node.chain.pending_footprint import Footprint, Reading, is_balance_looked_at, stays_until
 from node.chain.pending_split import Split, Splitter
 from node.evaluators.base import run_proposed_operation
@@ -51,7 +51,7 @@ class PendingSession:
 
     def _open(self) -> None:
         self._state.log.begin()
-        self._footprint = Footprint(self._reading)
+        self._footprint = Footprint()
         self._follow_head()
 
     def _follow_head(self) -> None:
@@ -74,12 +74,12 @@ class PendingSession:
             self._follow_head()
             return Beneath(applied, [])
         try:
-            if self._may_all_stay(block):
+            may_stay = self._footprint.may_stay(block)
+            if may_stay and self._has_nothing_to_do_with(block):
                 applied = apply(Ready(is_apart=self._footprint.was_untouched))
                 self._follow_head()
                 return Beneath(applied, [])
-            may_stay = self._footprint.may_stay(block)
-            for split in Splitter(self._state, self._reading, self.pool, block, may_stay).splits():
+            for split in Splitter(self._state, self.pool, block, may_stay).splits():
                 applied_on = self._try(split, apply)
                 if applied_on is not None:
                     return applied_on
@@ -90,14 +90,12 @@ class PendingSession:
             raise
         return None
 
-    def _may_all_stay(self, block: BlockEnvelope) -> bool:
+    def _has_nothing_to_do_with(self, block: BlockEnvelope) -> bool:
         """Whether a block holds nothing of the pool, and may be tried on top of all of it."""
-        footprint, transactions = self._footprint, block.transactions
-        return (
-            footprint.may_stay(block)
-            and not any(self.pool.find(envelope.id) for envelope, _ in transactions)
-            and not is_balance_looked_at(self._state, block)
-            and not footprint.meets(self._state, block)
+        return not (
+            any(self.pool.find(envelope.id) for envelope, _ in block.transactions)
+            or is_balance_looked_at(self._state, block)
+            or self._footprint.meets(self._state, block)
         )
 
     def _try(self, split: Split, apply: Callable[[Ready], AppliedBlock]) -> Beneath | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from node.chain.pending import AppliedTransaction, PendingPool
-from node.chain.pending_footprint import Footprint, Reading, is_balance_looked_at
+from node.chain.pending_footprint import Footprint, is_balance_looked_at
 from node.state.database import State
 from node.state.objects.base import StateObject
 from node.state.undo import EDIT, Record
@@ -27,7 +27,7 @@ class Split:
 
     __slots__ = ("_noted", "_noted_to", "end", "footprint", "kept", "ready", "ready_spans")
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self) -> None:
         self.ready: list[AppliedTransaction] = []
         """The first transactions of the block."""
         self.ready_spans: list[range] = []
@@ -36,7 +36,7 @@ class Split:
         """What stays on top of it."""
         self.end = 0
         """Where the records of both end, and those of what has to be applied anew begin."""
-        self.footprint = Footprint(reading)
+        self.footprint = Footprint()
         """Of what is kept, as far as it was noted."""
         self._noted = self._noted_to = 0
 
@@ -91,18 +91,13 @@ class Split:
 class Splitter:
     """Finds how a pool may be split before a block, beginning with what spares most."""
 
-    __slots__ = ("_block", "_may_all_stay", "_places", "_pool", "_reading", "_state")
+    __slots__ = ("_block", "_may_all_stay", "_places", "_pool", "_state")
 
     def __init__(
-        self,
-        state: State,
-        reading: Reading,
-        pool: PendingPool,
-        block: BlockEnvelope,
-        may_all_stay: bool,
+        self, state: State, pool: PendingPool, block: BlockEnvelope, may_all_stay: bool
     ) -> None:
         """`may_all_stay` is what `Footprint.may_stay` answers of the whole pool."""
-        self._state, self._reading, self._pool, self._block = state, reading, pool, block
+        self._state, self._pool, self._block = state, pool, block
         self._may_all_stay = may_all_stay
         self._places = {
             envelope.id: place for place, (envelope, _) in enumerate(block.transactions)
@@ -111,20 +106,19 @@ class Splitter:
     def splits(self) -> Iterator[Split]:
         """Each after the one before has come to nothing: then the undo log ends at its `end`."""
         if not is_balance_looked_at(self._state, self._block):
-            split = self._walk(self._may_stay)
-            if split.kept and self._may_keep(split):
-                yield split
-            if split.footprint.has_orders:
-                split = self._walk(self._may_stay_without_book)
+            for may_stay in (self._may_stay, self._may_stay_without_book):
+                split = self._walk(may_stay)
                 if split.kept and self._may_keep(split):
                     yield split
+                if not split.footprint.has_read(self._state.limit_orders):
+                    break
         split = self._walk(lambda _: False)
         if split.ready:
             yield split
 
     def _walk(self, may_stay: Stays) -> Split:
         """Take what the block has next, keep what may stay, until something does neither."""
-        split = Split(self._reading)
+        split = Split()
         for entry in self._pool:
             place = self._places.get(entry.envelope.id)
             if place is None and may_stay(entry):
@@ -153,7 +147,8 @@ class Splitter:
         )
 
     def _may_stay_without_book(self, entry: AppliedTransaction) -> bool:
-        return not self._reading.are_of_orders(entry.reads) and self._may_stay(entry)
+        reads = entry.reads
+        return reads is not None and self._state.limit_orders not in reads and self._may_stay(entry)
 
     def _may_keep(self, split: Split) -> bool:
         """Whether the rest of the block may be tried on top of what is kept."""

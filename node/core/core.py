@@ -16,6 +16,8 @@ from functools import partial
 from itertools import islice
 from typing import assert_never
 
+from msgspec.structs import asdict
+
 from node.api.durability import Durability
 from node.chain.apply_block import AppliedBlock, check_merkle_root
 from node.chain.chain import Chain, PushResult
@@ -311,8 +313,7 @@ class NodeCore:
                 self._report("peer_ready", peer=effect.peer, node_id=node_id, head=hello.head_num)
                 self._offer_pending(now_ms)
             case PeerPenalised():
-                counts = {"peer": effect.peer, "points": effect.points, "score": effect.score}
-                self._report("peer_penalised", **counts, reason=effect.reason)
+                self._report("peer_penalised", **asdict(effect))
             case SplitClaimed():
                 self._report("split_claimed", peer=effect.peer, host=effect.host, num=effect.num)
             case _:

@@ -137,7 +137,7 @@ class NodeApiBackend:
         return self.core.ballots.pool.equivocations
 
     def add_peer(self, host: str, port: int) -> bool:
-        """Connect to an address at the next chance; False when it cannot be remembered."""
+        """Connect to an address, now or when there is room; False when it cannot be remembered."""
         return self.inputs.add_peer(PeerAddress(host, port))
 
     def block_at(self, num: int) -> BlockEnvelope | None:

@@ -22,6 +22,7 @@ class AppliedOperation(Mutable):
 
     op: Operation
     trx_in_block: int
+    """0 while it waits for a block."""
     op_in_trx: int
     virtual_op: int
     is_virtual: bool
@@ -90,7 +91,6 @@ class Context:
         self.dirty_assets.clear()
         self.requests_made.clear()
         self.has_guessed_time = False
-        self.trx_in_block = 0
 
     @property
     def block_time(self) -> int:

@@ -51,8 +51,10 @@ Record = tuple[Kind, UndoableTable, StateObject, Values]
 """
 
 
-_kind_of: Callable[[Record], Kind] = itemgetter(0)
-_item_of: Callable[[Record], StateObject] = itemgetter(2)
+kind_of: Callable[[Record], Kind] = itemgetter(0)
+table_of: Callable[[Record], UndoableTable] = itemgetter(1)
+item_of: Callable[[Record], StateObject] = itemgetter(2)
+"""Parts of a record, for what goes over many."""
 
 
 class Change(NamedTuple):
@@ -84,9 +86,9 @@ class Revision:
         if self._net_records is None:
             records = self.records
             first: dict[StateObject, Record] = {}
-            for _ in map(first.setdefault, map(_item_of, records), records):
+            for _ in map(first.setdefault, map(item_of, records), records):
                 pass
-            if REMOVE in map(_kind_of, records):
+            if REMOVE in map(kind_of, records):
                 removed = {record[2] for record in records if record[0] == REMOVE}
                 self._net_records = list(_with_removals(first, removed))
             else:

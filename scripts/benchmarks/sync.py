@@ -124,7 +124,7 @@ def _print_ratios(rounds: Sequence[SyncRound]) -> None:
     by_wall = [raw_s / one.wall for raw_s, one in zip(usual, syncs, strict=True)]
     print_ratio("g", "synced transfers / raw recoveries, wall", by_wall, "target 1.2, idle machine")
     by_fastest = [raw_s / one.wall for raw_s, one in zip(fastest, syncs, strict=True)]
-    note = "which no four seconds keep up"
+    note = "the fastest hundredth of a second of all; target 1.2"
     print_ratio("g", "the same, wall, by the fastest slice", by_fastest, note)
     note = "of the same time, start of the workers left out; target 1.2"
     by_recoveries = [one.recoveries / one.wall for one in syncs]
