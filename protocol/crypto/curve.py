@@ -7,3 +7,6 @@ CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D
 
 KEY_LENGTH = 33
 """Bytes of a compressed public key."""
+
+NO_KEY = bytes(KEY_LENGTH)
+"""What stands where there is no key: no point of the curve."""

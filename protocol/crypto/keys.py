@@ -9,12 +9,12 @@ from typing import NoReturn
 
 import coincurve
 
-from protocol.crypto.curve import CURVE_ORDER, KEY_LENGTH
+from protocol.crypto.curve import CURVE_ORDER, KEY_LENGTH, NO_KEY
 from protocol.crypto.hashes import ripemd160, sha256, sha512
 from protocol.errors import KeyFormatError
 from protocol.schema import Address, PublicKey
 
-NULL_KEY = PublicKey(bytes(KEY_LENGTH))
+NULL_KEY = PublicKey(NO_KEY)
 """BitShares' "no key": 33 zero bytes, no point of the curve."""
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

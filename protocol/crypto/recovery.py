@@ -8,15 +8,13 @@ from __future__ import annotations
 from coincurve._libsecp256k1 import ffi, lib
 from coincurve.context import GLOBAL_CONTEXT
 
-from protocol.crypto.curve import CURVE_ORDER, KEY_LENGTH
+from protocol.crypto.curve import CURVE_ORDER, KEY_LENGTH, NO_KEY
 from protocol.errors import KeyFormatError
 
 SIGNATURE_LENGTH = 65
 DIGEST_LENGTH = 32
 QUESTION_LENGTH = DIGEST_LENGTH + SIGNATURE_LENGTH
 """A digest and a signature on it, one behind the other: who signed?"""
-NO_KEY = bytes(KEY_LENGTH)
-"""`protocol.crypto.keys.NULL_KEY`."""
 
 HEADER = 31
 """The first byte for recovery id 0: 27, and 4 for a compressed key."""
