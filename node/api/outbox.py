@@ -41,17 +41,23 @@ class Outbox:
     def __bool__(self) -> bool:
         return self.overflowed or self._has_durable()
 
+    @property
+    def holds_answer(self) -> bool:
+        """Whether one is among what waits."""
+        return any(is_answer for _, _, is_answer in self.texts)
+
     def put(self, text: Text, *, is_answer: bool = False) -> None:
         """Add a text; what does not fit is dropped together with all that waits.
 
         An answer piles up no further than its client asks: it only needs room, as those do that
-        are given at once.
+        are given at once, and not even that if nothing else waits, for it may be a refusal.
         """
         if self.overflowed:
             return
         size = _size(text)
         piled = self.size + (0 if is_answer else size)
-        if piled > self.limit or not self.share.has_room(size):
+        fits = piled <= self.limit and self.share.has_room(size)
+        if not fits and (self.texts or not is_answer):
             self.give_up()
             return
         self.size = piled

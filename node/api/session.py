@@ -137,7 +137,7 @@ class ApiSession:
         except (ApiError, UnicodeError) as error:
             refusal = error if isinstance(error, ApiError) else ParseError("not UTF-8")
             envelope = read_envelope(error.identity if isinstance(error, InvalidValue) else None)
-            return [[self._failure(envelope, refusal, "")]]
+            return [self.refuse(refusal, envelope)]
         exchange = Exchange(isinstance(body, list))
         for item in body if isinstance(body, list) else [body]:
             yield
@@ -148,14 +148,27 @@ class ApiSession:
         self.ready_bytes += exchange.size
         return [exchange.text()]
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether answers that `serve` gave are not sent yet; what is outgoing follows them."""
+        return self.ready_bytes > 0
+
+    @property
+    def owes_answer(self) -> bool:
+        """Whether a call has no answer yet, or one that `take_outgoing` has still to give."""
+        return self.waiting > 0 or self.outbox.holds_answer
+
     def sent(self) -> None:
         """The answers that `serve` gave have been sent, or will never be."""
         self.share.shrink(self.ready_bytes)
         self.ready_bytes = 0
 
-    def refuse(self, error: PegboardError) -> Text:
-        """The answer to a text none of whose calls can be told apart any more."""
-        return [self._failure(Envelope(), error, "")]
+    def refuse(self, error: PegboardError, envelope: Envelope | None = None) -> Text:
+        """The answer to a text none of whose calls can be told apart; it is to be `sent`, too."""
+        text = self._failure(envelope or Envelope(), error, "")
+        self.share.add(len(text))
+        self.ready_bytes += len(text)
+        return [text]
 
     def take_outgoing(self) -> list[Text]:
         """Notices and late answers, oldest first; they take room until `outgoing_sent`."""

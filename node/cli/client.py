@@ -76,7 +76,8 @@ class NodeClient:
         connection = HTTPConnection(self._host, self._port, timeout=self.timeout_s)
         try:
             connection.request("POST", self._path, body, {"Content-Type": "application/json"})
-            text = connection.getresponse().read(ANSWER_LENGTH_MAX)
+            response = connection.getresponse()
+            text, missing = response.read(ANSWER_LENGTH_MAX), response.length or 0
         except TimeoutError as error:
             raise NodeUnreachable(
                 f"no answer from {self.url}", value="timeout", limit=f"{self.timeout_s} s"
@@ -89,10 +90,17 @@ class NodeClient:
             raise NodeUnreachable(f"no node at {self.url}: {error}") from error
         finally:
             connection.close()
+        if missing and len(text) == ANSWER_LENGTH_MAX:
+            raise NodeUnreachable(
+                "the answer is too long", value=len(text) + missing, limit=ANSWER_LENGTH_MAX
+            )
+        if missing:
+            raise NodeUnreachable(f"the answer ends {missing} bytes early", value=self.url)
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise NodeUnreachable("the answer is no JSON", value=self.url) from error
+            what = f"the answer is no JSON (HTTP {response.status}, {len(text)} bytes)"
+            raise NodeUnreachable(what, value=self.url) from error
         if not isinstance(answer, dict):
             raise NodeUnreachable("the answer is no JSON object", value=self.url)
         return cast(JsonObject, answer)

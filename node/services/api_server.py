@@ -259,10 +259,10 @@ class ApiServer:
         try:
             texts = await self.runner.serve(session, client, body)
             status = 200
-            if not texts and session.waiting:
-                with trio.move_on_after(ANSWER_TIMEOUT_S) as deadline:
+            if session.owes_answer:
+                with trio.move_on_after(ANSWER_TIMEOUT_S):
                     await has_answer.wait()
-                if deadline.cancelled_caught:
+                if session.waiting:
                     status = GATEWAY_TIMEOUT
                     self.api.give_up(session, _not_yet(), _too_slow())
                 await wait_until_stored(self.api.durability)

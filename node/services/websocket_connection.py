@@ -65,8 +65,6 @@ class WebSocketConnection:
         self.sending_since = self.receiving_since = math.inf
         self.sending = trio.Lock()
         self.scope = trio.CancelScope()
-        self.is_answering = False
-        """Whether an answer is on its way, before which no notice may be sent."""
         self.has_outgoing = trio.Event()
         self.session = api.open_session(wake=self._wake)
 
@@ -138,14 +136,12 @@ class WebSocketConnection:
     async def _answer(self, message: str | bytes) -> None:
         """Serve a request; what its call caused to be pushed follows its answer."""
         texts = await self.runner.serve(self.session, self.client, message)
-        self.is_answering = True
         try:
             await wait_until_stored(self.api.durability)
             for text in texts:
                 await self._send_text(text)
         finally:
             self.session.sent()
-            self.is_answering = False
             if self.session.outbox:
                 self.has_outgoing.set()
 
@@ -179,7 +175,7 @@ class WebSocketConnection:
             while True:
                 await self.has_outgoing.wait()
                 self.has_outgoing = trio.Event()
-                for text in () if self.is_answering else self.session.take_outgoing():
+                for text in () if self.session.is_answering else self.session.take_outgoing():
                     await self.runner.take_turn(self.client, TEXT_S + sum(map(len, text)) * BYTE_S)
                     await self._send_text(text)
                 self.session.outgoing_sent()

@@ -93,6 +93,7 @@ async def test_no_answer_leaves_before_the_blocks_it_may_tell_of_are_stored(
     async with asking(tmp_path) as answers:
         node = answers.node
         node.inputs.generate_blocks(3)
+        made = node.core.durability.made
         for api, method in METHODS:
             answers.ask(api, method, *sample_arguments(api, method))
         for path in PAGES:
@@ -102,7 +103,7 @@ async def test_no_answer_leaves_before_the_blocks_it_may_tell_of_are_stored(
         node.blocks.gate.set()
         while len(answers.found) < len(METHODS) + len(PAGES):
             await trio.sleep(0.01)
-        assert node.chain.head_num > 4
+        assert node.core.durability.made > made, "some make blocks, others take them back"
         assert node.blocks.head() == (node.chain.head_num, node.chain.head_id)
 
 

@@ -320,6 +320,17 @@ def test_answers_pile_up_no_further_than_there_is_room() -> None:
     assert room.taken == 0
 
 
+def test_the_only_answer_always_fits() -> None:
+    """T-R1: it may be the refusal for which there was no room, and its client waits for it."""
+    outbox = Outbox(Durability(), AnswerShare(AnswerRoom(0)), limit=4)
+    refusal = [b"x" * (OWN_BYTES + 1)]
+    outbox.put(refusal, is_answer=True)
+    assert outbox.take() == [refusal]
+    outbox.put(refusal, is_answer=True)
+    outbox.put(refusal, is_answer=True)
+    assert outbox.overflowed
+
+
 def test_a_session_that_is_not_read_is_to_be_closed(backend: ChainBackend, client: Client) -> None:
     """T-A3: the shell is told why."""
     client.session.outbox.limit = 100

@@ -20,6 +20,8 @@ class Answering:
     def __init__(self) -> None:
         self.status = 200
         self.body = b'{"id":1,"result":null}'
+        self.promised = 0
+        """Bytes beyond the body that the head tells of."""
         self.asked: list[object] = []
         outer = self
 
@@ -28,7 +30,7 @@ class Answering:
                 length = int(self.headers["Content-Length"])
                 outer.asked.append(json.loads(self.rfile.read(length)))
                 self.send_response(outer.status)
-                self.send_header("Content-Length", str(len(outer.body)))
+                self.send_header("Content-Length", str(len(outer.body) + outer.promised))
                 self.end_headers()
                 self.wfile.write(outer.body)
 
@@ -89,9 +91,19 @@ def test_what_is_no_answer(answering: Answering, body: bytes) -> None:
 
 
 def test_an_answer_is_bounded(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more is read than the limit; the rest of it is no JSON then."""
+    """No more is read than the limit."""
     monkeypatch.setattr(client_module, "ANSWER_LENGTH_MAX", 10)
-    with pytest.raises(NodeUnreachable):
+    with pytest.raises(NodeUnreachable, match="too long, value 22, limit 10"):
+        NodeClient(answering.url).call("database", "x")
+
+
+def test_an_answer_that_breaks_off_is_told_from_one_that_is_no_json(answering: Answering) -> None:
+    """A node that is killed meanwhile is another trouble than one that answers nothing."""
+    answering.promised = 5
+    with pytest.raises(NodeUnreachable, match="ends 5 bytes early"):
+        NodeClient(answering.url).call("database", "x")
+    answering.promised, answering.body = 0, b""
+    with pytest.raises(NodeUnreachable, match=r"no JSON \(HTTP 200, 0 bytes\)"):
         NodeClient(answering.url).call("database", "x")
 
 
