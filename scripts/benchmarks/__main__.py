@@ -24,6 +24,7 @@ from .fork import bench_fork, bench_whole_fork
 from .history import bench_history
 from .htlc import bench_htlc
 from .lab import bench_lab
+from .large_nodes import bench_large_nodes
 from .market import bench_market
 from .measure import print_machine
 from .memory import bench_memory
@@ -71,6 +72,7 @@ PARTS = {f"j:{name}": bench for name, bench in FAIRNESS.items()} | {
     "p:blocks": bench_blocks_on_demand,
     "p:far": bench_far_back,
     "t:2m": bench_whole_fork,
+    "z:nodes": bench_large_nodes,
 }
 """Parts of sections, for runs by turns."""
 

@@ -53,9 +53,7 @@ _serial = count()
 
 def large_chain(size: Size = LARGE) -> TestChain:
     """The chain; nothing of it is pending, and its first maintenance lies ahead."""
-    parameters = make_parameters()
-    genesis = make_genesis(*MAKERS, *HOLDERS, core=RICH, parameters=parameters)
-    chain = TestChain(genesis=_with_many_accounts(genesis, size.accounts))
+    chain = TestChain(genesis=genesis_of(size))
     chain.chain.paranoid = False
     with chain.chain.head_state() as state:
         state.log.begin()
@@ -67,6 +65,12 @@ def large_chain(size: Size = LARGE) -> TestChain:
         _add_orders(state, usd, size.orders)
         state.log.finish()
     return chain
+
+
+def genesis_of(size: Size) -> Genesis:
+    """The genesis of such a chain, with its accounts and without their orders."""
+    genesis = make_genesis(*MAKERS, *HOLDERS, core=RICH, parameters=make_parameters())
+    return _with_many_accounts(genesis, size.accounts)
 
 
 def touch_accounts(

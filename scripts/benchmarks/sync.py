@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -59,10 +59,10 @@ class Node(NamedTuple):
 
 def bench_sync() -> None:
     """(g): 10,000 small blocks, from the start of the process to the last block; full blocks."""
-    with _network(*_record()) as (directory, full):
+    with network(*_record()) as (directory, full):
         start = monotonic()
-        with _node(directory, "fresh", [f"127.0.0.1:{full.p2p}"]) as fresh:
-            _wait_for_head(fresh.api, BLOCKS)
+        with run_node(directory, "fresh", [f"127.0.0.1:{full.p2p}"]) as fresh:
+            wait_for_head(fresh.api, BLOCKS)
             _print("sync of a fresh node over TCP", monotonic() - start)
     _bench_full_blocks()
 
@@ -99,15 +99,15 @@ def _bench_full_blocks() -> None:
     recording = record_transfers(ACCOUNTS, TRANSFERS)
     blocks = recording.prepared + recording.measured
     sample = recording.questions(RAW_SIGNATURES)
-    with _network(recording.genesis, blocks) as (directory, full):
-        sync = partial(_sync_once, directory, full=full, head=len(blocks))
+    with network(recording.genesis, blocks) as (directory, full):
+        sync = partial(sync_once, directory, full=full, head=len(blocks), transfers=TRANSFERS)
         _print_ratios([_round(partial(sync, f"fresh{at}"), sample) for at in range(ROUNDS)])
 
 
 def _round(sync: Callable[[float], Synced], sample: bytes) -> SyncRound:
     """Sync once, and recover keys of a sample before and after it."""
     raw, cores = _raw_slices(sample), core_rates(sample)
-    synced = sync(_worker_start_s(sample[:QUESTION_LENGTH]))
+    synced = sync(worker_start_s(sample[:QUESTION_LENGTH]))
     found = SyncRound(synced, raw + _raw_slices(sample), cores.joined(core_rates(sample)))
     what = f"{1e6 * synced.main:.1f} us main process, {1e6 * synced.workers:.1f} us workers"
     raw_s = statistics.median(cpu for _, cpu in found.raw)
@@ -150,7 +150,7 @@ def _raw_slices(questions: bytes) -> list[tuple[float, float]]:
     return found
 
 
-def _worker_start_s(question: bytes) -> float:
+def worker_start_s(question: bytes) -> float:
     """CPU time of a worker process that answers one question."""
     before = getrusage(RUSAGE_CHILDREN)
     subprocess.run(worker_command(), input=question, stdout=subprocess.DEVNULL, check=True)
@@ -158,36 +158,38 @@ def _worker_start_s(question: bytes) -> float:
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def _sync_once(directory: Path, name: str, start_s: float, full: Node, head: int) -> Synced:
-    """A node that is ready hears of a peer, and takes all blocks of it.
+def sync_once(
+    directory: Path, name: str, start_s: float, full: Node, head: int, transfers: int
+) -> Synced:
+    """A node that is ready hears of a peer, and takes all blocks of it, with so many transfers.
 
     Each of its workers takes `start_s` of CPU time before it has done anything.
     """
-    with _node(directory, name, []) as fresh:
+    with run_node(directory, name) as fresh:
         used = cpu_seconds_of(fresh.process)
         start = monotonic()
-        _call(fresh.api, "network_node", "add_node", f"127.0.0.1:{full.p2p}")
-        _wait_for_head(fresh.api, head)
+        call(fresh.api, "network_node", "add_node", f"127.0.0.1:{full.p2p}")
+        wait_for_head(fresh.api, head)
         wall_s = monotonic() - start
         sleep(HISTORY_S)
         main_s = cpu_seconds_of(fresh.process) - used
         workers = [cpu_seconds_of(worker) for worker in children_of(fresh.process)]
     recoveries_s = sum(workers) - len(workers) * start_s
-    return Synced(*(s / TRANSFERS for s in (wall_s, main_s, sum(workers), recoveries_s)))
+    return Synced(*(s / transfers for s in (wall_s, main_s, sum(workers), recoveries_s)))
 
 
 @contextmanager
-def _network(genesis: Genesis, blocks: list[bytes]) -> Iterator[tuple[Path, Node]]:
+def network(genesis: Genesis, blocks: list[bytes]) -> Iterator[tuple[Path, Node]]:
     """A directory for nodes of a chain, and a node that has all its blocks."""
     with tempfile.TemporaryDirectory(prefix="pegboard-bench-") as name:
         directory = Path(name)
         section = replace(genesis.pegboard, chain_id=chain_id(genesis))
         named = replace(genesis, pegboard=section)
         (directory / "genesis.json").write_text(json.dumps(genesis_to_json(named)))
-        _store(directory / "full" / "blocks.sqlite", genesis, blocks)
+        store_blocks(directory, "full", genesis, blocks)
         start = monotonic()
-        with _node(directory, "full", []) as full:
-            _wait_for_head(full.api, len(blocks))
+        with run_node(directory, "full") as full:
+            wait_for_head(full.api, len(blocks))
             if len(blocks) == BLOCKS:
                 _print("restart: replay from the store", monotonic() - start)
             yield directory, full
@@ -209,7 +211,9 @@ def _record() -> tuple[Genesis, list[bytes]]:
     return recorder.chain.genesis, recorder.blocks
 
 
-def _store(path: Path, genesis: Genesis, blocks: list[bytes]) -> None:
+def store_blocks(directory: Path, name: str, genesis: Genesis, blocks: list[bytes]) -> None:
+    """Put blocks where a node of this name finds them when it starts."""
+    path = directory / name / "blocks.sqlite"
     path.parent.mkdir()
     store = BlockStore(path, chain_id(genesis))
     envelopes = [BlockEnvelope.from_bytes(data) for data in blocks]
@@ -220,13 +224,20 @@ def _store(path: Path, genesis: Genesis, blocks: list[bytes]) -> None:
 
 
 @contextmanager
-def _node(directory: Path, name: str, seeds: list[str]) -> Iterator[Node]:
-    """A node process without witnesses; its ports, once it listens."""
+def run_node(
+    directory: Path,
+    name: str,
+    seeds: Sequence[str] = (),
+    *,
+    listen: str = "127.0.0.1:0",
+    more: Iterable[str] = (),
+) -> Iterator[Node]:
+    """A node process, without witnesses unless `more` settings name some; it listens already."""
     settings = directory / f"{name}.toml"
     settings.write_text(
         f'genesis = "genesis.json"\ndata_dir = "{name}"\nnode_name = "{name}"\n'
-        f'[p2p]\nlisten = "127.0.0.1:0"\nseeds = {json.dumps(seeds)}\n'
-        '[api]\nlisten = "127.0.0.1:0"\nallow_add_node = true\n'
+        f'[p2p]\nlisten = "{listen}"\nseeds = {json.dumps([*seeds])}\n'
+        '[api]\nlisten = "127.0.0.1:0"\nallow_add_node = true\n' + "\n".join(more)
     )
     with (directory / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -236,7 +247,7 @@ def _node(directory: Path, name: str, seeds: list[str]) -> Iterator[Node]:
             found = _endpoints(
                 process, directory / name / "endpoints.json", directory / f"{name}.log"
             )
-            yield Node(process.pid, found["api"], found["p2p"])
+            yield Node(process.pid, found["api"], found.get("p2p", 0))
         finally:
             process.terminate()
             process.wait()
@@ -252,7 +263,7 @@ def _endpoints(process: subprocess.Popen[bytes], path: Path, log: Path) -> dict[
     return found
 
 
-def _wait_for_head(port: int, num: int) -> None:
+def wait_for_head(port: int, num: int) -> None:
     """Ask seldom, since each answer costs the node something, but often once it is nearly there."""
     deadline = monotonic() + TIMEOUT_S
     with closing(_connect(port)) as connection:
@@ -267,7 +278,8 @@ def _head_num(connection: http.client.HTTPConnection) -> int:
     return int(found["head_block_number"])
 
 
-def _call(port: int, api: str | int, method: str, *arguments: str) -> Any:
+def call(port: int, api: str | int, method: str, *arguments: str | int) -> Any:
+    """The result of one call, over a connection of its own."""
     with closing(_connect(port)) as connection:
         return _ask(connection, api, method, *arguments)
 
@@ -277,10 +289,10 @@ def _connect(port: int) -> http.client.HTTPConnection:
 
 
 def _ask(
-    connection: http.client.HTTPConnection, api: str | int, method: str, *arguments: str
+    connection: http.client.HTTPConnection, api: str | int, method: str, *arguments: str | int
 ) -> Any:
-    call = {"id": 1, "method": "call", "params": [api, method, arguments]}
-    connection.request("POST", "/", json.dumps(call), {"Content-Type": "application/json"})
+    body = {"id": 1, "method": "call", "params": [api, method, arguments]}
+    connection.request("POST", "/", json.dumps(body), {"Content-Type": "application/json"})
     answer = json.loads(connection.getresponse().read())
     if "error" in answer:
         raise RuntimeError(f"{method} was refused: {answer['error']}")
