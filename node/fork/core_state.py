@@ -11,14 +11,14 @@ import msgspec
 from node.chain.invariants import check_all
 from node.fork.errors import NotCarriedOver, SnapshotIncomplete
 from node.fork.forms import FORMS, LEFT_OUT, MUST_BE_EMPTY, Form, Json
-from node.state.database import State
+from node.state.database import State, state_reader
 from node.state.objects.development import Development
-from node.state.sharing import Sharing
 from protocol.crypto.keys import key_prefix
 from protocol.errors import DecodeError, PegboardError
 from protocol.genesis import with_whole_fees
 from protocol.ids import DevelopmentId, parse_object_id
 from protocol.json_form import from_json
+from protocol.msgpack_form import pack_document, to_plain
 from protocol.schema import Record
 
 Type = tuple[int, int]
@@ -50,7 +50,7 @@ class CoreState:
         self._carried: Counter[Type] = Counter()
         self._left_out: Counter[Type] = Counter()
         self._newest: dict[Type, int] = {}
-        self._sharing = Sharing()
+        self._reader = state_reader()
 
     def take(self, line: bytes, number: int) -> None:
         """An object as the file has it in line `number`."""
@@ -87,8 +87,7 @@ class CoreState:
         item = from_json(form.cls, form.adapt(data), self.prefix)
         if item.id in table.rows:
             raise DecodeError("an object given twice", value=str(table.id_of(item)))
-        self._sharing.unify(item)
-        table.load(item)
+        table.load(self._reader.read(form.cls, pack_document(to_plain(item))))
         self._note(kind, item.id)
         self._carried[kind] += 1
 

@@ -7,8 +7,10 @@ else; `state_hash` covers all of it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar, cast
+
+from msgspec import Raw
 
 from node.state.errors import NoSuchObject
 from node.state.indexes import GroupIndex, OrderedIndex, TimeIndex, UniqueIndex
@@ -42,7 +44,6 @@ from node.state.objects.permissions import WithdrawPermission
 from node.state.objects.tickets import Ticket
 from node.state.objects.transactions import BlockSummary, Proposal, TransactionHistory
 from node.state.objects.vesting import GenesisBalance, VestingBalance
-from node.state.sharing import Sharing
 from node.state.stakes import Stakes
 from node.state.table import Table
 from node.state.touched import Touched
@@ -54,6 +55,7 @@ from protocol.constants import CORE_ASSET, TAPOS_WINDOW
 from protocol.errors import DecodeError
 from protocol.ids import (
     AccountId,
+    AccountStatisticsId,
     AssetId,
     BalanceId,
     CreditDealId,
@@ -67,14 +69,17 @@ from protocol.ids import (
     WithdrawPermissionId,
 )
 from protocol.leb128 import write_varint
-from protocol.msgpack_form import DocumentReader, Plain, from_plain, to_plain
-from protocol.schema import Address, Digest, TransactionId
+from protocol.msgpack_form import Plain, pack_document, to_plain
+from protocol.msgpack_read import MsgpackReader, read_list
+from protocol.schema import Address, Digest, IdType, TransactionId
 
 K = TypeVar("K", bound=int)
 T = TypeVar("T", bound=StateObject)
 
 TABLE_PARTS = 4
 """Of a table in a snapshot: space, type, next instance number, objects."""
+NUMBERED = tuple(IdType(*ids.ID_TYPES[one]) for one in (AccountId, AccountStatisticsId, AssetId))
+"""Ids that stand in objects of many tables."""
 ALL = ()
 """The only group of an index over a whole table."""
 
@@ -467,58 +472,33 @@ class State:
     @classmethod
     def restore(cls, data: Plain) -> State:
         """The state of a snapshot; raises `DecodeError`."""
-        state, sharing = cls(), Sharing()
-        for entry in cast("list[list[Plain]]", data):
-            space, type_, next_instance, items = entry
-            state._load_table(
-                sharing,
-                cast(int, space),
-                cast(int, type_),
-                cast(int, next_instance),
-                cast("list[Plain]", items),
-            )
-        state.look_through()
-        return state
+        return cls.read(pack_document(data))
 
     @classmethod
     def read(cls, data: bytes) -> State:
-        """The state of a snapshot as it is packed, without its plain form as a whole in memory;
-        raises `DecodeError`."""
-        state, sharing, reader = cls(), Sharing(), DocumentReader(data)
-        for _ in range(reader.array()):
-            if reader.array() != TABLE_PARTS:
-                raise DecodeError("not a snapshot of a state")
-            kind = cast("tuple[int, int, int]", tuple(reader.item() for _ in range(3)))
-            state._load_table(sharing, *kind, _items_of(reader))
+        """The state of a snapshot as it is packed, without its plain form in memory; raises
+        `DecodeError`."""
+        state, reader = cls(), state_reader()
+        for space, type_, next_instance, items in read_list(data, tuple[int, int, int, Raw]):
+            table = state.table_of_type.get((space, type_))
+            if table is None:
+                raise DecodeError("no such table", value=f"{space}.{type_}")
+            for item in read_list(items, Raw):
+                table.load(reader.read(table.cls, item))
+            table.next_id = next_instance
         state.look_through()
         return state
 
-    def _load_table(
-        self,
-        sharing: Sharing,
-        space: int,
-        type_: int,
-        next_instance: int,
-        items: Iterable[Plain],
-    ) -> None:
-        table = self.table_of_type[space, type_]
-        for plain in items:
-            item = from_plain(table.cls, plain)
-            sharing.unify(item)
-            table.load(item)
-        table.next_id = next_instance
+
+def state_reader() -> MsgpackReader:
+    """Reads objects of a state; equal values of them are one object, a third of what they take."""
+    return MsgpackReader(NUMBERED)
 
 
 def _market_of(order: LimitOrder) -> tuple[AssetId, AssetId]:
     """What an order sells and what it wants."""
     price = order.sell_price
     return price.base.asset_id, price.quote.asset_id
-
-
-def _items_of(reader: DocumentReader) -> Iterator[Plain]:
-    """The items of a list, one by one, also where this is compiled."""
-    for _ in range(reader.array()):
-        yield reader.item()
 
 
 def table_head(table: Table[int, StateObject], next_instance: int, count: int) -> bytes:

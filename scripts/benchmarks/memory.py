@@ -10,7 +10,7 @@ from node.state.database import State
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.constants import CORE_ASSET
 from protocol.ids import AssetId
-from protocol.msgpack_form import pack_document, unpack_document
+from protocol.msgpack_form import pack_document
 from protocol.operations.limit_order import LimitOrderCreate
 from tests.support.state import (
     add_bitasset,
@@ -45,7 +45,7 @@ def _allocated(state: State) -> int:
     snapshot = pack_document(state.dump())
     gc.collect()
     tracemalloc.start()
-    kept = State.restore(unpack_document(snapshot))
+    kept = State.read(snapshot)
     gc.collect()
     size = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()

@@ -12,7 +12,8 @@ from protocol.binary import pack, unpack
 from protocol.errors import DuplicateSignature, KeyFormatError, ProtocolError, ValidationError
 from protocol.fees import DEFAULT_FEE_SCHEDULE, required_fee
 from protocol.json_form import from_json, to_json
-from protocol.msgpack_form import from_plain, pack_document, to_plain, unpack_document
+from protocol.msgpack_form import pack_document, to_plain
+from protocol.msgpack_read import MsgpackReader
 from protocol.operations.authorities import required_authorities
 from protocol.schema import Digest
 from protocol.transaction import SignedTransaction, TransactionEnvelope
@@ -69,8 +70,8 @@ def check_transaction(envelope: TransactionEnvelope) -> None:
     text = msgspec.json.encode(to_json(transaction, PREFIX))
     read = from_json(SignedTransaction, msgspec.json.decode(text), PREFIX)
     assert pack(read) == packed, "another transaction in JSON"
-    plain = unpack_document(pack_document(to_plain(transaction)))
-    assert pack(from_plain(SignedTransaction, plain)) == packed, "another one in MessagePack"
+    read = MsgpackReader().read(SignedTransaction, pack_document(to_plain(transaction)))
+    assert pack(read) == packed, "another transaction in MessagePack"
     for operation in transaction.operations:
         required_authorities(operation)
     with typed(ValidationError):

@@ -19,7 +19,6 @@ from protocol.asset import NO_FEE
 from protocol.binary import pack
 from protocol.block import BlockEnvelope, BlockHeader
 from protocol.ids import WitnessId
-from protocol.msgpack_form import pack_document, unpack_document
 from protocol.operations.vesting import CddVestingPolicy, VestingBalanceCreate
 from tests.support.blocks import signed_block
 from tests.support.chain import TestChain, make_genesis
@@ -244,7 +243,7 @@ def test_a_restored_chain_goes_on() -> None:
     """I18: from a dump of the head the same blocks lead to the same state, pending ones aside."""
     one, other = pair()
     one.push(one.transfer("alice", "bob", 1))
-    restored = Chain.restore(one.genesis, unpack_document(pack_document(one.chain.dump())))
+    restored = Chain.restore(one.genesis, one.chain.dump())
     assert restored.state_hash() == one.chain.state_hash()
     assert (restored.head_num, restored.head_id) == (one.chain.head_num, one.chain.head_id)
     assert restored.last_irreversible_num == restored.head_num

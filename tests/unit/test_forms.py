@@ -30,7 +30,8 @@ from protocol.ids import (
 )
 from protocol.json_form import format_time, from_json, from_json_as, parse_time, to_json, to_json_as
 from protocol.leb128 import read_varint, write_varint
-from protocol.msgpack_form import from_plain, pack_document, to_plain, unpack_document
+from protocol.msgpack_form import pack_document, to_plain
+from protocol.msgpack_read import MsgpackReader
 from protocol.operations.transfer import Transfer
 from protocol.operations.witness import WitnessCreate
 from protocol.schema import IdType, Int64, PublicKey, UInt64, schema_of
@@ -65,7 +66,7 @@ def test_each_form_gives_the_value_back(cls: type, data: st.DataObject) -> None:
     assert pack(decoded) == packed
     from_text: object = from_json(cls, to_json(decoded, "TEST"), "TEST")
     assert from_text == decoded
-    assert from_plain(cls, unpack_document(pack_document(to_plain(decoded)))) == decoded
+    assert MsgpackReader().read(cls, pack_document(to_plain(decoded))) == decoded
 
 
 @pytest.mark.parametrize("cls", STATE_CLASSES, ids=name_of)
@@ -74,7 +75,7 @@ def test_each_form_gives_the_value_back(cls: type, data: st.DataObject) -> None:
 def test_state_objects_survive_a_snapshot(cls: type, data: st.DataObject) -> None:
     """R9.1: a snapshot restores every field, judged by the binary form that is hashed."""
     value = data.draw(instances(cls))
-    assert pack(from_plain(cls, unpack_document(pack_document(to_plain(value))))) == pack(value)
+    assert pack(MsgpackReader().read(cls, pack_document(to_plain(value)))) == pack(value)
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=name_of)

@@ -12,9 +12,10 @@ from node.core import snapshot_slices
 from node.core.effects import SaveSnapshot
 from node.core.snapshot_slices import SnapshotSlices
 from node.state.cut import StateCut
+from node.state.database import State
 from node.state.errors import CutReverted
 from protocol.asset import NO_FEE
-from protocol.msgpack_form import pack_document, unpack_document
+from protocol.msgpack_form import pack_document
 from protocol.operations.limit_order import LimitOrderCancel, LimitOrderCreate
 from tests.support.chain import TestChain
 from tests.support.cuts import CutTwin
@@ -152,6 +153,6 @@ def test_a_snapshot_is_made_in_slices_and_holds_its_block(monkeypatch: pytest.Mo
     assert steps > 10
     assert (saved.num, saved.block_id) == block
     assert b"".join(saved.payload) == expected
-    restored = Chain.restore(chain.genesis, unpack_document(b"".join(saved.payload)))
+    restored = Chain.continue_from(chain.genesis, State.read(b"".join(saved.payload)))
     assert restored.state_hash() == state_hash
     assert not cuts_of(chain), "it follows no more"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from node.state import sharing
 from node.state.database import State
+from protocol import msgpack_read
 from protocol.constants import CORE_ASSET
 from protocol.ids import AccountId
 from protocol.msgpack_form import pack_document
@@ -55,8 +55,8 @@ def test_a_state_is_read_right_when_much_is_forgotten(monkeypatch: pytest.Monkey
     state = make_state("alice", "bob", core=10**9)
     account = state.accounts.edit(state.accounts.get(AccountId(3)))
     account.options = replace(account.options, num_witness=1)
-    monkeypatch.setattr(sharing, "REMEMBERED", 2)
-    monkeypatch.setattr(sharing, "NUMBERS", 4)
+    monkeypatch.setattr(msgpack_read, "REMEMBERED", 2)
+    monkeypatch.setattr(msgpack_read, "NUMBERS", 4)
     found = read_again(state)
     assert found.state_hash() == state.state_hash()
     alice = found.account_named("alice").id

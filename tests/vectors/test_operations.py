@@ -15,7 +15,8 @@ import pytest
 from protocol.binary import pack, pack_as, unpack
 from protocol.errors import ProtocolError, ValidationError
 from protocol.json_form import from_json_as, to_json_as
-from protocol.msgpack_form import from_plain, pack_document, to_plain, unpack_document
+from protocol.msgpack_form import pack_document, to_plain
+from protocol.msgpack_read import MsgpackReader
 from protocol.operations import OPERATIONS, Operation
 from protocol.operations.base import TaggedOperation
 from protocol.operations.proposal import ProposedOperation
@@ -61,7 +62,7 @@ def test_json_and_message_pack_give_the_operation_back(vector: Vector) -> None:
     operation = declared(vector)
     assert to_json_as(TaggedOperation, operation, "TEST") == vector["operation"]
     document = pack_document(to_plain(operation))
-    assert from_plain(type(operation), unpack_document(document)) == operation
+    assert MsgpackReader().read(type(operation), document) == operation
 
 
 ALL_FORMS = {f"custom_authority_create_{form}" for form in ("scalars", "sets", "nested")}
