@@ -1,1 +1,1 @@
-"""The node's brain, sans I/O: `NodeCore` and the effects that it asks its shell for."""
+"""The node's brain, sans I/O: `NodeCore`, its parts, and the effects that it asks the shell for."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from node.chain.chain import Chain
 from node.core.effects import Report
 from node.core.own_blocks import OwnBlocks
+from node.state.errors import FutureBlock
 from node.witness.producer import Refusal
 from node.witness.slot_clock import SlotClock
 from protocol.block import HeaderEnvelope
@@ -48,6 +49,19 @@ class ClockWatch:
         with suppress(KeyFormatError):
             if front.signing_key() == self._chain.signing_key(header.witness):
                 self.clock.note_block(header.witness, header.timestamp, now_ms)
+
+    def check(self, front: HeaderEnvelope, now_ms: int) -> None:
+        """Raise `FutureBlock` for one too far ahead of this node's clock, and note it (T-W3)."""
+        interval_ms = self._chain.state.parameters.block_interval * 1_000
+        limit_ms = self.clock.slot_ms(now_ms) + interval_ms + FUTURE_TOLERANCE_MS
+        if front.header.timestamp * 1_000 > limit_ms:
+            self.note_block(front, now_ms)
+            raise FutureBlock(
+                "block lies in the future",
+                rule="R8.1",
+                value=front.header.timestamp,
+                limit=limit_ms // 1_000,
+            )
 
     def refusal(self, now_ms: int) -> Refusal | None:
         """Why no block may be signed by this clock: most of the others show another time.

@@ -77,6 +77,10 @@ class OwnBlocks:
         """Whether it is too early to sign anything; `now_ms` is the time of the timers (T-W1)."""
         return self._runs_for_ms(now_ms) < self.settings.listen_ms
 
+    def may_vote(self, slot_s: int, now_ms: int) -> bool:
+        """Whether this node signs votes now, as far as others who have its keys let it (T-W1)."""
+        return not self.is_listening(now_ms) and slot_s >= self.held_until_s
+
     def by_the_clock(self, slot_ms: int, now_ms: int) -> ProduceDecision:
         """Whether the present slot is one of this node's, and to be used (R8.5).
 

@@ -1,4 +1,4 @@
-"""A snapshot in the making: a slice of the state with every tick."""
+"""Snapshots in the making: a slice of the state with every tick, one snapshot at a time."""
 
 from __future__ import annotations
 
@@ -42,3 +42,26 @@ class SnapshotSlices:
     def _close(self) -> None:
         self.is_over = True
         self._cut.close()
+
+
+class SnapshotTurns:
+    """A snapshot of every so manieth block, unless the one before it is not done yet."""
+
+    def __init__(self, chain: Chain, interval: int) -> None:
+        self._chain = chain
+        self._interval = interval
+        self._begun: SnapshotSlices | None = None
+
+    def begin(self) -> None:
+        """Begin one of the head, if it is its turn."""
+        if self._chain.head_num % self._interval == 0:
+            self._begun = self._begun or SnapshotSlices(self._chain)
+
+    def advance(self) -> SaveSnapshot | None:
+        """Pack one more slice of what was begun; the snapshot if that was its last."""
+        if self._begun is None:
+            return None
+        saved = self._begun.advance()
+        if self._begun.is_over:
+            self._begun = None
+        return saved

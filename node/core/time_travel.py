@@ -14,7 +14,7 @@ import msgspec
 
 from node.chain.undo_marks import Mark, NotUndoable, Rewound
 from node.core.core import NodeCore
-from node.core.effects import FlushSessions, Report, StoreBlocks
+from node.core.effects import FlushSessions
 from protocol.block import BlockEnvelope, block_num_of
 from protocol.errors import PegboardError
 from protocol.schema import BlockId, Mutable, Record
@@ -197,9 +197,9 @@ class TimeTravel:
         self._follow(rewound, branch.head_time_s * 1_000, now_ms)
         blocks, branch.blocks = branch.blocks, []
         for envelope in blocks:
-            core.follow_push(core.chain.push_block(envelope, trusted=True))
+            core.moves.follow(core.chain.push_block(envelope, trusted=True))
         core.own.go_back()
-        core.vote_for_head(now_ms)
+        core.voting.vote_for_head(now_ms)
         core.chain.release(branch.mark)
         branch.mark = core.chain.mark()
         self._let_branches_go()
@@ -236,14 +236,14 @@ class TimeTravel:
         head_ms = self.core.chain.head_time * 1_000
         if self.is_alone and head_ms > self.core.clock.slot_ms(now_ms):
             self._set_clock(head_ms, now_ms)
-            self._store(went_back=False)
+            self.core.moves.store_clock(self.moved_ms)
 
     def set_clock_offset(self, offset_ms: int, now_ms: int) -> None:
         """Set how far the clock is from the machine's; no block is made. Raises `NotPaused`."""
         self.check_may_go(now_ms)
         clock_ms = self.core.clock.slot_ms(now_ms)
         self._set_clock(clock_ms + offset_ms - self.moved_ms, now_ms)
-        self._store(went_back=False)
+        self.core.moves.store_clock(self.moved_ms)
 
     def pause(self, now_ms: int, by: str = "") -> None:
         """Make no blocks and have no peers until the same resumes, or for `PAUSE_MAX_MS`.
@@ -316,33 +316,13 @@ class TimeTravel:
         if core.feeds is not None:
             core.feeds.go_back(core.chain.head_time)
         self._set_clock(slot_ms, now_ms)
-        self._store(went_back=True)
-        for observer in core.observers:
-            for popped in rewound.popped:
-                observer.block_popped(popped.envelope)
+        core.moves.follow_rewind(rewound, self.moved_ms)
         self._keep_branches(rewound)
         for tell in self.listeners:
             tell(rewound)
-        core.effects.append(FlushSessions())
-        fields = {"head": core.chain.head_num, "popped": len(rewound.popped)}
-        core.effects.append(Report("rewound", {**fields}))
-        core.vote_for_head(now_ms)
-
-    def _store(self, *, went_back: bool) -> None:
-        core = self.core
-        if not core.chain.has_begun:
-            return  # a clock that was moved is not kept before there is anything
-        core.store(
-            StoreBlocks(
-                (),
-                core.chain.head_id,
-                (),
-                core.chain.last_irreversible_num,
-                core.durability.make(),
-                went_back,
-                self.moved_ms,
-            )
-        )
+        core.effects.add(FlushSessions())
+        core.effects.report("rewound", head=core.chain.head_num, popped=len(rewound.popped))
+        core.voting.vote_for_head(now_ms)
 
 
 def _size_of(branch: Branch) -> int:

@@ -20,6 +20,9 @@ class UnstoredBlocks:
         self._blocks: dict[BlockId, bytes] = {}
         self._main_chain: dict[int, BlockId] = {}
 
+    def __len__(self) -> int:
+        return len(self._blocks)
+
     def add(self, move: StoreBlocks) -> None:
         """Keep the blocks of a move; one that went back takes the places above its head away."""
         if move.went_back:

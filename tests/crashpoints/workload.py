@@ -168,7 +168,7 @@ class RecordedNode(CoreNode):
                 case StoreBlocks() | FlushSessions():
                     """Done, or for clients."""
                 case _:
-                    self.core.effects.append(effect)
+                    self.core.effects.add(effect)
         return bool(moves) | super().carry(now_ms)
 
     def _store(self, moves: list[StoreBlocks]) -> None:

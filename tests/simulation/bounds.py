@@ -116,7 +116,7 @@ def check_rest(node: int, core: NodeCore) -> None:
     """When nothing has happened for a while nothing is left to do (T-R1)."""
     demand(not core.inbox, "leak", node, "blocks in the inbox")
     demand(core.durability.is_complete, "leak", node, "moves that are not stored")
-    unstored = 0 if core._reader is None else len(core._reader.unstored._blocks)
+    unstored = len(core.moves.unstored or ())
     demand(not unstored, "leak", node, unstored, "unstored blocks")
 
 

@@ -351,7 +351,7 @@ def test_an_instant_node_without_keys_takes_nothing(genesis: Genesis) -> None:
     """C18, T-D2: refused by name, and then neither pending nor announced nor told."""
     node = CoreNode(genesis, settings=CoreSettings(instant=True, by_the_clock=False))
     told: list[object] = []
-    node.core.observers.append(ToldPending(told))
+    node.core.observe(ToldPending(told))
     with pytest.raises(NoSigningKey):
         node.core.broadcast(transfer(node.chain, 7), START_MS)
     assert len(node.chain.pending) == 0
@@ -368,7 +368,7 @@ def test_an_instant_block_that_is_refused_leaves_no_transaction(
     waiting = transfer(node.chain, 3)
     node.chain.push_transaction(waiting)
     told: list[object] = []
-    node.core.observers.append(ToldPending(told))
+    node.core.observe(ToldPending(told))
 
     def refuse(*_: object, **__: object) -> None:
         raise TooManyMissedBlocks("too far above the last irreversible block", rule="R8.9")

@@ -529,7 +529,7 @@ def test_a_node_stops_at_the_proof_of_a_conflict(*, hears: bool) -> None:
     victim = nodes[0]
     if not hears:
         victim.core.ballots.pool._heard.clear()
-        victim.core._receive_vote = lambda *heard: None  # type: ignore[method-assign]
+        victim.core.voting.receive = lambda *heard: None  # type: ignore[method-assign]
     head_num, source = victim.chain.head_num, victim.chain.head_id
     rival = BlockId((head_num + 1).to_bytes(4, "big") + bytes(16))
     digest = vote_digest(victim.chain.chain_id, source, rival)

@@ -150,7 +150,7 @@ def test_a_node_that_starts_again_is_not_silenced_by_its_own_votes(desk: Desk) -
     again = desk.start_copy(desk.directory / "first" / RECORD_FILE, 3, BLOCK_INTERVAL_S * 1_000)
     desk.now_ms = run(desk.nodes, desk.now_ms + 1_000, 2, tick_ms=1_000) - 1_000
     former = desk.others.core.ballots.pool._votes[again.chain.head_num][key_of("init0 block")]
-    again.core._receive_vote(PeerKey(1), former, desk.now_ms)
+    again.core.voting.receive(PeerKey(1), former, desk.now_ms)
     assert former in again.core.ballots.pool._votes[again.chain.head_num].values()
     desk.run(3)
     assert told(again, "key_elsewhere") == []

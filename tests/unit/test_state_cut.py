@@ -10,7 +10,7 @@ import pytest
 from node.chain.chain import Chain
 from node.core import snapshot_slices
 from node.core.effects import SaveSnapshot
-from node.core.snapshot_slices import SnapshotSlices
+from node.core.snapshot_slices import SnapshotSlices, SnapshotTurns
 from node.state.cut import StateCut
 from node.state.database import State
 from node.state.errors import CutReverted
@@ -110,6 +110,26 @@ def test_a_cut_ends_with_its_block() -> None:
     with pytest.raises(CutReverted):
         next(slices)
     assert not cuts_of(chain), "it follows no more"
+
+
+def test_one_snapshot_is_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-S1: every so manieth block has its turn, unless the one before is still being packed."""
+    monkeypatch.setattr(snapshot_slices, "SLICE_OBJECTS", 4)
+    chain = chain_with_orders()
+    turns = SnapshotTurns(chain.chain, 2)
+    turns.begin()
+    assert turns.advance() is None
+    assert not cuts_of(chain), "block 1 has no turn"
+    for _ in range(3):
+        chain.block()
+        turns.begin()
+        assert turns.advance() is None
+        assert len(cuts_of(chain)) == 1
+    saved = None
+    while saved is None:
+        saved = turns.advance()
+    assert (saved.num, chain.chain.head_num) == (2, 4)
+    assert not cuts_of(chain)
 
 
 @pytest.mark.parametrize("read", [StateCut.dump_slices, StateCut.hash_slices])

@@ -78,10 +78,10 @@ FORK_CHOICE = (
         ByTest(
             "tests/unit/test_headers_first.py::test_a_fork_is_neither_stored_nor_passed_on_before_it_wins"
         ),
-        "node/core/core.py",
-        "NodeCore._drain_inbox",
+        "node/core/intake.py",
+        "BlockIntake.drain",
         "applied = tuple(block.envelope.id for block in result.applied)",
-        "applied = (queued.envelope.id,)",
+        "applied = (envelope.id,)",
     ),
     bug(
         "a checkpoint for show",
@@ -422,8 +422,8 @@ CLOCKS = (
         "clocks",
         "witnesses whose clocks jump ahead are believed (P16, T-W3)",
         Kept("clocks_ahead", "future"),
-        "node/core/core.py",
-        "NodeCore._refuse_future",
+        "node/core/clock_watch.py",
+        "ClockWatch.check",
         "if front.header.timestamp * 1_000 > limit_ms:",
         "if False:",
     )._replace(machine=mutants.FollowsAtOnce),
