@@ -145,7 +145,8 @@ class Footprint:
         return table in self._reads
 
     def may_stay(self, block: BlockEnvelope) -> bool:
-        """Whether no clock forbids that all stay beneath the next block, nor what is not known."""
+        """Whether no clock forbids that all stay beneath the next block, nor what is not known
+        (R9.3)."""
         return (
             self._is_known
             and block.header.timestamp <= self._stays_until

@@ -16,7 +16,6 @@ from node.state.database import State
 from node.state.objects.base import StateObject
 from node.state.undo import EDIT, Record
 from protocol.block import BlockEnvelope, OperationResults
-from protocol.constants import TAPOS_WINDOW
 from protocol.transaction import TransactionEnvelope
 
 Stays = Callable[[AppliedTransaction], bool]
@@ -139,12 +138,11 @@ class Splitter:
         )
 
     def _may_stay(self, entry: AppliedTransaction) -> bool:
-        """Whether it is known what it read, and no clock has it fail (R9.3)."""
-        return self._may_all_stay or (
-            entry.reads is not None
-            and self._block.header.timestamp <= entry.stays_until
-            and self._block.num % TAPOS_WINDOW != entry.envelope.transaction.ref_block_num
-        )
+        if self._may_all_stay:
+            return True
+        alone = Footprint()
+        alone.add((entry,), ())
+        return alone.may_stay(self._block)
 
     def _may_stay_without_book(self, entry: AppliedTransaction) -> bool:
         reads = entry.reads
