@@ -51,7 +51,12 @@ class PegboardError(Exception):
         self.unit = unit
 
     def __str__(self) -> str:
-        parts = [f"{self.name}: {self.what}"]
+        return f"{self.name}: {self.detail}"
+
+    @property
+    def detail(self) -> str:
+        """All that the error says, but its name."""
+        parts = [self.what]
         if self.value is not None:
             parts.append(f"value {self.value!s:.200}")
         if self.limit is not None:

@@ -98,7 +98,7 @@ class BlockMaker:
         except BROKEN:
             return None
         except PegboardError as error:
-            self._report_refusal(error.name, str(error))
+            self._report_refusal(error.name, error.detail)
             return None
         if made is not None:
             self._last_refusal = self.refusal = ""
