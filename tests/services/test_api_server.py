@@ -74,9 +74,9 @@ class Served:
 async def serve(
     backend: ChainBackend | None = None, connections_max: int = 10
 ) -> AsyncIterator[Served]:
-    """A server for the time of a test; the whole must end within ten seconds."""
+    """A server for the time of a test; the whole must end within a minute."""
     backend = backend or ChainBackend(TestChain("alice", "bob"))
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
 
             async def run(

@@ -139,6 +139,6 @@ async def test_a_named_peer_is_dialled_though_nothing_else_happens(tmp_path: Pat
     """T-P9: whoever carries effects out is woken by the call itself; no tick comes here."""
     node = ServedNode(tmp_path, CoreSettings())
     assert node.backend.add_peer("127.0.0.1", 4711)
-    with trio.fail_after(1):
+    with trio.fail_after(20):
         batch = await node.inputs.next_batch()
     assert OpenConnection(PeerAddress("127.0.0.1", 4711)) in batch.rest
