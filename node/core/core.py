@@ -271,6 +271,7 @@ class NodeCore:
         while effects := self.peers.take_effects():
             for effect in effects:
                 self._follow_peer_effect(effect, now_ms)
+            self._intake.let_go(now_ms)
 
     def _follow_peer_effect(self, effect: PeerEffect, now_ms: int) -> None:
         match effect:
@@ -305,6 +306,7 @@ class NodeCore:
             self.peers.announce_transaction(applied.envelope, now_ms)
 
     def _receive_transaction(self, received: TransactionReceived, now_ms: int) -> None:
+        self._intake.let_go(now_ms)  # it may rest on a block that came before it
         envelope = received.envelope
         try:
             self.chain.push_transaction(envelope)

@@ -27,13 +27,16 @@ from protocol.schema import BlockId, Digest, Mutable, PublicKey
 from protocol.transaction import TransactionEnvelope
 
 WORKER_FROM_SIGNATURES = 64
-"""Blocks with fewer signatures are not worth a trip to the worker processes."""
+"""Fewer signatures, of one block or several, are not worth a trip to the worker processes."""
 
 INBOX_BYTES_MAX = 48 * 1024 * 1024
 """Bytes of blocks that wait; what would be beyond that may come again later (T-P6)."""
 
 INBOX_BLOCKS_MAX = 256
 """Blocks that wait, too, since all are looked at for the next one; a quarter for strangers'."""
+
+GATHERED_BLOCKS_MAX = 64
+"""While so many wait no small one waits for others, too."""
 
 
 class QueuedBlock(Mutable, gc=True):
@@ -43,14 +46,19 @@ class QueuedBlock(Mutable, gc=True):
     envelope: BlockEnvelope
     verdict: HeaderVerdict
     """By its header, when it came."""
+    unrecovered: tuple[TransactionEnvelope, ...]
+    """The transactions that it is about."""
     token: int | None = None
     """Number of the question."""
-    unrecovered: tuple[TransactionEnvelope, ...] = ()
-    """The transactions that it is about."""
 
-    def set_keys(self, keys: bytes) -> None:
-        """Take what the workers found; a transaction that lacks a key is judged when applied."""
-        end = 0
+    @property
+    def signatures(self) -> int:
+        """How many there are in these."""
+        return sum(len(one.transaction.signatures) for one in self.unrecovered)
+
+    def set_keys(self, keys: bytes, end: int) -> int:
+        """Take what the workers found, from a place on, and where that ends; a transaction that
+        lacks a key is judged when applied."""
         for envelope in self.unrecovered:
             start, end = end, end + KEY_LENGTH * len(envelope.transaction.signatures)
             if end - start == KEY_LENGTH:  # the most frequent by far
@@ -61,6 +69,7 @@ class QueuedBlock(Mutable, gc=True):
             found = [PublicKey(keys[at : at + KEY_LENGTH]) for at in range(start, end, KEY_LENGTH)]
             if NULL_KEY not in found and len(set(found)) == len(found):
                 envelope.set_signature_keys(found)
+        return end
 
 
 class BlockInbox:
@@ -70,7 +79,16 @@ class BlockInbox:
         self._chain_id = chain_id
         self._blocks: dict[BlockId, QueuedBlock] = {}
         self._bytes = 0
-        self._last_token = 0
+        self._gathered: list[QueuedBlock] = []
+        self._signatures = 0
+        """Of what is gathered."""
+        self._token = 1
+        """Of the next question."""
+
+    @property
+    def is_gathering(self) -> bool:
+        """Whether blocks wait for others to be asked about with, or to be let go."""
+        return bool(self._gathered)
 
     def __len__(self) -> int:
         return len(self._blocks)
@@ -83,7 +101,7 @@ class BlockInbox:
     def add(
         self, peer: PeerKey, envelope: BlockEnvelope, verdict: HeaderVerdict
     ) -> RecoverKeys | None:
-        """Queue a block; what to ask the workers about it, if anything.
+        """Queue a block; what to ask the workers about it and those gathered before, if anything.
 
         Keys are recovered beforehand only if a witness has signed the block (T-P6). A block that
         waits already, with the same verdict to come, changes nothing. Raises `TooManyForks` for one
@@ -91,15 +109,25 @@ class BlockInbox:
         """
         if envelope.id in self._blocks:
             return None
-        queued = QueuedBlock(peer, envelope, verdict)
         unrecovered = () if verdict is HeaderVerdict.STRANGE else _unrecovered(envelope)
-        signatures = sum(len(one.transaction.signatures) for one in unrecovered)
-        is_to_ask = signatures >= WORKER_FROM_SIGNATURES
-        if is_to_ask or envelope.header.previous in self._blocks:
+        queued = QueuedBlock(peer, envelope, verdict, unrecovered)
+        signatures = queued.signatures
+        is_long = signatures >= WORKER_FROM_SIGNATURES
+        if is_long or envelope.header.previous in self._blocks:
             self._check_room(queued)
+        if signatures and (is_long or len(self._blocks) < GATHERED_BLOCKS_MAX):
+            queued.token = self._token
+            self._gathered.append(queued)
+            self._signatures += signatures
         self._blocks[envelope.id] = queued
         self._bytes += len(envelope.packed)
-        return self._ask_about(queued, unrecovered) if is_to_ask else None
+        return self._ask() if self._signatures >= WORKER_FROM_SIGNATURES else None
+
+    def let_go(self) -> None:
+        """No more blocks come now: what is gathered is not worth a question."""
+        for queued in self._gathered:
+            queued.token = None
+        self._forget_gathered()
 
     def _check_room(self, queued: QueuedBlock) -> None:
         is_strange = queued.verdict is HeaderVerdict.STRANGE
@@ -115,25 +143,30 @@ class BlockInbox:
                 limit=INBOX_BYTES_MAX,
             )
 
-    def _ask_about(
-        self, queued: QueuedBlock, unrecovered: tuple[TransactionEnvelope, ...]
-    ) -> RecoverKeys:
+    def _ask(self) -> RecoverKeys:
+        """One question about all that is gathered, in its order."""
         parts: list[bytes] = []
-        for transaction in unrecovered:
-            digest = transaction.digest(self._chain_id)
-            for signature in transaction.transaction.signatures:
-                parts += (digest, signature)
-        self._last_token += 1
-        queued.token = self._last_token
-        queued.unrecovered = unrecovered
-        return RecoverKeys(queued.token, b"".join(parts))
+        for queued in self._gathered:
+            for transaction in queued.unrecovered:
+                digest = transaction.digest(self._chain_id)
+                for signature in transaction.transaction.signatures:
+                    parts += (digest, signature)
+        question = RecoverKeys(self._token, b"".join(parts))
+        self._token += 1
+        self._forget_gathered()
+        return question
+
+    def _forget_gathered(self) -> None:
+        self._gathered = []
+        self._signatures = 0
 
     def set_keys(self, token: int, keys: bytes) -> None:
         """Take the workers' answer to the question with this number."""
+        end = 0
         for queued in self._blocks.values():
             if queued.token == token:
                 queued.token = None
-                queued.set_keys(keys)
+                end = queued.set_keys(keys, end)
 
     def take_ready(self) -> QueuedBlock | None:
         """The oldest block that waits neither for its keys nor for its parent; it leaves."""
@@ -148,6 +181,7 @@ class BlockInbox:
         """Forget all blocks."""
         self._blocks.clear()
         self._bytes = 0
+        self._forget_gathered()
 
 
 def _unrecovered(envelope: BlockEnvelope) -> tuple[TransactionEnvelope, ...]:

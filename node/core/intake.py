@@ -40,7 +40,10 @@ class BlockIntake:
         self._effects = effects
 
     def receive(self, received: BlockReceived, now_ms: int) -> None:
-        """Judge the header first, then whether the body is the header's, then queue it (T-P6)."""
+        """Judge the header first, then whether the body is the header's, then queue it (T-P6).
+
+        A block of few transactions waits for what comes with it, until `let_go`.
+        """
         front = received.front
         try:
             self._watch.check(front, now_ms)
@@ -53,7 +56,14 @@ class BlockIntake:
             return
         if question is not None:
             self._effects.add(question)
-        self.drain(now_ms)
+        if not self._inbox.is_gathering:
+            self.drain(now_ms)
+
+    def let_go(self, now_ms: int) -> None:
+        """No more comes now: go on with blocks that wait for others alone."""
+        if self._inbox.is_gathering:
+            self._inbox.let_go()
+            self.drain(now_ms)
 
     def drain(self, now_ms: int) -> None:
         """Push what waits neither for its keys nor for its parent."""
