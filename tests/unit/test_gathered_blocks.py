@@ -158,10 +158,11 @@ def test_a_sync_of_small_blocks_asks_about_many_at_once(genesis: Genesis) -> Non
 def test_a_transaction_may_rest_on_a_block_that_comes_just_before_it(genesis: Genesis) -> None:
     """R9.3: a block that waits for others is applied before what follows it is judged."""
     maker, node = CoreNode(genesis, witness_names(3), ON_DEMAND), CoreNode(genesis, name=2)
-    (block,) = make_blocks(maker, [1])
+    first, block = make_blocks(maker, [1, 1])
     later = send(maker.chain, "bob", 7)
     now_ms = maker.chain.head_time * 1_000
     player = Player(node, 1, now_ms)
+    assert player.deliver(first, first.packed) == ""
     player.send(Inventory(ItemKind.BLOCK, (block.id,)))
     player.send(Inventory(ItemKind.TRANSACTION, (later.id,)))
     player.say(BlockMessage(block.packed), TransactionMessage(later.packed()))
