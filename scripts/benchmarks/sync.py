@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from time import monotonic, perf_counter, process_time, sleep
@@ -29,8 +30,8 @@ from .cores import CoreRates, core_rates, print_cores
 from .measure import children_of, cpu_seconds_of, print_ratio, print_value
 from .workload import Recorder, record_transfers
 
-BLOCKS = 10_000
-TRANSFERS_A_BLOCK = 2
+SMALL_BLOCKS = {2: 10_000, 20: 2_000}
+"""Transfers a block -> blocks."""
 ACCOUNTS = 10_000
 TRANSFERS = 80_000
 """In full blocks."""
@@ -55,15 +56,20 @@ class Node(NamedTuple):
     """Its port."""
     p2p: int
     """Its port."""
+    start_s: float = 0.0
+    """How long it took until it had all blocks of its store."""
 
 
 def bench_sync() -> None:
-    """(g): 10,000 small blocks, from the start of the process to the last block; full blocks."""
-    with network(*_record()) as (directory, full):
-        start = monotonic()
-        with run_node(directory, "fresh", [f"127.0.0.1:{full.p2p}"]) as fresh:
-            wait_for_head(fresh.api, BLOCKS)
-            _print("sync of a fresh node over TCP", monotonic() - start)
+    """(g): small blocks, from the start of the process to the last block; full blocks."""
+    for transfers, blocks in SMALL_BLOCKS.items():
+        note = f"{blocks:,} blocks of {transfers} transfers, start of the process included"
+        with network(*_record(transfers, blocks)) as (directory, full):
+            _print("restart: replay from the store", blocks, full.start_s, note)
+            start = monotonic()
+            with run_node(directory, "fresh", [f"127.0.0.1:{full.p2p}"]) as fresh:
+                wait_for_head(fresh.api, blocks)
+                _print("sync of a fresh node over TCP", blocks, monotonic() - start, note)
     _bench_full_blocks()
 
 
@@ -190,23 +196,19 @@ def network(genesis: Genesis, blocks: list[bytes]) -> Iterator[tuple[Path, Node]
         start = monotonic()
         with run_node(directory, "full") as full:
             wait_for_head(full.api, len(blocks))
-            if len(blocks) == BLOCKS:
-                _print("restart: replay from the store", monotonic() - start)
-            yield directory, full
+            yield directory, full._replace(start_s=monotonic() - start)
 
 
-def _print(what: str, seconds: float) -> None:
-    rate = BLOCKS / seconds
-    note = f"{TRANSFERS_A_BLOCK} transfers a block, start of the process included"
-    print_value("g", f"{what}, {BLOCKS:,} blocks", f"{seconds:.1f} s, {rate:,.0f} blocks/s", note)
+def _print(what: str, blocks: int, seconds: float, note: str) -> None:
+    print_value("g", what, f"{seconds:.1f} s, {blocks / seconds:,.0f} blocks/s", note)
 
 
-def _record() -> tuple[Genesis, list[bytes]]:
+def _record(transfers: int, blocks: int) -> tuple[Genesis, list[bytes]]:
     recorder = Recorder(100)
-    transfers = recorder.transfers(BLOCKS * TRANSFERS_A_BLOCK)
-    for _ in range(BLOCKS):
-        for _ in range(TRANSFERS_A_BLOCK):
-            recorder.push(*next(transfers))
+    operations = recorder.transfers(blocks * transfers)
+    for _ in range(blocks):
+        for signer, operation in islice(operations, transfers):
+            recorder.push(signer, operation)
         recorder.make_block()
     return recorder.chain.genesis, recorder.blocks
 
