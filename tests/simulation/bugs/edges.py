@@ -279,6 +279,18 @@ PEERS = (
         "if False:",
     ),
     bug(
+        "keys of another block",
+        "peers",
+        "each block of a question gets the keys of its own transactions (T-P6)",
+        ByTest(
+            "tests/unit/test_gathered_blocks.py::test_a_question_is_about_all_that_was_gathered"
+        ),
+        "node/core/inbox.py",
+        "BlockInbox.set_keys",
+        "end = queued.set_keys(keys, end)",
+        "end = queued.set_keys(keys, 0)",
+    ),
+    bug(
         "refusals for nothing",
         "peers",
         "a refused transaction costs its sender no more than a good one (P5)",
