@@ -51,6 +51,7 @@ REMEMBERED = 1 << 13
 NUMBERS = 1 << 23
 """Ids above it, of which no chain has so many that are used often, stay as they are."""
 NONE: Final = b"\xc0"
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
 MISSING: Final = object()
 
 
@@ -79,7 +80,7 @@ def read_list(data: Packed, item: Any) -> list[Any]:
         raise DecodeError("document too large", value=size, limit=MAX_DOCUMENT_BYTES)
     try:
         return cast(list[Any], _decode(GenericAlias(list, (item,)))(data))
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise DecodeError(f"not this MessagePack: {error}", value=size) from error
 
 
@@ -107,7 +108,7 @@ class MsgpackReader(Visitor[Part]):
             self._leaves.clear()
         try:
             return cast(T, make(data))
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise DecodeError(f"no {cls.__name__}: {error}") from error
 
     def integer(self, node: IntegerType) -> Part:
@@ -237,10 +238,9 @@ class MsgpackReader(Visitor[Part]):
 
     def _number(self, found: Members) -> Iterable[object]:
         """The first of each number."""
-        numbers = self._numbers
-        highest = max(found, default=-1)
-        if highest >= NUMBERS:
+        if not found or min(found) < 0 or max(found) >= NUMBERS:
             return found
+        numbers, highest = self._numbers, max(found)
         if highest >= len(numbers):
             numbers.extend(range(len(numbers), highest + 1))
         return map(numbers.__getitem__, found)

@@ -145,8 +145,7 @@ class Footprint:
         return table in self._reads
 
     def may_stay(self, block: BlockEnvelope) -> bool:
-        """Whether no clock forbids that all stay beneath the next block, nor what is not known
-        (R9.3)."""
+        """Whether each of them `may_stay` beneath the next block, answered for all at once."""
         return (
             self._is_known
             and block.header.timestamp <= self._stays_until
@@ -231,6 +230,16 @@ def stays_until(envelope: TransactionEnvelope, records: Iterable[Record]) -> Tim
         if isinstance(item, LimitOrder) and item.expiration <= found:
             found = item.expiration - 1
     return found
+
+
+def may_stay(entry: AppliedTransaction, block: BlockEnvelope) -> bool:
+    """Whether it is known what a transaction read, and no clock has it fail beneath the next block,
+    which is this one (R9.3)."""
+    return (
+        entry.reads is not None
+        and block.header.timestamp <= entry.stays_until
+        and block.num % TAPOS_WINDOW != entry.envelope.transaction.ref_block_num
+    )
 
 
 def is_balance_looked_at(state: State, block: BlockEnvelope) -> bool:

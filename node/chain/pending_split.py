@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from node.chain.pending import AppliedTransaction, PendingPool
-from node.chain.pending_footprint import Footprint, is_balance_looked_at
+from node.chain.pending_footprint import Footprint, is_balance_looked_at, may_stay
 from node.state.database import State
 from node.state.objects.base import StateObject
 from node.state.undo import EDIT, Record
@@ -138,11 +138,7 @@ class Splitter:
         )
 
     def _may_stay(self, entry: AppliedTransaction) -> bool:
-        if self._may_all_stay:
-            return True
-        alone = Footprint()
-        alone.add((entry,), ())
-        return alone.may_stay(self._block)
+        return self._may_all_stay or may_stay(entry, self._block)
 
     def _may_stay_without_book(self, entry: AppliedTransaction) -> bool:
         reads = entry.reads

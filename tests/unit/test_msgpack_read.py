@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from node.state.database import State
+from node.state.database import NUMBERED, State
+from node.state.objects.accounts import Account
 from protocol import msgpack_read
 from protocol.asset import NO_FEE, AssetAmount
 from protocol.errors import DecodeError, ProtocolError
@@ -52,6 +54,22 @@ def test_deep_in_a_document_too() -> None:
     for bad in ([[999, good]], [[0, [*good[:3], [True, 0], *good[4:]]]], [[0]], [0], 0):
         with pytest.raises(ProtocolError):
             MsgpackReader().read(SignedTransaction, transaction_with(bad))  # type: ignore[arg-type]
+
+
+def test_a_text_is_of_characters() -> None:
+    """What is no UTF-8 is refused as all else is."""
+    plain: list[Plain] = [*[0] * 8, b"name", *[0] * 13]
+    data = pack_document(plain).replace(b"\xc4\x04name", b"\xa4nam\xff")
+    with pytest.raises(DecodeError, match="no Account: 'utf-8'"):
+        MsgpackReader().read(Account, data)
+
+
+def test_a_number_that_no_id_has_is_read_as_it_is() -> None:
+    """It is no other account's, however small or large."""
+    reader = MsgpackReader(NUMBERED)
+    for number in (-1, 1 << 40, 7):
+        read = reader.read(Transfer, pack_document(to_plain(replace(TRANSFER, to=number))))
+        assert read.to == number
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc1", b"\x91", pack_document([1]) + b"\0"])
