@@ -302,8 +302,8 @@ class NodeCore:
 
         Of so many at most, since who comes again is told again (T-P11).
         """
-        for applied in islice(self.chain.pending, OFFERED_MAX):
-            self.peers.announce_transaction(applied.envelope, now_ms)
+        oldest = islice(self.chain.pending, OFFERED_MAX)
+        self.peers.offer_transactions((applied.envelope for applied in oldest), now_ms)
 
     def _receive_transaction(self, received: TransactionReceived, now_ms: int) -> None:
         self._intake.let_go(now_ms)  # it may rest on a block that came before it

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import chain as chained
+from itertools import islice
 
 from node.p2p.accounts import SharedAccounts
 from node.p2p.chain_view import ChainView
@@ -170,6 +171,15 @@ class Gossip:
             return
         for peer in self._peers.values():
             self._announce_to(peer, [item], now_ms)
+
+    def offer(self, items: Iterable[Item], now_ms: int) -> None:
+        """Tell of transactions that have long waited before those that were announced since the
+        last `flush`, which may rest on them."""
+        later, self._announcements = self._announcements, {}
+        for item in items:
+            self.announce(item, now_ms)
+        room = self._limits.max_announcements - len(self._announcements)
+        self._announcements |= dict.fromkeys(islice(later, max(0, room)))
 
     def flush(self, now_ms: int) -> None:
         """Send the transaction ids that were collected."""

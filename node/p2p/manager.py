@@ -11,7 +11,7 @@ and `TransactionReceived` must be answered with a verdict, in the order of the e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 
 from msgspec.structs import replace
@@ -244,9 +244,17 @@ class PeerManager:
 
         They are told with the next tick.
         """
+        self._relay.gossip.announce(self._keep(envelope), now_ms)
+
+    def offer_transactions(self, envelopes: Iterable[TransactionEnvelope], now_ms: int) -> None:
+        """A new peer is told of what waits here, oldest first, as are all that lack it."""
+        self._relay.gossip.offer([self._keep(envelope) for envelope in envelopes], now_ms)
+
+    def _keep(self, envelope: TransactionEnvelope) -> Item:
+        """Have a transaction at hand for those who are told of it."""
         item = Item(ItemKind.TRANSACTION, envelope.id)
         self._relay.server.keep(item, envelope.packed())
-        self._relay.gossip.announce(item, now_ms)
+        return item
 
     def announce_vote(self, vote: Vote, sender: PeerKey | None, now_ms: int) -> None:
         """Tell all peers but the one it came from of a new vote, as far as their rates allow (F7).
