@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from functools import cache
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, cast
 
 import msgpack
 from msgspec.structs import astuple
@@ -34,7 +34,6 @@ from protocol.schema import (
 )
 
 Plain: TypeAlias = "bool | int | str | bytes | list[Plain] | None"
-T = TypeVar("T")
 Flatten = Callable[[object], Plain]
 
 

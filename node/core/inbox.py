@@ -115,7 +115,7 @@ class BlockInbox:
         is_long = signatures >= WORKER_FROM_SIGNATURES
         if is_long or envelope.header.previous in self._blocks:
             self._check_room(queued)
-        if signatures and (is_long or len(self._blocks) < GATHERED_BLOCKS_MAX):
+        if signatures and (is_long or self._may_gather(queued)):
             queued.token = self._token
             self._gathered.append(queued)
             self._signatures += signatures
@@ -128,6 +128,11 @@ class BlockInbox:
         for queued in self._gathered:
             queued.token = None
         self._forget_gathered()
+
+    def _may_gather(self, queued: QueuedBlock) -> bool:
+        """Whether there is room for one that need not wait: it is kept out for no lack of it."""
+        size = len(queued.envelope.packed)
+        return len(self._blocks) < GATHERED_BLOCKS_MAX and self._bytes + size <= INBOX_BYTES_MAX
 
     def _check_room(self, queued: QueuedBlock) -> None:
         is_strange = queued.verdict is HeaderVerdict.STRANGE

@@ -114,11 +114,12 @@ def test_what_is_not_worth_a_question_is_let_go(
     assert add(inbox, blocks[2]) is None
 
 
+@pytest.mark.parametrize("limit", ["GATHERED_BLOCKS_MAX", "INBOX_BYTES_MAX"])
 def test_a_full_inbox_gathers_nothing(
-    inbox: BlockInbox, blocks: list[BlockEnvelope], monkeypatch: pytest.MonkeyPatch
+    limit: str, inbox: BlockInbox, blocks: list[BlockEnvelope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """T-P6: one that need not wait never does because others came with it."""
-    monkeypatch.setattr(inbox_module, "GATHERED_BLOCKS_MAX", 0)
+    """T-P6: by blocks and by bytes; one that need not wait never does as others came with it."""
+    monkeypatch.setattr(inbox_module, limit, 0)
     assert add(inbox, blocks[0]) is None
     assert not inbox.is_gathering
     assert inbox.take_ready() is not None
